@@ -1,2 +1,23 @@
-//! placeholder
+//! The logic of `Authenticate()`, apart from Asterisk: what the dialplan's
+//! arguments mean, how the conversation with the caller goes, what stands in a
+//! PIN list, what a one-time PIN leaves in the journal.
+//!
+//! One way through: [`arguments`] turn the dialplan's text into a [`Plan`] and
+//! a [`Credential`]; a [`Conversation`] says what to do next; [`run`] carries
+//! it out on a [`Host`] (the channel) and a [`PinSource`] (the list).
 #![forbid(unsafe_code)]
+
+pub mod arguments;
+pub mod conversation;
+pub mod host;
+pub mod list;
+pub mod one_time;
+pub mod pin;
+pub mod prompt;
+pub mod source;
+
+pub use arguments::{Credential, Notice, Refusal, Request};
+pub use conversation::{Conversation, Event, Next, Opening, Plan, Settlement, Status, Step, Wait};
+pub use host::{run, Heard, Host, Started};
+pub use pin::Pin;
+pub use source::{PinSource, Verdict};

@@ -1,0 +1,501 @@
+//! `Authenticate(password[,options[,maxdigits[,prompt[&prompt2…]]]])`: what
+//! the text between the parentheses asks for.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::conversation::{Opening, Plan};
+use crate::pin::{is_key, MAX_DIGITS};
+use crate::prompt::{self, Sound};
+
+/// Attempts a caller has, as in the stock application.
+const ATTEMPTS: u32 = 3;
+
+/// What the caller is asked for when no prompt is given.
+const PROMPT: &[u8] = b"agent-pass";
+/// What follows a wrong entry, in place of the first prompt.
+const RETRY_PROMPT: &[u8] = b"auth-incorrect";
+const SUCCESS_PROMPT: &[u8] = b"auth-thankyou";
+const FAILURE_PROMPT: &[u8] = b"vm-goodbye";
+
+/// What an entry is compared with.
+pub enum Credential {
+    /// The password stands in the dialplan.
+    Literal(Zeroizing<Vec<u8>>),
+    /// A file, one PIN a line.
+    PlainFile(Vec<u8>),
+    /// Option `m`: a file, `account:md5` a line.
+    Md5File(Vec<u8>),
+    /// Option `d`: a family of Asterisk's database; its keys are the PINs.
+    Family {
+        /// The family's name, without the leading `/`.
+        name: Vec<u8>,
+        /// Option `r`: a PIN works once.
+        one_time: bool,
+    },
+}
+
+/// Why a call is refused whatever is keyed: the stock application took these
+/// and let the wrong caller in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Hazard A: silence would match.
+    EmptyPassword,
+    /// Hazard D: with this option the password is a path; the path itself
+    /// would be taken for the PIN.
+    NotAPath(char),
+    /// `pinset:NAME`: there are no PIN sets in this version.
+    NoSuchPinset,
+}
+
+/// Something in the arguments the administrator should hear of. The call goes
+/// on. None of them holds any of the password.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// An option letter that means nothing here.
+    UnknownOption(char),
+    /// An option's argument lacks its closing parenthesis; the options after
+    /// it are not read.
+    UnclosedOption(char),
+    /// An option that has no effect without, or together with, another.
+    IgnoredOption(char, &'static str),
+    /// `maxdigits` is not a plain number from 1 to 254 (or 0): what it was,
+    /// and the number it was read as.
+    OddMaxDigits(String, usize),
+    /// A literal password with characters no telephone has.
+    Unkeyable,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyPassword => write!(f, "the password is empty"),
+            Self::NotAPath(option) => {
+                write!(f, "option '{option}' needs a password that starts with '/'")
+            }
+            Self::NoSuchPinset => write!(f, "there are no PIN sets in this version"),
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownOption(option) => write!(f, "Unrecognized option: '{option}'"),
+            Self::UnclosedOption(option) => {
+                write!(f, "Missing closing parenthesis for argument '{option}'")
+            }
+            Self::IgnoredOption(option, why) => write!(f, "option '{option}' is ignored {why}"),
+            Self::OddMaxDigits(text, read) => {
+                write!(f, "maxdigits '{text}' is read as {read}")
+            }
+            Self::Unkeyable => write!(
+                f,
+                "the password holds characters that no telephone can key: nobody can enter it"
+            ),
+        }
+    }
+}
+
+/// What one `Authenticate(…)` asks for.
+pub struct Request {
+    /// What entries are compared with, or why nobody gets in.
+    pub credential: Result<Credential, Refusal>,
+    /// How the conversation goes.
+    pub plan: Plan,
+    /// What the log should say about the arguments.
+    pub notices: Vec<Notice>,
+}
+
+impl Request {
+    /// Reads the text between the parentheses, any bytes. Nothing is an
+    /// error here: what can't be served is in [`Request::credential`].
+    pub fn parse(data: &[u8]) -> Self {
+        let [password, options, max_digits, prompts] = split(data);
+        let mut notices = Vec::new();
+        let options = Options::parse(&options, &mut notices);
+        let prompts = if prompts.is_empty() {
+            vec![PROMPT.to_vec()]
+        } else {
+            prompt::split(&prompts)
+        };
+        let credential = options.credential(password, &mut notices);
+        let plan = Plan {
+            opening: if options.no_answer {
+                Opening::Progress
+            } else {
+                Opening::Answer
+            },
+            prompts,
+            retry: vec![RETRY_PROMPT.to_vec()],
+            success: options.unless_quiet(SUCCESS_PROMPT),
+            failure: options.unless_quiet(FAILURE_PROMPT),
+            attempts: ATTEMPTS,
+            max_digits: read_max_digits(&max_digits, &mut notices),
+            account_code: options.account_code,
+            jump: options.jump,
+            carry_on: options.carry_on,
+            refused: credential.is_err(),
+        };
+        Self {
+            credential,
+            plan,
+            notices,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Options {
+    account_code: bool,
+    carry_on: bool,
+    database: bool,
+    jump: bool,
+    md5: bool,
+    no_answer: bool,
+    quiet: bool,
+    remove: bool,
+}
+
+impl Options {
+    /// Letters in any order; `x(…)` skips the argument, none of ours has one
+    /// (`ast_app_parse_options`, `main/app.c`).
+    fn parse(text: &[u8], notices: &mut Vec<Notice>) -> Self {
+        let mut options = Self::default();
+        let mut rest = text;
+        while let [letter, tail @ ..] = rest {
+            let letter = char::from(letter & 0x7f);
+            rest = tail;
+            if let [b'(', argument @ ..] = rest {
+                match after_argument(argument) {
+                    Some(tail) => rest = tail,
+                    None => {
+                        notices.push(Notice::UnclosedOption(letter));
+                        break;
+                    }
+                }
+            }
+            match letter {
+                'a' => options.account_code = true,
+                'c' => options.carry_on = true,
+                'd' => options.database = true,
+                'j' => options.jump = true,
+                'm' => options.md5 = true,
+                'n' => options.no_answer = true,
+                'q' => options.quiet = true,
+                'r' => options.remove = true,
+                _ => notices.push(Notice::UnknownOption(letter)),
+            }
+        }
+        options
+    }
+
+    fn credential(
+        &self,
+        password: Zeroizing<Vec<u8>>,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Credential, Refusal> {
+        if self.remove && !self.database {
+            notices.push(Notice::IgnoredOption('r', "without 'd'"));
+        }
+        if self.md5 && self.database {
+            notices.push(Notice::IgnoredOption('m', "together with 'd'"));
+        }
+        if password.is_empty() {
+            return Err(Refusal::EmptyPassword);
+        }
+        if let Some(family) = password.strip_prefix(b"/") {
+            return match (self.database, self.md5) {
+                // A family of no name: the whole database would be the list.
+                (true, _) if family.is_empty() => Err(Refusal::EmptyPassword),
+                (true, _) => Ok(Credential::Family {
+                    name: family.to_vec(),
+                    one_time: self.remove,
+                }),
+                (false, true) => Ok(Credential::Md5File(password.to_vec())),
+                (false, false) => Ok(Credential::PlainFile(password.to_vec())),
+            };
+        }
+        for (given, option) in [(self.database, 'd'), (self.md5, 'm')] {
+            if given {
+                return Err(Refusal::NotAPath(option));
+            }
+        }
+        if password.starts_with(b"pinset:") {
+            return Err(Refusal::NoSuchPinset);
+        }
+        if !password.iter().all(|key| is_key(*key)) || password.len() > MAX_DIGITS {
+            notices.push(Notice::Unkeyable);
+        }
+        Ok(Credential::Literal(password))
+    }
+
+    fn unless_quiet(&self, sound: &[u8]) -> Vec<Sound> {
+        if self.quiet {
+            Vec::new()
+        } else {
+            vec![sound.to_vec()]
+        }
+    }
+}
+
+/// What follows an option's argument, `text` starting behind its `(`.
+fn after_argument(text: &[u8]) -> Option<&[u8]> {
+    let mut depth = 1_u32;
+    let quotes = text.first() == Some(&b'"');
+    let mut quoted = false;
+    let mut i = 0;
+    while let Some(character) = text.get(i) {
+        match character {
+            b'(' if !quoted => depth += 1,
+            b')' if !quoted => depth -= 1,
+            b'"' if quotes => quoted = !quoted,
+            b'\\' => i += 1,
+            _ => {}
+        }
+        i += 1;
+        if depth == 0 {
+            return text.get(i..);
+        }
+    }
+    None
+}
+
+/// The four arguments, as `AST_STANDARD_APP_ARGS` separates them
+/// (`__ast_app_separate_args`, `main/app.c`): `"` quotes and is removed, a
+/// backslash is removed and keeps the next character, `()` and `[]` hide
+/// commas (their depth runs on over a comma they did hide), and the last
+/// argument is the rest of the text as it is.
+fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
+    const LAST: usize = 3;
+    // No argument grows: a copy left behind would not be wiped.
+    let mut arguments = [(); 4].map(|()| Zeroizing::new(Vec::with_capacity(data.len())));
+    let (mut parens, mut brackets, mut quoted) = (0_u32, 0_u32, false);
+    let mut at = 0;
+    let mut i = 0;
+    while at < LAST {
+        let Some(character) = data.get(i) else {
+            return arguments;
+        };
+        i += 1;
+        let mut keep = Some(*character);
+        match character {
+            b'(' => parens += 1,
+            b')' => parens = parens.saturating_sub(1),
+            b'[' => brackets += 1,
+            b']' => brackets = brackets.saturating_sub(1),
+            b'"' => {
+                quoted = !quoted;
+                keep = None;
+            }
+            b'\\' => {
+                keep = data.get(i).copied();
+                i += 1;
+            }
+            b',' if parens == 0 && brackets == 0 && !quoted => {
+                at += 1;
+                keep = None;
+            }
+            _ => {}
+        }
+        arguments[at].extend(keep);
+    }
+    arguments[LAST].extend(data.get(i..).unwrap_or_default());
+    arguments
+}
+
+/// `maxdigits` as C's `atoi` reads it: leading blanks, a sign, digits, and
+/// whatever follows them is not looked at (the FreePBX recipe's `6)` is 6).
+/// Absent, below 1 or above [`MAX_DIGITS`] means [`MAX_DIGITS`].
+fn read_max_digits(text: &[u8], notices: &mut Vec<Notice>) -> usize {
+    if text.is_empty() {
+        return MAX_DIGITS;
+    }
+    let number = atoi(text);
+    let read = usize::try_from(number)
+        .ok()
+        .filter(|digits| (1..=MAX_DIGITS).contains(digits))
+        .unwrap_or(MAX_DIGITS);
+    let plain = text.iter().all(u8::is_ascii_digit) && (0..=254).contains(&number);
+    if !plain {
+        let text = text.escape_ascii().to_string();
+        notices.push(Notice::OddMaxDigits(text, read));
+    }
+    read
+}
+
+/// glibc's `atoi` on a 64-bit machine: `strtol`, then cut to 32 bits.
+fn atoi(text: &[u8]) -> i32 {
+    let blank = |c: &u8| c.is_ascii_whitespace() || *c == 0x0b;
+    let start = text.iter().position(|c| !blank(c)).unwrap_or(text.len());
+    let (negative, digits) = match text.get(start..).unwrap_or_default() {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let mut number = 0_i64;
+    for digit in digits.iter().take_while(|c| c.is_ascii_digit()) {
+        let digit = i64::from(digit - b'0');
+        number = number.saturating_mul(10);
+        number = if negative {
+            number.saturating_sub(digit)
+        } else {
+            number.saturating_add(digit)
+        };
+    }
+    // strtol stops at the ends of `long`; the conversion to int wraps.
+    number as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parts(data: &str) -> Vec<String> {
+        split(data.as_bytes())
+            .iter()
+            .map(|part| String::from_utf8_lossy(part).into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn arguments_are_separated_as_asterisk_separates_them() {
+        let table = [
+            ("1234", ["1234", "", "", ""]),
+            (",a", ["", "a", "", ""]),
+            ("/PINSETS/1,ad,6)", ["/PINSETS/1", "ad", "6)", ""]),
+            ("1,,,a&b,c", ["1", "", "", "a&b,c"]),
+            ("\"1,2\",a", ["1,2", "a", "", ""]),
+            ("1\\,2,a", ["1,2", "a", "", ""]),
+            ("(1,2),a", ["(1,2)", "a", "", ""]),
+            ("(1,2,a", ["(1,2,a", "", "", ""]),
+            ("[1,2],a", ["[1,2]", "a", "", ""]),
+            ("1,a,4,\"q,r\"", ["1", "a", "4", "\"q,r\""]),
+            ("1\\", ["1", "", "", ""]),
+            ("1,", ["1", "", "", ""]),
+        ];
+        for (data, want) in table {
+            assert_eq!(parts(data), want, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn maxdigits_is_read_as_atoi_reads_it() {
+        let table = [
+            ("", 254),
+            ("0", 254),
+            ("6", 6),
+            ("6)", 6),
+            (" \t4abc", 4),
+            ("+5", 5),
+            ("abc", 254),
+            ("-1", 254),
+            ("254", 254),
+            ("255", 254),
+            ("99999999999999999999", 254),
+            ("4294967300", 4),
+        ];
+        for (text, want) in table {
+            assert_eq!(
+                read_max_digits(text.as_bytes(), &mut vec![]),
+                want,
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_odd_maxdigits_is_named() {
+        let notice = |text: &str| Request::parse(format!("1,,{text}").as_bytes()).notices;
+        assert_eq!(notice("6"), []);
+        assert_eq!(notice("0"), []);
+        assert_eq!(notice("6)"), [Notice::OddMaxDigits("6)".into(), 6)]);
+        assert_eq!(notice("300"), [Notice::OddMaxDigits("300".into(), 254)]);
+    }
+
+    fn kind(data: &str) -> String {
+        match Request::parse(data.as_bytes()).credential {
+            Ok(Credential::Literal(secret)) => format!("literal {}", secret.escape_ascii()),
+            Ok(Credential::PlainFile(path)) => format!("plain {}", path.escape_ascii()),
+            Ok(Credential::Md5File(path)) => format!("md5 {}", path.escape_ascii()),
+            Ok(Credential::Family { name, one_time }) => {
+                format!("family {} {one_time}", name.escape_ascii())
+            }
+            Err(refusal) => refusal.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_options_say_what_the_password_is() {
+        let not_a_path = |o| Refusal::NotAPath(o).to_string();
+        let table = [
+            ("1234", "literal 1234".to_owned()),
+            ("1234,a", "literal 1234".to_owned()),
+            ("/pins/p.txt,a", "plain /pins/p.txt".to_owned()),
+            ("/pins/p.txt,ma", "md5 /pins/p.txt".to_owned()),
+            ("/PINSETS/1,ad,6)", "family PINSETS/1 false".to_owned()),
+            ("/pin,dr", "family pin true".to_owned()),
+            ("/pin,dma", "family pin false".to_owned()),
+            ("", Refusal::EmptyPassword.to_string()),
+            (",a", Refusal::EmptyPassword.to_string()),
+            ("/,d", Refusal::EmptyPassword.to_string()),
+            ("1234,d", not_a_path('d')),
+            ("1234,m", not_a_path('m')),
+            ("pinset:staff", Refusal::NoSuchPinset.to_string()),
+        ];
+        for (data, want) in table {
+            assert_eq!(kind(data), want, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn options_reach_the_plan() {
+        let plan = Request::parse(b"/f,ajcnq,4,x&y").plan;
+        assert!(plan.account_code && plan.jump && plan.carry_on && !plan.refused);
+        assert!(plan.opening == Opening::Progress);
+        assert_eq!(plan.prompts, [b"x".to_vec(), b"y".to_vec()]);
+        assert!(plan.success.is_empty() && plan.failure.is_empty());
+        assert_eq!(plan.max_digits, 4);
+
+        let plan = Request::parse(b"1").plan;
+        assert!(!plan.account_code && !plan.jump && !plan.carry_on);
+        assert!(plan.opening == Opening::Answer);
+        assert_eq!(plan.prompts, [b"agent-pass".to_vec()]);
+        assert_eq!(plan.retry, [b"auth-incorrect".to_vec()]);
+        assert_eq!(plan.success, [b"auth-thankyou".to_vec()]);
+        assert_eq!(plan.failure, [b"vm-goodbye".to_vec()]);
+        assert!(Request::parse(b",c").plan.refused);
+    }
+
+    #[test]
+    fn unknown_options_are_named_and_the_rest_is_read() {
+        let request = Request::parse(b"/f,xa(y)z(m");
+        assert!(request.plan.account_code);
+        assert_eq!(
+            request.notices,
+            [Notice::UnknownOption('x'), Notice::UnclosedOption('z')]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let request = Request::parse(&data);
+            prop_assert!((1..=MAX_DIGITS).contains(&request.plan.max_digits));
+            if let Ok(Credential::Literal(secret)) = &request.credential {
+                prop_assert!(!secret.is_empty());
+                prop_assert!(!secret.starts_with(b"/"));
+            }
+        }
+
+        #[test]
+        fn no_notice_holds_the_password(pin in "[0-9]{6,12}", options in "[a-z(]{0,6}") {
+            let request = Request::parse(format!("{pin},{options},9x").as_bytes());
+            for notice in request.notices {
+                prop_assert!(!notice.to_string().contains(&pin));
+            }
+        }
+    }
+}

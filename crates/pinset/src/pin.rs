@@ -1,0 +1,106 @@
+//! What a caller keyed.
+
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// The most keys an entry holds: the stock application's limit (its buffer of
+/// 256 less two), and what `maxdigits` 0 or out of range means.
+pub const MAX_DIGITS: usize = 254;
+
+/// The keys of one entry, in order. It has no `Debug` and no `Display`, so
+/// that no log line can hold it, and it is wiped when dropped or cleared.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Pin {
+    keys: [u8; MAX_DIGITS],
+    len: usize,
+}
+
+impl Pin {
+    /// An entry with no key in it.
+    pub fn new() -> Self {
+        Self {
+            keys: [0; MAX_DIGITS],
+            len: 0,
+        }
+    }
+
+    /// Adds a key; a key past [`MAX_DIGITS`] is not taken.
+    pub fn push(&mut self, key: u8) {
+        if let Some(place) = self.keys.get_mut(self.len) {
+            *place = key;
+            self.len += 1;
+        }
+    }
+
+    /// Forgets and wipes what was keyed.
+    pub fn clear(&mut self) {
+        self.zeroize();
+    }
+
+    /// How many keys it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing was keyed. An empty entry matches nothing, ever.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The keys, as the characters `0`-`9`, `*`, `A`-`D`.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.keys.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether the entry is `secret`. Takes the same time wherever the two
+    /// differ. An empty entry is nobody's PIN.
+    pub fn is(&self, secret: &[u8]) -> bool {
+        !self.is_empty() && self.as_bytes().ct_eq(secret).into()
+    }
+}
+
+impl Default for Pin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether `key` can be keyed into a PIN: `#` ends the entry.
+pub fn is_key(key: u8) -> bool {
+    matches!(key, b'0'..=b'9' | b'*' | b'A'..=b'D')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyed(text: &[u8]) -> Pin {
+        let mut pin = Pin::new();
+        text.iter().for_each(|key| pin.push(*key));
+        pin
+    }
+
+    #[test]
+    fn an_empty_entry_is_nobodys() {
+        assert!(!Pin::new().is(b""));
+        assert!(!keyed(b"1").is(b""));
+        assert!(keyed(b"12*A").is(b"12*A"));
+        assert!(!keyed(b"12").is(b"123"));
+        assert!(!keyed(b"123").is(b"12"));
+    }
+
+    #[test]
+    fn holds_254_keys_and_no_more() {
+        let pin = keyed(&[b'7'; 300]);
+        assert_eq!(pin.len(), MAX_DIGITS);
+        assert_eq!(pin.as_bytes(), [b'7'; MAX_DIGITS]);
+    }
+
+    #[test]
+    fn clearing_wipes_the_keys() {
+        let mut pin = keyed(b"4711");
+        pin.clear();
+        assert!(pin.is_empty());
+        assert_eq!(pin.keys, [0; MAX_DIGITS]);
+    }
+}
