@@ -1,1 +1,42 @@
-//! placeholder
+//! Asterisk in a container, and calls placed in it.
+//!
+//! ```no_run
+//! use harness::{Call, Module, Outcome, Pbx};
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let pbx = Pbx::builder().module(Module::under_test()?).start()?;
+//! pbx.pin_file("doors", "1234\n5678\n")?;
+//! let report = pbx.call(&Call::new("/pins/doors").keys("9999# 1234#"))?;
+//! assert_eq!(report.outcome, Outcome::Passed);
+//! assert_eq!(report.sounds, ["agent-pass", "auth-incorrect", "auth-thankyou"]);
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod ami;
+mod builder;
+mod call;
+mod config;
+mod container;
+mod engine;
+mod frame;
+mod image;
+mod keys;
+mod leftovers;
+mod module;
+mod pbx;
+mod report;
+
+pub use ami::{Ami, Events};
+pub use builder::{random_word, Builder};
+pub use call::{Call, Ongoing};
+pub use engine::Engine;
+pub use frame::Frame;
+pub use image::Image;
+pub use keys::{Group, Keys, Step};
+pub use leftovers::{remove_dead, remove_own_directories};
+pub use module::{our_module, workspace, Module};
+pub use pbx::Pbx;
+pub use report::{Cdr, Outcome, Report};

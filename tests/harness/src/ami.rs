@@ -1,0 +1,259 @@
+//! An AMI client over the pipe of `ENGINE exec`.
+//!
+//! The AMI client crates speak TCP to a host and bring an asynchronous
+//! runtime; our Asterisk has no network but its own loopback, so that any
+//! number of them run side by side with the same ports. A thread that reads,
+//! and channels, are all this needs.
+
+use std::collections::HashMap;
+use std::io::{BufReader, Write};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail, Context, Result};
+
+use crate::container::{until, Container};
+use crate::frame::Frame;
+
+/// How long an action may take to be answered.
+const ANSWER_TIME: Duration = Duration::from_secs(20);
+/// How long Asterisk may take to be fully booted.
+const BOOT_TIME: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Who waits for which response; empty and `closed` after the end.
+    pending: HashMap<String, Sender<Frame>>,
+    listeners: Vec<Sender<Arc<Frame>>>,
+    closed: bool,
+}
+
+/// One AMI connection, logged in. Many threads may use it at once.
+#[derive(Debug)]
+pub struct Ami {
+    client: Child,
+    input: Mutex<ChildStdin>,
+    shared: Arc<Mutex<Shared>>,
+    next: AtomicU64,
+}
+
+impl Ami {
+    /// Connects, logs in and waits until Asterisk is fully booted.
+    pub(crate) fn connect(container: &Container, port: u16, secret: &str) -> Result<Self> {
+        // Asterisk opens the port some time after it has started.
+        let script = format!(
+            "until {{ exec 3<>/dev/tcp/127.0.0.1/{port}; }} 2>/dev/null; do \
+                 kill -0 {pid} 2>/dev/null || exit 1; sleep 0.02; \
+             done; cat <&3 & exec cat >&3",
+            pid = container.pid()?
+        );
+        let mut command = container.exec(&["--interactive"], &["bash", "-c", &script]);
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut client = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("can't run the engine's exec")?;
+        let (Some(input), Some(stdout)) = (client.stdin.take(), client.stdout.take()) else {
+            bail!("the engine's exec has no pipes");
+        };
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let reader = Arc::clone(&shared);
+        std::thread::spawn(move || read(BufReader::new(stdout), &reader));
+        let ami = Self {
+            client,
+            input: Mutex::new(input),
+            shared,
+            next: AtomicU64::new(1),
+        };
+        let events = ami.events();
+        ami.action("Login", &[("Username", "harness"), ("Secret", secret)])
+            .context("can't log in to AMI")?;
+        events
+            .wait("FullyBooted", BOOT_TIME, |frame| {
+                frame.event() == Some("FullyBooted")
+            })
+            .context("Asterisk did not come up")?;
+        Ok(ami)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All events from now on.
+    pub fn events(&self) -> Events {
+        let (sender, receiver) = mpsc::channel();
+        let mut shared = self.lock();
+        // After the end the sender is dropped here and the listener told so.
+        if !shared.closed {
+            shared.listeners.push(sender);
+        }
+        Events { receiver }
+    }
+
+    /// Sends an action and returns without waiting for its response.
+    pub fn send(&self, action: &str, headers: &[(&str, &str)]) -> Result<()> {
+        self.write(action, None, headers)
+    }
+
+    fn write(&self, action: &str, id: Option<&str>, headers: &[(&str, &str)]) -> Result<()> {
+        let mut text = format!("Action: {action}\r\n");
+        for (name, value) in id
+            .iter()
+            .map(|id| ("ActionID", *id))
+            .chain(headers.iter().copied())
+        {
+            if value.contains(['\r', '\n']) {
+                bail!("AMI header {name} can't carry a line break: {value:?}");
+            }
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        input
+            .write_all(text.as_bytes())
+            .with_context(|| format!("AMI connection lost before {action}"))
+    }
+
+    /// Sends an action and returns its response, whatever that says.
+    pub fn ask(&self, action: &str, headers: &[(&str, &str)]) -> Result<Frame> {
+        let id = self.next_id();
+        self.ask_as(&id, action, headers)
+    }
+
+    fn next_id(&self) -> String {
+        format!("h{}", self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn ask_as(&self, id: &str, action: &str, headers: &[(&str, &str)]) -> Result<Frame> {
+        let (sender, receiver) = mpsc::channel();
+        {
+            let mut shared = self.lock();
+            if shared.closed {
+                bail!("AMI connection lost before {action}");
+            }
+            shared.pending.insert(id.to_owned(), sender);
+        }
+        self.write(action, Some(id), headers)?;
+        let answer = receiver.recv_timeout(ANSWER_TIME);
+        self.lock().pending.remove(id);
+        answer.map_err(|error| match error {
+            RecvTimeoutError::Timeout => anyhow!("no response to {action} in {ANSWER_TIME:?}"),
+            RecvTimeoutError::Disconnected => anyhow!("AMI connection lost during {action}"),
+        })
+    }
+
+    /// Sends an action; a response other than success is an error.
+    pub fn action(&self, action: &str, headers: &[(&str, &str)]) -> Result<Frame> {
+        accepted(action, self.ask(action, headers)?)
+    }
+
+    /// Sends an action that is answered with a list of events; returns them,
+    /// without the one that ends the list.
+    pub fn list(&self, action: &str, headers: &[(&str, &str)]) -> Result<Vec<Arc<Frame>>> {
+        let id = self.next_id();
+        let events = self.events();
+        accepted(action, self.ask_as(&id, action, headers)?)?;
+        let mut list = Vec::new();
+        loop {
+            let frame = events.wait(action, ANSWER_TIME, |frame| frame.has("ActionID", &id))?;
+            if frame.has("EventList", "Complete") {
+                return Ok(list);
+            }
+            list.push(frame);
+        }
+    }
+
+    /// Runs a CLI command and returns what it printed, whether or not it
+    /// succeeded.
+    pub fn command(&self, command: &str) -> Result<String> {
+        let response = self.ask("Command", &[("Command", command)])?;
+        if response.get("Output").is_none() && !response.has("Response", "Success") {
+            bail!("{command}: {}", response.get("Message").unwrap_or("failed"));
+        }
+        Ok(response.all("Output").collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl Drop for Ami {
+    fn drop(&mut self) {
+        // Asterisk closes the connection and with it the pipe's other end;
+        // if Asterisk is gone there is nothing to log off from.
+        let _ = self.send("Logoff", &[]);
+        let _ = self.client.kill();
+        let _ = self.client.wait();
+    }
+}
+
+fn accepted(action: &str, response: Frame) -> Result<Frame> {
+    if response.has("Response", "Error") {
+        bail!("{action}: {}", response.get("Message").unwrap_or("refused"));
+    }
+    Ok(response)
+}
+
+fn read(mut input: impl std::io::BufRead, shared: &Mutex<Shared>) {
+    while let Ok(Some(frame)) = Frame::read(&mut input) {
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if frame.event().is_some() {
+            let frame = Arc::new(frame);
+            shared
+                .listeners
+                .retain(|listener| listener.send(Arc::clone(&frame)).is_ok());
+        } else if let Some(asker) = frame
+            .get("ActionID")
+            .and_then(|id| shared.pending.remove(id))
+        {
+            // Whoever asked may have given up.
+            let _ = asker.send(frame);
+        }
+    }
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    *shared = Shared {
+        closed: true,
+        ..Shared::default()
+    };
+}
+
+/// The events of a connection since `Ami::events` was called.
+#[derive(Debug)]
+pub struct Events {
+    receiver: Receiver<Arc<Frame>>,
+}
+
+impl Events {
+    /// The next event, if one comes before `end`; an error if the connection
+    /// is lost.
+    pub fn next_before(&self, end: Instant) -> Result<Option<Arc<Frame>>> {
+        match self.receiver.recv_timeout(until(end)) {
+            Ok(frame) => Ok(Some(frame)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => bail!("AMI connection lost"),
+        }
+    }
+
+    /// Waits for an event, dropping those before it; `what` names it in the
+    /// error.
+    pub fn wait(
+        &self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&Frame) -> bool,
+    ) -> Result<Arc<Frame>> {
+        let end = Instant::now() + limit;
+        while let Some(frame) = self
+            .next_before(end)
+            .with_context(|| format!("while waiting for {what}"))?
+        {
+            if wanted(&frame) {
+                return Ok(frame);
+            }
+        }
+        bail!("no {what} in {limit:?}")
+    }
+}

@@ -1,0 +1,263 @@
+//! One container whose first process keeps one Asterisk: starts it, signals
+//! it, tells when it has ended, and goes when we go.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail, Context, Result};
+
+use crate::engine::{output, Engine};
+use crate::image::finished_in;
+use crate::leftovers::{prefix, LABEL};
+
+/// The keeper. Its orders come on stdin, and when that ends, because the
+/// harness has dropped the container or was killed, so does the container.
+const KEEPER: &str = r#"
+mkdir -p /run/asterisk
+link_modules() {
+    for file in /harness/modules/*.so; do
+        [ -e "$file" ] && ln -sf "$file" "$(echo /usr/lib/*/asterisk/modules)/"
+    done
+}
+mkdir -p /usr/share/asterisk/documentation/thirdparty
+for file in /harness/documentation/*.xml; do
+    [ -e "$file" ] && ln -sf "$file" /usr/share/asterisk/documentation/thirdparty/
+done
+run() {
+    asterisk -f </dev/null >>/var/log/asterisk/console 2>&1 &
+    echo "up $!"
+    wait $!
+    echo "down $?"
+}
+echo ready
+while read -r order argument; do
+    case $order in
+        start) link_modules; run & ;;
+        signal) kill -s $argument ;;
+    esac
+done
+"#;
+
+/// How long a container may take to start or to go.
+const CONTAINER_TIME: Duration = Duration::from_secs(30);
+
+/// What the keeper has last said about Asterisk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Starting,
+    Ready,
+    Up(u32),
+    Down(i32),
+    Gone,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, state: State) {
+        *self.lock() = state;
+        self.changed.notify_all();
+    }
+}
+
+/// A running container.
+#[derive(Debug)]
+pub(crate) struct Container {
+    engine: Engine,
+    name: String,
+    orders: Mutex<Option<ChildStdin>>,
+    client: Option<Child>,
+    shared: Arc<Shared>,
+}
+
+/// What a container is made of.
+#[derive(Debug)]
+pub(crate) struct Spec<'a> {
+    pub image: &'a str,
+    pub network: &'a str,
+    /// Directories of the host and where they are seen inside.
+    pub volumes: &'a [(PathBuf, &'a str)],
+}
+
+impl Container {
+    pub(crate) fn start(engine: &Engine, spec: &Spec<'_>) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{}{}", prefix(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut command = engine.command(["run", "--rm", "--interactive", "--name", &name]);
+        command
+            .args(["--label", LABEL, "--network", spec.network])
+            // sipp sends the keys' RTP through a raw socket.
+            .args(["--cap-add", "NET_RAW"])
+            .args(engine.limits());
+        let relabel = Path::new("/sys/fs/selinux/enforce").exists();
+        for (outside, inside) in spec.volumes {
+            let options = if relabel { ":z" } else { "" };
+            command
+                .arg("--volume")
+                .arg(format!("{}:{inside}{options}", outside.display()));
+        }
+        command.args([spec.image, "bash", "-c", KEEPER]);
+        // Ctrl-C at the terminal is for us; the container ends with us.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut client = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("can't run {command:?}"))?;
+
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State::Starting),
+            changed: Condvar::new(),
+        });
+        if let Some(stdout) = client.stdout.take() {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || listen(BufReader::new(stdout), &shared));
+        }
+        let mut container = Self {
+            engine: engine.clone(),
+            name,
+            orders: Mutex::new(client.stdin.take()),
+            client: Some(client),
+            shared,
+        };
+        match container.wait(CONTAINER_TIME, |state| state != State::Starting)? {
+            State::Ready => Ok(container),
+            _ => Err(container.last_words()),
+        }
+    }
+
+    /// Why the container did not start, as its engine put it.
+    fn last_words(&mut self) -> anyhow::Error {
+        let mut said = String::new();
+        if let Some(mut stderr) = self.client.as_mut().and_then(|client| client.stderr.take()) {
+            if let Err(error) = std::io::Read::read_to_string(&mut stderr, &mut said) {
+                said = error.to_string();
+            }
+        }
+        anyhow!("the container did not start: {}", said.trim_end())
+    }
+
+    fn wait(&self, limit: Duration, done: impl Fn(State) -> bool) -> Result<State> {
+        let (state, timeout) = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.lock(), limit, |state| !done(*state))
+            .unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            bail!(
+                "container {}: still {:?} after {limit:?}",
+                self.name,
+                *state
+            );
+        }
+        Ok(*state)
+    }
+
+    fn order(&self, order: &str) -> Result<()> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(orders) = orders.as_mut() else {
+            bail!("container {} is closing", self.name);
+        };
+        writeln!(orders, "{order}").context("the container is gone")
+    }
+
+    /// Starts Asterisk; returns when its process is there, not when it is
+    /// ready for calls.
+    pub(crate) fn start_asterisk(&self) -> Result<u32> {
+        if let State::Up(pid) = *self.shared.lock() {
+            bail!("Asterisk is running already, as process {pid}");
+        }
+        self.order("start")?;
+        match self.wait(CONTAINER_TIME, |state| {
+            matches!(state, State::Up(_) | State::Gone)
+        })? {
+            State::Up(pid) => Ok(pid),
+            state => bail!("Asterisk did not start: {state:?}"),
+        }
+    }
+
+    /// Sends Asterisk a signal, by name.
+    pub(crate) fn signal(&self, signal: &str) -> Result<()> {
+        let pid = self.pid()?;
+        self.order(&format!("signal {signal} {pid}"))
+    }
+
+    /// Waits until Asterisk has ended; returns its exit status as a shell
+    /// gives it.
+    pub(crate) fn wait_down(&self, limit: Duration) -> Result<i32> {
+        match self.wait(limit, |state| !matches!(state, State::Up(_)))? {
+            State::Down(status) => Ok(status),
+            state => bail!("Asterisk was not running: {state:?}"),
+        }
+    }
+
+    /// The process id of Asterisk inside the container.
+    pub(crate) fn pid(&self) -> Result<u32> {
+        match *self.shared.lock() {
+            State::Up(pid) => Ok(pid),
+            state => bail!("Asterisk is not running: {state:?}"),
+        }
+    }
+
+    /// A command that runs inside the container; `options` are the engine's.
+    pub(crate) fn exec(&self, options: &[&str], command: &[&str]) -> Command {
+        let mut exec = self.engine.command(["exec"]);
+        exec.args(options).arg(&self.name).args(command);
+        exec
+    }
+
+    /// Runs a command inside to its end and returns what it printed.
+    pub(crate) fn output(&self, command: &[&str]) -> Result<Vec<u8>> {
+        output(self.exec(&[], command))
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let orders = self
+            .orders
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        drop(orders.take());
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        let Ok(true) = finished_in(client, CONTAINER_TIME) else {
+            // Its own way out has failed; nobody to tell but the engine.
+            let _ = self.engine.output(["rm", "--force", &self.name]);
+            return;
+        };
+    }
+}
+
+fn listen(lines: impl BufRead, shared: &Shared) {
+    for line in lines.lines().map_while(Result::ok) {
+        let mut words = line.split_whitespace();
+        let state = match (words.next(), words.next()) {
+            (Some("ready"), None) => State::Ready,
+            (Some("up"), Some(pid)) => State::Up(pid.parse().unwrap_or_default()),
+            (Some("down"), Some(status)) => State::Down(status.parse().unwrap_or(-1)),
+            _ => continue,
+        };
+        shared.set(state);
+    }
+    shared.set(State::Gone);
+}
+
+/// Time left until `end`.
+pub(crate) fn until(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
+}

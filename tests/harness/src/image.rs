@@ -1,0 +1,211 @@
+//! The image: Debian with Asterisk, its sounds and `sipp`, built once and
+//! named after its recipe.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+use fd_lock::RwLock;
+
+use crate::engine::{in_path, Engine};
+use crate::module::workspace;
+
+/// The environment variable that names the Debian suite; `sid` without it.
+pub const SUITE_VAR: &str = "ASTERISK_SUITE";
+
+const NAME: &str = "localhost/authenticate-asterisk";
+
+/// What is installed on top of the minimal system.
+const PACKAGES: &[&str] = &[
+    "asterisk",
+    "asterisk-modules",
+    "asterisk-core-sounds-en",
+    "asterisk-core-sounds-en-gsm",
+    "asterisk-mp3",
+    "sip-tester",
+    "bash",
+    "ca-certificates",
+    "python3",
+];
+
+/// An image whose downloads hang must not hang the tests: no answer from the
+/// registry within this time, and we build the root file system ourselves.
+const PULL_TIME: Duration = Duration::from_secs(60);
+
+/// The image of one Debian suite.
+#[derive(Debug)]
+pub struct Image {
+    engine: Engine,
+    suite: String,
+    tag: String,
+}
+
+impl Image {
+    /// The image for the suite in `ASTERISK_SUITE`, or `sid`. Nothing is
+    /// built yet.
+    pub fn from_env(engine: &Engine) -> Self {
+        let suite = std::env::var(SUITE_VAR)
+            .ok()
+            .filter(|suite| !suite.is_empty())
+            .unwrap_or_else(|| "sid".into());
+        // The version of the headers the module was built with, if they were
+        // fetched: another version, another image.
+        let version = std::env::var("ASTERISK_VERSION")
+            .or_else(|_| {
+                let file = workspace()
+                    .join("asterisk-headers")
+                    .join(&suite)
+                    .join("VERSION");
+                fs::read_to_string(file)
+            })
+            .unwrap_or_default();
+        let mut hasher = DefaultHasher::new();
+        (PACKAGES, &suite, version.trim()).hash(&mut hasher);
+        let tag = format!("{NAME}:{suite}-{:016x}", hasher.finish());
+        Self {
+            engine: engine.clone(),
+            suite,
+            tag,
+        }
+    }
+
+    /// The image's name and tag.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Whether the engine has it.
+    pub fn exists(&self) -> bool {
+        self.engine
+            .output(["image", "inspect", "--format", "{{.Id}}", &self.tag])
+            .is_ok()
+    }
+
+    /// Builds the image unless it is there. Processes that ask at the same
+    /// time wait for the first.
+    pub fn ensure(&self) -> Result<()> {
+        if self.exists() {
+            return Ok(());
+        }
+        let path = std::env::temp_dir().join("authenticate-image.lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .with_context(|| format!("can't open the lock {}", path.display()))?;
+        let mut lock = RwLock::new(file);
+        let _guard = lock.write().context("can't lock the image build")?;
+        if self.exists() {
+            return Ok(());
+        }
+        eprintln!("harness: building the Asterisk image, once, about a minute");
+        match self.pull() {
+            Ok(base) => self.build(&base),
+            Err(error) => {
+                eprintln!("harness: {error:#}; building with mmdebstrap instead");
+                self.bootstrap()
+            }
+        }
+        .context("can't build the Asterisk image")?;
+        eprintln!("harness: {} is ready", self.tag);
+        Ok(())
+    }
+
+    /// Removes the image.
+    pub fn remove(&self) -> Result<()> {
+        self.engine.output(["rmi", "--force", &self.tag]).map(drop)
+    }
+
+    fn pull(&self) -> Result<String> {
+        let base = format!("docker.io/library/debian:{}", self.suite);
+        let mut command = self.engine.command(["pull", "--quiet", &base]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command
+            .stderr(Stdio::null())
+            .spawn()
+            .context("can't start the pull")?;
+        if !finished_in(child, PULL_TIME)? {
+            bail!("can't pull {base}");
+        }
+        Ok(base)
+    }
+
+    fn build(&self, base: &str) -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let recipe = dir.path().join("Containerfile");
+        fs::write(
+            &recipe,
+            format!(
+                "FROM {base}\n\
+                 RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+                 --no-install-recommends {} && apt-get clean && rm -rf /var/lib/apt/lists/*\n",
+                PACKAGES.join(" ")
+            ),
+        )?;
+        let mut command = self.engine.command(["build", "--tag", &self.tag]);
+        command
+            .args(self.engine.limits())
+            .arg("--file")
+            .arg(&recipe)
+            .arg(dir.path());
+        loud(command)
+    }
+
+    fn bootstrap(&self) -> Result<()> {
+        if !in_path("mmdebstrap") {
+            bail!("mmdebstrap is not installed (on Debian: apt-get install mmdebstrap)");
+        }
+        let dir = tempfile::tempdir()?;
+        let tar: PathBuf = dir.path().join("root.tar");
+        let mut command = Command::new("mmdebstrap");
+        command
+            .arg("--quiet")
+            .arg("--variant=minbase")
+            .arg(format!("--include={}", PACKAGES.join(",")))
+            // A mirror that lags behind is good enough here.
+            .arg("--aptopt=Acquire::Check-Valid-Until \"false\"")
+            .arg(&self.suite)
+            .arg(&tar);
+        loud(command)?;
+        let mut import = self.engine.command(["import"]);
+        import.arg(&tar).arg(&self.tag);
+        loud(import)
+    }
+}
+
+/// Runs a command whose output the user sees (on stderr: stdout is for
+/// results).
+fn loud(mut command: Command) -> Result<()> {
+    let shown = format!("{:?}", command.get_program());
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("can't run {shown}"))?;
+    if !status.success() {
+        bail!("{shown}: {status}");
+    }
+    Ok(())
+}
+
+/// Whether the child ended well within `limit`; it is killed after that.
+pub(crate) fn finished_in(mut child: Child, limit: Duration) -> Result<bool> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
+        }
+        if Instant::now() >= end {
+            child.kill()?;
+            child.wait()?;
+            return Ok(false);
+        }
+        // A child's end is no event one can wait for with a limit in std.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,97 @@
+//! What a harness that was killed has left: containers and directories that
+//! carry the process id of their maker in their names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::engine::Engine;
+
+/// The label of every container of ours.
+pub(crate) const LABEL: &str = "authenticate-harness";
+
+/// How the names of our containers and directories begin.
+pub(crate) fn prefix() -> String {
+    format!("{LABEL}-{}-", std::process::id())
+}
+
+/// Removes the containers and directories of harnesses that are no more;
+/// returns their names.
+pub fn remove_dead(engine: &Engine) -> Vec<String> {
+    let format = "{{.Names}}";
+    let listed = engine
+        .output([
+            "ps",
+            "--all",
+            "--filter",
+            &format!("label={LABEL}"),
+            "--format",
+            format,
+        ])
+        .unwrap_or_default();
+    let mut removed = Vec::new();
+    for name in String::from_utf8_lossy(&listed).split_whitespace() {
+        if is_dead(name) && engine.output(["rm", "--force", name]).is_ok() {
+            removed.push(name.to_owned());
+        }
+    }
+    for (name, path) in directories() {
+        if is_dead(&name) && fs::remove_dir_all(path).is_ok() {
+            removed.push(name);
+        }
+    }
+    removed
+}
+
+/// Removes this process's own directories: for the end by a signal, when no
+/// destructor runs. The containers end by themselves, as their input does.
+pub fn remove_own_directories() {
+    let prefix = prefix();
+    for (name, path) in directories() {
+        if name.starts_with(&prefix) {
+            // Nobody is left to tell.
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+}
+
+fn directories() -> Vec<(String, PathBuf)> {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                entry.path(),
+            )
+        })
+        .filter(|(name, _)| name.starts_with(LABEL))
+        .collect()
+}
+
+/// Whether the name is one of ours and its maker's process is gone.
+fn is_dead(name: &str) -> bool {
+    maker(name).is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists())
+}
+
+fn maker(name: &str) -> Option<u32> {
+    let rest = name.strip_prefix(LABEL)?.strip_prefix('-')?;
+    rest.split('-').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_dead, maker};
+
+    #[test]
+    fn the_maker_is_read_from_the_name() {
+        assert_eq!(maker("authenticate-harness-123-4"), Some(123));
+        assert_eq!(maker("authenticate-harness-x"), None);
+        assert_eq!(maker("postgres-123-4"), None);
+        assert!(!is_dead(&format!(
+            "authenticate-harness-{}-1",
+            std::process::id()
+        )));
+    }
+}

@@ -1,0 +1,332 @@
+//! One Asterisk in one container: started, asked, killed, started again,
+//! removed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::{bail, Context, Result};
+use tempfile::TempDir;
+
+use crate::ami::Ami;
+use crate::builder::Builder;
+use crate::container::{Container, Spec};
+use crate::engine::Engine;
+use crate::image::Image;
+use crate::leftovers::{prefix, remove_dead};
+use crate::module::OURS;
+use crate::report::Cdr;
+
+/// How long Asterisk may take to end.
+const END_TIME: Duration = Duration::from_secs(30);
+
+/// A running Asterisk. Dropping it removes everything; if that happens
+/// because a test has failed, its log is printed first.
+#[derive(Debug)]
+pub struct Pbx {
+    // Before the directory: the container has to be gone by the time its
+    // volumes are removed.
+    ami: Mutex<Option<Arc<Ami>>>,
+    container: Container,
+    dir: TempDir,
+    ami_port: u16,
+    ami_secret: String,
+    calls: AtomicU64,
+}
+
+impl Pbx {
+    /// Chooses what to start.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn start(builder: &Builder) -> Result<Self> {
+        let engine = Engine::find()?;
+        static SWEPT: OnceLock<()> = OnceLock::new();
+        SWEPT.get_or_init(|| drop(remove_dead(&engine)));
+        let image = Image::from_env(&engine);
+        image.ensure()?;
+
+        let dir = tempfile::Builder::new().prefix(&prefix()).tempdir()?;
+        // Made by us, so that we can empty them whoever wrote into them.
+        for name in ["etc", "log/cdr-csv", "pins", "share/db", "share/modules"] {
+            fs::create_dir_all(dir.path().join(name))?;
+        }
+        fs::create_dir_all(dir.path().join("share/documentation"))?;
+        for (name, contents) in builder.config.files() {
+            fs::write(dir.path().join("etc").join(name), contents)?;
+        }
+        if let Some(module) = builder.module_file_wanted()? {
+            install(&module, &dir.path().join("share/modules").join(OURS))?;
+        }
+        if let Some(file) = builder.documentation_file() {
+            let name = file.file_name().context("the documentation has no name")?;
+            fs::copy(&file, dir.path().join("share/documentation").join(name))?;
+        }
+        let container = Container::start(
+            &engine,
+            &Spec {
+                image: image.tag(),
+                network: &builder.network,
+                volumes: &[
+                    (dir.path().join("etc"), "/etc/asterisk"),
+                    (dir.path().join("log"), "/var/log/asterisk"),
+                    (dir.path().join("pins"), "/pins"),
+                    (dir.path().join("share"), "/harness"),
+                ],
+            },
+        )?;
+        let pbx = Self {
+            ami: Mutex::new(None),
+            container,
+            dir,
+            ami_port: builder.config.ami_port,
+            ami_secret: builder.config.ami_secret.clone(),
+            calls: AtomicU64::new(1),
+        };
+        pbx.start_again()?;
+        Ok(pbx)
+    }
+
+    /// A new AMI connection.
+    pub fn ami(&self) -> Result<Ami> {
+        Ami::connect(&self.container, self.ami_port, &self.ami_secret)
+    }
+
+    /// The AMI connection all calls share.
+    pub fn manager(&self) -> Result<Arc<Ami>> {
+        let ami = self.ami.lock().unwrap_or_else(PoisonError::into_inner);
+        ami.clone().context("Asterisk is not running")
+    }
+
+    /// Runs a CLI command; returns what it printed.
+    pub fn cli(&self, command: &str) -> Result<String> {
+        self.manager()?.command(command)
+    }
+
+    /// Runs a command in the container to its end; returns what it printed.
+    pub fn exec(&self, command: &[&str]) -> Result<String> {
+        let output = self.container.output(command)?;
+        Ok(String::from_utf8_lossy(&output).into_owned())
+    }
+
+    /// A command that runs in the container, with the engine's options for
+    /// `exec` (`--interactive`, `--tty`, …).
+    pub fn exec_command(&self, options: &[&str], command: &[&str]) -> std::process::Command {
+        self.container.exec(options, command)
+    }
+
+    /// Writes a file: under `/pins`, `/etc/asterisk`, `/var/log/asterisk` or
+    /// `/harness` directly, atomically, as a whole; elsewhere with a copy.
+    pub fn write_file(&self, path: &str, contents: impl AsRef<[u8]>) -> Result<()> {
+        match self.outside(path) {
+            Some(outside) => {
+                let dir = outside.parent().context("a file has a directory")?;
+                fs::create_dir_all(dir)?;
+                let file = tempfile::NamedTempFile::new_in(dir)?;
+                fs::write(file.path(), contents)?;
+                // As a file an administrator would write, not a private one.
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+                fs::set_permissions(file.path(), mode)?;
+                file.persist(&outside)?;
+            }
+            None => {
+                let name = format!("copy-{}", self.next_number());
+                fs::write(self.share().join(&name), contents)?;
+                self.exec(&["mv", &format!("/harness/{name}"), path])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a file of the container lies on the host, if it does.
+    pub fn outside(&self, path: &str) -> Option<PathBuf> {
+        [
+            ("/etc/asterisk/", "etc"),
+            ("/var/log/asterisk/", "log"),
+            ("/pins/", "pins"),
+            ("/harness/", "share"),
+        ]
+        .iter()
+        .find_map(|(inside, dir)| Some(self.dir.path().join(dir).join(path.strip_prefix(inside)?)))
+    }
+
+    fn share(&self) -> PathBuf {
+        self.dir.path().join("share")
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Writes a list of PINs to `/pins/NAME`.
+    pub fn pin_file(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<()> {
+        self.write_file(&format!("/pins/{name}"), contents)
+    }
+
+    /// Puts a module file into Asterisk's module directory, in place of one
+    /// of the same name; nothing is loaded.
+    pub fn put_module(&self, file: &Path, name: &str) -> Result<()> {
+        let inside = format!("/harness/modules/{name}");
+        install(file, &self.share().join("modules").join(name))?;
+        let script = format!("ln -sf {inside} \"$(echo /usr/lib/*/asterisk/modules)/\"");
+        self.exec(&["bash", "-c", &script]).map(drop)
+    }
+
+    /// Sets an astdb entry.
+    pub fn db_put(&self, family: &str, key: &str, value: &str) -> Result<()> {
+        let headers = [("Family", family), ("Key", key), ("Val", value)];
+        self.manager()?.action("DBPut", &headers).map(drop)
+    }
+
+    /// An astdb entry's value; none if there is no such entry.
+    pub fn db_get(&self, family: &str, key: &str) -> Result<Option<String>> {
+        let headers = [("Family", family), ("Key", key)];
+        let manager = self.manager()?;
+        let events = manager.events();
+        if manager.ask("DBGet", &headers)?.has("Response", "Error") {
+            return Ok(None);
+        }
+        let frame = events.wait("DBGetResponse", END_TIME, |frame| {
+            frame.event() == Some("DBGetResponse") && frame.has("Key", key)
+        })?;
+        Ok(frame.get("Val").map(str::to_owned))
+    }
+
+    /// Asterisk's log so far: the `full` file and, before it, what Asterisk
+    /// printed itself.
+    pub fn log(&self) -> Result<String> {
+        let read = |name: &str| {
+            let path = self.dir.path().join("log").join(name);
+            fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let printed = read("console").unwrap_or_default();
+        match read("full") {
+            Ok(full) => Ok(printed + &full),
+            Err(error) if printed.is_empty() => Err(error).context("Asterisk has no log"),
+            Err(_) => Ok(printed),
+        }
+    }
+
+    /// The call detail records so far.
+    pub fn cdr_csv(&self) -> Result<Vec<Cdr>> {
+        let path = self.dir.path().join("log/cdr-csv/Master.csv");
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        // Bytes that are not UTF-8 can be in an account code.
+        let bytes = fs::read(path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(text.as_bytes())
+            .deserialize()
+            .map(|row| row.context("a row of Master.csv"))
+            .collect()
+    }
+
+    /// Kills Asterisk with SIGKILL; the container and its files stay.
+    pub fn kill9(&self) -> Result<()> {
+        self.container.signal("KILL")?;
+        self.ended().map(drop)
+    }
+
+    /// Stops Asterisk as `core stop now` does; returns its exit status.
+    pub fn stop(&self) -> Result<i32> {
+        self.container.signal("TERM")?;
+        self.ended()
+    }
+
+    /// Waits until Asterisk has ended, by itself or by a crash; returns its
+    /// exit status as a shell gives it (139: segmentation fault).
+    pub fn ended(&self) -> Result<i32> {
+        let status = self.container.wait_down(END_TIME)?;
+        *self.ami.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(status)
+    }
+
+    /// Starts Asterisk after it has ended and waits until it is fully booted.
+    pub fn start_again(&self) -> Result<()> {
+        let started = self.container.start_asterisk().and_then(|_| self.ami());
+        match started {
+            Ok(ami) => {
+                *self.ami.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ami));
+                Ok(())
+            }
+            Err(error) => {
+                let log = self.log().unwrap_or_default();
+                Err(error.context(format!("Asterisk did not start; its log:\n{log}")))
+            }
+        }
+    }
+
+    /// Kills Asterisk with SIGKILL and starts it again with its state kept.
+    pub fn restart(&self) -> Result<()> {
+        self.kill9()?;
+        self.start_again()
+    }
+
+    /// Asterisk's process id inside the container; an error if it does not
+    /// run.
+    pub fn pid(&self) -> Result<u32> {
+        self.container.pid()
+    }
+
+    fn proc(&self, file: &str) -> Result<String> {
+        self.exec(&["cat", &format!("/proc/{}/{file}", self.pid()?)])
+    }
+
+    /// `/proc/PID/maps` of Asterisk.
+    pub fn proc_maps(&self) -> Result<String> {
+        self.proc("maps")
+    }
+
+    /// Where Asterisk's open file descriptors lead.
+    pub fn open_fds(&self) -> Result<Vec<String>> {
+        let dir = format!("/proc/{}/fd", self.pid()?);
+        let listed = self.exec(&["find", &dir, "-type", "l", "-printf", "%l\\n"])?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
+    /// Asterisk's resident memory in KiB.
+    pub fn rss_kb(&self) -> Result<u64> {
+        let status = self.proc("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.context("no VmRSS")?.parse().context("VmRSS")
+    }
+
+    /// Processor time of Asterisk so far, user and system, in clock ticks
+    /// (hundredths of a second).
+    pub fn cpu_time(&self) -> Result<u64> {
+        let stat = self.proc("stat")?;
+        // After the name, which can hold anything and ends at the last `)`.
+        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+        let mut fields = fields.split_whitespace().skip(11);
+        match (fields.next(), fields.next()) {
+            (Some(user), Some(system)) => Ok(user.parse::<u64>()? + system.parse::<u64>()?),
+            _ => bail!("short stat: {stat}"),
+        }
+    }
+}
+
+impl Drop for Pbx {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            match self.log() {
+                Ok(log) => eprintln!("--- log of Asterisk ---\n{log}--- end of the log ---"),
+                Err(error) => eprintln!("no log of Asterisk: {error:#}"),
+            }
+        }
+    }
+}
+
+/// Copies a file to its place in one step: an Asterisk that has the old one
+/// mapped keeps the old one.
+fn install(from: &Path, to: &Path) -> Result<()> {
+    let new = to.with_extension("new");
+    fs::copy(from, &new).with_context(|| format!("can't copy {}", from.display()))?;
+    fs::rename(&new, to).with_context(|| format!("can't write {}", to.display()))
+}
