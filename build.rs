@@ -1,1 +1,255 @@
-fn main() {}
+//! Finds Asterisk's headers, compiles the C shim against them and generates
+//! the bindings.
+//!
+//! Headers, first come first served: `ASTERISK_INCLUDE_DIR`, the system's,
+//! what `make headers` fetched. A module must be built with the headers of
+//! the Asterisk that will load it: with an Asterisk installed here whose
+//! headers are not, the build stops rather than take another version's.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::exit;
+
+/// The name Asterisk knows the module by; the file's name without `.so`.
+const MODULE: &str = "app_authenticate_rs";
+
+/// All of Asterisk's API that Rust calls, name by name. What is a macro,
+/// inline or variadic is in `src/ffi/shim.c`.
+const FUNCTIONS: &[&str] = &[
+    "ast_answer",
+    "ast_channel_name",
+    "ast_channel_priority",
+    "ast_channel_start_silence_generator",
+    "ast_channel_state",
+    "ast_channel_stop_silence_generator",
+    "ast_db_del",
+    "ast_db_deltree",
+    "ast_db_get",
+    "ast_db_put",
+    "ast_fileexists",
+    "ast_get_version",
+    "ast_goto_if_exists",
+    "ast_indicate",
+    "ast_media_cache_retrieve",
+    "ast_register_application2",
+    "ast_register_atexit",
+    "ast_sched_add",
+    "ast_sched_context_create",
+    "ast_sched_context_destroy",
+    "ast_sched_start_thread",
+    "ast_stopstream",
+    "ast_streamfile",
+    "ast_unregister_application",
+    "ast_unregister_atexit",
+    "ast_waitfordigit",
+    "ast_waitstream",
+    "pbx_builtin_getvar_helper",
+    "pbx_builtin_setvar_helper",
+    "pbx_findapp",
+    "authrs_db_exists",
+    "authrs_hide_data",
+    "authrs_hold",
+    "authrs_is_gone",
+    "authrs_key_timeouts",
+    "authrs_language",
+    "authrs_log",
+    "authrs_release",
+    "authrs_self",
+    "authrs_set_account_code",
+    "authrs_thread_start",
+    "authrs_transmits_silence",
+];
+
+const TYPES: &[&str] = &[
+    "ast_channel_state",
+    "ast_control_frame_type",
+    "ast_module_load_result",
+];
+
+const VARIABLES: &[&str] = &["ast_config_AST_DB", "__LOG_(NOTICE|WARNING|ERROR)"];
+
+fn main() {
+    println!("cargo:rerun-if-changed=include");
+    println!("cargo:rerun-if-changed=src/ffi/shim.c");
+    let include = find_headers().unwrap_or_else(|why| stop(&why));
+    let built_for = BuiltFor::read(&include).unwrap_or_else(|why| stop(&why));
+    println!("cargo:rerun-if-changed={}", include.display());
+    println!("cargo:rustc-env=AUTHRS_ASTERISK_MAJOR={}", built_for.major);
+
+    cc::Build::new()
+        .file("src/ffi/shim.c")
+        .include("include")
+        // As a system's headers, so that only our own code is warned about.
+        .flag("-isystem")
+        .flag(include.display().to_string())
+        .flag("-std=gnu11")
+        .warnings(true)
+        .extra_warnings(true)
+        .warnings_into_errors(true)
+        // AST_MODULE_INFO leaves most fields at zero.
+        .flag("-Wno-missing-field-initializers")
+        .define("AST_MODULE", format!("\"{MODULE}\"").as_str())
+        .define("AST_MODULE_SELF_SYM", "__internal_app_authenticate_rs_self")
+        .define("AUTHRS_BUILT_FOR", built_for.marker().as_str())
+        .defines_if(built_for.db_exists, "AUTHRS_HAVE_DB_EXISTS")
+        .compile("authrs_shim");
+
+    generate_bindings(&include);
+}
+
+/// `define` on a condition.
+trait DefinesIf {
+    fn defines_if(&mut self, condition: bool, name: &str) -> &mut Self;
+}
+
+impl DefinesIf for cc::Build {
+    fn defines_if(&mut self, condition: bool, name: &str) -> &mut Self {
+        if condition {
+            self.define(name, None);
+        }
+        self
+    }
+}
+
+fn generate_bindings(include: &Path) {
+    let mut builder = bindgen::Builder::default()
+        .header("include/wrapper.h")
+        .clang_arg("-Iinclude")
+        .clang_arg(format!("-I{}", include.display()))
+        .clang_arg("-std=gnu11")
+        // RAII_VAR uses blocks under clang.
+        .clang_arg("-fblocks")
+        // Prototypes in place of AST_INLINE_API bodies; Asterisk exports them.
+        .clang_arg("-DDISABLE_INLINE")
+        .clang_arg(format!("-DAST_MODULE=\"{MODULE}\""))
+        .clang_arg("-DAST_MODULE_SELF_SYM=__internal_app_authenticate_rs_self")
+        .opaque_type("ast_channel|ast_module|ast_app|ast_sched_context|ast_silence_generator")
+        .prepend_enum_name(false)
+        .layout_tests(true)
+        .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()));
+    for function in FUNCTIONS {
+        builder = builder.allowlist_function(function);
+    }
+    for kind in TYPES {
+        builder = builder.allowlist_type(kind);
+    }
+    for variable in VARIABLES {
+        builder = builder.allowlist_var(variable);
+    }
+    let bindings = builder
+        .generate()
+        .unwrap_or_else(|error| stop(&format!("bindgen: {error}")));
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    bindings
+        .write_to_file(out.join("bindings.rs"))
+        .unwrap_or_else(|error| stop(&format!("writing the bindings: {error}")));
+}
+
+fn find_headers() -> Result<PathBuf, String> {
+    println!("cargo:rerun-if-env-changed=ASTERISK_INCLUDE_DIR");
+    println!("cargo:rerun-if-env-changed=ASTERISK_SUITE");
+    if let Some(named) = env::var_os("ASTERISK_INCLUDE_DIR") {
+        let named = PathBuf::from(named);
+        return if has_headers(&named) {
+            Ok(named)
+        } else {
+            Err(format!(
+                "ASTERISK_INCLUDE_DIR={}: there is no asterisk.h with asterisk/buildopts.h in it",
+                named.display()
+            ))
+        };
+    }
+    for prefix in ["/usr", "/usr/local"] {
+        let include = Path::new(prefix).join("include");
+        let binary = Path::new(prefix).join("sbin/asterisk");
+        println!("cargo:rerun-if-changed={}", binary.display());
+        if has_headers(&include) {
+            return Ok(include);
+        }
+        if binary.exists() {
+            return Err(format!(
+                "{} is installed but its headers are not in {}.\n\
+                 Install them (Debian, Ubuntu: apt-get install asterisk-dev), \
+                 or name where they are in ASTERISK_INCLUDE_DIR.",
+                binary.display(),
+                include.display()
+            ));
+        }
+    }
+    let suite = env::var("ASTERISK_SUITE").unwrap_or_else(|_| "sid".to_owned());
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let fetched = root
+        .join("asterisk-headers")
+        .join(&suite)
+        .join("usr/include");
+    if has_headers(&fetched) {
+        return Ok(fetched);
+    }
+    println!(
+        "cargo:rerun-if-changed={}",
+        root.join("asterisk-headers").display()
+    );
+    Err(format!(
+        "there are no Asterisk headers here. Run `make headers` to fetch Debian's \
+         (ASTERISK_SUITE={suite}), or name others in ASTERISK_INCLUDE_DIR."
+    ))
+}
+
+fn has_headers(include: &Path) -> bool {
+    include.join("asterisk.h").exists() && include.join("asterisk/buildopts.h").exists()
+}
+
+/// What the headers say of the Asterisk they belong to.
+struct BuiltFor {
+    /// The major version. No header names it, and the build sum does not hold
+    /// it; but AMI's version rises by one with each major version of
+    /// Asterisk: 5 in 16, 9 in 20, 11 in 22.
+    major: u32,
+    sum: String,
+    /// `ast_db_exists` came in the life of 22.
+    db_exists: bool,
+}
+
+impl BuiltFor {
+    fn read(include: &Path) -> Result<Self, String> {
+        let header = |name: &str| {
+            let path = include.join("asterisk").join(name);
+            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let quoted = |text: &str, name: &str| {
+            let at = text.find(&format!("#define {name}"))?;
+            text.get(at..)?.split('"').nth(1).map(str::to_owned)
+        };
+        let ami = quoted(&header("manager.h")?, "AMI_VERSION");
+        let ami = ami.and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+        let sum = quoted(&header("buildopts.h")?, "AST_BUILDOPT_SUM");
+        let (Some(ami), Some(sum)) = (ami, sum) else {
+            return Err(format!(
+                "{}: manager.h names no AMI_VERSION, or buildopts.h no AST_BUILDOPT_SUM",
+                include.display()
+            ));
+        };
+        Ok(Self {
+            major: ami + 11,
+            sum,
+            db_exists: header("astdb.h")?.contains("ast_db_exists("),
+        })
+    }
+
+    /// A text in the module that `packaging/install.sh` reads.
+    fn marker(&self) -> String {
+        format!("\"authrs-built-for:{}:{}\"", self.major, self.sum)
+    }
+}
+
+/// Ends the build with one clear message.
+fn stop(why: &str) -> ! {
+    let mut lines = String::new();
+    for line in why.lines() {
+        let _ = writeln!(lines, "  {line}");
+    }
+    eprintln!("\n{MODULE}:\n{lines}");
+    exit(1)
+}

@@ -1,0 +1,51 @@
+/*
+ * Our C ABI: what of Asterisk's API is a macro, inline, variadic, or a section
+ * to be run under a lock (a lock taken in C is let go in C, whatever happens
+ * in Rust). Implemented in src/ffi/shim.c.
+ */
+#ifndef AUTHRS_SHIM_H
+#define AUTHRS_SHIM_H
+
+#include <stddef.h>
+#include <pthread.h>
+
+struct ast_channel;
+struct ast_module;
+
+/* Implemented in Rust (src/asterisk/module.rs), called by Asterisk. */
+int authrs_load(void);
+int authrs_unload(void);
+int authrs_reload(void);
+
+/* This module, once Asterisk has registered it. */
+struct ast_module *authrs_self(void);
+/* A reference that keeps the module from being unloaded, and its release. */
+void authrs_hold(void);
+void authrs_release(void);
+
+/* Logs `length` bytes of `text` as one line; `%` in it means nothing. */
+void authrs_log(int level, const char *file, int line, const char *text, size_t length);
+
+/* Whether the caller is gone or somebody has redirected the call. */
+int authrs_is_gone(struct ast_channel *chan);
+/* asterisk.conf: transmit_silence. */
+int authrs_transmits_silence(void);
+/* The channel's waits for the first and for further keys, in milliseconds. */
+void authrs_key_timeouts(struct ast_channel *chan, int *first, int *next);
+/* Copies the channel's language, ended by NUL, cut to `size`. */
+void authrs_language(struct ast_channel *chan, char *buffer, size_t size);
+void authrs_set_account_code(struct ast_channel *chan, const char *code);
+/* Replaces the application's data, which CDR, AMI and the CLI show, by a
+ * static text. */
+void authrs_hide_data(struct ast_channel *chan);
+
+/* Whether the key exists, without a line in the log that names it. */
+int authrs_db_exists(const char *family, const char *key);
+
+/* A thread of Asterisk's that must be joined; 0 on success. */
+int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data);
+
+/* "authrs-built-for:MAJOR:SUM", for whoever installs the module. */
+extern const char authrs_built_for[];
+
+#endif

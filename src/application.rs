@@ -1,0 +1,78 @@
+//! The application `Authenticate()`: what to compare with, and the
+//! conversation.
+
+use pinset::list::{FileSource, Format, Report};
+use pinset::source::{Literal, Nobody};
+use pinset::{run, Credential, Next, Pin, PinSource, Request, Verdict};
+
+use crate::asterisk::database;
+use crate::asterisk::host::Call;
+use crate::asterisk::log::{log, log_once};
+use crate::one_time;
+
+/// Runs one `Authenticate(data)` on a call.
+pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
+    if data.is_empty() {
+        log!(Warning, "Authenticate requires an argument(password)");
+        return Next::HangUp;
+    }
+    #[cfg(feature = "deliberate-panic")]
+    assert!(data != b"panic!", "deliberate");
+
+    let request = Request::parse(data);
+    for notice in &request.notices {
+        log_once!(Warning, "{notice}");
+    }
+    let mut source: Box<dyn PinSource> = match request.credential {
+        Ok(Credential::Literal(password)) => Box::new(Literal(password)),
+        Ok(Credential::PlainFile(path)) => {
+            Box::new(FileSource::new(&path, Format::Plain, log_report))
+        }
+        Ok(Credential::Md5File(path)) => Box::new(FileSource::new(&path, Format::Md5, log_report)),
+        Ok(Credential::Family { name, one_time }) => Box::new(Family { name, one_time }),
+        Err(refusal) => {
+            log!(Error, "{} is refused: {refusal}", call.name());
+            Box::new(Nobody)
+        }
+    };
+    run(request.plan, call, source.as_mut())
+}
+
+fn log_report(report: Report) {
+    match report {
+        Report::Unreadable(..) => log!(Warning, "{report}"),
+        Report::BrokenLine(..) => log_once!(Warning, "{report}"),
+    }
+}
+
+/// A family of Asterisk's database whose keys are the PINs.
+struct Family {
+    name: Vec<u8>,
+    one_time: bool,
+}
+
+impl PinSource for Family {
+    fn judge(&mut self, pin: &Pin) -> Verdict {
+        // Hazard C: `Set(DB(pin/)=1)` makes a key of no name.
+        if pin.is_empty() {
+            return Verdict::Wrong;
+        }
+        let right = if self.one_time {
+            one_time::use_up(&self.name, pin.as_bytes())
+        } else {
+            Ok(database::exists(&self.name, pin.as_bytes()))
+        };
+        match right {
+            Ok(true) => Verdict::Right { account: None },
+            Ok(false) => Verdict::Wrong,
+            Err(why) => {
+                log!(
+                    Error,
+                    "a one-time PIN of family '{}' can't be used up, so it is refused: {why}",
+                    String::from_utf8_lossy(&self.name)
+                );
+                Verdict::Unavailable
+            }
+        }
+    }
+}

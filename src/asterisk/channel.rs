@@ -1,0 +1,210 @@
+//! A channel, for as long as Asterisk lends it to the application.
+
+use std::ffi::{c_char, CStr};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use super::text::Text;
+use crate::ffi;
+
+/// A borrowed channel. Bound to the thread that runs the application.
+pub struct Channel<'call> {
+    raw: NonNull<ffi::ast_channel>,
+    lent: PhantomData<&'call mut ffi::ast_channel>,
+}
+
+/// What came of waiting for a digit or for the end of a sound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waited {
+    /// A key.
+    Digit(u8),
+    /// The time is up, or the sound has ended.
+    Over,
+    /// Somebody stopped the sound from outside (AMI `ControlPlayback`).
+    Controlled,
+    /// Hung up or redirected.
+    Gone,
+}
+
+impl Waited {
+    fn from_result(result: i32) -> Self {
+        match u8::try_from(result) {
+            Ok(0) => Self::Over,
+            Ok(digit) => Self::Digit(digit),
+            // Control frames come as their subclass, 1000 and up.
+            Err(_) if result > 0 => Self::Controlled,
+            Err(_) => Self::Gone,
+        }
+    }
+}
+
+impl<'call> Channel<'call> {
+    /// Borrows the channel of a call.
+    ///
+    /// # Safety
+    ///
+    /// `raw` is a channel that stays valid for the lifetime chosen, and this
+    /// thread is the one that may read frames from it.
+    pub unsafe fn borrow(raw: NonNull<ffi::ast_channel>) -> Self {
+        Self {
+            raw,
+            lent: PhantomData,
+        }
+    }
+
+    fn raw(&self) -> *mut ffi::ast_channel {
+        self.raw.as_ptr()
+    }
+
+    /// Its name, `PJSIP/100-0000001`.
+    pub fn name(&self) -> String {
+        // SAFETY: the channel is valid, and its name can't change while the
+        // application runs on it: only the channel's own thread masquerades it.
+        let name = unsafe { CStr::from_ptr(ffi::ast_channel_name(self.raw())) };
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Whether it is answered.
+    pub fn is_up(&self) -> bool {
+        // SAFETY: the channel is valid.
+        let state = unsafe { ffi::ast_channel_state(self.raw()) };
+        state == ffi::AST_STATE_UP
+    }
+
+    /// Answers it. False: that failed, the caller is gone.
+    pub fn answer(&mut self) -> bool {
+        // SAFETY: the channel is valid and not locked by us.
+        unsafe { ffi::ast_answer(self.raw()) == 0 }
+    }
+
+    /// Indicates progress: early media.
+    pub fn progress(&mut self) {
+        let progress = i32::try_from(ffi::AST_CONTROL_PROGRESS).unwrap_or_default();
+        // SAFETY: the channel is valid and not locked by us. A channel driver
+        // without early media refuses; then the caller hears nothing, which
+        // decides nothing.
+        unsafe { ffi::ast_indicate(self.raw(), progress) };
+    }
+
+    /// Whether the caller is gone, or a redirect waits for us to return.
+    pub fn is_gone(&self) -> bool {
+        // SAFETY: the channel is valid and not locked by us.
+        unsafe { ffi::authrs_is_gone(self.raw()) != 0 }
+    }
+
+    /// The waits for the first and for further keys, in milliseconds.
+    pub fn key_timeouts(&self) -> (i32, i32) {
+        let (mut first, mut next) = (0, 0);
+        // SAFETY: the channel is valid; the pointers are to our own integers.
+        unsafe { ffi::authrs_key_timeouts(self.raw(), &mut first, &mut next) };
+        (first, next)
+    }
+
+    /// Its language, `en_US`.
+    pub fn language(&self) -> Text {
+        let mut buffer = [0_u8; 80];
+        // SAFETY: the channel is valid; the buffer is ours and of that size.
+        unsafe {
+            ffi::authrs_language(self.raw(), buffer.as_mut_ptr().cast(), buffer.len());
+        }
+        Text::new(&buffer)
+    }
+
+    /// Starts a sound; one that plays is stopped. False: it can't be played.
+    pub fn stream(&mut self, sound: &Text, language: &Text) -> bool {
+        let (sound, language) = (sound.as_c().as_ptr(), language.as_c().as_ptr());
+        // SAFETY: the channel is valid and not locked by us.
+        unsafe { ffi::ast_streamfile(self.raw(), sound, language) == 0 }
+    }
+
+    /// Stops what plays, if anything does.
+    pub fn stop_stream(&mut self) {
+        // SAFETY: the channel is valid and not locked by us.
+        unsafe { ffi::ast_stopstream(self.raw()) };
+    }
+
+    /// Waits for a key or for the end of the sound; a key does not stop it.
+    pub fn wait_sound(&mut self) -> Waited {
+        const ANY: &CStr = c"0123456789*#ABCD";
+        // SAFETY: the channel is valid and not locked by us.
+        Waited::from_result(unsafe { ffi::ast_waitstream(self.raw(), ANY.as_ptr()) })
+    }
+
+    /// Waits for a key, `milliseconds` at most.
+    pub fn wait_digit(&mut self, milliseconds: i32) -> Waited {
+        // SAFETY: the channel is valid and not locked by us.
+        Waited::from_result(unsafe { ffi::ast_waitfordigit(self.raw(), milliseconds) })
+    }
+
+    /// Sends silence until the guard is dropped, if asterisk.conf asks for it
+    /// (`transmit_silence`).
+    pub fn silence(&self) -> Option<Silence<'call>> {
+        // SAFETY: reads a global of Asterisk's that is set at start.
+        if unsafe { ffi::authrs_transmits_silence() } == 0 {
+            return None;
+        }
+        // SAFETY: the channel is valid and not locked by us.
+        let generator = unsafe { ffi::ast_channel_start_silence_generator(self.raw()) };
+        NonNull::new(generator).map(|generator| Silence {
+            channel: self.raw,
+            generator,
+            lent: PhantomData,
+        })
+    }
+
+    /// Sets a variable of the dialplan's.
+    pub fn set_variable(&mut self, name: &CStr, value: &[u8]) {
+        let value = Text::new(value);
+        // SAFETY: the channel is valid; it is locked inside.
+        unsafe {
+            ffi::pbx_builtin_setvar_helper(self.raw(), name.as_ptr(), value.as_c().as_ptr());
+        }
+    }
+
+    /// Whether the dialplan would find something under this name.
+    pub fn has_variable(&self, name: &CStr) -> bool {
+        // SAFETY: the channel is valid; the value pointed to is not read.
+        unsafe { !ffi::pbx_builtin_getvar_helper(self.raw(), name.as_ptr()).is_null() }
+    }
+
+    /// Sets the account code, which CDR and CEL record.
+    pub fn set_account_code(&mut self, code: &[u8]) {
+        let code = Text::new(code);
+        // SAFETY: the channel is valid; it is locked inside.
+        unsafe { ffi::authrs_set_account_code(self.raw(), code.as_c().as_ptr()) }
+    }
+
+    /// Has `<hidden>` stand where CDR, AMI and the CLI show the arguments.
+    pub fn hide_data(&mut self) {
+        // SAFETY: the channel is valid; it is locked inside.
+        unsafe { ffi::authrs_hide_data(self.raw()) }
+    }
+
+    /// Goes to priority n + `by` of this extension, if there is one.
+    pub fn jump(&mut self, by: i32) -> bool {
+        let here: *const c_char = std::ptr::null();
+        // SAFETY: the channel is valid and not locked by us; NULL stands for
+        // its own context and extension, which only this thread changes.
+        unsafe {
+            let priority = ffi::ast_channel_priority(self.raw()).saturating_add(by);
+            ffi::ast_goto_if_exists(self.raw(), here, here, priority) == 0
+        }
+    }
+}
+
+/// Silence is being sent.
+pub struct Silence<'call> {
+    channel: NonNull<ffi::ast_channel>,
+    generator: NonNull<ffi::ast_silence_generator>,
+    lent: PhantomData<&'call mut ffi::ast_channel>,
+}
+
+impl Drop for Silence<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the guard lives inside the call its channel is lent for;
+        // the generator is that channel's and is stopped once.
+        unsafe {
+            ffi::ast_channel_stop_silence_generator(self.channel.as_ptr(), self.generator.as_ptr());
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Asterisk's database (astdb). No call of ours makes it log a key that a
+//! caller keyed: `ast_db_get` and `ast_db_del2` would.
+//!
+//! The file itself is never opened from here: closing it would drop SQLite's
+//! locks, and Asterisk's own commit would fail. `stat` is harmless.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::text::Text;
+use crate::ffi;
+
+/// Whether the family holds the key. An error of the database is a no.
+pub fn exists(family: &[u8], key: &[u8]) -> bool {
+    let (family, key) = (Text::new(family), Text::new(key));
+    // SAFETY: two NUL-terminated strings, read before the call returns.
+    unsafe { ffi::authrs_db_exists(family.as_c().as_ptr(), key.as_c().as_ptr()) != 0 }
+}
+
+/// Writes a value; false if the database refuses.
+pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+    let (family, key, value) = (Text::new(family), Text::new(key), Text::new(value));
+    // SAFETY: three NUL-terminated strings, read before the call returns.
+    unsafe {
+        ffi::ast_db_put(
+            family.as_c().as_ptr(),
+            key.as_c().as_ptr(),
+            value.as_c().as_ptr(),
+        ) == 0
+    }
+}
+
+/// Whether the value of one of our own keys is `value`. Not for keys that a
+/// caller keyed: a key that is missing is logged at debug level 1.
+pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+    let (family, key) = (Text::new(family), Text::new(key));
+    let mut buffer = [0_u8; 32];
+    // SAFETY: two NUL-terminated strings, and a buffer of our own of the size
+    // given, which the call ends with a NUL.
+    let result = unsafe {
+        ffi::ast_db_get(
+            family.as_c().as_ptr(),
+            key.as_c().as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            i32::try_from(buffer.len()).unwrap_or_default(),
+        )
+    };
+    let read = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+    result == 0 && read.to_bytes() == value
+}
+
+/// Deletes a key; false if the database refuses. A key that is not there is
+/// deleted too.
+pub fn delete(family: &[u8], key: &[u8]) -> bool {
+    let (family, key) = (Text::new(family), Text::new(key));
+    // SAFETY: two NUL-terminated strings, read before the call returns.
+    unsafe { ffi::ast_db_del(family.as_c().as_ptr(), key.as_c().as_ptr()) == 0 }
+}
+
+/// Deletes all keys of one of our own families. Its name must hold no `%` and
+/// no `_`: the database takes them for wildcards.
+pub fn delete_own_family(family: &CStr) {
+    // SAFETY: a NUL-terminated string; NULL stands for the whole family.
+    unsafe { ffi::ast_db_deltree(family.as_ptr(), std::ptr::null()) };
+}
+
+/// Where the database lies; ours lie beside it.
+fn path() -> PathBuf {
+    // SAFETY: set once when Asterisk starts, before any module is loaded.
+    let path = unsafe { CStr::from_ptr(ffi::ast_config_AST_DB) };
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
+}
+
+/// A file of that name beside the database: Asterisk may write there.
+pub fn beside(name: &str) -> PathBuf {
+    path().with_file_name(name)
+}
+
+/// When Asterisk last wrote to the database's file, which it does when it
+/// commits.
+pub fn written() -> Option<SystemTime> {
+    let file = path().with_extension("sqlite3");
+    std::fs::metadata(file)
+        .and_then(|file| file.modified())
+        .ok()
+}

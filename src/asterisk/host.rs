@@ -1,0 +1,213 @@
+//! A call, as the conversation sees it: `pinset::Host` on a channel.
+
+use std::collections::VecDeque;
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+use pinset::prompt::is_url;
+use pinset::{Heard, Host, Opening, Settlement, Started, Wait};
+
+use super::channel::{Channel, Silence, Waited};
+use super::log::log_once;
+use super::{media, sound};
+
+/// A priority for failures lies this far on (option `j`).
+const JUMP: i32 = 101;
+/// The wait between the sounds of a list, as in `ast_app_getdata`.
+const BETWEEN_SOUNDS: i32 = 50;
+/// While something is fetched, how often we look whether it is there.
+const GLANCE: i32 = 20;
+/// Keys kept from the time when nobody listens; more are no PIN.
+const TYPED_AHEAD: usize = 256;
+
+const STATUS: &CStr = c"AUTHENTICATESTATUS";
+const ACCOUNT: &CStr = c"AUTHENTICATEACCOUNT";
+const LEVEL: &CStr = c"AUTHENTICATELEVEL";
+const CONTEXT: &CStr = c"AUTHENTICATECONTEXT";
+const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
+
+/// One call inside the application.
+pub struct Call<'call> {
+    channel: Channel<'call>,
+    began: Instant,
+    /// Keys that came while a sound was fetched.
+    typed_ahead: VecDeque<u8>,
+    silence: Option<Silence<'call>>,
+}
+
+impl<'call> Call<'call> {
+    /// Takes a call in. The first thing it does is to fail closed: the status
+    /// is `ERROR` until there is a verdict, nothing is left of an earlier
+    /// `Authenticate`, and the arguments are out of sight.
+    pub fn new(channel: Channel<'call>) -> Self {
+        let mut call = Self {
+            channel,
+            began: Instant::now(),
+            typed_ahead: VecDeque::new(),
+            silence: None,
+        };
+        call.fail();
+        for name in [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS] {
+            if call.channel.has_variable(name) {
+                call.channel.set_variable(name, b"");
+            }
+        }
+        call.channel.hide_data();
+        call
+    }
+
+    /// Sets the status to `ERROR`.
+    pub fn fail(&mut self) {
+        let error = pinset::Status::Error.word();
+        self.channel.set_variable(STATUS, error.as_bytes());
+    }
+
+    /// The channel's name.
+    pub fn name(&self) -> String {
+        self.channel.name()
+    }
+
+    /// Where a URL's sound lies, waiting for it while the caller may key.
+    /// `None`: it can't be had in time.
+    fn fetched(&mut self, url: &[u8]) -> Option<Vec<u8>> {
+        let fetch = media::fetch(url)?;
+        let until = Instant::now() + media::PATIENCE;
+        while Instant::now() < until {
+            if let Some(path) = fetch.get() {
+                return path.clone();
+            }
+            match self.channel.wait_digit(GLANCE) {
+                Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
+                    self.typed_ahead.push_back(key);
+                }
+                Waited::Gone => return None,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Waits for a key until the time is up, whatever else comes along.
+    fn wait_digit(&mut self, milliseconds: i32) -> Waited {
+        let began = Instant::now();
+        let mut left = milliseconds;
+        loop {
+            match self.channel.wait_digit(left) {
+                Waited::Controlled => {}
+                Waited::Digit(key) if !is_key(key) => {}
+                waited => return waited,
+            }
+            let gone = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
+            left = milliseconds.saturating_sub(gone).max(0);
+        }
+    }
+
+    fn wait_sound(&mut self) -> Waited {
+        loop {
+            match self.channel.wait_sound() {
+                Waited::Digit(key) if !is_key(key) => {}
+                waited => return waited,
+            }
+        }
+    }
+}
+
+/// What a telephone can key; drivers also report a fax tone as a digit.
+fn is_key(key: u8) -> bool {
+    key == b'#' || pinset::pin::is_key(key)
+}
+
+impl Host for Call<'_> {
+    fn open(&mut self, how: Opening) -> bool {
+        if !self.channel.is_up() {
+            match how {
+                Opening::Answer => return self.channel.answer(),
+                Opening::Progress => self.channel.progress(),
+            }
+        }
+        !self.channel.is_gone()
+    }
+
+    fn start_sound(&mut self, name: &[u8]) -> Started {
+        self.silence = None;
+        if self.channel.is_gone() {
+            return Started::Gone;
+        }
+        let playing = if is_url(name) {
+            match self.fetched(name) {
+                Some(path) => sound::start(&mut self.channel, &path),
+                None => {
+                    if self.channel.is_gone() {
+                        return Started::Gone;
+                    }
+                    log_once!(
+                        Warning,
+                        "sound '{}' can't be fetched within {} s: it is skipped",
+                        String::from_utf8_lossy(name),
+                        media::PATIENCE.as_secs()
+                    );
+                    false
+                }
+            }
+        } else {
+            sound::start(&mut self.channel, name)
+        };
+        if playing {
+            Started::Playing
+        } else {
+            Started::Missing
+        }
+    }
+
+    fn stop_sound(&mut self) {
+        self.channel.stop_stream();
+    }
+
+    fn next_key(&mut self, wait: Wait) -> Heard {
+        if let Some(key) = self.typed_ahead.pop_front() {
+            return Heard::Key(key);
+        }
+        let waited = match wait {
+            Wait::Sound => self.wait_sound(),
+            Wait::BetweenSounds | Wait::FirstKey | Wait::NextKey => {
+                let (first, next) = self.channel.key_timeouts();
+                if self.silence.is_none() {
+                    self.silence = self.channel.silence();
+                }
+                self.wait_digit(match wait {
+                    Wait::FirstKey => first,
+                    Wait::NextKey => next,
+                    _ => BETWEEN_SOUNDS,
+                })
+            }
+        };
+        match waited {
+            Waited::Digit(key) => Heard::Key(key),
+            Waited::Gone => Heard::Gone,
+            Waited::Over | Waited::Controlled if wait == Wait::Sound => Heard::SoundEnded,
+            Waited::Over | Waited::Controlled => Heard::Silence,
+        }
+    }
+
+    fn settle(&mut self, settlement: Settlement<'_>) {
+        self.silence = None;
+        if let Some(code) = settlement.account_code {
+            self.channel.set_account_code(code);
+        }
+        if let Some(account) = settlement.account {
+            self.channel.set_variable(ACCOUNT, account);
+        }
+        let attempts = settlement.attempts.to_string();
+        self.channel.set_variable(ATTEMPTS, attempts.as_bytes());
+        let status = settlement.status.word();
+        self.channel.set_variable(STATUS, status.as_bytes());
+    }
+
+    fn jump(&mut self) -> bool {
+        self.channel.jump(JUMP)
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+}

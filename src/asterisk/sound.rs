@@ -1,0 +1,56 @@
+//! Sounds that are not there: said once, skipped, and looked for again each
+//! time, since they may be recorded later.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use super::channel::Channel;
+use super::log::log_once;
+use super::text::Text;
+use crate::ffi;
+
+/// How many missing sounds are remembered.
+const REMEMBERED: usize = 1000;
+
+/// Sounds that could not be played the last time.
+static MISSING: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
+
+/// Starts a sound in the channel's language. False: it can't be played, which
+/// is said in the log once.
+pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
+    let (name, language) = (Text::new(sound), channel.language());
+    let missing = || MISSING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Asterisk warns each time it is told to play what is not there.
+    if missing().contains(sound) && !exists(&name, &language) {
+        return false;
+    }
+    let playing = channel.stream(&name, &language);
+    let mut missing = missing();
+    if playing {
+        missing.remove(sound);
+    } else if !channel.is_gone() {
+        log_once!(
+            Warning,
+            "sound '{}' can't be played: it is skipped",
+            String::from_utf8_lossy(sound)
+        );
+        if missing.len() < REMEMBERED {
+            missing.insert(sound.to_vec());
+        }
+    }
+    playing
+}
+
+/// Forgets which sounds were missing.
+pub fn forget() {
+    MISSING
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clear();
+}
+
+fn exists(sound: &Text, language: &Text) -> bool {
+    let any_format = std::ptr::null();
+    // SAFETY: two NUL-terminated strings, read before the call returns.
+    unsafe { ffi::ast_fileexists(sound.as_c().as_ptr(), any_format, language.as_c().as_ptr()) != 0 }
+}

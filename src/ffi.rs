@@ -1,0 +1,14 @@
+//! The bindings `build.rs` generates from Asterisk's headers, name by name,
+//! and the C shim beside them. Nothing here is safe; `crate::asterisk` is.
+
+#![allow(
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    dead_code,
+    clippy::all,
+    rustdoc::all
+)]
+
+include!(concat!(env!("OUT_DIR"), "/bindings.rs"));

@@ -1,0 +1,127 @@
+/*
+ * All of Asterisk's API that only C can use, and nothing else: see shim.h.
+ *
+ * AST_MODULE_INFO stands here so that Asterisk's own check of the build
+ * options and of the licence stays in force.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "asterisk.h"
+
+#include "asterisk/astdb.h"
+#include "asterisk/channel.h"
+#include "asterisk/logger.h"
+#include "asterisk/module.h"
+#include "asterisk/options.h"
+#include "asterisk/pbx.h"
+#include "asterisk/stasis_channels.h"
+#include "asterisk/utils.h"
+
+#include "shim.h"
+
+const char authrs_built_for[] = AUTHRS_BUILT_FOR;
+
+struct ast_module *authrs_self(void)
+{
+	return AST_MODULE_SELF;
+}
+
+void authrs_hold(void)
+{
+	ast_module_ref(AST_MODULE_SELF);
+}
+
+void authrs_release(void)
+{
+	ast_module_unref(AST_MODULE_SELF);
+}
+
+void authrs_log(int level, const char *file, int line, const char *text, size_t length)
+{
+	ast_log(level, file, line, "Authenticate", "%.*s\n", (int) length, text);
+}
+
+int authrs_is_gone(struct ast_channel *chan)
+{
+	return ast_test_flag(ast_channel_flags(chan), AST_FLAG_ZOMBIE)
+		|| ast_check_hangup_locked(chan);
+}
+
+int authrs_transmits_silence(void)
+{
+	return ast_opt_transmit_silence ? 1 : 0;
+}
+
+void authrs_key_timeouts(struct ast_channel *chan, int *first, int *next)
+{
+	struct ast_pbx *pbx;
+
+	ast_channel_lock(chan);
+	pbx = ast_channel_pbx(chan);
+	/* ast_app_getdata's own, main/app.c */
+	*first = pbx ? pbx->rtimeoutms : 6000;
+	*next = pbx ? pbx->dtimeoutms : 2000;
+	ast_channel_unlock(chan);
+}
+
+void authrs_language(struct ast_channel *chan, char *buffer, size_t size)
+{
+	ast_channel_lock(chan);
+	ast_copy_string(buffer, ast_channel_language(chan), size);
+	ast_channel_unlock(chan);
+}
+
+void authrs_set_account_code(struct ast_channel *chan, const char *code)
+{
+	ast_channel_lock(chan);
+	ast_channel_accountcode_set(chan, code);
+	ast_channel_unlock(chan);
+}
+
+void authrs_hide_data(struct ast_channel *chan)
+{
+	ast_channel_lock(chan);
+	/* pbx_exec puts back what stood there, when the application returns. */
+	ast_channel_data_set(chan, "<hidden>");
+	ast_channel_publish_snapshot(chan);
+	ast_channel_unlock(chan);
+}
+
+int authrs_db_exists(const char *family, const char *key)
+{
+#ifdef AUTHRS_HAVE_DB_EXISTS
+	return ast_db_exists(family, key);
+#else
+	/* ast_db_get logs the key it does not find. A look at the keys that
+	 * start with all of this one but its last character logs nothing. */
+	char *prefix = ast_strdupa(key);
+	struct ast_db_entry *entries, *entry;
+	size_t fixed = strlen(family) + 2;
+	int found = 0;
+
+	if (!*prefix) {
+		return 0;
+	}
+	prefix[strlen(prefix) - 1] = '\0';
+	entries = ast_db_gettree_by_prefix(family, prefix);
+	for (entry = entries; entry && !found; entry = entry->next) {
+		found = strlen(entry->key) > fixed && !strcmp(entry->key + fixed, key);
+	}
+	ast_db_freetree(entries);
+	return found;
+#endif
+}
+
+int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data)
+{
+	return ast_pthread_create_background(thread, NULL, body, data);
+}
+
+/* Before the stock module's, so that ours gets the name when both load. */
+AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_LOAD_ORDER, "Authentication Application in Rust",
+	.support_level = AST_MODULE_SUPPORT_EXTENDED,
+	.load = authrs_load,
+	.unload = authrs_unload,
+	.reload = authrs_reload,
+	.load_pri = AST_MODPRI_DEFAULT - 1,
+);
