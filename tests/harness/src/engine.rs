@@ -73,8 +73,8 @@ impl Engine {
         command
     }
 
-    /// Options for `run` and `build` without which a container would not
-    /// start on this host.
+    /// Options for `run` without which a container may not start on this
+    /// host.
     pub fn limits(&self) -> &[String] {
         &self.limits
     }
@@ -119,18 +119,21 @@ pub(crate) fn in_path(program: &str) -> bool {
         .any(|dir| dir.join(program).is_file())
 }
 
-/// Podman asks for limits higher than a restricted host may grant, and the
-/// container then does not start: ask for no more than we have ourselves.
+/// By itself podman asks for limits higher than a restricted host grants, and
+/// the container does not start: ask for what one Asterisk needs, and for no
+/// more than we have ourselves.
 fn limit_options() -> Vec<String> {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    [("Max open files", "nofile"), ("Max processes", "nproc")]
-        .iter()
-        .filter_map(|(line, name)| {
-            let hard = hard_limit(&limits, line)?;
-            Some(["--ulimit".to_owned(), format!("{name}={hard}:{hard}")])
-        })
-        .flatten()
-        .collect()
+    [
+        ("Max open files", "nofile", 16384),
+        ("Max processes", "nproc", 32768),
+    ]
+    .iter()
+    .flat_map(|&(line, name, enough)| {
+        let limit = hard_limit(&limits, line).map_or(enough, |hard| hard.min(enough));
+        ["--ulimit".to_owned(), format!("{name}={limit}:{limit}")]
+    })
+    .collect()
 }
 
 /// The hard limit on the line of `/proc/self/limits` that begins with

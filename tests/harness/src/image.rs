@@ -104,8 +104,8 @@ impl Image {
             return Ok(());
         }
         eprintln!("harness: building the Asterisk image, once, about a minute");
-        match self.pull() {
-            Ok(base) => self.build(&base),
+        match self.pull().and_then(|base| self.build(&base)) {
+            Ok(()) => Ok(()),
             Err(error) => {
                 eprintln!("harness: {error:#}; building with mmdebstrap instead");
                 self.bootstrap()
@@ -148,11 +148,7 @@ impl Image {
             ),
         )?;
         let mut command = self.engine.command(["build", "--tag", &self.tag]);
-        command
-            .args(self.engine.limits())
-            .arg("--file")
-            .arg(&recipe)
-            .arg(dir.path());
+        command.arg("--file").arg(&recipe).arg(dir.path());
         loud(command)
     }
 

@@ -101,9 +101,19 @@ impl Pbx {
         ami.clone().context("Asterisk is not running")
     }
 
-    /// Runs a CLI command; returns what it printed.
+    /// Runs a CLI command as an administrator would, with `asterisk -rx`
+    /// (AMI refuses some); returns what it printed, whether or not it
+    /// succeeded.
     pub fn cli(&self, command: &str) -> Result<String> {
-        self.manager()?.command(command)
+        let mut client = self.container.exec(&[], &["asterisk", "-rx", command]);
+        let output = client.output().context("can't run the engine's exec")?;
+        if !output.status.success() && output.stdout.is_empty() {
+            bail!(
+                "{command}: {}",
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Runs a command in the container to its end; returns what it printed.

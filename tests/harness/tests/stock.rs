@@ -2,41 +2,32 @@
 //!
 //! `cargo test -p harness -- --ignored`
 
-#![allow(missing_docs)]
-#![allow(clippy::unwrap_used)]
-
+use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Call, Module, Outcome, Pbx};
+use anyhow::{ensure, Context, Result};
+use harness::{Call, Module, Outcome, Pbx, Report};
 
-fn stock() -> Pbx {
-    Pbx::builder().module(Module::Theirs).start().unwrap()
+fn stock() -> Result<Pbx> {
+    Pbx::builder().module(Module::Theirs).start()
 }
 
 #[test]
 #[ignore = "needs a container engine"]
-fn right_wrong_and_silent_callers() {
-    let pbx = stock();
-    let report = pbx
-        .call(&Call::new("1234,a").keys("1234#").caller("5551234"))
-        .unwrap();
+fn right_wrong_and_silent_callers() -> Result<()> {
+    let pbx = stock()?;
+    let report = pbx.call(&Call::new("1234,a").keys("1234#").caller("5551234"))?;
     assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
     assert_eq!(report.sounds, ["agent-pass", "auth-thankyou"]);
-    assert_eq!(
-        (report.keyed.as_str(), report.account_code()),
-        ("1234#", "1234")
-    );
+    assert_eq!(report.keyed, "1234#");
+    assert_eq!(report.account_code(), "1234");
     assert!(report.answered);
-    let cdr = report.cdr.unwrap();
-    assert_eq!(
-        (cdr.src.as_str(), cdr.accountcode.as_str()),
-        ("5551234", "1234")
-    );
-    assert!(report.last_key_to_answer.unwrap() < 0.5);
+    assert!(report.last_key_to_answer.context("no answer")? < 0.5);
+    let cdr = report.cdr.context("no CDR row")?;
+    assert_eq!(cdr.src, "5551234");
+    assert_eq!(cdr.accountcode, "1234");
 
-    let report = pbx
-        .call(&Call::new("1234").keys("9999# 9999# 9999# 1#"))
-        .unwrap();
+    let report = pbx.call(&Call::new("1234").keys("9999# 9999# 9999# 1#"))?;
     assert_eq!(report.outcome, Outcome::HungUp);
     assert_eq!(
         report.sounds,
@@ -47,124 +38,137 @@ fn right_wrong_and_silent_callers() {
             "vm-goodbye"
         ]
     );
-    assert_eq!(report.cdr.unwrap().lastdata, "1234");
+    assert_eq!(report.cdr.context("no CDR row")?.lastdata, "1234");
 
-    let silent = Call::new("1234").timeouts(Duration::from_millis(300), Duration::from_millis(300));
-    let report = pbx.call(&silent).unwrap();
-    assert_eq!(
-        (report.outcome, report.keyed.as_str()),
-        (Outcome::HungUp, "")
-    );
+    let short = Duration::from_millis(300);
+    let report = pbx.call(&Call::new("1234").timeouts(short, short))?;
+    assert_eq!(report.outcome, Outcome::HungUp);
+    assert_eq!(report.keyed, "");
     assert_eq!(report.sounds.len(), 4);
+    Ok(())
 }
 
 #[test]
 #[ignore = "needs a container engine"]
-fn scripts_that_hang_up_wait_or_need_no_prompt() {
-    let pbx = stock();
-    let report = pbx.call(&Call::new("1234,,,&").keys("<now>1234#")).unwrap();
+fn scripts_that_hang_up_wait_or_need_no_prompt() -> Result<()> {
+    let pbx = stock()?;
+    let report = pbx.call(&Call::new("1234,,,&").keys("<now>1234#"))?;
     assert_eq!(report.outcome, Outcome::Passed);
     assert_eq!(report.sounds, ["auth-thankyou"]);
 
-    let report = pbx.call(&Call::new("1234").keys("12<hangup>")).unwrap();
+    let report = pbx.call(&Call::new("1234").keys("12<hangup>"))?;
     assert_eq!(report.outcome, Outcome::HungUp);
     assert_eq!(report.keyed, "12");
 
-    let start = Instant::now();
-    let report = pbx
-        .call(&Call::new("1234").keys("<after-prompt>1234#"))
-        .unwrap();
+    let report = pbx.call(&Call::new("1234").keys("<after-prompt>1234#"))?;
     assert_eq!(report.outcome, Outcome::Passed);
-    assert!(report
-        .events_named("TestEvent")
-        .all(|event| !event.has("Control", "Break")));
-    assert!(start.elapsed() > Duration::from_secs(1));
-
-    let odd = "/pins/a \"b\", $x";
-    let report = pbx.call(&Call::to("nowhere", "s")).unwrap();
-    assert_eq!(report.outcome, Outcome::NotReached);
-    let report = pbx
-        .call(
-            &Call::new(odd)
-                .keys("1#")
-                .variable("X", "a,b;${c}")
-                .report("X"),
-        )
-        .unwrap();
-    assert_eq!(report.variable("X"), "a,b;${c}");
+    let mut tests = report.events_named("TestEvent");
+    assert!(tests.all(|event| !event.has("Control", "Break")));
+    assert!(report.elapsed > 1.0);
+    Ok(())
 }
 
 #[test]
 #[ignore = "needs a container engine"]
-fn a_hundred_calls_twenty_at_a_time() {
-    let pbx = stock();
-    let start = Instant::now();
-    std::thread::scope(|scope| {
-        for worker in 0..20 {
-            let pbx = &pbx;
-            scope.spawn(move || {
-                for round in 0..5 {
-                    let pin = (1000 + worker * 10 + round).to_string();
-                    let call = Call::new(format!("{pin},a,,&")).keys(&format!("<now>{pin}#"));
-                    let report = pbx.call(&call).unwrap();
-                    assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
-                    assert_eq!(report.account_code(), pin);
-                    assert_eq!(report.cdr.unwrap().accountcode, pin);
-                }
-            });
-        }
-    });
-    eprintln!("a hundred calls: {:?}", start.elapsed());
+fn any_bytes_reach_the_dialplan() -> Result<()> {
+    let pbx = stock()?;
     assert_eq!(
-        pbx.cdr_csv()
-            .unwrap()
-            .iter()
+        pbx.call(&Call::to("nowhere", "s"))?.outcome,
+        Outcome::NotReached
+    );
+    let call = Call::new("1234")
+        .keys("1234#")
+        .variable("X", "a,\"b\";${c}\n")
+        .report("X");
+    assert_eq!(pbx.call(&call)?.variable("X"), "a,\"b\";${c}\n");
+    pbx.pin_file("a b;$x", "1234\n")?;
+    let report = pbx.call(&Call::new("\"/pins/a b;$x\",a").keys("1234#"))?;
+    assert_eq!(report.outcome, Outcome::Passed, "{}", pbx.log()?);
+    assert_eq!(pbx.call(&Call::new(""))?.outcome, Outcome::HungUp);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_call_can_be_looked_at_while_it_goes_on() -> Result<()> {
+    let pbx = stock()?;
+    let mut call = pbx.place(&Call::new("1234").keys("9999# 1234#"))?;
+    call.until_sound("auth-incorrect")?;
+    let refused = pbx.cli("module unload app_authenticate.so")?;
+    assert!(refused.contains("Unable to unload"), "{refused}");
+    assert_eq!(call.finish()?.outcome, Outcome::Passed);
+
+    let mut call = pbx.place(&Call::new("1234"))?;
+    assert!(call.until_sound("no-such-sound").is_err());
+
+    let stuck = Call::new("1234").deadline(Duration::from_secs(2));
+    let error = pbx.call(&stuck).err().context("did not give up")?;
+    let text = format!("{error:#}");
+    ensure!(
+        text.contains("agent-pass") && text.contains("Authenticate"),
+        text
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_hundred_calls_twenty_at_a_time() -> Result<()> {
+    let pbx = stock()?;
+    let start = Instant::now();
+    let one = |number: u32| -> Result<()> {
+        let pin = number.to_string();
+        let call = Call::new(format!("{pin},a")).keys(&format!("{pin}#"));
+        let report: Report = pbx.call(&call)?;
+        assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
+        assert_eq!(report.account_code(), pin);
+        assert_eq!(report.cdr.context("no CDR row")?.accountcode, pin);
+        Ok(())
+    };
+    let one = &one;
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..20)
+            .map(|worker| scope.spawn(move || (0..5).try_for_each(|n| one(1000 + worker * 5 + n))))
+            .collect();
+        for worker in workers {
+            worker
+                .join()
+                .map_err(|_| anyhow::anyhow!("a worker has failed"))??;
+        }
+        Ok::<_, anyhow::Error>(())
+    })?;
+    eprintln!("a hundred calls: {:?}", start.elapsed());
+    let rows = pbx.cdr_csv()?;
+    assert_eq!(
+        rows.iter()
             .filter(|row| row.uniqueid.ends_with("-b"))
             .count(),
         100
     );
+    Ok(())
 }
 
 #[test]
 #[ignore = "needs a container engine"]
-fn killed_and_started_again_with_its_state() {
-    let pbx = stock();
-    pbx.db_put("pin", "1234", "1").unwrap();
-    assert_eq!(
-        pbx.call(&Call::new("/pin,d").keys("1234#"))
-            .unwrap()
-            .outcome,
-        Outcome::Passed
-    );
-    // Asterisk commits once a second.
-    pbx.stop().unwrap();
-    pbx.start_again().unwrap();
+fn killed_and_started_again_with_its_state() -> Result<()> {
+    let pbx = stock()?;
+    pbx.db_put("pin", "1234", "1")?;
+    let call = Call::new("/pin,d").keys("1234#");
+    assert_eq!(pbx.call(&call)?.outcome, Outcome::Passed);
+    pbx.stop()?;
+    pbx.start_again()?;
     let start = Instant::now();
     for _ in 0..10 {
-        let before = pbx.pid().unwrap();
-        pbx.restart().unwrap();
-        assert_ne!(pbx.pid().unwrap(), before);
+        pbx.restart()?;
     }
     eprintln!("ten restarts: {:?}", start.elapsed());
-    assert_eq!(pbx.db_get("pin", "1234").unwrap().as_deref(), Some("1"));
-    assert_eq!(pbx.db_get("pin", "4321").unwrap(), None);
-    assert_eq!(
-        pbx.call(&Call::new("/pin,d").keys("1234#"))
-            .unwrap()
-            .outcome,
-        Outcome::Passed
-    );
-    assert!(pbx
-        .cli("module show like app_authenticate")
-        .unwrap()
-        .contains("Running"));
-    assert!(pbx.proc_maps().unwrap().contains("app_authenticate.so"));
-    assert!(pbx.rss_kb().unwrap() > 1000);
-    assert!(pbx
-        .open_fds()
-        .unwrap()
-        .iter()
-        .any(|fd| fd.contains("socket")));
-    assert!(pbx.cpu_time().unwrap() > 0);
-    assert!(!pbx.ami().unwrap().list("CoreShowChannels", &[]).is_err());
+    assert_eq!(pbx.db_get("pin", "1234")?.as_deref(), Some("1"));
+    assert_eq!(pbx.db_get("pin", "4321")?, None);
+    assert_eq!(pbx.call(&call)?.outcome, Outcome::Passed);
+    assert!(pbx.proc_maps()?.contains("app_authenticate.so"));
+    assert!(pbx.rss_kb()? > 1000);
+    assert!(pbx.open_fds()?.iter().any(|fd| fd.contains("socket")));
+    assert!(pbx.cpu_time()? > 0);
+    assert!(pbx.ami()?.list("CoreShowChannels", &[])?.is_empty());
+    Ok(())
 }
