@@ -22,6 +22,11 @@ pub enum Level {
 /// Writes one line. Use through [`log!`] and [`log_once!`].
 pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     let text = text.to_string();
+    // Asterisk shows its own files without their folders.
+    let name = file.to_bytes_with_nul().rsplit(|c| *c == b'/').next();
+    let file = name
+        .and_then(|name| CStr::from_bytes_with_nul(name).ok())
+        .unwrap_or(file);
     let level = match level {
         Level::Notice => ffi::__LOG_NOTICE,
         Level::Warning => ffi::__LOG_WARNING,

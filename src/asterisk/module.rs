@@ -16,8 +16,9 @@ use crate::{application, ffi, one_time};
 
 const APPLICATION: &CStr = c"Authenticate";
 
-/// The major version of the Asterisk whose headers this was built with.
-const BUILT_FOR: &str = env!("AUTHRS_ASTERISK_MAJOR");
+/// `authrs-built-for:MAJOR:SUM`: the Asterisk whose headers this was built
+/// with. `packaging/install.sh` looks for it in the module's file.
+const BUILT_FOR: &str = env!("AUTHRS_BUILT_FOR");
 
 /// Calls inside the application. Asterisk refuses a plain unload by its own
 /// count; this one refuses a forced one too, which would take the code away
@@ -66,11 +67,14 @@ extern "C" fn authrs_load() -> c_int {
 fn fits() -> bool {
     // SAFETY: a static string of Asterisk's.
     let running = unsafe { CStr::from_ptr(ffi::ast_get_version()) }.to_string_lossy();
-    let fits = major(&running) == Some(BUILT_FOR);
+    // The black box keeps the text whole in the module's file.
+    let built_for = std::hint::black_box(BUILT_FOR).split(':').nth(1);
+    let fits = built_for.is_some() && major(&running) == built_for;
     if !fits {
         log!(
             Error,
-            "built for Asterisk {BUILT_FOR}, this is Asterisk {running}: not loaded"
+            "built for Asterisk {}, this is Asterisk {running}: not loaded",
+            built_for.unwrap_or_default()
         );
     }
     fits

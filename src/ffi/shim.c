@@ -19,8 +19,6 @@
 
 #include "shim.h"
 
-const char authrs_built_for[] = AUTHRS_BUILT_FOR;
-
 struct ast_module *authrs_self(void)
 {
 	return AST_MODULE_SELF;

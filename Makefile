@@ -1,0 +1,76 @@
+# Authenticate() for Asterisk, in Rust. 'make help' lists the targets.
+
+# The Debian suite whose Asterisk the tests run, and whose headers they are
+# built with.
+SUITE ?= sid
+MODULE = target/release/libapp_authenticate_rs.so
+HEADERS = asterisk-headers/$(SUITE)/VERSION
+# What runs in the container is built for the container's Asterisk, whatever
+# is installed on this machine.
+FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
+	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include
+CARGO ?= cargo
+HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --release -p harness --
+
+.DEFAULT_GOAL := help
+.PHONY: help build headers install test unit compliance lifecycle demo call shell bench \
+	lint deps-build deps-run deps-lint module-for-tests clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+build: deps-build ## The module, for the Asterisk whose headers are found
+	$(CARGO) build --release --locked
+
+headers: ## Fetch Debian's Asterisk headers (SUITE=sid)
+	asterisk-headers/fetch.sh $(SUITE)
+
+install: ## Install the built module (DESTDIR, MODDIR, DATADIR, ASTERISK)
+	packaging/install.sh $(MODULE)
+
+test: unit compliance lifecycle ## All tests
+
+unit: deps-build $(HEADERS) ## The tests that need no Asterisk
+	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p harness --lib --bins
+
+compliance: deps-run module-for-tests ## The same calls on the stock module and on ours
+	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=theirs $(CARGO) test --locked --release -p harness --test compliance
+	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=ours $(CARGO) test --locked --release -p harness --test compliance
+
+lifecycle: deps-run module-for-tests ## Load, unload, race, crash: ours alone
+	$(FOR_TESTS) $(CARGO) test --locked --release -p harness --test lifecycle
+
+demo: deps-run module-for-tests ## A handful of calls, explained
+	$(HARNESS) demo
+
+call: deps-run module-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999\# 1234\#'
+	$(HARNESS) call '$(ARGS)' --keys '$(KEYS)' $(CALL)
+
+shell: deps-run module-for-tests ## An Asterisk to play with, its CLI, a SIP account
+	$(HARNESS) shell $(SHELL_ARGS)
+
+bench: deps-run module-for-tests ## CPU and delay a call, stock and ours side by side
+	$(HARNESS) bench $(BENCH)
+
+lint: deps-build deps-lint $(HEADERS) ## Format, clippy, rustdoc
+	$(CARGO) fmt --all --check
+	$(FOR_TESTS) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(FOR_TESTS) RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+clean: ## Remove what was built and fetched
+	rm -rf target asterisk-headers/*/
+
+module-for-tests: deps-build $(HEADERS)
+	$(FOR_TESTS) $(CARGO) build --release --locked -p app_authenticate_rs
+
+$(HEADERS):
+	asterisk-headers/fetch.sh $(SUITE)
+
+deps-build:
+	@packaging/deps.sh build
+
+deps-run:
+	@packaging/deps.sh run
+
+deps-lint:
+	@packaging/deps.sh lint

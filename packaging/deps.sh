@@ -1,0 +1,68 @@
+#!/bin/sh
+# Installs what the given jobs need and this machine lacks, as Debian 12
+# packages; run as root. Does nothing where all of it is there.
+#
+#   packaging/deps.sh build    a C compiler, libclang, Rust
+#   packaging/deps.sh run      a container engine, mmdebstrap
+#   packaging/deps.sh lint     rustfmt, clippy
+set -eu
+
+missing=
+
+need() { # PACKAGE COMMAND...: the package, unless the command succeeds
+	package=$1
+	shift
+	if ! "$@" > /dev/null 2>&1; then
+		missing="$missing $package"
+	fi
+}
+
+# Rust 1.85 or later; Debian 12 has it under the names of its web browsers'
+# toolchain.
+recent_rust() {
+	cargo --version | awk '{ split($2, v, "."); exit !(v[1] > 1 || v[2] >= 85) }'
+}
+
+libclang() {
+	ls /usr/lib/llvm-*/lib/libclang*.so* || ldconfig -p | grep -q libclang
+}
+
+engine() {
+	podman info || docker info
+}
+
+for job in "$@"; do
+	case $job in
+	build)
+		need "gcc libc6-dev" cc --version
+		need libclang-dev libclang
+		need "cargo-web rustc-web" recent_rust
+		;;
+	run)
+		if ! engine > /dev/null 2>&1; then
+			missing="$missing podman runc"
+		fi
+		need mmdebstrap mmdebstrap --version
+		need binutils nm --version
+		;;
+	lint)
+		need rustfmt-web cargo fmt --version
+		need rust-web-clippy cargo clippy --version
+		;;
+	*)
+		echo "deps.sh: what is '$job'? build, run or lint" >&2
+		exit 2
+		;;
+	esac
+done
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
+	echo "these packages are missing, and only root on Debian can have them installed here:$missing" >&2
+	exit 1
+fi
+echo "installing$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+# shellcheck disable=SC2086 # a list of packages
+apt-get -qq install -y --no-install-recommends $missing > /dev/null
