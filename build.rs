@@ -76,7 +76,7 @@ fn main() {
     let include = find_headers().unwrap_or_else(|why| stop(&why));
     let built_for = BuiltFor::read(&include).unwrap_or_else(|why| stop(&why));
     println!("cargo:rerun-if-changed={}", include.display());
-    println!("cargo:rustc-env=AUTHRS_ASTERISK_MAJOR={}", built_for.major);
+    println!("cargo:rustc-env=AUTHRS_BUILT_FOR={}", built_for.marker());
 
     cc::Build::new()
         .file("src/ffi/shim.c")
@@ -92,7 +92,6 @@ fn main() {
         .flag("-Wno-missing-field-initializers")
         .define("AST_MODULE", format!("\"{MODULE}\"").as_str())
         .define("AST_MODULE_SELF_SYM", "__internal_app_authenticate_rs_self")
-        .define("AUTHRS_BUILT_FOR", built_for.marker().as_str())
         .defines_if(built_for.db_exists, "AUTHRS_HAVE_DB_EXISTS")
         .compile("authrs_shim");
 
@@ -240,7 +239,7 @@ impl BuiltFor {
 
     /// A text in the module that `packaging/install.sh` reads.
     fn marker(&self) -> String {
-        format!("\"authrs-built-for:{}:{}\"", self.major, self.sum)
+        format!("authrs-built-for:{}:{}", self.major, self.sum)
     }
 }
 

@@ -45,7 +45,4 @@ int authrs_db_exists(const char *family, const char *key);
 /* A thread of Asterisk's that must be joined; 0 on success. */
 int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data);
 
-/* "authrs-built-for:MAJOR:SUM", for whoever installs the module. */
-extern const char authrs_built_for[];
-
 #endif
