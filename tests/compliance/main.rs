@@ -1,0 +1,1 @@
+//! The same calls on the stock module and on ours.

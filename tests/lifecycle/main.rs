@@ -1,0 +1,1 @@
+//! Ours alone: load and unload, races, crashes.
