@@ -113,8 +113,9 @@ impl Config {
             ("cel.conf", "[general]\n".to_owned()),
             ("cli_permissions.conf", "[general]\n".to_owned()),
             ("http.conf", "[general]\n".to_owned()),
-            ("indications.conf", "[general]\n".to_owned()),
+            ("indications.conf", INDICATIONS.to_owned()),
             ("pjproject.conf", String::new()),
+            ("res_http_media_cache.conf", "[general]\n".to_owned()),
             ("sorcery.conf", String::new()),
             ("stasis.conf", String::new()),
             ("udptl.conf", "[general]\n".to_owned()),
@@ -133,7 +134,6 @@ impl Config {
             "[directories]\n\
              astdbdir => /harness/db\n\
              [options]\n\
-             verbose = 5\n\
              debug = {}\n\
              nocolor = yes\n\
              transmit_silence = yes\n\
@@ -273,3 +273,9 @@ const CDR: &str = "[general]\n\
     [csv]\n\
     loguniqueid = yes\n\
     accountlogs = no\n";
+
+const INDICATIONS: &str = "[general]\n\
+    country = us\n\
+    [us]\n\
+    description = United States\n\
+    dial = 350+440\n";

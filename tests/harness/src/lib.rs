@@ -28,6 +28,7 @@ mod leftovers;
 mod module;
 mod pbx;
 mod report;
+mod sip;
 
 pub use ami::{Ami, Events};
 pub use builder::{random_word, Builder};
@@ -40,3 +41,4 @@ pub use leftovers::{remove_dead, remove_own_directories};
 pub use module::{our_module, workspace, Module};
 pub use pbx::Pbx;
 pub use report::{Cdr, Outcome, Report};
+pub use sip::SipOutcome;

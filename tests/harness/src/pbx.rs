@@ -205,19 +205,28 @@ impl Pbx {
         Ok(frame.get("Val").map(str::to_owned))
     }
 
-    /// Asterisk's log so far: the `full` file and, before it, what Asterisk
-    /// printed itself.
+    /// Asterisk's log so far.
     pub fn log(&self) -> Result<String> {
-        let read = |name: &str| {
-            let path = self.dir.path().join("log").join(name);
-            fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let printed = read("console").unwrap_or_default();
-        match read("full") {
-            Ok(full) => Ok(printed + &full),
-            Err(error) if printed.is_empty() => Err(error).context("Asterisk has no log"),
-            Err(_) => Ok(printed),
-        }
+        self.read_log("full")
+    }
+
+    /// What Asterisk and its modules printed by themselves: a panic, a
+    /// crash, what was wrong before the log was opened.
+    pub fn console(&self) -> Result<String> {
+        self.read_log("console")
+    }
+
+    fn read_log(&self, name: &str) -> Result<String> {
+        let bytes = fs::read(self.dir.path().join("log").join(name))
+            .with_context(|| format!("Asterisk's {name} log"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Both logs as a person looking for a failure wants them: without the
+    /// hundreds of lines a good start writes.
+    pub fn story(&self) -> String {
+        let shown = |log: Result<String>| log.unwrap_or_else(|error| format!("{error:#}\n"));
+        shown(self.console()) + &brief(&shown(self.log()))
     }
 
     /// The call detail records so far.
@@ -265,10 +274,10 @@ impl Pbx {
                 *self.ami.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ami));
                 Ok(())
             }
-            Err(error) => {
-                let log = self.log().unwrap_or_default();
-                Err(error.context(format!("Asterisk did not start; its log:\n{log}")))
-            }
+            Err(error) => Err(error.context(format!(
+                "Asterisk did not start; its log:\n{}",
+                self.story()
+            ))),
         }
     }
 
@@ -325,12 +334,31 @@ impl Pbx {
 impl Drop for Pbx {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            match self.log() {
-                Ok(log) => eprintln!("--- log of Asterisk ---\n{log}--- end of the log ---"),
-                Err(error) => eprintln!("no log of Asterisk: {error:#}"),
-            }
+            eprintln!(
+                "--- log of Asterisk ---\n{}--- end of the log ---",
+                self.story()
+            );
         }
     }
+}
+
+/// The log without the hundreds of lines a good start writes.
+fn brief(log: &str) -> String {
+    let mut starting = true;
+    let mut kept = String::new();
+    for line in log.lines() {
+        // Killed and started again, Asterisk starts again in the log, too.
+        if line.contains("asterisk.c: Asterisk Ready") {
+            starting = false;
+        } else if line.contains(" built by ") {
+            starting = true;
+        }
+        if !starting || !line.contains("] VERBOSE[") {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 /// Copies a file to its place in one step: an Asterisk that has the old one

@@ -98,7 +98,8 @@ fn a_call_can_be_looked_at_while_it_goes_on() -> Result<()> {
     assert!(refused.contains("Unable to unload"), "{refused}");
     assert_eq!(call.finish()?.outcome, Outcome::Passed);
 
-    let mut call = pbx.place(&Call::new("1234"))?;
+    let short = Duration::from_millis(300);
+    let mut call = pbx.place(&Call::new("1234").timeouts(short, short))?;
     assert!(call.until_sound("no-such-sound").is_err());
 
     let stuck = Call::new("1234").deadline(Duration::from_secs(2));
@@ -170,5 +171,43 @@ fn killed_and_started_again_with_its_state() -> Result<()> {
     assert!(pbx.open_fds()?.iter().any(|fd| fd.contains("socket")));
     assert!(pbx.cpu_time()? > 0);
     assert!(pbx.ami()?.list("CoreShowChannels", &[])?.is_empty());
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_sip_phone_passes_and_fails() -> Result<()> {
+    let pbx = Pbx::builder()
+        .module(Module::Theirs)
+        .pjsip()
+        .phone_extension("600", "Authenticate(1234,a)")
+        .start()?;
+    let passed = pbx.sip_call("600", "9999# 1234#")?;
+    assert_eq!(
+        passed.report.outcome,
+        Outcome::Passed,
+        "{:#?}",
+        passed.report
+    );
+    assert_eq!(passed.report.keyed, "9999#1234#");
+    assert_eq!(passed.report.account_code(), "1234");
+    assert!(passed.phone_satisfied);
+    assert!(passed.report.cdr.is_some());
+
+    let failed = pbx.sip_call("600", "1# 2# 3#")?;
+    assert_eq!(failed.report.outcome, Outcome::HungUp);
+    assert_eq!(
+        failed.report.sounds.last().map(String::as_str),
+        Some("vm-goodbye")
+    );
+    assert!(failed.phone_satisfied);
+    Ok(())
+}
+#[test]
+#[ignore = "scratch"]
+fn scratch() -> Result<()> {
+    let pbx = Pbx::builder().module(Module::Theirs).pjsip().start()?;
+    pbx.restart()?;
+    eprintln!("{}", pbx.story());
     Ok(())
 }
