@@ -43,8 +43,8 @@ lifecycle: deps-run module-for-tests ## Load, unload, race, crash: ours alone
 demo: deps-run module-for-tests ## A handful of calls, explained
 	$(HARNESS) demo
 
-call: deps-run module-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999\# 1234\#'
-	$(HARNESS) call '$(ARGS)' --keys '$(KEYS)' $(CALL)
+call: deps-run module-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999# 1234#'
+	$(HARNESS) call "$$ARGS" --keys "$$KEYS" $(CALL)
 
 shell: deps-run module-for-tests ## An Asterisk to play with, its CLI, a SIP account
 	$(HARNESS) shell $(SHELL_ARGS)
