@@ -43,7 +43,6 @@ for job in "$@"; do
 			missing="$missing podman runc"
 		fi
 		need mmdebstrap mmdebstrap --version
-		need binutils nm --version
 		;;
 	lint)
 		need rustfmt-web cargo fmt --version
