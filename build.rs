@@ -207,7 +207,7 @@ struct BuiltFor {
     /// Asterisk: 5 in 16, 9 in 20, 11 in 22.
     major: u32,
     sum: String,
-    /// `ast_db_exists` came in the life of 22.
+    /// `ast_db_exists` came with 22.
     db_exists: bool,
 }
 
@@ -233,7 +233,8 @@ impl BuiltFor {
         Ok(Self {
             major: ami + 11,
             sum,
-            db_exists: header("astdb.h")?.contains("ast_db_exists("),
+            db_exists: header("astdb.h")?.contains("ast_db_exists(")
+                && env::var_os("CARGO_FEATURE_NO_DB_EXISTS").is_none(),
         })
     }
 
