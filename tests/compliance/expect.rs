@@ -1,0 +1,290 @@
+//! What a call is expected to do.
+
+use harness::{Outcome, Report};
+
+/// In place of a sound: any one sound.
+pub const ANY: &str = "*";
+
+/// What one module is expected to do with one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expect {
+    pub outcome: Outcome,
+    /// `AUTHENTICATESTATUS` and `AUTHENTICATEATTEMPTS`; the stock module sets
+    /// no variables, and none is expected of it.
+    pub status: &'static str,
+    pub attempts: &'static str,
+    /// `AUTHENTICATEACCOUNT`.
+    pub account: &'static str,
+    /// The account code: of the channel and in the CDR.
+    pub code: String,
+    pub sounds: Vec<&'static str>,
+    pub answered: bool,
+    pub progress: bool,
+    /// Keys for which there was no occasion; `None`: that depends on when the
+    /// call ends.
+    pub unkeyed: Option<&'static str>,
+    /// The CDR's `lastdata`.
+    pub lastdata: Option<String>,
+    /// Seconds the whole call takes.
+    pub elapsed: Option<(f64, f64)>,
+    /// Seconds from the last key to what answers it.
+    pub reply: Option<(f64, f64)>,
+    /// Entries of Asterisk's database, and whether they are there afterwards.
+    pub keys: Vec<(&'static str, &'static str, bool)>,
+    /// Further variables.
+    pub variables: Vec<(&'static str, String)>,
+    /// What the log says, in a line of this row alone.
+    pub logged: Vec<&'static str>,
+}
+
+fn expect(outcome: Outcome, status: &'static str, attempts: &'static str) -> Expect {
+    Expect {
+        outcome,
+        status,
+        attempts,
+        account: "",
+        code: String::new(),
+        sounds: Vec::new(),
+        answered: true,
+        progress: false,
+        unkeyed: Some(""),
+        lastdata: None,
+        elapsed: None,
+        reply: None,
+        keys: Vec::new(),
+        variables: Vec::new(),
+        logged: Vec::new(),
+    }
+}
+
+/// In at the first attempt.
+pub fn passed() -> Expect {
+    expect(Outcome::Passed, "SUCCESS", "1").sounds(&["agent-pass", "auth-thankyou"])
+}
+
+/// In at the second attempt.
+pub fn passed_second() -> Expect {
+    passed()
+        .attempts("2")
+        .sounds(&["agent-pass", "auth-incorrect", "auth-thankyou"])
+}
+
+/// In at the third attempt.
+pub fn passed_third() -> Expect {
+    passed().attempts("3").sounds(&[
+        "agent-pass",
+        "auth-incorrect",
+        "auth-incorrect",
+        "auth-thankyou",
+    ])
+}
+
+/// Three entries, all wrong.
+pub fn failed() -> Expect {
+    expect(Outcome::HungUp, "FAILURE", "3").sounds(&[
+        "agent-pass",
+        "auth-incorrect",
+        "auth-incorrect",
+        "vm-goodbye",
+    ])
+}
+
+/// Not a key in three attempts.
+pub fn silent() -> Expect {
+    failed().status("TIMEOUT")
+}
+
+/// A list that can't be read: the first prompt three times.
+pub fn unreadable() -> Expect {
+    failed()
+        .status("ERROR")
+        .sounds(&["agent-pass", "agent-pass", "agent-pass", "vm-goodbye"])
+}
+
+/// Nothing is asked. Keys may or may not come before the end.
+pub fn refused() -> Expect {
+    let mut refused = expect(Outcome::HungUp, "ERROR", "0").sounds(&["vm-goodbye"]);
+    refused.unkeyed = None;
+    refused
+}
+
+/// The caller is gone before a verdict.
+pub fn gone() -> Expect {
+    expect(Outcome::HungUp, "HANGUP", "0").sounds(&["agent-pass"])
+}
+
+impl Expect {
+    pub fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// On at the next priority without a goodbye (option `c`).
+    pub fn continued(self) -> Self {
+        self.outcome(Outcome::Continued).no_goodbye()
+    }
+
+    /// To priority n+101 without a goodbye (option `j`).
+    pub fn jumped(self) -> Self {
+        self.outcome(Outcome::Jumped).no_goodbye()
+    }
+
+    fn no_goodbye(mut self) -> Self {
+        self.sounds.retain(|sound| *sound != "vm-goodbye");
+        self
+    }
+
+    pub fn status(mut self, status: &'static str) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub fn attempts(mut self, attempts: &'static str) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    pub fn account(mut self, account: &'static str) -> Self {
+        self.account = account;
+        self
+    }
+
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = code.into();
+        self
+    }
+
+    pub fn sounds(mut self, sounds: &[&'static str]) -> Self {
+        self.sounds = sounds.to_vec();
+        self
+    }
+
+    /// Early media.
+    pub fn unanswered(mut self) -> Self {
+        self.answered = false;
+        self.progress = true;
+        self
+    }
+
+    pub fn never_opened(mut self) -> Self {
+        self.answered = false;
+        self
+    }
+
+    pub fn unkeyed(mut self, keys: &'static str) -> Self {
+        self.unkeyed = Some(keys);
+        self
+    }
+
+    pub fn lastdata(mut self, data: &str) -> Self {
+        self.lastdata = Some(data.to_owned());
+        self
+    }
+
+    pub fn elapsed(mut self, from: f64, to: f64) -> Self {
+        self.elapsed = Some((from, to));
+        self
+    }
+
+    pub fn reply(mut self, from: f64, to: f64) -> Self {
+        self.reply = Some((from, to));
+        self
+    }
+
+    pub fn key(mut self, family: &'static str, key: &'static str, there: bool) -> Self {
+        self.keys.push((family, key, there));
+        self
+    }
+
+    pub fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.variables.push((name, value.into()));
+        self
+    }
+
+    pub fn logged(mut self, text: &'static str) -> Self {
+        self.logged.push(text);
+        self
+    }
+
+    /// The same of a module that sets no variables.
+    pub fn without_variables(mut self) -> Self {
+        self.status = "";
+        self.attempts = "";
+        self.account = "";
+        self
+    }
+
+    /// What a call did otherwise.
+    pub fn mismatches(&self, report: &Report) -> Vec<String> {
+        let mut found = Mismatches(Vec::new());
+        found.unless_eq("outcome", &report.outcome, &self.outcome);
+        if !heard(&report.sounds, &self.sounds) {
+            found.unless_eq("sounds", &report.sounds, &own(&self.sounds));
+        }
+        for (name, want) in [
+            ("AUTHENTICATESTATUS", self.status),
+            ("AUTHENTICATEATTEMPTS", self.attempts),
+            ("AUTHENTICATEACCOUNT", self.account),
+            ("AUTHENTICATELEVEL", ""),
+            ("AUTHENTICATECONTEXT", ""),
+            // Not set by Asterisk since 1.4, whatever old pages say.
+            ("ACCOUNTCODE", ""),
+            ("CHANNEL(accountcode)", &self.code),
+        ] {
+            found.unless_eq(name, &report.variable(name), &want);
+        }
+        for (name, want) in &self.variables {
+            found.unless_eq(name, &report.variable(name), &want.as_str());
+        }
+        found.unless_eq("answered", &report.answered, &self.answered);
+        found.unless_eq("progress", &report.progress, &self.progress);
+        if let Some(unkeyed) = self.unkeyed {
+            found.unless_eq("unkeyed", &report.unkeyed.as_str(), &unkeyed);
+        }
+        found.unless_within("elapsed", Some(report.elapsed), self.elapsed);
+        found.unless_within("reply", report.last_key_to_answer, self.reply);
+        match &report.cdr {
+            None => found.0.push("there is no CDR row".into()),
+            Some(cdr) => {
+                found.unless_eq("CDR accountcode", &cdr.accountcode, &self.code);
+                found.unless_eq("CDR answer", &!cdr.answer.is_empty(), &self.answered);
+                let answered = cdr.disposition == "ANSWERED";
+                found.unless_eq("CDR ANSWERED", &answered, &self.answered);
+                if !self.answered {
+                    found.unless_eq("CDR billsec", &cdr.billsec, &0);
+                }
+                if let Some(lastdata) = &self.lastdata {
+                    found.unless_eq("CDR lastapp", &cdr.lastapp.as_str(), &"Authenticate");
+                    found.unless_eq("CDR lastdata", &&cdr.lastdata, &lastdata);
+                }
+            }
+        }
+        found.0
+    }
+}
+
+struct Mismatches(Vec<String>);
+
+impl Mismatches {
+    fn unless_eq<T: std::fmt::Debug + PartialEq>(&mut self, what: &str, is: &T, want: &T) {
+        if is != want {
+            self.0.push(format!("{what}: {is:?}, not {want:?}"));
+        }
+    }
+
+    fn unless_within(&mut self, what: &str, is: Option<f64>, want: Option<(f64, f64)>) {
+        let Some((from, to)) = want else { return };
+        if !is.is_some_and(|seconds| (from..=to).contains(&seconds)) {
+            self.0.push(format!("{what}: {is:?}, not {from} to {to} s"));
+        }
+    }
+}
+
+fn heard(is: &[String], want: &[&str]) -> bool {
+    let mut pairs = is.iter().zip(want);
+    is.len() == want.len() && pairs.all(|(is, want)| *want == ANY || is == want)
+}
+
+fn own(sounds: &[&str]) -> Vec<String> {
+    sounds.iter().map(|sound| (*sound).to_owned()).collect()
+}

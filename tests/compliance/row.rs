@@ -1,0 +1,146 @@
+//! One row of the table: a call, what has to be there for it, and what
+//! becomes of it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use harness::{Call, Ongoing, Pbx};
+
+use crate::expect::Expect;
+
+/// Which Asterisk a row is run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// One with everything.
+    Main,
+    /// One whose `auth-incorrect`, `auth-thankyou` and `vm-goodbye` are gone.
+    NoSounds,
+    /// One that is thrown away: there the stock module never ends the call.
+    Doomed,
+}
+
+/// What has to be there before the calls.
+#[derive(Debug, Clone)]
+pub enum Setup {
+    /// A file under `/pins`.
+    File(&'static str, Vec<u8>),
+    /// An entry of Asterisk's database.
+    Key(&'static str, &'static str),
+    /// Anything else: a command for the container's shell.
+    Shell(String),
+}
+
+/// What the stock module does where it differs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Theirs {
+    Does(Expect),
+    /// It never ends the call, not even when asked to hang up.
+    Never,
+}
+
+/// What happens to a call from outside while it goes on.
+pub type Meanwhile = fn(&Pbx, &mut Ongoing<'_>) -> Result<()>;
+
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub name: &'static str,
+    pub place: Place,
+    pub setup: Vec<Setup>,
+    pub call: Call,
+    pub meanwhile: Option<Meanwhile>,
+    /// Takes long, so it is started first.
+    pub slow: bool,
+    pub ours: Expect,
+    /// The difference's name, and what the stock module does.
+    pub mark: Option<(&'static str, Theirs)>,
+}
+
+impl Row {
+    /// `Authenticate(args)`, and what the caller keys.
+    pub fn new(name: &'static str, args: &str, keys: &str, ours: Expect) -> Self {
+        Self::of(name, Call::new(args).keys(keys), ours)
+    }
+
+    pub fn of(name: &'static str, call: Call, ours: Expect) -> Self {
+        Self {
+            name,
+            place: Place::Main,
+            setup: Vec::new(),
+            call,
+            meanwhile: None,
+            slow: false,
+            ours,
+            mark: None,
+        }
+    }
+
+    /// Here the stock module differs. `letter` is the hazard's, or a word.
+    pub fn marked(mut self, letter: &'static str, theirs: Expect) -> Self {
+        self.mark = Some((letter, Theirs::Does(theirs)));
+        self
+    }
+
+    /// Here the stock module never ends.
+    pub fn marked_never(mut self, letter: &'static str) -> Self {
+        self.mark = Some((letter, Theirs::Never));
+        self.place = Place::Doomed;
+        self
+    }
+
+    pub fn file(mut self, name: &'static str, contents: impl Into<Vec<u8>>) -> Self {
+        self.setup.push(Setup::File(name, contents.into()));
+        self
+    }
+
+    pub fn key(mut self, family: &'static str, key: &'static str) -> Self {
+        self.setup.push(Setup::Key(family, key));
+        self
+    }
+
+    pub fn shell(mut self, script: impl Into<String>) -> Self {
+        self.setup.push(Setup::Shell(script.into()));
+        self
+    }
+
+    pub fn place(mut self, place: Place) -> Self {
+        self.place = place;
+        self
+    }
+
+    pub fn slow(mut self) -> Self {
+        self.slow = true;
+        self
+    }
+
+    pub fn meanwhile(mut self, what: Meanwhile) -> Self {
+        self.meanwhile = Some(what);
+        self
+    }
+
+    /// Changes the call.
+    pub fn with(mut self, change: impl FnOnce(Call) -> Call) -> Self {
+        self.call = change(self.call);
+        self
+    }
+
+    /// Short timeouts, for a caller who leaves something out. Between keys
+    /// there is time for a busy machine.
+    pub fn impatient(self) -> Self {
+        let (response, digit) = (Duration::from_millis(300), Duration::from_secs(1));
+        self.with(|call| call.timeouts(response, digit))
+    }
+
+    /// An account code that was there before.
+    pub fn orig(self) -> Self {
+        self.with(|call| call.variable("CHANNEL(accountcode)", "orig"))
+    }
+
+    pub fn jump_target(self) -> Self {
+        self.with(Call::with_jump_target)
+    }
+
+    /// The call is answered already.
+    pub fn answered(self) -> Self {
+        self.with(|call| call.before("Answer()"))
+    }
+}

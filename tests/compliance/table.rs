@@ -1,0 +1,68 @@
+//! The table of calls.
+
+mod closed;
+mod kept;
+pub mod lists;
+mod media;
+mod options;
+
+use std::collections::BTreeSet;
+
+use crate::row::{Row, Theirs};
+
+/// Contexts the rows need. A comma in their arguments is the argument's own.
+pub const DIALPLAN: &str = "\
+[twice]
+exten => s,1,Authenticate(${FIRST_ARGS})
+ same => n,Set(FIRST=${AUTHENTICATESTATUS}/${AUTHENTICATEACCOUNT}/${AUTHENTICATEATTEMPTS})
+ same => n,Authenticate(${SECOND_ARGS})
+ same => n,Hangup()
+include => harness-h
+
+[redirected]
+exten => s,1,NoOp(redirected)
+ same => n,Hangup()
+include => harness-h
+";
+
+/// All rows.
+pub fn rows() -> Vec<Row> {
+    [
+        kept::rows(),
+        lists::rows(),
+        options::rows(),
+        closed::rows(),
+        media::rows(),
+    ]
+    .concat()
+}
+
+#[test]
+fn every_mark_is_a_difference_and_every_row_has_a_name_of_its_own() {
+    let mut names = BTreeSet::new();
+    for row in rows() {
+        assert!(names.insert(row.name), "{} is there twice", row.name);
+        if let Some((letter, Theirs::Does(theirs))) = row.mark {
+            assert_ne!(
+                theirs.without_variables(),
+                row.ours.without_variables(),
+                "{}: {letter} is no difference",
+                row.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_difference_has_a_row() {
+    let marks: BTreeSet<&str> = rows()
+        .iter()
+        .filter_map(|row| Some(row.mark.as_ref()?.0))
+        .collect();
+    for letter in [
+        "A", "B", "C", "D", "E", "F", "H", "I", "J", "L", "M", "N", "O", "P", "S", "X", "Z", "c",
+        "hangup", "n", "q", "redirect", "status", "url",
+    ] {
+        assert!(marks.contains(letter), "{letter} has no row");
+    }
+}
