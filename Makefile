@@ -10,7 +10,7 @@ HEADERS = asterisk-headers/$(SUITE)/VERSION
 FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
 	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include
 CARGO ?= cargo
-HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --release -p harness --
+HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit compliance lifecycle demo call shell bench \
@@ -34,11 +34,11 @@ unit: deps-build $(HEADERS) ## The tests that need no Asterisk
 	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p harness --lib --bins
 
 compliance: deps-run module-for-tests ## The same calls on the stock module and on ours
-	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=theirs $(CARGO) test --locked --release -p harness --test compliance
-	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=ours $(CARGO) test --locked --release -p harness --test compliance
+	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=theirs $(CARGO) test --locked -p harness --test compliance
+	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=ours $(CARGO) test --locked -p harness --test compliance
 
 lifecycle: deps-run module-for-tests ## Load, unload, race, crash: ours alone
-	$(FOR_TESTS) $(CARGO) test --locked --release -p harness --test lifecycle
+	$(FOR_TESTS) $(CARGO) test --locked -p harness --test lifecycle
 
 demo: deps-run module-for-tests ## A handful of calls, explained
 	$(HARNESS) demo
