@@ -1,1 +1,10 @@
 //! Ours alone: load and unload, races, crashes.
+//!
+//! `cargo test --release -p harness --test lifecycle`
+
+mod hangup;
+mod module;
+mod rounds;
+mod support;
+mod thousand;
+mod unload;

@@ -1,0 +1,65 @@
+//! Loading, unloading, and what Asterisk says of the module.
+
+use anyhow::{bail, ensure, Context, Result};
+use harness::{Ami, Pbx};
+
+use crate::support::Shell;
+
+pub const OURS: &str = "app_authenticate_rs.so";
+pub const STOCK: &str = "app_authenticate.so";
+
+/// Loads the module anew on the AMI session's thread. AMI touches no module
+/// that is a link out of Asterisk's module directory, as the harness's are:
+/// the file itself takes its place.
+pub fn load_by_ami(ami: &Ami, shell: &mut Shell) -> Result<()> {
+    let said = shell.run(&format!(
+        "cd /usr/lib/*/asterisk/modules && cp --remove-destination \"$(readlink {OURS})\" {OURS}"
+    ))?;
+    ensure!(said.trim().is_empty(), "{said}");
+    module_action(ami, "unload", OURS)?;
+    module_action(ami, "load", OURS)
+}
+
+/// Loads, unloads or reloads a module on the AMI session's own thread.
+pub fn module_action(ami: &Ami, what: &str, module: &str) -> Result<()> {
+    let headers = [("Module", module), ("LoadType", what)];
+    ami.action("ModuleLoad", &headers)
+        .map(drop)
+        .with_context(|| format!("{what} {module}"))
+}
+
+/// How often Asterisk counts the module as used; an error if it does not run.
+pub fn use_count(ami: &Ami) -> Result<u32> {
+    let listed = ami.command(&format!("module show like {OURS}"))?;
+    let line = listed.lines().find(|line| line.starts_with(OURS));
+    let line = line.with_context(|| format!("not loaded:\n{listed}"))?;
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        [.., count, "Running", _] if !line.contains("Not Running") => {
+            count.parse().with_context(|| line.to_owned())
+        }
+        _ => bail!("not running: {line}"),
+    }
+}
+
+/// How many lines of Asterisk's memory map name our library.
+pub fn mappings(pbx: &Pbx, shell: &mut Shell) -> Result<u64> {
+    shell.number(&format!(
+        "grep -c app_authenticate_rs /proc/{}/maps",
+        pbx.pid()?
+    ))
+}
+
+/// Unloads the module and has a look that nothing of it is left.
+pub fn unload_wholly(pbx: &Pbx, ami: &Ami, shell: &mut Shell) -> Result<()> {
+    ensure!(mappings(pbx, shell)? > 0, "it is not even mapped");
+    module_action(ami, "unload", OURS)?;
+    let left = mappings(pbx, shell)?;
+    ensure!(left == 0, "{left} mappings of the library are left");
+    let application = ami.command("core show application Authenticate")?;
+    ensure!(
+        application.contains("not registered"),
+        "still registered: {application}"
+    );
+    Ok(())
+}

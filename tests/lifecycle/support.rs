@@ -1,0 +1,125 @@
+//! What the tests share: a test on an Asterisk, work side by side, a shell
+//! that stays open in the container.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail, Context, Result};
+use harness::{Builder, Pbx};
+
+/// Runs a test on an Asterisk of its own. A failure is a panic while that
+/// Asterisk is still there, so that its log is printed.
+pub fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
+    let pbx = match builder.start() {
+        Ok(pbx) => pbx,
+        Err(error) => panic!("{error:#}"),
+    };
+    if let Err(error) = test(&pbx) {
+        panic!("{error:#}");
+    }
+}
+
+/// Does `work` for 0 to `count` − 1, `at_once` at a time; the first error
+/// ends it.
+pub fn side_by_side(
+    count: usize,
+    at_once: usize,
+    work: impl Fn(usize) -> Result<()> + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let worker = || -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return Ok(());
+            }
+            if let Err(error) = work(number) {
+                next.store(count, Ordering::Relaxed);
+                return Err(error.context(format!("number {number}")));
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(worker)).collect();
+        let ends: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        for end in ends {
+            end.map_err(|_| anyhow!("a worker has panicked"))??;
+        }
+        Ok(())
+    })
+}
+
+/// Looks again and again, for what announces itself by no event.
+pub fn eventually(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let end = Instant::now() + PATIENCE;
+    while !there()? {
+        if Instant::now() >= end {
+            bail!("{what}: not within {PATIENCE:?}");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// A shell in the container: a command costs no process of the engine's.
+pub struct Shell {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Shell {
+    pub fn open(pbx: &Pbx) -> Result<Self> {
+        let mut child = pbx
+            .exec_command(&["--interactive"], &["bash"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("the shell has no pipes");
+        };
+        Ok(Self {
+            child,
+            input,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// Runs a command; returns what it printed, whether or not it succeeded.
+    pub fn run(&mut self, command: &str) -> Result<String> {
+        const END: &str = "--- end of the command ---";
+        writeln!(self.input, "{{ {command}\n}} 2>&1; printf '\\n{END}\\n'")?;
+        let mut text = String::new();
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line)? == 0 {
+                bail!("the shell has ended: {text}");
+            }
+            if line.trim_end() == END {
+                text.pop();
+                return Ok(text);
+            }
+            text.push_str(&line);
+        }
+    }
+
+    /// The same for a command that prints a number.
+    pub fn number(&mut self, command: &str) -> Result<u64> {
+        let text = self.run(command)?;
+        text.trim()
+            .parse()
+            .with_context(|| format!("{command}: {text}"))
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // Its input ends with us; this is only not to leave a zombie.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
