@@ -15,7 +15,7 @@ use crate::ami::{Ami, Events};
 use crate::frame::Frame;
 use crate::keys::{Keys, Next, Player};
 use crate::pbx::Pbx;
-use crate::report::{sound, template, Reading, Report, EXPRESSIONS};
+use crate::report::{key, sound, template, Reading, Report, EXPRESSIONS};
 
 /// How long after the end of a call its CDR row may take.
 const CDR_TIME: Duration = Duration::from_secs(5);
@@ -346,12 +346,7 @@ impl Ongoing<'_> {
             }
             self.player.sound(end);
         }
-        let reading = Reading {
-            channel: &self.callee,
-            application: &self.application,
-            expressions: &[],
-        };
-        if let Some(key) = reading.key(frame) {
+        if let Some(key) = key(frame, &self.callee) {
             self.player.arrived(key, Instant::now());
         }
         Ok(())

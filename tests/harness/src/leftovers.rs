@@ -17,41 +17,36 @@ pub(crate) fn prefix() -> String {
 /// Removes the containers and directories of harnesses that are no more;
 /// returns their names.
 pub fn remove_dead(engine: &Engine) -> Vec<String> {
-    let format = "{{.Names}}";
-    let listed = engine
-        .output([
-            "ps",
-            "--all",
-            "--filter",
-            &format!("label={LABEL}"),
-            "--format",
-            format,
-        ])
-        .unwrap_or_default();
+    remove(engine, is_dead)
+}
+
+/// Removes this process's own containers and directories: for the end by a
+/// signal, when no destructor runs.
+pub fn remove_own(engine: &Engine) {
+    let prefix = prefix();
+    remove(engine, |name| name.starts_with(&prefix));
+}
+
+fn remove(engine: &Engine, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    let filter = format!("label={LABEL}");
+    let list = ["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"];
+    let listed = engine.output(list).unwrap_or_default();
     let mut removed = Vec::new();
     for name in String::from_utf8_lossy(&listed).split_whitespace() {
-        if is_dead(name) && engine.output(["rm", "--force", name]).is_ok() {
-            removed.push(name.to_owned());
+        if wanted(name) {
+            // Killed, it removes itself; else it was dead already.
+            let killed = engine.output(["kill", name]).is_ok();
+            if killed || engine.output(["rm", "--force", name]).is_ok() {
+                removed.push(name.to_owned());
+            }
         }
     }
     for (name, path) in directories() {
-        if is_dead(&name) && fs::remove_dir_all(path).is_ok() {
+        if wanted(&name) && fs::remove_dir_all(path).is_ok() {
             removed.push(name);
         }
     }
     removed
-}
-
-/// Removes this process's own directories: for the end by a signal, when no
-/// destructor runs. The containers end by themselves, as their input does.
-pub fn remove_own_directories() {
-    let prefix = prefix();
-    for (name, path) in directories() {
-        if name.starts_with(&prefix) {
-            // Nobody is left to tell.
-            let _ = fs::remove_dir_all(path);
-        }
-    }
 }
 
 fn directories() -> Vec<(String, PathBuf)> {

@@ -1,2 +1,48 @@
-//! placeholder
-fn main() {}
+//! `harness`: Asterisk in a container, for who wants to try a call, see the
+//! module at work, or look around.
+
+#![forbid(unsafe_code)]
+
+mod commands;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Places calls of Authenticate() on an Asterisk in a container of its own.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Places one call and tells what became of it.
+    Call(commands::call::Arguments),
+    /// Places a handful of calls and explains them.
+    Demo(commands::demo::Arguments),
+    /// Starts a PBX for a SIP phone of yours and opens its console.
+    Shell(commands::shell::Arguments),
+    /// Builds the container image unless it is there, and names it.
+    Image(commands::image::Arguments),
+    /// Removes what harnesses that were killed have left.
+    Clean,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    ctrlc::set_handler(|| {
+        if let Ok(engine) = harness::Engine::find() {
+            harness::remove_own(&engine);
+        }
+        std::process::exit(130);
+    })?;
+    match arguments.command {
+        Command::Call(arguments) => commands::call::run(&arguments),
+        Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Shell(arguments) => commands::shell::run(&arguments),
+        Command::Image(arguments) => commands::image::run(&arguments),
+        Command::Clean => commands::image::clean(),
+    }
+}

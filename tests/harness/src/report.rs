@@ -96,6 +96,8 @@ pub struct Cdr {
 /// What became of a call.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
+    /// The unique id of the channel that ran the application.
+    pub channel: String,
     /// Where the call went.
     pub outcome: Outcome,
     /// The sounds, in the order they started.
@@ -138,11 +140,44 @@ impl Report {
         self.variable("CHANNEL(accountcode)")
     }
 
+    /// What caller and PBX did, in turn, with the seconds since the start.
+    pub fn timeline(&self) -> Vec<(f64, Happening)> {
+        let start = self.events.first().and_then(|frame| frame.time());
+        let mut timeline: Vec<(f64, Happening)> = Vec::new();
+        for frame in &self.events {
+            let key = key(frame, &self.channel);
+            let happening = match (sound(frame), key, timeline.last_mut()) {
+                (Some(sound), _, _) => Happening::Plays(sound.to_owned()),
+                (_, Some(key), Some((_, Happening::Keys(keys)))) => {
+                    keys.push(key);
+                    continue;
+                }
+                (_, Some(key), _) => Happening::Keys(key.to_string()),
+                _ => continue,
+            };
+            let since = frame
+                .time()
+                .zip(start)
+                .map_or(0.0, |(now, start)| now - start);
+            timeline.push((since, happening));
+        }
+        timeline
+    }
+
     /// The events of this name.
     pub fn events_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Frame> {
         let events = self.events.iter().map(Arc::as_ref);
         events.filter(move |frame| frame.event() == Some(name))
     }
+}
+
+/// What one side of a call does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// The PBX starts to play a sound.
+    Plays(String),
+    /// The caller keys.
+    Keys(String),
 }
 
 /// How the events of a call are to be read.
@@ -171,13 +206,17 @@ impl Reading<'_> {
             _ => 0.0,
         };
         Report {
+            channel: self.channel.to_owned(),
             outcome: self.outcome(&events, status),
             sounds: events
                 .iter()
                 .filter_map(|frame| sound(frame))
                 .map(str::to_owned)
                 .collect(),
-            keyed: events.iter().filter_map(|frame| self.key(frame)).collect(),
+            keyed: events
+                .iter()
+                .filter_map(|frame| key(frame, self.channel))
+                .collect(),
             unkeyed: String::new(),
             answered: events.iter().any(|frame| {
                 self.own(frame)
@@ -251,15 +290,10 @@ impl Reading<'_> {
             .collect()
     }
 
-    /// The key that has arrived at the channel with this event.
-    pub(crate) fn key(&self, frame: &Frame) -> Option<char> {
-        (frame.event() == Some("DTMFEnd") && frame.has("Direction", "Received") && self.own(frame))
-            .then(|| frame.get("Digit")?.chars().next())
-            .flatten()
-    }
-
     fn last_key_to_answer(&self, events: &[Arc<Frame>]) -> Option<f64> {
-        let last = events.iter().rposition(|frame| self.key(frame).is_some())?;
+        let last = events
+            .iter()
+            .rposition(|frame| key(frame, self.channel).is_some())?;
         let answer = events[last..]
             .iter()
             .find(|frame| sound(frame).is_some() || self.step(frame).is_some())?;
@@ -273,4 +307,93 @@ pub(crate) fn sound(frame: &Frame) -> Option<&str> {
         .has("State", "PLAYBACK")
         .then(|| frame.get("Message"))
         .flatten()
+}
+
+/// The key that has arrived at the channel with this event.
+pub(crate) fn key(frame: &Frame, channel: &str) -> Option<char> {
+    let arrived = frame.event() == Some("DTMFEnd")
+        && frame.has("Direction", "Received")
+        && frame.has("Uniqueid", channel);
+    arrived
+        .then(|| frame.get("Digit")?.chars().next())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNEL: &str = "call-1-b";
+
+    fn events(lines: &[&str]) -> Vec<Arc<Frame>> {
+        let frame = |(number, line): (usize, &&str)| {
+            let mut headers = vec![
+                ("Uniqueid".to_owned(), CHANNEL.to_owned()),
+                ("Timestamp".to_owned(), format!("{number}.5")),
+            ];
+            headers.extend(line.split(", ").filter_map(|header| {
+                let (name, value) = header.split_once('=')?;
+                Some((name.to_owned(), value.to_owned()))
+            }));
+            Arc::new(Frame { headers })
+        };
+        lines.iter().enumerate().map(frame).collect()
+    }
+
+    fn report(lines: &[&str]) -> Report {
+        let expressions = ["AUTHENTICATESTATUS".to_owned(), "X".to_owned()];
+        let reading = Reading {
+            channel: CHANNEL,
+            application: "Authenticate",
+            expressions: &expressions,
+        };
+        reading.report(events(lines))
+    }
+
+    const BEGIN: &str =
+        "Event=Newexten, Context=c, Extension=e, Priority=1, Application=Authenticate";
+
+    fn step(context: &str, extension: &str, priority: u32) -> String {
+        format!("Event=Newexten, Context={context}, Extension={extension}, Priority={priority}")
+    }
+
+    #[test]
+    fn the_step_after_the_application_tells_where_the_call_went() {
+        let outcome = |next: &str| report(&[BEGIN, next]).outcome;
+        assert_eq!(outcome(&step("c", "e", 2)), Outcome::Passed);
+        assert_eq!(outcome(&step("c", "e", 102)), Outcome::Jumped);
+        assert_eq!(outcome(&step("c", "h", 1)), Outcome::HungUp);
+        assert_eq!(outcome(&step("d", "e", 2)), Outcome::Went("d,e,2".into()));
+        assert_eq!(outcome("Event=Hangup"), Outcome::HungUp);
+        assert_eq!(report(&["Event=Hangup"]).outcome, Outcome::NotReached);
+    }
+
+    #[test]
+    fn the_status_tells_passed_from_continued() {
+        let values = BASE64_STANDARD.encode(format!(".FAILURE{SEPARATOR}a,b"));
+        let event = format!("Event=UserEvent, UserEvent=Harness, Values={values}");
+        let report = report(&[BEGIN, &step("c", "e", 2), &event]);
+        assert_eq!(report.outcome, Outcome::Continued);
+        assert_eq!(report.status(), "FAILURE");
+        assert_eq!(report.variable("X"), "a,b");
+    }
+
+    #[test]
+    fn sounds_and_keys_are_told_in_turn() {
+        let report = report(&[
+            BEGIN,
+            "Event=TestEvent, State=PLAYBACK, Message=agent-pass",
+            "Event=DTMFEnd, Direction=Received, Digit=1",
+            "Event=TestEvent, State=PLAYBACK, Control=Break",
+            "Event=DTMFEnd, Direction=Received, Digit=#",
+            "Event=DTMFEnd, Direction=Sent, Digit=9",
+            "Event=TestEvent, State=PLAYBACK, Message=auth-thankyou",
+        ]);
+        assert_eq!(report.sounds, ["agent-pass", "auth-thankyou"]);
+        assert_eq!(report.keyed, "1#");
+        assert_eq!(report.last_key_to_answer, Some(2.0));
+        let told = report.timeline();
+        assert_eq!(told.len(), 3);
+        assert_eq!(told[1], (2.0, Happening::Keys("1#".into())));
+    }
 }
