@@ -33,7 +33,7 @@ pub enum Setup {
 /// What the stock module does where it differs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Theirs {
-    Does(Expect),
+    Does(Box<Expect>),
     /// It never ends the call, not even when asked to hang up.
     Never,
 }
@@ -76,7 +76,7 @@ impl Row {
 
     /// Here the stock module differs. `letter` is the hazard's, or a word.
     pub fn marked(mut self, letter: &'static str, theirs: Expect) -> Self {
-        self.mark = Some((letter, Theirs::Does(theirs)));
+        self.mark = Some((letter, Theirs::Does(Box::new(theirs))));
         self
     }
 

@@ -171,7 +171,7 @@ fn never_ends(pbx: &Pbx, call: &Call) -> Result<()> {
     let channel = ongoing.channel().context("no channel")?.to_owned();
     pbx.cli(&format!("channel request hangup {channel}"))?;
     // A call that is to be hung up is gone within milliseconds.
-    let patience = Instant::now() + Duration::from_secs(3);
+    let patience = Instant::now() + Duration::from_secs(2);
     let events = pbx.manager()?.events();
     while let Some(frame) = events.next_before(patience)? {
         if frame.event() == Some("Hangup") && frame.has("Channel", &channel) {

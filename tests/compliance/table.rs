@@ -2,16 +2,20 @@
 
 mod closed;
 mod kept;
-pub mod lists;
+mod lists;
 mod media;
 mod options;
+mod seeds;
 
 use std::collections::BTreeSet;
+
+use anyhow::Result;
+use harness::Pbx;
 
 use crate::row::{Row, Theirs};
 
 /// Contexts the rows need. A comma in their arguments is the argument's own.
-pub const DIALPLAN: &str = "\
+const DIALPLAN: &str = "\
 [twice]
 exten => s,1,Authenticate(${FIRST_ARGS})
  same => n,Set(FIRST=${AUTHENTICATESTATUS}/${AUTHENTICATEACCOUNT}/${AUTHENTICATEATTEMPTS})
@@ -25,6 +29,16 @@ exten => s,1,NoOp(redirected)
 include => harness-h
 ";
 
+/// What has to be there before any row.
+pub fn prepare(pbx: &Pbx) -> Result<()> {
+    media::serve(pbx)
+}
+
+/// The contexts of all rows.
+pub fn dialplan() -> String {
+    [DIALPLAN, seeds::DIALPLAN].concat()
+}
+
 /// All rows.
 pub fn rows() -> Vec<Row> {
     [
@@ -33,6 +47,7 @@ pub fn rows() -> Vec<Row> {
         options::rows(),
         closed::rows(),
         media::rows(),
+        seeds::rows(),
     ]
     .concat()
 }
@@ -60,8 +75,8 @@ fn every_difference_has_a_row() {
         .filter_map(|row| Some(row.mark.as_ref()?.0))
         .collect();
     for letter in [
-        "A", "B", "C", "D", "E", "F", "H", "I", "J", "L", "M", "N", "O", "P", "S", "X", "Z", "c",
-        "hangup", "n", "q", "redirect", "status", "url",
+        "&", "A", "B", "C", "D", "E", "F", "H", "I", "J", "L", "M", "N", "O", "P", "S", "X", "Z",
+        "c", "hangup", "n", "q", "redirect", "status", "url",
     ] {
         assert!(marks.contains(letter), "{letter} has no row");
     }

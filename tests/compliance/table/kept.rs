@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::Call;
 
-use crate::expect::{failed, passed, passed_second, passed_third, silent, Expect};
+use crate::expect::{failed, passed, passed_second, passed_third, silent};
 use crate::row::Row;
 
 pub fn rows() -> Vec<Row> {
@@ -32,10 +32,7 @@ fn conversation() -> Vec<Row> {
             "1234",
             "1# 2# 3# 1234#",
             // The goodbye is a sound as well, and keyed into.
-            Expect {
-                unkeyed: None,
-                ..failed()
-            },
+            failed().whatever_keyed(),
         ),
         Row::new("nobody there", "1234", "", silent()).impatient(),
         Row::new("only #", "1234", "# # #", failed()),
@@ -75,12 +72,12 @@ fn timeouts() -> Vec<Row> {
     vec![
         Row::new(
             "ten seconds for the first key",
-            "1234,,,&",
+            "1234,,,beep",
             "",
-            // Three times ten, auth-incorrect twice, the goodbye.
+            // Three times ten, and the sounds: auth-incorrect takes long.
             silent()
-                .sounds(&["auth-incorrect", "auth-incorrect", "vm-goodbye"])
-                .elapsed(40.0, 43.0),
+                .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
+                .elapsed(40.4, 43.0),
         )
         .slow(),
         Row::new(
@@ -99,14 +96,34 @@ fn timeouts() -> Vec<Row> {
         .impatient(),
         Row::new(
             "TIMEOUT(response) and TIMEOUT(digit)",
-            "1234,,,&",
-            "",
+            "1234,,,beep",
+            "<silence> 12",
+            // Two seconds, one behind the 2, two.
             silent()
-                .sounds(&["auth-incorrect", "auth-incorrect", "vm-goodbye"])
-                .elapsed(16.0, 18.5),
+                .status("FAILURE")
+                .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
+                .reply(0.9, 2.5)
+                .elapsed(11.0, 15.0),
         )
         .with(|call| call.timeouts(Duration::from_secs(2), Duration::from_secs(1)))
         .slow(),
+        Row::new(
+            "a list that ends in &",
+            "1234,,,beep&",
+            "",
+            silent()
+                .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
+                .elapsed(16.4, 18.2),
+        )
+        .with(|call| call.variable("TIMEOUT(response)", "2"))
+        .slow()
+        // It waits the time for the first key twice.
+        .marked(
+            "&",
+            silent()
+                .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
+                .elapsed(18.4, 20.4),
+        ),
     ]
 }
 
@@ -276,6 +293,6 @@ fn arguments() -> Vec<Row> {
             // The last argument is all of the rest: no such sound.
             passed().sounds(&["auth-thankyou"]),
         )
-        .marked("J", failed().sounds(&["vm-goodbye"]).unkeyed("1234#")),
+        .marked("J", failed().sounds(&["vm-goodbye"]).whatever_keyed()),
     ]
 }

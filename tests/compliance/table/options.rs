@@ -3,9 +3,9 @@
 use anyhow::Context;
 use harness::{Call, Outcome};
 
+use super::lists::MD5_OF_1234;
 use crate::expect::{failed, gone, passed, passed_second, refused, silent, unreadable, Expect};
 use crate::row::Row;
-use crate::table::lists::MD5_OF_1234;
 
 pub fn rows() -> Vec<Row> {
     let mut rows = carry_on();

@@ -1,0 +1,45 @@
+//! No PIN in the log.
+
+use anyhow::Result;
+use harness::{Call, Module, Pbx};
+
+/// Not to be met in a time of day or a thread's number.
+const RIGHT: &str = "7351937519";
+const WRONG: &str = "8642086420";
+
+/// Hazard U: at debug level 1 the stock module has Asterisk's database tell
+/// which keys are not there.
+#[test]
+#[ignore = "needs a container engine"]
+fn the_log_names_no_pin() -> Result<()> {
+    let _processors = crate::undisturbed();
+    let module = Module::under_test()?;
+    let pbx = Pbx::builder().module(module).debug(1).start()?;
+    for options in ["d", "dr"] {
+        pbx.db_put("log", RIGHT, "1")?;
+        let call = Call::new(format!("/log,{options}")).keys(&format!("{WRONG}# {RIGHT}#"));
+        let report = pbx.call(&call)?;
+        assert_eq!(
+            report.sounds.last().map(String::as_str),
+            Some("auth-thankyou")
+        );
+    }
+    // Used up: the right one is a wrong one now.
+    let report = pbx.call(&Call::new("/log,dr").keys(&format!("{RIGHT}# 1# 2#")))?;
+    assert_eq!(report.sounds.last().map(String::as_str), Some("vm-goodbye"));
+
+    let log = pbx.log()?;
+    assert!(log.contains("DEBUG"), "there is no debug level");
+    let named: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(RIGHT) || line.contains(WRONG))
+        .collect();
+    match module {
+        Module::Ours => assert!(named.is_empty(), "{named:#?}"),
+        _ => assert!(
+            named.iter().any(|line| line.contains("db.c")),
+            "the marked difference U has gone: {named:#?}"
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! A real SIP call: `chan_pjsip`, the keys as RFC 4733 events.
+
+use anyhow::Result;
+use harness::{Module, Pbx};
+
+use crate::expect::{failed, passed_second, Expect};
+
+fn expected(expect: Expect) -> Result<Expect> {
+    Ok(match Module::under_test()? {
+        Module::Ours => expect,
+        _ => expect.without_variables(),
+    })
+}
+
+#[test]
+#[ignore = "needs a container engine"]
+fn a_sip_phone_passes_and_fails() -> Result<()> {
+    let _processors = crate::undisturbed();
+    let pbx = Pbx::builder()
+        .module(Module::under_test()?)
+        .pjsip()
+        .phone_extension("600", "Authenticate(/pins/phone,a)")
+        .start()?;
+    pbx.pin_file("phone", "1111\n1234\n")?;
+    for (keys, keyed, expect) in [
+        ("9999# 1234#", "9999#1234#", passed_second().code("1234")),
+        ("1# 2# 3#", "1#2#3#", failed()),
+    ] {
+        let call = pbx.sip_call("600", keys)?;
+        assert_eq!(call.report.keyed, keyed);
+        let mismatches = expected(expect)?.mismatches(&call.report);
+        assert!(mismatches.is_empty(), "{keys}: {mismatches:#?}");
+        assert!(call.phone_satisfied, "{keys}");
+    }
+    Ok(())
+}
