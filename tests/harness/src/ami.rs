@@ -16,12 +16,15 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail, Context, Result};
 
 use crate::container::{until, Container};
+use crate::engine::wait_within;
 use crate::frame::Frame;
 
 /// How long an action may take to be answered.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 /// How long Asterisk may take to be fully booted.
 const BOOT_TIME: Duration = Duration::from_secs(60);
+/// How long the way out may take.
+const LEAVE_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -35,7 +38,8 @@ struct Shared {
 #[derive(Debug)]
 pub struct Ami {
     client: Child,
-    input: Mutex<ChildStdin>,
+    /// None once we are leaving.
+    input: Mutex<Option<ChildStdin>>,
     shared: Arc<Mutex<Shared>>,
     next: AtomicU64,
 }
@@ -66,7 +70,7 @@ impl Ami {
         std::thread::spawn(move || read(BufReader::new(stdout), &reader));
         let ami = Self {
             client,
-            input: Mutex::new(input),
+            input: Mutex::new(Some(input)),
             shared,
             next: AtomicU64::new(1),
         };
@@ -115,6 +119,9 @@ impl Ami {
         }
         text.push_str("\r\n");
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(input) = input.as_mut() else {
+            bail!("AMI connection is closing");
+        };
         input
             .write_all(text.as_bytes())
             .with_context(|| format!("AMI connection lost before {action}"))
@@ -182,11 +189,12 @@ impl Ami {
 
 impl Drop for Ami {
     fn drop(&mut self) {
-        // Asterisk closes the connection and with it the pipe's other end;
-        // if Asterisk is gone there is nothing to log off from.
+        // Asterisk closes its end after this; if it is gone there is nothing
+        // to log off from. Ours ends with its input.
         let _ = self.send("Logoff", &[]);
-        let _ = self.client.kill();
-        let _ = self.client.wait();
+        let input = self.input.get_mut();
+        drop(input.unwrap_or_else(PoisonError::into_inner).take());
+        let _ = wait_within(&mut self.client, LEAVE_TIME);
     }
 }
 

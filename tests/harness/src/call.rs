@@ -6,32 +6,27 @@
 //! know the events of every call among those of all others.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{bail, Context, Result};
+use anyhow::Result;
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 
-use crate::ami::{Ami, Events};
-use crate::frame::Frame;
-use crate::keys::{Keys, Next, Player};
+use crate::ongoing::Ongoing;
 use crate::pbx::Pbx;
-use crate::report::{key, sound, template, Reading, Report, EXPRESSIONS};
-
-/// How long after the end of a call its CDR row may take.
-const CDR_TIME: Duration = Duration::from_secs(5);
+use crate::report::{template, Report, EXPRESSIONS};
 
 /// A call to place.
 #[derive(Debug, Clone)]
 pub struct Call {
     goto: String,
     args: Vec<u8>,
-    keys: String,
+    pub(crate) keys: String,
     caller: String,
     steps: Vec<Vec<u8>>,
-    expressions: Vec<String>,
-    application: String,
-    gap: Duration,
-    deadline: Duration,
+    pub(crate) expressions: Vec<String>,
+    pub(crate) application: String,
+    pub(crate) gap: Duration,
+    pub(crate) deadline: Duration,
 }
 
 impl Call {
@@ -164,240 +159,9 @@ impl Pbx {
             headers.push(("CallerID", &call.caller));
         }
         headers.extend(variables.iter().map(|text| ("Variable", text.as_str())));
-        let keys: Keys = call.keys.parse()?;
+        let ids = (caller.clone(), callee.clone());
+        let ongoing = Ongoing::new(self, Arc::clone(&ami), events, ids, call)?;
         ami.action("Originate", &headers)?;
-        Ok(Ongoing {
-            pbx: self,
-            player: Player::new(keys, call.gap),
-            end: Instant::now() + call.deadline,
-            deadline: call.deadline,
-            ami,
-            events,
-            caller,
-            callee,
-            caller_name: None,
-            callee_name: None,
-            application: call.application.clone(),
-            expressions: call.expressions.clone(),
-            seen: Vec::new(),
-            hung_up: None,
-            has_cdr: false,
-        })
-    }
-}
-
-/// A call that goes on. Its caller keys only while one of the methods here
-/// waits.
-#[derive(Debug)]
-pub struct Ongoing<'a> {
-    pub(crate) pbx: &'a Pbx,
-    pub(crate) ami: Arc<Ami>,
-    pub(crate) events: Events,
-    pub(crate) caller: String,
-    pub(crate) callee: String,
-    pub(crate) caller_name: Option<String>,
-    pub(crate) callee_name: Option<String>,
-    pub(crate) application: String,
-    pub(crate) expressions: Vec<String>,
-    pub(crate) player: Player,
-    pub(crate) end: Instant,
-    pub(crate) deadline: Duration,
-    pub(crate) seen: Vec<Arc<Frame>>,
-    pub(crate) hung_up: Option<Instant>,
-    pub(crate) has_cdr: bool,
-}
-
-impl Ongoing<'_> {
-    /// The name of the channel that runs the application, once it is there.
-    pub fn channel(&self) -> Option<&str> {
-        self.callee_name.as_deref()
-    }
-
-    /// Sees the call through to its end.
-    pub fn finish(mut self) -> Result<Report> {
-        self.drive(|_| false)?;
-        let reading = Reading {
-            channel: &self.callee,
-            application: &self.application,
-            expressions: &self.expressions,
-        };
-        let mut report = reading.report(std::mem::take(&mut self.seen));
-        if !self.player.keyed().is_empty() || !self.player.unkeyed().is_empty() {
-            // Asterisk reports a key it holds back more than once.
-            report.keyed = self.player.keyed().to_owned();
-            report.unkeyed = self.player.unkeyed();
-        }
-        if self.has_cdr {
-            let rows = self.pbx.cdr_csv()?;
-            report.cdr = rows.into_iter().find(|row| row.uniqueid == self.callee);
-        }
-        Ok(report)
-    }
-
-    /// Sees the call through to the start of a sound; an error if it ends
-    /// before.
-    pub fn until_sound(&mut self, name: &str) -> Result<()> {
-        self.until(name, |frame| sound(frame) == Some(name))
-    }
-
-    /// Sees the call through to the first event of the call that is wanted;
-    /// an error if it ends before. `what` names it in the error.
-    pub fn until(&mut self, what: &str, wanted: impl Fn(&Frame) -> bool) -> Result<()> {
-        if self.seen.iter().any(|frame| wanted(frame)) || self.drive(wanted)? {
-            return Ok(());
-        }
-        bail!("the call ended without {what}:\n{}", self.story());
-    }
-
-    /// Hangs the call up, as the PBX, not as the caller.
-    pub fn hang_up(&self) -> Result<()> {
-        self.hang_up_channel(self.callee_name.as_deref())
-    }
-
-    fn hang_up_channel(&self, name: Option<&str>) -> Result<()> {
-        let name = name.context("the call has no channel yet")?;
-        self.ami.send("Hangup", &[("Channel", name)])
-    }
-
-    /// Keys and listens until a wanted event (true) or the end of the call
-    /// (false).
-    fn drive(&mut self, wanted: impl Fn(&Frame) -> bool) -> Result<bool> {
-        loop {
-            let mut wake = self.end;
-            if let Some(hung_up) = self.hung_up {
-                wake = wake.min(hung_up + CDR_TIME);
-                if self.has_cdr || Instant::now() >= wake {
-                    return Ok(false);
-                }
-            } else if Instant::now() >= self.end {
-                // Best effort: we report the deadline, not the tidying up.
-                let _ = self.hang_up();
-                bail!(
-                    "the call did not end in {:?}:\n{}",
-                    self.deadline,
-                    self.story()
-                );
-            } else {
-                match self.player.next(Instant::now()) {
-                    Next::Press(key) => {
-                        self.press(key)?;
-                        continue;
-                    }
-                    Next::HangUp => {
-                        self.hang_up_channel(self.caller_name.as_deref())?;
-                        continue;
-                    }
-                    Next::At(time) => wake = wake.min(time),
-                    Next::Idle => {}
-                }
-            }
-            let next = self.events.next_before(wake);
-            let next = next.with_context(|| format!("during a call:\n{}", self.story()))?;
-            if let Some(frame) = next.filter(|frame| self.belongs(frame)) {
-                self.take(&frame)?;
-                self.seen.push(Arc::clone(&frame));
-                if wanted(&frame) {
-                    return Ok(true);
-                }
-            }
-        }
-    }
-
-    fn press(&self, key: char) -> Result<()> {
-        let channel = self.channel().context("the call has no channel yet")?;
-        let key = key.to_string();
-        let headers = [
-            ("Channel", channel),
-            ("Digit", &key),
-            ("Receive", "true"),
-            ("Duration", "80"),
-        ];
-        self.ami.send("PlayDTMF", &headers)
-    }
-
-    fn belongs(&self, frame: &Frame) -> bool {
-        let ids = ["Uniqueid", "Linkedid", "DestLinkedid", "LocalOneLinkedid"];
-        ids.iter()
-            .filter_map(|name| frame.get(name))
-            .any(|id| id == self.callee || id == self.caller)
-            || self
-                .channel()
-                .is_some_and(|name| frame.has("Channel", name))
-    }
-
-    fn take(&mut self, frame: &Frame) -> Result<()> {
-        let own = frame.has("Uniqueid", &self.callee);
-        match frame.event() {
-            Some("Newchannel") if own => {
-                self.callee_name = frame.get("Channel").map(str::to_owned);
-            }
-            Some("Newchannel") => self.caller_name = frame.get("Channel").map(str::to_owned),
-            Some("Newexten") if own && frame.has("Application", &self.application) => {
-                self.player.begun();
-            }
-            Some("Hangup") if own => self.hung_up = Some(Instant::now()),
-            Some("Cdr") if own => self.has_cdr = true,
-            _ => {}
-        }
-        if let Some(sound) = sound(frame) {
-            let mut end = Instant::now();
-            if self.player.minds_sound_ends() {
-                end += self.pbx.sound_length(sound)?;
-            }
-            self.player.sound(end);
-        }
-        if let Some(key) = key(frame, &self.callee) {
-            self.player.arrived(key, Instant::now());
-        }
-        Ok(())
-    }
-
-    /// What has happened so far, for an error.
-    fn story(&self) -> String {
-        let sounds: Vec<&str> = self.seen.iter().filter_map(|frame| sound(frame)).collect();
-        let last = self
-            .seen
-            .iter()
-            .rfind(|frame| frame.event() == Some("Newexten"));
-        let step = last.map_or("no step of the dialplan".to_owned(), |frame| {
-            let get = |name| frame.get(name).unwrap_or_default();
-            let (context, extension) = (get("Context"), get("Extension"));
-            format!(
-                "{context},{extension},{}: {}",
-                get("Priority"),
-                get("Application")
-            )
-        });
-        format!(
-            "  played {sounds:?}, keyed {:?}, not keyed {:?}, last step {step}",
-            self.player.keyed(),
-            self.player.unkeyed()
-        )
-    }
-}
-
-impl Pbx {
-    /// How long a sound plays, by its file.
-    fn sound_length(&self, name: &str) -> Result<Duration> {
-        let dir = if name.starts_with('/') {
-            ""
-        } else {
-            "/usr/share/asterisk/sounds/en/"
-        };
-        let script =
-            format!("stat -L -c '%s %n' {dir}{name}.gsm {dir}{name}.wav 2>/dev/null; true");
-        let listed = self.exec(&["bash", "-c", &script])?;
-        let line = listed.lines().next();
-        let (size, file) = line
-            .and_then(|line| line.split_once(' '))
-            .with_context(|| format!("no gsm or wav file for the sound {name}"))?;
-        let size: u64 = size.parse()?;
-        let millis = if file.ends_with(".gsm") {
-            size / 33 * 20
-        } else {
-            // 8000 samples of two bytes a second, after a header.
-            size.saturating_sub(44) / 16
-        };
-        Ok(Duration::from_millis(millis))
+        Ok(ongoing)
     }
 }

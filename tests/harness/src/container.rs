@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, Context, Result};
 
-use crate::engine::{output, Engine};
-use crate::image::finished_in;
+use crate::engine::{output, wait_within, Engine};
 use crate::leftovers::{prefix, LABEL};
 
 /// The keeper. Its orders come on stdin, and when that ends, because the
@@ -78,7 +77,7 @@ pub(crate) struct Container {
     engine: Engine,
     name: String,
     orders: Mutex<Option<ChildStdin>>,
-    client: Option<Child>,
+    client: Child,
     shared: Arc<Shared>,
 }
 
@@ -130,7 +129,7 @@ impl Container {
             engine: engine.clone(),
             name,
             orders: Mutex::new(client.stdin.take()),
-            client: Some(client),
+            client,
             shared,
         };
         match container.wait(CONTAINER_TIME, |state| state != State::Starting)? {
@@ -142,7 +141,7 @@ impl Container {
     /// Why the container did not start, as its engine put it.
     fn last_words(&mut self) -> anyhow::Error {
         let mut said = String::new();
-        if let Some(mut stderr) = self.client.as_mut().and_then(|client| client.stderr.take()) {
+        if let Some(mut stderr) = self.client.stderr.take() {
             if let Err(error) = std::io::Read::read_to_string(&mut stderr, &mut said) {
                 said = error.to_string();
             }
@@ -232,14 +231,10 @@ impl Drop for Container {
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
         drop(orders.take());
-        let Some(client) = self.client.take() else {
-            return;
-        };
-        let Ok(true) = finished_in(client, CONTAINER_TIME) else {
+        if !matches!(wait_within(&mut self.client, CONTAINER_TIME), Ok(Some(_))) {
             // Its own way out has failed; nobody to tell but the engine.
             let _ = self.engine.output(["rm", "--force", &self.name]);
-            return;
-        };
+        }
     }
 }
 

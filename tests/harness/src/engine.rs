@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 
@@ -109,6 +110,24 @@ pub(crate) fn output(mut command: Command) -> Result<Vec<u8>> {
         );
     }
     Ok(stdout)
+}
+
+/// Waits for a child's end, but not longer than `limit`: then it is killed,
+/// and there is no status.
+pub(crate) fn wait_within(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let end = Instant::now() + limit;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        // std can't wait for a child with a limit.
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Whether a program is in `PATH` or in the system's own directories.

@@ -5,13 +5,13 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 use fd_lock::RwLock;
 
-use crate::engine::{in_path, Engine};
+use crate::engine::{in_path, wait_within, Engine};
 use crate::module::workspace;
 
 /// The environment variable that names the Debian suite; `sid` without it.
@@ -125,12 +125,13 @@ impl Image {
         let base = format!("docker.io/library/debian:{}", self.suite);
         let mut command = self.engine.command(["pull", "--quiet", &base]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command
+        let mut child = command
             .stderr(Stdio::null())
             .spawn()
             .context("can't start the pull")?;
-        if !finished_in(child, PULL_TIME)? {
-            bail!("can't pull {base}");
+        match wait_within(&mut child, PULL_TIME)? {
+            Some(status) if status.success() => {}
+            _ => bail!("can't pull {base}"),
         }
         Ok(base)
     }
@@ -187,21 +188,4 @@ fn loud(mut command: Command) -> Result<()> {
         bail!("{shown}: {status}");
     }
     Ok(())
-}
-
-/// Whether the child ended well within `limit`; it is killed after that.
-pub(crate) fn finished_in(mut child: Child, limit: Duration) -> Result<bool> {
-    let end = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.success());
-        }
-        if Instant::now() >= end {
-            child.kill()?;
-            child.wait()?;
-            return Ok(false);
-        }
-        // A child's end is no event one can wait for with a limit in std.
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context, Result};
 use tempfile::TempDir;
@@ -22,8 +22,12 @@ use crate::report::Cdr;
 /// How long Asterisk may take to end.
 const END_TIME: Duration = Duration::from_secs(30);
 
+/// How long the log may lag behind.
+const LOG_TIME: Duration = Duration::from_secs(2);
+
 /// A running Asterisk. Dropping it removes everything; if that happens
-/// because a test has failed, its log is printed first.
+/// because a test panics, or `HARNESS_LOG` is set in the environment, its log
+/// is printed first.
 #[derive(Debug)]
 pub struct Pbx {
     // Before the directory: the container has to be gone by the time its
@@ -205,9 +209,24 @@ impl Pbx {
         Ok(frame.get("Val").map(str::to_owned))
     }
 
-    /// Asterisk's log so far.
+    /// Asterisk's log so far, with everything Asterisk had to say by now.
     pub fn log(&self) -> Result<String> {
-        self.read_log("full")
+        let Ok(manager) = self.manager() else {
+            return self.read_log("full");
+        };
+        // A thread of Asterisk's writes the log some time later, in order:
+        // when our mark is there, so is everything before it.
+        let mark = format!("mark-{}", self.next_number());
+        let headers = [("Variable", "H_MARK"), ("Value", mark.as_str())];
+        let end = Instant::now() + LOG_TIME;
+        let marked = manager.ask("Setvar", &headers).is_ok();
+        loop {
+            let log = self.read_log("full")?;
+            if !marked || log.contains(&format!("to '{mark}'")) || Instant::now() >= end {
+                return Ok(log);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// What Asterisk and its modules printed by themselves: a panic, a
@@ -333,7 +352,7 @@ impl Pbx {
 
 impl Drop for Pbx {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || std::env::var_os("HARNESS_LOG").is_some() {
             eprintln!(
                 "--- log of Asterisk ---\n{}--- end of the log ---",
                 self.story()

@@ -202,7 +202,7 @@ impl Reading<'_> {
             frames.find(|frame| frame.event() == Some(name))?.time()
         };
         let elapsed = match (time_of("Newchannel"), time_of("Hangup")) {
-            (Some(start), Some(end)) => end - start,
+            (Some(start), Some(end)) => between(start, end),
             _ => 0.0,
         };
         Report {
@@ -297,8 +297,13 @@ impl Reading<'_> {
         let answer = events[last..]
             .iter()
             .find(|frame| sound(frame).is_some() || self.step(frame).is_some())?;
-        Some(answer.time()? - events[last].time()?)
+        Some(between(events[last].time()?, answer.time()?))
     }
+}
+
+/// Seconds between two times, to the microsecond they were given with.
+fn between(start: f64, end: f64) -> f64 {
+    ((end - start) * 1e6).round() / 1e6
 }
 
 /// The sound that starts with this event.

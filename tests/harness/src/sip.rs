@@ -2,16 +2,17 @@
 //! events in RTP.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 use serde::Serialize;
 
-use crate::call::Ongoing;
+use crate::call::Call;
 use crate::config::PHONES;
-use crate::keys::{Keys, Player, Step};
+use crate::keys::{Keys, Step};
+use crate::ongoing::Ongoing;
 use crate::pbx::Pbx;
-use crate::report::{Report, EXPRESSIONS};
+use crate::report::Report;
 
 /// How long the phone waits before each group of keys. `sipp` does not hear
 /// the prompts.
@@ -75,23 +76,10 @@ impl Pbx {
             }
         };
         let channel = begin.get("Uniqueid").context("a channel without an id")?;
-        let ongoing = Ongoing {
-            pbx: self,
-            ami,
-            events,
-            caller: channel.to_owned(),
-            callee: channel.to_owned(),
-            caller_name: None,
-            callee_name: begin.get("Channel").map(str::to_owned),
-            application: "Authenticate".into(),
-            expressions: EXPRESSIONS.iter().map(|name| (*name).to_owned()).collect(),
-            player: Player::new(Keys::default(), Duration::ZERO),
-            end: Instant::now() + DEADLINE,
-            deadline: DEADLINE,
-            seen: vec![begin],
-            hung_up: None,
-            has_cdr: false,
-        };
+        let ids = (channel.to_owned(), channel.to_owned());
+        let call = Call::to(PHONES, extension);
+        let mut ongoing = Ongoing::new(self, ami, events, ids, &call)?;
+        ongoing.take(&begin)?;
         let report = ongoing.finish();
         let status = phone.wait()?;
         Ok(SipOutcome {
