@@ -25,7 +25,12 @@ const STEPS: &[Step] = &[
     ("1234,,,&", "<now><hangup>", By::Caller, "HANGUP"),
     // During the prompt, and after it.
     ("1234", "<wait 0.3><hangup>", By::Caller, "HANGUP"),
-    ("1234", "<after-prompt><wait 0.2><hangup>", By::Caller, "HANGUP"),
+    (
+        "1234",
+        "<after-prompt><wait 0.2><hangup>",
+        By::Caller,
+        "HANGUP",
+    ),
     // After some keys of the entry.
     ("1234", "1<hangup>", By::Caller, "HANGUP"),
     ("1234", "12<hangup>", By::Caller, "HANGUP"),
@@ -36,7 +41,12 @@ const STEPS: &[Step] = &[
     // During auth-incorrect, and in the second entry.
     ("1234", "9# <wait 0.3><hangup>", By::Caller, "HANGUP"),
     ("1234", "9# 12<hangup>", By::Caller, "HANGUP"),
-    ("1234", "9# 9# <after-prompt><wait 0.2><hangup>", By::Caller, "HANGUP"),
+    (
+        "1234",
+        "9# 9# <after-prompt><wait 0.2><hangup>",
+        By::Caller,
+        "HANGUP",
+    ),
     // During auth-thankyou: the verdict stands.
     ("1234", "1234# <wait 0.2><hangup>", By::Caller, "SUCCESS"),
     ("1234,a", "1234# <wait 0.2><hangup>", By::Caller, "SUCCESS"),

@@ -4,6 +4,7 @@
 
 mod hangup;
 mod module;
+mod one_time;
 mod rounds;
 mod support;
 mod thousand;

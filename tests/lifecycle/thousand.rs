@@ -65,17 +65,17 @@ enum Caller {
     Right,
     /// Wrong once, then right.
     Corrects,
-    /// The PIN of somebody else of the list's, one digit cut off or wrong.
+    /// A digit wrong, twice, then one short.
     Wrong,
     Silent,
 }
 
 impl Caller {
     fn of(number: usize) -> Self {
-        match number / 5 % 4 {
-            0 => Self::Right,
-            1 => Self::Corrects,
-            2 => Self::Wrong,
+        match number / 5 % 8 {
+            0..=2 => Self::Right,
+            3 | 4 => Self::Corrects,
+            5 | 6 => Self::Wrong,
             _ => Self::Silent,
         }
     }

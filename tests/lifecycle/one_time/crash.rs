@@ -1,0 +1,95 @@
+//! `kill -9` the moment a one-time PIN has let somebody in.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{ensure, Result};
+use harness::{Call, Module, Pbx};
+
+use super::{press, try_pin, until_keyed, FAMILY, FOUR_DIGITS};
+use crate::support::{on, side_by_side};
+
+/// Kills on each of so many Asterisks.
+const KILLS: usize = 16;
+const ASTERISKS: usize = 2;
+/// The stock module gets so many tries to show what it does.
+const STOCK_TRIES: usize = 20;
+
+fn pin(number: usize) -> String {
+    (4000 + number).to_string()
+}
+
+/// Puts all PINs in and has them on disk, so that a key that is gone was
+/// deleted, and not lost.
+fn prepare(pbx: &Pbx, count: usize) -> Result<()> {
+    for number in 0..count {
+        pbx.db_put(FAMILY, &pin(number), "1")?;
+    }
+    pbx.stop()?;
+    pbx.start_again()
+}
+
+/// Lets a caller in and kills Asterisk at the first sign of it; starts it
+/// again. Asterisk commits the first write after a quiet time at once and then
+/// rests for a second: the caller's delete falls into that second.
+fn use_and_kill(pbx: &Pbx, pin: &str) -> Result<()> {
+    let (first, last) = pin.split_at(3);
+    let call = Call::new(format!("{FOUR_DIGITS},&")).keys(&format!("<now>{first}"));
+    let mut call = pbx.place(&call)?;
+    until_keyed(&mut call, 3)?;
+    pbx.db_put("other", pin, "1")?;
+    press(pbx, &call, last)?;
+    call.until("success", |frame| {
+        frame.has("Message", "auth-thankyou")
+            || frame.has("Variable", "AUTHENTICATESTATUS") && frame.has("Value", "SUCCESS")
+    })?;
+    pbx.kill9()?;
+    pbx.start_again()
+}
+
+#[test]
+fn no_kill_brings_a_used_pin_back() {
+    let brought_back = AtomicUsize::new(0);
+    let one_asterisk = |_| {
+        on(Pbx::builder().module(Module::Ours), |pbx| {
+            prepare(pbx, KILLS + 1)?;
+            for number in 0..KILLS {
+                let pin = pin(number);
+                use_and_kill(pbx, &pin)?;
+                ensure!(pbx.db_get(FAMILY, &pin)?.is_none(), "{pin} is back");
+                let report = try_pin(pbx, &pin)?;
+                ensure!(report.sounds == ["auth-incorrect"], "{report:#?}");
+                ensure!(report.status() == "HANGUP", "{report:#?}");
+            }
+            // Nobody's PIN went but the ones that were used.
+            ensure!(pbx.db_get(FAMILY, &pin(KILLS))?.is_some());
+            let log = pbx.log()?;
+            let removed = log.matches("had come back with a crash").count();
+            brought_back.fetch_add(removed, Ordering::Relaxed);
+            Ok(())
+        });
+        Ok(())
+    };
+    if let Err(error) = side_by_side(ASTERISKS, ASTERISKS, one_asterisk) {
+        panic!("{error:#}");
+    }
+    // Else the kills came too late to show anything.
+    assert_ne!(brought_back.into_inner(), 0);
+}
+
+/// For contrast, and to show that the kill is early enough.
+#[test]
+fn on_the_stock_module_it_comes_back() {
+    on(Pbx::builder().module(Module::Theirs), |pbx| {
+        prepare(pbx, STOCK_TRIES)?;
+        for number in 0..STOCK_TRIES {
+            let pin = pin(number);
+            use_and_kill(pbx, &pin)?;
+            if pbx.db_get(FAMILY, &pin)?.is_some() {
+                let report = try_pin(pbx, &pin)?;
+                ensure!(report.sounds == ["auth-thankyou"], "{report:#?}");
+                return Ok(());
+            }
+        }
+        anyhow::bail!("in {STOCK_TRIES} kills no used PIN came back");
+    });
+}
