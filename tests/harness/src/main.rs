@@ -22,6 +22,8 @@ enum Command {
     Call(commands::call::Arguments),
     /// Places a handful of calls and explains them.
     Demo(commands::demo::Arguments),
+    /// Measures what a call costs, on the stock module and on ours.
+    Bench(commands::bench::Arguments),
     /// Starts a PBX for a SIP phone of yours and opens its console.
     Shell(commands::shell::Arguments),
     /// Builds the container image unless it is there, and names it.
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
     match arguments.command {
         Command::Call(arguments) => commands::call::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::Shell(arguments) => commands::shell::run(&arguments),
         Command::Image(arguments) => commands::image::run(&arguments),
         Command::Clean => commands::image::clean(),

@@ -91,14 +91,19 @@ fn round(pbx: &Pbx, args: &str, arguments: &Arguments) -> Result<Round> {
         let mut delays = Vec::new();
         while begun.fetch_add(1, Ordering::Relaxed) < arguments.calls {
             let report = pbx.call(&Call::new(args).keys("1234#"))?;
-            ensure!(report.outcome == Outcome::Passed, "a call failed: {report:#?}");
+            ensure!(
+                report.outcome == Outcome::Passed,
+                "a call failed: {report:#?}"
+            );
             delays.push(report.last_key_to_answer.context("no answer seen")?);
         }
         Ok(delays)
     };
     let before = pbx.cpu_time()?;
     let delays = thread::scope(|scope| {
-        let callers: Vec<_> = (0..arguments.at_once).map(|_| scope.spawn(caller)).collect();
+        let callers: Vec<_> = (0..arguments.at_once)
+            .map(|_| scope.spawn(caller))
+            .collect();
         let mut delays = Vec::new();
         for caller in callers {
             let caller = caller.join().ok().context("a caller panicked")?;
