@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{ensure, Result};
+use anyhow::ensure;
 use harness::{Call, Module, Pbx, Report};
 
 use crate::module::use_count;

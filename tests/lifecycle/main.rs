@@ -3,9 +3,15 @@
 //! `cargo test --release -p harness --test lifecycle`
 
 mod hangup;
+mod headers;
+mod install;
+mod licences;
+mod load;
 mod module;
 mod one_time;
+mod panics;
 mod rounds;
 mod support;
 mod thousand;
 mod unload;
+mod variants;
