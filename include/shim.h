@@ -35,9 +35,16 @@ void authrs_key_timeouts(struct ast_channel *chan, int *first, int *next);
 /* Copies the channel's language, ended by NUL, cut to `size`. */
 void authrs_language(struct ast_channel *chan, char *buffer, size_t size);
 void authrs_set_account_code(struct ast_channel *chan, const char *code);
-/* Replaces the application's data, which CDR, AMI and the CLI show, by a
- * static text. */
-void authrs_hide_data(struct ast_channel *chan);
+/*
+ * What every call begins with, under one lock: the status is `failed` until
+ * there is a verdict, the other `cleared` variables are empty, and the
+ * application's data, which CDR, AMI and the CLI show, is hidden. Nobody is
+ * told: that would be five events a call that say nothing.
+ */
+void authrs_fail_closed(struct ast_channel *chan, const char *status, const char *failed,
+	const char *const *cleared, size_t count);
+/* Has the others see the channel as it is now. */
+void authrs_publish(struct ast_channel *chan);
 
 /* Whether the key exists, without a line in the log that names it. */
 int authrs_db_exists(const char *family, const char *key);

@@ -161,12 +161,6 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Whether the dialplan would find something under this name.
-    pub fn has_variable(&self, name: &CStr) -> bool {
-        // SAFETY: the channel is valid; the value pointed to is not read.
-        unsafe { !ffi::pbx_builtin_getvar_helper(self.raw(), name.as_ptr()).is_null() }
-    }
-
     /// Sets the account code, which CDR and CEL record.
     pub fn set_account_code(&mut self, code: &[u8]) {
         let code = Text::new(code);
@@ -174,10 +168,29 @@ impl<'call> Channel<'call> {
         unsafe { ffi::authrs_set_account_code(self.raw(), code.as_c().as_ptr()) }
     }
 
-    /// Has `<hidden>` stand where CDR, AMI and the CLI show the arguments.
-    pub fn hide_data(&mut self) {
+    /// Sets the variable `status` to `failed`, empties the variables
+    /// `cleared`, and puts `<hidden>` in place of the application's arguments,
+    /// all at once and without an event. CDR, AMI and the CLI show the
+    /// arguments as they were until [`Channel::publish`] or a change of state.
+    pub fn fail_closed(&mut self, status: &CStr, failed: &CStr, cleared: &[&CStr]) {
+        let cleared: Vec<*const c_char> = cleared.iter().map(|name| name.as_ptr()).collect();
+        // SAFETY: the channel is valid; it is locked inside. The strings are
+        // NUL-terminated and copied; `cleared` has the length given.
+        unsafe {
+            ffi::authrs_fail_closed(
+                self.raw(),
+                status.as_ptr(),
+                failed.as_ptr(),
+                cleared.as_ptr(),
+                cleared.len(),
+            );
+        }
+    }
+
+    /// Has CDR, AMI and the CLI see the channel as it is now.
+    pub fn publish(&mut self) {
         // SAFETY: the channel is valid; it is locked inside.
-        unsafe { ffi::authrs_hide_data(self.raw()) }
+        unsafe { ffi::authrs_publish(self.raw()) }
     }
 
     /// Goes to priority n + `by` of this extension, if there is one.

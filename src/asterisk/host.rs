@@ -46,20 +46,14 @@ impl<'call> Call<'call> {
             typed_ahead: VecDeque::new(),
             silence: None,
         };
-        call.fail();
-        for name in [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS] {
-            if call.channel.has_variable(name) {
-                call.channel.set_variable(name, b"");
-            }
-        }
-        call.channel.hide_data();
+        let cleared = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
+        call.channel.fail_closed(STATUS, c"ERROR", &cleared);
         call
     }
 
     /// Sets the status to `ERROR`.
     pub fn fail(&mut self) {
-        let error = pinset::Status::Error.word();
-        self.channel.set_variable(STATUS, error.as_bytes());
+        self.channel.set_variable(STATUS, b"ERROR");
     }
 
     /// The channel's name.
@@ -119,13 +113,23 @@ fn is_key(key: u8) -> bool {
 
 impl Host for Call<'_> {
     fn open(&mut self, how: Opening) -> bool {
-        if !self.channel.is_up() {
-            match how {
-                Opening::Answer => return self.channel.answer(),
-                Opening::Progress => self.channel.progress(),
-            }
+        if self.channel.is_up() {
+            self.channel.publish();
+            return !self.channel.is_gone();
         }
-        !self.channel.is_gone()
+        let opened = match how {
+            Opening::Answer => self.channel.answer(),
+            Opening::Progress => {
+                self.channel.progress();
+                !self.channel.is_gone()
+            }
+        };
+        // Answering has told the others already, and of the hidden arguments
+        // with it.
+        if !self.channel.is_up() {
+            self.channel.publish();
+        }
+        opened
     }
 
     fn start_sound(&mut self, name: &[u8]) -> Started {

@@ -10,6 +10,8 @@
 
 #include "asterisk/astdb.h"
 #include "asterisk/channel.h"
+#include "asterisk/chanvars.h"
+#include "asterisk/linkedlists.h"
 #include "asterisk/logger.h"
 #include "asterisk/module.h"
 #include "asterisk/options.h"
@@ -76,11 +78,41 @@ void authrs_set_account_code(struct ast_channel *chan, const char *code)
 	ast_channel_unlock(chan);
 }
 
-void authrs_hide_data(struct ast_channel *chan)
+static void set_quietly(struct ast_channel *chan, const char *name, const char *value)
 {
+	struct varshead *variables = ast_channel_varshead(chan);
+	struct ast_var_t *variable;
+
+	AST_LIST_TRAVERSE_SAFE_BEGIN(variables, variable, entries) {
+		if (!strcmp(ast_var_name(variable), name)) {
+			AST_LIST_REMOVE_CURRENT(entries);
+			ast_var_delete(variable);
+		}
+	}
+	AST_LIST_TRAVERSE_SAFE_END;
+	if ((variable = ast_var_assign(name, value))) {
+		AST_LIST_INSERT_HEAD(variables, variable, entries);
+	}
+}
+
+void authrs_fail_closed(struct ast_channel *chan, const char *status, const char *failed,
+	const char *const *cleared, size_t count)
+{
+	size_t i;
+
 	ast_channel_lock(chan);
+	set_quietly(chan, status, failed);
+	for (i = 0; i < count; i++) {
+		set_quietly(chan, cleared[i], "");
+	}
 	/* pbx_exec puts back what stood there, when the application returns. */
 	ast_channel_data_set(chan, "<hidden>");
+	ast_channel_unlock(chan);
+}
+
+void authrs_publish(struct ast_channel *chan)
+{
+	ast_channel_lock(chan);
 	ast_channel_publish_snapshot(chan);
 	ast_channel_unlock(chan);
 }

@@ -138,7 +138,7 @@ pub enum Event {
 }
 
 /// What to do next. A sound that plays is stopped by any step but
-/// `NextKey(Wait::Sound)`.
+/// `NextKey(Wait::Sound)` and `Settle`.
 pub enum Step<'a> {
     /// Make the channel fit to talk on.
     Open(Opening),
@@ -165,11 +165,23 @@ enum State {
     Listening(usize),
     Reading,
     Judging,
-    Settling,
+    Settling(Then),
     Jumping,
     /// Sound `.0` of the farewell plays: thank-you or goodbye.
     Leaving(usize),
     Over,
+}
+
+/// What follows the verdict.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// A failure looks for its way.
+    Route,
+    /// The rest of sound `.0`, which plays.
+    Hear(usize),
+    /// Sound `.0`, or the end if there is none.
+    Leave(usize),
+    HangUp,
 }
 
 /// The conversation of one call.
@@ -184,7 +196,10 @@ pub struct Conversation {
     unavailable: bool,
     /// When the last entry was ended by `max_digits`.
     filled_at: Option<Duration>,
-    status: Status,
+    /// `None` until there is a verdict.
+    status: Option<Status>,
+    /// The channel shows the verdict.
+    settled: bool,
     account: Option<Vec<u8>>,
 }
 
@@ -200,7 +215,8 @@ impl Conversation {
             any_key: false,
             unavailable: false,
             filled_at: None,
-            status: Status::Error,
+            status: None,
+            settled: false,
             account: None,
         }
     }
@@ -212,12 +228,11 @@ impl Conversation {
         if let Event::Heard(Heard::Gone) = event {
             return self.gone();
         }
-        if let Event::Settled = event {
-            self.pin.clear();
-        }
         match (self.state, event) {
             (State::Opening, Event::Begin) => Step::Open(self.plan.opening),
-            (State::Opening, Event::Opened) if self.plan.refused => self.settle(Status::Error),
+            (State::Opening, Event::Opened) if self.plan.refused => {
+                self.settle(Status::Error, Then::Route)
+            }
             (State::Opening, Event::Opened) => self.ask(),
 
             (State::Prompting(_), Event::Playing) => Step::NextKey(Wait::Sound),
@@ -242,15 +257,13 @@ impl Conversation {
 
             (State::Judging, Event::Judged(verdict)) => self.judged(verdict),
 
-            (State::Settling, Event::Settled) if self.status == Status::Success => self.leave(0),
-            (State::Settling, Event::Settled) if self.plan.jump => {
-                self.state = State::Jumping;
-                Step::Jump
-            }
-            (State::Settling, Event::Settled) => self.route(),
+            (State::Settling(then), Event::Settled) => self.go_on(then),
             (State::Jumping, Event::Jumped(true)) => self.finish(Next::Continue),
             (State::Jumping, Event::Jumped(false)) => self.route(),
 
+            (State::Leaving(sound), Event::Playing) if !self.settled => {
+                self.settle(Status::Success, Then::Hear(sound))
+            }
             (State::Leaving(_), Event::Playing | Event::Heard(Heard::Key(_))) => {
                 Step::NextKey(Wait::Sound)
             }
@@ -341,7 +354,10 @@ impl Conversation {
         match verdict {
             Verdict::Right { account } => {
                 self.account = account;
-                return self.settle(Status::Success);
+                self.status = Some(Status::Success);
+                // The caller hears the answer first; what the dialplan is to
+                // know, it knows in time.
+                return self.leave(0);
             }
             Verdict::Wrong => self.retrying = true,
             // As the stock application does for a file it can't open: the
@@ -351,17 +367,18 @@ impl Conversation {
         if self.attempts < self.plan.attempts {
             self.ask()
         } else if self.unavailable {
-            self.settle(Status::Error)
+            self.settle(Status::Error, Then::Route)
         } else if self.any_key {
-            self.settle(Status::Failure)
+            self.settle(Status::Failure, Then::Route)
         } else {
-            self.settle(Status::Timeout)
+            self.settle(Status::Timeout, Then::Route)
         }
     }
 
-    fn settle(&mut self, status: Status) -> Step<'_> {
-        self.state = State::Settling;
-        self.status = status;
+    fn settle(&mut self, status: Status, then: Then) -> Step<'_> {
+        self.state = State::Settling(then);
+        self.status = Some(status);
+        self.settled = true;
         let account = self.account.as_deref();
         let account_code = (status == Status::Success && self.plan.account_code)
             .then(|| account.unwrap_or(self.pin.as_bytes()));
@@ -373,23 +390,31 @@ impl Conversation {
         })
     }
 
+    fn go_on(&mut self, then: Then) -> Step<'_> {
+        self.pin.clear();
+        match then {
+            Then::Route if self.plan.jump => {
+                self.state = State::Jumping;
+                Step::Jump
+            }
+            Then::Route => self.route(),
+            Then::Hear(sound) => {
+                self.state = State::Leaving(sound);
+                Step::NextKey(Wait::Sound)
+            }
+            Then::Leave(sound) => self.leave(sound),
+            Then::HangUp => self.finish(Next::HangUp),
+        }
+    }
+
     /// The caller is gone: nothing is played, nothing is jumped to, and
     /// before a verdict it counts as no failure.
     fn gone(&mut self) -> Step<'_> {
-        match self.state {
-            State::Opening
-            | State::Prompting(_)
-            | State::Listening(_)
-            | State::Reading
-            | State::Judging => {
-                self.plan.success.clear();
-                self.plan.failure.clear();
-                self.plan.jump = false;
-                self.plan.carry_on = false;
-                self.settle(Status::Hangup)
-            }
-            _ => self.finish(Next::HangUp),
+        if self.settled {
+            return self.finish(Next::HangUp);
         }
+        let status = self.status.unwrap_or(Status::Hangup);
+        self.settle(status, Then::HangUp)
     }
 
     /// A failure that did not jump.
@@ -402,17 +427,21 @@ impl Conversation {
     }
 
     fn leave(&mut self, sound: usize) -> Step<'_> {
-        let success = self.status == Status::Success;
-        self.state = State::Leaving(sound);
-        let farewell = if success {
-            &self.plan.success
-        } else {
-            &self.plan.failure
-        };
-        match farewell.get(sound) {
-            Some(name) => Step::Play(name),
-            None if success => Step::Finish(Next::Continue),
-            None => Step::Finish(Next::HangUp),
+        if sound < self.farewell().len() {
+            self.state = State::Leaving(sound);
+            return Step::Play(&self.farewell()[sound]);
+        }
+        match self.status {
+            Some(Status::Success) if self.settled => self.finish(Next::Continue),
+            Some(Status::Success) => self.settle(Status::Success, Then::Leave(sound)),
+            _ => self.finish(Next::HangUp),
+        }
+    }
+
+    fn farewell(&self) -> &[Sound] {
+        match self.status {
+            Some(Status::Success) => &self.plan.success,
+            _ => &self.plan.failure,
         }
     }
 

@@ -57,7 +57,7 @@ pub fn run(plan: Plan, host: &mut impl Host, source: &mut dyn PinSource) -> Next
     let mut playing = false;
     loop {
         let step = conversation.step(event, host.now());
-        if playing && !matches!(step, Step::NextKey(Wait::Sound)) {
+        if playing && !matches!(step, Step::NextKey(Wait::Sound) | Step::Settle(_)) {
             host.stop_sound();
             playing = false;
         }

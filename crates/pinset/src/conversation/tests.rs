@@ -145,7 +145,7 @@ fn check(arguments: &str, script: &str, want: &str) {
 #[test]
 fn the_right_pin_at_any_moment() {
     // After the prompt, into the prompt, ended by # or by the digit timeout.
-    let thanks = "answer agent-pass SUCCESS/1/-/- auth-thankyou on";
+    let thanks = "answer agent-pass auth-thankyou SUCCESS/1/-/- on";
     check("1234", " 1234# ", thanks);
     check("1234", "1234# ", thanks);
     check("1234,,4", "1234 ", thanks);
@@ -153,7 +153,7 @@ fn the_right_pin_at_any_moment() {
     check(
         "1234",
         " 1234  ",
-        "answer agent-pass (5s) SUCCESS/1/-/- auth-thankyou on",
+        "answer agent-pass (5s) auth-thankyou SUCCESS/1/-/- on",
     );
 }
 
@@ -172,7 +172,7 @@ fn three_attempts_and_one_goodbye() {
     check(
         "1234",
         "9#1234# ",
-        "answer agent-pass auth-incorrect SUCCESS/2/-/- auth-thankyou on",
+        "answer agent-pass auth-incorrect auth-thankyou SUCCESS/2/-/- on",
     );
 }
 
@@ -197,19 +197,19 @@ fn prompt_lists_play_in_order_with_a_short_gap() {
     check(
         "1234,,,a&b",
         "   1234# ",
-        "answer a (gap) b SUCCESS/1/-/- auth-thankyou on",
+        "answer a (gap) b auth-thankyou SUCCESS/1/-/- on",
     );
     // A key in the first sound: the second is not played.
     check(
         "1234,,,a&b",
         "1234# ",
-        "answer a SUCCESS/1/-/- auth-thankyou on",
+        "answer a auth-thankyou SUCCESS/1/-/- on",
     );
     // Nothing to play: the wait alone.
     check(
         "1234,,,&",
         "1234# ",
-        "answer SUCCESS/1/-/- auth-thankyou on",
+        "answer auth-thankyou SUCCESS/1/-/- on",
     );
 }
 
@@ -228,7 +228,7 @@ fn a_missing_sound_never_decides() {
     caller = self::caller(" 1234#");
     caller.missing = vec!["b"];
     talk("1234,,,a&b", &mut caller);
-    assert_eq!(caller.heard_of, "answer a SUCCESS/1/-/- auth-thankyou");
+    assert_eq!(caller.heard_of, "answer a auth-thankyou SUCCESS/1/-/-");
 }
 
 #[test]
@@ -237,31 +237,31 @@ fn the_habitual_hash_is_dropped_once_and_for_two_seconds() {
     check(
         "1234,,4",
         "9999# 1234 ",
-        "answer agent-pass auth-incorrect SUCCESS/2/-/- auth-thankyou on",
+        "answer agent-pass auth-incorrect auth-thankyou SUCCESS/2/-/- on",
     );
     // The second # is an entry.
     check(
         "1234,,4",
         "9999##1234 ",
-        "answer agent-pass auth-incorrect auth-incorrect SUCCESS/3/-/- auth-thankyou on",
+        "answer agent-pass auth-incorrect auth-incorrect auth-thankyou SUCCESS/3/-/- on",
     );
     // Too late: an entry too.
     check(
         "1234,,4",
         "9999+#1234 ",
-        "answer agent-pass auth-incorrect auth-incorrect SUCCESS/3/-/- auth-thankyou on",
+        "answer agent-pass auth-incorrect auth-incorrect auth-thankyou SUCCESS/3/-/- on",
     );
     // Not the first key: it ends the entry.
     check(
         "1234,,4",
         "99991#1234 ",
-        "answer agent-pass auth-incorrect auth-incorrect SUCCESS/3/-/- auth-thankyou on",
+        "answer agent-pass auth-incorrect auth-incorrect auth-thankyou SUCCESS/3/-/- on",
     );
     // The entry was ended by #, so this one is no habit.
     check(
         "1234,,5",
         "9999##1234# ",
-        "answer agent-pass auth-incorrect auth-incorrect SUCCESS/3/-/- auth-thankyou on",
+        "answer agent-pass auth-incorrect auth-incorrect auth-thankyou SUCCESS/3/-/- on",
     );
 }
 
@@ -276,7 +276,7 @@ fn an_unreadable_list_asks_the_same_again_and_is_an_error() {
     check(
         "1234",
         "5555#1234# ",
-        "answer agent-pass agent-pass SUCCESS/2/-/- auth-thankyou on",
+        "answer agent-pass agent-pass auth-thankyou SUCCESS/2/-/- on",
     );
     check(
         "1234",
@@ -299,17 +299,17 @@ fn the_account_code_comes_with_the_verdict() {
     check(
         "1234,a",
         "9#1234# ",
-        "answer agent-pass auth-incorrect SUCCESS/2/-/1234 auth-thankyou on",
+        "answer agent-pass auth-incorrect auth-thankyou SUCCESS/2/-/1234 on",
     );
     check(
         "/f,ma",
         "7# ",
-        "answer agent-pass SUCCESS/1/bob/bob auth-thankyou on",
+        "answer agent-pass auth-thankyou SUCCESS/1/bob/bob on",
     );
     check(
         "/f,m",
         "7# ",
-        "answer agent-pass SUCCESS/1/bob/- auth-thankyou on",
+        "answer agent-pass auth-thankyou SUCCESS/1/bob/- on",
     );
     check(
         "1234,aq",
@@ -351,7 +351,7 @@ fn a_hang_up_is_no_failure_and_plays_nothing() {
     check(
         "1234",
         "1234#!",
-        "answer agent-pass SUCCESS/1/-/- auth-thankyou down",
+        "answer agent-pass auth-thankyou SUCCESS/1/-/- down",
     );
 }
 
