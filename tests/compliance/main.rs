@@ -6,6 +6,8 @@
 //! stock module fails if that difference has gone. `AUTHENTICATE_ROWS=text`
 //! runs only rows whose name holds that text.
 
+mod bare;
+mod documents;
 mod expect;
 mod log;
 mod phone;
@@ -32,6 +34,7 @@ fn undisturbed() -> RwLockReadGuard<'static, ()> {
 fn start() -> Result<Pbx> {
     Pbx::builder()
         .module(Module::under_test()?)
+        .modules("load = app_controlplayback.so")
         .dialplan(&table::dialplan())
         .start()
 }

@@ -75,8 +75,33 @@ fn every_difference_has_a_row() {
         .filter_map(|row| Some(row.mark.as_ref()?.0))
         .collect();
     for letter in [
-        "&", "A", "B", "C", "D", "E", "F", "H", "I", "J", "L", "M", "N", "O", "P", "S", "X", "Z",
-        "c", "hangup", "n", "q", "redirect", "status", "url",
+        "A",
+        "B",
+        "C",
+        "D",
+        "E",
+        "F",
+        "H",
+        "I",
+        "J",
+        "L",
+        "M",
+        "N",
+        "O",
+        "P",
+        "S",
+        "X",
+        "Z",
+        "c",
+        "empty item",
+        "hang-up",
+        "keys",
+        "last line",
+        "n",
+        "pinset",
+        "q",
+        "status",
+        "url",
     ] {
         assert!(marks.contains(letter), "{letter} has no row");
     }

@@ -43,6 +43,13 @@ fn conversation() -> Vec<Row> {
             passed_second(),
         )
         .impatient(),
+        Row::new(
+            "one # in three attempts is no silence",
+            "1234",
+            "<silence> #",
+            failed(),
+        )
+        .impatient(),
         Row::new("without arguments", "", "", nothing),
         Row::new("answered before", "1234", "1234#", passed()).answered(),
         Row::new(
@@ -119,7 +126,7 @@ fn timeouts() -> Vec<Row> {
         .slow()
         // It waits the time for the first key twice.
         .marked(
-            "&",
+            "empty item",
             silent()
                 .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
                 .elapsed(18.4, 20.4),
@@ -278,6 +285,12 @@ fn arguments() -> Vec<Row> {
             "1234,Wa",
             "1234#",
             passed().code("1234").logged("Unrecognized option: 'W'"),
+        ),
+        Row::new(
+            "a blank before the options",
+            "1234, a",
+            "1234#",
+            passed().code("1234").logged("Unrecognized option: ' '"),
         ),
         Row::new(
             "an option that is never closed",

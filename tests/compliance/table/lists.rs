@@ -85,6 +85,35 @@ fn plain() -> Vec<Row> {
         )
         // Nobody has written to it for a while.
         .shell("touch -d '1 minute ago' /pins/no-end"),
+        list(
+            "somebody may still be writing the last line",
+            "writing",
+            "5678\n1234",
+            "",
+            "1234# 5678#",
+            passed_second(),
+        )
+        .shell("touch -d '1 hour' /pins/writing")
+        .marked("last line", passed().whatever_keyed()),
+        Row::new(
+            "a dangling symlink",
+            "/pins/dangling",
+            "1# 2# 3#",
+            unreadable(),
+        )
+        .shell("ln -s /pins/nowhere /pins/dangling"),
+        list(
+            "a list that goes away",
+            "goes",
+            "1234\n",
+            "",
+            "9# 1234# 1234#",
+            failed().status("ERROR"),
+        )
+        .meanwhile(|pbx, call| {
+            call.until_sound("auth-incorrect")?;
+            pbx.exec(&["rm", "/pins/goes"]).map(drop)
+        }),
         Row::new("a symlink", "/pins/link", "1234#", passed())
             .file("link-to", "1234\n")
             .shell("ln -s link-to /pins/link"),

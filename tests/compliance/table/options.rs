@@ -49,7 +49,7 @@ fn carry_on() -> Vec<Row> {
         .marked("c", failed().code("orig")),
         Row::new("c with q", "1234,cq", WRONG, failed().continued()).marked("c", failed()),
         Row::new("c, and the caller hangs up", "1234,c", "12<hangup>", gone())
-            .marked("hangup", gone().sounds(&["agent-pass", "vm-goodbye"])),
+            .marked("hang-up", gone().sounds(&["agent-pass", "vm-goodbye"])),
     ]
 }
 
@@ -89,7 +89,7 @@ fn jump() -> Vec<Row> {
         .marked("c", failed()),
         Row::new("j, and the caller hangs up", "1234,j", "12<hangup>", gone())
             .jump_target()
-            .marked("hangup", gone().sounds(&["agent-pass", "vm-goodbye"])),
+            .marked("hang-up", gone().sounds(&["agent-pass", "vm-goodbye"])),
     ]
 }
 
@@ -228,7 +228,7 @@ fn variables() -> Vec<Row> {
 fn ends() -> Vec<Row> {
     vec![
         Row::new("hung up while keying", "1234", "12<hangup>", gone())
-            .marked("hangup", gone().sounds(&["agent-pass", "vm-goodbye"])),
+            .marked("hang-up", gone().sounds(&["agent-pass", "vm-goodbye"])),
         Row::new(
             "hung up after a wrong entry",
             "1234",
@@ -238,7 +238,7 @@ fn ends() -> Vec<Row> {
                 .sounds(&["agent-pass", "auth-incorrect"]),
         )
         .marked(
-            "hangup",
+            "hang-up",
             gone().sounds(&["agent-pass", "auth-incorrect", "vm-goodbye"]),
         ),
         Row::new(
@@ -247,13 +247,32 @@ fn ends() -> Vec<Row> {
             "<now><wait 1><hangup>",
             gone().sounds(&[]),
         )
-        .marked("hangup", gone().sounds(&["vm-goodbye"])),
+        .marked("hang-up", gone().sounds(&["vm-goodbye"])),
         Row::new(
             "hung up during the thank-you",
             "1234",
             "1234# <hangup>",
             // The verdict stands.
             passed().outcome(Outcome::HungUp),
+        ),
+        Row::new(
+            "what is no key",
+            "1234,,,&",
+            "<now><wait 1>1234#",
+            passed().sounds(&["auth-thankyou"]),
+        )
+        .meanwhile(|pbx, call| {
+            call.until("Authenticate", |frame| {
+                frame.has("Application", "Authenticate")
+            })?;
+            let channel = call.channel().context("no channel")?;
+            let headers = [("Channel", channel), ("Control", "stop")];
+            pbx.manager()?.action("ControlPlayback", &headers).map(drop)
+        })
+        .with(|call| call.variable("TIMEOUT(response)", "2"))
+        .marked(
+            "keys",
+            failed().sounds(&["auth-incorrect", "auth-incorrect", "vm-goodbye"]),
         ),
         Row::new(
             "redirected",
@@ -273,7 +292,7 @@ fn ends() -> Vec<Row> {
             ];
             pbx.manager()?.action("Redirect", &headers).map(drop)
         })
-        .marked("redirect", redirected(&["agent-pass", "vm-goodbye"])),
+        .marked("hang-up", redirected(&["agent-pass", "vm-goodbye"])),
     ]
 }
 
