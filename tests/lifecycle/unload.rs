@@ -1,12 +1,14 @@
 //! Unloading while a call is inside.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
-use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
-use crate::support::{on, Shell};
+use crate::module::{load_by_ami, mappings, module_action, unload_wholly, use_count, OURS};
+use crate::support::{eventually, on, Shell};
 
 #[test]
 fn refused_during_a_call_which_goes_on() {
@@ -39,36 +41,78 @@ fn refused_during_a_call_which_goes_on() {
     });
 }
 
-/// `module unload -f` asks Asterisk to hang up the calls inside and then to
-/// take the module away whatever its use count: the module itself says no.
+/// `module unload -f` has Asterisk hang up the calls inside and then take the
+/// module away whatever its use count. Here work goes on that no hang-up ends,
+/// and the module itself refuses until it is done.
 #[test]
 fn refused_by_force_too() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
         let forced = format!("module unload -f {OURS}");
-        let mut calls = Vec::new();
-        for _ in 0..5 {
-            let mut call = pbx.place(&Call::new("1234").keys("9"))?;
-            call.until_sound("agent-pass")?;
-            calls.push(call);
-        }
+        let mut server = SilentServer::start(pbx)?;
+        let sound = "http://127.0.0.1:8099/a-sound-that-never-comes-as-long-as-one-waits.wav";
+        let fetching = pbx.place(&Call::new(format!("1234,,,{sound}")))?;
+        server.says("asked")?;
+        let mut keying = pbx.place(&Call::new("1234").keys("9"))?;
+        keying.until_sound("agent-pass")?;
+
         let said = pbx.cli(&forced)?;
         ensure!(said.contains("Unable to unload"), "{said}");
-        for call in calls {
+        for call in [fetching, keying] {
             let report = call.finish()?;
             ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
             ensure!(report.status() == "HANGUP", "{report:#?}");
-            ensure!(report.sounds == ["agent-pass"], "{report:#?}");
         }
-        ensure!(use_count(&ami)? == 0);
         let report = pbx.call(&Call::new("1234,q").keys("1234#"))?;
         ensure!(report.outcome == Outcome::Passed, "{report:#?}");
+        let said = pbx.cli(&forced)?;
+        ensure!(said.contains("Unable to unload"), "{said}");
+        drop(server);
+        eventually("the end of the download", || Ok(use_count(&ami)? == 0))?;
         pbx.cli(&forced)?;
         ensure!(use_count(&ami).is_err(), "still there");
-        ensure!(crate::module::mappings(pbx, &mut shell)? == 0);
+        ensure!(mappings(pbx, &mut shell)? == 0, "still mapped");
         Ok(())
     });
+}
+
+/// Takes one connection, and answers nothing.
+struct SilentServer(Child, BufReader<ChildStdout>);
+
+impl SilentServer {
+    fn start(pbx: &Pbx) -> Result<Self> {
+        const SERVER: &str = "import socket, sys\n\
+            server = socket.create_server(('127.0.0.1', 8099))\n\
+            print('up', flush=True)\n\
+            connection = server.accept()\n\
+            print('asked', flush=True)\n\
+            sys.stdin.read()";
+        let mut child = pbx
+            .exec_command(&["--interactive"], &["python3", "-c", SERVER])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().context("no output")?;
+        let mut server = Self(child, BufReader::new(output));
+        server.says("up")?;
+        Ok(server)
+    }
+
+    fn says(&mut self, word: &str) -> Result<()> {
+        let mut line = String::new();
+        self.1.read_line(&mut line)?;
+        ensure!(line.trim() == word, "the server: {line:?}");
+        Ok(())
+    }
+}
+
+impl Drop for SilentServer {
+    fn drop(&mut self) {
+        // The end of its input is the end of it.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
 }
 
 /// Unloading under load: whatever moment it hits, the call it races with is
