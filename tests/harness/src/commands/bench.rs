@@ -13,10 +13,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Calls a round.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 100)]
     calls: usize,
     /// Calls at once.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 20)]
     at_once: usize,
 }
 
