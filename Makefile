@@ -13,7 +13,7 @@ CARGO ?= cargo
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install test unit compliance lifecycle demo call shell bench \
+.PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
 	lint deps-build deps-run deps-lint module-for-tests clean
 
 help: ## This list
@@ -28,10 +28,13 @@ headers: ## Fetch Debian's Asterisk headers (SUITE=sid)
 install: ## Install the built module (DESTDIR, MODDIR, DATADIR, ASTERISK)
 	packaging/install.sh $(MODULE)
 
-test: unit compliance lifecycle ## All tests
+test: unit harness compliance lifecycle ## All tests
 
 unit: deps-build $(HEADERS) ## The tests that need no Asterisk
 	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p harness --lib --bins
+
+harness: deps-run deps-build $(HEADERS) ## The harness itself, on the stock module
+	$(FOR_TESTS) $(CARGO) test --locked -p harness --test stock -- --ignored
 
 compliance: deps-run module-for-tests ## The same calls on the stock module and on ours
 	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=theirs $(CARGO) test --locked -p harness --test compliance

@@ -78,8 +78,8 @@ fn main() {
     println!("cargo:rerun-if-changed={}", include.display());
     println!("cargo:rustc-env=AUTHRS_BUILT_FOR={}", built_for.marker());
 
-    cc::Build::new()
-        .file("src/ffi/shim.c")
+    let mut shim = cc::Build::new();
+    shim.file("src/ffi/shim.c")
         .include("include")
         // As a system's headers, so that only our own code is warned about.
         .flag("-isystem")
@@ -91,25 +91,13 @@ fn main() {
         // AST_MODULE_INFO leaves most fields at zero.
         .flag("-Wno-missing-field-initializers")
         .define("AST_MODULE", format!("\"{MODULE}\"").as_str())
-        .define("AST_MODULE_SELF_SYM", "__internal_app_authenticate_rs_self")
-        .defines_if(built_for.db_exists, "AUTHRS_HAVE_DB_EXISTS")
-        .compile("authrs_shim");
+        .define("AST_MODULE_SELF_SYM", "__internal_app_authenticate_rs_self");
+    if built_for.db_exists {
+        shim.define("AUTHRS_HAVE_DB_EXISTS", None);
+    }
+    shim.compile("authrs_shim");
 
     generate_bindings(&include);
-}
-
-/// `define` on a condition.
-trait DefinesIf {
-    fn defines_if(&mut self, condition: bool, name: &str) -> &mut Self;
-}
-
-impl DefinesIf for cc::Build {
-    fn defines_if(&mut self, condition: bool, name: &str) -> &mut Self {
-        if condition {
-            self.define(name, None);
-        }
-        self
-    }
 }
 
 fn generate_bindings(include: &Path) {
