@@ -34,14 +34,14 @@ unit: deps-build $(HEADERS) ## The tests that need no Asterisk
 	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p harness --lib --bins
 
 harness: deps-run deps-build $(HEADERS) ## The harness itself, on the stock module
-	$(FOR_TESTS) $(CARGO) test --locked -p harness --test stock -- --ignored
+	$(FOR_TESTS) $(CARGO) test --locked -p harness --test stock -- --include-ignored
 
 compliance: deps-run module-for-tests ## The same calls on the stock module and on ours
-	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=theirs $(CARGO) test --locked -p harness --test compliance
-	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=ours $(CARGO) test --locked -p harness --test compliance
+	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=theirs $(CARGO) test --locked -p harness --test compliance -- --include-ignored
+	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=ours $(CARGO) test --locked -p harness --test compliance -- --include-ignored
 
 lifecycle: deps-run module-for-tests ## Load, unload, race, crash: ours alone
-	$(FOR_TESTS) $(CARGO) test --locked -p harness --test lifecycle
+	$(FOR_TESTS) $(CARGO) test --locked -p harness --test lifecycle -- --include-ignored
 
 demo: deps-run module-for-tests ## A handful of calls, explained
 	$(HARNESS) demo
