@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use harness::{Module, Pbx};
+use harness::Pbx;
 
 /// Six seconds for the first key there, and not ten: both modules take it
 /// from `ast_app_getdata`'s rules.
 #[test]
 #[ignore = "needs a container engine"]
 fn six_seconds_without_a_dialplan() -> Result<()> {
-    let _processors = crate::undisturbed();
-    let pbx = Pbx::builder()
-        .module(Module::under_test()?)
-        .dialplan("[hold]\nexten => s,1,Answer()\n same => n,Wait(3600)\n")
-        .start()?;
+    let builder = Pbx::builder().dialplan("[hold]\nexten => s,1,Answer()\n same => n,Wait(3600)\n");
+    crate::in_pbx(builder, six_seconds)
+}
+
+fn six_seconds(pbx: &Pbx) -> Result<()> {
     let manager = pbx.manager()?;
     let events = manager.events();
     let headers = [

@@ -12,9 +12,10 @@ const WRONG: &str = "8642086420";
 #[test]
 #[ignore = "needs a container engine"]
 fn the_log_names_no_pin() -> Result<()> {
-    let _processors = crate::undisturbed();
-    let module = Module::under_test()?;
-    let pbx = Pbx::builder().module(module).debug(1).start()?;
+    crate::in_pbx(Pbx::builder().debug(1), names_no_pin)
+}
+
+fn names_no_pin(pbx: &Pbx) -> Result<()> {
     for options in ["d", "dr"] {
         pbx.db_put("log", RIGHT, "1")?;
         let call = Call::new(format!("/log,{options}")).keys(&format!("{WRONG}# {RIGHT}#"));
@@ -34,7 +35,7 @@ fn the_log_names_no_pin() -> Result<()> {
         .lines()
         .filter(|line| line.contains(RIGHT) || line.contains(WRONG))
         .collect();
-    match module {
+    match Module::under_test()? {
         Module::Ours => assert!(named.is_empty(), "{named:#?}"),
         _ => assert!(
             named.iter().any(|line| line.contains("db.c")),

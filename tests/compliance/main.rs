@@ -15,10 +15,10 @@ mod row;
 mod runner;
 mod table;
 
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock};
 
 use anyhow::Result;
-use harness::{Module, Pbx};
+use harness::{Builder, Module, Pbx};
 
 use crate::row::Place;
 
@@ -26,42 +26,52 @@ use crate::row::Place;
 /// other calls would miss their keys.
 static PROCESSORS: RwLock<()> = RwLock::new(());
 
-/// Waits until no such call is on, and keeps them away.
-fn undisturbed() -> RwLockReadGuard<'static, ()> {
-    PROCESSORS.read().unwrap_or_else(PoisonError::into_inner)
+/// Runs a test in an Asterisk of its own. An error is a panic before that is
+/// gone: only then its log is printed.
+fn in_pbx(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) -> Result<()> {
+    let _processors = PROCESSORS.read().unwrap_or_else(PoisonError::into_inner);
+    check_in(builder, test)
 }
 
-fn start() -> Result<Pbx> {
+fn check_in(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) -> Result<()> {
+    let pbx = builder.module(Module::under_test()?).start()?;
+    if let Err(error) = test(&pbx) {
+        panic!("{error:#}");
+    }
+    Ok(())
+}
+
+fn with_table() -> Builder {
     Pbx::builder()
-        .module(Module::under_test()?)
         .modules("load = app_controlplayback.so")
         .dialplan(&table::dialplan())
-        .start()
 }
 
 #[test]
 #[ignore = "needs a container engine"]
 fn the_table() -> Result<()> {
-    let _processors = undisturbed();
-    let pbx = start()?;
-    table::prepare(&pbx)?;
-    runner::run(&pbx, Place::Main, table::rows())
+    in_pbx(with_table(), |pbx| {
+        table::prepare(pbx)?;
+        runner::run(pbx, Place::Main, table::rows())
+    })
 }
 
 #[test]
 #[ignore = "needs a container engine"]
 fn the_table_without_sounds() -> Result<()> {
-    let _processors = undisturbed();
-    let pbx = start()?;
-    let script = "cd /usr/share/asterisk/sounds/en && \
-                  rm auth-incorrect.* auth-thankyou.* vm-goodbye.*";
-    pbx.exec(&["bash", "-ec", script])?;
-    runner::run(&pbx, Place::NoSounds, table::rows())
+    in_pbx(with_table(), |pbx| {
+        let script = "cd /usr/share/asterisk/sounds/en && \
+                      rm auth-incorrect.* auth-thankyou.* vm-goodbye.*";
+        pbx.exec(&["bash", "-ec", script])?;
+        runner::run(pbx, Place::NoSounds, table::rows())
+    })
 }
 
 #[test]
 #[ignore = "needs a container engine"]
 fn calls_the_stock_module_never_ends() -> Result<()> {
     let _alone = PROCESSORS.write().unwrap_or_else(PoisonError::into_inner);
-    runner::run(&start()?, Place::Doomed, table::rows())
+    check_in(with_table(), |pbx| {
+        runner::run(pbx, Place::Doomed, table::rows())
+    })
 }

@@ -55,9 +55,7 @@ pub fn run(pbx: &Pbx, place: Place, rows: Vec<Row>) -> Result<()> {
     let failures = failures
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    // Here, and not by the caller: the log is printed only if the panic
-    // passes the Asterisk it belongs to.
-    assert!(
+    ensure!(
         failures.is_empty(),
         "{} of {count} rows failed on {module:?}:\n{}",
         failures.len(),

@@ -1,7 +1,6 @@
 //! Where the stock module lets a wrong caller in, or the right one not, or
 //! never comes back.
 
-use super::lists::MD5_OF_1234;
 use crate::expect::{failed, passed, passed_second, passed_third, refused, unreadable};
 use crate::row::{Place, Row};
 
@@ -131,12 +130,5 @@ fn no_files() -> Vec<Row> {
         never("a directory, option m", "/pins,m", "B"),
         never("/dev/zero", "/dev/zero", "X"),
         Row::new("/dev/null", "/dev/null", "1# 2# 3#", unreadable()).marked("X", failed()),
-        Row::new(
-            "a missing list says so, and the next attempt is right",
-            "/pins/closed-m,m",
-            "9# 1234#",
-            passed_second().account("alice"),
-        )
-        .file("closed-m", format!("alice:{MD5_OF_1234}\n")),
     ]
 }

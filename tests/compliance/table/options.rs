@@ -1,7 +1,7 @@
 //! What is new: `c`, `j`, `n`, `q`, the variables; and how a call ends.
 
-use anyhow::Context;
-use harness::{Call, Outcome};
+use anyhow::{ensure, Context};
+use harness::{Call, Module, Outcome};
 
 use super::lists::MD5_OF_1234;
 use crate::expect::{failed, gone, passed, passed_second, refused, silent, unreadable, Expect};
@@ -210,6 +210,14 @@ fn variables() -> Vec<Row> {
             failed().lastdata("<hidden>"),
         )
         .marked("H", failed().lastdata("98765,a")),
+        shown("the arguments while it runs", "24680", WRONG),
+        shown(
+            "the arguments while it runs, answered before",
+            "24681",
+            WRONG,
+        )
+        .answered(),
+        shown("the arguments while it runs, early media", "24682,n", WRONG),
         Row::new(
             "lastdata of a call that was hung up",
             "98765",
@@ -223,6 +231,32 @@ fn variables() -> Vec<Row> {
                 .lastdata("98765"),
         ),
     ]
+}
+
+/// Whether an administrator sees the password in the list of channels.
+fn shown(name: &'static str, args: &'static str, keys: &str) -> Row {
+    let ours = failed().lastdata("<hidden>");
+    let early = args.contains('n');
+    Row::new(
+        name,
+        args,
+        keys,
+        if early { ours.unanswered() } else { ours },
+    )
+    .meanwhile(|pbx, call| {
+        call.until_sound("agent-pass")?;
+        let list = pbx.cli("core show channels concise")?;
+        let channel = call.channel().context("no channel")?;
+        let line = list.lines().find(|line| line.starts_with(channel));
+        let line = line.with_context(|| format!("{channel} is not in\n{list}"))?;
+        let (hidden, theirs) = (
+            line.contains("<hidden>"),
+            Module::under_test()? == Module::Theirs,
+        );
+        ensure!(hidden != theirs, "{line}");
+        Ok(())
+    })
+    .marked("H", failed().lastdata(args))
 }
 
 fn ends() -> Vec<Row> {
