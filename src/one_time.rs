@@ -21,7 +21,7 @@ use pinset::one_time::{read, Used};
 use zeroize::Zeroizing;
 
 use crate::asterisk::database;
-use crate::asterisk::log::log;
+use crate::asterisk::log::{log, log_once};
 use crate::asterisk::schedule::Schedule;
 
 /// The journal, beside Asterisk's database.
@@ -46,6 +46,13 @@ struct Pending {
     since: Instant,
     /// When the database's file had last been written to, before the delete.
     written_before: Option<SystemTime>,
+}
+
+impl Pending {
+    /// Whether a commit has failed, and the delete with it.
+    fn is_undone(&self) -> bool {
+        !database::own_value_is(MARKERS.to_bytes(), &self.marker, AFTER)
+    }
 }
 
 struct Ledger {
@@ -110,7 +117,8 @@ pub fn use_up(family: &[u8], key: &[u8]) -> io::Result<bool> {
     if ledger.journal.is_none() {
         return Err(io::Error::other("there is no journal"));
     }
-    if !database::exists(family, key) {
+    // In this order: a commit that fails between the two takes the marker too.
+    if !database::exists(family, key) || ledger.came_back(family, key) {
         return Ok(false);
     }
     let used = Used {
@@ -213,29 +221,38 @@ impl Ledger {
             .is_some_and(|schedule| schedule.add(LOOK_EVERY, look));
     }
 
+    /// Whether the key is there only because a failed commit of Asterisk's has
+    /// brought it back; and not because somebody has added it again.
+    fn came_back(&self, family: &[u8], key: &[u8]) -> bool {
+        let same = |pending: &&Pending| {
+            pending.used.family == family && pending.used.key.as_slice() == key
+        };
+        self.pending.iter().filter(same).any(Pending::is_undone)
+    }
+
     /// Retires what is on disk; deletes anew what a failed commit of
     /// Asterisk's has brought back.
     fn retire(&mut self) {
         let written = database::written();
         let mut changed = false;
         for pending in std::mem::take(&mut self.pending) {
-            let due = pending.since.elapsed() >= COMMITTED_AFTER;
-            if !due || written == pending.written_before {
-                self.pending.push(pending);
-                continue;
-            }
-            changed = true;
-            if database::own_value_is(MARKERS.to_bytes(), &pending.marker, AFTER) {
+            if pending.is_undone() {
+                log_once!(
+                    Warning,
+                    "Asterisk could not write its database: one-time PINs of family '{}' are \
+                     removed again",
+                    String::from_utf8_lossy(&pending.used.family)
+                );
+                let again = self.delete(pending.used.clone()).unwrap_or(pending);
+                self.pending.push(again);
+            } else if pending.since.elapsed() >= COMMITTED_AFTER
+                && written != pending.written_before
+            {
+                changed = true;
                 database::delete(MARKERS.to_bytes(), &pending.marker);
-                continue;
+            } else {
+                self.pending.push(pending);
             }
-            log!(
-                Warning,
-                "Asterisk's database has lost the use of a one-time PIN of family '{}': removed again",
-                String::from_utf8_lossy(&pending.used.family)
-            );
-            let again = self.delete(pending.used.clone()).unwrap_or(pending);
-            self.pending.push(again);
         }
         if changed {
             if let Err(error) = self.rewrite() {

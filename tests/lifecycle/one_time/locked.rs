@@ -24,7 +24,7 @@ fn a_locked_database_refuses_and_names_no_pin() {
         // Committed: Asterisk itself lets go of the lock.
         pbx.stop()?;
         pbx.start_again()?;
-        while_locked(pbx, || {
+        while_held(pbx, LOCKER, || {
             let keys = "7531 7531 7531";
             let call = Call::new(format!("{FOUR_DIGITS},agent-pass")).keys(keys);
             let report = pbx.call(&call)?;
@@ -45,9 +45,9 @@ fn a_locked_database_refuses_and_names_no_pin() {
     });
 }
 
-fn while_locked(pbx: &Pbx, work: impl FnOnce() -> Result<()>) -> Result<()> {
+fn while_held(pbx: &Pbx, program: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut locker = pbx
-        .exec_command(&["--interactive"], &["python3", "-c", LOCKER])
+        .exec_command(&["--interactive"], &["python3", "-c", program])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -60,4 +60,46 @@ fn while_locked(pbx: &Pbx, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let status = locker.wait()?;
     ensure!(status.success(), "the locker: {status}");
     done
+}
+
+/// Holds the lock of a reader until its input ends: Asterisk can still delete,
+/// but every commit of it fails and is rolled back.
+const READER: &str = "import sqlite3, sys\n\
+    db = sqlite3.connect('/harness/db/astdb.sqlite3', timeout=20, isolation_level=None)\n\
+    db.execute('BEGIN')\n\
+    db.execute('SELECT count(*) FROM astdb').fetchall()\n\
+    print('locked', flush=True)\n\
+    sys.stdin.read()\n\
+    db.execute('ROLLBACK')";
+
+#[test]
+fn a_commit_that_fails_brings_no_used_pin_back() {
+    on(Pbx::builder().module(Module::Ours).debug(1), |pbx| {
+        for pin in ["7531", "8642"] {
+            pbx.db_put(FAMILY, pin, "1")?;
+        }
+        pbx.stop()?;
+        pbx.start_again()?;
+        while_held(pbx, READER, || {
+            let report = try_pin(pbx, "7531")?;
+            ensure!(report.outcome == Outcome::Passed, "{report:#?}");
+            // Rolled back, and so there again for Asterisk.
+            for _ in 0..3 {
+                eventually("a failed commit", || Ok(pbx.log()?.contains("(COMMIT)")))?;
+                let report = try_pin(pbx, "7531")?;
+                ensure!(report.sounds == ["auth-incorrect"], "{report:#?}");
+            }
+            eventually("notice of it", || {
+                Ok(pbx.log()?.contains("Asterisk could not write its database"))
+            })
+        })?;
+        eventually("an empty journal", || Ok(journal(pbx)?.is_empty()))?;
+        let log = pbx.log()?;
+        let told = log.lines().find(|line| line.contains("7531"));
+        ensure!(told.is_none(), "{told:?}");
+        // Asterisk logs the key that is asked for here.
+        ensure!(pbx.db_get(FAMILY, "7531")?.is_none(), "the PIN is back");
+        ensure!(pbx.db_get(FAMILY, "8642")?.is_some(), "another is gone");
+        Ok(())
+    });
 }
