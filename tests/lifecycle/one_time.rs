@@ -9,10 +9,7 @@ mod race;
 use anyhow::{Context, Result};
 use harness::{Call, Ongoing, Pbx, Report};
 
-use std::cell::Cell;
-
-/// The fourth key ends the entry; a right one is admitted without a word. (The
-/// stock module does not know `q`, says so in the log, and thanks.)
+/// The fourth key ends the entry; a right one is admitted without a word.
 const FOUR_DIGITS: &str = "/once,drq,4";
 const FAMILY: &str = "once";
 
@@ -31,17 +28,7 @@ fn try_pin(pbx: &Pbx, pin: &str) -> Result<Report> {
     pbx.call(&Call::new(format!("{FOUR_DIGITS},&")).keys(&format!("<now>{pin} <hangup>")))
 }
 
-/// Waits until so many keys have arrived at the channel.
-fn until_keyed(call: &mut Ongoing<'_>, count: u32) -> Result<()> {
-    let seen = Cell::new(0);
-    call.until("the keys", |frame| {
-        let key = frame.event() == Some("DTMFEnd") && frame.has("Direction", "Received");
-        seen.set(seen.get() + u32::from(key));
-        key && seen.get() >= count
-    })
-}
-
-/// Presses a key that is in no script.
+/// Presses a key that is in no script, as its time is not up to the caller.
 fn press(pbx: &Pbx, call: &Ongoing<'_>, key: &str) -> Result<()> {
     let channel = call.channel().context("the call has no channel")?;
     let headers = [

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{ensure, Result};
-use harness::{Call, Module, Pbx};
+use harness::{Call, Module, Pbx, Report};
 
-use super::{press, try_pin, until_keyed, FAMILY, FOUR_DIGITS};
+use super::press;
 use crate::support::{on, side_by_side};
 
 /// Kills on each of so many Asterisks.
@@ -14,15 +14,19 @@ const ASTERISKS: usize = 2;
 /// The stock module gets so many tries to show what it does.
 const STOCK_TRIES: usize = 20;
 
-fn pin(number: usize) -> String {
-    (4000 + number).to_string()
+/// Every PIN is this key, each in a family of its own: then the moment it is
+/// keyed is the moment it is used up.
+const PIN: &str = "7";
+
+fn family(number: usize) -> String {
+    format!("once/{number}")
 }
 
 /// Puts all PINs in and has them on disk, so that a key that is gone was
 /// deleted, and not lost.
 fn prepare(pbx: &Pbx, count: usize) -> Result<()> {
     for number in 0..count {
-        pbx.db_put(FAMILY, &pin(number), "1")?;
+        pbx.db_put(&family(number), PIN, "1")?;
     }
     pbx.stop()?;
     pbx.start_again()
@@ -31,19 +35,23 @@ fn prepare(pbx: &Pbx, count: usize) -> Result<()> {
 /// Lets a caller in and kills Asterisk at the first sign of it; starts it
 /// again. Asterisk commits the first write after a quiet time at once and then
 /// rests for a second: the caller's delete falls into that second.
-fn use_and_kill(pbx: &Pbx, pin: &str) -> Result<()> {
-    let (first, last) = pin.split_at(3);
-    let call = Call::new(format!("{FOUR_DIGITS},&")).keys(&format!("<now>{first}"));
-    let mut call = pbx.place(&call)?;
-    until_keyed(&mut call, 3)?;
-    pbx.db_put("other", pin, "1")?;
-    press(pbx, &call, last)?;
+fn use_and_kill(pbx: &Pbx, family: &str) -> Result<()> {
+    let mut call = pbx.place(&Call::new(format!("/{family},dr,1")))?;
+    call.until_sound("agent-pass")?;
+    pbx.db_put("other", family, "1")?;
+    press(pbx, &call, PIN)?;
     call.until("success", |frame| {
         frame.has("Message", "auth-thankyou")
             || frame.has("Variable", "AUTHENTICATESTATUS") && frame.has("Value", "SUCCESS")
     })?;
     pbx.kill9()?;
     pbx.start_again()
+}
+
+/// Another caller with that PIN, who hangs up at what is played in answer.
+fn try_again(pbx: &Pbx, family: &str) -> Result<Report> {
+    let call = Call::new(format!("/{family},dr,1,&"));
+    pbx.call(&call.keys(&format!("<now>{PIN} <hangup>")))
 }
 
 #[test]
@@ -53,15 +61,15 @@ fn no_kill_brings_a_used_pin_back() {
         on(Pbx::builder().module(Module::Ours), |pbx| {
             prepare(pbx, KILLS + 1)?;
             for number in 0..KILLS {
-                let pin = pin(number);
-                use_and_kill(pbx, &pin)?;
-                ensure!(pbx.db_get(FAMILY, &pin)?.is_none(), "{pin} is back");
-                let report = try_pin(pbx, &pin)?;
+                let family = family(number);
+                use_and_kill(pbx, &family)?;
+                ensure!(pbx.db_get(&family, PIN)?.is_none(), "{family} is back");
+                let report = try_again(pbx, &family)?;
                 ensure!(report.sounds == ["auth-incorrect"], "{report:#?}");
                 ensure!(report.status() == "HANGUP", "{report:#?}");
             }
             // Nobody's PIN went but the ones that were used.
-            ensure!(pbx.db_get(FAMILY, &pin(KILLS))?.is_some());
+            ensure!(pbx.db_get(&family(KILLS), PIN)?.is_some());
             let log = pbx.log()?;
             let removed = log.matches("had come back with a crash").count();
             brought_back.fetch_add(removed, Ordering::Relaxed);
@@ -82,10 +90,10 @@ fn on_the_stock_module_it_comes_back() {
     on(Pbx::builder().module(Module::Theirs), |pbx| {
         prepare(pbx, STOCK_TRIES)?;
         for number in 0..STOCK_TRIES {
-            let pin = pin(number);
-            use_and_kill(pbx, &pin)?;
-            if pbx.db_get(FAMILY, &pin)?.is_some() {
-                let report = try_pin(pbx, &pin)?;
+            let family = family(number);
+            use_and_kill(pbx, &family)?;
+            if pbx.db_get(&family, PIN)?.is_some() {
+                let report = try_again(pbx, &family)?;
                 ensure!(report.sounds == ["auth-thankyou"], "{report:#?}");
                 return Ok(());
             }
