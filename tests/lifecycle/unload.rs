@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Module, Outcome, Pbx};
@@ -113,47 +112,4 @@ impl Drop for SilentServer {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
-}
-
-/// Unloading under load: whatever moment it hits, the call it races with is
-/// admitted or refused, and the PBX lives.
-#[test]
-fn unloading_in_the_middle_of_traffic_crashes_nothing() {
-    on(Pbx::builder().module(Module::Ours), |pbx| {
-        let ami = pbx.ami()?;
-        let mut shell = Shell::open(pbx)?;
-        load_by_ami(&ami, &mut shell)?;
-        let end = Instant::now() + Duration::from_secs(6);
-        let (mut unloads, mut refusals) = (0, 0);
-        std::thread::scope(|scope| -> Result<()> {
-            let callers: Vec<_> = (0..6)
-                .map(|_| {
-                    scope.spawn(|| -> Result<u32> {
-                        let mut passed = 0;
-                        while Instant::now() < end {
-                            let report = pbx.call(&Call::new("1,q,1,&").keys("<now>1"))?;
-                            passed += u32::from(report.outcome == Outcome::Passed);
-                        }
-                        Ok(passed)
-                    })
-                })
-                .collect();
-            while Instant::now() < end {
-                match module_action(&ami, "unload", OURS) {
-                    Ok(()) => {
-                        unloads += 1;
-                        module_action(&ami, "load", OURS)?;
-                    }
-                    Err(_) => refusals += 1,
-                }
-            }
-            for caller in callers {
-                let passed = caller.join().map_err(|_| anyhow::anyhow!("a caller"))??;
-                ensure!(passed > 0, "nobody got in");
-            }
-            Ok(())
-        })?;
-        ensure!(unloads > 0 && refusals > 0, "{unloads} and {refusals}");
-        unload_wholly(pbx, &ami, &mut shell)
-    });
 }
