@@ -62,11 +62,7 @@ const FUNCTIONS: &[&str] = &[
     "authrs_transmits_silence",
 ];
 
-const TYPES: &[&str] = &[
-    "ast_channel_state",
-    "ast_control_frame_type",
-    "ast_module_load_result",
-];
+const TYPES: &[&str] = &["ast_channel_state", "ast_control_frame_type"];
 
 const VARIABLES: &[&str] = &["ast_config_AST_DB", "__LOG_(NOTICE|WARNING|ERROR)"];
 

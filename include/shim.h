@@ -12,7 +12,7 @@
 struct ast_channel;
 struct ast_module;
 
-/* Implemented in Rust (src/asterisk/module.rs), called by Asterisk. */
+/* Implemented in Rust (src/module.rs), called by Asterisk. */
 int authrs_load(void);
 int authrs_unload(void);
 int authrs_reload(void);

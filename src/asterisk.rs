@@ -1,15 +1,17 @@
 //! Asterisk, made safe: one file for each of its concepts.
 //!
-//! What we rely on, throughout: Asterisk calls `authrs_exec` with a channel
-//! that stays valid until it returns; strings passed in are NUL-terminated
+//! What we rely on, throughout: Asterisk runs the application on a channel that
+//! stays valid until it returns; strings passed in are NUL-terminated
 //! and copied by Asterisk unless a comment says otherwise.
 
+pub mod boundary;
 pub mod channel;
 pub mod database;
+pub mod dialplan;
 pub mod host;
 pub mod log;
 pub mod media;
-pub mod module;
+pub mod process;
 pub mod schedule;
 pub mod sound;
 pub mod text;

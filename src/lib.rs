@@ -1,12 +1,13 @@
 //! `app_authenticate_rs.so`: the dialplan application `Authenticate()` for
 //! Asterisk.
 //!
-//! One way through: the dialplan calls [`application`], which has
-//! `pinset` read the arguments and hold the conversation; [`asterisk`] is the
+//! [`module`] loads and unloads. One way through: the dialplan calls
+//! [`application`], which has `pinset` read the arguments and hold the conversation; [`asterisk`] is the
 //! channel that conversation is held on, and all else of Asterisk that is
 //! used. `unsafe` stands in [`asterisk`] and [`ffi`] alone.
 
 mod application;
 mod asterisk;
 mod ffi;
+mod module;
 mod one_time;

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::module::guard;
+use super::boundary::guard;
 use super::text::Text;
 use super::worker;
 use crate::ffi;

@@ -86,7 +86,7 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
     // SAFETY: the box that `start` made for this thread alone.
     let job = unsafe { Box::from_raw(data.cast::<Job>()) };
     let finished = Arc::clone(&job.finished);
-    super::module::guard((), job.work);
+    super::boundary::guard((), job.work);
     finished.store(true, Ordering::Release);
     // SAFETY: the reference `start` took. From here on the module may be
     // unloaded, which joins this thread first.

@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use crate::host::Heard;
 use crate::pin::Pin;
 use crate::prompt::Sound;
 use crate::source::Verdict;
@@ -38,6 +37,19 @@ pub enum Wait {
     /// The channel's time for each further key: 5 s unless `TIMEOUT(digit)`
     /// says otherwise, 2 s on a channel without a dialplan.
     NextKey,
+}
+
+/// What came of waiting for a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// One of `0`-`9`, `*`, `#`, `A`-`D`.
+    Key(u8),
+    /// The sound has ended ([`Wait::Sound`] only).
+    SoundEnded,
+    /// The time is up.
+    Silence,
+    /// Hung up, or somebody has redirected the call.
+    Gone,
 }
 
 /// `AUTHENTICATESTATUS`.

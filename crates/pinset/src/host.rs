@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::conversation::{Conversation, Event, Next, Opening, Plan, Settlement, Step, Wait};
+use crate::conversation::{
+    Conversation, Event, Heard, Next, Opening, Plan, Settlement, Step, Wait,
+};
 use crate::source::PinSource;
 
 /// How a sound took off.
@@ -14,19 +16,6 @@ pub enum Started {
     /// There is no such sound; it is skipped and never decides a call.
     Missing,
     /// The caller is no longer there for us.
-    Gone,
-}
-
-/// What came of waiting for a key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Heard {
-    /// One of `0`-`9`, `*`, `#`, `A`-`D`.
-    Key(u8),
-    /// The sound has ended ([`Wait::Sound`] only).
-    SoundEnded,
-    /// The time is up.
-    Silence,
-    /// Hung up, or somebody has redirected the call.
     Gone,
 }
 

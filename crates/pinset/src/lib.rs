@@ -17,7 +17,9 @@ pub mod prompt;
 pub mod source;
 
 pub use arguments::{Credential, Notice, Refusal, Request};
-pub use conversation::{Conversation, Event, Next, Opening, Plan, Settlement, Status, Step, Wait};
-pub use host::{run, Heard, Host, Started};
+pub use conversation::{
+    Conversation, Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait,
+};
+pub use host::{run, Host, Started};
 pub use pin::Pin;
 pub use source::{PinSource, Verdict};

@@ -1,0 +1,38 @@
+//! The running Asterisk: its version, and what is to be done when it ends.
+
+use std::ffi::CStr;
+use std::sync::OnceLock;
+
+use super::boundary::guard;
+use crate::ffi;
+
+/// Its version, `22.10.1`.
+pub fn version() -> String {
+    // SAFETY: a static string of Asterisk's.
+    let version = unsafe { CStr::from_ptr(ffi::ast_get_version()) };
+    version.to_string_lossy().into_owned()
+}
+
+static AT_EXIT: OnceLock<fn()> = OnceLock::new();
+
+/// Has `work` done when Asterisk ends, while its database is still open.
+pub fn at_exit(work: fn()) {
+    AT_EXIT.get_or_init(|| work);
+    // SAFETY: a function of ours, taken back by `forget_exit` before the code
+    // goes. Should Asterisk have no memory for it, the work is not done.
+    unsafe { ffi::ast_register_atexit(Some(exit)) };
+}
+
+/// Takes back [`at_exit`].
+pub fn forget_exit() {
+    // SAFETY: a function of ours, registered or not.
+    unsafe { ffi::ast_unregister_atexit(Some(exit)) };
+}
+
+extern "C" fn exit() {
+    guard((), || {
+        if let Some(work) = AT_EXIT.get() {
+            work();
+        }
+    });
+}

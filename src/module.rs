@@ -1,0 +1,120 @@
+//! Load, unload, reload: what the C shim hands on from Asterisk.
+
+use std::ffi::c_int;
+
+use crate::asterisk::boundary::{forget_panics, guard, log_panics};
+use crate::asterisk::log::log;
+use crate::asterisk::{dialplan, log as logger, process, sound, worker};
+use crate::{application, one_time};
+
+/// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
+const LOADED: c_int = 0;
+const DECLINED: c_int = 1;
+
+/// `authrs-built-for:MAJOR:SUM`: the Asterisk whose headers this was built
+/// with. `packaging/install.sh` looks for it in the module's file.
+const BUILT_FOR: &str = env!("AUTHRS_BUILT_FOR");
+
+/// Loads the module. Whatever is wrong, it declines: a failure at boot would
+/// end Asterisk. The application is registered last, so that nothing is left
+/// of a load that failed.
+#[no_mangle]
+extern "C" fn authrs_load() -> c_int {
+    log_panics();
+    let loaded = guard(false, || {
+        if !fits() || is_taken() {
+            return false;
+        }
+        one_time::start();
+        process::at_exit(one_time::stop);
+        dialplan::register(application::authenticate)
+    });
+    if loaded {
+        LOADED
+    } else {
+        guard((), clear);
+        DECLINED
+    }
+}
+
+/// Whether this Asterisk is of the version we were built for. The build sum,
+/// which Asterisk has compared before, is the same in all of them.
+fn fits() -> bool {
+    let running = process::version();
+    // The black box keeps the text whole in the module's file.
+    let built_for = std::hint::black_box(BUILT_FOR).split(':').nth(1);
+    let fits = built_for.is_some() && major(&running) == built_for;
+    if !fits {
+        log!(
+            Error,
+            "built for Asterisk {}, this is Asterisk {running}: not loaded",
+            built_for.unwrap_or_default()
+        );
+    }
+    fits
+}
+
+/// The major version in `22.10.1`, `certified-20.7-cert3`, `GIT-22-1a2b3c`.
+fn major(version: &str) -> Option<&str> {
+    let number = ["certified-", "certified/", "GIT-"]
+        .iter()
+        .find_map(|prefix| version.strip_prefix(prefix))
+        .unwrap_or(version);
+    let end = number
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(number.len());
+    number.get(..end).filter(|digits| !digits.is_empty())
+}
+
+fn is_taken() -> bool {
+    let taken = dialplan::is_taken();
+    if taken {
+        log!(
+            Error,
+            "there is an Authenticate already: put 'noload = app_authenticate.so' into modules.conf"
+        );
+    }
+    taken
+}
+
+/// Unloads the module, unless a call is inside or a download runs.
+#[no_mangle]
+extern "C" fn authrs_unload() -> c_int {
+    guard(-1, || {
+        if is_busy() {
+            return -1;
+        }
+        dialplan::unregister();
+        // A call may have come in since we looked; no other can any more.
+        if is_busy() && dialplan::register(application::authenticate) {
+            return -1;
+        }
+        clear();
+        0
+    })
+}
+
+fn is_busy() -> bool {
+    dialplan::has_calls() || worker::any()
+}
+
+/// Leaves no thread, no memory and no hook behind.
+fn clear() {
+    process::forget_exit();
+    one_time::stop();
+    worker::join_all();
+    sound::forget();
+    logger::forget();
+    forget_panics();
+}
+
+/// Nothing is configured yet; what was said once may be said again, and
+/// missing sounds are warned about anew.
+#[no_mangle]
+extern "C" fn authrs_reload() -> c_int {
+    guard(-1, || {
+        sound::forget();
+        logger::forget();
+        0
+    })
+}
