@@ -1,10 +1,10 @@
 //! `app_authenticate_rs.so`: the dialplan application `Authenticate()` for
 //! Asterisk.
 //!
-//! [`module`] loads and unloads. One way through: the dialplan calls
-//! [`application`], which has `pinset` read the arguments and hold the conversation; [`asterisk`] is the
+//! `module` loads and unloads. One way through: the dialplan calls
+//! `application`, which has `pinset` read the arguments and hold the conversation; `asterisk` is the
 //! channel that conversation is held on, and all else of Asterisk that is
-//! used. `unsafe` stands in [`asterisk`] and [`ffi`] alone.
+//! used. `unsafe` stands in `asterisk` and `ffi` alone.
 
 mod application;
 mod asterisk;
