@@ -2,9 +2,10 @@
 //! Asterisk.
 //!
 //! `module` loads and unloads. One way through: the dialplan calls
-//! `application`, which has `pinset` read the arguments and hold the conversation; `asterisk` is the
-//! channel that conversation is held on, and all else of Asterisk that is
-//! used. `unsafe` stands in `asterisk` and `ffi` alone.
+//! `application`, which has `pinset` read the arguments and hold the
+//! conversation; `asterisk` is the channel that conversation is held on, and
+//! all else of Asterisk that is used. `unsafe` stands in `asterisk` and `ffi`
+//! alone.
 
 mod application;
 mod asterisk;
