@@ -86,7 +86,8 @@ extern "C" fn authrs_unload() -> c_int {
         }
         dialplan::unregister();
         // A call may have come in since we looked; no other can any more.
-        if is_busy() && dialplan::register(application::authenticate) {
+        if is_busy() {
+            dialplan::register(application::authenticate);
             return -1;
         }
         clear();
