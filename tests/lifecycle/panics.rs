@@ -54,8 +54,8 @@ fn a_panic_refuses_its_own_call_and_no_other() {
 #[test]
 fn the_module_that_is_installed_has_no_such_word() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
-        let report = pbx.call(&Call::new("panic!,c").keys("1# 2# 3#"))?;
-        ensure!(report.outcome == Outcome::Continued, "{report:#?}");
+        let report = pbx.call(&Call::new("panic!").keys("1# 2# 3#"))?;
+        ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
         ensure!(report.status() == "FAILURE", "{report:#?}");
         ensure!(!pbx.log()?.contains("internal error"));
         Ok(())
