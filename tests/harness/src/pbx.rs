@@ -257,6 +257,8 @@ impl Pbx {
         // Bytes that are not UTF-8 can be in an account code.
         let bytes = fs::read(path)?;
         let text = String::from_utf8_lossy(&bytes);
+        // A row may be being written: only ended ones count.
+        let text = text.rsplit_once('\n').map_or("", |(rows, _)| rows);
         csv::ReaderBuilder::new()
             .has_headers(false)
             .from_reader(text.as_bytes())
