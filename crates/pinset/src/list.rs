@@ -4,8 +4,10 @@
 //! file is read (hazards B, X). What a line means is in `docs/pin-lists.md`.
 
 mod file;
+mod line;
 mod lines;
 mod md5;
 mod plain;
 
-pub use file::{FileSource, Format, Report};
+pub use file::{open, FileSource, Report};
+pub use line::{read, Fault, Format, Gives, Line};

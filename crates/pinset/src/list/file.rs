@@ -11,21 +11,13 @@ use std::time::{Duration, SystemTime};
 
 use subtle::ConstantTimeEq;
 
-use super::{lines, md5, plain};
+use super::line::{read, Format, Gives};
+use super::md5;
 use crate::pin::Pin;
 use crate::source::{PinSource, Verdict};
 
 /// An unended last line counts once nobody has written for this long.
 const STILL: Duration = Duration::from_secs(1);
-
-/// What the lines of a list are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
-    /// One PIN a line.
-    Plain,
-    /// `account:md5` a line.
-    Md5,
-}
 
 /// Something the administrator should hear of a list. None holds a PIN.
 #[derive(Debug)]
@@ -75,23 +67,14 @@ impl<R: FnMut(Report)> FileSource<R> {
         let settled = is_still(&list)?;
         let wanted = md5::digest(pin);
         let mut broken = Vec::new();
-        let right = lines::find(BufReader::new(list), settled, |(number, text)| {
-            let look = match (text, self.format) {
-                (Some(b""), _) => return None,
-                (Some(text), Format::Plain) => match plain::look(text, pin) {
-                    plain::Look::Match => return Some(None),
-                    plain::Look::Other => return None,
-                    plain::Look::Broken => None,
-                },
-                (Some(text), Format::Md5) => md5::parse(text),
-                (None, _) => None,
-            };
-            match look {
-                Some((account, hash)) if hash.ct_eq(&wanted).into() => {
+        let right = read(BufReader::new(list), self.format, settled, |line| {
+            match line.gives {
+                Gives::Pin(text) if pin.is(text) => return Some(None),
+                Gives::Account(account, hash) if hash.ct_eq(&wanted).into() => {
                     return Some(Some(account.to_vec()));
                 }
-                Some(_) => {}
-                None => broken.push(number),
+                Gives::Nobody(_) => broken.push(line.number),
+                Gives::Blank | Gives::Pin(_) | Gives::Account(..) => {}
             }
             None
         })?;
@@ -121,7 +104,7 @@ impl<R: FnMut(Report)> PinSource for FileSource<R> {
 
 /// Opens a regular file; a link is followed. A FIFO's or a device's `open`
 /// must not block either, hence `O_NONBLOCK`.
-fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)

@@ -7,9 +7,16 @@ use std::io::{self, BufRead};
 /// and for the file names that `md5sum` prints.
 const LONGEST: usize = 1024;
 
-/// One line: its number from 1, and its text without line end, byte order
-/// mark and surrounding blanks; `None` if it is longer than [`LONGEST`].
-pub type Line<'a> = (u64, Option<&'a [u8]>);
+/// One line as it stands in the list.
+pub struct Raw<'a> {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its text without line end, byte order mark and surrounding blanks;
+    /// `None` if it is longer than [`LONGEST`].
+    pub text: Option<&'a [u8]>,
+    /// Whether it has a line end.
+    pub ended: bool,
+}
 
 /// Calls `look` with each line until it returns something.
 ///
@@ -18,7 +25,7 @@ pub type Line<'a> = (u64, Option<&'a [u8]>);
 pub fn find<T>(
     mut list: impl BufRead,
     settled: bool,
-    mut look: impl FnMut(Line<'_>) -> Option<T>,
+    mut look: impl FnMut(Raw<'_>) -> Option<T>,
 ) -> io::Result<Option<T>> {
     let mut line = Vec::new();
     let mut number = 0;
@@ -55,7 +62,11 @@ pub fn find<T>(
         } else {
             &line
         };
-        let found = look((number, (!long).then(|| text.trim_ascii())));
+        let found = look(Raw {
+            number,
+            text: (!long).then(|| text.trim_ascii()),
+            ended,
+        });
         if found.is_some() || !ended {
             return Ok(found);
         }
@@ -70,9 +81,9 @@ mod tests {
         let mut lines = Vec::new();
         // A tiny buffer, so that lines span blocks.
         let list = io::BufReader::with_capacity(3, list);
-        let end = find(list, settled, |(number, text)| {
-            let text = text.map(|t| String::from_utf8_lossy(t).into_owned());
-            lines.push((number, text));
+        let end = find(list, settled, |line| {
+            let text = line.text.map(|t| String::from_utf8_lossy(t).into_owned());
+            lines.push((line.number, text));
             None::<()>
         });
         assert!(matches!(end, Ok(None)));
@@ -112,9 +123,9 @@ mod tests {
     #[test]
     fn stops_at_what_is_found() {
         let mut looked = 0;
-        let found = find(&b"1\n2\n3\n"[..], true, |(_, text)| {
+        let found = find(&b"1\n2\n3\n"[..], true, |line| {
             looked += 1;
-            (text == Some(b"2")).then_some("two")
+            (line.text == Some(b"2")).then_some("two")
         });
         assert!(matches!(found, Ok(Some("two"))));
         assert_eq!(looked, 2);

@@ -2,6 +2,7 @@
 
 use ::md5::{Digest, Md5};
 
+use super::line::Fault;
 use crate::pin::Pin;
 
 /// The MD5 of nothing, which an empty shell variable leaves in a list.
@@ -14,15 +15,28 @@ pub fn digest(pin: &Pin) -> [u8; 16] {
     Md5::digest(pin.as_bytes()).into()
 }
 
-/// Reads a line: `None` if it gives nobody a PIN, which is the case without
-/// an account, without exactly one MD5 behind the first `:` (what `md5sum`
-/// prints behind it is passed over), or with the MD5 of nothing.
-pub fn parse(line: &[u8]) -> Option<(&[u8], [u8; 16])> {
-    let colon = memchr::memchr(b':', line)?;
-    let account = line.get(..colon)?.trim_ascii();
-    let hash = line.get(colon + 1..)?.trim_ascii_start();
-    let (hex, rest) = hash.split_at_checked(32)?;
-    let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
+/// Reads a line: the account, and the MD5 behind the first `:`. What `md5sum`
+/// prints behind it is passed over.
+pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), Fault> {
+    let colon = memchr::memchr(b':', line).ok_or(Fault::NoColon)?;
+    let (account, rest) = line.split_at(colon);
+    let account = account.trim_ascii();
+    let digest = rest
+        .get(1..)
+        .and_then(|rest| hex(rest.trim_ascii_start()))
+        .ok_or(Fault::NoDigest)?;
+    if digest == OF_NOTHING {
+        Err(Fault::DigestOfNothing)
+    } else if account.is_empty() {
+        Err(Fault::NoAccount)
+    } else {
+        Ok((account, digest))
+    }
+}
+
+/// The MD5 that `text` begins with, if it ends there or a blank follows.
+fn hex(text: &[u8]) -> Option<[u8; 16]> {
+    let (hex, rest) = text.split_at_checked(32)?;
     let mut digest = [0; 16];
     for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
         *byte = pair.iter().try_fold(0, |sum, c| {
@@ -30,7 +44,8 @@ pub fn parse(line: &[u8]) -> Option<(&[u8], [u8; 16])> {
             Some(sum << 4 | digit as u8)
         })?;
     }
-    (!account.is_empty() && ends && digest != OF_NOTHING).then_some((account, digest))
+    let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
+    ends.then_some(digest)
 }
 
 #[cfg(test)]
@@ -39,12 +54,12 @@ mod tests {
 
     const MD5_OF_1234: &str = "81dc9bdb52d04dc20036dbd8313ed055";
 
-    fn account_of(line: &str) -> Option<String> {
+    fn account_of(line: &str) -> Result<String, Fault> {
         let mut pin = Pin::new();
         b"1234".iter().for_each(|key| pin.push(*key));
         let (account, hash) = parse(line.as_bytes())?;
         assert_eq!(hash, digest(&pin));
-        Some(String::from_utf8_lossy(account).into_owned())
+        Ok(String::from_utf8_lossy(account).into_owned())
     }
 
     #[test]
@@ -57,24 +72,26 @@ mod tests {
             format!("alice :{MD5_OF_1234}  -"),
             format!("alice:{MD5_OF_1234} *pin.txt"),
         ] {
-            assert_eq!(account_of(&line).as_deref(), Some("alice"), "{line}");
+            assert_eq!(account_of(&line).as_deref(), Ok("alice"), "{line}");
         }
     }
 
     #[test]
     fn lines_that_give_none() {
-        for line in [
-            String::new(),
-            MD5_OF_1234.to_owned(),
-            format!(":{MD5_OF_1234}"),
-            format!("  :{MD5_OF_1234}"),
-            format!("a:b:{MD5_OF_1234}"),
-            format!("alice:{}", &MD5_OF_1234[1..]),
-            format!("alice:{MD5_OF_1234}0"),
-            format!("alice:{}g", &MD5_OF_1234[1..]),
-            "alice:d41d8cd98f00b204e9800998ecf8427e".to_owned(),
+        let of_nothing = "d41d8cd98f00b204e9800998ecf8427e";
+        for (line, fault) in [
+            (MD5_OF_1234.to_owned(), Fault::NoColon),
+            (format!(":{MD5_OF_1234}"), Fault::NoAccount),
+            (format!("  :{MD5_OF_1234}"), Fault::NoAccount),
+            ("alice:".to_owned(), Fault::NoDigest),
+            (format!("a:b:{MD5_OF_1234}"), Fault::NoDigest),
+            (format!("alice:{}", &MD5_OF_1234[1..]), Fault::NoDigest),
+            (format!("alice:{MD5_OF_1234}0"), Fault::NoDigest),
+            (format!("alice:{}g", &MD5_OF_1234[1..]), Fault::NoDigest),
+            (format!("alice:{of_nothing}"), Fault::DigestOfNothing),
+            (format!(":{of_nothing}"), Fault::DigestOfNothing),
         ] {
-            assert_eq!(account_of(&line), None, "{line}");
+            assert_eq!(account_of(&line), Err(fault), "{line}");
         }
     }
 }

@@ -1,25 +1,18 @@
 //! One PIN a line.
 
-use crate::pin::{is_key, Pin, MAX_DIGITS};
+use super::line::Fault;
+use crate::pin::{is_key, MAX_DIGITS};
 
-/// What a line is to an entry.
-pub enum Look {
-    /// The entry's PIN.
-    Match,
-    /// Another PIN, or blank.
-    Other,
-    /// No PIN at all: nobody can key it.
-    Broken,
-}
-
-/// Compares a line with an entry.
-pub fn look(line: &[u8], pin: &Pin) -> Look {
-    if pin.is(line) {
-        Look::Match
-    } else if line.len() <= MAX_DIGITS && line.iter().all(|key| is_key(*key)) {
-        Look::Other
+/// Reads a line that is not blank: the PIN it gives.
+pub fn parse(line: &[u8]) -> Result<&[u8], Fault> {
+    if line.contains(&0) {
+        Err(Fault::Nul)
+    } else if line.len() > MAX_DIGITS {
+        Err(Fault::TooLong)
+    } else if line.iter().all(|key| is_key(*key)) {
+        Ok(line)
     } else {
-        Look::Broken
+        Err(Fault::NotKeyable)
     }
 }
 
@@ -29,15 +22,13 @@ mod tests {
 
     #[test]
     fn lines() {
-        let mut pin = Pin::new();
-        b"1234".iter().for_each(|key| pin.push(*key));
-        assert!(matches!(look(b"1234", &pin), Look::Match));
-        assert!(matches!(look(b"12345", &pin), Look::Other));
-        assert!(matches!(look(b"", &pin), Look::Other));
-        assert!(matches!(look(b"secret", &pin), Look::Broken));
-        assert!(matches!(look(b"12#34", &pin), Look::Broken));
-        assert!(matches!(look(b"12\x0034", &pin), Look::Broken));
-        assert!(matches!(look(&[b'1'; 255], &pin), Look::Broken));
-        assert!(matches!(look(b"", &Pin::new()), Look::Other));
+        assert_eq!(parse(b"1234"), Ok(&b"1234"[..]));
+        assert_eq!(parse(b"*12AD"), Ok(&b"*12AD"[..]));
+        assert_eq!(parse(&[b'1'; 254]), Ok(&[b'1'; 254][..]));
+        assert_eq!(parse(b"secret"), Err(Fault::NotKeyable));
+        assert_eq!(parse(b"12#34"), Err(Fault::NotKeyable));
+        assert_eq!(parse(b"12 34"), Err(Fault::NotKeyable));
+        assert_eq!(parse(b"12\x0034"), Err(Fault::Nul));
+        assert_eq!(parse(&[b'1'; 255]), Err(Fault::TooLong));
     }
 }
