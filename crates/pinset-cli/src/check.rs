@@ -1,0 +1,248 @@
+//! Reads a list and says what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Seek};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pinset::list::{open, read, Fault, Format, Gives};
+
+use crate::digests::{self, Finding};
+use crate::index::{Index, Key};
+use crate::odds::{Alphabet, Odds};
+use crate::report::{Broken, Duplicate, Findings, List, Reason, Report, Verdict, Weak};
+use crate::weak::weakness;
+
+/// A list of so many bytes takes long enough for a progress bar.
+const LARGE: u64 = 16 << 20;
+
+/// The right of everybody to write.
+const OTHERS_WRITE: u32 = 0o002;
+
+/// Checks the list at `path`, whose format is found out unless it is given.
+/// `show` lines of each kind are named.
+pub fn check(path: &Path, format: Option<Format>, show: usize) -> Report {
+    let file = path.display().to_string();
+    match examine(path, format, show) {
+        Ok(list) => Report {
+            file,
+            verdict: list.verdict(),
+            error: None,
+            list: Some(list),
+        },
+        Err(error) => Report {
+            file,
+            verdict: Verdict::Broken,
+            error: Some(error.to_string()),
+            list: None,
+        },
+    }
+}
+
+fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List> {
+    let mut file = open(path)?;
+    let about = file.metadata()?;
+    let format = match format {
+        Some(format) => format,
+        None => {
+            let format = sniff(&file)?;
+            file.rewind()?;
+            format
+        }
+    };
+    let bar = progress(about.len());
+    let seen = Seen::read(BufReader::new(bar.wrap_read(&file)), format, show);
+    bar.set_message("sorting");
+    let list = seen.map(|seen| {
+        let mut list = seen.judge(format, show);
+        list.world_writable = about.permissions().mode() & OTHERS_WRITE != 0;
+        list
+    });
+    bar.finish_and_clear();
+    list
+}
+
+/// md5 if the first line that is not blank has an MD5 behind its first `:`.
+fn sniff(file: &File) -> io::Result<Format> {
+    let first = read(BufReader::new(file), Format::Md5, true, |line| {
+        match line.gives {
+            Gives::Blank => None,
+            Gives::Account(..) | Gives::Nobody(Fault::NoAccount | Fault::DigestOfNothing) => {
+                Some(Format::Md5)
+            }
+            Gives::Nobody(_) | Gives::Pin(_) => Some(Format::Plain),
+        }
+    })?;
+    Ok(first.unwrap_or(Format::Plain))
+}
+
+/// A bar on standard error, if that is a terminal and the list is large.
+fn progress(bytes: u64) -> ProgressBar {
+    if bytes < LARGE {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(bytes).with_message("reading");
+    match ProgressStyle::with_template("{msg} {wide_bar} {percent}%") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// What reading a list once tells.
+struct Seen {
+    pins: Vec<(Key, u64)>,
+    broken: Findings<Broken>,
+    weak: Findings<Weak>,
+    alphabet: Alphabet,
+    unended: bool,
+}
+
+impl Seen {
+    fn read(list: impl BufRead, format: Format, show: usize) -> io::Result<Self> {
+        let mut seen = Self {
+            pins: Vec::new(),
+            broken: Findings::new(show),
+            weak: Findings::new(show),
+            alphabet: Alphabet::default(),
+            unended: false,
+        };
+        // As if nobody had written to it for long: an unended line counts.
+        read(list, format, true, |line| {
+            let number = line.number;
+            seen.unended = !line.ended && !matches!(line.gives, Gives::Blank);
+            match line.gives {
+                Gives::Blank => {}
+                Gives::Pin(pin) => {
+                    seen.pins.push((Key::of_pin(pin), number));
+                    seen.alphabet.add(pin);
+                    if let Some(reason) = weakness(pin) {
+                        seen.weak.add(Weak {
+                            line: number,
+                            reason,
+                        });
+                    }
+                }
+                Gives::Account(_, digest) => seen.pins.push((Key::of_digest(digest), number)),
+                Gives::Nobody(fault) => seen.broken.add(Broken {
+                    line: number,
+                    reason: Reason::Fault(fault),
+                }),
+            }
+            None::<()>
+        })?;
+        Ok(seen)
+    }
+
+    fn judge(self, format: Format, show: usize) -> List {
+        let Self {
+            pins,
+            mut broken,
+            mut weak,
+            alphabet,
+            unended,
+        } = self;
+        let mut entries = pins.len() as u64;
+        let index = Index::new(pins);
+        let plain = format == Format::Plain;
+        if !plain {
+            digests::search(&index, |line, finding| match finding {
+                Finding::Weak(reason) => weak.add(Weak { line, reason }),
+                Finding::LineEnd => {
+                    entries -= 1;
+                    broken.add(Broken {
+                        line,
+                        reason: Reason::LineEnd,
+                    });
+                }
+            });
+        }
+        let mut duplicates = Findings::new(show);
+        let mut lengths = BTreeMap::new();
+        for group in index.groups() {
+            let Some(((key, first), others)) = group.split_first() else {
+                continue;
+            };
+            if let (true, Some(length)) = (plain, key.length()) {
+                *lengths.entry(length).or_insert(0) += 1;
+            }
+            for (_, line) in others {
+                duplicates.add(Duplicate {
+                    line: *line,
+                    first: *first,
+                });
+            }
+        }
+        broken.settle();
+        weak.settle();
+        duplicates.settle();
+        List {
+            format: if plain { "plain" } else { "md5" },
+            entries,
+            broken,
+            duplicates,
+            weak,
+            alphabet: plain.then(|| alphabet.name()),
+            odds: lengths
+                .into_iter()
+                .map(|(length, pins)| Odds::new(length, pins, alphabet.size()))
+                .collect(),
+            unended,
+            empty: entries == 0,
+            world_writable: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn judged(list: &str, format: Format) -> List {
+        let seen = Seen::read(list.as_bytes(), format, usize::MAX);
+        seen.expect("read").judge(format, usize::MAX)
+    }
+
+    #[test]
+    fn duplicates_name_the_first_line() {
+        let list = judged("8364\n7295\n8364\n\n8364 \n08364\n", Format::Plain);
+        let found: Vec<_> = list
+            .duplicates
+            .lines
+            .iter()
+            .map(|d| (d.line, d.first))
+            .collect();
+        assert_eq!(found, [(3, 1), (5, 1)]);
+        // The odds do not count them twice.
+        assert_eq!(list.odds, [Odds::new(4, 2, 10), Odds::new(5, 1, 10)]);
+        assert_eq!(list.entries, 5);
+    }
+
+    #[test]
+    fn the_last_line_end() {
+        for (list, unended) in [
+            ("8364\n", false),
+            ("8364", true),
+            ("8364\n  ", false),
+            ("", false),
+        ] {
+            assert_eq!(judged(list, Format::Plain).unended, unended, "{list:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_counted_once(
+            lines in prop::collection::vec("[0-9*A-D]{0,6}|[a-z:]{1,3}", 0..40)
+        ) {
+            let list = judged(&lines.join("\n"), Format::Plain);
+            let blank = lines.iter().filter(|line| line.is_empty()).count() as u64;
+            let different: u64 = list.odds.iter().map(|odds| odds.pins).sum();
+            prop_assert_eq!(list.entries + list.broken.count + blank, lines.len() as u64);
+            prop_assert_eq!(different + list.duplicates.count, list.entries);
+            prop_assert_eq!(list.empty, list.entries == 0);
+        }
+    }
+}

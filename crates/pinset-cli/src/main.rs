@@ -1,0 +1,131 @@
+//! `pinset`: looks after the PIN lists of `Authenticate()`.
+#![forbid(unsafe_code)]
+
+mod check;
+mod digests;
+mod index;
+mod odds;
+mod report;
+mod text;
+mod weak;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use pinset::list::Format;
+
+use report::{Reports, Verdict};
+
+/// The exit code of a wrong command line, or when nothing can be written.
+const FAILED: u8 = 3;
+
+/// Looks after the PIN lists of Authenticate().
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(Check),
+}
+
+/// Reads PIN lists as the module would, and tells what is wrong with them.
+///
+/// Lines are named by number. No PIN and no line of a list is ever printed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Weak PINs: the same keys over and over, runs (up or down by one or two), years
+from 1900 to 2099, dates of eight digits, and those that everybody tries. In an
+md5 list, those of up to six digits are found, and every PIN of up to six
+digits whose MD5 was taken with a line end (echo without -n).
+
+Odds: as if every PIN of a length were equally likely to be guessed. A warning
+comes where, at three tries a call, fewer than 10000 calls let every second
+fraudster in. Of an md5 list the lengths are not known, so there are no odds.
+
+Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, odds, a last line
+without an end, an empty list, one that everybody may write to; 2 broken lines,
+or a list that can't be read; 3 a wrong command line. Of several lists, the
+worst.")]
+struct Check {
+    /// The lists
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What the lists are; auto: md5 if the first line that is not blank looks
+    /// like account:md5
+    #[arg(long, value_enum, default_value_t)]
+    format: Wanted,
+    /// Print JSON (the fields are in docs/pin-lists.md)
+    #[arg(long)]
+    json: bool,
+    /// How many lines of each kind are named; all are counted
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    show: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Wanted {
+    Plain,
+    Md5,
+    #[default]
+    Auto,
+}
+
+impl Wanted {
+    fn format(self) -> Option<Format> {
+        match self {
+            Self::Plain => Some(Format::Plain),
+            Self::Md5 => Some(Format::Md5),
+            Self::Auto => None,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { FAILED } else { 0 };
+            // Nobody is left to tell if this can't be written.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let Command::Check(check) = arguments.command;
+    match run(&check) {
+        Ok(verdict) => ExitCode::from(verdict.exit_code()),
+        Err(error) => {
+            // A closed pipe is the reader's will.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = writeln!(io::stderr(), "pinset: {error}");
+            }
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(arguments: &Check) -> io::Result<Verdict> {
+    let mut out = io::stdout().lock();
+    let mut reports = Vec::new();
+    let mut worst = Verdict::Clean;
+    for path in &arguments.files {
+        let report = check::check(path, arguments.format.format(), arguments.show);
+        worst = worst.max(report.verdict);
+        if arguments.json {
+            reports.push(report);
+        } else {
+            write!(out, "{report}")?;
+        }
+    }
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &Reports::new(worst, reports))?;
+        writeln!(out)?;
+    }
+    out.flush()?;
+    Ok(worst)
+}

@@ -1,0 +1,275 @@
+//! What is said of a list. The names of the fields are those of the JSON,
+//! and are promised in `docs/pin-lists.md`. None holds a PIN.
+
+use std::fmt;
+
+use pinset::list::Fault;
+use serde::{Serialize, Serializer};
+
+use crate::odds::Odds;
+use crate::weak::Weakness;
+
+/// How a list fares; the worst comes last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Clean,
+    Warnings,
+    Broken,
+}
+
+impl Verdict {
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Warnings => 1,
+            Self::Broken => 2,
+        }
+    }
+}
+
+/// All lists of one command line.
+#[derive(Serialize)]
+pub struct Reports {
+    verdict: Verdict,
+    exit_code: u8,
+    files: Vec<Report>,
+}
+
+impl Reports {
+    pub fn new(verdict: Verdict, files: Vec<Report>) -> Self {
+        Self {
+            verdict,
+            exit_code: verdict.exit_code(),
+            files,
+        }
+    }
+}
+
+/// One list.
+#[derive(Serialize)]
+pub struct Report {
+    pub file: String,
+    pub verdict: Verdict,
+    /// Why it can't be read.
+    pub error: Option<String>,
+    /// What is in it, if it can.
+    pub list: Option<List>,
+}
+
+/// A list that can be read.
+#[derive(Serialize)]
+pub struct List {
+    pub format: &'static str,
+    /// Lines that give somebody a PIN.
+    pub entries: u64,
+    pub broken: Findings<Broken>,
+    pub duplicates: Findings<Duplicate>,
+    pub weak: Findings<Weak>,
+    /// Of plain lists: the keys that a guess is made of.
+    pub alphabet: Option<&'static str>,
+    pub odds: Vec<Odds>,
+    pub unended: bool,
+    pub empty: bool,
+    pub world_writable: bool,
+}
+
+impl List {
+    pub fn verdict(&self) -> Verdict {
+        if self.broken.count > 0 {
+            Verdict::Broken
+        } else if self.unended
+            || self.empty
+            || self.world_writable
+            || self.duplicates.count > 0
+            || self.weak.count > 0
+            || self.odds.iter().any(|odds| odds.practical)
+        {
+            Verdict::Warnings
+        } else {
+            Verdict::Clean
+        }
+    }
+}
+
+/// Something about one line.
+pub trait AtLine {
+    fn line(&self) -> u64;
+}
+
+/// A line that gives nobody a PIN.
+#[derive(Serialize)]
+pub struct Broken {
+    pub line: u64,
+    pub reason: Reason,
+}
+
+/// A line whose PIN an earlier one has.
+#[derive(Serialize)]
+pub struct Duplicate {
+    pub line: u64,
+    pub first: u64,
+}
+
+/// A line whose PIN is tried before all others.
+#[derive(Serialize)]
+pub struct Weak {
+    pub line: u64,
+    pub reason: Weakness,
+}
+
+impl AtLine for Broken {
+    fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl AtLine for Duplicate {
+    fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl AtLine for Weak {
+    fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+/// Why a line gives nobody a PIN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// The module says so.
+    Fault(Fault),
+    /// The module can't know: the MD5 of digits and a line end, which nobody
+    /// can key.
+    LineEnd,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fault(Fault::TooLong) => "too_long",
+            Self::Fault(Fault::Nul) => "nul",
+            Self::Fault(Fault::NotKeyable) => "not_keyable",
+            Self::Fault(Fault::NoColon) => "no_colon",
+            Self::Fault(Fault::NoAccount) => "no_account",
+            Self::Fault(Fault::NoDigest) => "no_digest",
+            Self::Fault(Fault::DigestOfNothing) => "digest_of_nothing",
+            Self::LineEnd => "digest_with_line_end",
+        }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::LineEnd => {
+                f.write_str("its MD5 is that of digits and a line end (echo without -n)")
+            }
+        }
+    }
+}
+
+/// All findings are counted, the first lines are kept: a list of millions may
+/// have millions of them, in any order.
+#[derive(Serialize)]
+pub struct Findings<T> {
+    pub count: u64,
+    pub lines: Vec<T>,
+    #[serde(skip)]
+    most: usize,
+}
+
+impl<T: AtLine> Findings<T> {
+    pub fn new(most: usize) -> Self {
+        Self {
+            count: 0,
+            lines: Vec::new(),
+            most,
+        }
+    }
+
+    pub fn add(&mut self, finding: T) {
+        self.count += 1;
+        self.lines.push(finding);
+        // Not each time: sorting twice as many half as often is cheap.
+        if self.lines.len() >= self.most.saturating_mul(2).max(64) {
+            self.settle();
+        }
+    }
+
+    /// Leaves the first lines, in order. To be called when all are in.
+    pub fn settle(&mut self) {
+        self.lines.sort_unstable_by_key(T::line);
+        self.lines.truncate(self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn findings_keep_the_first_lines(lines: Vec<u64>, most in 0usize..100) {
+            let mut findings = Findings::new(most);
+            for line in &lines {
+                findings.add(Duplicate { line: *line, first: 0 });
+            }
+            findings.settle();
+            let mut wanted = lines.clone();
+            wanted.sort_unstable();
+            wanted.truncate(most);
+            let kept: Vec<u64> = findings.lines.iter().map(AtLine::line).collect();
+            prop_assert_eq!(findings.count, lines.len() as u64);
+            prop_assert_eq!(kept, wanted);
+        }
+    }
+
+    #[test]
+    fn verdicts_by_what_is_found() {
+        type Change = fn(&mut List);
+        let clean = || List {
+            format: "plain",
+            entries: 1,
+            broken: Findings::new(1),
+            duplicates: Findings::new(1),
+            weak: Findings::new(1),
+            alphabet: None,
+            odds: Vec::new(),
+            unended: false,
+            empty: false,
+            world_writable: false,
+        };
+        let changes: [(Change, Verdict); 8] = [
+            (|_| {}, Verdict::Clean),
+            (|list| list.unended = true, Verdict::Warnings),
+            (|list| list.empty = true, Verdict::Warnings),
+            (|list| list.world_writable = true, Verdict::Warnings),
+            (|list| list.duplicates.count = 1, Verdict::Warnings),
+            (|list| list.weak.count = 1, Verdict::Warnings),
+            (
+                |list| list.odds.push(Odds::new(4, 1, 10)),
+                Verdict::Warnings,
+            ),
+            (|list| list.broken.count = 1, Verdict::Broken),
+        ];
+        for (number, (change, verdict)) in changes.iter().enumerate() {
+            let mut list = clean();
+            change(&mut list);
+            assert_eq!(list.verdict(), *verdict, "change {number}");
+        }
+        let mut list = clean();
+        list.odds.push(Odds::new(8, 1, 10));
+        assert_eq!(list.verdict(), Verdict::Clean);
+    }
+}
