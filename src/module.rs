@@ -81,22 +81,12 @@ fn is_taken() -> bool {
 #[no_mangle]
 extern "C" fn authrs_unload() -> c_int {
     guard(-1, || {
-        if is_busy() {
-            return -1;
-        }
-        dialplan::unregister();
-        // A call may have come in since we looked; no other can any more.
-        if is_busy() {
-            dialplan::register(application::authenticate);
+        if dialplan::has_calls() || worker::any() || !dialplan::withdraw() {
             return -1;
         }
         clear();
         0
     })
-}
-
-fn is_busy() -> bool {
-    dialplan::has_calls() || worker::any()
 }
 
 /// Leaves no thread, no memory and no hook behind.

@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use pinset::Next;
 
@@ -48,11 +49,45 @@ pub fn register(run: Application) -> bool {
     }
 }
 
-/// Takes back [`register`]. Asterisk goes by the name alone, so only for who
-/// has registered it.
-pub fn unregister() {
-    // SAFETY: a static name.
+/// How long a call may take from the dialplan's look-up of the application to
+/// the application itself. It is some tens of microseconds of work.
+const ON_THE_WAY: Duration = Duration::from_millis(50);
+
+/// Takes back [`register`], unless a call is inside: then false.
+///
+/// A call that has looked the application up and is on its way is counted
+/// nowhere yet, and Asterisk frees under it what it has looked up, and with a
+/// stock module the code as well. So nobody may look anything up while we wait
+/// for who is on the way to arrive.
+pub fn withdraw() -> bool {
+    let _still = Still::new();
+    std::thread::sleep(ON_THE_WAY);
+    if has_calls() {
+        return false;
+    }
+    // SAFETY: a static name, ours since `register`; Asterisk goes by the name
+    // alone. It takes the lock that we hold anew, which it may.
     unsafe { ffi::ast_unregister_application(APPLICATION.as_ptr()) };
+    true
+}
+
+/// The dialplan stands still: no call looks up its next step.
+struct Still;
+
+impl Still {
+    fn new() -> Self {
+        // SAFETY: Asterisk's lock on its contexts, which is recursive, taken
+        // by its own unregistering in the same order behind the module list.
+        unsafe { ffi::ast_wrlock_contexts() };
+        Self
+    }
+}
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        // SAFETY: taken by this thread in `new`.
+        unsafe { ffi::ast_unlock_contexts() };
+    }
 }
 
 /// Whether any call is inside the application.

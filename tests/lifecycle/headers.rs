@@ -7,10 +7,10 @@ use anyhow::{ensure, Context, Result};
 use harness::{workspace, Module, Pbx};
 
 use crate::support::on;
-use crate::variants::{Built, DELIBERATE_PANIC};
+use crate::variants::{Built, TEST_BUILD};
 
 fn build() -> Built {
-    match DELIBERATE_PANIC.get() {
+    match TEST_BUILD.get() {
         Ok(built) => built,
         Err(error) => panic!("{error:#}"),
     }

@@ -8,6 +8,7 @@ mod install;
 mod licences;
 mod load;
 mod module;
+mod older;
 mod one_time;
 mod panics;
 mod rounds;

@@ -5,11 +5,11 @@ use harness::{Call, Module, Outcome, Pbx};
 
 use crate::module::{load_by_ami, unload_wholly, use_count};
 use crate::support::{on, side_by_side, Shell};
-use crate::variants::DELIBERATE_PANIC;
+use crate::variants::TEST_BUILD;
 
 #[test]
 fn a_panic_refuses_its_own_call_and_no_other() {
-    let built = match DELIBERATE_PANIC.get() {
+    let built = match TEST_BUILD.get() {
         Ok(built) => built,
         Err(error) => panic!("{error:#}"),
     };

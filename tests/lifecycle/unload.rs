@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{anyhow, ensure, Context, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
 use crate::module::{load_by_ami, mappings, module_action, unload_wholly, use_count, OURS};
@@ -112,4 +114,55 @@ impl Drop for SilentServer {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
+}
+
+/// Unloading in the middle of traffic. A call may have looked the application
+/// up and be on its way to it when it is taken away: whatever moment it is, the
+/// call is admitted, or refused for want of the application, and the PBX lives.
+#[test]
+fn in_the_middle_of_traffic_crashes_nothing() {
+    const UNLOADS: usize = 30;
+    let time = Duration::from_secs(90);
+    on(Pbx::builder().module(Module::Ours), |pbx| {
+        let ami = pbx.ami()?;
+        let mut shell = Shell::open(pbx)?;
+        load_by_ami(&ami, &mut shell)?;
+        let pid = pbx.pid()?;
+        let over = AtomicBool::new(false);
+        let caller = || -> Result<u32> {
+            let mut passed = 0;
+            while !over.load(Ordering::Relaxed) {
+                let report = pbx.call(&Call::new("1,q,1,&").keys("<now>1"))?;
+                passed += u32::from(report.outcome == Outcome::Passed);
+            }
+            Ok(passed)
+        };
+        let (mut unloads, mut refusals) = (0, 0);
+        std::thread::scope(|scope| -> Result<()> {
+            let callers = [scope.spawn(caller), scope.spawn(caller)];
+            let end = Instant::now() + time;
+            let unloading = loop {
+                if unloads == UNLOADS || Instant::now() > end {
+                    break Ok(());
+                }
+                if module_action(&ami, "unload", OURS).is_err() {
+                    refusals += 1;
+                    continue;
+                }
+                unloads += 1;
+                if let Err(error) = module_action(&ami, "load", OURS) {
+                    break Err(error);
+                }
+            };
+            over.store(true, Ordering::Relaxed);
+            for caller in callers {
+                let passed = caller.join().map_err(|_| anyhow!("a caller panicked"))??;
+                ensure!(passed > 0, "nobody got in");
+            }
+            unloading
+        })?;
+        ensure!(pbx.pid()? == pid, "Asterisk has died");
+        ensure!(unloads == UNLOADS && refusals > 0, "{unloads}, {refusals}");
+        unload_wholly(pbx, &ami, &mut shell)
+    });
 }
