@@ -12,7 +12,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -114,8 +114,9 @@ pub fn stop() {
 /// there is no such PIN. An error: nobody is to be admitted.
 pub fn use_up(family: &[u8], key: &[u8]) -> io::Result<bool> {
     let mut ledger = ledger();
+    // Before the look-up: what is said must not tell a right PIN from a wrong.
     if ledger.journal.is_none() {
-        return Err(io::Error::other("there is no journal"));
+        return Err(no_journal());
     }
     // In this order: a commit that fails between the two takes the marker too.
     if !database::exists(family, key) || ledger.came_back(family, key) {
@@ -174,9 +175,12 @@ impl Ledger {
 
     /// Appends a record and has it on disk before it returns.
     fn record(&mut self, used: &Used) -> io::Result<()> {
-        let Some(journal) = &mut self.journal else {
-            return Err(io::Error::other("there is no journal"));
-        };
+        let journal = self.journal.as_ref().ok_or_else(no_journal)?;
+        if journal.metadata()?.nlink() == 0 {
+            // Somebody has removed it: what is written there is lost.
+            self.rewrite()?;
+        }
+        let journal = self.journal.as_mut().ok_or_else(no_journal)?;
         let length = journal.metadata()?.len();
         let line = used.line();
         let written = journal
@@ -278,6 +282,10 @@ impl Ledger {
         self.journal = Some(file);
         Ok(())
     }
+}
+
+fn no_journal() -> io::Error {
+    io::Error::other("there is no journal")
 }
 
 /// The scheduler's call: true to be called again.

@@ -55,10 +55,9 @@ const ON_THE_WAY: Duration = Duration::from_millis(50);
 
 /// Takes back [`register`], unless a call is inside: then false.
 ///
-/// A call that has looked the application up and is on its way is counted
-/// nowhere yet, and Asterisk frees under it what it has looked up, and with a
-/// stock module the code as well. So nobody may look anything up while we wait
-/// for who is on the way to arrive.
+/// A call that has looked the application up and is on its way to it is counted
+/// nowhere yet, and unregistering frees under it what it has looked up. So
+/// nobody may look anything up while we wait for who is on the way to arrive.
 pub fn withdraw() -> bool {
     let _still = Still::new();
     std::thread::sleep(ON_THE_WAY);

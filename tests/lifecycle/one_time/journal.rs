@@ -133,6 +133,8 @@ fn without_a_journal_nobody_gets_in_and_the_log_says_why() {
         pbx.start_again()?;
         let log = pbx.log()?;
         ensure!(log.contains(JOURNAL) && log.contains("One-time PINs (option r) are refused"));
+        // A wrong PIN hears the same: nothing tells it from the right one.
+        is_refused_as_error(pbx, "1111")?;
         is_refused_as_error(pbx, "7531")?;
         ensure!(pbx.log()?.contains("can't be used up, so it is refused"));
         ensure!(pbx.db_get(FAMILY, "7531")?.is_some(), "gone all the same");
@@ -146,6 +148,18 @@ fn without_a_journal_nobody_gets_in_and_the_log_says_why() {
         passes(&try_pin(pbx, "7531")?)?;
         let log = pbx.log()?;
         ensure!(!log.contains("7531") && !log.contains(&record("7531")));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_journal_that_somebody_removes_is_there_again_for_the_next_use() {
+    on(Pbx::builder().module(Module::Ours), |pbx| {
+        pbx.db_put(FAMILY, "1234", "1")?;
+        let path = pbx.outside(JOURNAL).context("no journal")?;
+        fs::remove_file(&path)?;
+        passes(&try_pin(pbx, "1234")?)?;
+        ensure!(journal(pbx)? == record("1234"), "not recorded");
         Ok(())
     });
 }
