@@ -237,6 +237,10 @@ impl Ledger {
     /// Retires what is on disk; deletes anew what a failed commit of
     /// Asterisk's has brought back.
     fn retire(&mut self) {
+        if self.journal.is_none() {
+            // Not all of it was replayed: what is in the file stays there.
+            return;
+        }
         let written = database::written();
         let mut changed = false;
         for pending in std::mem::take(&mut self.pending) {
