@@ -20,7 +20,7 @@ need() { # PACKAGE COMMAND...: the package, unless the command succeeds
 # Rust 1.85 or later; Debian 12 has it under the names of its web browsers'
 # toolchain.
 recent_rust() {
-	cargo --version | awk '{ split($2, v, "."); exit !(v[1] > 1 || v[2] >= 85) }'
+	cargo --version | awk '{ split($2, v, "."); recent = v[1] > 1 || v[2] >= 85 } END { exit !recent }'
 }
 
 libclang() {
