@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Result;
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 
+use crate::keys::Keys;
 use crate::ongoing::Ongoing;
 use crate::pbx::Pbx;
 use crate::report::{template, Report, EXPRESSIONS};
@@ -136,13 +137,19 @@ impl Pbx {
         let events = ami.events();
         let number = self.next_number();
         let (caller, callee) = (format!("call-{number}-a"), format!("call-{number}-b"));
+        let mut steps = call.steps.clone();
+        if call.keys.parse::<Keys>()?.begin_at_once() {
+            // A key in the middle of answering is held up: until an
+            // application listens, Asterisk plays each out in real time.
+            steps.push(b"Answer()".to_vec());
+        }
         let mut variables = vec![
             format!("H_GOTO={}", BASE64_STANDARD.encode(&call.goto)),
             format!("H_ARGS={}", BASE64_STANDARD.encode(&call.args)),
             format!("H_REPORT={}", template(&call.expressions)),
-            format!("H_STEPS={}", call.steps.len()),
+            format!("H_STEPS={}", steps.len()),
         ];
-        for (index, step) in call.steps.iter().enumerate() {
+        for (index, step) in steps.iter().enumerate() {
             variables.push(format!("H_STEP_{index}={}", BASE64_STANDARD.encode(step)));
         }
         let timeout = call.deadline.as_millis().to_string();

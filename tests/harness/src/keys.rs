@@ -46,7 +46,7 @@ pub struct Group {
 /// | `<wait 1.5>` | a pause of 1.5 seconds |
 /// | `<after-prompt>` | waits for the end of the sound |
 /// | `<silence>` | a group in which nothing is keyed |
-/// | `<now>` | at the head of a group: does not wait for a sound |
+/// | `<now>` | at the head of a group: does not wait for a sound. With a key right behind it in the first group, the call is answered before |
 /// | `<hangup>` | the caller hangs up |
 ///
 /// `"9999# 1234#"` keys 9999# at the first prompt and 1234# at the next;
@@ -55,6 +55,14 @@ pub struct Group {
 pub struct Keys {
     /// The groups in their order.
     pub groups: Vec<Group>,
+}
+
+impl Keys {
+    /// Whether the first key is pressed as soon as the application begins.
+    pub(crate) fn begin_at_once(&self) -> bool {
+        let first = self.groups.first();
+        first.is_some_and(|group| group.now && matches!(group.steps.first(), Some(Step::Press(_))))
+    }
 }
 
 impl FromStr for Keys {
