@@ -41,7 +41,7 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
 fn log_report(report: Report) {
     match report {
         Report::Unreadable(..) => log!(Warning, "{report}"),
-        Report::BrokenLine(..) => log_once!(Warning, "{report}"),
+        Report::BrokenLine(..) | Report::MoreBrokenLines(..) => log_once!(Warning, "{report}"),
     }
 }
 

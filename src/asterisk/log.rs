@@ -39,7 +39,7 @@ pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     unsafe { ffi::authrs_log(level, file.as_ptr(), line, text.as_ptr().cast(), text.len()) }
 }
 
-/// How many different lines are remembered as said.
+/// How many different lines are said once; then no more of them are.
 const REMEMBERED: usize = 1000;
 
 static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -49,7 +49,7 @@ pub fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>
     let key = text.to_string();
     let new = {
         let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        !said.contains(&key) && (said.len() >= REMEMBERED || said.insert(key))
+        said.len() < REMEMBERED && said.insert(key)
     };
     if new {
         write(level, file, line, text);

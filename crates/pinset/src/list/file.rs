@@ -16,6 +16,10 @@ use super::md5;
 use crate::pin::Pin;
 use crate::source::{PinSource, Verdict};
 
+/// So many broken lines are named: a file that is no list at all must not fill
+/// the log.
+const NAMED: usize = 20;
+
 /// An unended last line counts once nobody has written for this long.
 const STILL: Duration = Duration::from_secs(1);
 
@@ -26,6 +30,8 @@ pub enum Report {
     Unreadable(PathBuf, String),
     /// A line that is no PIN; it is skipped.
     BrokenLine(PathBuf, u64),
+    /// There are more of them than are named.
+    MoreBrokenLines(PathBuf),
 }
 
 impl fmt::Display for Report {
@@ -40,6 +46,11 @@ impl fmt::Display for Report {
             Self::BrokenLine(path, line) => write!(
                 f,
                 "'{}' line {line} gives nobody a PIN and is skipped",
+                path.display()
+            ),
+            Self::MoreBrokenLines(path) => write!(
+                f,
+                "'{}' has more lines that give nobody a PIN: 'pinset check' names them all",
                 path.display()
             ),
         }
@@ -73,13 +84,17 @@ impl<R: FnMut(Report)> FileSource<R> {
                 Gives::Account(account, hash) if hash.ct_eq(&wanted).into() => {
                     return Some(Some(account.to_vec()));
                 }
-                Gives::Nobody(_) => broken.push(line.number),
+                Gives::Nobody(_) if broken.len() <= NAMED => broken.push(line.number),
+                Gives::Nobody(_) => {}
                 Gives::Blank | Gives::Pin(_) | Gives::Account(..) => {}
             }
             None
         })?;
-        for line in broken {
-            (self.report)(Report::BrokenLine(self.path.clone(), line));
+        for line in broken.iter().take(NAMED) {
+            (self.report)(Report::BrokenLine(self.path.clone(), *line));
+        }
+        if broken.len() > NAMED {
+            (self.report)(Report::MoreBrokenLines(self.path.clone()));
         }
         Ok(right.map_or(Verdict::Wrong, |account| Verdict::Right { account }))
     }
@@ -198,6 +213,18 @@ mod tests {
         // A line without an account admits nobody.
         assert_eq!(judge(&path, Format::Md5, "1111").0, Verdict::Wrong);
         assert_eq!(judge(&path, Format::Md5, "").0, Verdict::Wrong);
+    }
+
+    #[test]
+    fn a_file_that_is_no_list_does_not_fill_the_log() {
+        let lab = Lab::new();
+        let path = lab.write("not a PIN\n".repeat(5000).as_bytes());
+        let (verdict, reports) = judge(&path, Format::Plain, "1234");
+        assert_eq!(verdict, Verdict::Wrong);
+        assert_eq!(reports.len(), NAMED + 1);
+        assert!(reports[NAMED].contains("has more lines that give nobody a PIN"));
+        let path = lab.write("not a PIN\n".repeat(NAMED).as_bytes());
+        assert_eq!(judge(&path, Format::Plain, "1234").1.len(), NAMED);
     }
 
     #[test]
