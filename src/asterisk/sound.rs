@@ -21,24 +21,28 @@ pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
     let (name, language) = (Text::new(sound), channel.language());
     let missing = || MISSING.lock().unwrap_or_else(PoisonError::into_inner);
     // Asterisk warns each time it is told to play what is not there.
-    if missing().contains(sound) && !exists(&name, &language) {
+    let was_missing = missing().contains(sound);
+    if was_missing && !exists(&name, &language) {
         return false;
     }
-    let playing = channel.stream(&name, &language);
-    let mut missing = missing();
-    if playing {
-        missing.remove(sound);
-    } else if !channel.is_gone() {
-        log_once!(
-            Warning,
-            "sound '{}' can't be played: it is skipped",
-            String::from_utf8_lossy(sound)
-        );
-        if missing.len() < REMEMBERED {
-            missing.insert(sound.to_vec());
-        }
+    if channel.stream(&name, &language) {
+        missing().remove(sound);
+        return true;
     }
-    playing
+    // No lock of ours over this: it takes the channel's.
+    if channel.is_gone() {
+        return false;
+    }
+    log_once!(
+        Warning,
+        "sound '{}' can't be played: it is skipped",
+        String::from_utf8_lossy(sound)
+    );
+    let mut missing = missing();
+    if missing.len() < REMEMBERED {
+        missing.insert(sound.to_vec());
+    }
+    false
 }
 
 /// Forgets which sounds were missing.

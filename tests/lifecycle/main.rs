@@ -1,6 +1,6 @@
 //! Ours alone: load and unload, races, crashes.
 //!
-//! `cargo test --release -p harness --test lifecycle`
+//! `make lifecycle` builds the module and runs them.
 
 mod hangup;
 mod headers;
