@@ -15,6 +15,7 @@ use crate::pbx::Pbx;
 pub struct Builder {
     pub(crate) config: Config,
     pub(crate) network: String,
+    pub(crate) file_systems: bool,
     module_file: Option<PathBuf>,
 }
 
@@ -35,6 +36,7 @@ impl Default for Builder {
                 ami_secret: random_word(),
             },
             network: "none".into(),
+            file_systems: false,
             module_file: None,
         }
     }
@@ -116,6 +118,13 @@ impl Builder {
         self.config.pjsip_bind = bind.to_owned();
         self.config.pjsip_account = Some((user.to_owned(), password.to_owned()));
         self.config.ami_port = ami_port;
+        self
+    }
+
+    /// Lets programs in the container mount file systems, FUSE's among them:
+    /// `/dev/fuse` must be there on the host.
+    pub fn file_systems(mut self) -> Self {
+        self.file_systems = true;
         self
     }
 

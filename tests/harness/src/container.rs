@@ -86,6 +86,8 @@ pub(crate) struct Container {
 pub(crate) struct Spec<'a> {
     pub image: &'a str,
     pub network: &'a str,
+    /// Whether file systems can be mounted inside.
+    pub file_systems: bool,
     /// Directories of the host and where they are seen inside.
     pub volumes: &'a [(PathBuf, &'a str)],
 }
@@ -101,6 +103,16 @@ impl Container {
             .args(["--cap-add", "NET_RAW"])
             .args(engine.limits());
         let relabel = Path::new("/sys/fs/selinux/enforce").exists();
+        if spec.file_systems {
+            command
+                .args(["--device", "/dev/fuse", "--cap-add", "SYS_ADMIN"])
+                // AppArmor's profile for containers forbids any mount.
+                .args(["--security-opt", "apparmor=unconfined"]);
+            if relabel {
+                // SELinux's, too.
+                command.args(["--security-opt", "label=disable"]);
+            }
+        }
         for (outside, inside) in spec.volumes {
             let options = if relabel { ":z" } else { "" };
             command

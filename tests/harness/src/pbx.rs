@@ -74,6 +74,7 @@ impl Pbx {
             &Spec {
                 image: image.tag(),
                 network: &builder.network,
+                file_systems: builder.file_systems,
                 volumes: &[
                     (dir.path().join("etc"), "/etc/asterisk"),
                     (dir.path().join("log"), "/var/log/asterisk"),
