@@ -6,6 +6,7 @@ mod hangup;
 mod headers;
 mod install;
 mod licences;
+mod lists;
 mod load;
 mod module;
 mod older;

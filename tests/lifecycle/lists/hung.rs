@@ -1,0 +1,277 @@
+//! A list on a mount that does not answer. Whoever asks for it there hangs,
+//! and no signal helps: it must be none of Asterisk's own threads.
+
+use std::cell::Cell;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, ensure, Context, Result};
+use harness::{Ami, Builder, Call, Happening, Module, Ongoing, Outcome, Pbx, Report};
+
+use super::mount::Mount;
+use super::{hears, Format, Heard, ONE, OTHER};
+use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
+use crate::support::{eventually, on, side_by_side, Shell};
+
+/// `source_timeout`, when nobody has set it, and what may come on top.
+const LIMIT: f64 = 3.0;
+const SLACK: f64 = 2.0;
+/// What is not held up is answered within this, on a busy machine too.
+const AT_ONCE: Duration = Duration::from_millis(1500);
+const STEPS: [&str; 5] = ["lookup", "getattr", "open", "read", "later"];
+
+/// A call of three entries of one key each.
+fn three_keys(list: &str) -> Call {
+    Call::new(format!("{list},q,1"))
+        .keys("1 1 1")
+        .deadline(Duration::from_secs(30))
+}
+
+/// Refused for want of a list, and no later and no sooner than promised.
+fn is_timed_out(report: &Report) -> Result<()> {
+    ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
+    ensure!(report.status() == "ERROR", "{report:#?}");
+    let mut waits = Vec::new();
+    let mut keyed = None;
+    for (time, happening) in report.timeline() {
+        match happening {
+            Happening::Keys(_) => keyed = Some(time),
+            Happening::Plays(_) => waits.extend(keyed.take().map(|keyed| time - keyed)),
+        }
+    }
+    // Nothing is played after the last entry.
+    waits.extend(report.last_key_to_answer);
+    let (first, most) = (waits[0], waits.iter().copied().fold(0.0, f64::max));
+    ensure!(first >= LIMIT, "too soon: {waits:?}");
+    ensure!(most <= LIMIT + SLACK, "too late: {waits:?}");
+    Ok(())
+}
+
+/// Our threads, busy ones and others.
+fn threads(ami: &Ami) -> Result<usize> {
+    let list = ami.command("core show threads")?;
+    Ok(list.lines().filter(|line| line.contains("shim.c")).count())
+}
+
+fn with_mounts() -> Builder {
+    Pbx::builder().module(Module::Ours).file_systems()
+}
+
+#[test]
+fn at_every_step() {
+    on(with_mounts(), |pbx| {
+        side_by_side(STEPS.len(), STEPS.len(), |number| {
+            let mut mount = Mount::at(pbx, &format!("/mnt/{number}"))?;
+            let list = &format!("/mnt/{number}/list");
+            let hears = |pin, wanted| hears(pbx, list, Format::Plain, pin, wanted);
+            // Longer than what the kernel asks for at a time.
+            let lines = "999999\n".repeat(100_000);
+            mount.put("list", &(lines.clone() + "1\n1234\n"))?;
+            hears(ONE, Heard::Welcome)?;
+            mount.put("list", &(lines + "1\n5678\n"))?;
+            mount.hang(STEPS[number])?;
+            let report = pbx.call(&three_keys(list))?;
+            is_timed_out(&report).with_context(|| STEPS[number])?;
+            mount.go()?;
+            hears(OTHER, Heard::Welcome)?;
+            hears(ONE, Heard::Wrong)
+        })
+    });
+}
+
+/// Ten callers on one mount, on two lists, and two of them by a link from
+/// elsewhere; ten on another mount. Of each, one thread hangs.
+#[test]
+fn with_many_callers_at_once() {
+    const CALLERS: usize = 20;
+    on(with_mounts(), |pbx| {
+        let ami = pbx.ami()?;
+        let mut mounts = [Mount::at(pbx, "/mnt/0")?, Mount::at(pbx, "/mnt/1")?];
+        for (number, mount) in mounts.iter_mut().enumerate() {
+            mount.put("one", "1\n")?;
+            mount.put("two", "1\n")?;
+            let link = format!("ln -s /mnt/{number}/one /pins/link-{number}");
+            pbx.exec(&["bash", "-ec", &link])?;
+            mount.hang("lookup getattr open read later")?;
+        }
+        pbx.pin_file("there", "1\n")?;
+        thread::scope(|scope| -> Result<()> {
+            let callers = scope.spawn(|| {
+                side_by_side(CALLERS, CALLERS, |number| {
+                    let list = match number % 10 {
+                        0 | 1 => format!("/pins/link-{}", number / 10),
+                        2..=5 => format!("/mnt/{}/one", number / 10),
+                        _ => format!("/mnt/{}/two", number / 10),
+                    };
+                    is_timed_out(&pbx.call(&three_keys(&list))?).context(list)
+                })
+            });
+            for mount in &mut mounts {
+                mount.until_asked()?;
+            }
+            let others = (|| {
+                while !callers.is_finished() {
+                    let report = pbx.call(&Call::new("/pins/there,q,1").keys("1"))?;
+                    ensure!(report.outcome == Outcome::Passed, "{report:#?}");
+                    let wait = report.last_key_to_answer.context("no answer")?;
+                    ensure!(wait < AT_ONCE.as_secs_f64(), "held up for {wait} s");
+                }
+                Ok(())
+            })();
+            let callers = callers.join();
+            callers.map_err(|_| anyhow!("the callers panicked"))??;
+            others
+        })?;
+        // Each request that hangs is a thread that hangs.
+        for mount in &mut mounts {
+            let more = mount.asked();
+            ensure!(more == 0, "{more} threads more than one hang in a mount");
+        }
+        eventually("one for each mount", || Ok(threads(&ami)? == mounts.len()))?;
+        let [near, far] = &mut mounts;
+        near.go()?;
+        eventually("one less", || Ok(threads(&ami)? == 1))?;
+        hears(pbx, "/mnt/0/one", Format::Plain, "1", Heard::Welcome)?;
+        hears(pbx, "/pins/link-0", Format::Plain, "1", Heard::Welcome)?;
+        far.go()?;
+        eventually("none", || Ok(threads(&ami)? == 0))?;
+        hears(pbx, "/mnt/1/two", Format::Plain, "1", Heard::Welcome)
+    });
+}
+
+/// The answer of a list counts if it comes in time, and so do the keys that
+/// were pressed before it.
+#[test]
+fn keys_pressed_meanwhile_are_kept() {
+    on(with_mounts(), |pbx| {
+        let mut mount = Mount::at(pbx, "/mnt/lists")?;
+        mount.put("list", "1234\n")?;
+        mount.hang("lookup getattr open read")?;
+        let call = Call::new("/mnt/lists/list,q,4").deadline(Duration::from_secs(30));
+        let mut call = pbx.place(&call)?;
+        call.until_sound("agent-pass")?;
+        press(pbx, &call, "9999")?;
+        mount.until_asked()?;
+        press(pbx, &call, "1234")?;
+        mount.go()?;
+        let report = call.finish()?;
+        ensure!(report.outcome == Outcome::Passed, "{report:#?}");
+        ensure!(
+            report.variable("AUTHENTICATEATTEMPTS") == "2",
+            "{report:#?}"
+        );
+        Ok(())
+    });
+}
+
+/// Presses keys whether or not the call is seen through meanwhile.
+fn press(pbx: &Pbx, call: &Ongoing<'_>, keys: &str) -> Result<()> {
+    let channel = call.channel().context("the call has no channel")?;
+    for key in keys.chars() {
+        let key = key.to_string();
+        let headers = [
+            ("Channel", channel),
+            ("Digit", &key),
+            ("Receive", "true"),
+            ("Duration", "80"),
+        ];
+        pbx.manager()?.action("PlayDTMF", &headers)?;
+        // Asterisk takes no two keys closer together.
+        thread::sleep(Duration::from_millis(120));
+    }
+    Ok(())
+}
+
+/// The first entry, a right one, was given up; its answer is for nobody.
+#[test]
+fn an_answer_that_comes_too_late_admits_nobody() {
+    on(with_mounts(), |pbx| {
+        let mut mount = Mount::at(pbx, "/mnt/lists")?;
+        mount.put("list", "1234\n")?;
+        mount.hang("lookup getattr open read")?;
+        let call = Call::new("/mnt/lists/list,q,4").keys("1234 9999 9999");
+        let mut call = pbx.place(&call.deadline(Duration::from_secs(30)))?;
+        let prompts = Cell::new(0);
+        call.until("the second prompt", |frame| {
+            let prompt = frame.has("State", "PLAYBACK") && frame.has("Message", "agent-pass");
+            prompts.set(prompts.get() + usize::from(prompt));
+            prompts.get() == 2
+        })?;
+        mount.go()?;
+        let report = call.finish()?;
+        ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
+        // It is there again for the second entry.
+        ensure!(
+            report.sounds.contains(&"auth-incorrect".into()),
+            "{report:#?}"
+        );
+        hears(pbx, "/mnt/lists/list", Format::Plain, ONE, Heard::Welcome)
+    });
+}
+
+#[test]
+fn a_hang_up_meanwhile_ends_the_call_at_once() {
+    on(with_mounts(), |pbx| {
+        let mut mount = Mount::at(pbx, "/mnt/lists")?;
+        mount.put("list", "1234\n")?;
+        mount.hang("lookup getattr open read")?;
+        for by_caller in [true, false] {
+            let keys = if by_caller {
+                "1<wait 0.5><hangup>"
+            } else {
+                "1"
+            };
+            let call = Call::new("/mnt/lists/list,q,1").keys(keys);
+            let mut call = pbx.place(&call.deadline(Duration::from_secs(20)))?;
+            call.until("the key", |frame| frame.event() == Some("DTMFEnd"))?;
+            let keyed = Instant::now();
+            if by_caller {
+                // The other caller finds the mount hanging already.
+                mount.until_asked()?;
+            } else {
+                call.hang_up()?;
+            }
+            let report = call.finish()?;
+            ensure!(keyed.elapsed() < AT_ONCE, "{:?}", keyed.elapsed());
+            ensure!(report.status() == "HANGUP", "{report:#?}");
+        }
+        ensure!(mount.asked() == 0, "more than one thread hangs");
+        Ok(())
+    });
+}
+
+/// Refused while one of our threads hangs, by force too, though no call is
+/// left; nothing is left of the library once the mount answers, or is gone.
+#[test]
+fn the_module_stays_till_its_thread_is_back() {
+    on(with_mounts(), |pbx| {
+        let ami = pbx.ami()?;
+        let mut shell = Shell::open(pbx)?;
+        for answers in [true, false] {
+            if answers {
+                load_by_ami(&ami, &mut shell)?;
+            } else {
+                module_action(&ami, "load", OURS)?;
+            }
+            let mut mount = Mount::at(pbx, "/mnt/lists")?;
+            mount.put("list", "1\n")?;
+            mount.hang("lookup getattr open read")?;
+            let call = Call::new("/mnt/lists/list,q,1").keys("1 <hangup>");
+            let report = pbx.call(&call.deadline(Duration::from_secs(20)))?;
+            ensure!(report.sounds == ["agent-pass"; 2], "{report:#?}");
+            ensure!(threads(&ami)? == 1, "no thread hangs");
+            ensure!(module_action(&ami, "unload", OURS).is_err());
+            let said = pbx.cli(&format!("module unload -f {OURS}"))?;
+            ensure!(said.contains("Unable to unload"), "{said}");
+            if answers {
+                mount.go()?;
+            } else {
+                drop(mount);
+            }
+            eventually("the thread's end", || Ok(use_count(&ami)? == 0))?;
+            unload_wholly(pbx, &ami, &mut shell)?;
+            ensure!(threads(&ami)? == 0, "a thread is left");
+        }
+        Ok(())
+    });
+}
