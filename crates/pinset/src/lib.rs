@@ -1,6 +1,7 @@
 //! The logic of `Authenticate()`, apart from Asterisk: what the dialplan's
 //! arguments mean, how the conversation with the caller goes, what stands in a
-//! PIN list, what a one-time PIN leaves in the journal.
+//! PIN list, what a one-time PIN leaves in the journal, what the configuration
+//! says.
 //!
 //! One way through: [`arguments`] turn the dialplan's text into a [`Plan`] and
 //! a [`Credential`]; a [`Conversation`] says what to do next; [`run`] carries
@@ -14,6 +15,7 @@ pub mod list;
 pub mod one_time;
 pub mod pin;
 pub mod prompt;
+pub mod settings;
 pub mod source;
 
 pub use arguments::{Credential, Notice, Refusal, Request};
@@ -22,4 +24,5 @@ pub use conversation::{
 };
 pub use host::{run, Host, Started};
 pub use pin::Pin;
+pub use settings::Settings;
 pub use source::{PinSource, Verdict};
