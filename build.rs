@@ -19,11 +19,13 @@ const MODULE: &str = "app_authenticate_rs";
 /// inline or variadic is in `src/ffi/shim.c`.
 const FUNCTIONS: &[&str] = &[
     "ast_answer",
+    "ast_category_browse",
     "ast_channel_name",
     "ast_channel_priority",
     "ast_channel_start_silence_generator",
     "ast_channel_state",
     "ast_channel_stop_silence_generator",
+    "ast_config_destroy",
     "ast_db_del",
     "ast_db_deltree",
     "ast_db_get",
@@ -44,11 +46,13 @@ const FUNCTIONS: &[&str] = &[
     "ast_unlock_contexts",
     "ast_unregister_application",
     "ast_unregister_atexit",
+    "ast_variable_browse",
     "ast_waitfordigit",
     "ast_waitstream",
     "ast_wrlock_contexts",
     "pbx_builtin_setvar_helper",
     "pbx_findapp",
+    "authrs_config_load",
     "authrs_db_exists",
     "authrs_fail_closed",
     "authrs_hold",
@@ -64,9 +68,17 @@ const FUNCTIONS: &[&str] = &[
     "authrs_transmits_silence",
 ];
 
-const TYPES: &[&str] = &["ast_channel_state", "ast_control_frame_type"];
+const TYPES: &[&str] = &[
+    "ast_channel_state",
+    "ast_control_frame_type",
+    "authrs_config_status",
+];
 
-const VARIABLES: &[&str] = &["ast_config_AST_DB", "__LOG_(NOTICE|WARNING|ERROR)"];
+const VARIABLES: &[&str] = &[
+    "ast_config_AST_CONFIG_DIR",
+    "ast_config_AST_DB",
+    "__LOG_(NOTICE|WARNING|ERROR)",
+];
 
 fn main() {
     println!("cargo:rerun-if-changed=include");

@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 struct ast_channel;
+struct ast_config;
 struct ast_module;
 
 /* Implemented in Rust (src/module.rs), called by Asterisk. */
@@ -48,6 +49,20 @@ void authrs_publish(struct ast_channel *chan);
 
 /* Whether the key exists, without a line in the log that names it. */
 int authrs_db_exists(const char *family, const char *key);
+
+/* What came of reading a configuration file. */
+enum authrs_config_status {
+	AUTHRS_CONFIG_READ,
+	AUTHRS_CONFIG_MISSING,
+	AUTHRS_CONFIG_UNCHANGED,
+	AUTHRS_CONFIG_INVALID,
+};
+/*
+ * Reads a configuration file into `*config`, which is the caller's to destroy
+ * and is left alone unless the file has been read.
+ */
+enum authrs_config_status authrs_config_load(const char *file, int if_changed,
+	struct ast_config **config);
 
 /* A thread of Asterisk's that must be joined; 0 on success. */
 int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data);

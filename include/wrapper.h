@@ -5,6 +5,7 @@
 #include "asterisk/ast_version.h"
 #include "asterisk/astdb.h"
 #include "asterisk/channel.h"
+#include "asterisk/config.h"
 #include "asterisk/file.h"
 #include "asterisk/logger.h"
 #include "asterisk/media_cache.h"

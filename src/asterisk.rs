@@ -6,6 +6,7 @@
 
 pub mod boundary;
 pub mod channel;
+pub mod config;
 pub mod database;
 pub mod dialplan;
 pub mod host;

@@ -9,6 +9,7 @@
 
 mod application;
 mod asterisk;
+mod configuration;
 mod ffi;
 mod module;
 mod one_time;

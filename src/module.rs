@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::{dialplan, log as logger, process, sound, worker};
-use crate::{application, one_time};
+use crate::{application, configuration, one_time};
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
@@ -25,6 +25,7 @@ extern "C" fn authrs_load() -> c_int {
         if !fits() || is_taken() {
             return false;
         }
+        configuration::load();
         one_time::start();
         process::at_exit(one_time::stop);
         dialplan::register(application::authenticate)
@@ -94,18 +95,23 @@ fn clear() {
     process::forget_exit();
     one_time::stop();
     worker::join_all();
+    configuration::forget();
     sound::forget();
     logger::forget();
     forget_panics();
 }
 
-/// Nothing is configured yet; what was said once may be said again, and
-/// missing sounds are warned about anew.
+/// Reads the configuration anew, and fails if it is wrong. What was said once
+/// may be said again, and missing sounds are warned about anew.
 #[no_mangle]
 extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
         sound::forget();
         logger::forget();
-        0
+        if configuration::reload() {
+            0
+        } else {
+            -1
+        }
     })
 }

@@ -11,6 +11,7 @@
 #include "asterisk/astdb.h"
 #include "asterisk/channel.h"
 #include "asterisk/chanvars.h"
+#include "asterisk/config.h"
 #include "asterisk/linkedlists.h"
 #include "asterisk/logger.h"
 #include "asterisk/module.h"
@@ -140,6 +141,25 @@ int authrs_db_exists(const char *family, const char *key)
 	ast_db_freetree(entries);
 	return found;
 #endif
+}
+
+enum authrs_config_status authrs_config_load(const char *file, int if_changed,
+	struct ast_config **config)
+{
+	struct ast_flags flags = { if_changed ? CONFIG_FLAG_FILEUNCHANGED : 0 };
+	struct ast_config *loaded = ast_config_load(file, flags);
+
+	if (loaded == CONFIG_STATUS_FILEMISSING) {
+		return AUTHRS_CONFIG_MISSING;
+	}
+	if (loaded == CONFIG_STATUS_FILEUNCHANGED) {
+		return AUTHRS_CONFIG_UNCHANGED;
+	}
+	if (loaded == CONFIG_STATUS_FILEINVALID) {
+		return AUTHRS_CONFIG_INVALID;
+	}
+	*config = loaded;
+	return AUTHRS_CONFIG_READ;
 }
 
 int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data)
