@@ -65,6 +65,7 @@ fn into_a_folder_and_into_place() {
         let mut expected = vec![
             format!("644 {}/{OURS}", moddir.trim()),
             format!("644 {DOCUMENTATION}/app_authenticate_rs-en_US.xml"),
+            format!("644 {SAMPLES}/authenticate.conf.sample"),
             format!("644 {SAMPLES}/extensions.conf.sample"),
             format!("644 {SAMPLES}/modules.conf.sample"),
         ];

@@ -2,6 +2,7 @@
 //!
 //! `make lifecycle` builds the module and runs them.
 
+mod configuration;
 mod hangup;
 mod headers;
 mod install;
