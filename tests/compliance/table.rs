@@ -1,5 +1,6 @@
 //! The table of calls.
 
+mod changes;
 mod closed;
 mod kept;
 mod lists;
@@ -44,6 +45,7 @@ pub fn rows() -> Vec<Row> {
     [
         kept::rows(),
         lists::rows(),
+        changes::rows(),
         options::rows(),
         closed::rows(),
         media::rows(),
