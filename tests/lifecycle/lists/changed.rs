@@ -226,8 +226,10 @@ fn replaced_under_many_callers() {
     const LINES: usize = 20_000;
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let list = "/pins/busy";
-        // The one PIN that is in both comes last.
-        let lists = ["777777\n", "888888\n"].map(|line| line.repeat(LINES) + "1234\n");
+        // The one PIN that is in both comes last; it is missing where the
+        // start of the long list has the end of the short one.
+        let lists = [("777777\n", LINES), ("888888\n", 3 * LINES)]
+            .map(|(line, lines)| line.repeat(lines) + "1234\n");
         pbx.write_file(list, &lists[0])?;
         let over = AtomicBool::new(false);
         thread::scope(|scope| {

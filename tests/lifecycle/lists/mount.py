@@ -21,6 +21,7 @@ LOOKUP, GETATTR, OPEN, READ, RELEASE, INIT = 1, 3, 14, 15, 18, 26
 FORGET, INTERRUPT, FORGET_MANY = 2, 36, 42
 NAMES = {LOOKUP: 'lookup', GETATTR: 'getattr', OPEN: 'open', READ: 'read'}
 UNCACHED = 1  # FOPEN_DIRECT_IO: every read comes here
+PARALLEL = 1 << 18  # FUSE_PARALLEL_DIROPS: look-ups do not wait for each other
 TICK = 4_000_000  # what a kernel's clock for files may do at worst
 
 
@@ -65,7 +66,7 @@ def answer(step, node, body):
         raise OSError(faults[name_of(step, body)], 'as ordered')
     file = files.get(names[node - 1])
     if step == INIT:
-        return struct.pack('<4I2H2I2H8I', 7, 31, 65536, 0, 16, 12, 65536, 1, 0, 0, *[0] * 8)
+        return struct.pack('<4I2H2I2H8I', 7, 31, 65536, PARALLEL, 16, 12, 65536, 1, 0, 0, *[0] * 8)
     if step == LOOKUP:
         name = body.rstrip(b'\0').decode()
         if name not in files:
