@@ -14,7 +14,7 @@ HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
-	lint deps-build deps-run deps-lint module-for-tests clean
+	bench-lists lint deps-build deps-run deps-lint deps-bench module-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -53,8 +53,12 @@ call: deps-run module-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS
 shell: deps-run module-for-tests ## An Asterisk to play with, its CLI, a SIP account
 	$(HARNESS) shell $(SHELL_ARGS)
 
-bench: deps-run module-for-tests ## CPU and delay a call, stock and ours side by side
+bench: bench-lists deps-run module-for-tests ## CPU and delay a call, stock and ours side by side; and bench-lists
 	$(HARNESS) bench $(BENCH)
+
+bench-lists: deps-build deps-bench ## Large lists: what is promised and what it is, then all sizes
+	$(CARGO) bench --quiet --locked -p pinset --bench promises
+	$(CARGO) bench --quiet --locked -p pinset --bench lists
 
 lint: deps-build deps-lint $(HEADERS) ## Format, clippy, rustdoc
 	$(CARGO) fmt --all --check
@@ -78,3 +82,6 @@ deps-run:
 
 deps-lint:
 	@packaging/deps.sh lint
+
+deps-bench:
+	@packaging/deps.sh bench
