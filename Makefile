@@ -10,11 +10,18 @@ HEADERS = asterisk-headers/$(SUITE)/VERSION
 FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
 	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include
 CARGO ?= cargo
+# What fuzzing builds and finds, kept between runs.
+FUZZ = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/fuzz
+FUZZ_TARGETS = plain md5
+FUZZ_SECONDS ?= 20
+# 0.13.2 needs a newer Rust than we do.
+CARGO_FUZZ_VERSION = 0.13.1
+CARGO_FUZZ = $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
-	bench-lists lint deps-build deps-run deps-lint deps-bench module-for-tests clean
+	bench-lists fuzz lint deps-build deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -60,8 +67,19 @@ bench-lists: deps-build deps-bench ## Large lists: what is promised and what it 
 	$(CARGO) bench --quiet --locked -p pinset --bench promises
 	$(CARGO) bench --quiet --locked -p pinset --bench lists
 
+# No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
+# inputs go to the first folder, so that the seeds stay as they are.
+fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## All that reads a PIN list must agree (FUZZ_SECONDS=20 for each target)
+	$(CARGO) fetch --quiet --locked --manifest-path fuzz/Cargo.toml
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p $(FUZZ)/corpus/$$target; \
+		$(CARGO_FUZZ) run --sanitizer none --fuzz-dir fuzz --target-dir $(FUZZ)/build $$target \
+			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; \
+	done
+
 lint: deps-build deps-lint $(HEADERS) ## Format, clippy, rustdoc
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(FOR_TESTS) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(FOR_TESTS) RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
 
@@ -70,6 +88,11 @@ clean: ## Remove what was built and fetched
 
 module-for-tests: deps-build $(HEADERS)
 	$(FOR_TESTS) $(CARGO) build --release --locked -p app_authenticate_rs
+
+# Without optimization, as it only starts what does the work: half the time.
+$(CARGO_FUZZ):
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked \
+		--root $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION) cargo-fuzz@$(CARGO_FUZZ_VERSION)
 
 $(HEADERS):
 	asterisk-headers/fetch.sh $(SUITE)
@@ -82,6 +105,9 @@ deps-run:
 
 deps-lint:
 	@packaging/deps.sh lint
+
+deps-fuzz:
+	@packaging/deps.sh fuzz
 
 deps-bench:
 	@packaging/deps.sh bench

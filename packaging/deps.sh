@@ -5,6 +5,7 @@
 #   packaging/deps.sh build    a C compiler, libclang, Rust
 #   packaging/deps.sh run      a container engine, mmdebstrap
 #   packaging/deps.sh lint     rustfmt, clippy
+#   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
 #   packaging/deps.sh bench    what reading lists is compared with
 set -eu
 
@@ -49,11 +50,14 @@ for job in "$@"; do
 		need rustfmt-web cargo fmt --version
 		need rust-web-clippy cargo clippy --version
 		;;
+	fuzz)
+		need g++ c++ --version
+		;;
 	bench)
 		need ripgrep rg --version
 		;;
 	*)
-		echo "deps.sh: what is '$job'? build, run, lint or bench" >&2
+		echo "deps.sh: what is '$job'? build, run, lint, fuzz or bench" >&2
 		exit 2
 		;;
 	esac
