@@ -203,5 +203,5 @@ fn lines(format: Format) -> Vec<u8> {
         Format::Plain => format!("{number:1000}\n"),
         Format::Md5 => format!("{number:900}:{number:032x}\n"),
     };
-    (0..BLOCK / 900).map(line).collect::<String>().into_bytes()
+    (0..=BLOCK / 900).map(line).collect::<String>().into_bytes()
 }
