@@ -1,10 +1,16 @@
 //! `harness bench`: what a call costs, on the stock module and on ours.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use harness::{Call, Module, Outcome, Pbx};
+
+#[path = "../../../../benches/made.rs"]
+mod made;
 
 /// How much to measure.
 #[derive(Debug, clap::Args)]
@@ -18,18 +24,65 @@ pub(crate) struct Arguments {
     /// Calls at once.
     #[arg(long, default_value_t = 20)]
     at_once: usize,
+    /// Leave out lists of more lines than this.
+    #[arg(long, default_value_t = 10_000_000)]
+    lines: u64,
 }
 
-/// What the caller is compared with: its name, and what goes between the
-/// parentheses of `Authenticate`.
-const LISTS: &[(&str, &str)] = &[
-    ("literal", "1234"),
-    ("ten-line file", "/pins/ten"),
-    ("astdb family", "/pin,d"),
+/// What the caller's PIN is compared with.
+struct List {
+    name: &'static str,
+    /// What goes between the parentheses of `Authenticate`.
+    args: &'static str,
+    /// How many lines the file has that is named there, if one is.
+    lines: u64,
+}
+
+const fn list(name: &'static str, args: &'static str, lines: u64) -> List {
+    List { name, args, lines }
+}
+
+const LISTS: &[List] = &[
+    list("literal", "1234", 0),
+    list("astdb family", "/pin,d", 0),
+    list("plain, 10 lines", "/pins/plain-10", 10),
+    list("md5, 10 lines", "/pins/md5-10,m", 10),
+    list("plain, 10^5", "/pins/plain-100000", 100_000),
+    list("md5, 10^5", "/pins/md5-100000,m", 100_000),
+    list("plain, 10^6", "/pins/plain-1000000", 1_000_000),
+    list("md5, 10^6", "/pins/md5-1000000,m", 1_000_000),
+    list("plain, 10^7", "/pins/plain-10000000", 10_000_000),
+    list("md5, 10^7", "/pins/md5-10000000,m", 10_000_000),
 ];
+
+/// The caller's PIN stands in the last line.
+const LAST: &str = "1234";
+const LAST_MD5: &str = "alice:81dc9bdb52d04dc20036dbd8313ed055";
+
+/// More lines than this the stock module is not asked to read: it takes
+/// seconds of processor time for an md5 list of a million.
+const MOST_FOR_STOCK: u64 = 1_000_000;
+
+/// From so many lines on, fewer calls are enough, and the stock module could
+/// not do with more at once.
+const LARGE: u64 = 100_000;
+const LARGE_ROUNDS: usize = 3;
+const LARGE_CALLS: usize = 10;
+const LARGE_AT_ONCE: usize = 2;
 
 /// A clock tick of `/proc/PID/stat`, in milliseconds.
 const TICK: f64 = 10.0;
+
+/// Asterisk is at rest if it takes no more than two ticks in this time: it
+/// makes no index.
+const REST: Duration = Duration::from_millis(500);
+const REST_TICKS: u64 = 2;
+
+/// How long it may be before it is.
+const RESTLESS: Duration = Duration::from_secs(120);
+
+/// An index is made only of a file that was last changed so long ago.
+const TOLD_APART: Duration = Duration::from_secs(2);
 
 struct Round {
     /// Milliseconds of processor time a call.
@@ -42,47 +95,121 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let stock = start(Module::Theirs)?;
     let ours = start(Module::Ours)?;
     println!(
-        "{} rounds of {} calls, {} at once, each: prompt, 1234#, thank-you\n",
+        "{} rounds of {} calls, {} at once, each: prompt, {LAST}#, thank-you",
         arguments.rounds, arguments.calls, arguments.at_once
     );
-    println!("                  CPU a call, ms           last key to answer, ms (median, 95 %)");
-    println!("                  stock   ours   ours/stock  stock           ours");
-    for (name, args) in LISTS {
-        let (mut theirs, mut own) = (Vec::new(), Vec::new());
-        // The first round warms both up.
-        for number in 0..=arguments.rounds {
-            // Whoever goes first in a pair has no advantage by it.
-            let pair = if number % 2 == 0 {
-                let first = round(&stock, args, arguments)?;
-                (first, round(&ours, args, arguments)?)
+    println!(
+        "from 10^5 lines on {} rounds of {} calls, {} at once; the PIN is in the last line\n",
+        arguments.of(LARGE).rounds,
+        arguments.of(LARGE).calls,
+        arguments.of(LARGE).at_once
+    );
+    println!("                 CPU a call, ms             last key to answer, ms (median, 95 %)");
+    println!("                   stock    ours ours/stock stock             ours");
+    for list in LISTS.iter().filter(|list| list.lines <= arguments.lines) {
+        measure(&stock, &ours, list, &arguments.of(list.lines))?;
+    }
+    Ok(())
+}
+
+impl Arguments {
+    /// As much as makes sense for a list of so many lines.
+    fn of(&self, lines: u64) -> Self {
+        let (rounds, calls, at_once) = if lines < LARGE {
+            (self.rounds, self.calls, self.at_once)
+        } else {
+            (LARGE_ROUNDS, LARGE_CALLS, LARGE_AT_ONCE)
+        };
+        Self {
+            rounds: self.rounds.min(rounds),
+            calls: self.calls.min(calls),
+            at_once: self.at_once.min(at_once),
+            lines,
+        }
+    }
+}
+
+/// Measures one list and prints its line.
+fn measure(stock: &Pbx, ours: &Pbx, list: &List, arguments: &Arguments) -> Result<()> {
+    let with_stock = list.lines <= MOST_FOR_STOCK;
+    put(ours, list)?;
+    if with_stock {
+        put(stock, list)?;
+    }
+    warm_up(ours, list)?;
+    let (mut theirs, mut own) = (Vec::new(), Vec::new());
+    // The first round warms both up.
+    for number in 0..=arguments.rounds {
+        // Whoever goes first in a pair has no advantage by it.
+        for turn in 0..2 {
+            let (pbx, rounds) = if (number + turn) % 2 == 0 {
+                (stock, &mut theirs)
             } else {
-                let first = round(&ours, args, arguments)?;
-                (round(&stock, args, arguments)?, first)
+                (ours, &mut own)
             };
+            if !with_stock && std::ptr::eq(pbx, stock) {
+                continue;
+            }
+            let round = round(pbx, list.args, arguments)?;
             if number > 0 {
-                theirs.push(pair.0);
-                own.push(pair.1);
+                rounds.push(round);
             }
         }
-        let ratios = own.iter().zip(&theirs).map(|(o, t)| o.cpu / t.cpu);
-        println!(
-            "{name:<16} {:>6.2} {:>6.2}   {:>6.2}      {:<15} {}",
-            quantile(theirs.iter().map(|round| round.cpu), 0.5),
-            quantile(own.iter().map(|round| round.cpu), 0.5),
-            quantile(ratios, 0.5),
-            delays(&theirs),
-            delays(&own),
-        );
     }
+    let cpu = |rounds: &[Round]| quantile(rounds.iter().map(|round| round.cpu), 0.5);
+    let ratios = own.iter().zip(&theirs).map(|(o, t)| o.cpu / t.cpu);
+    let ratio = quantile(ratios, 0.5);
+    let or_dash = |figure: f64| match figure.is_nan() {
+        true => "-".to_owned(),
+        false => format!("{figure:.2}"),
+    };
+    println!(
+        "{:<16} {:>7} {:>7} {:>10} {:<17} {}",
+        list.name,
+        or_dash(cpu(&theirs)),
+        or_dash(cpu(&own)),
+        or_dash(ratio),
+        delays(&theirs),
+        delays(&own),
+    );
     Ok(())
 }
 
 fn start(module: Module) -> Result<Pbx> {
     let pbx = Pbx::builder().module(module).start()?;
-    let nine: String = (2000..2009).map(|pin| format!("{pin}\n")).collect();
-    pbx.pin_file("ten", nine + "1234\n")?;
-    pbx.db_put("pin", "1234", "1")?;
+    pbx.db_put("pin", LAST, "1")?;
     Ok(pbx)
+}
+
+/// Writes the list's file, if it has one.
+fn put(pbx: &Pbx, list: &List) -> Result<()> {
+    let Some(before) = list.lines.checked_sub(1) else {
+        return Ok(());
+    };
+    let path = list.args.trim_end_matches(",m");
+    let path = pbx.outside(path).context("no file of the container")?;
+    let mut file = BufWriter::new(File::create(path)?);
+    let md5 = list.args.ends_with(",m");
+    made::write(&mut file, md5, before)?;
+    writeln!(file, "{}", if md5 { LAST_MD5 } else { LAST })?;
+    Ok(file.flush()?)
+}
+
+/// Has our module make its index of a list, if it makes one.
+fn warm_up(pbx: &Pbx, list: &List) -> Result<()> {
+    if list.lines > 0 {
+        thread::sleep(TOLD_APART);
+    }
+    pbx.call(&Call::new(list.args).keys(&format!("{LAST}#")))?;
+    let end = Instant::now() + RESTLESS;
+    while Instant::now() < end {
+        let before = pbx.cpu_time()?;
+        thread::sleep(REST);
+        if pbx.cpu_time()? - before <= REST_TICKS {
+            return Ok(());
+        }
+    }
+    bail!("{}: Asterisk does not come to rest", list.name)
 }
 
 fn round(pbx: &Pbx, args: &str, arguments: &Arguments) -> Result<Round> {
@@ -90,7 +217,7 @@ fn round(pbx: &Pbx, args: &str, arguments: &Arguments) -> Result<Round> {
     let caller = || -> Result<Vec<f64>> {
         let mut delays = Vec::new();
         while begun.fetch_add(1, Ordering::Relaxed) < arguments.calls {
-            let report = pbx.call(&Call::new(args).keys("1234#"))?;
+            let report = pbx.call(&Call::new(args).keys(&format!("{LAST}#")))?;
             ensure!(
                 report.outcome == Outcome::Passed,
                 "a call failed: {report:#?}"
@@ -119,6 +246,9 @@ fn round(pbx: &Pbx, args: &str, arguments: &Arguments) -> Result<Round> {
 }
 
 fn delays(rounds: &[Round]) -> String {
+    if rounds.is_empty() {
+        return "-".into();
+    }
     let all = || rounds.iter().flat_map(|round| &round.delays).copied();
     format!(
         "{:.2}, {:.2}",
