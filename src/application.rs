@@ -1,13 +1,14 @@
 //! The application `Authenticate()`: what to compare with, and the
 //! conversation.
 
-use pinset::list::{FileSource, Format, Report};
+use pinset::list::Format;
 use pinset::source::{Literal, Nobody};
 use pinset::{run, Credential, Next, Pin, PinSource, Request, Verdict};
 
 use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
+use crate::lists::FileSource;
 use crate::one_time;
 
 /// Runs one `Authenticate(data)` on a call.
@@ -23,12 +24,10 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     for notice in &request.notices {
         log_once!(Warning, "{notice}");
     }
-    let mut source: Box<dyn PinSource> = match request.credential {
+    let mut source: Box<dyn PinSource<Call<'_>>> = match request.credential {
         Ok(Credential::Literal(password)) => Box::new(Literal(password)),
-        Ok(Credential::PlainFile(path)) => {
-            Box::new(FileSource::new(&path, Format::Plain, log_report))
-        }
-        Ok(Credential::Md5File(path)) => Box::new(FileSource::new(&path, Format::Md5, log_report)),
+        Ok(Credential::PlainFile(path)) => Box::new(FileSource::new(&path, Format::Plain)),
+        Ok(Credential::Md5File(path)) => Box::new(FileSource::new(&path, Format::Md5)),
         Ok(Credential::Family { name, one_time }) => Box::new(Family { name, one_time }),
         Err(refusal) => {
             log!(Error, "{} is refused: {refusal}", call.name());
@@ -38,31 +37,24 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     run(request.plan, call, source.as_mut())
 }
 
-fn log_report(report: Report) {
-    match report {
-        Report::Unreadable(..) => log!(Warning, "{report}"),
-        Report::BrokenLine(..) | Report::MoreBrokenLines(..) => log_once!(Warning, "{report}"),
-    }
-}
-
 /// A family of Asterisk's database whose keys are the PINs.
 struct Family {
     name: Vec<u8>,
     one_time: bool,
 }
 
-impl PinSource for Family {
-    fn judge(&mut self, pin: &Pin) -> Verdict {
+impl PinSource<Call<'_>> for Family {
+    fn judge(&mut self, _: &mut Call<'_>, pin: &Pin) -> Option<Verdict> {
         // Hazard C: `Set(DB(pin/)=1)` makes a key of no name.
         if pin.is_empty() {
-            return Verdict::Wrong;
+            return Some(Verdict::Wrong);
         }
         let right = if self.one_time {
             one_time::use_up(&self.name, pin.as_bytes())
         } else {
             Ok(database::exists(&self.name, pin.as_bytes()))
         };
-        match right {
+        Some(match right {
             Ok(true) => Verdict::Right { account: None },
             Ok(false) => Verdict::Wrong,
             Err(why) => {
@@ -73,6 +65,6 @@ impl PinSource for Family {
                 );
                 Verdict::Unavailable
             }
-        }
+        })
     }
 }

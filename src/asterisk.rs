@@ -12,6 +12,7 @@ pub mod dialplan;
 pub mod host;
 pub mod log;
 pub mod media;
+pub mod mounts;
 pub mod process;
 pub mod schedule;
 pub mod sound;

@@ -11,5 +11,6 @@ mod application;
 mod asterisk;
 mod configuration;
 mod ffi;
+mod lists;
 mod module;
 mod one_time;

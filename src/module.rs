@@ -4,8 +4,8 @@ use std::ffi::c_int;
 
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
-use crate::asterisk::{dialplan, log as logger, process, sound, worker};
-use crate::{application, configuration, one_time};
+use crate::asterisk::{dialplan, log as logger, mounts, process, sound, worker};
+use crate::{application, configuration, lists, one_time};
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
@@ -95,19 +95,23 @@ fn clear() {
     process::forget_exit();
     one_time::stop();
     worker::join_all();
+    lists::forget();
+    mounts::forget();
     configuration::forget();
     sound::forget();
     logger::forget();
     forget_panics();
 }
 
-/// Reads the configuration anew, and fails if it is wrong. What was said once
-/// may be said again, and missing sounds are warned about anew.
+/// Reads the configuration anew, and fails if it is wrong. The lists are read
+/// anew when they are next asked, for what they may take may have changed.
+/// What was said once may be said again.
 #[no_mangle]
 extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
         sound::forget();
         logger::forget();
+        lists::forget();
         if configuration::reload() {
             0
         } else {

@@ -70,15 +70,23 @@ impl<'call> Call<'call> {
             if let Some(path) = fetch.get() {
                 return path.clone();
             }
-            match self.channel.wait_digit(GLANCE) {
-                Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
-                    self.typed_ahead.push_back(key);
-                }
-                Waited::Gone => return None,
-                _ => {}
+            if !self.listen(GLANCE) {
+                return None;
             }
         }
         None
+    }
+
+    /// Serves the channel while something else is waited for, so many
+    /// milliseconds at most: what is keyed is kept. False: the caller is gone.
+    pub fn listen(&mut self, milliseconds: i32) -> bool {
+        match self.channel.wait_digit(milliseconds) {
+            Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
+                self.typed_ahead.push_back(key);
+                true
+            }
+            waited => waited != Waited::Gone,
+        }
     }
 
     /// Waits for a key until the time is up, whatever else comes along.

@@ -22,11 +22,17 @@ pub type Fetch = Arc<OnceLock<Option<Vec<u8>>>>;
 /// gives the second caller no path, so each URL is fetched once.
 static FETCHES: Mutex<BTreeMap<Vec<u8>, Fetch>> = Mutex::new(BTreeMap::new());
 
+/// How many may run at once.
+const MOST: usize = 8;
+
 /// Has a URL fetched, or joins the download that runs. `None`: too many run.
 pub fn fetch(url: &[u8]) -> Option<Fetch> {
     let mut fetches = FETCHES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(fetch) = fetches.get(url) {
         return Some(Arc::clone(fetch));
+    }
+    if fetches.len() >= MOST {
+        return None;
     }
     let fetch = Fetch::default();
     let (url, result) = (url.to_vec(), Arc::clone(&fetch));

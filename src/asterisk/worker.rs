@@ -1,95 +1,141 @@
 //! Threads of our own: Asterisk's kind, so that none of Rust's thread-locals
 //! is left on a thread that outlives the module, each joined before the
-//! module can go.
+//! module can go. One that has nothing to do waits a while for the next work.
 
+use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::boundary::guard;
 use crate::ffi;
 
-/// How many may run at once.
-const MOST: usize = 8;
+/// How many there may be at once.
+const MOST: usize = 64;
 
-struct Worker {
-    thread: ffi::pthread_t,
-    finished: Arc<AtomicBool>,
+/// How long one waits for work.
+const IDLE: Duration = Duration::from_secs(2);
+
+type Work = Box<dyn FnOnce() + Send>;
+
+struct Workers {
+    threads: Vec<Thread>,
+    work: VecDeque<Work>,
+    /// How many wait for work, and how many are at it.
+    idle: usize,
+    busy: usize,
+    closing: bool,
 }
 
-static WORKERS: Mutex<Vec<Worker>> = Mutex::new(Vec::new());
+struct Thread {
+    thread: ffi::pthread_t,
+    ended: Arc<AtomicBool>,
+}
 
-struct Job {
-    work: Box<dyn FnOnce() + Send>,
-    finished: Arc<AtomicBool>,
+static WORKERS: Mutex<Workers> = Mutex::new(Workers {
+    threads: Vec::new(),
+    work: VecDeque::new(),
+    idle: 0,
+    busy: 0,
+    closing: false,
+});
+
+/// There is work, or no more will come.
+static CALL: Condvar = Condvar::new();
+
+fn workers() -> MutexGuard<'static, Workers> {
+    WORKERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs `work` on a thread of its own and keeps the module from being
 /// unloaded meanwhile. False: too many run already, or there is no thread to
 /// be had; then the work is dropped.
 pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
-    let mut workers = WORKERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let (done, running): (Vec<_>, Vec<_>) = std::mem::take(&mut *workers)
-        .into_iter()
-        .partition(|worker| worker.finished.load(Ordering::Acquire));
-    *workers = running;
-    done.into_iter().for_each(join);
-    if workers.len() >= MOST {
+    let mut workers = workers();
+    if workers.idle <= workers.work.len() && !hire(&mut workers) {
         return false;
     }
-
-    let finished = Arc::new(AtomicBool::new(false));
-    let job = Box::new(Job {
-        work: Box::new(work),
-        finished: Arc::clone(&finished),
-    });
-    let data = Box::into_raw(job);
-    let mut thread: ffi::pthread_t = 0;
-    // SAFETY: the module is registered and running, for a call is inside it.
+    // SAFETY: the module is registered and running, for a call or a worker is
+    // inside it.
     unsafe { ffi::authrs_hold() };
-    // SAFETY: `body` takes the box; `thread` is ours.
-    if unsafe { ffi::authrs_thread_start(&mut thread, Some(body), data.cast()) } != 0 {
-        // SAFETY: the thread was not started, so the box is still ours, and
-        // so is the reference taken above.
-        unsafe {
-            drop(Box::from_raw(data));
-            ffi::authrs_release();
-        }
-        return false;
-    }
-    workers.push(Worker { thread, finished });
+    workers.work.push_back(Box::new(work));
+    CALL.notify_one();
     true
 }
 
-/// Whether any works.
+fn hire(workers: &mut Workers) -> bool {
+    let (ended, there): (Vec<_>, Vec<_>) = std::mem::take(&mut workers.threads)
+        .into_iter()
+        .partition(|thread| thread.ended.load(Ordering::Acquire));
+    workers.threads = there;
+    ended.into_iter().for_each(join);
+    if workers.threads.len() >= MOST {
+        return false;
+    }
+    let ended = Arc::new(AtomicBool::new(false));
+    let data = Arc::into_raw(Arc::clone(&ended));
+    let mut thread: ffi::pthread_t = 0;
+    // SAFETY: `body` takes the reference; `thread` is ours.
+    if unsafe { ffi::authrs_thread_start(&mut thread, Some(body), data.cast_mut().cast()) } != 0 {
+        // SAFETY: the thread was not started, so the reference is still ours.
+        drop(unsafe { Arc::from_raw(data) });
+        return false;
+    }
+    workers.threads.push(Thread { thread, ended });
+    workers.idle += 1;
+    true
+}
+
+/// Whether any works, or is about to.
 pub fn any() -> bool {
-    WORKERS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .iter()
-        .any(|worker| !worker.finished.load(Ordering::Acquire))
+    let workers = workers();
+    workers.busy > 0 || !workers.work.is_empty()
 }
 
-/// Joins the threads that have finished: all, when the module is unloaded,
-/// for it is not while one works.
+/// Ends all threads, when the module is unloaded: none works then.
 pub fn join_all() {
-    let workers = std::mem::take(&mut *WORKERS.lock().unwrap_or_else(PoisonError::into_inner));
-    workers.into_iter().for_each(join);
+    let threads = {
+        let mut workers = workers();
+        workers.closing = true;
+        CALL.notify_all();
+        std::mem::take(&mut workers.threads)
+    };
+    threads.into_iter().for_each(join);
+    let mut workers = workers();
+    workers.closing = false;
+    workers.work = VecDeque::new();
 }
 
-fn join(worker: Worker) {
-    // SAFETY: our thread, joined here and nowhere else. It has let go of the
-    // module or marked itself finished, so it ends at once.
-    unsafe { libc::pthread_join(worker.thread, std::ptr::null_mut()) };
+fn join(thread: Thread) {
+    // SAFETY: our thread, joined here and nowhere else. It is told to end, or
+    // has said that it does.
+    unsafe { libc::pthread_join(thread.thread, std::ptr::null_mut()) };
 }
 
 unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
-    // SAFETY: the box that `start` made for this thread alone.
-    let job = unsafe { Box::from_raw(data.cast::<Job>()) };
-    let finished = Arc::clone(&job.finished);
-    super::boundary::guard((), job.work);
-    finished.store(true, Ordering::Release);
-    // SAFETY: the reference `start` took. From here on the module may be
-    // unloaded, which joins this thread first.
-    unsafe { ffi::authrs_release() };
+    // SAFETY: the reference that `hire` made for this thread alone.
+    let ended = unsafe { Arc::from_raw(data.cast_const().cast::<AtomicBool>()) };
+    while let Some(work) = next() {
+        guard((), work);
+        workers().busy -= 1;
+        // SAFETY: the reference `start` took. From here on the module may be
+        // unloaded, which joins this thread first.
+        unsafe { ffi::authrs_release() };
+        workers().idle += 1;
+    }
+    ended.store(true, Ordering::Release);
     std::ptr::null_mut()
+}
+
+/// The next work; `None`: this thread has none to wait for.
+fn next() -> Option<Work> {
+    let idle = |workers: &mut Workers| workers.work.is_empty() && !workers.closing;
+    let (mut workers, _) = CALL
+        .wait_timeout_while(workers(), IDLE, idle)
+        .unwrap_or_else(PoisonError::into_inner);
+    workers.idle -= 1;
+    let work = workers.work.pop_front();
+    workers.busy += usize::from(work.is_some());
+    work
 }

@@ -1,6 +1,7 @@
 //! PIN lists in files: the disk is the list, whatever becomes of it.
 
 mod changed;
+mod hung;
 mod mount;
 mod unreadable;
 

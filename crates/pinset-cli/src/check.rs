@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -53,7 +53,7 @@ fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List>
         }
     };
     let bar = progress(about.len());
-    let seen = Seen::read(BufReader::new(bar.wrap_read(&file)), format, show);
+    let seen = Seen::read(bar.wrap_read(&file), format, show);
     bar.set_message("sorting");
     let list = seen.map(|seen| {
         let mut list = seen.judge(format, show);
@@ -66,14 +66,12 @@ fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List>
 
 /// md5 if the first line that is not blank has an MD5 behind its first `:`.
 fn sniff(file: &File) -> io::Result<Format> {
-    let first = read(BufReader::new(file), Format::Md5, true, |line| {
-        match line.gives {
-            Gives::Blank => None,
-            Gives::Account(..) | Gives::Nobody(Fault::NoAccount | Fault::DigestOfNothing) => {
-                Some(Format::Md5)
-            }
-            Gives::Nobody(_) | Gives::Pin(_) => Some(Format::Plain),
+    let first = read(file, Format::Md5, true, |line| match line.gives {
+        Gives::Blank => None,
+        Gives::Account(..) | Gives::Nobody(Fault::NoAccount | Fault::DigestOfNothing) => {
+            Some(Format::Md5)
         }
+        Gives::Nobody(_) | Gives::Pin(_) => Some(Format::Plain),
     })?;
     Ok(first.unwrap_or(Format::Plain))
 }
@@ -100,7 +98,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn read(list: impl BufRead, format: Format, show: usize) -> io::Result<Self> {
+    fn read(list: impl Read, format: Format, show: usize) -> io::Result<Self> {
         let mut seen = Self {
             pins: Vec::new(),
             broken: Findings::new(show),

@@ -40,7 +40,7 @@ pub trait Host {
 }
 
 /// Holds the conversation of one call and says where the call goes then.
-pub fn run(plan: Plan, host: &mut impl Host, source: &mut dyn PinSource) -> Next {
+pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> Next {
     let mut conversation = Conversation::new(plan);
     let mut event = Event::Begin;
     let mut playing = false;
@@ -67,7 +67,10 @@ pub fn run(plan: Plan, host: &mut impl Host, source: &mut dyn PinSource) -> Next
                 Started::Gone => Event::Heard(Heard::Gone),
             },
             Step::NextKey(wait) => Event::Heard(host.next_key(wait)),
-            Step::Judge(pin) => Event::Judged(source.judge(pin)),
+            Step::Judge(pin) => match source.judge(host, pin) {
+                Some(verdict) => Event::Judged(verdict),
+                None => Event::Heard(Heard::Gone),
+            },
             Step::Settle(settlement) => {
                 host.settle(settlement);
                 Event::Settled

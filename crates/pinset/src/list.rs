@@ -1,13 +1,31 @@
 //! PIN lists in files: plain (one PIN a line) and md5 (`account:md5` a line).
 //!
-//! The disk is the list: it is read anew for every entry, and only a regular
-//! file is read (hazards B, X). What a line means is in `docs/pin-lists.md`.
+//! The disk is the list: every entry looks at the file, and only a regular one
+//! is read (hazards B, X). What a line means is in `docs/pin-lists.md`.
+//!
+//! From a file to a verdict: [`Way`] and `file` open it without hanging anybody;
+//! [`Blocks`] read it; `lines`, [`Gives`], `plain` and `md5` say what a line
+//! gives. [`Building`] makes an [`Index`] of it, a `table`; [`pass`] looks for one
+//! entry without an index. [`Cache`] knows which of the two may answer.
 
+mod blocks;
+mod cache;
 mod file;
+mod index;
 mod line;
 mod lines;
 mod md5;
+mod pass;
 mod plain;
+mod report;
+mod table;
+mod way;
 
-pub use file::{open, FileSource, Report};
+pub use blocks::{Block, Blocks};
+pub use cache::{Cache, Judged, List, Progress, Rebuild};
+pub use file::{is_world_writable, open};
+pub use index::{memory, Building, Index, Refused};
 pub use line::{read, Fault, Format, Gives, Line};
+pub use pass::{pass, Found, Passed};
+pub use report::Report;
+pub use way::{Device, Mounts, Way};

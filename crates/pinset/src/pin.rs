@@ -9,7 +9,7 @@ pub const MAX_DIGITS: usize = 254;
 
 /// The keys of one entry, in order. It has no `Debug` and no `Display`, so
 /// that no log line can hold it, and it is wiped when dropped or cleared.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Pin {
     keys: [u8; MAX_DIGITS],
     len: usize,

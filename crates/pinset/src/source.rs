@@ -19,29 +19,30 @@ pub enum Verdict {
 }
 
 /// Where PINs come from: a literal, a file, a family of the database.
-pub trait PinSource {
-    /// Judges one entry. An empty entry is never right.
-    fn judge(&mut self, pin: &Pin) -> Verdict;
+pub trait PinSource<H> {
+    /// Judges one entry; an empty one is never right. What takes long looks
+    /// after the caller on `host` meanwhile. `None`: the caller is gone.
+    fn judge(&mut self, host: &mut H, pin: &Pin) -> Option<Verdict>;
 }
 
 /// The password stands in the dialplan.
 pub struct Literal(pub Zeroizing<Vec<u8>>);
 
-impl PinSource for Literal {
-    fn judge(&mut self, pin: &Pin) -> Verdict {
-        if pin.is(&self.0) {
+impl<H> PinSource<H> for Literal {
+    fn judge(&mut self, _: &mut H, pin: &Pin) -> Option<Verdict> {
+        Some(if pin.is(&self.0) {
             Verdict::Right { account: None }
         } else {
             Verdict::Wrong
-        }
+        })
     }
 }
 
 /// Nothing is ever right, for a call that is refused from the start.
 pub struct Nobody;
 
-impl PinSource for Nobody {
-    fn judge(&mut self, _: &Pin) -> Verdict {
-        Verdict::Unavailable
+impl<H> PinSource<H> for Nobody {
+    fn judge(&mut self, _: &mut H, _: &Pin) -> Option<Verdict> {
+        Some(Verdict::Unavailable)
     }
 }

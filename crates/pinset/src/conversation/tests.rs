@@ -98,19 +98,21 @@ impl Host for Caller {
     }
 }
 
-/// `1234` is right, `5555` can't be looked up, and `7` belongs to `bob`.
+/// `1234` is right, `5555` can't be looked up, and `7` belongs to `bob`. While
+/// `6666` is looked up the caller goes.
 struct List;
 
-impl PinSource for List {
-    fn judge(&mut self, pin: &Pin) -> Verdict {
-        match pin.as_bytes() {
+impl<H> PinSource<H> for List {
+    fn judge(&mut self, _: &mut H, pin: &Pin) -> Option<Verdict> {
+        Some(match pin.as_bytes() {
+            b"6666" => return None,
             b"1234" => Verdict::Right { account: None },
             b"7" => Verdict::Right {
                 account: Some(b"bob".to_vec()),
             },
             b"5555" => Verdict::Unavailable,
             _ => Verdict::Wrong,
-        }
+        })
     }
 }
 
@@ -282,6 +284,16 @@ fn an_unreadable_list_asks_the_same_again_and_is_an_error() {
         "1234",
         "5555#9#9# ",
         "answer agent-pass agent-pass auth-incorrect FAILURE/3/-/- vm-goodbye down",
+    );
+}
+
+#[test]
+fn who_goes_while_an_entry_is_looked_up_has_hung_up() {
+    check("1234", "6666#", "answer agent-pass HANGUP/1/-/- down");
+    check(
+        "1234",
+        "9#9#6666#",
+        "answer agent-pass auth-incorrect auth-incorrect HANGUP/3/-/- down",
     );
 }
 

@@ -1,12 +1,12 @@
 //! What a line of a list gives.
 
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 
 use super::{lines, md5, plain};
 
 /// What the lines of a list are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Format {
     /// One PIN a line.
     Plain,
@@ -74,7 +74,7 @@ impl fmt::Display for Fault {
 /// A last line without a line end counts only if `settled`: a writer may be
 /// at it, and the first digits of a PIN must not become one.
 pub fn read<T>(
-    list: impl BufRead,
+    list: impl Read,
     format: Format,
     settled: bool,
     mut look: impl FnMut(Line<'_>) -> Option<T>,
@@ -82,16 +82,19 @@ pub fn read<T>(
     lines::find(list, settled, |raw| {
         look(Line {
             number: raw.number,
-            gives: raw.text.map_or(Gives::Nobody(Fault::TooLong), |text| {
-                Gives::parse(text, format)
-            }),
+            gives: Gives::of(raw.text, format),
             ended: raw.ended,
         })
     })
 }
 
 impl<'a> Gives<'a> {
-    fn parse(text: &'a [u8], format: Format) -> Self {
+    /// What a line gives: its text without the blanks around it, or `None` if
+    /// it is too long.
+    pub(super) fn of(text: Option<&'a [u8]>, format: Format) -> Self {
+        let Some(text) = text else {
+            return Self::Nobody(Fault::TooLong);
+        };
         if text.is_empty() {
             return Self::Blank;
         }

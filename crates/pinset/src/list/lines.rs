@@ -1,76 +1,64 @@
-//! The lines of a list, in bounded memory.
+//! The lines of a list, one by one.
 
-use std::io::{self, BufRead};
+use std::io::{self, Read};
 
-/// The longest line that is looked at, its line end not counted. A PIN has
-/// 254 keys at most, an account 79 characters; the rest is room for blanks
-/// and for the file names that `md5sum` prints.
-const LONGEST: usize = 1024;
+use super::blocks::{Blocks, LONGEST};
 
 /// One line as it stands in the list.
 pub struct Raw<'a> {
     /// Its number, from 1.
     pub number: u64,
-    /// Its text without line end, byte order mark and surrounding blanks;
-    /// `None` if it is longer than [`LONGEST`].
+    /// Its text without line end and surrounding blanks; `None` if it is
+    /// longer than [`LONGEST`].
     pub text: Option<&'a [u8]>,
     /// Whether it has a line end.
     pub ended: bool,
 }
 
-/// Calls `look` with each line until it returns something.
-///
-/// A last line without a line end counts only if `settled`: a writer may be
-/// at it, and the first digits of a PIN must not become one.
+/// Calls `look` with each line until it returns something. For `settled`, see
+/// [`Blocks`].
 pub fn find<T>(
-    mut list: impl BufRead,
+    list: impl Read,
     settled: bool,
     mut look: impl FnMut(Raw<'_>) -> Option<T>,
 ) -> io::Result<Option<T>> {
-    let mut line = Vec::new();
+    let mut blocks = Blocks::new(list, settled);
     let mut number = 0;
-    loop {
-        line.clear();
-        let mut long = false;
-        let ended = loop {
-            let block = match list.fill_buf() {
-                Ok(block) => block,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if block.is_empty() {
-                break false;
+    while let Some(block) = blocks.next_block()? {
+        let mut rest = block.lines;
+        while let Some((line, ended, behind)) = first_line(rest) {
+            number += 1;
+            rest = behind;
+            let text = trimmed(line);
+            let found = look(Raw {
+                number,
+                text,
+                ended,
+            });
+            if found.is_some() {
+                return Ok(found);
             }
-            let end = memchr::memchr(b'\n', block);
-            let part = block.get(..end.unwrap_or(block.len())).unwrap_or_default();
-            long |= line.len() + part.len() > LONGEST;
-            if !long {
-                line.extend_from_slice(part);
-            }
-            let used = part.len() + usize::from(end.is_some());
-            list.consume(used);
-            if end.is_some() {
-                break true;
-            }
-        };
-        if !ended && ((line.is_empty() && !long) || !settled) {
-            return Ok(None);
-        }
-        number += 1;
-        let text = if number == 1 {
-            line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line)
-        } else {
-            &line
-        };
-        let found = look(Raw {
-            number,
-            text: (!long).then(|| text.trim_ascii()),
-            ended,
-        });
-        if found.is_some() || !ended {
-            return Ok(found);
         }
     }
+    Ok(None)
+}
+
+/// The first line of `lines` without its end, whether it had one, and what is
+/// behind it.
+pub fn first_line(lines: &[u8]) -> Option<(&[u8], bool, &[u8])> {
+    match memchr::memchr(b'\n', lines) {
+        Some(end) => {
+            let (line, behind) = lines.split_at(end);
+            Some((line, true, behind.get(1..).unwrap_or_default()))
+        }
+        None if lines.is_empty() => None,
+        None => Some((lines, false, &[])),
+    }
+}
+
+/// A line without the blanks around it; `None` if it is too long.
+pub fn trimmed(line: &[u8]) -> Option<&[u8]> {
+    (line.len() <= LONGEST).then(|| line.trim_ascii())
 }
 
 #[cfg(test)]
@@ -79,8 +67,6 @@ mod tests {
 
     fn all(list: &[u8], settled: bool) -> Vec<(u64, Option<String>)> {
         let mut lines = Vec::new();
-        // A tiny buffer, so that lines span blocks.
-        let list = io::BufReader::with_capacity(3, list);
         let end = find(list, settled, |line| {
             let text = line.text.map(|t| String::from_utf8_lossy(t).into_owned());
             lines.push((line.number, text));

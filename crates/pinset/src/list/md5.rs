@@ -15,6 +15,21 @@ pub fn digest(pin: &Pin) -> [u8; 16] {
     Md5::digest(pin.as_bytes()).into()
 }
 
+/// A digest in hexadecimal, with small letters.
+pub fn to_hex(digest: &[u8; 16]) -> [u8; 32] {
+    let mut hex = [0; 32];
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
+        for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+            *digit = if value < 10 {
+                b'0' + value
+            } else {
+                b'a' + value - 10
+            };
+        }
+    }
+    hex
+}
+
 /// Reads a line: the account, and the MD5 behind the first `:`. What `md5sum`
 /// prints behind it is passed over.
 pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), Fault> {
@@ -36,17 +51,29 @@ pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), Fault> {
 
 /// The MD5 that `text` begins with, if it ends there or a blank follows.
 fn hex(text: &[u8]) -> Option<[u8; 16]> {
-    let (hex, rest) = text.split_at_checked(32)?;
+    let (hex, rest) = text.split_first_chunk::<32>()?;
     let mut digest = [0; 16];
+    let mut all = 0;
     for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = pair.iter().try_fold(0, |sum, c| {
-            let digit = char::from(*c).to_digit(16)?;
-            Some(sum << 4 | digit as u8)
-        })?;
+        let [high, low] = [DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]];
+        all |= high | low;
+        *byte = high << 4 | low;
     }
     let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
-    ends.then_some(digest)
+    (ends && all <= 15).then_some(digest)
 }
+
+/// What a hexadecimal digit stands for; over 15 for anything else.
+const DIGITS: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
 
 #[cfg(test)]
 mod tests {

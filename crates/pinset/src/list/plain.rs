@@ -16,9 +16,54 @@ pub fn parse(line: &[u8]) -> Result<&[u8], Fault> {
     }
 }
 
+/// So many keys fit into a word.
+pub const PACKED: usize = 16;
+
+/// A PIN of up to [`PACKED`] keys as one number: four bits a key, none of
+/// them 0, so that no two PINs are the same number, and none is 0.
+pub fn pack(pin: &[u8]) -> Option<u64> {
+    let word = pin.iter().try_fold(0, |word, key| match nibble(*key) {
+        0 => None,
+        nibble => Some(word << 4 | nibble),
+    })?;
+    (1..=PACKED).contains(&pin.len()).then_some(word)
+}
+
+/// The PIN that `lines` begin with, packed, and what is behind its line end.
+/// `None` for everything out of the ordinary: blanks, long PINs, broken lines.
+pub fn first_pin(lines: &[u8]) -> Option<(u64, &[u8])> {
+    let mut word = 0;
+    for (length, key) in lines.iter().take(PACKED + 1).enumerate() {
+        match nibble(*key) {
+            0 if *key == b'\n' && length > 0 => {
+                return Some((word, lines.get(length + 1..)?));
+            }
+            0 => return None,
+            nibble => word = word << 4 | nibble,
+        }
+    }
+    None
+}
+
+/// 1 to 15 for a key, 0 for anything else.
+fn nibble(key: u8) -> u64 {
+    const NIBBLES: [u8; 256] = {
+        let mut nibbles = [0; 256];
+        let keys = b"0123456789*ABCD";
+        let mut at = 0;
+        while at < keys.len() {
+            nibbles[keys[at] as usize] = at as u8 + 1;
+            at += 1;
+        }
+        nibbles
+    };
+    u64::from(NIBBLES[usize::from(key)])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn lines() {
@@ -30,5 +75,33 @@ mod tests {
         assert_eq!(parse(b"12 34"), Err(Fault::NotKeyable));
         assert_eq!(parse(b"12\x0034"), Err(Fault::Nul));
         assert_eq!(parse(&[b'1'; 255]), Err(Fault::TooLong));
+    }
+
+    #[test]
+    fn what_can_be_packed() {
+        assert_eq!(pack(b""), None);
+        assert_eq!(pack(b"12#"), None);
+        assert_eq!(pack(&[b'0'; 17]), None);
+        assert_eq!(pack(&[b'0'; 16]), Some(0x1111_1111_1111_1111));
+        assert_eq!(pack(b"09*AD"), Some(0x1abcf));
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_pins_are_the_same_number(one in "[0-9*A-D]{1,16}", other in "[0-9*A-D]{1,16}") {
+            let (a, b) = (pack(one.as_bytes()), pack(other.as_bytes()));
+            prop_assert!(a.is_some_and(|word| word != 0));
+            prop_assert_eq!(a == b, one == other);
+        }
+
+        #[test]
+        fn the_first_pin_is_that_of_the_line(line in "[0-9*A-D#\r a]{0,20}", behind in "\n?[0-9]{0,3}") {
+            let lines = format!("{line}{behind}");
+            let expected = match lines.split_once('\n') {
+                Some((line, rest)) => pack(line.as_bytes()).map(|word| (word, rest.as_bytes())),
+                None => None,
+            };
+            prop_assert_eq!(first_pin(lines.as_bytes()), expected);
+        }
     }
 }

@@ -1,0 +1,207 @@
+//! A list, a block of whole lines at a time, in bounded memory.
+
+use std::io::{self, Read};
+
+use zeroize::Zeroizing;
+
+/// The longest line that is looked at, its line end not counted. A PIN has
+/// 254 keys at most, an account 79 characters; the rest is room for blanks
+/// and for the file names that `md5sum` prints.
+pub const LONGEST: usize = 1024;
+
+/// What is read at once: it stays in the processor's cache while it is looked
+/// at, and the system's share of a read is small against it.
+pub const BLOCK: usize = 256 << 10;
+
+/// The byte order mark.
+pub const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The blocks of a list. A byte order mark in front of it is left out. A line
+/// over [`LONGEST`] may be cut: what is left of it is still over that.
+///
+/// A last line without a line end counts only if `settled`: a writer may be at
+/// it, and the first digits of a PIN must not become one.
+pub struct Blocks<R> {
+    list: R,
+    settled: bool,
+    buffer: Zeroizing<Vec<u8>>,
+    /// What of the buffer was handed out, and what is filled.
+    used: usize,
+    filled: usize,
+    /// Where in the list the buffer starts.
+    offset: u64,
+    begun: bool,
+    ended: bool,
+}
+
+/// Whole lines, in the order of the list.
+pub struct Block<'a> {
+    /// The lines with their ends. Only the last line of the last block may be
+    /// without one.
+    pub lines: &'a [u8],
+    /// Where in the list they start; with a line that was cut among them,
+    /// where they would start for those behind it to be where they are.
+    pub offset: u64,
+}
+
+impl<R: Read> Blocks<R> {
+    /// The blocks of `list`, from where it stands.
+    pub fn new(list: R, settled: bool) -> Self {
+        Self::of_size(list, settled, BLOCK)
+    }
+
+    fn of_size(list: R, settled: bool, size: usize) -> Self {
+        Self {
+            list,
+            settled,
+            buffer: Zeroizing::new(vec![0; size.max(MARK.len() + LONGEST + 2)]),
+            used: 0,
+            filled: 0,
+            offset: 0,
+            begun: false,
+            ended: false,
+        }
+    }
+
+    /// What the blocks are of.
+    pub fn list(&self) -> &R {
+        &self.list
+    }
+
+    /// The next lines; `None` at the end.
+    pub fn next_block(&mut self) -> io::Result<Option<Block<'_>>> {
+        self.buffer.copy_within(self.used..self.filled, 0);
+        self.offset += self.used as u64;
+        self.filled -= self.used;
+        self.used = 0;
+        while !self.ended {
+            self.fill()?;
+            if !self.begun {
+                self.begun = true;
+                if self.filled_part().starts_with(MARK) {
+                    self.used = MARK.len();
+                }
+            }
+            let start = self.used;
+            let last = memchr::memrchr(b'\n', self.filled_part());
+            if let Some(end) = last.filter(|_| !self.ended) {
+                self.used = end + 1;
+                return Ok(Some(self.block(start)));
+            }
+            if !self.ended {
+                // A line that fills the buffer: its start is enough.
+                let kept = start + LONGEST + 1;
+                self.offset += (self.filled - kept) as u64;
+                self.filled = kept;
+                continue;
+            }
+            self.used = match last {
+                _ if self.settled => self.filled,
+                Some(end) => end + 1,
+                None => start,
+            };
+            return Ok((self.used > start).then(|| self.block(start)));
+        }
+        Ok(None)
+    }
+
+    fn block(&self, start: usize) -> Block<'_> {
+        Block {
+            lines: self.buffer.get(start..self.used).unwrap_or_default(),
+            offset: self.offset + start as u64,
+        }
+    }
+
+    fn filled_part(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Fills the buffer, or finds the end of the list.
+    fn fill(&mut self) -> io::Result<()> {
+        while let Some(room @ [_, ..]) = self.buffer.get_mut(self.filled..) {
+            match self.list.read(room) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(list: &[u8], settled: bool, size: usize) -> Vec<u8> {
+        let mut blocks = Blocks::of_size(list, settled, size);
+        let mut all = Vec::new();
+        while let Some(block) = blocks.next_block().expect("read") {
+            assert!(!block.lines.is_empty());
+            all.extend_from_slice(block.lines);
+        }
+        all
+    }
+
+    #[test]
+    fn the_mark_goes_and_the_last_line_waits() {
+        assert_eq!(all(b"\xef\xbb\xbf11\n22", true, 0), b"11\n22");
+        assert_eq!(all(b"\xef\xbb\xbf11\n22", false, 0), b"11\n");
+        assert_eq!(
+            all(b"11\n\xef\xbb\xbf22\n", true, 0),
+            b"11\n\xef\xbb\xbf22\n"
+        );
+        assert_eq!(all(b"", true, 0), b"");
+        assert_eq!(all(b"22", false, 0), b"");
+        assert_eq!(all(b"\xef\xbb\xbf", true, 0), b"");
+    }
+
+    #[test]
+    fn a_line_over_the_longest_stays_over_it_and_takes_nothing_along() {
+        for long in [LONGEST + 1, LONGEST + 2, 5000, 50_000] {
+            for tail in ["", "\n", "\n12\n"] {
+                for head in ["", "\u{feff}", "1\n"] {
+                    let list = format!("{head}{}{tail}", "x".repeat(long));
+                    let all = all(list.as_bytes(), true, 0);
+                    let lines = all.strip_prefix(b"1\n").unwrap_or(&all);
+                    let end = lines.len() - tail.len();
+                    assert!(lines[..end].iter().all(|byte| *byte == b'x'));
+                    assert!(end > LONGEST);
+                    assert_eq!(&lines[end..], tail.as_bytes());
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost(
+            lines in prop::collection::vec("[0-9a\r]{0,300}", 0..40),
+            settled: bool,
+            size in 0..4000_usize,
+        ) {
+            let list = lines.join("\n");
+            let whole = match list.rfind('\n') {
+                _ if settled => list.as_str(),
+                Some(end) => &list[..=end],
+                None => "",
+            };
+            prop_assert_eq!(all(list.as_bytes(), settled, size), whole.as_bytes());
+        }
+
+        #[test]
+        fn offsets_are_those_of_the_list(lines in prop::collection::vec("[0-9]{0,300}", 0..40)) {
+            let list = format!("\u{feff}{}", lines.join("\n"));
+            let mut blocks = Blocks::of_size(list.as_bytes(), true, 0);
+            while let Some(block) = blocks.next_block().expect("read") {
+                let at = block.offset as usize;
+                prop_assert_eq!(block.lines, &list.as_bytes()[at..at + block.lines.len()]);
+            }
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! Lists kept in memory, as long as they are what is on the disk.
+//!
+//! Every entry looks at the file first. An index answers if the file is the
+//! one it was made of; if not, it is never asked again: the file itself is, by
+//! one pass, and the index is made anew meanwhile.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use super::blocks::{Blocks, BLOCK};
+use super::file::{is_world_writable, Stamp};
+use super::index::{memory, Building, Index, Refused};
+use super::line::Format;
+use super::pass::pass;
+use super::report::{broken_lines, Report};
+use crate::pin::Pin;
+use crate::source::Verdict;
+
+/// A list up to this size is read anew in less time than it is worth to think
+/// about: a millisecond.
+const SMALL: u64 = BLOCK as u64;
+
+/// So many lists are kept: `Authenticate(/pins/${EXTEN})` may name any number.
+const MOST: usize = 1000;
+
+/// So often a pass begins anew if the file is written to while it is read.
+const PASSES: usize = 3;
+
+/// A list: where it is, and what its lines are.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct List {
+    /// Its path, as the dialplan names it.
+    pub path: PathBuf,
+    /// What its lines are.
+    pub format: Format,
+}
+
+/// What came of judging an entry.
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the administrator should hear.
+    pub reports: Vec<Report>,
+    /// An index to be made, by [`Rebuild::step`], when there is time.
+    pub rebuild: Option<Rebuild>,
+}
+
+/// The lists in memory.
+pub struct Cache {
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    lists: BTreeMap<List, Entry>,
+    /// Counts the questions, to tell which list was asked longest ago.
+    time: u64,
+}
+
+struct Entry {
+    seen: Seen,
+    state: State,
+    memory: u64,
+    asked: u64,
+}
+
+#[derive(Clone)]
+enum State {
+    Index(Arc<Index>),
+    /// An index is being made, as long as somebody holds the other end.
+    Rebuilding(Weak<()>),
+    TooLarge,
+}
+
+impl Cache {
+    /// With no list in it.
+    pub const fn new() -> Self {
+        Self {
+            kept: Mutex::new(Kept {
+                lists: BTreeMap::new(),
+                time: 0,
+            }),
+        }
+    }
+
+    /// Lets go of all lists, and of their memory.
+    pub fn clear(&self) {
+        let lists = std::mem::take(&mut self.kept().lists);
+        drop(lists);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Judges an entry by what is in `file`, which was opened for it at the
+    /// path of `list`, at `now` or after. The lists may take `limit` bytes of
+    /// memory, each and all together.
+    pub fn judge(
+        &self,
+        list: &List,
+        file: io::Result<File>,
+        pin: &Pin,
+        limit: u64,
+        now: SystemTime,
+    ) -> Judged {
+        let mut judging = Judging {
+            cache: self,
+            list,
+            pin,
+            limit,
+            now,
+            reports: Vec::new(),
+            rebuild: None,
+        };
+        let verdict = file.and_then(|file| judging.judge(file));
+        let verdict = verdict.unwrap_or_else(|error| {
+            let why = Report::Unreadable(list.path.clone(), error.to_string());
+            judging.reports.push(why);
+            Verdict::Unavailable
+        });
+        Judged {
+            verdict,
+            reports: judging.reports,
+            rebuild: judging.rebuild,
+        }
+    }
+
+    /// What is known of a list, if it is still what is on the disk, and
+    /// whether that can be told for sure. If it is not, it is let go of.
+    fn known(&self, list: &List, stamp: Stamp, still: bool) -> Option<(State, bool)> {
+        let mut kept = self.kept();
+        kept.time += 1;
+        let time = kept.time;
+        let entry = kept.lists.get_mut(list)?;
+        if entry.seen.stamp == stamp {
+            entry.asked = time;
+            let sure = entry.seen.telling && entry.seen.still == still;
+            return Some((entry.state.clone(), sure));
+        }
+        let outdated = kept.lists.remove(list);
+        drop(kept);
+        // Wiping takes a while.
+        drop(outdated);
+        None
+    }
+
+    /// Keeps what is known of a list; those asked longest ago make room.
+    fn keep(&self, list: &List, mut entry: Entry, limit: u64) {
+        let mut let_go = Vec::new();
+        let mut kept = self.kept();
+        entry.asked = kept.time;
+        let_go.extend(kept.lists.remove(list));
+        let others = |kept: &Kept| kept.lists.values().map(|entry| entry.memory).sum::<u64>();
+        while kept.lists.len() >= MOST || others(&kept).saturating_add(entry.memory) > limit {
+            let oldest = kept.lists.iter().min_by_key(|(_, entry)| entry.asked);
+            let Some(oldest) = oldest.map(|(list, _)| list.clone()) else {
+                break;
+            };
+            let_go.extend(kept.lists.remove(&oldest));
+        }
+        kept.lists.insert(list.clone(), entry);
+    }
+
+    /// Whether an index is still wanted: `token` is the one that was promised.
+    fn wants(&self, list: &List, token: &Arc<()>) -> bool {
+        match self.kept().lists.get(list).map(|entry| &entry.state) {
+            Some(State::Rebuilding(promised)) => Weak::as_ptr(promised) == Arc::as_ptr(token),
+            _ => false,
+        }
+    }
+
+    fn forget(&self, list: &List) {
+        let forgotten = self.kept().lists.remove(list);
+        drop(forgotten);
+    }
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One entry being judged.
+struct Judging<'a> {
+    cache: &'a Cache,
+    list: &'a List,
+    pin: &'a Pin,
+    limit: u64,
+    now: SystemTime,
+    reports: Vec<Report>,
+    rebuild: Option<Rebuild>,
+}
+
+impl Judging<'_> {
+    fn judge(&mut self, mut file: File) -> io::Result<Verdict> {
+        let about = file.metadata()?;
+        if is_world_writable(&about) {
+            let path = self.list.path.clone();
+            self.reports.push(Report::WorldWritable(path));
+        }
+        if self.pin.is_empty() {
+            return Ok(Verdict::Wrong);
+        }
+        for _ in 0..PASSES {
+            let seen = self.look(&file)?;
+            let known = self.cache.known(self.list, seen.stamp, seen.still);
+            let rebuilding = match &known {
+                Some((State::Index(index), true)) => return Ok(index.judge(self.pin)),
+                Some((State::TooLarge, true)) => return Ok(self.too_large()),
+                Some((State::Rebuilding(token), _)) => token.strong_count() > 0,
+                _ => false,
+            };
+            if seen.stamp.size() <= SMALL {
+                if let Some(verdict) = self.read_whole(&mut file, seen, known.is_none())? {
+                    return Ok(verdict);
+                }
+            }
+            if let Some(verdict) = self.pass(&mut file, seen, !rebuilding)? {
+                return Ok(verdict);
+            }
+        }
+        self.reports.push(Report::Unsteady(self.list.path.clone()));
+        Ok(Verdict::Unavailable)
+    }
+
+    fn look(&self, file: &File) -> io::Result<Seen> {
+        let stamp = Stamp::of(&file.metadata()?);
+        Ok(Seen {
+            stamp,
+            still: stamp.is_still(self.now),
+            telling: stamp.is_telling(self.now),
+        })
+    }
+
+    /// Makes an index of a small list at once. `None`: it was written to
+    /// meanwhile.
+    fn read_whole(
+        &mut self,
+        file: &mut File,
+        seen: Seen,
+        report: bool,
+    ) -> io::Result<Option<Verdict>> {
+        let mut text = Zeroizing::new(Vec::with_capacity(SMALL as usize + 1));
+        file.rewind()?;
+        (&*file).take(SMALL + 1).read_to_end(&mut text)?;
+        if Stamp::of(&file.metadata()?) != seen.stamp {
+            return Ok(None);
+        }
+        let lines = memchr::memchr_iter(b'\n', &text).count() as u64 + 1;
+        let (format, bytes) = (self.list.format, text.len() as u64);
+        let mut blocks = Blocks::new(text.as_slice(), seen.still);
+        let made = Building::new(format, lines, bytes, self.limit).and_then(|mut building| {
+            while let Ok(Some(block)) = blocks.next_block() {
+                building.add(block.lines)?;
+            }
+            Ok(building.finish())
+        });
+        let state = match made {
+            Ok(index) => State::Index(Arc::new(index)),
+            Err(Refused::TooLarge) => State::TooLarge,
+            Err(Refused::Grown) => return Ok(None),
+        };
+        let verdict = match &state {
+            State::Index(index) => {
+                if report {
+                    self.reports.extend(broken_lines(&self.list.path, index));
+                }
+                index.judge(self.pin)
+            }
+            _ => self.too_large(),
+        };
+        self.cache.keep(self.list, seen.entry(state), self.limit);
+        Ok(Some(verdict))
+    }
+
+    /// Looks for the entry in the file, and has an index made if it `may`.
+    /// `None`: the list was written to meanwhile, and what looked like a line
+    /// is none.
+    fn pass(&mut self, file: &mut File, seen: Seen, may: bool) -> io::Result<Option<Verdict>> {
+        let format = self.list.format;
+        file.rewind()?;
+        let passed = pass(&*file, format, seen.still, self.pin)?;
+        let needed = memory(format, passed.lines, passed.bytes);
+        if needed > self.limit {
+            let entry = seen.entry(State::TooLarge);
+            self.cache.keep(self.list, entry, self.limit);
+            return Ok(Some(self.too_large()));
+        }
+        let verdict = match passed.found {
+            None => Verdict::Wrong,
+            Some(found) if found.is_there(file)? => Verdict::Right {
+                account: found.account,
+            },
+            Some(_) => return Ok(None),
+        };
+        if may && seen.telling && Stamp::of(&file.metadata()?) == seen.stamp {
+            let building = Building::new(format, passed.lines, passed.bytes, self.limit);
+            if let Ok(building) = building {
+                self.rebuild = Some(self.begin(file.try_clone()?, seen, building, needed)?);
+            }
+        }
+        Ok(Some(verdict))
+    }
+
+    fn begin(
+        &self,
+        mut file: File,
+        seen: Seen,
+        building: Building,
+        memory: u64,
+    ) -> io::Result<Rebuild> {
+        let token = Arc::new(());
+        let entry = Entry {
+            memory,
+            ..seen.entry(State::Rebuilding(Arc::downgrade(&token)))
+        };
+        self.cache.keep(self.list, entry, self.limit);
+        file.rewind()?;
+        Ok(Rebuild {
+            list: self.list.clone(),
+            seen,
+            limit: self.limit,
+            token,
+            stage: Stage::Reading(Blocks::new(file, seen.still), building),
+        })
+    }
+
+    fn too_large(&mut self) -> Verdict {
+        let report = Report::TooLarge(self.list.path.clone(), self.limit);
+        self.reports.push(report);
+        Verdict::Unavailable
+    }
+}
+
+/// How a list was before it was read.
+#[derive(Clone, Copy)]
+struct Seen {
+    stamp: Stamp,
+    /// Whether a last line without a line end counts.
+    still: bool,
+    /// Whether any change since would show in the stamp.
+    telling: bool,
+}
+
+impl Seen {
+    fn entry(self, state: State) -> Entry {
+        let memory = match &state {
+            State::Index(index) => index.memory(),
+            _ => 0,
+        };
+        Entry {
+            seen: self,
+            state,
+            memory,
+            asked: 0,
+        }
+    }
+}
+
+/// An index being made, a part at a time, so that callers get their turn.
+pub struct Rebuild {
+    list: List,
+    seen: Seen,
+    limit: u64,
+    /// As long as it lives, nobody else makes the same.
+    token: Arc<()>,
+    stage: Stage,
+}
+
+enum Stage {
+    Reading(Blocks<File>, Building),
+    Sorting(Building),
+    Ended,
+}
+
+/// How far an index is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do.
+    More,
+    /// It is made and in use, or was given up: the list has changed since. What
+    /// the administrator should hear.
+    Over(Vec<Report>),
+}
+
+impl Rebuild {
+    /// Does a part, of a few milliseconds.
+    pub fn step(&mut self, cache: &Cache) -> Progress {
+        if !cache.wants(&self.list, &self.token) {
+            self.stage = Stage::Ended;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Reading(blocks, building) => self.read(blocks, building, cache),
+            Stage::Sorting(mut building) => {
+                if building.step() {
+                    self.stage = Stage::Sorting(building);
+                    return Progress::More;
+                }
+                let index = building.finish();
+                let reports = broken_lines(&self.list.path, &index);
+                let entry = self.seen.entry(State::Index(Arc::new(index)));
+                cache.keep(&self.list, entry, self.limit);
+                Progress::Over(reports)
+            }
+            Stage::Ended => Progress::Over(Vec::new()),
+        }
+    }
+
+    fn read(
+        &mut self,
+        mut blocks: Blocks<File>,
+        mut building: Building,
+        cache: &Cache,
+    ) -> Progress {
+        let refused = match blocks.next_block() {
+            Ok(Some(block)) => building.add(block.lines).err(),
+            Ok(None) => {
+                if self.is_unchanged(blocks.list()) {
+                    self.stage = Stage::Sorting(building.sort());
+                    return Progress::More;
+                }
+                Some(Refused::Grown)
+            }
+            Err(_) => Some(Refused::Grown),
+        };
+        match refused {
+            None => {
+                self.stage = Stage::Reading(blocks, building);
+                Progress::More
+            }
+            Some(Refused::TooLarge) => {
+                let entry = self.seen.entry(State::TooLarge);
+                cache.keep(&self.list, entry, self.limit);
+                Progress::Over(Vec::new())
+            }
+            // The next entry looks again.
+            Some(Refused::Grown) => {
+                cache.forget(&self.list);
+                Progress::Over(Vec::new())
+            }
+        }
+    }
+
+    fn is_unchanged(&self, file: &File) -> bool {
+        file.metadata()
+            .is_ok_and(|about| Stamp::of(&about) == self.seen.stamp)
+    }
+}
+
+#[cfg(test)]
+mod tests;

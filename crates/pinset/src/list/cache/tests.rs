@@ -1,0 +1,344 @@
+use super::*;
+use crate::list::index::NAMED;
+use crate::list::open;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const NO_LIMIT: u64 = u64::MAX;
+const RIGHT: Verdict = Verdict::Right { account: None };
+
+fn keyed(pin: &str) -> Pin {
+    let mut keyed = Pin::new();
+    pin.bytes().for_each(|key| keyed.push(key));
+    keyed
+}
+
+/// A cache and a list in a file. Nobody can set a file's `ctime`, so it is the
+/// clock that is set.
+struct Lab {
+    folder: tempfile::TempDir,
+    cache: Cache,
+    list: List,
+    limit: u64,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let list = List {
+            path: folder.path().join("list"),
+            format: Format::Plain,
+        };
+        Self {
+            folder,
+            cache: Cache::new(),
+            list,
+            limit: NO_LIMIT,
+        }
+    }
+
+    fn with(text: &str) -> Self {
+        let lab = Self::new();
+        lab.write(text);
+        lab
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(&self.list.path, text).expect("written");
+    }
+
+    fn path(&self) -> &Path {
+        &self.list.path
+    }
+
+    fn judge_at(&self, pin: &str, now: SystemTime) -> Judged {
+        let file = open(self.path());
+        self.cache
+            .judge(&self.list, file, &keyed(pin), self.limit, now)
+    }
+
+    /// Judges a minute from now: no change is recent.
+    fn judge(&self, pin: &str) -> Judged {
+        self.judge_at(pin, SystemTime::now() + Duration::from_secs(60))
+    }
+
+    fn verdict(&self, pin: &str) -> Verdict {
+        self.judge(pin).verdict
+    }
+
+    fn index(&self) -> Option<Arc<Index>> {
+        match self.cache.kept().lists.get(&self.list)?.state.clone() {
+            State::Index(index) => Some(index),
+            _ => None,
+        }
+    }
+
+    fn finish(&self, mut rebuild: Rebuild) -> Vec<Report> {
+        loop {
+            if let Progress::Over(reports) = rebuild.step(&self.cache) {
+                return reports;
+            }
+        }
+    }
+}
+
+/// Over the size that is read at once: PINs of six digits from `first`.
+fn large(first: u32) -> String {
+    let pins: String = (first..first + 50_000)
+        .map(|pin| format!("{pin:06}\n"))
+        .collect();
+    assert!(pins.len() as u64 > SMALL);
+    pins
+}
+
+#[test]
+fn a_small_list_is_an_index_at_once() {
+    let lab = Lab::with("1111\n2222\n");
+    assert_eq!(lab.verdict("1111"), RIGHT);
+    let index = lab.index().expect("an index");
+    assert_eq!(lab.verdict("3333"), Verdict::Wrong);
+    assert!(Arc::ptr_eq(&index, &lab.index().expect("an index")));
+    lab.write("3333\n");
+    assert_eq!(lab.verdict("1111"), Verdict::Wrong);
+    assert_eq!(lab.verdict("3333"), RIGHT);
+}
+
+#[test]
+fn a_large_list_is_passed_over_once_and_then_indexed() {
+    let lab = Lab::with(&large(0));
+    let judged = lab.judge("049999");
+    assert_eq!(judged.verdict, RIGHT);
+    // Many callers, one rebuild.
+    let other = lab.judge("050000");
+    assert_eq!(other.verdict, Verdict::Wrong);
+    assert!(other.rebuild.is_none());
+    let rebuild = judged.rebuild.expect("a rebuild");
+    assert!(lab.index().is_none());
+    assert_eq!(lab.finish(rebuild), []);
+    assert!(lab.index().is_some());
+    for (pin, verdict) in [
+        ("000000", RIGHT),
+        ("049999", RIGHT),
+        ("050000", Verdict::Wrong),
+    ] {
+        let judged = lab.judge(pin);
+        assert_eq!(judged.verdict, verdict);
+        assert!(judged.rebuild.is_none());
+    }
+}
+
+#[test]
+fn the_old_index_is_never_asked() {
+    let lab = Lab::with(&large(0));
+    lab.finish(lab.judge("0").rebuild.expect("a rebuild"));
+    lab.write(&large(100_000));
+    let judged = lab.judge("000000");
+    assert_eq!(judged.verdict, Verdict::Wrong);
+    assert_eq!(lab.verdict("100000"), RIGHT);
+    lab.finish(judged.rebuild.expect("another rebuild"));
+    assert_eq!(lab.verdict("000000"), Verdict::Wrong);
+    assert_eq!(lab.verdict("100000"), RIGHT);
+}
+
+#[test]
+fn a_rebuild_of_what_has_changed_is_given_up() {
+    let lab = Lab::with(&large(0));
+    let mut first = lab.judge("0").rebuild.expect("a rebuild");
+    assert_eq!(first.step(&lab.cache), Progress::More);
+    // Noticed at the end of the file.
+    lab.write(&large(100_000));
+    assert_eq!(lab.finish(first), []);
+    assert!(lab.index().is_none());
+    // Noticed by somebody else.
+    let mut second = lab.judge("0").rebuild.expect("a rebuild");
+    assert_eq!(second.step(&lab.cache), Progress::More);
+    lab.write(&large(200_000));
+    let third = lab.judge("0").rebuild.expect("a rebuild");
+    assert_eq!(second.step(&lab.cache), Progress::Over(Vec::new()));
+    // Nobody works at it any more.
+    drop(third);
+    let fourth = lab.judge("0").rebuild.expect("a rebuild");
+    lab.finish(fourth);
+    assert_eq!(lab.verdict("200000"), RIGHT);
+    assert!(lab.index().is_some());
+}
+
+#[test]
+fn a_change_within_the_same_tick_is_seen() {
+    for size in [SMALL + 7, 14] {
+        let lab = Lab::new();
+        let old = "111111\n".repeat(size as usize / 7);
+        lab.write(&old);
+        let now = SystemTime::now();
+        assert_eq!(lab.judge_at("111111", now).verdict, RIGHT);
+        assert!(
+            lab.judge_at("0", now).rebuild.is_none(),
+            "too soon for an index"
+        );
+        // As if the times had stood still: the stamp kept is that of the new
+        // content.
+        lab.write(&old.replace('1', "2"));
+        let stamp = Stamp::of(&fs::metadata(lab.path()).expect("its times"));
+        if let Some(entry) = lab.cache.kept().lists.get_mut(&lab.list) {
+            entry.seen.stamp = stamp;
+        }
+        assert_eq!(lab.judge_at("111111", now).verdict, Verdict::Wrong);
+        assert_eq!(lab.judge_at("222222", now).verdict, RIGHT);
+        assert_eq!(lab.verdict("111111"), Verdict::Wrong);
+    }
+}
+
+#[test]
+fn an_unended_line_counts_when_the_file_is_still() {
+    let lab = Lab::with("1111\n22");
+    let written = SystemTime::now();
+    assert_eq!(lab.judge_at("22", written).verdict, Verdict::Wrong);
+    assert_eq!(lab.judge_at("1111", written).verdict, RIGHT);
+    let later = written + Duration::from_millis(1500);
+    assert_eq!(lab.judge_at("22", later).verdict, RIGHT);
+    // A time to come is no time ago.
+    let file = File::options()
+        .write(true)
+        .open(lab.path())
+        .expect("opened");
+    file.set_modified(written + Duration::from_secs(3600))
+        .expect("set");
+    assert_eq!(lab.verdict("22"), Verdict::Wrong);
+    // It comes to pass, and the stamp is the same.
+    let then = written + Duration::from_secs(3700);
+    assert_eq!(lab.judge_at("22", then).verdict, RIGHT);
+}
+
+#[test]
+fn broken_lines_are_reported_once_for_each_content() {
+    let broken = |lab: &Lab, line| vec![Report::BrokenLine(lab.path().to_owned(), line)];
+    let lab = Lab::with("1111\nsecret\n");
+    let now = SystemTime::now();
+    assert_eq!(lab.judge_at("1111", now).reports, broken(&lab, 2));
+    assert_eq!(lab.judge_at("1111", now).reports, []);
+    assert_eq!(lab.judge("1111").reports, []);
+    lab.write("1111\n2222\nsecret\n");
+    assert_eq!(lab.judge("1111").reports, broken(&lab, 3));
+    let text = large(0) + "secret\n";
+    lab.write(&text);
+    let judged = lab.judge("000000");
+    assert_eq!(judged.reports, []);
+    assert_eq!(
+        lab.finish(judged.rebuild.expect("a rebuild")),
+        broken(&lab, 50_001)
+    );
+    lab.write(&"no\n".repeat(NAMED + 5));
+    let reports = lab.judge("1").reports;
+    assert_eq!(reports.len(), NAMED + 1);
+    assert_eq!(
+        reports[NAMED],
+        Report::MoreBrokenLines(lab.path().to_owned())
+    );
+}
+
+#[test]
+fn a_list_over_the_limit_admits_nobody() {
+    for text in [large(0), "000000\n1\n2\n".into()] {
+        let mut lab = Lab::with(&text);
+        let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
+        let needed = memory(Format::Plain, lines + 1, text.len() as u64);
+        lab.limit = needed / 2;
+        for _ in 0..2 {
+            let judged = lab.judge("000000");
+            assert_eq!(judged.verdict, Verdict::Unavailable);
+            assert_eq!(
+                judged.reports,
+                [Report::TooLarge(lab.path().to_owned(), lab.limit)]
+            );
+            assert!(judged.rebuild.is_none());
+        }
+        lab.limit = needed;
+        lab.cache.clear();
+        assert_eq!(lab.verdict("000000"), RIGHT);
+    }
+}
+
+#[test]
+fn the_list_asked_longest_ago_makes_room() {
+    let mut lab = Lab::with("1\n");
+    lab.limit = 100;
+    let judge = |lab: &mut Lab, name: &str| {
+        lab.list.path = lab.folder.path().join(name);
+        lab.write("1\n");
+        assert_eq!(lab.verdict("1"), RIGHT);
+        lab.cache.kept().lists.len()
+    };
+    // 24 bytes each.
+    for (name, lists) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
+        assert_eq!(judge(&mut lab, name), lists);
+    }
+    lab.list.path = lab.folder.path().join("a");
+    assert_eq!(lab.verdict("1"), RIGHT);
+    assert_eq!(judge(&mut lab, "e"), 4);
+    let kept: Vec<_> = lab
+        .cache
+        .kept()
+        .lists
+        .keys()
+        .map(|list| list.path.clone())
+        .collect();
+    let names = ["a", "c", "d", "e"].map(|name| lab.folder.path().join(name));
+    assert_eq!(kept, names);
+}
+
+#[test]
+fn what_everybody_may_write_is_told() {
+    let lab = Lab::with("1\n");
+    fs::set_permissions(lab.path(), fs::Permissions::from_mode(0o666)).expect("set");
+    let judged = lab.judge("1");
+    assert_eq!(judged.verdict, RIGHT);
+    assert_eq!(
+        judged.reports,
+        [Report::WorldWritable(lab.path().to_owned())]
+    );
+}
+
+#[test]
+fn no_file_no_entry() {
+    let lab = Lab::new();
+    for pin in ["1234", ""] {
+        let judged = lab.judge(pin);
+        assert_eq!(judged.verdict, Verdict::Unavailable);
+        assert_eq!(judged.reports.len(), 1);
+        let text = judged.reports[0].to_string();
+        assert!(text.starts_with("Unable to open file '"), "{text}");
+    }
+    lab.write("");
+    assert_eq!(lab.verdict("1234"), Verdict::Wrong);
+    assert_eq!(lab.verdict(""), Verdict::Wrong);
+}
+
+/// Two lists in turn, each written in place: a reader may see the start of a
+/// line of one and the end of a line of the other. What neither list has is
+/// never right.
+#[test]
+fn no_mixture_of_two_lists_admits_anybody() {
+    // Lines of different length, so that any start meets any end.
+    let texts = ["111111111\n", "22222\n"].map(|line| line.repeat(SMALL as usize / 2));
+    let lab = Lab::with(&texts[0]);
+    let over = AtomicBool::new(false);
+    // What meets where a block of one ends and a block of the other begins.
+    let mixtures = ["222211111", "11112"];
+    let admitted = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                texts.iter().for_each(|text| lab.write(text));
+            }
+        });
+        let mut pins = mixtures.iter().cycle().take(MIXTURES);
+        let admitted = pins.find(|pin| lab.judge_at(pin, SystemTime::now()).verdict == RIGHT);
+        over.store(true, Ordering::Relaxed);
+        admitted
+    });
+    assert_eq!(admitted, None);
+}
+
+const MIXTURES: usize = 6000;

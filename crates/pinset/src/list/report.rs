@@ -1,0 +1,73 @@
+//! What the administrator should hear of a list.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::index::{Index, NAMED};
+
+/// Something the administrator should hear of a list. None holds a PIN.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// The list admits nobody.
+    Unreadable(PathBuf, String),
+    /// The list admits nobody: it takes more bytes of memory than the limit.
+    TooLarge(PathBuf, u64),
+    /// The list admits nobody: it is written to all the time.
+    Unsteady(PathBuf),
+    /// Everybody may write to it.
+    WorldWritable(PathBuf),
+    /// A line that is no PIN; it is skipped.
+    BrokenLine(PathBuf, u64),
+    /// There are more of them than are named.
+    MoreBrokenLines(PathBuf),
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The stock application's words.
+            Self::Unreadable(path, why) => write!(
+                f,
+                "Unable to open file '{}' for authentication: {why}",
+                path.display()
+            ),
+            Self::TooLarge(path, limit) => write!(
+                f,
+                "'{}' admits nobody: it takes more memory than max_list_memory allows, {limit} bytes",
+                path.display()
+            ),
+            Self::Unsteady(path) => write!(
+                f,
+                "'{}' admits nobody while it is written to without a pause",
+                path.display()
+            ),
+            Self::WorldWritable(path) => write!(
+                f,
+                "'{}' can be written to by everybody on this machine",
+                path.display()
+            ),
+            Self::BrokenLine(path, line) => write!(
+                f,
+                "'{}' line {line} gives nobody a PIN and is skipped",
+                path.display()
+            ),
+            Self::MoreBrokenLines(path) => write!(
+                f,
+                "'{}' has more lines that give nobody a PIN: 'pinset check' names them all",
+                path.display()
+            ),
+        }
+    }
+}
+
+/// The reports of an index's broken lines.
+pub fn broken_lines(path: &Path, index: &Index) -> Vec<Report> {
+    let lines = index.broken().iter().take(NAMED);
+    let mut reports: Vec<_> = lines
+        .map(|line| Report::BrokenLine(path.to_owned(), *line))
+        .collect();
+    if index.broken().len() > NAMED {
+        reports.push(Report::MoreBrokenLines(path.to_owned()));
+    }
+    reports
+}

@@ -1,0 +1,283 @@
+//! The way to a file, one file system after the other.
+//!
+//! A file system may hang, and whoever touches it with it. So nobody may touch
+//! one but the one worker that does so for all: it goes along a path only as
+//! far as that file system reaches, links included.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use super::file::open;
+
+/// As many links as Linux follows.
+const MOST_LINKS: usize = 40;
+
+/// A file system, as the kernel numbers it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Device {
+    major: u32,
+    minor: u32,
+}
+
+/// What is mounted where.
+#[derive(Default)]
+pub struct Mounts(Vec<(PathBuf, Device)>);
+
+impl Mounts {
+    /// Reads `/proc/self/mountinfo` (proc(5)). A line that is not as described
+    /// there is passed over.
+    pub fn parse(mountinfo: &[u8]) -> Self {
+        let lines = mountinfo.split(|byte| *byte == b'\n');
+        Self(lines.filter_map(mount).collect())
+    }
+
+    /// What is mounted at or above `path`, which has no link in it and no
+    /// `..`: where, and which file system.
+    fn at(&self, path: &Path) -> (&Path, Device) {
+        let above = self.0.iter().filter(|(point, _)| path.starts_with(point));
+        // Of two on the same point, the later hides the other.
+        let nearest = above.max_by_key(|(point, _)| point.as_os_str().len());
+        match nearest {
+            Some((point, device)) => (point, *device),
+            None => (Path::new("/"), Device::default()),
+        }
+    }
+}
+
+fn mount(line: &[u8]) -> Option<(PathBuf, Device)> {
+    let mut fields = line.split(|byte| *byte == b' ').skip(2);
+    let device = std::str::from_utf8(fields.next()?).ok()?;
+    let (major, minor) = device.split_once(':')?;
+    let device = Device {
+        major: major.parse().ok()?,
+        minor: minor.parse().ok()?,
+    };
+    let point = fields.nth(1)?;
+    Some((PathBuf::from(OsString::from_vec(unescaped(point))), device))
+}
+
+/// Blanks and the like stand as `\040`.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, behind)) = rest.split_first() {
+        let octal = |digits: &[u8; 3]| {
+            let value = digits.iter().try_fold(0, |sum, digit| {
+                char::from(*digit).to_digit(8).map(|digit| sum * 8 + digit)
+            })?;
+            u8::try_from(value).ok()
+        };
+        let escaped = behind
+            .first_chunk()
+            .filter(|_| *first == b'\\')
+            .and_then(octal);
+        plain.push(escaped.unwrap_or(*first));
+        rest = match escaped {
+            Some(_) => behind.get(3..).unwrap_or_default(),
+            None => behind,
+        };
+    }
+    plain
+}
+
+/// How far one is on the way to a file.
+#[derive(Debug)]
+pub struct Way {
+    /// The part without a link in it.
+    behind: PathBuf,
+    /// The names still to go.
+    ahead: VecDeque<OsString>,
+    links: usize,
+    device: Device,
+}
+
+impl Way {
+    /// The way to `path`, from `/`. It touches nothing.
+    pub fn new(path: &Path, mounts: &Mounts) -> Self {
+        let mut way = Self {
+            behind: PathBuf::from("/"),
+            ahead: VecDeque::new(),
+            links: 0,
+            device: Device::default(),
+        };
+        way.begin_at_root(path, mounts);
+        way
+    }
+
+    /// The file system that is touched next.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// A mount point has no link in it, so the way to it need not be gone.
+    fn begin_at_root(&mut self, path: &Path, mounts: &Mounts) {
+        let names = path.components();
+        let down = names
+            .clone()
+            .take_while(|name| *name != Component::ParentDir);
+        let down: PathBuf = down.collect();
+        let (point, device) = mounts.at(&down);
+        self.behind = point.to_owned();
+        self.device = device;
+        let known = point.components().count();
+        let mut names = names;
+        names.by_ref().take(known).for_each(drop);
+        self.look_ahead(names);
+    }
+
+    fn look_ahead<'a>(&mut self, names: impl DoubleEndedIterator<Item = Component<'a>>) {
+        for name in names.rev() {
+            if matches!(name, Component::Normal(_) | Component::ParentDir) {
+                self.ahead.push_front(name.as_os_str().to_owned());
+            }
+        }
+    }
+
+    /// Goes on through the file system [`Self::device`]. The file, or `None`:
+    /// the way leads to another file system.
+    pub fn go(&mut self, mounts: &Mounts) -> io::Result<Option<File>> {
+        while let Some(name) = self.ahead.pop_front() {
+            if name == OsStr::from_bytes(b"..") {
+                self.behind.pop();
+                continue;
+            }
+            let next = self.behind.join(&name);
+            let (_, device) = mounts.at(&next);
+            if device != self.device {
+                self.device = device;
+                self.ahead.push_front(name);
+                return Ok(None);
+            }
+            match fs::read_link(&next) {
+                Ok(target) => self.follow(&target, mounts)?,
+                // It is no link.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.behind = next,
+                Err(error) => return Err(error),
+            }
+        }
+        // `..` and links to `/` may have led elsewhere.
+        let (_, device) = mounts.at(&self.behind);
+        if device != self.device {
+            self.device = device;
+            return Ok(None);
+        }
+        open(&self.behind).map(Some)
+    }
+
+    fn follow(&mut self, target: &Path, mounts: &Mounts) -> io::Result<()> {
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(io::Error::from_raw_os_error(libc::ELOOP));
+        }
+        if target.is_absolute() {
+            let device = self.device;
+            self.begin_at_root(target, mounts);
+            // Not ours to touch: `go` sees it.
+            self.device = device;
+        } else {
+            self.look_ahead(target.components());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    const MOUNTINFO: &[u8] = b"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
+        23 22 0:21 / /proc rw - proc proc rw\n\
+        garbage\n\
+        30 22 0:40 / /mnt/a\\040b rw - nfs4 server:/pins rw\n\
+        31 30 0:41 / /mnt/a\\040b rw - nfs4 server:/new rw\n\
+        32 22 0:42 / /mnt/a rw - nfs4 server:/a rw\n";
+
+    fn device(major: u32, minor: u32) -> Device {
+        Device { major, minor }
+    }
+
+    #[test]
+    fn what_is_mounted_where() {
+        let mounts = Mounts::parse(MOUNTINFO);
+        for (path, found) in [
+            ("/", device(8, 1)),
+            ("/etc/pins", device(8, 1)),
+            ("/mnt/a", device(0, 42)),
+            ("/mnt/a/pins", device(0, 42)),
+            ("/mnt/ab", device(8, 1)),
+            ("/mnt/a b/pins", device(0, 41)),
+        ] {
+            assert_eq!(mounts.at(Path::new(path)).1, found, "{path}");
+        }
+        assert_eq!(Mounts::parse(b"").at(Path::new("/a")).1, device(0, 0));
+    }
+
+    #[test]
+    fn a_way_begins_at_the_last_mount_point() {
+        let mounts = Mounts::parse(MOUNTINFO);
+        for (path, behind, ahead, found) in [
+            ("/etc/./pins", "/", "etc/pins", device(8, 1)),
+            ("/mnt/a/x/../y", "/mnt/a", "x/../y", device(0, 42)),
+            ("/mnt/../mnt/a/y", "/", "mnt/../mnt/a/y", device(8, 1)),
+        ] {
+            let way = Way::new(Path::new(path), &mounts);
+            assert_eq!(way.behind, Path::new(behind), "{path}");
+            assert_eq!(way.ahead.iter().collect::<PathBuf>(), Path::new(ahead));
+            assert_eq!(way.device(), found);
+        }
+    }
+
+    #[test]
+    fn goes_as_far_as_its_file_system() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("its path");
+        let at = |name: &str| root.join(name);
+        for name in ["one", "two"] {
+            fs::create_dir(at(name)).expect("a folder");
+            fs::write(at(name).join("list"), "1234\n").expect("written");
+        }
+        symlink("../two/list", at("one/up")).expect("a link");
+        symlink(at("two/list"), at("one/far")).expect("a link");
+        symlink("list", at("one/near")).expect("a link");
+        symlink("round", at("one/round")).expect("a link");
+        symlink(at("one"), at("link")).expect("a link");
+        let info = format!(
+            "1 1 8:1 / / rw\n2 1 0:2 / {} rw\n3 1 0:3 / {} rw\n",
+            at("one").display(),
+            at("two").display()
+        );
+        let mounts = Mounts::parse(info.as_bytes());
+        for (name, stops) in [
+            ("one/list", &[2][..]),
+            ("one/near", &[2]),
+            ("one/up", &[2, 3]),
+            ("one/far", &[2, 3]),
+            ("one/../two/list", &[2, 3]),
+            ("link/list", &[1, 2]),
+        ] {
+            let mut way = Way::new(&at(name), &mounts);
+            let mut seen = vec![way.device().minor];
+            while way.go(&mounts).expect(name).is_none() {
+                seen.push(way.device().minor);
+                assert!(seen.len() < 5, "{name}");
+            }
+            assert_eq!(seen, stops, "{name}");
+        }
+        for name in ["one/round", "one/none", "one", "one/list/x"] {
+            let mut way = Way::new(&at(name), &mounts);
+            let error = loop {
+                match way.go(&mounts) {
+                    Ok(None) => {}
+                    Ok(Some(_)) => panic!("{name}"),
+                    Err(error) => break error,
+                }
+            };
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}

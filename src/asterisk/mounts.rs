@@ -1,0 +1,64 @@
+//! What is mounted where, as the kernel says: read anew when it changes.
+
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pinset::list::Mounts;
+
+const MOUNTINFO: &str = "/proc/self/mountinfo";
+
+struct Known {
+    file: File,
+    mounts: Arc<Mounts>,
+}
+
+static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+
+/// The mounts as they are now. Without `/proc`, all is one file system.
+pub fn mounts() -> Arc<Mounts> {
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &mut *known {
+        Some(known) if !has_changed(&known.file) => return Arc::clone(&known.mounts),
+        Some(known) => {
+            if let Ok(mounts) = read(&mut known.file) {
+                known.mounts = Arc::new(mounts);
+                return Arc::clone(&known.mounts);
+            }
+        }
+        None => {}
+    }
+    *known = File::open(MOUNTINFO).ok().and_then(|mut file| {
+        let mounts = Arc::new(read(&mut file).ok()?);
+        Some(Known { file, mounts })
+    });
+    known
+        .as_ref()
+        .map(|known| Arc::clone(&known.mounts))
+        .unwrap_or_default()
+}
+
+/// Closes the file.
+pub fn forget() {
+    *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+fn read(file: &mut File) -> io::Result<Mounts> {
+    let mut text = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut text)?;
+    Ok(Mounts::parse(&text))
+}
+
+/// Since it was opened, or since this was asked last: proc(5), mounts. The
+/// kernel answers at once.
+fn has_changed(file: &File) -> bool {
+    let mut poll = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLPRI,
+        revents: 0,
+    };
+    // SAFETY: one descriptor, which is open as long as `file` lives.
+    unsafe { libc::poll(&mut poll, 1, 0) != 0 }
+}
