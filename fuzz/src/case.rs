@@ -183,14 +183,14 @@ fn hex(pin: &[u8], variant: usize) -> Vec<u8> {
 /// says how far into the list.
 fn lead(format: Format, choice: u8, list: usize) -> &'static [u8] {
     static LINES: [OnceLock<Vec<u8>>; 2] = [OnceLock::new(), OnceLock::new()];
-    static LONG: OnceLock<Vec<u8>> = OnceLock::new();
+    static LONG: [OnceLock<Vec<u8>>; 2] = [OnceLock::new(), OnceLock::new()];
     let lines = |format| LINES[format as usize].get_or_init(|| lines(format));
-    let long = || LONG.get_or_init(|| vec![b'1'; 2 * BLOCK]);
+    let long = |format| LONG[format as usize].get_or_init(|| long(format));
     let (lead, blocks) = match choice & 15 {
         13 => (lines(format), BLOCK),
-        14 => (long(), BLOCK),
+        14 => (long(format), BLOCK),
         // 1025 bytes are kept of the first block.
-        15 => (long(), 2 * BLOCK - 1025),
+        15 => (long(format), 2 * BLOCK - 1025),
         _ => return &[],
     };
     let inside = (list * usize::from(choice >> 4)).div_ceil(15);
@@ -204,4 +204,14 @@ fn lines(format: Format) -> Vec<u8> {
         Format::Md5 => format!("{number:900}:{number:032x}\n"),
     };
     (0..=BLOCK / 900).map(line).collect::<String>().into_bytes()
+}
+
+/// A line that would give a PIN if it were cut.
+fn long(format: Format) -> Vec<u8> {
+    let mut line = match format {
+        Format::Plain => b"1234".to_vec(),
+        Format::Md5 => [b"c:", hex(b"1234", 0).as_slice()].concat(),
+    };
+    line.resize(2 * BLOCK, b' ');
+    line
 }
