@@ -16,7 +16,7 @@ mod made;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Rounds for each list, each of them on both modules in turn.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Calls a round.
     #[arg(long, default_value_t = 100)]
@@ -63,11 +63,10 @@ const LAST_MD5: &str = "alice:81dc9bdb52d04dc20036dbd8313ed055";
 /// seconds of processor time for an md5 list of a million.
 const MOST_FOR_STOCK: u64 = 1_000_000;
 
-/// From so many lines on, fewer calls are enough, and the stock module could
-/// not do with more at once.
+/// From so many lines on, with the stock module, few calls: it would take all
+/// processors for itself, and minutes.
 const LARGE: u64 = 100_000;
-const LARGE_ROUNDS: usize = 3;
-const LARGE_CALLS: usize = 10;
+const LARGE_CALLS: usize = 6;
 const LARGE_AT_ONCE: usize = 2;
 
 /// A clock tick of `/proc/PID/stat`, in milliseconds.
@@ -98,11 +97,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "{} rounds of {} calls, {} at once, each: prompt, {LAST}#, thank-you",
         arguments.rounds, arguments.calls, arguments.at_once
     );
+    let large = arguments.of(LARGE);
     println!(
-        "from 10^5 lines on {} rounds of {} calls, {} at once; the PIN is in the last line\n",
-        arguments.of(LARGE).rounds,
-        arguments.of(LARGE).calls,
-        arguments.of(LARGE).at_once
+        "10^5 and 10^6 lines: {} calls, {} at once; the PIN is in the last line\n",
+        large.calls, large.at_once
     );
     println!("                 CPU a call, ms             last key to answer, ms (median, 95 %)");
     println!("                   stock    ours ours/stock stock             ours");
@@ -115,16 +113,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 impl Arguments {
     /// As much as makes sense for a list of so many lines.
     fn of(&self, lines: u64) -> Self {
-        let (rounds, calls, at_once) = if lines < LARGE {
-            (self.rounds, self.calls, self.at_once)
-        } else {
-            (LARGE_ROUNDS, LARGE_CALLS, LARGE_AT_ONCE)
+        let (calls, at_once) = match lines {
+            LARGE..=MOST_FOR_STOCK => (LARGE_CALLS, LARGE_AT_ONCE),
+            _ => (self.calls, self.at_once),
         };
         Self {
-            rounds: self.rounds.min(rounds),
             calls: self.calls.min(calls),
             at_once: self.at_once.min(at_once),
-            lines,
+            ..*self
+        }
+    }
+
+    /// One call from each caller.
+    fn warming_up(&self) -> Self {
+        Self {
+            calls: self.at_once,
+            ..*self
         }
     }
 }
@@ -136,10 +140,13 @@ fn measure(stock: &Pbx, ours: &Pbx, list: &List, arguments: &Arguments) -> Resul
     if with_stock {
         put(stock, list)?;
     }
-    warm_up(ours, list)?;
+    settle(ours, list)?;
+    round(ours, list.args, &arguments.warming_up())?;
+    if with_stock {
+        round(stock, list.args, &arguments.warming_up())?;
+    }
     let (mut theirs, mut own) = (Vec::new(), Vec::new());
-    // The first round warms both up.
-    for number in 0..=arguments.rounds {
+    for number in 0..arguments.rounds {
         // Whoever goes first in a pair has no advantage by it.
         for turn in 0..2 {
             let (pbx, rounds) = if (number + turn) % 2 == 0 {
@@ -147,12 +154,8 @@ fn measure(stock: &Pbx, ours: &Pbx, list: &List, arguments: &Arguments) -> Resul
             } else {
                 (ours, &mut own)
             };
-            if !with_stock && std::ptr::eq(pbx, stock) {
-                continue;
-            }
-            let round = round(pbx, list.args, arguments)?;
-            if number > 0 {
-                rounds.push(round);
+            if with_stock || std::ptr::eq(pbx, ours) {
+                rounds.push(round(pbx, list.args, arguments)?);
             }
         }
     }
@@ -196,7 +199,7 @@ fn put(pbx: &Pbx, list: &List) -> Result<()> {
 }
 
 /// Has our module make its index of a list, if it makes one.
-fn warm_up(pbx: &Pbx, list: &List) -> Result<()> {
+fn settle(pbx: &Pbx, list: &List) -> Result<()> {
     if list.lines > 0 {
         thread::sleep(TOLD_APART);
     }
