@@ -71,9 +71,10 @@ impl From<Full> for Refused {
     }
 }
 
-/// What the index of a list of so many lines and bytes takes, in bytes: at
-/// most 9 a line of a plain list, 21 and what stands beside the digest of an
-/// md5 one. PINs of more than 16 keys come on top.
+/// What the index of a list of so many lines and bytes takes, in bytes: 8.5 to
+/// 9 a line of a plain list, 20.5 to 21 and what stands beside the digest of an
+/// md5 one. It may take more if there are PINs of more than 16 keys, or lines
+/// without a digest; [`Building::add`] counts exactly.
 pub fn memory(format: Format, lines: u64, bytes: u64) -> u64 {
     let Ok(count) = u32::try_from(lines) else {
         return u64::MAX;
@@ -83,9 +84,10 @@ pub fn memory(format: Format, lines: u64, bytes: u64) -> u64 {
         Format::Plain => table::memory::<u64>(count) as u64,
         Format::Md5 => {
             // A name takes two bytes beside its own: in place of `:` and the
-            // line end.
+            // line end, which the last line may lack.
             let digests = lines.saturating_mul(32);
-            table::memory::<Digest>(count) as u64 + bytes.saturating_sub(digests)
+            let names = (bytes + 1).saturating_sub(digests);
+            (table::memory::<Digest>(count) as u64).saturating_add(names)
         }
     }
 }

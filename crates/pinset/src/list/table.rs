@@ -64,9 +64,9 @@ impl<E: Entry> Heap<E> {
         Ok(())
     }
 
-    /// What the entries take of memory, in bytes.
+    /// What the table will take of memory, in bytes.
     pub fn size(&self) -> usize {
-        self.table.entries.len() * size_of::<E>()
+        memory::<E>(self.room)
     }
 
     /// No more will come.
