@@ -2,6 +2,7 @@
 
 mod changed;
 mod hung;
+mod large;
 mod mount;
 mod unreadable;
 

@@ -1,0 +1,121 @@
+//! Lists too long to be read for each entry, the index they get, and the limit
+//! on what that takes.
+
+use anyhow::{ensure, Result};
+use harness::{Call, Module, Outcome, Pbx};
+
+use super::{hears, Format, Heard};
+use crate::module::OURS;
+use crate::support::{eventually, on, side_by_side};
+
+const PINS: u32 = 300_000;
+/// The first line gives nobody a PIN, and an index says so, once.
+const BROKEN: &str = "line 1 gives nobody a PIN";
+const CALLERS: usize = 20;
+
+/// `PINS` PINs of six digits behind a broken line, without the one of `without`.
+fn pins(without: u32) -> String {
+    let pins = (0..PINS).filter(|pin| *pin != without);
+    let lines: String = pins.map(|pin| format!("{pin:06}\n")).collect();
+    format!("no PIN\n{lines}")
+}
+
+/// How many indexes of the list have been made.
+fn indexes(pbx: &Pbx) -> Result<usize> {
+    Ok(pbx.log()?.matches(BROKEN).count())
+}
+
+/// Only what was changed two seconds ago gets an index.
+fn until_old(pbx: &Pbx, path: &str) -> Result<()> {
+    eventually("a list two seconds old", || {
+        let age = format!("[ $(($(date +%s) - $(stat -c %Z {path}))) -gt 2 ] && echo old || true");
+        Ok(pbx.exec(&["bash", "-c", &age])?.contains("old"))
+    })
+}
+
+fn call(pbx: &Pbx, pin: u32, outcome: Outcome) -> Result<()> {
+    let keys = format!("{pin:06} {pin:06} {pin:06}");
+    let report = pbx.call(&Call::new("/pins/large,q,6").keys(&keys))?;
+    ensure!(report.outcome == outcome, "{pin}: {report:#?}");
+    Ok(())
+}
+
+/// Whoever calls, and however many: one index for each content of the list,
+/// and who was taken out of it is refused at once, index or not.
+#[test]
+fn many_callers_cause_one_index() {
+    on(Pbx::builder().module(Module::Ours), |pbx| {
+        let many = |gone: u32| {
+            side_by_side(CALLERS, CALLERS, |number| {
+                let pin = u32::try_from(number)?;
+                if pin % 4 == 0 {
+                    call(pbx, gone, Outcome::HungUp)
+                } else {
+                    call(pbx, PINS - pin, Outcome::Passed)
+                }
+            })
+        };
+        for (made, gone) in [7, PINS / 2, PINS - CALLERS as u32 - 1]
+            .into_iter()
+            .enumerate()
+        {
+            pbx.pin_file("next", pins(gone))?;
+            pbx.exec(&["mv", "/pins/next", "/pins/large"])?;
+            // Too new for an index.
+            call(pbx, gone, Outcome::HungUp)?;
+            ensure!(indexes(pbx)? == made, "an index too soon");
+            until_old(pbx, "/pins/large")?;
+            many(gone)?;
+            eventually("an index", || Ok(indexes(pbx)? == made + 1))?;
+            many(gone)?;
+            ensure!(indexes(pbx)? == made + 1, "more than one index");
+        }
+        Ok(())
+    });
+}
+
+/// `max_list_memory`: a list over it admits nobody, others work; a reload that
+/// allows more lets its callers in.
+#[test]
+fn over_the_limit_nobody_gets_in() {
+    let conf = |limit: &str| format!("[general]\nmax_list_memory = {limit}\n");
+    let builder = Pbx::builder().module(Module::Ours);
+    on(builder.file("authenticate.conf", conf("1M")), |pbx| {
+        pbx.pin_file("large", pins(7))?;
+        pbx.pin_file("small", "1234\n")?;
+        let hears = |list, pin, wanted| hears(pbx, list, Format::Plain, pin, wanted);
+        let refused = "'/pins/large' admits nobody: it takes more memory than max_list_memory";
+        let complaints = || Ok::<_, anyhow::Error>(pbx.log()?.matches(refused).count());
+        // Passed over, and known to be too large.
+        hears("/pins/large", "000001", Heard::Prompt)?;
+        until_old(pbx, "/pins/large")?;
+        for complained in [1, 2, 3] {
+            ensure!(complaints()? == complained);
+            hears("/pins/large", "000001", Heard::Prompt)?;
+            hears("/pins/small", "1234", Heard::Welcome)?;
+        }
+        let report = pbx.call(&Call::new("/pins/large,q,1").keys("1 1 1"))?;
+        ensure!(report.status() == "ERROR", "{report:#?}");
+        pbx.write_file("/etc/asterisk/authenticate.conf", conf("3M"))?;
+        let said = pbx.cli(&format!("module reload {OURS}"))?;
+        ensure!(said.contains("reloaded successfully"), "{said}");
+        hears("/pins/large", "000001", Heard::Welcome)?;
+        hears("/pins/large", "000007", Heard::Wrong)
+    });
+}
+
+/// What everybody may write to is warned of, once.
+#[test]
+fn a_world_writable_list_is_warned_of() {
+    on(Pbx::builder().module(Module::Ours), |pbx| {
+        pbx.pin_file("open", "1234\n")?;
+        pbx.exec(&["chmod", "666", "/pins/open"])?;
+        for _ in 0..2 {
+            hears(pbx, "/pins/open", Format::Plain, "1234", Heard::Welcome)?;
+        }
+        let warning = "'/pins/open' can be written to by everybody";
+        let warnings = pbx.log()?.matches(warning).count();
+        ensure!(warnings == 1, "{warnings} warnings");
+        Ok(())
+    });
+}
