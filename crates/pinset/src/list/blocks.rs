@@ -50,7 +50,9 @@ impl<R: Read> Blocks<R> {
         Self::of_size(list, settled, BLOCK)
     }
 
-    fn of_size(list: R, settled: bool, size: usize) -> Self {
+    /// The same in blocks of about `size` bytes, for a list known to be small:
+    /// the buffer is wiped each time.
+    pub fn of_size(list: R, settled: bool, size: usize) -> Self {
         Self {
             list,
             settled,

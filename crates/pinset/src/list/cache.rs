@@ -247,15 +247,16 @@ impl Judging<'_> {
         seen: Seen,
         report: bool,
     ) -> io::Result<Option<Verdict>> {
-        let mut text = Zeroizing::new(Vec::with_capacity(SMALL as usize + 1));
+        let size = seen.stamp.size() as usize + 1;
+        let mut text = Zeroizing::new(Vec::with_capacity(size));
         file.rewind()?;
-        (&*file).take(SMALL + 1).read_to_end(&mut text)?;
+        (&*file).take(size as u64).read_to_end(&mut text)?;
         if Stamp::of(&file.metadata()?) != seen.stamp {
             return Ok(None);
         }
         let lines = memchr::memchr_iter(b'\n', &text).count() as u64 + 1;
         let (format, bytes) = (self.list.format, text.len() as u64);
-        let mut blocks = Blocks::new(text.as_slice(), seen.still);
+        let mut blocks = Blocks::of_size(text.as_slice(), seen.still, size);
         let made = Building::new(format, lines, bytes, self.limit).and_then(|mut building| {
             while let Ok(Some(block)) = blocks.next_block() {
                 building.add(block.lines)?;

@@ -2,30 +2,34 @@
 //! sorted by where their hash belongs, and one of where each place begins.
 //!
 //! Not `hashbrown`: its tables double while they grow and keep 9 bytes a slot
-//! for 8 of ours, 15 to 20 bytes a PIN in all; these take 8.4 to 8.9, and
-//! sorting goes through memory in order, where inserting jumps about.
+//! for 8 of ours, 15 to 20 bytes a PIN in all; these take 8.4 to 9, and sorting
+//! goes through memory in order, where inserting jumps about.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 use zeroize::{Zeroize, Zeroizing};
 
-/// What a table holds.
-pub trait Entry: Copy + Zeroize {
-    /// The hash of what makes one entry differ from another: the PIN, not
-    /// whose it is. `hasher` differs from table to table, so that nobody can
-    /// choose PINs that all belong in one place.
-    fn hash(&self, hasher: &RandomState) -> u64;
-}
+/// What a table holds. Two are equal if they have the same PIN, whosever it is.
+pub trait Entry: Copy + Default + Eq + Hash + Zeroize {}
+
+impl<E: Copy + Default + Eq + Hash + Zeroize> Entry for E {}
 
 /// So many bits of the hash tell the places within a share apart. The entries
 /// of that many places fit into the processor's cache.
-const PLACES: u32 = 11;
+const PLACES: u32 = 12;
 
-/// Entries on their way into a table. Memory is wiped when dropped.
+/// Entries on their way into a table: each is put into its share of the array
+/// as it comes. Memory is wiped when dropped.
 pub struct Heap<E: Entry> {
     table: Table<E>,
+    /// How many entries there are, and how many there may be.
+    count: usize,
     room: usize,
-    /// How many entries belong in each share of the table, from 1.
-    shares: Vec<u32>,
+    /// How many places of the array a share has, and how many are filled.
+    share: usize,
+    filled: Vec<u32>,
 }
 
 /// The entries are too many: more than the heap was made for, or than there is
@@ -33,64 +37,11 @@ pub struct Heap<E: Entry> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
-impl<E: Entry> Heap<E> {
-    /// Room for `room` entries.
-    pub fn with_room(room: usize) -> Result<Self, Full> {
-        // Where a place begins is kept in 32 bits.
-        u32::try_from(room).map_err(|_| Full)?;
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(room).map_err(|_| Full)?;
-        let table = Table {
-            entries: Zeroizing::new(entries),
-            starts: Vec::new(),
-            bits: place_bits(room),
-            hasher: RandomState::default(),
-        };
-        Ok(Self {
-            shares: vec![0; (1 << table.share_bits()) + 1],
-            table,
-            room,
-        })
-    }
-
-    /// Adds an entry.
-    pub fn push(&mut self, entry: E) -> Result<(), Full> {
-        if self.table.entries.len() >= self.room {
-            return Err(Full);
-        }
-        let share = self.table.share_of(&entry);
-        self.shares[share + 1] += 1;
-        self.table.entries.push(entry);
-        Ok(())
-    }
-
-    /// What the table will take of memory, in bytes.
-    pub fn size(&self) -> usize {
-        memory::<E>(self.room)
-    }
-
-    /// No more will come.
-    pub fn sort(mut self) -> Sorting<E> {
-        add_up(&mut self.shares);
-        self.table.starts = vec![0; (1 << self.table.bits) + 1];
-        if let Some(end) = self.table.starts.last_mut() {
-            *end = self.shares.last().copied().unwrap_or_default();
-        }
-        Sorting {
-            filled: self.shares.clone(),
-            shares: self.shares,
-            shared: 0,
-            placed: 0,
-            scratch: Zeroizing::default(),
-            table: self.table,
-        }
-    }
-}
-
 /// What a table of so many entries takes, in bytes.
 pub const fn memory<E>(entries: usize) -> usize {
     let places = (1 << place_bits(entries)) + 1;
-    entries
+    let slots = share_size(entries).saturating_mul(1 << share_bits(place_bits(entries)));
+    slots
         .saturating_mul(size_of::<E>())
         .saturating_add(places * size_of::<u32>())
 }
@@ -103,86 +54,138 @@ const fn place_bits(entries: usize) -> u32 {
     }
 }
 
-/// A table being sorted, a share at a time, so that others get their turn:
-/// first each entry goes to its share of the array, then to its place.
+const fn share_bits(place_bits: u32) -> u32 {
+    place_bits.saturating_sub(PLACES)
+}
+
+/// How many entries a share has room for: more than chance will ever bring
+/// there, eight standard deviations above the mean.
+const fn share_size(entries: usize) -> usize {
+    let shares = 1 << share_bits(place_bits(entries));
+    if shares == 1 {
+        return entries;
+    }
+    let mean = entries / shares;
+    mean + 8 * mean.isqrt()
+}
+
+impl<E: Entry> Heap<E> {
+    /// Room for `room` entries.
+    pub fn with_room(room: usize) -> Result<Self, Full> {
+        // Where a place begins is kept in 32 bits.
+        u32::try_from(room).map_err(|_| Full)?;
+        let bits = place_bits(room);
+        let shares = 1 << share_bits(bits);
+        let share = share_size(room);
+        let mut entries = Vec::new();
+        entries
+            .try_reserve_exact(shares * share)
+            .map_err(|_| Full)?;
+        entries.resize(shares * share, E::default());
+        Ok(Self {
+            table: Table {
+                entries: Zeroizing::new(entries),
+                starts: Vec::new(),
+                bits,
+                hasher: RandomState::default(),
+                others: HashSet::default(),
+            },
+            count: 0,
+            room,
+            share,
+            filled: vec![0; shares],
+        })
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, entry: E) -> Result<(), Full> {
+        if self.count >= self.room {
+            return Err(Full);
+        }
+        self.count += 1;
+        let share = first_bits(self.table.hash(&entry), share_bits(self.table.bits));
+        let filled = self.filled[share] as usize;
+        if filled < self.share {
+            self.table.entries[share * self.share + filled] = entry;
+            self.filled[share] += 1;
+        } else {
+            self.table.others.insert(entry);
+        }
+        Ok(())
+    }
+
+    /// What it takes of memory, in bytes, and the table will.
+    pub fn size(&self) -> usize {
+        memory::<E>(self.room) + self.table.others_size()
+    }
+
+    /// No more will come.
+    pub fn sort(mut self) -> Sorting<E> {
+        self.table.starts.reserve_exact((1 << self.table.bits) + 1);
+        self.table.starts.push(0);
+        Sorting {
+            heap: self,
+            done: 0,
+            scratch: Zeroizing::default(),
+        }
+    }
+}
+
+/// A table being sorted, a share at a time, so that others get their turn.
 pub struct Sorting<E: Entry> {
-    table: Table<E>,
-    /// Where each share begins, and the end.
-    shares: Vec<u32>,
-    /// What of each share is filled with its own.
-    filled: Vec<u32>,
-    /// How many shares have all their own, and how many are in order.
-    shared: usize,
-    placed: usize,
+    heap: Heap<E>,
+    /// How many shares are in order.
+    done: usize,
     scratch: Zeroizing<Vec<E>>,
 }
 
 impl<E: Entry> Sorting<E> {
-    /// Does a part of it; false when all is done.
+    /// Sorts a share; false when all is done.
     pub fn step(&mut self) -> bool {
-        let shares = self.shares.len() - 1;
-        if self.shared < shares {
-            self.share(self.shared);
-            self.shared += 1;
-        } else if self.placed < shares {
-            self.place(self.placed);
-            self.placed += 1;
-        }
-        self.placed < shares
-    }
-
-    /// Fills a share with its own, sending what is there to where it belongs.
-    fn share(&mut self, share: usize) {
-        let end = self.shares[share + 1];
-        while self.filled[share] < end {
-            let here = self.filled[share] as usize;
-            let mut entry = self.table.entries[here];
-            loop {
-                let to = self.table.share_of(&entry);
-                let place = self.filled[to] as usize;
-                self.filled[to] += 1;
-                std::mem::swap(&mut entry, &mut self.table.entries[place]);
-                if to == share {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Puts the entries of a share in their places.
-    fn place(&mut self, share: usize) {
-        let table = &mut self.table;
-        let begin = self.shares[share];
-        let all = begin as usize..self.shares[share + 1] as usize;
-        let places = 1 << (table.bits - table.share_bits());
+        let Heap {
+            table,
+            share,
+            filled,
+            ..
+        } = &mut self.heap;
+        let Some(filled) = filled.get(self.done) else {
+            return false;
+        };
+        let unsorted = &table.entries[self.done * *share..][..*filled as usize];
         self.scratch.clear();
-        self.scratch.extend_from_slice(&table.entries[all]);
+        self.scratch.extend_from_slice(unsorted);
+        self.done += 1;
+        // What is sorted stands without a gap: never behind what is not yet.
+        let begin = table.starts.last().copied().unwrap_or_default();
+        let places = 1 << (table.bits - share_bits(table.bits));
         let mut next = vec![0; places + 1];
         for entry in self.scratch.iter() {
             next[table.place_of(entry) % places + 1] += 1;
         }
         next[0] = begin;
-        add_up(&mut next);
-        table.starts[share * places..][..places].copy_from_slice(&next[..places]);
+        for place in 0..places {
+            next[place + 1] += next[place];
+        }
+        table.starts.extend_from_slice(&next[1..]);
         for entry in self.scratch.iter() {
             let place = table.place_of(entry) % places;
             table.entries[next[place] as usize] = *entry;
             next[place] += 1;
         }
+        true
     }
 
-    /// The table, once [`Self::step`] has said that all is done.
+    /// The table; what is not sorted yet is.
     pub fn finish(mut self) -> Table<E> {
         while self.step() {}
-        self.table
-    }
-}
-
-fn add_up(counts: &mut [u32]) {
-    let mut sum = 0;
-    for count in counts {
-        sum += *count;
-        *count = sum;
+        let mut table = self.heap.table;
+        let end = table.starts.last().copied().unwrap_or_default() as usize;
+        if let Some(rest) = table.entries.get_mut(end..) {
+            rest.iter_mut().for_each(E::zeroize);
+        }
+        table.entries.truncate(end);
+        table.entries.shrink_to_fit();
+        table
     }
 }
 
@@ -197,37 +200,47 @@ pub struct Table<E: Entry> {
     /// Where the entries of each place begin, and the end.
     starts: Vec<u32>,
     bits: u32,
+    /// Differs from table to table, so that nobody can choose PINs that all
+    /// belong in one place.
     hasher: RandomState,
+    /// What its share has no room for. That is no chance: one PIN stands there
+    /// thousands of times.
+    others: HashSet<E, RandomState>,
 }
 
 impl<E: Entry> Table<E> {
     /// The few entries that `wanted` is among, if it is there.
-    pub fn candidates(&self, wanted: &E) -> &[E] {
+    pub fn candidates(&self, wanted: &E) -> impl Iterator<Item = &E> {
         let place = self.place_of(wanted);
-        match self.starts.get(place..place + 2) {
-            Some(&[start, end]) => self
-                .entries
-                .get(start as usize..end as usize)
-                .unwrap_or_default(),
-            _ => &[],
-        }
+        let sorted = match self.starts.get(place..place + 2) {
+            Some(&[start, end]) => self.entries.get(start as usize..end as usize),
+            _ => None,
+        };
+        let other = match self.others.is_empty() {
+            true => None,
+            false => self.others.get(wanted),
+        };
+        sorted.unwrap_or_default().iter().chain(other)
     }
 
-    fn share_bits(&self) -> u32 {
-        self.bits.saturating_sub(PLACES)
-    }
-
-    fn share_of(&self, entry: &E) -> usize {
-        first_bits(entry.hash(&self.hasher), self.share_bits())
+    fn hash(&self, entry: &E) -> u64 {
+        self.hasher.hash_one(entry)
     }
 
     fn place_of(&self, entry: &E) -> usize {
-        first_bits(entry.hash(&self.hasher), self.bits)
+        first_bits(self.hash(entry), self.bits)
     }
 
     /// What it takes of memory, in bytes.
     pub fn size(&self) -> usize {
-        self.entries.capacity() * size_of::<E>() + self.starts.len() * size_of::<u32>()
+        self.entries.len() * size_of::<E>()
+            + self.starts.len() * size_of::<u32>()
+            + self.others_size()
+    }
+
+    fn others_size(&self) -> usize {
+        // A byte a slot beside it, and half of them may be free.
+        self.others.capacity() * 2 * (size_of::<E>() + 1)
     }
 }
 
@@ -235,17 +248,12 @@ impl<E: Entry> Table<E> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::hash::BuildHasher;
-
-    impl Entry for u16 {
-        fn hash(&self, hasher: &RandomState) -> u64 {
-            hasher.hash_one(self)
-        }
-    }
+    use std::hash::Hasher;
+    use std::iter::repeat_n;
 
     /// All in one place.
-    #[derive(Clone, Copy, PartialEq)]
-    struct Alike(u8);
+    #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+    struct Alike(u16);
 
     impl Zeroize for Alike {
         fn zeroize(&mut self) {
@@ -253,10 +261,8 @@ mod tests {
         }
     }
 
-    impl Entry for Alike {
-        fn hash(&self, _: &RandomState) -> u64 {
-            u64::MAX
-        }
+    impl Hash for Alike {
+        fn hash<H: Hasher>(&self, _: &mut H) {}
     }
 
     fn table<E: Entry>(entries: &[E]) -> Table<E> {
@@ -281,7 +287,7 @@ mod tests {
                 counts[usize::from(*entry)] += 1;
             }
             for wanted in 0..=u16::MAX {
-                let found = table.candidates(&wanted).iter().filter(|entry| **entry == wanted);
+                let found = table.candidates(&wanted).filter(|entry| **entry == wanted);
                 prop_assert_eq!(found.count(), counts[usize::from(wanted)]);
             }
         }
@@ -289,9 +295,26 @@ mod tests {
 
     #[test]
     fn all_in_one_place() {
-        let entries: Vec<Alike> = (0..=255).map(Alike).collect();
+        // More than a share has room for.
+        let entries: Vec<Alike> = (0..20_000).map(Alike).collect();
         let table = table(&entries);
-        assert_eq!(table.candidates(&Alike(0)).len(), 256);
+        for entry in &entries {
+            assert!(table.candidates(entry).any(|found| found == entry));
+        }
+        assert!(table
+            .candidates(&Alike(20_000))
+            .all(|found| *found != Alike(20_000)));
+    }
+
+    #[test]
+    fn one_pin_over_and_over() {
+        let entries: Vec<u64> = (1..=10_000).chain(repeat_n(7, 100_000)).collect();
+        let table = table(&entries);
+        for entry in 1..=10_000 {
+            assert!(table.candidates(&entry).any(|found| *found == entry));
+        }
+        assert_eq!(table.others.len(), 1);
+        assert!(table.candidates(&0).all(|found| *found != 0));
     }
 
     #[test]
@@ -299,11 +322,13 @@ mod tests {
         for entries in [1, 3, 100, 4095, 70_000, 1_000_000] {
             let all: Vec<u64> = (1..=entries).collect();
             let table = table(&all);
-            let most = all.iter().map(|entry| table.candidates(entry).len()).max();
+            let most = all.iter().map(|entry| table.candidates(entry).count());
+            let most = most.max();
             assert!(most < Some(40), "{most:?} of {entries}");
-            let size = table.size();
-            assert_eq!(size, memory::<u64>(all.len()));
-            assert!(size <= all.len() * 9 + 16, "{size} of {entries}");
+            assert!(table.others.is_empty());
+            let (size, reckoned) = (table.size(), memory::<u64>(all.len()));
+            assert!(size <= reckoned, "{size} of {entries}");
+            assert!(reckoned <= all.len() * 10 + 16, "{reckoned} of {entries}");
         }
     }
 
@@ -313,7 +338,7 @@ mod tests {
         assert_eq!(heap.push(7_u16), Ok(()));
         assert_eq!(heap.push(8), Err(Full));
         let table = heap.sort().finish();
-        assert_eq!(table.candidates(&7), [7]);
+        assert_eq!(table.candidates(&7).collect::<Vec<_>>(), [&7]);
         assert!(Heap::<u64>::with_room(u32::MAX as usize + 1).is_err());
     }
 }
