@@ -28,8 +28,9 @@ const AT_ONCE: Duration = Duration::from_millis(5);
 /// Then how often we look whether there is an answer, in milliseconds.
 const GLANCE: i32 = 5;
 
-/// The least time given to an index before the next question has its turn.
-const TURN: Duration = Duration::from_millis(2);
+/// The least and the most time given to an index before the next question about
+/// its list has its turn.
+const TURN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_secs(1));
 
 static CACHE: Cache = Cache::new();
 
@@ -159,11 +160,11 @@ fn withdraw(question: &Arc<Question>) {
     }
 }
 
-/// One file system's worker: a question, then an index for as long as the
-/// question took, until there is nothing left to do.
+/// One file system's worker: a question, then an index for a while, until there
+/// is nothing left to do.
 fn serve(device: Device) {
     loop {
-        let (question, rebuild) = {
+        let (question, rebuild, waiting) = {
             let mut desks = desks();
             let Some(desk) = desks.get_mut(&device) else {
                 return;
@@ -173,20 +174,28 @@ fn serve(device: Device) {
                 desks.remove(&device);
                 return;
             }
-            work
+            (work.0, work.1, desk.questions.len())
         };
         let began = Instant::now();
-        let wanted = question.and_then(|question| {
-            guard(Err(()), || Ok(answer(&question))).unwrap_or_else(|()| {
-                question.tell(Verdict::Unavailable);
-                None
-            })
-        });
-        let turn = began.elapsed().max(TURN);
-        let unfinished = rebuild.and_then(|rebuild| guard(None, || go_on(rebuild, turn)));
-        if let Some(desk) = desks().get_mut(&device) {
-            desk.rebuilds.extend(unfinished.into_iter().chain(wanted));
+        if let Some(question) = question {
+            attend_to(&question, device);
         }
+        if let Some(rebuild) = rebuild {
+            // The more wait, the sooner an index is better for all of them.
+            let turns = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1);
+            let turn = began.elapsed().saturating_mul(turns);
+            go_on(rebuild, device, turn.clamp(TURN.0, TURN.1));
+        }
+    }
+}
+
+fn attend_to(question: &Arc<Question>, device: Device) {
+    let wanted = guard(Err(()), || Ok(answer(question))).unwrap_or_else(|()| {
+        question.tell(Verdict::Unavailable);
+        None
+    });
+    if let (Some(rebuild), Some(desk)) = (wanted, desks().get_mut(&device)) {
+        desk.rebuilds.push_back(rebuild);
     }
 }
 
@@ -209,16 +218,37 @@ fn answer(question: &Arc<Question>) -> Option<Rebuild> {
     judged.rebuild
 }
 
-/// Goes on with an index for a while; `None`: it is made, or given up.
-fn go_on(mut rebuild: Rebuild, time: Duration) -> Option<Rebuild> {
+/// Goes on with an index for a while. Who asks for other lists meanwhile need
+/// not wait.
+fn go_on(mut rebuild: Rebuild, device: Device, time: Duration) {
     let began = Instant::now();
     while began.elapsed() < time {
-        if let Progress::Over(reports) = rebuild.step(&CACHE) {
-            reports.iter().for_each(log_report);
-            return None;
+        if let Some(question) = about_another(device, rebuild.list()) {
+            attend_to(&question, device);
+        }
+        // One that panics is dropped, and made anew for the next question.
+        match guard(None, || Some(rebuild.step(&CACHE))) {
+            Some(Progress::More) => {}
+            Some(Progress::Over(reports)) => {
+                reports.iter().for_each(log_report);
+                return;
+            }
+            None => return,
         }
     }
-    Some(rebuild)
+    if let Some(desk) = desks().get_mut(&device) {
+        desk.rebuilds.push_back(rebuild);
+    }
+}
+
+/// The next question that is not about `list`.
+fn about_another(device: Device, list: &List) -> Option<Arc<Question>> {
+    let mut desks = desks();
+    let questions = &mut desks.get_mut(&device)?.questions;
+    let other = questions
+        .iter()
+        .position(|question| question.list != *list)?;
+    questions.remove(other)
 }
 
 fn log_report(report: &Report) {

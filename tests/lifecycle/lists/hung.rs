@@ -81,14 +81,14 @@ fn at_every_step() {
 
 #[test]
 fn as_long_as_is_configured() {
-    let conf = "[general]\nsource_timeout = 1.2\n";
+    let conf = "[general]\nsource_timeout = 0.5\n";
     on(with_mounts().file("authenticate.conf", conf), |pbx| {
         let mut mount = Mount::at(pbx, "/mnt/lists")?;
         mount.put("list", "1\n")?;
         mount.hang("lookup getattr open read")?;
         let report = pbx.call(&three_keys("/mnt/lists/list"))?;
-        is_timed_out(&report, 1.2)?;
-        let said = "'/mnt/lists/list' admits nobody: the disk has not answered within 1.2 s";
+        is_timed_out(&report, 0.5)?;
+        let said = "'/mnt/lists/list' admits nobody: the disk has not answered within 0.5 s";
         ensure!(pbx.log()?.contains(said), "nothing is said of it");
         Ok(())
     });

@@ -392,6 +392,11 @@ pub enum Progress {
 }
 
 impl Rebuild {
+    /// The list that it is an index of.
+    pub fn list(&self) -> &List {
+        &self.list
+    }
+
     /// Does a part, of a few milliseconds.
     pub fn step(&mut self, cache: &Cache) -> Progress {
         if !cache.wants(&self.list, &self.token) {
