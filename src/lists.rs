@@ -1,9 +1,10 @@
 //! PIN lists in files, asked on behalf of a call.
 //!
-//! A file system may hang, and a channel's thread must not hang with it. So
-//! one worker for each file system looks into the files there, one question
-//! after the other, while the callers are served; between the questions it
-//! makes the indexes that the lists need.
+//! A file system may hang, and a channel's thread must not hang with it. So it
+//! asks memory alone: what is known of the list, if what the kernel knows of the
+//! file says that it is current. For all else, one worker for each file system
+//! looks into the files there, one question after the other, while the callers
+//! are served; between the questions it makes the indexes that the lists need.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsStr;
@@ -12,13 +13,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use pinset::list::{Cache, Device, Format, List, Progress, Rebuild, Report, Way};
+use pinset::list::{Cache, Device, Format, List, Mounts, Progress, Rebuild, Report, Way};
 use pinset::{Pin, PinSource, Verdict};
 
 use crate::asterisk::boundary::guard;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
-use crate::asterisk::{mounts, worker};
+use crate::asterisk::{glance, mounts, worker};
 use crate::configuration;
 
 /// Most questions are answered in less time, and a channel can be left alone
@@ -70,12 +71,16 @@ impl FileSource {
 
 impl PinSource<Call<'_>> for FileSource {
     fn judge(&mut self, call: &mut Call<'_>, pin: &Pin) -> Option<Verdict> {
+        let mounts = mounts::mounts();
+        if let Some(verdict) = known(&self.0, &mounts, pin) {
+            return Some(verdict);
+        }
         let settings = configuration::current();
         let until = Instant::now() + settings.source_timeout;
         let question = Arc::new(Question {
             list: self.0.clone(),
             pin: pin.clone(),
-            way: Mutex::new(Way::new(&self.0.path, &mounts::mounts())),
+            way: Mutex::new(Way::new(&self.0.path, &mounts)),
             limit: settings.max_list_memory,
             answer: Mutex::new(None),
             answered: Condvar::new(),
@@ -101,6 +106,15 @@ impl PinSource<Call<'_>> for FileSource {
         }
         answer
     }
+}
+
+/// The verdict of what is in memory, if it is current.
+fn known(list: &List, mounts: &Mounts, pin: &Pin) -> Option<Verdict> {
+    let now = SystemTime::now();
+    let stamp = glance::stamp(&list.path, mounts.local(&list.path)?)?;
+    let judged = CACHE.ask(list, stamp, pin, now)?;
+    judged.reports.iter().for_each(log_report);
+    Some(judged.verdict)
 }
 
 impl Question {
@@ -254,7 +268,7 @@ fn about_another(device: Device, list: &List) -> Option<Arc<Question>> {
 fn log_report(report: &Report) {
     match report {
         Report::TooLarge(..) => log!(Error, "{report}"),
-        Report::WorldWritable(_) => log_once!(Warning, "{report}"),
+        Report::WorldWritable(_) | Report::LineEnd(..) => log_once!(Warning, "{report}"),
         _ => log!(Warning, "{report}"),
     }
 }

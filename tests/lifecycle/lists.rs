@@ -7,7 +7,7 @@ mod mount;
 mod unreadable;
 
 use anyhow::{bail, Result};
-use harness::{Call, Outcome, Pbx};
+use harness::{Ami, Call, Outcome, Pbx};
 
 /// What a caller with one entry hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,4 +73,10 @@ fn hears(pbx: &Pbx, list: &str, format: Format, pin: &str, wanted: Heard) -> Res
         bail!("{list}, {format:?}, {pin}: {heard:?}, not {wanted:?}");
     }
     Ok(())
+}
+
+/// Our threads, busy ones and others.
+fn threads(ami: &Ami) -> Result<usize> {
+    let list = ami.command("core show threads")?;
+    Ok(list.lines().filter(|line| line.contains("shim.c")).count())
 }

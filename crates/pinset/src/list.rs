@@ -23,7 +23,7 @@ mod way;
 
 pub use blocks::{Block, Blocks};
 pub use cache::{Cache, Judged, List, Progress, Rebuild};
-pub use file::{is_world_writable, open};
+pub use file::{is_world_writable, open, Stamp};
 pub use index::{memory, Building, Index, Refused};
 pub use line::{read, Fault, Format, Gives, Line};
 pub use pass::{pass, Found, Passed};

@@ -4,6 +4,8 @@ use crate::expect::{failed, passed, passed_second, silent, unreadable, Expect};
 use crate::row::Row;
 
 pub const MD5_OF_1234: &str = "81dc9bdb52d04dc20036dbd8313ed055";
+/// `echo 1234 | md5sum`.
+const MD5_OF_1234_AND_LINE_END: &str = "e7df7cd2ca07f4f1ab415d457a6e1c13";
 const MD5_OF_5678: &str = "674f3c2c1a8a6f90461e8a66fb5550ba";
 const MD5_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
@@ -352,6 +354,18 @@ fn md5_oddly() -> Vec<Row> {
         )
         .orig()
         .marked("N", failed().code("orig")),
+        list(
+            "m, the MD5 of a PIN and a line end",
+            "md5-echo",
+            format!("eve:{MD5_OF_1234_AND_LINE_END}\n"),
+            ",ma",
+            "1234# 1# 2#",
+            failed()
+                .code("orig")
+                .logged("/pins/md5-echo' gives 'eve' the MD5 of a PIN and a line end"),
+        )
+        .orig()
+        .marked("line end", failed().code("orig")),
         list(
             "m, two colons",
             "md5-colons",

@@ -4,7 +4,7 @@
 use anyhow::{ensure, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
-use super::{hears, Format, Heard};
+use super::{hears, threads, Format, Heard};
 use crate::module::OURS;
 use crate::support::{eventually, on, side_by_side};
 
@@ -116,6 +116,29 @@ fn a_world_writable_list_is_warned_of() {
         let warning = "'/pins/open' can be written to by everybody";
         let warnings = pbx.log()?.matches(warning).count();
         ensure!(warnings == 1, "{warnings} warnings");
+        Ok(())
+    });
+}
+
+/// What is in memory, and current, is answered by the call's own thread, as
+/// long as the list lies where the kernel knows its files.
+#[test]
+fn what_is_known_needs_no_thread() {
+    on(Pbx::builder().module(Module::Ours), |pbx| {
+        let ami = pbx.ami()?;
+        let list = "/dev/shm/list";
+        pbx.write_file(list, "1234\n")?;
+        until_old(pbx, list)?;
+        hears(pbx, list, Format::Plain, "1234", Heard::Welcome)?;
+        ensure!(threads(&ami)? == 1, "it was read by nobody");
+        eventually("the end of the thread", || Ok(threads(&ami)? == 0))?;
+        hears(pbx, list, Format::Plain, "1234", Heard::Welcome)?;
+        hears(pbx, list, Format::Plain, "4321", Heard::Wrong)?;
+        ensure!(threads(&ami)? == 0, "it was read again");
+        pbx.write_file(list, "4321\n")?;
+        hears(pbx, list, Format::Plain, "1234", Heard::Wrong)?;
+        hears(pbx, list, Format::Plain, "4321", Heard::Welcome)?;
+        ensure!(threads(&ami)? == 1, "it was not read again");
         Ok(())
     });
 }

@@ -131,6 +131,32 @@ impl Cache {
         }
     }
 
+    /// Judges an entry by what is in memory alone, if that is what is on the
+    /// disk: the file that `list` leads to has this stamp, at `now` or after.
+    pub fn ask(&self, list: &List, stamp: Stamp, pin: &Pin, now: SystemTime) -> Option<Judged> {
+        let index = {
+            let mut kept = self.kept();
+            kept.time += 1;
+            let time = kept.time;
+            let entry = kept.lists.get_mut(list)?;
+            let seen = entry.seen;
+            let current = seen.stamp == stamp && seen.still == stamp.is_still(now);
+            match &entry.state {
+                State::Index(index) if current && seen.telling => {
+                    entry.asked = time;
+                    Arc::clone(index)
+                }
+                _ => return None,
+            }
+        };
+        let (verdict, report) = ask(list, &index, pin);
+        Some(Judged {
+            verdict,
+            reports: report.into_iter().collect(),
+            rebuild: None,
+        })
+    }
+
     /// What is known of a list, if it is still what is on the disk, and
     /// whether that can be told for sure. If it is not, it is let go of.
     fn known(&self, list: &List, stamp: Stamp, still: bool) -> Option<(State, bool)> {
@@ -212,12 +238,12 @@ impl Judging<'_> {
             let seen = self.look(&file)?;
             let known = self.cache.known(self.list, seen.stamp, seen.still);
             let rebuilding = match &known {
-                Some((State::Index(index), true)) => return Ok(index.judge(self.pin)),
+                Some((State::Index(index), true)) => return Ok(self.ask(index)),
                 Some((State::TooLarge, true)) => return Ok(self.too_large()),
                 Some((State::Rebuilding(token), _)) => token.strong_count() > 0,
                 _ => false,
             };
-            if seen.stamp.size() <= SMALL {
+            if seen.stamp.size <= SMALL {
                 if let Some(verdict) = self.read_whole(&mut file, seen, known.is_none())? {
                     return Ok(verdict);
                 }
@@ -228,6 +254,12 @@ impl Judging<'_> {
         }
         self.reports.push(Report::Unsteady(self.list.path.clone()));
         Ok(Verdict::Unavailable)
+    }
+
+    fn ask(&mut self, index: &Index) -> Verdict {
+        let (verdict, report) = ask(self.list, index, self.pin);
+        self.reports.extend(report);
+        verdict
     }
 
     fn look(&self, file: &File) -> io::Result<Seen> {
@@ -247,7 +279,7 @@ impl Judging<'_> {
         seen: Seen,
         report: bool,
     ) -> io::Result<Option<Verdict>> {
-        let size = seen.stamp.size() as usize + 1;
+        let size = seen.stamp.size as usize + 1;
         let mut text = Zeroizing::new(Vec::with_capacity(size));
         file.rewind()?;
         (&*file).take(size as u64).read_to_end(&mut text)?;
@@ -273,7 +305,7 @@ impl Judging<'_> {
                 if report {
                     self.reports.extend(broken_lines(&self.list.path, index));
                 }
-                index.judge(self.pin)
+                self.ask(index)
             }
             _ => self.too_large(),
         };
@@ -338,6 +370,16 @@ impl Judging<'_> {
         self.reports.push(report);
         Verdict::Unavailable
     }
+}
+
+fn ask(list: &List, index: &Index, pin: &Pin) -> (Verdict, Option<Report>) {
+    let verdict = index.judge(pin);
+    let spoilt = match verdict {
+        Verdict::Wrong => index.spoilt_by_line_end(pin),
+        _ => None,
+    };
+    let report = spoilt.map(|account| Report::LineEnd(list.path.clone(), account.to_vec()));
+    (verdict, report)
 }
 
 /// How a list was before it was read.

@@ -39,11 +39,16 @@ pub fn is_world_writable(about: &Metadata) -> bool {
 /// that comes so soon after another that both have the same time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    /// The file system, as `st_dev`.
+    pub device: u64,
+    /// The file's number there.
+    pub inode: u64,
+    /// Bytes.
+    pub size: u64,
+    /// `mtime`: seconds since 1970, and nanoseconds.
+    pub modified: (i64, i64),
+    /// `ctime`, likewise.
+    pub changed: (i64, i64),
 }
 
 impl Stamp {
@@ -56,11 +61,6 @@ impl Stamp {
             modified: (about.mtime(), about.mtime_nsec()),
             changed: (about.ctime(), about.ctime_nsec()),
         }
-    }
-
-    /// How many bytes the file has.
-    pub fn size(&self) -> u64 {
-        self.size
     }
 
     /// Whether a change after `now` would show in the stamp: the last one is

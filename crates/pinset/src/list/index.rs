@@ -236,20 +236,31 @@ impl Index {
                 };
                 right.then_some(None)
             }
-            Entries::Md5 { digests, names } => {
-                let digest = md5::digest(pin);
-                let candidates = digests.candidates(&Digest { digest, owner: 0 });
-                candidates
-                    .filter(|entry| entry.digest.ct_eq(&digest).into())
-                    // The names stand in the order of the list: the first counts.
-                    .map(|entry| entry.owner)
-                    .min()
-                    .map(|owner| names.get(owner))
-            }
+            Entries::Md5 { .. } => self.owner(md5::digest(pin)).map(Some),
         };
         account.map_or(Verdict::Wrong, |account| Verdict::Right {
             account: account.map(<[u8]>::to_vec),
         })
+    }
+
+    /// Whose digest is that of the entry and a line end, which nobody can key.
+    pub fn spoilt_by_line_end(&self, pin: &Pin) -> Option<&[u8]> {
+        self.owner(md5::digest_with_line_end(pin))
+    }
+
+    /// The account of the first line with this digest.
+    fn owner(&self, digest: [u8; 16]) -> Option<&[u8]> {
+        let Entries::Md5 { digests, names } = &self.entries else {
+            return None;
+        };
+        let wanted = Digest { digest, owner: 0 };
+        let owner = digests
+            .candidates(&wanted)
+            .filter(|entry| entry.digest.ct_eq(&digest).into())
+            // The names stand in the order of the list.
+            .map(|entry| entry.owner)
+            .min()?;
+        names.get(owner)
     }
 
     /// The numbers of the first lines that give nobody a PIN: [`NAMED`], or
@@ -359,10 +370,14 @@ mod tests {
         sorting.finish()
     }
 
-    fn judged(index: &Index, pin: &str) -> Verdict {
+    fn keyed(pin: &str) -> Pin {
         let mut keyed = Pin::new();
         pin.bytes().for_each(|key| keyed.push(key));
-        index.judge(&keyed)
+        keyed
+    }
+
+    fn judged(index: &Index, pin: &str) -> Verdict {
+        index.judge(&keyed(pin))
     }
 
     const RIGHT: Verdict = Verdict::Right { account: None };
@@ -422,6 +437,16 @@ mod tests {
         assert_eq!(judged(&index, "1111"), Verdict::Wrong);
         assert_eq!(judged(&index, ""), Verdict::Wrong);
         assert_eq!(index.broken(), [1, 2]);
+        assert_eq!(index.spoilt_by_line_end(&keyed("1234")), None);
+    }
+
+    #[test]
+    fn a_digest_with_a_line_end_in_it() {
+        // echo 1234 | md5sum
+        let index = index(b"eve:e7df7cd2ca07f4f1ab415d457a6e1c13\n", Format::Md5);
+        assert_eq!(judged(&index, "1234"), Verdict::Wrong);
+        assert_eq!(index.spoilt_by_line_end(&keyed("1234")), Some(&b"eve"[..]));
+        assert_eq!(index.spoilt_by_line_end(&keyed("1235")), None);
     }
 
     #[test]

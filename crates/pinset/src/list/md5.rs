@@ -15,6 +15,15 @@ pub fn digest(pin: &Pin) -> [u8; 16] {
     Md5::digest(pin.as_bytes()).into()
 }
 
+/// The MD5 of an entry and a line end: what `echo PIN | md5sum` makes.
+pub fn digest_with_line_end(pin: &Pin) -> [u8; 16] {
+    Md5::new()
+        .chain_update(pin.as_bytes())
+        .chain_update(b"\n")
+        .finalize()
+        .into()
+}
+
 /// A digest in hexadecimal, with small letters.
 pub fn to_hex(digest: &[u8; 16]) -> [u8; 32] {
     let mut hex = [0; 32];

@@ -16,6 +16,8 @@ pub enum Report {
     Unsteady(PathBuf),
     /// Everybody may write to it.
     WorldWritable(PathBuf),
+    /// The MD5 of this account is that of the entry and a line end.
+    LineEnd(PathBuf, Vec<u8>),
     /// A line that is no PIN; it is skipped.
     BrokenLine(PathBuf, u64),
     /// There are more of them than are named.
@@ -45,6 +47,13 @@ impl fmt::Display for Report {
                 f,
                 "'{}' can be written to by everybody on this machine",
                 path.display()
+            ),
+            Self::LineEnd(path, account) => write!(
+                f,
+                "'{}' gives '{}' the MD5 of a PIN and a line end, which nobody can key: \
+                 'echo -n' makes one without",
+                path.display(),
+                account.escape_ascii()
             ),
             Self::BrokenLine(path, line) => write!(
                 f,

@@ -19,13 +19,36 @@ const MOST_LINKS: usize = 40;
 /// A file system, as the kernel numbers it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Device {
-    major: u32,
-    minor: u32,
+    /// Its major number.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
 }
+
+/// File systems that answer from memory what memory knows. What lies on a
+/// server, or in another process, may be asked for there.
+const LOCAL: [&[u8]; 10] = [
+    b"bcachefs",
+    b"btrfs",
+    b"ext2",
+    b"ext3",
+    b"ext4",
+    b"f2fs",
+    b"ramfs",
+    b"tmpfs",
+    b"xfs",
+    b"zfs",
+];
 
 /// What is mounted where.
 #[derive(Default)]
-pub struct Mounts(Vec<(PathBuf, Device)>);
+pub struct Mounts(Vec<Mount>);
+
+struct Mount {
+    point: PathBuf,
+    device: Device,
+    local: bool,
+}
 
 impl Mounts {
     /// Reads `/proc/self/mountinfo` (proc(5)). A line that is not as described
@@ -38,17 +61,28 @@ impl Mounts {
     /// What is mounted at or above `path`, which has no link in it and no
     /// `..`: where, and which file system.
     fn at(&self, path: &Path) -> (&Path, Device) {
-        let above = self.0.iter().filter(|(point, _)| path.starts_with(point));
-        // Of two on the same point, the later hides the other.
-        let nearest = above.max_by_key(|(point, _)| point.as_os_str().len());
-        match nearest {
-            Some((point, device)) => (point, *device),
+        match self.nearest(path) {
+            Some(mount) => (&mount.point, mount.device),
             None => (Path::new("/"), Device::default()),
         }
     }
+
+    /// The local file system that `path` lies on, if it is one, and if there
+    /// is no link on the way.
+    pub fn local(&self, path: &Path) -> Option<Device> {
+        let plain = |name: Component<'_>| name != Component::ParentDir;
+        let nearest = self.nearest(path).filter(|mount| mount.local)?;
+        path.components().all(plain).then_some(nearest.device)
+    }
+
+    fn nearest(&self, path: &Path) -> Option<&Mount> {
+        let above = self.0.iter().filter(|mount| path.starts_with(&mount.point));
+        // Of two on the same point, the later hides the other.
+        above.max_by_key(|mount| mount.point.as_os_str().len())
+    }
 }
 
-fn mount(line: &[u8]) -> Option<(PathBuf, Device)> {
+fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ').skip(2);
     let device = std::str::from_utf8(fields.next()?).ok()?;
     let (major, minor) = device.split_once(':')?;
@@ -56,8 +90,14 @@ fn mount(line: &[u8]) -> Option<(PathBuf, Device)> {
         major: major.parse().ok()?,
         minor: minor.parse().ok()?,
     };
-    let point = fields.nth(1)?;
-    Some((PathBuf::from(OsString::from_vec(unescaped(point))), device))
+    let point = PathBuf::from(OsString::from_vec(unescaped(fields.nth(1)?)));
+    // Behind the options, and a hyphen.
+    let kind = fields.by_ref().skip_while(|field| *field != b"-").nth(1);
+    Some(Mount {
+        point,
+        device,
+        local: kind.is_some_and(|kind| LOCAL.contains(&kind)),
+    })
 }
 
 /// Blanks and the like stand as `\040`.
@@ -215,6 +255,20 @@ mod tests {
             assert_eq!(mounts.at(Path::new(path)).1, found, "{path}");
         }
         assert_eq!(Mounts::parse(b"").at(Path::new("/a")).1, device(0, 0));
+    }
+
+    #[test]
+    fn what_is_local() {
+        let mounts = Mounts::parse(MOUNTINFO);
+        for (path, found) in [
+            ("/etc/pins", Some(device(8, 1))),
+            ("/etc/../mnt/a/pins", None),
+            ("/mnt/a/pins", None),
+            ("/proc/pins", None),
+        ] {
+            assert_eq!(mounts.local(Path::new(path)), found, "{path}");
+        }
+        assert_eq!(Mounts::parse(b"").local(Path::new("/a")), None);
     }
 
     #[test]

@@ -107,6 +107,39 @@ fn a_small_list_is_an_index_at_once() {
 }
 
 #[test]
+fn memory_answers_only_for_what_is_on_the_disk() {
+    let lab = Lab::with("1111\n");
+    let stamp = || Stamp::of(&fs::metadata(lab.path()).expect("its times"));
+    let later = SystemTime::now() + Duration::from_secs(60);
+    let ask = |stamp, pin, now| {
+        let judged = lab.cache.ask(&lab.list, stamp, &keyed(pin), now);
+        judged.map(|judged| judged.verdict)
+    };
+    assert_eq!(ask(stamp(), "1111", later), None);
+    assert_eq!(lab.judge_at("1111", SystemTime::now()).verdict, RIGHT);
+    // Another change might have had the same time.
+    assert_eq!(ask(stamp(), "1111", later), None);
+    assert_eq!(lab.verdict("1111"), RIGHT);
+    assert_eq!(ask(stamp(), "1111", later), Some(RIGHT));
+    assert_eq!(ask(stamp(), "2222", later), Some(Verdict::Wrong));
+    assert_eq!(ask(stamp(), "", later), Some(Verdict::Wrong));
+    lab.write("2222\n");
+    assert_eq!(ask(stamp(), "1111", later), None);
+    assert_eq!(ask(stamp(), "2222", later), None);
+}
+
+#[test]
+fn the_md5_of_an_entry_and_a_line_end_is_told() {
+    let mut lab = Lab::with("eve:e7df7cd2ca07f4f1ab415d457a6e1c13\n");
+    lab.list.format = Format::Md5;
+    let report = Report::LineEnd(lab.path().to_owned(), b"eve".to_vec());
+    let judged = lab.judge("1234");
+    assert_eq!(judged.verdict, Verdict::Wrong);
+    assert_eq!(judged.reports, [report]);
+    assert_eq!(lab.judge("1235").reports, []);
+}
+
+#[test]
 fn a_large_list_is_passed_over_once_and_then_indexed() {
     let lab = Lab::with(&large(0));
     let judged = lab.judge("049999");
