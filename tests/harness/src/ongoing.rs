@@ -15,6 +15,10 @@ use crate::report::{key, sound, Reading, Report};
 /// How long after the end of a call its CDR row may take.
 const CDR_TIME: Duration = Duration::from_secs(5);
 
+/// Now and then Asterisk forgets to wake an AMI session for the last events
+/// before a silence. An action wakes it.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// A call that goes on. Its caller keys only while one of the methods here
 /// waits; dropped before its end, it is hung up.
 #[derive(Debug)]
@@ -146,8 +150,12 @@ impl<'a> Ongoing<'a> {
                     Next::Idle => {}
                 }
             }
-            let next = self.events.next_before(wake);
+            let quiet = Instant::now() + QUIET;
+            let next = self.events.next_before(wake.min(quiet));
             let next = next.with_context(|| format!("during a call:\n{}", self.story()))?;
+            if next.is_none() && Instant::now() >= quiet {
+                self.ami.send("Ping", &[])?;
+            }
             if let Some(frame) = next.filter(|frame| self.belongs(frame)) {
                 self.take(&frame)?;
                 if wanted(&frame) {
