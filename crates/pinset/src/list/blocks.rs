@@ -17,7 +17,7 @@ pub const BLOCK: usize = 256 << 10;
 pub const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The blocks of a list. A byte order mark in front of it is left out. A line
-/// over [`LONGEST`] may be cut: what is left of it is still over that.
+/// over 1024 bytes may be cut: what is left of it is still over that.
 ///
 /// A last line without a line end counts only if `settled`: a writer may be at
 /// it, and the first digits of a PIN must not become one.

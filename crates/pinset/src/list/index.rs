@@ -263,7 +263,7 @@ impl Index {
         names.get(owner)
     }
 
-    /// The numbers of the first lines that give nobody a PIN: [`NAMED`], or
+    /// The numbers of the first lines that give nobody a PIN: 20, or
     /// one more if there are more.
     pub fn broken(&self) -> &[u64] {
         &self.broken
