@@ -1,7 +1,7 @@
 //! All PINs of a list, sorted: 24 bytes each.
 
 use md5::{Digest, Md5};
-use pinset::pin::is_key;
+use pinset::pin::nibble;
 
 /// How many keys fit into a [`Key`].
 const PACKED: usize = 31;
@@ -15,7 +15,9 @@ impl Key {
     /// The first four bits tell the one from the other.
     pub fn of_pin(pin: &[u8]) -> Self {
         if pin.len() <= PACKED {
-            let packed = pin.iter().fold(0, |sum, key| sum << 4 | nibble(*key));
+            let packed = pin
+                .iter()
+                .fold(0, |sum, key| sum << 4 | u128::from(nibble(*key)));
             Self::from(packed)
         } else {
             let digest = u128::from_be_bytes(Md5::digest(pin).into());
@@ -40,16 +42,6 @@ impl From<u128> for Key {
     fn from(bits: u128) -> Self {
         Self((bits >> 64) as u64, bits as u64)
     }
-}
-
-/// 1 to 15: 0 is no key.
-fn nibble(key: u8) -> u128 {
-    debug_assert!(is_key(key));
-    u128::from(match key {
-        b'*' => 11,
-        b'A'..=b'D' => key - b'A' + 12,
-        digit => digit - b'0' + 1,
-    })
 }
 
 /// The PINs of a list and the lines they stand in.

@@ -67,7 +67,23 @@ impl Default for Pin {
 
 /// Whether `key` can be keyed into a PIN: `#` ends the entry.
 pub fn is_key(key: u8) -> bool {
-    matches!(key, b'0'..=b'9' | b'*' | b'A'..=b'D')
+    nibble(key) != 0
+}
+
+/// A key in four bits: 1 to 15, and 0 for what is none. PINs of keys packed
+/// side by side differ where the PINs do, in their length too.
+pub fn nibble(key: u8) -> u8 {
+    const NIBBLES: [u8; 256] = {
+        let mut nibbles = [0; 256];
+        let keys = b"0123456789*ABCD";
+        let mut at = 0;
+        while at < keys.len() {
+            nibbles[keys[at] as usize] = at as u8 + 1;
+            at += 1;
+        }
+        nibbles
+    };
+    NIBBLES[usize::from(key)]
 }
 
 #[cfg(test)]

@@ -165,7 +165,8 @@ impl<'a> Ongoing<'a> {
         }
     }
 
-    fn press(&self, key: char) -> Result<()> {
+    /// Presses a key now, whether or not the call is seen through meanwhile.
+    pub fn press(&self, key: char) -> Result<()> {
         let channel = self.channel().context("the call has no channel yet")?;
         let key = key.to_string();
         let headers = [

@@ -160,9 +160,9 @@ fn keys_pressed_meanwhile_are_kept() {
         let call = Call::new("/mnt/lists/list,q,4").deadline(Duration::from_secs(30));
         let mut call = pbx.place(&call)?;
         call.until_sound("agent-pass")?;
-        press(pbx, &call, "9999")?;
+        press(&call, "9999")?;
         mount.until_asked()?;
-        press(pbx, &call, "1234")?;
+        press(&call, "1234")?;
         mount.go()?;
         let report = call.finish()?;
         ensure!(report.outcome == Outcome::Passed, "{report:#?}");
@@ -174,18 +174,10 @@ fn keys_pressed_meanwhile_are_kept() {
     });
 }
 
-/// Presses keys whether or not the call is seen through meanwhile.
-fn press(pbx: &Pbx, call: &Ongoing<'_>, keys: &str) -> Result<()> {
-    let channel = call.channel().context("the call has no channel")?;
+/// Presses keys, whether or not the call is seen through meanwhile.
+fn press(call: &Ongoing<'_>, keys: &str) -> Result<()> {
     for key in keys.chars() {
-        let key = key.to_string();
-        let headers = [
-            ("Channel", channel),
-            ("Digit", &key),
-            ("Receive", "true"),
-            ("Duration", "80"),
-        ];
-        pbx.manager()?.action("PlayDTMF", &headers)?;
+        call.press(key)?;
         // Asterisk takes no two keys closer together.
         thread::sleep(Duration::from_millis(120));
     }

@@ -1,7 +1,7 @@
 //! One PIN a line.
 
 use super::line::Fault;
-use crate::pin::{is_key, MAX_DIGITS};
+use crate::pin::{is_key, nibble, MAX_DIGITS};
 
 /// Reads a line that is not blank: the PIN it gives.
 pub fn parse(line: &[u8]) -> Result<&[u8], Fault> {
@@ -24,7 +24,7 @@ pub const PACKED: usize = 16;
 pub fn pack(pin: &[u8]) -> Option<u64> {
     let word = pin.iter().try_fold(0, |word, key| match nibble(*key) {
         0 => None,
-        nibble => Some(word << 4 | nibble),
+        nibble => Some(word << 4 | u64::from(nibble)),
     })?;
     (1..=PACKED).contains(&pin.len()).then_some(word)
 }
@@ -39,25 +39,10 @@ pub fn first_pin(lines: &[u8]) -> Option<(u64, &[u8])> {
                 return Some((word, lines.get(length + 1..)?));
             }
             0 => return None,
-            nibble => word = word << 4 | nibble,
+            nibble => word = word << 4 | u64::from(nibble),
         }
     }
     None
-}
-
-/// 1 to 15 for a key, 0 for anything else.
-fn nibble(key: u8) -> u64 {
-    const NIBBLES: [u8; 256] = {
-        let mut nibbles = [0; 256];
-        let keys = b"0123456789*ABCD";
-        let mut at = 0;
-        while at < keys.len() {
-            nibbles[keys[at] as usize] = at as u8 + 1;
-            at += 1;
-        }
-        nibbles
-    };
-    u64::from(NIBBLES[usize::from(key)])
 }
 
 #[cfg(test)]
