@@ -158,6 +158,7 @@ fn ask(question: &Arc<Question>) {
             },
         );
     } else {
+        drop(desks);
         log!(
             Error,
             "'{}' admits nobody: there is no thread to be had to read it",

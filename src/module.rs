@@ -104,15 +104,16 @@ fn clear() {
 }
 
 /// Reads the configuration anew, and fails if it is wrong. The lists are read
-/// anew when they are next asked, for what they may take may have changed.
+/// anew when they are next asked.
 /// What was said once may be said again.
 #[no_mangle]
 extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
         sound::forget();
         logger::forget();
+        let right = configuration::reload();
         lists::forget();
-        if configuration::reload() {
+        if right {
             0
         } else {
             -1

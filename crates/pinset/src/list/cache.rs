@@ -17,10 +17,15 @@ use super::blocks::{Blocks, BLOCK};
 use super::file::{is_world_writable, Stamp};
 use super::index::{memory, Building, Index, Refused};
 use super::line::Format;
-use super::pass::pass;
+use super::pass::{pass, Passed};
 use super::report::{broken_lines, Report};
 use crate::pin::Pin;
 use crate::source::Verdict;
+
+mod rebuild;
+
+use rebuild::Stage;
+pub use rebuild::{Progress, Rebuild};
 
 /// A list up to this size is read anew in less time than it is worth to think
 /// about: a millisecond.
@@ -49,6 +54,9 @@ pub struct Judged {
     pub reports: Vec<Report>,
     /// An index to be made, by [`Rebuild::step`], when there is time.
     pub rebuild: Option<Rebuild>,
+    /// What was known of the list before it changed. To wipe it takes a while,
+    /// and the caller need not wait for that.
+    _outdated: Option<Entry>,
 }
 
 /// The lists in memory.
@@ -74,7 +82,13 @@ enum State {
     Index(Arc<Index>),
     /// An index is being made, as long as somebody holds the other end.
     Rebuilding(Weak<()>),
-    TooLarge,
+    /// It does not fit into so many bytes.
+    TooLarge(u64),
+}
+
+enum Known {
+    Current(State, bool),
+    Outdated(Option<Entry>),
 }
 
 impl Cache {
@@ -117,6 +131,7 @@ impl Cache {
             now,
             reports: Vec::new(),
             rebuild: None,
+            outdated: None,
         };
         let verdict = file.and_then(|file| judging.judge(file));
         let verdict = verdict.unwrap_or_else(|error| {
@@ -128,6 +143,7 @@ impl Cache {
             verdict,
             reports: judging.reports,
             rebuild: judging.rebuild,
+            _outdated: judging.outdated,
         }
     }
 
@@ -154,26 +170,25 @@ impl Cache {
             verdict,
             reports: report.into_iter().collect(),
             rebuild: None,
+            _outdated: None,
         })
     }
 
     /// What is known of a list, if it is still what is on the disk, and
-    /// whether that can be told for sure. If it is not, it is let go of.
-    fn known(&self, list: &List, stamp: Stamp, still: bool) -> Option<(State, bool)> {
+    /// whether that can be told for sure. If it is not, it is taken out.
+    fn known(&self, list: &List, stamp: Stamp, still: bool) -> Known {
         let mut kept = self.kept();
         kept.time += 1;
         let time = kept.time;
-        let entry = kept.lists.get_mut(list)?;
-        if entry.seen.stamp == stamp {
-            entry.asked = time;
-            let sure = entry.seen.telling && entry.seen.still == still;
-            return Some((entry.state.clone(), sure));
+        match kept.lists.get_mut(list) {
+            Some(entry) if entry.seen.stamp == stamp => {
+                entry.asked = time;
+                let sure = entry.seen.telling && entry.seen.still == still;
+                Known::Current(entry.state.clone(), sure)
+            }
+            Some(_) => Known::Outdated(kept.lists.remove(list)),
+            None => Known::Outdated(None),
         }
-        let outdated = kept.lists.remove(list);
-        drop(kept);
-        // Wiping takes a while.
-        drop(outdated);
-        None
     }
 
     /// Keeps what is known of a list; those asked longest ago make room.
@@ -222,6 +237,7 @@ struct Judging<'a> {
     now: SystemTime,
     reports: Vec<Report>,
     rebuild: Option<Rebuild>,
+    outdated: Option<Entry>,
 }
 
 impl Judging<'_> {
@@ -236,10 +252,18 @@ impl Judging<'_> {
         }
         for _ in 0..PASSES {
             let seen = self.look(&file)?;
-            let known = self.cache.known(self.list, seen.stamp, seen.still);
+            let known = match self.cache.known(self.list, seen.stamp, seen.still) {
+                Known::Current(state, sure) => Some((state, sure)),
+                Known::Outdated(entry) => {
+                    self.outdated = entry.or(self.outdated.take());
+                    None
+                }
+            };
             let rebuilding = match &known {
                 Some((State::Index(index), true)) => return Ok(self.ask(index)),
-                Some((State::TooLarge, true)) => return Ok(self.too_large()),
+                Some((State::TooLarge(limit), true)) if self.limit <= *limit => {
+                    return Ok(self.too_large());
+                }
                 Some((State::Rebuilding(token), _)) => token.strong_count() > 0,
                 _ => false,
             };
@@ -297,7 +321,7 @@ impl Judging<'_> {
         });
         let state = match made {
             Ok(index) => State::Index(Arc::new(index)),
-            Err(Refused::TooLarge) => State::TooLarge,
+            Err(Refused::TooLarge) => State::TooLarge(self.limit),
             Err(Refused::Grown) => return Ok(None),
         };
         let verdict = match &state {
@@ -322,47 +346,37 @@ impl Judging<'_> {
         let passed = pass(&*file, format, seen.still, self.pin)?;
         let needed = memory(format, passed.lines, passed.bytes);
         if needed > self.limit {
-            let entry = seen.entry(State::TooLarge);
+            let entry = seen.entry(State::TooLarge(self.limit));
             self.cache.keep(self.list, entry, self.limit);
             return Ok(Some(self.too_large()));
         }
-        let verdict = match passed.found {
+        let verdict = match &passed.found {
             None => Verdict::Wrong,
             Some(found) if found.is_there(file)? => Verdict::Right {
-                account: found.account,
+                account: found.account.clone(),
             },
             Some(_) => return Ok(None),
         };
         if may && seen.telling && Stamp::of(&file.metadata()?) == seen.stamp {
-            let building = Building::new(format, passed.lines, passed.bytes, self.limit);
-            if let Ok(building) = building {
-                self.rebuild = Some(self.begin(file.try_clone()?, seen, building, needed)?);
-            }
+            self.rebuild = Some(self.promise(file.try_clone()?, seen, &passed, needed));
         }
         Ok(Some(verdict))
     }
 
-    fn begin(
-        &self,
-        mut file: File,
-        seen: Seen,
-        building: Building,
-        memory: u64,
-    ) -> io::Result<Rebuild> {
+    fn promise(&self, file: File, seen: Seen, passed: &Passed, memory: u64) -> Rebuild {
         let token = Arc::new(());
         let entry = Entry {
             memory,
             ..seen.entry(State::Rebuilding(Arc::downgrade(&token)))
         };
         self.cache.keep(self.list, entry, self.limit);
-        file.rewind()?;
-        Ok(Rebuild {
+        Rebuild {
             list: self.list.clone(),
             seen,
             limit: self.limit,
             token,
-            stage: Stage::Reading(Blocks::new(file, seen.still), building),
-        })
+            stage: Stage::Promised(file, passed.lines, passed.bytes),
+        }
     }
 
     fn too_large(&mut self) -> Verdict {
@@ -404,101 +418,6 @@ impl Seen {
             memory,
             asked: 0,
         }
-    }
-}
-
-/// An index being made, a part at a time, so that callers get their turn.
-pub struct Rebuild {
-    list: List,
-    seen: Seen,
-    limit: u64,
-    /// As long as it lives, nobody else makes the same.
-    token: Arc<()>,
-    stage: Stage,
-}
-
-enum Stage {
-    Reading(Blocks<File>, Building),
-    Sorting(Building),
-    Ended,
-}
-
-/// How far an index is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// There is more to do.
-    More,
-    /// It is made and in use, or was given up: the list has changed since. What
-    /// the administrator should hear.
-    Over(Vec<Report>),
-}
-
-impl Rebuild {
-    /// The list that it is an index of.
-    pub fn list(&self) -> &List {
-        &self.list
-    }
-
-    /// Does a part, of a few milliseconds.
-    pub fn step(&mut self, cache: &Cache) -> Progress {
-        if !cache.wants(&self.list, &self.token) {
-            self.stage = Stage::Ended;
-        }
-        match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Reading(blocks, building) => self.read(blocks, building, cache),
-            Stage::Sorting(mut building) => {
-                if building.step() {
-                    self.stage = Stage::Sorting(building);
-                    return Progress::More;
-                }
-                let index = building.finish();
-                let reports = broken_lines(&self.list.path, &index);
-                let entry = self.seen.entry(State::Index(Arc::new(index)));
-                cache.keep(&self.list, entry, self.limit);
-                Progress::Over(reports)
-            }
-            Stage::Ended => Progress::Over(Vec::new()),
-        }
-    }
-
-    fn read(
-        &mut self,
-        mut blocks: Blocks<File>,
-        mut building: Building,
-        cache: &Cache,
-    ) -> Progress {
-        let refused = match blocks.next_block() {
-            Ok(Some(block)) => building.add(block.lines).err(),
-            Ok(None) => {
-                if self.is_unchanged(blocks.list()) {
-                    self.stage = Stage::Sorting(building.sort());
-                    return Progress::More;
-                }
-                Some(Refused::Grown)
-            }
-            Err(_) => Some(Refused::Grown),
-        };
-        match refused {
-            None => {
-                self.stage = Stage::Reading(blocks, building);
-                Progress::More
-            }
-            Some(Refused::TooLarge) => {
-                let entry = self.seen.entry(State::TooLarge);
-                cache.keep(&self.list, entry, self.limit);
-                Progress::Over(Vec::new())
-            }
-            // The next entry looks again.
-            Some(Refused::Grown) => {
-                cache.forget(&self.list);
-                Progress::Over(Vec::new())
-            }
-        }
-    }
-
-    fn is_unchanged(&self, file: &File) -> bool {
-        file.metadata()
-            .is_ok_and(|about| Stamp::of(&about) == self.seen.stamp)
     }
 }
 

@@ -123,10 +123,12 @@ impl<E: Entry> Heap<E> {
     pub fn sort(mut self) -> Sorting<E> {
         self.table.starts.reserve_exact((1 << self.table.bits) + 1);
         self.table.starts.push(0);
+        // As large as it will ever be: what a larger one replaces is not wiped.
+        let scratch = Vec::with_capacity(self.filled.iter().max().map_or(0, |most| *most as usize));
         Sorting {
             heap: self,
             done: 0,
-            scratch: Zeroizing::default(),
+            scratch: Zeroizing::new(scratch),
         }
     }
 }
