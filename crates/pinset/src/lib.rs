@@ -12,6 +12,7 @@ pub mod arguments;
 pub mod conversation;
 pub mod host;
 pub mod list;
+pub mod moment;
 pub mod one_time;
 pub mod pin;
 pub mod prompt;
