@@ -14,7 +14,7 @@ mod file;
 mod index;
 mod line;
 mod lines;
-mod md5;
+pub(crate) mod md5;
 mod pass;
 mod plain;
 mod report;
