@@ -19,7 +19,7 @@ pub fn keyed(text: &str) -> Pin {
 
 fn pepper() -> Pepper {
     let file = format!("main:{TEST_KEY}\nother:{}", "ab".repeat(32));
-    Pepper::parse(file.as_bytes()).ok().expect("a pepper")
+    Pepper::parse(file.as_bytes()).expect("a pepper")
 }
 
 fn id(name: &str) -> KeyId {
@@ -32,7 +32,7 @@ fn fault(text: &str) -> Option<Fault> {
 
 fn secret(text: &str) -> Secret {
     assert_eq!(fault(text), None, "{text}");
-    Secret::parse(text.as_bytes()).ok().expect("a secret")
+    Secret::parse(text.as_bytes()).expect("a secret")
 }
 
 /// One of each form, of 1234.
