@@ -11,11 +11,13 @@
 //!    comes before them.
 //! 5. As many digits: the country code comes before them.
 //!
-//! Anything else is no usable number. With one `national_length`, 3 to 5 can't
-//! be taken for one another unless a prefix is as long as the country code.
-//! With a range they can: of 9-11 digits in country 90, `90506050816` may be a
-//! number of eleven digits, or 90 and one of nine. Then 3 comes before 4, and 4
-//! before 5: the longer the part that must fit, the less it is by chance.
+//! Anything else is no usable number. What fits 2 is never anything else, so
+//! a national number that begins with the international prefix must be spelled
+//! with its country code. With one `national_length`, 3 to 5 never make two
+//! numbers of one text, not even where the national prefix is the country code,
+//! as in North America. With a range they can: of 9-11 digits in country 90,
+//! `90506050816` may be a number of eleven digits, or 90 and one of nine. Then 3
+//! comes before 4, and 4 before 5: the more must fit, the less it does by chance.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -143,12 +145,12 @@ impl Numbering {
     /// trunks all spell numbers the national way needs no option, and a number
     /// is never taken for one of another country.
     pub fn normalize(&self, text: &[u8]) -> Option<Number> {
-        let mut spelled = Vec::with_capacity(LONGEST + LONGEST_PREFIX);
+        let mut spelled = Vec::with_capacity(text.len());
         for byte in text {
             match byte {
                 b' ' | b'-' | b'.' | b'(' | b')' => {}
                 b'+' if spelled.is_empty() => spelled.push(b'+'),
-                b'0'..=b'9' if spelled.len() < LONGEST + LONGEST_PREFIX => spelled.push(*byte),
+                b'0'..=b'9' => spelled.push(*byte),
                 _ => return None,
             }
         }
@@ -235,7 +237,7 @@ pub struct Number {
 }
 
 impl Number {
-    /// The number of these digits, if it has any and is not over [`LONGEST`].
+    /// The number of these digits, if it is not over [`LONGEST`].
     fn new(international: bool, parts: &[&[u8]]) -> Option<Self> {
         let mut digits = [0; LONGEST];
         let mut len = 0;
@@ -243,12 +245,11 @@ impl Number {
             *digits.get_mut(len)? = *digit;
             len += 1;
         }
-        let number = Self {
+        Some(Self {
             international,
             digits,
             len: u8::try_from(len).ok()?,
-        };
-        (len > 0).then_some(number)
+        })
     }
 
     /// Its digits: with the country code, unless [`Self::is_international`]
