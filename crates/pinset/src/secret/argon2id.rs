@@ -141,7 +141,6 @@ impl Default for Cost {
 /// Computes the hash of an entry. It takes the memory that the parameters say
 /// for as long, and wipes it.
 fn compute(params: &Params, pin: &Pin, salt: &[u8], hash: &mut [u8]) -> Result<(), Unverifiable> {
-    let failed = |_| Unverifiable::Argon2;
     let mut memory = Zeroizing::new(Vec::new());
     let count = params.block_count();
     // Where the memory is missing, one call ends, and not the PBX.
@@ -151,5 +150,5 @@ fn compute(params: &Params, pin: &Pin, salt: &[u8], hash: &mut [u8]) -> Result<(
     memory.resize(count, Block::new());
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
         .hash_password_into_with_memory(pin.as_bytes(), salt, hash, memory.as_mut_slice())
-        .map_err(failed)
+        .map_err(|_| Unverifiable::Argon2)
 }
