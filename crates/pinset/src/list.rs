@@ -18,7 +18,7 @@ mod index;
 mod kind;
 mod line;
 mod lines;
-mod md5;
+pub(crate) mod md5;
 mod pass;
 mod plain;
 mod report;
