@@ -1,13 +1,12 @@
 //! Reads a list and says what is wrong with it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pinset::list::{open, read, Fault, Format, Gives};
+use pinset::list::{open, read, sniff, Format, Gives, Kind};
 
 use crate::digests::{self, Finding};
 use crate::index::{Index, Key};
@@ -47,9 +46,12 @@ fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List>
     let format = match format {
         Some(format) => format,
         None => {
-            let format = sniff(&file)?;
+            let kind = sniff(&file, true)?;
             file.rewind()?;
-            format
+            match kind {
+                Kind::Lines(format) => format,
+                Kind::Csv => return Err(io::Error::other("csv lists are not checked yet")),
+            }
         }
     };
     let bar = progress(about.len());
@@ -62,18 +64,6 @@ fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List>
     });
     bar.finish_and_clear();
     list
-}
-
-/// md5 if the first line that is not blank has an MD5 behind its first `:`.
-fn sniff(file: &File) -> io::Result<Format> {
-    let first = read(file, Format::Md5, true, |line| match line.gives {
-        Gives::Blank => None,
-        Gives::Account(..) | Gives::Nobody(Fault::NoAccount | Fault::DigestOfNothing) => {
-            Some(Format::Md5)
-        }
-        Gives::Nobody(_) | Gives::Pin(_) => Some(Format::Plain),
-    })?;
-    Ok(first.unwrap_or(Format::Plain))
 }
 
 /// A bar on standard error, if that is a terminal and the list is large.

@@ -10,11 +10,16 @@
 
 pub mod arguments;
 pub mod conversation;
+mod hex;
 pub mod host;
 pub mod list;
+pub mod moment;
+pub mod number;
 pub mod one_time;
+pub mod pepper;
 pub mod pin;
 pub mod prompt;
+pub mod secret;
 pub mod settings;
 pub mod source;
 
@@ -23,6 +28,9 @@ pub use conversation::{
     Conversation, Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait,
 };
 pub use host::{run, Host, Started};
+pub use number::{Number, Numbering};
+pub use pepper::Pepper;
 pub use pin::Pin;
+pub use secret::Secret;
 pub use settings::Settings;
 pub use source::{PinSource, Verdict};

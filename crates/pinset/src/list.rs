@@ -1,4 +1,5 @@
-//! PIN lists in files: plain (one PIN a line) and md5 (`account:md5` a line).
+//! PIN lists in files: plain (one PIN a line), md5 (`account:md5` a line) and
+//! csv.
 //!
 //! The disk is the list: every entry looks at the file, and only a regular one
 //! is read (hazards B, X). What a line means is in `docs/pin-lists.md`.
@@ -6,15 +7,18 @@
 //! From a file to a verdict: [`Way`] and `file` open it without hanging anybody;
 //! [`Blocks`] read it; `lines`, [`Gives`], `plain` and `md5` say what a line
 //! gives. [`Building`] makes an [`Index`] of it, a `table`; [`pass`] looks for one
-//! entry without an index. [`Cache`] knows which of the two may answer.
+//! entry without an index. [`Cache`] knows which of the two may answer. [`csv`]
+//! reads lists with columns; [`sniff`] finds out what a list is.
 
 mod blocks;
 mod cache;
+pub mod csv;
 mod file;
 mod index;
+mod kind;
 mod line;
 mod lines;
-mod md5;
+pub(crate) mod md5;
 mod pass;
 mod plain;
 mod report;
@@ -25,6 +29,7 @@ pub use blocks::{Block, Blocks};
 pub use cache::{Cache, Judged, List, Progress, Rebuild};
 pub use file::{is_world_writable, open, Stamp};
 pub use index::{memory, Building, Index, Refused};
+pub use kind::{sniff, Kind};
 pub use line::{read, Fault, Format, Gives, Line};
 pub use pass::{pass, Found, Passed};
 pub use report::Report;

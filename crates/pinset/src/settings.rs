@@ -1,7 +1,28 @@
-//! What `[general]` of `authenticate.conf` says: `docs/configuration.md`.
+//! What `authenticate.conf` says: `docs/configuration.md`.
+//!
+//! [`Settings::set`] takes the options of `[general]`, which may be defaults of
+//! PIN sets; [`PinSet::set`] takes those of a PIN set, which starts from
+//! [`Settings::pin_set`]. So `[general]` is read before any PIN set, wherever
+//! it stands. [`PinSet::conflicts`] says what can't be together.
+
+mod conflict;
+mod fault;
+mod pin_set;
+mod times;
+mod value;
 
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
+
+pub use conflict::Conflict;
+pub use fault::Fault;
+pub use pin_set::{
+    is_name, AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
+    LONGEST_NAME, LONGEST_WAIT,
+};
+pub use times::Times;
 
 /// The options of `[general]`, each with its default until it is set.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,21 +33,55 @@ pub struct Settings {
     /// `source_timeout`: how long a caller waits for a list (disk, database,
     /// web); above 0, and [`LONGEST_TIMEOUT`] at most.
     pub source_timeout: Duration,
+    /// `pepper_file`: where the keys of `hmac-sha256` secrets are.
+    pub pepper_file: Option<PathBuf>,
+    /// `country_code`: digits, no `0` in front; `None`: numbers are not
+    /// brought into national form.
+    pub country_code: Option<String>,
+    /// `national_prefix`: digits; may be empty.
+    pub national_prefix: String,
+    /// `international_prefix`: digits; may be empty.
+    pub international_prefix: String,
+    /// `national_length`: how many digits a national number has, without
+    /// `national_prefix`; never empty, within 1 to 15.
+    pub national_length: RangeInclusive<usize>,
+    /// What a PIN set has unless it says otherwise.
+    pub pin_set: PinSet,
 }
+
+/// The options that no PIN set may have.
+const GENERAL_ONLY: [&str; 7] = [
+    "max_list_memory",
+    "source_timeout",
+    "pepper_file",
+    "country_code",
+    "national_prefix",
+    "international_prefix",
+    "national_length",
+];
 
 /// The longest `source_timeout` there may be: a caller has hung up by then.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest prefix of a telephone number that is dialled.
+const LONGEST_PREFIX: usize = 5;
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             max_list_memory: 1 << 30,
             source_timeout: Duration::from_secs(3),
+            pepper_file: None,
+            country_code: None,
+            national_prefix: "0".to_owned(),
+            international_prefix: "00".to_owned(),
+            national_length: 10..=10,
+            pin_set: PinSet::default(),
         }
     }
 }
 
-/// As the file could have it.
+/// The limits of lists, as the file could have them.
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (bytes, seconds) = (self.max_list_memory, self.source_timeout.as_secs_f64());
@@ -34,37 +89,11 @@ impl fmt::Display for Settings {
     }
 }
 
-/// What is wrong with an option. The text repeats neither the option nor its
-/// value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// No option has this name.
-    UnknownOption,
-    /// The value is no amount of memory, nothing, or more than 64 bits hold.
-    NotMemory,
-    /// The value is no time, nothing, or longer than [`LONGEST_TIMEOUT`].
-    NotATimeout,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownOption => "there is no such option",
-            Self::NotMemory => {
-                "it must be a whole number of bytes, or one with K, M or G behind it, \
-                 above 0 and below 16 EiB"
-            }
-            Self::NotATimeout => {
-                "it must be a number of seconds, whole or decimal, above 0 and at most 60"
-            }
-        })
-    }
-}
-
 impl Settings {
-    /// Sets the option `name` to what `value` says. The name may be in upper
-    /// or lower case, as with Asterisk's own options; the blanks around both
-    /// have been taken off by Asterisk.
+    /// Sets the option `name` of `[general]` to what `value` says. The name
+    /// may be in upper or lower case, as with Asterisk's own options; the
+    /// blanks around both have been taken off by Asterisk. An option of PIN
+    /// sets becomes their default.
     ///
     /// # Errors
     ///
@@ -73,43 +102,32 @@ impl Settings {
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
         match name.to_ascii_lowercase().as_slice() {
             b"max_list_memory" => {
-                self.max_list_memory = memory(value).ok_or(Fault::NotMemory)?;
+                self.max_list_memory = value::memory(value).ok_or(Fault::NotMemory)?;
             }
             b"source_timeout" => {
-                self.source_timeout = timeout(value).ok_or(Fault::NotATimeout)?;
+                self.source_timeout =
+                    value::seconds(value, LONGEST_TIMEOUT).ok_or(Fault::NotATimeout)?;
             }
-            _ => return Err(Fault::UnknownOption),
+            b"pepper_file" => self.pepper_file = value::unless_empty(value, value::path)?,
+            b"country_code" => self.country_code = value::unless_empty(value, country_code)?,
+            b"national_prefix" => self.national_prefix = prefix(value)?,
+            b"international_prefix" => self.international_prefix = prefix(value)?,
+            b"national_length" => self.national_length = value::length(value)?,
+            _ => self.pin_set.set(name, value)?,
         }
         Ok(())
     }
 }
 
-/// `1073741824`, `1048576K`, `1024m`, `1G`: bytes, K being 1024.
-fn memory(value: &[u8]) -> Option<u64> {
-    let (digits, unit) = match value {
-        [digits @ .., b'k' | b'K'] => (digits, 1 << 10),
-        [digits @ .., b'm' | b'M'] => (digits, 1 << 20),
-        [digits @ .., b'g' | b'G'] => (digits, 1 << 30),
-        digits => (digits, 1_u64),
-    };
-    number::<u64>(digits, false)?
-        .checked_mul(unit)
-        .filter(|bytes| *bytes > 0)
+/// One to three digits, none of them a `0` in front (E.164).
+fn country_code(value: &[u8]) -> Result<String, Fault> {
+    value::digits(value, 3)
+        .filter(|digits| !digits.starts_with('0'))
+        .ok_or(Fault::NotACountryCode)
 }
 
-/// `3`, `0.5`: seconds.
-fn timeout(value: &[u8]) -> Option<Duration> {
-    let seconds = number(value, true)?;
-    let timeout = Duration::try_from_secs_f64(seconds).ok()?;
-    (!timeout.is_zero() && timeout <= LONGEST_TIMEOUT).then_some(timeout)
-}
-
-/// A number of digits alone, or with one point: Rust's own parsers also take
-/// signs, exponents and `inf`.
-fn number<T: std::str::FromStr>(text: &[u8], point: bool) -> Option<T> {
-    let plain = |byte: &u8| byte.is_ascii_digit() || (point && *byte == b'.');
-    let text = text.iter().all(plain).then_some(text)?;
-    std::str::from_utf8(text).ok()?.parse().ok()
+fn prefix(value: &[u8]) -> Result<String, Fault> {
+    value::digits(value, LONGEST_PREFIX).ok_or(Fault::NotAPrefix)
 }
 
 #[cfg(test)]
@@ -242,6 +260,77 @@ mod tests {
         assert_eq!(settings.max_list_memory, 1 << 30);
     }
 
+    #[test]
+    fn numbers_are_those_of_telephones() {
+        let settings = Settings::default();
+        assert_eq!(settings.pepper_file, None);
+        assert_eq!(settings.country_code, None);
+        assert_eq!(settings.national_prefix, "0");
+        assert_eq!(settings.international_prefix, "00");
+        assert_eq!(settings.national_length, 10..=10);
+
+        assert_eq!(
+            set("pepper_file", "/p").map(|s| s.pepper_file),
+            Ok(Some("/p".into()))
+        );
+        assert_eq!(set("pepper_file", "").map(|s| s.pepper_file), Ok(None));
+        assert_eq!(
+            set("country_code", "90").map(|s| s.country_code),
+            Ok(Some("90".into()))
+        );
+        assert_eq!(set("country_code", "").map(|s| s.country_code), Ok(None));
+        assert_eq!(
+            set("national_prefix", "").map(|s| s.national_prefix),
+            Ok(String::new())
+        );
+        let international = set("international_prefix", "011").map(|s| s.international_prefix);
+        assert_eq!(international, Ok("011".into()));
+        assert_eq!(
+            set("national_length", "9-11").map(|s| s.national_length),
+            Ok(9..=11)
+        );
+
+        let wrong: &[(&str, &[&str], Fault)] = &[
+            ("pepper_file", &["p", "/", "./p"], Fault::NotAPath),
+            (
+                "country_code",
+                &["+90", "090", "0", "1234", "TR"],
+                Fault::NotACountryCode,
+            ),
+            ("national_prefix", &["+", "123456", "x"], Fault::NotAPrefix),
+            ("international_prefix", &["+", "00 "], Fault::NotAPrefix),
+            (
+                "national_length",
+                &["", "0", "16", "11-9", "9-", "ten"],
+                Fault::NotALength,
+            ),
+        ];
+        for (name, values, fault) in wrong {
+            for value in *values {
+                assert_eq!(set(name, value), Err(*fault), "{name} = {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn options_of_pin_sets_become_their_defaults() {
+        let settings = set("Attempts", "5").expect("set");
+        assert_eq!(settings.pin_set.attempts, 5);
+        assert_eq!(set("attempts", "0"), Err(Fault::NotFromTo(1, 99)));
+    }
+
+    /// The list of names is that of the options there are.
+    #[test]
+    fn what_is_general_is_no_option_of_a_pin_set() {
+        let names = GENERAL_ONLY.map(str::as_bytes);
+        for name in names {
+            let fault = Settings::default().set(name, b"?");
+            assert!(fault.is_err_and(|fault| fault != Fault::GeneralOnly));
+            let fault = PinSet::default().set(name, b"?");
+            assert_eq!(fault, Err(Fault::GeneralOnly));
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_read(
@@ -271,6 +360,7 @@ mod tests {
             let shown = Settings {
                 max_list_memory: bytes,
                 source_timeout: Duration::from_nanos(nanoseconds),
+                ..Settings::default()
             };
             let mut read = Settings::default();
             for option in shown.to_string().split(", ") {

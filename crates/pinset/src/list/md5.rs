@@ -6,7 +6,7 @@ use super::line::Fault;
 use crate::pin::Pin;
 
 /// The MD5 of nothing, which an empty shell variable leaves in a list.
-const OF_NOTHING: [u8; 16] = [
+pub const OF_NOTHING: [u8; 16] = [
     0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e,
 ];
 
@@ -61,28 +61,10 @@ pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), Fault> {
 /// The MD5 that `text` begins with, if it ends there or a blank follows.
 fn hex(text: &[u8]) -> Option<[u8; 16]> {
     let (hex, rest) = text.split_first_chunk::<32>()?;
-    let mut digest = [0; 16];
-    let mut all = 0;
-    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        let [high, low] = [DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]];
-        all |= high | low;
-        *byte = high << 4 | low;
-    }
+    let digest = crate::hex::bytes(hex)?;
     let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
-    (ends && all <= 15).then_some(digest)
+    ends.then_some(digest)
 }
-
-/// What a hexadecimal digit stands for; over 15 for anything else.
-const DIGITS: [u8; 256] = {
-    let mut digits = [16; 256];
-    let mut value = 0;
-    while value < 16 {
-        digits[b"0123456789abcdef"[value] as usize] = value as u8;
-        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
-        value += 1;
-    }
-    digits
-};
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,251 @@
+//! Points in time, as `valid_from` and `valid_until` have them:
+//! `2026-11-22`, `2026-11-22 13:30`, `2026-11-22 13:30:05`, with a `T` in place
+//! of the blank if wanted (ISO 8601), and with `Z` or `+03:00` behind a time
+//! that is not local.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{Offset, TimeZone};
+use jiff::ToSpan;
+
+/// A point in time, in whole seconds since 1970 (UTC).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Moment(i64);
+
+/// The rules of a place's clocks.
+#[derive(Clone, Debug)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// That of this machine, as it is now: `TZ`, or `/etc/localtime`. UTC if
+    /// neither can be read.
+    pub fn of_the_machine() -> Self {
+        Self(TimeZone::try_system().unwrap_or(TimeZone::UTC))
+    }
+
+    /// Universal time.
+    pub fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+impl Moment {
+    /// The moment of the clock. A clock before 1970 is at its start.
+    pub fn of(clock: SystemTime) -> Self {
+        let seconds = clock
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        Self(i64::try_from(seconds).unwrap_or(i64::MAX))
+    }
+
+    /// Seconds since 1970 (UTC).
+    pub fn seconds(self) -> i64 {
+        self.0
+    }
+
+    /// When what is valid from `text` on begins: at the time, or when the day
+    /// begins. `None`: it is no date.
+    pub fn from_which(text: &str, zone: &Zone) -> Option<Self> {
+        Self::read(text, zone, false)
+    }
+
+    /// When what is valid until `text` is no longer valid: at the time, or
+    /// when the day is over. `None`: it is no date.
+    pub fn until_which(text: &str, zone: &Zone) -> Option<Self> {
+        Self::read(text, zone, true)
+    }
+
+    /// `whole_day`: a date alone stands for the end of its day.
+    fn read(text: &str, zone: &Zone, whole_day: bool) -> Option<Self> {
+        let (day, rest) = text.split_at_checked(10)?;
+        let date = date(day)?;
+        if rest.is_empty() {
+            let day = if whole_day {
+                date.checked_add(1.day()).ok()?
+            } else {
+                date
+            };
+            return local(day.to_datetime(Time::midnight()), zone);
+        }
+        let rest = rest.strip_prefix([' ', 'T', 't'])?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != ':')
+            .unwrap_or(rest.len());
+        let (clock, offset) = rest.split_at_checked(digits)?;
+        let at = date.to_datetime(time(clock)?);
+        match offset {
+            "" => local(at, zone),
+            "Z" | "z" => absolute(at, Offset::UTC),
+            offset => absolute(at, away(offset)?),
+        }
+    }
+}
+
+/// A local time. One that the clock skips in spring is taken an hour later,
+/// of one that it shows twice in autumn the first (RFC 5545, 3.3.5).
+fn local(at: DateTime, zone: &Zone) -> Option<Moment> {
+    let at = zone.0.to_ambiguous_timestamp(at).compatible().ok()?;
+    Some(Moment(at.as_second()))
+}
+
+fn absolute(at: DateTime, offset: Offset) -> Option<Moment> {
+    Some(Moment(offset.to_timestamp(at).ok()?.as_second()))
+}
+
+/// `YYYY-MM-DD`, a day that there is.
+fn date(text: &str) -> Option<Date> {
+    let (year, text) = text.split_once('-')?;
+    let (month, day) = text.split_once('-')?;
+    Date::new(number(year, 4)?, number(month, 2)?, number(day, 2)?).ok()
+}
+
+/// `HH:MM`, `HH:MM:SS`.
+fn time(text: &str) -> Option<Time> {
+    let mut parts = text.split(':');
+    let (hour, minute) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    let second = parts.next().map_or(Some(0), |second| number(second, 2))?;
+    let end = parts.next().is_none();
+    let time = Time::new(hour, minute, second, 0).ok();
+    time.filter(|_| end)
+}
+
+/// `+HH:MM`, `-HH:MM`.
+fn away(text: &str) -> Option<Offset> {
+    let (sign, text) = text.split_at_checked(1)?;
+    let sign = match sign {
+        "+" => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = text.split_once(':')?;
+    let (hours, minutes): (i32, i32) = (number(hours, 2)?, number(minutes, 2)?);
+    let right = hours < 24 && minutes < 60;
+    Offset::from_seconds(sign * (hours * 60 + minutes) * 60)
+        .ok()
+        .filter(|_| right)
+}
+
+/// A number of so many digits.
+fn number<T: std::str::FromStr>(text: &str, digits: usize) -> Option<T> {
+    let right = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    right.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    /// A place whose summer begins on 29 March 2026 at 02:00, and ends on
+    /// 25 October at 03:00.
+    fn berlin() -> Zone {
+        Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"))
+    }
+
+    #[test]
+    fn days_and_times() {
+        // `date -u -d … +%s` says so; `None` where the whole day plays no part.
+        let table = [
+            ("1970-01-01 00:00Z", 0, None),
+            ("2026-11-22", 1_795_302_000, Some(1_795_388_400)),
+            ("2026-11-22 13:30", 1_795_350_600, None),
+            ("2026-11-22T13:30", 1_795_350_600, None),
+            ("2026-11-22 13:30:05", 1_795_350_605, None),
+            ("2026-11-22 13:30Z", 1_795_354_200, None),
+            ("2026-11-22t13:30:00z", 1_795_354_200, None),
+            ("2026-11-22 13:30+03:00", 1_795_343_400, None),
+            ("2026-11-22 13:30:05-05:30", 1_795_374_005, None),
+            // Days of 23 and of 25 hours.
+            ("2026-03-29", 1_774_738_800, Some(1_774_821_600)),
+            ("2026-10-25", 1_792_879_200, Some(1_792_969_200)),
+            // Skipped, and shown twice.
+            ("2026-03-29 02:30", 1_774_747_800, None),
+            ("2026-10-25 02:30", 1_792_888_200, None),
+            ("2024-02-29", 1_709_161_200, Some(1_709_247_600)),
+            ("2026-12-31", 1_798_671_600, Some(1_798_758_000)),
+        ];
+        for (text, from, until) in table {
+            let read = Moment::from_which(text, &berlin());
+            assert_eq!(read, Some(Moment(from)), "from {text}");
+            let read = Moment::until_which(text, &berlin());
+            assert_eq!(read, Some(Moment(until.unwrap_or(from))), "until {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date() {
+        for text in [
+            "",
+            "2026",
+            "2026-11",
+            "2026-1-1",
+            "26-11-22",
+            "22.11.2026",
+            "11/22/2026",
+            "2026/11/22",
+            "20261122",
+            "2026-02-29",
+            "2026-00-01",
+            "2026-13-01",
+            "2026-11-00",
+            "2026-11-31",
+            "+026-11-22",
+            "-026-11-22",
+            "2026-11-22 ",
+            "2026-11-22T",
+            "2026-11-22 13",
+            "2026-11-22 1:30",
+            "2026-11-22 13:3",
+            "2026-11-22 24:00",
+            "2026-11-22 13:60",
+            "2026-11-22 13:30:60",
+            "2026-11-22 13:30:05:00",
+            "2026-11-22 13:30:05.5",
+            "2026-11-22  13:30",
+            "2026-11-22 13:30 Z",
+            "2026-11-22 13:30+3",
+            "2026-11-22 13:30+0300",
+            "2026-11-22 13:30+24:00",
+            "2026-11-22 13:30+01:60",
+            "2026-11-22 13:30 CET",
+            "2026-11-22Z",
+            "2026-11-2²",
+            "2026-11-22 13:30é",
+            "never",
+        ] {
+            assert_eq!(Moment::from_which(text, &berlin()), None, "{text:?}");
+            assert_eq!(Moment::until_which(text, &berlin()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_clock_is_in_the_same_seconds() {
+        let clock = UNIX_EPOCH + Duration::from_millis(1_795_350_605_999);
+        let read = Moment::from_which("2026-11-22 13:30:05", &berlin());
+        assert_eq!(Some(Moment::of(clock)), read);
+        assert_eq!(Moment::of(UNIX_EPOCH - Duration::from_secs(9)), Moment(0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read(text in ".{0,30}|[0-9TZ:+ -]{8,26}") {
+            let zone = berlin();
+            let (from, until) = (Moment::from_which(&text, &zone), Moment::until_which(&text, &zone));
+            prop_assert!(from.is_some() || until.is_none());
+            prop_assert!(until.is_none() || from <= until);
+        }
+
+        /// As jiff prints it, with and without an offset.
+        #[test]
+        fn what_is_printed_is_read_back(seconds in -10_000_000_000_i64..100_000_000_000) {
+            let at = jiff::Timestamp::from_second(seconds).expect("a time");
+            prop_assert_eq!(Moment::from_which(&at.to_string(), &berlin()), Some(Moment(seconds)));
+            let local = at.to_zoned(TimeZone::fixed(jiff::tz::offset(3))).strftime("%F %T%:z");
+            let read = Moment::until_which(&local.to_string(), &berlin());
+            prop_assert_eq!(read, Some(Moment(seconds)));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Who may read the pepper file.
+
+use std::fmt;
+
+/// A user and a group, by number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+/// What a file is and who has rights to it, as `fstat` says of the open file:
+/// of a name, the answer could be out of date when the file is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rights {
+    /// `st_mode`: the type and the rights.
+    pub mode: u32,
+    /// `st_uid` and `st_gid`.
+    pub owner: Identity,
+}
+
+/// Why the keys in a file are not safe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exposed {
+    /// It is a directory, a device, a pipe or the like.
+    NotRegular,
+    /// It belongs to a user who is neither root nor Asterisk's.
+    Owner,
+    /// Users who neither own it nor are in its group have a right to it.
+    Others,
+    /// Its group is not Asterisk's, and has a right to it.
+    Group,
+    /// Asterisk's group has a right to it beside reading.
+    GroupWrites,
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotRegular => "it is not a regular file",
+            Self::Owner => "it must belong to root or to Asterisk's user",
+            Self::Others => "others have rights to it: chmod o= takes them away",
+            Self::Group => {
+                "a group that is not Asterisk's has rights to it: chmod g= takes them away"
+            }
+            Self::GroupWrites => "its group may do more than read it: chmod g=r takes that away",
+        })
+    }
+}
+
+impl Rights {
+    /// Whether keys may be kept in this file: a regular one of root's or
+    /// Asterisk's user's, that others have no right to, and its group none but
+    /// to read it, and that only if it is Asterisk's. `asterisk` is what
+    /// Asterisk runs as. Root needs no rights, and is not kept out by any.
+    ///
+    /// # Errors
+    ///
+    /// The first of these that does not hold.
+    pub fn check(self, asterisk: Identity) -> Result<(), Exposed> {
+        let Self { mode, owner } = self;
+        let group = mode & 0o070;
+        if mode & libc::S_IFMT != libc::S_IFREG {
+            Err(Exposed::NotRegular)
+        } else if owner.uid != 0 && owner.uid != asterisk.uid {
+            Err(Exposed::Owner)
+        } else if mode & 0o007 != 0 {
+            Err(Exposed::Others)
+        } else if group != 0 && owner.gid != asterisk.gid {
+            Err(Exposed::Group)
+        } else if group & !0o040 != 0 {
+            Err(Exposed::GroupWrites)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASTERISK: Identity = Identity { uid: 110, gid: 115 };
+
+    fn check(mode: u32, uid: u32, gid: u32) -> Result<(), Exposed> {
+        let owner = Identity { uid, gid };
+        Rights { mode, owner }.check(ASTERISK)
+    }
+
+    #[test]
+    fn who_may_do_what() {
+        let file = libc::S_IFREG;
+        for (mode, uid, gid, result) in [
+            (file | 0o400, 0, 0, Ok(())),
+            (file | 0o600, 0, 0, Ok(())),
+            (file | 0o600, 110, 115, Ok(())),
+            (file | 0o600, 110, 1000, Ok(())),
+            (file | 0o700, 110, 115, Ok(())),
+            (file | 0o640, 0, 115, Ok(())),
+            (file | 0o440, 110, 115, Ok(())),
+            (file | 0o040, 0, 115, Ok(())),
+            (file, 0, 0, Ok(())),
+            (file | 0o600, 1000, 115, Err(Exposed::Owner)),
+            (file | 0o600, 115, 115, Err(Exposed::Owner)),
+            (file | 0o604, 0, 115, Err(Exposed::Others)),
+            (file | 0o602, 0, 115, Err(Exposed::Others)),
+            (file | 0o601, 0, 115, Err(Exposed::Others)),
+            (file | 0o644, 110, 115, Err(Exposed::Others)),
+            (file | 0o640, 0, 0, Err(Exposed::Group)),
+            (file | 0o640, 110, 110, Err(Exposed::Group)),
+            (file | 0o620, 0, 0, Err(Exposed::Group)),
+            (file | 0o610, 0, 1000, Err(Exposed::Group)),
+            (file | 0o660, 0, 115, Err(Exposed::GroupWrites)),
+            (file | 0o620, 0, 115, Err(Exposed::GroupWrites)),
+            (file | 0o650, 0, 115, Err(Exposed::GroupWrites)),
+            (libc::S_IFDIR | 0o700, 0, 0, Err(Exposed::NotRegular)),
+            (libc::S_IFLNK | 0o600, 0, 0, Err(Exposed::NotRegular)),
+            (libc::S_IFIFO | 0o600, 0, 0, Err(Exposed::NotRegular)),
+            (libc::S_IFSOCK | 0o600, 0, 0, Err(Exposed::NotRegular)),
+            (libc::S_IFCHR | 0o600, 0, 0, Err(Exposed::NotRegular)),
+            (libc::S_IFBLK | 0o600, 0, 0, Err(Exposed::NotRegular)),
+            (0o600, 0, 0, Err(Exposed::NotRegular)),
+        ] {
+            assert_eq!(check(mode, uid, gid), result, "{mode:o} {uid} {gid}");
+        }
+    }
+
+    #[test]
+    fn where_asterisk_is_root_root_alone_may_read() {
+        let root = Identity { uid: 0, gid: 0 };
+        for (mode, owner, result) in [
+            (0o100_640, root, Ok(())),
+            (0o100_600, ASTERISK, Err(Exposed::Owner)),
+        ] {
+            assert_eq!(Rights { mode, owner }.check(root), result);
+        }
+    }
+
+    /// Who is neither the owner, nor root, nor Asterisk, has no right.
+    #[test]
+    fn nobody_else_has_a_right() {
+        let mut fine = 0;
+        for mode in 0..0o1000 {
+            for (uid, gid) in [(0, 0), (0, 115), (110, 115), (110, 116), (115, 110)] {
+                if check(libc::S_IFREG | mode, uid, gid).is_ok() {
+                    fine += 1;
+                    assert_eq!(mode & 0o037, 0);
+                    assert!(uid == 0 || uid == 110);
+                    assert!(mode & 0o040 == 0 || gid == 115);
+                }
+            }
+        }
+        // The owner's eight, for each of four, and twice with the group's.
+        assert_eq!(fine, 8 * 4 + 8 * 2);
+    }
+}

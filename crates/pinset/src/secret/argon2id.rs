@@ -1,0 +1,154 @@
+//! Argon2id (RFC 9106) in the string format of the Password Hashing
+//! Competition (PHC).
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use password_hash::PasswordHash;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{Fault, Unverifiable};
+use crate::pin::Pin;
+
+/// The most memory (m) a hash may take, in KiB.
+pub const MOST_MEMORY: u32 = 64 << 10;
+
+/// The most passes (t) over the memory a hash may take.
+pub const MOST_PASSES: u32 = 10;
+
+/// The most lanes (p) a hash may have. They are computed one after the other:
+/// they take no more time, and no thread.
+pub const MOST_LANES: u32 = 4;
+
+/// The least bytes of a hash: of fewer, which RFC 9106 has too, a wrong PIN
+/// could be right by chance.
+const SHORTEST_HASH: usize = 16;
+
+/// The most bytes of a hash that PHC strings hold.
+const LONGEST_HASH: usize = 64;
+
+/// The most bytes of a salt that PHC strings hold, and the least that RFC 9106
+/// takes.
+const LONGEST_SALT: usize = 48;
+const SHORTEST_SALT: usize = 8;
+
+/// A PIN's Argon2id hash. It has no `Debug`.
+pub struct Argon2id {
+    params: Params,
+    salt: Box<[u8]>,
+    hash: Zeroizing<Box<[u8]>>,
+}
+
+impl Argon2id {
+    /// Reads `$argon2id$v=19$m=…,t=…,p=…$SALT$HASH`.
+    pub fn parse(text: &[u8]) -> Result<Self, Fault> {
+        let text = std::str::from_utf8(text).map_err(|_| Fault::NotPhc)?;
+        // First what it is: another variant may look otherwise.
+        match text.split('$').nth(1) {
+            Some("argon2id") => {}
+            Some("argon2i") => return Err(Fault::Variant("argon2i")),
+            Some("argon2d") => return Err(Fault::Variant("argon2d")),
+            _ => return Err(Fault::UnknownForm),
+        }
+        let phc = PasswordHash::new(text).map_err(|_| Fault::NotPhc)?;
+        let mut salt = [0; LONGEST_SALT];
+        let salt = phc.salt.and_then(|text| text.decode_b64(&mut salt).ok());
+        let salt = salt.filter(|salt| salt.len() >= SHORTEST_SALT);
+        let hash = phc.hash.filter(|hash| hash.len() >= SHORTEST_HASH);
+        let (Some(salt), Some(hash)) = (salt, hash) else {
+            return Err(Fault::NotPhc);
+        };
+        // Without a version it is of the one before there were versions.
+        match phc.version.unwrap_or(Version::V0x10.into()) {
+            19 => {}
+            other => return Err(Fault::Version(other)),
+        }
+        let [memory, passes, lanes] = ["m", "t", "p"].map(|name| phc.params.get_decimal(name));
+        let (Some(memory), Some(passes), Some(lanes), 3) =
+            (memory, passes, lanes, phc.params.iter().count())
+        else {
+            return Err(Fault::NotPhc);
+        };
+        if memory > MOST_MEMORY || passes > MOST_PASSES || lanes > MOST_LANES {
+            return Err(Fault::TooExpensive);
+        }
+        Ok(Self {
+            params: Params::new(memory, passes, lanes, Some(hash.len()))
+                .map_err(|_| Fault::TooCheap)?,
+            salt: salt.into(),
+            hash: Zeroizing::new(hash.as_bytes().into()),
+        })
+    }
+
+    /// Whether the entry is the PIN.
+    pub fn verify(&self, pin: &Pin) -> Result<bool, Unverifiable> {
+        let mut hash = Zeroizing::new([0; LONGEST_HASH]);
+        let hash = hash.get_mut(..self.hash.len()).unwrap_or_default();
+        compute(&self.params, pin, &self.salt, hash)?;
+        Ok(self.hash.ct_eq(hash).into())
+    }
+
+    /// What [`Self::verify`] costs.
+    pub fn cost(&self) -> Cost {
+        Cost(self.params.clone())
+    }
+}
+
+/// What it costs to verify an Argon2id hash, in memory and time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cost(Params);
+
+impl Cost {
+    /// The memory it takes, in KiB, the passes over it, and the lanes: m, t
+    /// and p.
+    pub fn parts(&self) -> (u32, u32, u32) {
+        (self.0.m_cost(), self.0.t_cost(), self.0.p_cost())
+    }
+
+    /// The work, in KiB that are computed: what the time grows with. Of two
+    /// costs the one with more work hides the other.
+    pub fn work(&self) -> u32 {
+        self.0.m_cost().saturating_mul(self.0.t_cost())
+    }
+
+    /// Takes as long for an entry as to verify a hash of this cost, so that an
+    /// unknown caller can't be told from a known one by the time it takes.
+    /// Nothing comes of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::Secret::verify`], so that these are alike, too.
+    pub fn spend(&self, pin: &Pin) -> Result<(), Unverifiable> {
+        let length = self.0.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let nobody = Argon2id {
+            params: self.0.clone(),
+            salt: b"nobody's salt 16".as_slice().into(),
+            hash: Zeroizing::new(vec![0; length].into()),
+        };
+        // Else the compiler may see that it can be left out.
+        std::hint::black_box(nobody.verify(pin)?);
+        Ok(())
+    }
+}
+
+/// Of a list without such hashes, and of new ones: 19 MiB, two passes, one
+/// lane, which OWASP's Password Storage Cheat Sheet recommends.
+impl Default for Cost {
+    fn default() -> Self {
+        Self(Params::DEFAULT)
+    }
+}
+
+/// Computes the hash of an entry. It takes the memory that the parameters say
+/// for as long, and wipes it.
+fn compute(params: &Params, pin: &Pin, salt: &[u8], hash: &mut [u8]) -> Result<(), Unverifiable> {
+    let mut memory = Zeroizing::new(Vec::new());
+    let count = params.block_count();
+    // Where the memory is missing, one call ends, and not the PBX.
+    memory
+        .try_reserve_exact(count)
+        .map_err(|_| Unverifiable::Argon2)?;
+    memory.resize(count, Block::new());
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_into_with_memory(pin.as_bytes(), salt, hash, memory.as_mut_slice())
+        .map_err(|_| Unverifiable::Argon2)
+}

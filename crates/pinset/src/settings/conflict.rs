@@ -1,0 +1,211 @@
+//! What can't be together in a PIN set.
+
+use std::fmt;
+
+use super::pin_set::{AccountCode, AstdbValue, Identify, PinSet, Source};
+use crate::list::{Format, Kind};
+
+/// Options that can't be together, each right for itself. The text names them
+/// without their values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conflict {
+    /// There is nothing to compare an entry with.
+    NoSource,
+    /// No entry is long enough and complete.
+    Digits,
+    /// The database has no format of files.
+    FormatOfDatabase,
+    /// A file has no values of the database.
+    ValueOfFile,
+    /// Only a csv list has the numbers of callers.
+    CallerWithoutNumbers,
+    /// The list has no accounts to ask for.
+    AccountWithoutAccounts,
+    /// The list has no accounts for the account code.
+    AccountCodeWithoutAccounts,
+    /// The list has accounts, so that no PIN need be shown.
+    PinBesideAccounts,
+    /// Only a csv list has levels: nobody would have the one required.
+    LevelWithoutLevels,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSource => "source is missing",
+            Self::Digits => "min_digits is above max_digits",
+            Self::FormatOfDatabase => "format is for files, and source is astdb: leave it auto",
+            Self::ValueOfFile => "astdb_value is for astdb, and source is a file: leave it ignore",
+            Self::CallerWithoutNumbers => {
+                "identify = caller needs a csv list: no other has the numbers of callers"
+            }
+            Self::AccountWithoutAccounts => {
+                "identify = account needs a list with accounts: csv, md5, or astdb with \
+                 astdb_value = account:secret"
+            }
+            Self::AccountCodeWithoutAccounts => {
+                "account_code = yes needs a list with accounts: csv, md5, or astdb with \
+                 astdb_value = account:secret"
+            }
+            Self::PinBesideAccounts => {
+                "account_code = pin is for lists without accounts: with these it must be yes or no"
+            }
+            Self::LevelWithoutLevels => {
+                "required_level above 0 needs a csv list: no other has levels"
+            }
+        })
+    }
+}
+
+impl PinSet {
+    /// What can't be together, in this PIN set as a whole: nothing if it can
+    /// be used. What is set in `[general]` counts as if it were set here.
+    ///
+    /// With `format = auto` the list itself has a say:
+    /// [`PinSet::conflicts_with`].
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let mut conflicts = Vec::new();
+        let mut add = |is: bool, conflict| conflicts.extend(is.then_some(conflict));
+        add(self.min_digits > self.max_digits, Conflict::Digits);
+        let by_value = self.astdb_value == AstdbValue::AccountSecret;
+        match &self.source {
+            None => add(true, Conflict::NoSource),
+            Some(Source::Astdb(_)) => {
+                add(self.format.is_some(), Conflict::FormatOfDatabase);
+                self.against(by_value, false, &mut add);
+            }
+            Some(Source::File(_)) => {
+                add(by_value, Conflict::ValueOfFile);
+                if let Some(kind) = self.format {
+                    self.against_file(kind, &mut add);
+                }
+            }
+        }
+        conflicts
+    }
+
+    /// What can't be done with a list in a file that turned out to be of this
+    /// kind.
+    pub fn conflicts_with(&self, kind: Kind) -> Vec<Conflict> {
+        let mut conflicts = Vec::new();
+        self.against_file(kind, &mut |is, conflict| {
+            conflicts.extend(is.then_some(conflict));
+        });
+        conflicts
+    }
+
+    fn against_file(&self, kind: Kind, add: &mut impl FnMut(bool, Conflict)) {
+        let accounts = kind != Kind::Lines(Format::Plain);
+        self.against(accounts, kind == Kind::Csv, add);
+    }
+
+    /// `accounts`: the list has accounts. `columns`: it also has levels and
+    /// the numbers of callers.
+    fn against(&self, accounts: bool, columns: bool, add: &mut impl FnMut(bool, Conflict)) {
+        let by_caller = self.identify == Identify::Caller;
+        add(by_caller && !columns, Conflict::CallerWithoutNumbers);
+        let by_account = self.identify == Identify::Account;
+        add(by_account && !accounts, Conflict::AccountWithoutAccounts);
+        let code = self.account_code;
+        add(
+            code == AccountCode::Account && !accounts,
+            Conflict::AccountCodeWithoutAccounts,
+        );
+        add(
+            code == AccountCode::Pin && accounts,
+            Conflict::PinBesideAccounts,
+        );
+        let level = self.required_level > 0;
+        add(level && !columns, Conflict::LevelWithoutLevels);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Conflict::*;
+
+    fn pin_set(options: &str) -> PinSet {
+        let mut set = PinSet::default();
+        for option in options.split(';').filter(|option| !option.is_empty()) {
+            let (name, value) = option.split_once('=').expect("an option");
+            let set = set.set(name.as_bytes(), value.as_bytes());
+            assert_eq!(set, Ok(()), "{option}");
+        }
+        set
+    }
+
+    #[test]
+    fn what_can_not_be_together() {
+        let file = "source=file:/p";
+        let astdb = "source=astdb:P";
+        let accounts = "source=astdb:P;astdb_value=account:secret";
+        let plain = "source=file:/p;format=plain";
+        let md5 = "source=file:/p;format=md5";
+        let csv = "source=file:/p;format=csv";
+        let table: &[(&str, &str, &[Conflict])] = &[
+            ("", "", &[NoSource]),
+            ("", "min_digits=5;max_digits=4", &[Digits, NoSource]),
+            (file, "", &[]),
+            (file, "min_digits=4;max_digits=4", &[]),
+            (file, "min_digits=5;max_digits=4", &[Digits]),
+            (file, "astdb_value=account:secret", &[ValueOfFile]),
+            (file, "identify=caller", &[]),
+            (
+                file,
+                "identify=account;account_code=yes;required_level=1",
+                &[],
+            ),
+            (astdb, "", &[]),
+            (astdb, "account_code=pin", &[]),
+            (astdb, "one_time=yes", &[]),
+            (astdb, "format=csv", &[FormatOfDatabase]),
+            (astdb, "format=plain", &[FormatOfDatabase]),
+            (astdb, "identify=caller", &[CallerWithoutNumbers]),
+            (astdb, "identify=account", &[AccountWithoutAccounts]),
+            (astdb, "account_code=yes", &[AccountCodeWithoutAccounts]),
+            (astdb, "required_level=1", &[LevelWithoutLevels]),
+            (accounts, "identify=account;account_code=yes", &[]),
+            (accounts, "identify=caller", &[CallerWithoutNumbers]),
+            (accounts, "account_code=pin", &[PinBesideAccounts]),
+            (plain, "account_code=pin;one_time=yes", &[]),
+            (plain, "identify=caller", &[CallerWithoutNumbers]),
+            (plain, "identify=account", &[AccountWithoutAccounts]),
+            (plain, "account_code=yes", &[AccountCodeWithoutAccounts]),
+            (plain, "required_level=255", &[LevelWithoutLevels]),
+            (md5, "identify=account;account_code=yes", &[]),
+            (md5, "identify=caller", &[CallerWithoutNumbers]),
+            (md5, "account_code=pin", &[PinBesideAccounts]),
+            (md5, "required_level=1", &[LevelWithoutLevels]),
+            (csv, "identify=caller;no_caller=account", &[]),
+            (
+                csv,
+                "identify=account;account_code=yes;required_level=9",
+                &[],
+            ),
+            (csv, "account_code=pin", &[PinBesideAccounts]),
+        ];
+        for (source, options, conflicts) in table {
+            let set = pin_set(&format!("{source};{options}"));
+            assert_eq!(set.conflicts(), *conflicts, "{source};{options}");
+        }
+    }
+
+    /// What is found out counts as what is said.
+    #[test]
+    fn a_format_that_is_found_out_conflicts_as_one_that_is_said() {
+        for options in [
+            "identify=caller;required_level=3",
+            "identify=account;account_code=pin",
+            "account_code=yes",
+        ] {
+            for format in ["plain", "md5", "csv"] {
+                let auto = pin_set(&format!("source=file:/p;{options}"));
+                let said = pin_set(&format!("source=file:/p;{options};format={format}"));
+                let kind = said.format.expect("a format");
+                assert_eq!(auto.conflicts(), []);
+                assert_eq!(auto.conflicts_with(kind), said.conflicts());
+            }
+        }
+    }
+}
