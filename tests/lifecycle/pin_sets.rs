@@ -14,6 +14,7 @@ mod routing;
 mod secrets;
 mod seed;
 mod timing;
+mod unload;
 mod uses;
 
 use anyhow::{ensure, Context, Result};
