@@ -32,5 +32,5 @@ pub use number::{Number, Numbering};
 pub use pepper::Pepper;
 pub use pin::Pin;
 pub use secret::Secret;
-pub use settings::Settings;
-pub use source::{PinSource, Verdict};
+pub use settings::{PinSet, Settings};
+pub use source::{Entry, Grant, PinSource, Verdict};

@@ -20,7 +20,7 @@ use super::line::Format;
 use super::pass::{pass, Passed};
 use super::report::{broken_lines, Report};
 use crate::pin::Pin;
-use crate::source::Verdict;
+use crate::source::{Grant, Verdict};
 
 mod rebuild;
 
@@ -352,9 +352,9 @@ impl Judging<'_> {
         }
         let verdict = match &passed.found {
             None => Verdict::Wrong,
-            Some(found) if found.is_there(file)? => Verdict::Right {
-                account: found.account.clone(),
-            },
+            Some(found) if found.is_there(file)? => {
+                Verdict::Right(Grant::of(found.account.clone()))
+            }
             Some(_) => return Ok(None),
         };
         if may && seen.telling && Stamp::of(&file.metadata()?) == seen.stamp {

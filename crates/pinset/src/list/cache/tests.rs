@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const NO_LIMIT: u64 = u64::MAX;
-const RIGHT: Verdict = Verdict::Right { account: None };
+const RIGHT: Verdict = Verdict::Right(Grant {
+    account: None,
+    level: None,
+    context: None,
+});
 
 fn keyed(pin: &str) -> Pin {
     let mut keyed = Pin::new();
