@@ -19,6 +19,36 @@ pub fn exists(family: &[u8], key: &[u8]) -> bool {
     unsafe { ffi::authrs_db_exists(family.as_c().as_ptr(), key.as_c().as_ptr()) != 0 }
 }
 
+/// Calls `look` with each key of a family and its value, not with those of
+/// families below it. An error of the database is an empty family.
+pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
+    let name = Text::new(family);
+    // SAFETY: a NUL-terminated string; NULL stands for the whole family.
+    let entries = unsafe { ffi::ast_db_gettree(name.as_c().as_ptr(), std::ptr::null()) };
+    let head = [b"/", family, b"/"].concat();
+    let mut next = entries;
+    // SAFETY: NULL, or an entry of the list that is ours until it is freed.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        // SAFETY: both are NUL-terminated and stay as long as the entry; the
+        // key lies behind the entry's other fields.
+        let (key, value) = unsafe {
+            (
+                CStr::from_ptr(entry.key.as_ptr()),
+                CStr::from_ptr(entry.data),
+            )
+        };
+        // The database takes `_` and `%` in a name for wildcards.
+        if let Some(key) = key.to_bytes().strip_prefix(head.as_slice()) {
+            if !key.contains(&b'/') {
+                look(key, value.to_bytes());
+            }
+        }
+        next = entry.next;
+    }
+    // SAFETY: ours, freed once.
+    unsafe { ffi::ast_db_freetree(entries) };
+}
+
 /// Writes a value; false if the database refuses.
 pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     let (family, key, value) = (Text::new(family), Text::new(key), Text::new(value));

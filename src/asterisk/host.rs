@@ -5,11 +5,13 @@ use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pinset::prompt::is_url;
-use pinset::{Heard, Host, Opening, Settlement, Started, Wait};
+use pinset::settings::Place;
+use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Wait};
 
 use super::channel::{Channel, Silence, Waited};
 use super::log::log_once;
 use super::{media, sound};
+use crate::patience::Patient;
 
 /// A priority for failures lies this far on (option `j`).
 const JUMP: i32 = 101;
@@ -61,6 +63,16 @@ impl<'call> Call<'call> {
         self.channel.name()
     }
 
+    /// The number that calls, if there is one.
+    pub fn caller_number(&self) -> Option<Vec<u8>> {
+        self.channel.caller_number()
+    }
+
+    /// Goes to a place of the dialplan; false: there is none.
+    pub fn go_to(&mut self, place: &Place) -> bool {
+        self.channel.go_to(place)
+    }
+
     /// Where a URL's sound lies, waiting for it while the caller may key.
     /// `None`: it can't be had in time.
     fn fetched(&mut self, url: &[u8]) -> Option<Vec<u8>> {
@@ -75,18 +87,6 @@ impl<'call> Call<'call> {
             }
         }
         None
-    }
-
-    /// Serves the channel while something else is waited for, so many
-    /// milliseconds at most: what is keyed is kept. False: the caller is gone.
-    pub fn listen(&mut self, milliseconds: i32) -> bool {
-        match self.channel.wait_digit(milliseconds) {
-            Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
-                self.typed_ahead.push_back(key);
-                true
-            }
-            waited => waited != Waited::Gone,
-        }
     }
 
     /// Waits for a key until the time is up, whatever else comes along.
@@ -111,6 +111,36 @@ impl<'call> Call<'call> {
                 waited => return waited,
             }
         }
+    }
+}
+
+/// What is keyed meanwhile is kept.
+impl Patient for Call<'_> {
+    fn listen(&mut self, milliseconds: i32) -> bool {
+        match self.channel.wait_digit(milliseconds) {
+            Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
+                self.typed_ahead.push_back(key);
+                true
+            }
+            waited => waited != Waited::Gone,
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Sets the variables that say whose PIN it was.
+pub fn announce(channel: &mut Channel<'_>, grant: &Grant) {
+    if let Some(account) = &grant.account {
+        channel.set_variable(ACCOUNT, account);
+    }
+    if let Some(level) = grant.level {
+        channel.set_variable(LEVEL, level.to_string().as_bytes());
+    }
+    if let Some(context) = &grant.context {
+        channel.set_variable(CONTEXT, context.as_bytes());
     }
 }
 
@@ -181,14 +211,14 @@ impl Host for Call<'_> {
         }
         let waited = match wait {
             Wait::Sound => self.wait_sound(),
-            Wait::BetweenSounds | Wait::FirstKey | Wait::NextKey => {
+            Wait::BetweenSounds | Wait::FirstKey(_) | Wait::NextKey(_) => {
                 let (first, next) = self.channel.key_timeouts();
                 if self.silence.is_none() {
                     self.silence = self.channel.silence();
                 }
                 self.wait_digit(match wait {
-                    Wait::FirstKey => first,
-                    Wait::NextKey => next,
+                    Wait::FirstKey(time) => time.map_or(first, milliseconds),
+                    Wait::NextKey(time) => time.map_or(next, milliseconds),
                     _ => BETWEEN_SOUNDS,
                 })
             }
@@ -206,8 +236,8 @@ impl Host for Call<'_> {
         if let Some(code) = settlement.account_code {
             self.channel.set_account_code(code);
         }
-        if let Some(account) = settlement.account {
-            self.channel.set_variable(ACCOUNT, account);
+        if let Some(grant) = settlement.grant {
+            announce(&mut self.channel, grant);
         }
         let attempts = settlement.attempts.to_string();
         self.channel.set_variable(ATTEMPTS, attempts.as_bytes());

@@ -8,6 +8,7 @@
 //! it out on a [`Host`] (the channel) and a [`PinSource`] (the list).
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod arguments;
 pub mod conversation;
 mod hex;
