@@ -42,11 +42,11 @@ void authrs_set_account_code(struct ast_channel *chan, const char *code);
 /*
  * What every call begins with, under one lock: the status is `failed` until
  * there is a verdict, the other `cleared` variables are empty, and the
- * application's data, which CDR, AMI and the CLI show, is hidden. Nobody is
+ * application's data, which CDR, AMI and the CLI show, is hidden if wanted. Nobody is
  * told: that would be five events a call that say nothing.
  */
 void authrs_fail_closed(struct ast_channel *chan, const char *status, const char *failed,
-	const char *const *cleared, size_t count);
+	const char *const *cleared, size_t count, int hide);
 /* Has the others see the channel as it is now. */
 void authrs_publish(struct ast_channel *chan);
 

@@ -186,8 +186,9 @@ impl PinSetSource {
         who: &Who<'_>,
         pin: &Pin,
     ) -> Result<Verdict, Failure> {
-        let timeout = self.in_force.settings.source_timeout;
-        let family = families::read(host, family, timeout).ok_or(Gone)??;
+        let settings = &self.in_force.settings;
+        let (limit, timeout) = (settings.max_list_memory, settings.source_timeout);
+        let family = families::read(host, family, limit, timeout).ok_or(Gone)??;
         let right = self.right(host, &family.rows, who, pin)?;
         let verdict = self.admit(right, |row| {
             if !self.set.one_time {

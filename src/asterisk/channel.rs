@@ -172,10 +172,10 @@ impl<'call> Channel<'call> {
     }
 
     /// Sets the variable `status` to `failed`, empties the variables
-    /// `cleared`, and puts `<hidden>` in place of the application's arguments,
-    /// all at once and without an event. CDR, AMI and the CLI show the
+    /// `cleared`, and with `hide` puts `<hidden>` in place of the application's
+    /// arguments, all at once and without an event. CDR, AMI and the CLI show the
     /// arguments as they were until [`Channel::publish`] or a change of state.
-    pub fn fail_closed(&mut self, status: &CStr, failed: &CStr, cleared: &[&CStr]) {
+    pub fn fail_closed(&mut self, status: &CStr, failed: &CStr, cleared: &[&CStr], hide: bool) {
         let cleared: Vec<*const c_char> = cleared.iter().map(|name| name.as_ptr()).collect();
         // SAFETY: the channel is valid; it is locked inside. The strings are
         // NUL-terminated and copied; `cleared` has the length given.
@@ -186,6 +186,7 @@ impl<'call> Channel<'call> {
                 failed.as_ptr(),
                 cleared.as_ptr(),
                 cleared.len(),
+                hide.into(),
             );
         }
     }

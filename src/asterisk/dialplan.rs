@@ -24,7 +24,7 @@ pub type Application = fn(&mut Call<'_>, &[u8]) -> Next;
 
 static RUN: OnceLock<Application> = OnceLock::new();
 
-/// Calls inside the application. Asterisk refuses a plain unload by its own
+/// Calls inside the application or the function. Asterisk refuses a plain unload by its own
 /// count; this one refuses a forced one too, which would take the code away
 /// from under them.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
@@ -102,16 +102,17 @@ impl Drop for Still {
     }
 }
 
-/// Whether any call is inside the application.
+/// Whether any call is inside the application or the function.
 pub fn has_calls() -> bool {
     INSIDE.load(Ordering::SeqCst) > 0
 }
 
-/// A call inside the application.
-struct Inside;
+/// A call inside the application or the function.
+pub struct Inside;
 
 impl Inside {
-    fn enter() -> Self {
+    /// Counts one in, until it is dropped.
+    pub fn enter() -> Self {
         INSIDE.fetch_add(1, Ordering::SeqCst);
         Self
     }

@@ -22,11 +22,15 @@ const GLANCE: i32 = 20;
 /// Keys kept from the time when nobody listens; more are no PIN.
 const TYPED_AHEAD: usize = 256;
 
-const STATUS: &CStr = c"AUTHENTICATESTATUS";
+/// The word for how it came out.
+pub const STATUS: &CStr = c"AUTHENTICATESTATUS";
 const ACCOUNT: &CStr = c"AUTHENTICATEACCOUNT";
 const LEVEL: &CStr = c"AUTHENTICATELEVEL";
 const CONTEXT: &CStr = c"AUTHENTICATECONTEXT";
-const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
+/// How many entries were judged.
+pub const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
+/// What nothing is left in of an earlier verdict.
+pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 
 /// One call inside the application.
 pub struct Call<'call> {
@@ -48,8 +52,7 @@ impl<'call> Call<'call> {
             typed_ahead: VecDeque::new(),
             silence: None,
         };
-        let cleared = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
-        call.channel.fail_closed(STATUS, c"ERROR", &cleared);
+        call.channel.fail_closed(STATUS, c"ERROR", &CLEARED, true);
         call
     }
 

@@ -97,7 +97,7 @@ static void set_quietly(struct ast_channel *chan, const char *name, const char *
 }
 
 void authrs_fail_closed(struct ast_channel *chan, const char *status, const char *failed,
-	const char *const *cleared, size_t count)
+	const char *const *cleared, size_t count, int hide)
 {
 	size_t i;
 
@@ -106,8 +106,10 @@ void authrs_fail_closed(struct ast_channel *chan, const char *status, const char
 	for (i = 0; i < count; i++) {
 		set_quietly(chan, cleared[i], "");
 	}
-	/* pbx_exec puts back what stood there, when the application returns. */
-	ast_channel_data_set(chan, "<hidden>");
+	if (hide) {
+		/* pbx_exec puts back what stood there, when the application returns. */
+		ast_channel_data_set(chan, "<hidden>");
+	}
 	ast_channel_unlock(chan);
 }
 

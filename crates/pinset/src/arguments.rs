@@ -298,12 +298,12 @@ fn after_argument(text: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The four arguments, as `AST_STANDARD_APP_ARGS` separates them
+/// Four arguments, as `AST_STANDARD_APP_ARGS` separates them
 /// (`__ast_app_separate_args`, `main/app.c`): `"` quotes and is removed, a
 /// backslash is removed and keeps the next character, `()` and `[]` hide
 /// commas (their depth runs on over a comma they did hide), and the last
 /// argument is the rest of the text as it is.
-fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
+pub fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
     const LAST: usize = 3;
     // No argument grows: a copy left behind would not be wiped.
     let mut arguments = [(); 4].map(|()| Zeroizing::new(Vec::with_capacity(data.len())));

@@ -74,7 +74,7 @@ impl Lab {
     }
 
     fn index(&self) -> Option<Arc<Index>> {
-        match self.cache.kept().lists.get(&self.list)?.state.clone() {
+        match self.cache.kept().lists.get(&Key::Pins(self.list.clone()))?.state.clone() {
             State::Index(index) => Some(index),
             _ => None,
         }
@@ -219,7 +219,7 @@ fn a_change_within_the_same_tick_is_seen() {
         // content.
         lab.write(&old.replace('1', "2"));
         let stamp = Stamp::of(&fs::metadata(lab.path()).expect("its times"));
-        if let Some(entry) = lab.cache.kept().lists.get_mut(&lab.list) {
+        if let Some(entry) = lab.cache.kept().lists.get_mut(&Key::Pins(lab.list.clone())) {
             entry.seen.stamp = stamp;
         }
         assert_eq!(lab.judge_at("111111", now).verdict, Verdict::Wrong);
@@ -320,7 +320,10 @@ fn the_list_asked_longest_ago_makes_room() {
         .kept()
         .lists
         .keys()
-        .map(|list| list.path.clone())
+        .map(|list| match list {
+            Key::Pins(list) => list.path.clone(),
+            Key::Rows(list) => list.path.clone(),
+        })
         .collect();
     let names = ["a", "c", "d", "e"].map(|name| lab.folder.path().join(name));
     assert_eq!(kept, names);
