@@ -9,7 +9,7 @@ use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::lists::FileSource;
-use crate::one_time;
+use crate::uses;
 
 /// Runs one `Authenticate(data)` on a call.
 pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
@@ -50,7 +50,7 @@ impl PinSource<Call<'_>> for Family {
             return Some(Verdict::Wrong);
         }
         let right = if self.one_time {
-            one_time::use_up(&self.name, pin.as_bytes())
+            uses::use_up(&self.name, pin.as_bytes())
         } else {
             Ok(database::exists(&self.name, pin.as_bytes()))
         };

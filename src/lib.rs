@@ -13,4 +13,4 @@ mod configuration;
 mod ffi;
 mod lists;
 mod module;
-mod one_time;
+mod uses;

@@ -32,9 +32,13 @@ pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// Whether the value of one of our own keys is `value`. Not for keys that a
-/// caller keyed: a key that is missing is logged at debug level 1.
-pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+/// The value of one of our own keys, its first 31 bytes; `None` if there is no
+/// such key, or if the database can't be read. Not for keys that a caller
+/// keyed: one that goes meanwhile is logged at debug level 1.
+pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+    if !exists(family, key) {
+        return None;
+    }
     let (family, key) = (Text::new(family), Text::new(key));
     let mut buffer = [0_u8; 32];
     // SAFETY: two NUL-terminated strings, and a buffer of our own of the size
@@ -47,8 +51,13 @@ pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
             i32::try_from(buffer.len()).unwrap_or_default(),
         )
     };
-    let read = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
-    result == 0 && read.to_bytes() == value
+    let read = CStr::from_bytes_until_nul(&buffer).ok()?;
+    (result == 0).then(|| read.to_bytes().to_vec())
+}
+
+/// Whether [`own_value`] is `value`.
+pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+    own_value(family, key).is_some_and(|found| found == value)
 }
 
 /// Deletes a key; false if the database refuses. A key that is not there is
