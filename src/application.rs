@@ -3,14 +3,14 @@
 
 use pinset::list::Format;
 use pinset::source::{Literal, Nobody};
-use pinset::{run, Credential, Entry, Grant, Next, Plan, PinSource, Request, Status, Verdict};
+use pinset::{run, Credential, Entry, Grant, Next, PinSource, Plan, Request, Status, Verdict};
 
 use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::lists::FileSource;
 use crate::pin_sets::PinSetSource;
-use crate::{configuration, one_time};
+use crate::{configuration, uses};
 
 /// Runs one `Authenticate(data)` on a call.
 pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
@@ -86,7 +86,7 @@ impl PinSource<Call<'_>> for Family {
             return Some(Verdict::Wrong);
         }
         let right = if self.one_time {
-            one_time::use_up(&self.name, pin.as_bytes())
+            uses::use_up(&self.name, pin.as_bytes())
         } else {
             Ok(database::exists(&self.name, pin.as_bytes()))
         };

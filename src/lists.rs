@@ -56,14 +56,16 @@ impl FileSource {
 
 impl PinSource<Call<'_>> for FileSource {
     fn judge(&mut self, call: &mut Call<'_>, entry: Entry<'_>) -> Option<Verdict> {
-        Some(match ask(call, &self.path, &About::Entry(self.format), entry.pin)? {
-            Answer::Verdict(verdict, _) => verdict,
-            Answer::Rows(_) => Verdict::Unavailable,
-            Answer::Refused(why) => {
-                log!(Warning, "'{}' admits nobody: {why}", self.path.display());
-                Verdict::Unavailable
-            }
-        })
+        Some(
+            match ask(call, &self.path, &About::Entry(self.format), entry.pin)? {
+                Answer::Verdict(verdict, _) => verdict,
+                Answer::Rows(_) => Verdict::Unavailable,
+                Answer::Refused(why) => {
+                    log!(Warning, "'{}' admits nobody: {why}", self.path.display());
+                    Verdict::Unavailable
+                }
+            },
+        )
     }
 }
 
@@ -130,7 +132,9 @@ fn known(path: &Path, about: &About, mounts: &Mounts, pin: &Pin) -> Option<Answe
                 Some(format) => format,
                 None => {
                     let list = row_list(path, kind);
-                    return CACHE.rows(&list, &wanted.rules, stamp, now).map(Answer::Rows);
+                    return CACHE
+                        .rows(&list, &wanted.rules, stamp, now)
+                        .map(Answer::Rows);
                 }
             }
         }

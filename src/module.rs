@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::{dialplan, function, log as logger, mounts, process, sound, worker};
-use crate::{application, configuration, families, hashing, lists, one_time, verify};
+use crate::{application, configuration, families, hashing, lists, uses, verify};
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
@@ -26,8 +26,8 @@ extern "C" fn authrs_load() -> c_int {
             return false;
         }
         configuration::load();
-        one_time::start();
-        process::at_exit(one_time::stop);
+        uses::start();
+        process::at_exit(uses::stop);
         function::register(verify::verify) && dialplan::register(application::authenticate)
     });
     if loaded {
@@ -100,7 +100,7 @@ extern "C" fn authrs_unload() -> c_int {
 fn clear() {
     function::withdraw();
     process::forget_exit();
-    one_time::stop();
+    uses::stop();
     worker::join_all();
     hashing::forget();
     families::forget();

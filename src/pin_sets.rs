@@ -87,9 +87,7 @@ impl PinSetSource {
         match self.set.identify {
             Identify::Pin => false,
             Identify::Account => true,
-            Identify::Caller => {
-                self.caller.is_none() && self.set.no_caller == NoCaller::AskAccount
-            }
+            Identify::Caller => self.caller.is_none() && self.set.no_caller == NoCaller::AskAccount,
         }
     }
 

@@ -30,11 +30,11 @@ pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     // SAFETY: NULL, or an entry of the list that is ours until it is freed.
     while let Some(entry) = unsafe { next.as_ref() } {
         // SAFETY: both are NUL-terminated and stay as long as the entry; the
-        // key lies behind the entry's other fields.
+        // value lies behind its other fields.
         let (key, value) = unsafe {
             (
-                CStr::from_ptr(entry.key.as_ptr()),
-                CStr::from_ptr(entry.data),
+                CStr::from_ptr(entry.key),
+                CStr::from_ptr(entry.data.as_ptr()),
             )
         };
         // The database takes `_` and `%` in a name for wildcards.
@@ -62,9 +62,13 @@ pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// Whether the value of one of our own keys is `value`. Not for keys that a
-/// caller keyed: a key that is missing is logged at debug level 1.
-pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+/// The value of one of our own keys, its first 31 bytes; `None` if there is no
+/// such key, or if the database can't be read. Not for keys that a caller
+/// keyed: one that goes meanwhile is logged at debug level 1.
+pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+    if !exists(family, key) {
+        return None;
+    }
     let (family, key) = (Text::new(family), Text::new(key));
     let mut buffer = [0_u8; 32];
     // SAFETY: two NUL-terminated strings, and a buffer of our own of the size
@@ -77,8 +81,13 @@ pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
             i32::try_from(buffer.len()).unwrap_or_default(),
         )
     };
-    let read = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
-    result == 0 && read.to_bytes() == value
+    let read = CStr::from_bytes_until_nul(&buffer).ok()?;
+    (result == 0).then(|| read.to_bytes().to_vec())
+}
+
+/// Whether [`own_value`] is `value`.
+pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+    own_value(family, key).is_some_and(|found| found == value)
 }
 
 /// Deletes a key; false if the database refuses. A key that is not there is

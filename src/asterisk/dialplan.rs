@@ -35,7 +35,11 @@ pub fn is_time(times: &Times) -> bool {
     // SAFETY: a NUL-terminated string, read before the call returns.
     let is = unsafe { ffi::authrs_is_time(text.as_c().as_ptr()) };
     if is < 0 {
-        log!(Error, "times = {}: Asterisk takes it for none", times.as_str());
+        log!(
+            Error,
+            "times = {}: Asterisk takes it for none",
+            times.as_str()
+        );
     }
     is > 0
 }

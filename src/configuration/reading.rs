@@ -67,7 +67,12 @@ impl Reading {
             let mut read = reading.pin_set(&section);
             let name = section.name.to_ascii_lowercase();
             if sets.contains_key(&name) {
-                reading.wrong(&read.place, &read.name, "", "there is another one of this name");
+                reading.wrong(
+                    &read.place,
+                    &read.name,
+                    "",
+                    "there is another one of this name",
+                );
                 read.set = None;
             }
             sets.insert(name, read);
@@ -166,7 +171,12 @@ impl Reading {
         for conflict in set.conflicts() {
             right = false;
             let option = conflict.option();
-            self.wrong(&self.place_of(&read, option), &section.name, option, conflict);
+            self.wrong(
+                &self.place_of(&read, option),
+                &section.name,
+                option,
+                conflict,
+            );
         }
         if right && set.account_code == AccountCode::Pin {
             log!(

@@ -149,7 +149,9 @@ fn attend_to(question: &Arc<Question>, device: Device) {
 }
 
 fn refuse(question: &Question) {
-    question.answer.keep(Answer::Refused("internal error".to_owned()));
+    question
+        .answer
+        .keep(Answer::Refused("internal error".to_owned()));
 }
 
 /// Goes on with a job for a while. Who asks for other lists meanwhile need not

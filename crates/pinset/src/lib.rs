@@ -1,7 +1,6 @@
 //! The logic of `Authenticate()`, apart from Asterisk: what the dialplan's
 //! arguments mean, how the conversation with the caller goes, what stands in a
-//! PIN list, what a one-time PIN leaves in the journal, what the configuration
-//! says.
+//! PIN list, what uses leave in the journal, what the configuration says.
 //!
 //! One way through: [`arguments`] turn the dialplan's text into a [`Plan`] and
 //! a [`Credential`]; a [`Conversation`] says what to do next; [`run`] carries
@@ -13,10 +12,10 @@ pub mod arguments;
 pub mod conversation;
 mod hex;
 pub mod host;
+pub mod journal;
 pub mod list;
 pub mod moment;
 pub mod number;
-pub mod one_time;
 pub mod pepper;
 pub mod pin;
 pub mod prompt;

@@ -26,7 +26,9 @@ mod table;
 mod way;
 
 pub use blocks::{Block, Blocks};
-pub use cache::{Cache, Judged, List, Progress, Rebuild, RowAnswer, RowList, RowProgress, RowReading, Rules};
+pub use cache::{
+    Cache, Judged, List, Progress, Rebuild, RowAnswer, RowList, RowProgress, RowReading, Rules,
+};
 pub use file::{open, Stamp};
 pub use index::{memory, Building, Index, Refused};
 pub use kind::{sniff, Kind};

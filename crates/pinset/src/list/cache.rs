@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 
 use super::blocks::{Blocks, BLOCK};
 use super::file::Stamp;
-use super::kind::Kind;
 use super::index::{memory, Building, Index, Refused};
+use super::kind::Kind;
 use super::line::Format;
 use super::pass::{pass, Passed};
 use super::report::{broken_lines, Report};
@@ -123,7 +123,10 @@ impl Cache {
     pub fn clear(&self) {
         let (lists, kinds) = {
             let mut kept = self.kept();
-            (std::mem::take(&mut kept.lists), std::mem::take(&mut kept.kinds))
+            (
+                std::mem::take(&mut kept.lists),
+                std::mem::take(&mut kept.kinds),
+            )
         };
         drop((lists, kinds));
     }

@@ -198,13 +198,7 @@ impl RowReading {
             }
             self.passes += 1;
             self.seen = Seen::of(&self.file, SystemTime::now())?;
-            self.reading = begin(
-                &self.list,
-                &self.file,
-                self.seen,
-                &self.rules,
-                self.limit,
-            )?;
+            self.reading = begin(&self.list, &self.file, self.seen, &self.rules, self.limit)?;
             return Ok(RowProgress::More);
         }
         let (state, reports) = match &result {

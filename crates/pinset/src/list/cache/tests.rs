@@ -74,7 +74,14 @@ impl Lab {
     }
 
     fn index(&self) -> Option<Arc<Index>> {
-        match self.cache.kept().lists.get(&Key::Pins(self.list.clone()))?.state.clone() {
+        match self
+            .cache
+            .kept()
+            .lists
+            .get(&Key::Pins(self.list.clone()))?
+            .state
+            .clone()
+        {
             State::Index(index) => Some(index),
             _ => None,
         }
