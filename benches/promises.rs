@@ -181,7 +181,7 @@ fn nanoseconds(size: u64, there: bool, judge: impl Fn(&Pin) -> Verdict) -> f64 {
         let begun = Instant::now();
         let right = pins
             .iter()
-            .filter(|pin| matches!(judge(black_box(pin)), Verdict::Right { .. }));
+            .filter(|pin| matches!(judge(black_box(pin)), Verdict::Right(..)));
         let right = right.count();
         let taken = begun.elapsed().as_secs_f64();
         assert_eq!(right, if there { AT_A_TIME } else { 0 });

@@ -17,6 +17,9 @@ struct ast_module;
 int authrs_load(void);
 int authrs_unload(void);
 int authrs_reload(void);
+/* Implemented in Rust (src/asterisk/function.rs): AUTHENTICATE_VERIFY is read. */
+int authrs_verify(struct ast_channel *chan, const char *name, char *data, char *buffer,
+	size_t size);
 
 /* This module, once Asterisk has registered it. */
 struct ast_module *authrs_self(void);
@@ -39,13 +42,34 @@ void authrs_set_account_code(struct ast_channel *chan, const char *code);
 /*
  * What every call begins with, under one lock: the status is `failed` until
  * there is a verdict, the other `cleared` variables are empty, and the
- * application's data, which CDR, AMI and the CLI show, is hidden. Nobody is
+ * application's data, which CDR, AMI and the CLI show, is hidden if wanted. Nobody is
  * told: that would be five events a call that say nothing.
  */
 void authrs_fail_closed(struct ast_channel *chan, const char *status, const char *failed,
-	const char *const *cleared, size_t count);
+	const char *const *cleared, size_t count, int hide);
 /* Has the others see the channel as it is now. */
 void authrs_publish(struct ast_channel *chan);
+
+/* Copies the caller's number, ended by NUL, cut to `size`; 0 if there is none. */
+int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size);
+/*
+ * Goes to a place of the dialplan, its priority a number or a label; -1 if
+ * there is no such place.
+ */
+int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,
+	const char *priority);
+/*
+ * Takes a variable away from the channel, wipes it, and copies its value, ended
+ * by NUL: its length, -1 if there is none, -2 if it does not fit into `size`.
+ * Nobody is told.
+ */
+int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size);
+/* Whether it is one of these times now (ast_build_timing), -1 if they are none. */
+int authrs_is_time(const char *times);
+
+/* The dialplan function AUTHENTICATE_VERIFY; 0 on success. */
+int authrs_function_register(void);
+void authrs_function_unregister(void);
 
 /* Whether the key exists, without a line in the log that names it. */
 int authrs_db_exists(const char *family, const char *key);

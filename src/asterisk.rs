@@ -9,6 +9,7 @@ pub mod channel;
 pub mod config;
 pub mod database;
 pub mod dialplan;
+pub mod function;
 pub mod glance;
 pub mod host;
 pub mod log;

@@ -1,39 +1,105 @@
 //! `authenticate.conf`: read at load and at each reload. What is wrong in it
-//! is logged by file, line, section and option. At load a wrong line is passed
-//! over; a reload takes the file whole or not at all.
+//! is logged by file, line, section and option. At load a PIN set with a wrong
+//! line admits nobody, and the others work; a reload takes the file whole or
+//! not at all.
 
+mod reading;
+
+use std::collections::BTreeMap;
 use std::ffi::CStr;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pinset::Settings;
+use pinset::list::Rules;
+use pinset::moment::Zone;
+use pinset::{Pepper, PinSet, Settings};
 
-use crate::asterisk::config::{self, Config, Loaded, Section};
+use crate::asterisk::config::{self, Loaded};
 use crate::asterisk::log::log;
+use reading::Reading;
 
 const FILE: &CStr = c"authenticate.conf";
-const GENERAL: &str = "general";
 
 /// What is in force; `None` stands for the defaults.
-static CURRENT: Mutex<Option<Arc<Settings>>> = Mutex::new(None);
+static CURRENT: Mutex<Option<Arc<InForce>>> = Mutex::new(None);
 
 /// Whether what is in force is all that the file says. If not, the next reload
 /// complains again, even of a file that has not changed.
 static WHOLE: AtomicBool = AtomicBool::new(false);
 
-/// The settings in force. A reload puts others in their place and leaves these
-/// as they are.
-pub fn current() -> Arc<Settings> {
+/// What the file says.
+pub struct InForce {
+    /// `[general]`.
+    pub settings: Settings,
+    /// The keys of hmac-sha256 secrets.
+    pub pepper: Pepper,
+    /// What dates and numbers in rows mean.
+    pub rules: Arc<Rules>,
+    /// The PIN sets by their names in small letters; `None`: there are errors
+    /// in it.
+    pin_sets: BTreeMap<String, Option<Arc<PinSet>>>,
+}
+
+impl InForce {
+    /// The PIN set of this name, in small letters.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or there are errors in it.
+    pub fn pin_set(&self, name: &str) -> Result<Arc<PinSet>, String> {
+        match self.pin_sets.get(name) {
+            Some(Some(set)) => Ok(Arc::clone(set)),
+            Some(None) => Err(format!(
+                "PIN set '{name}' has errors in authenticate.conf: they were logged when it was read"
+            )),
+            None => Err(format!("there is no PIN set '{name}' in authenticate.conf")),
+        }
+    }
+}
+
+impl Default for InForce {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            pepper: Pepper::default(),
+            rules: Arc::new(Rules {
+                zone: Zone::utc(),
+                numbering: settings.numbering.clone(),
+            }),
+            pin_sets: BTreeMap::new(),
+            settings,
+        }
+    }
+}
+
+/// The limits of lists, and the PIN sets that can be used.
+impl fmt::Display for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)?;
+        let usable = self.pin_sets.iter().filter(|(_, set)| set.is_some());
+        let names: Vec<&str> = usable.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", PIN sets: {}", names.join(", "))
+    }
+}
+
+/// What is in force. A reload puts something else in its place and leaves this
+/// as it is.
+pub fn current() -> Arc<InForce> {
     let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
     current.clone().unwrap_or_default()
 }
 
-/// Reads the file. Where it is wrong, the defaults stay.
+/// Reads the file. Where it is wrong, the defaults stay, and PIN sets that are
+/// wrong admit nobody.
 pub fn load() {
-    let read = read(false).unwrap_or_default();
-    WHOLE.store(read.whole, Ordering::Relaxed);
-    put(Some(read.settings));
-    if !read.whole {
+    let (read, whole) = read(false).unwrap_or_default();
+    WHOLE.store(whole, Ordering::Relaxed);
+    put(Some(read));
+    if !whole {
         log!(
             Error,
             "authenticate.conf has errors, in force is {}",
@@ -45,12 +111,12 @@ pub fn load() {
 /// Reads the file again if it has changed. False: it is wrong somewhere, and
 /// what was in force stays so.
 pub fn reload() -> bool {
-    let Some(read) = read(WHOLE.load(Ordering::Relaxed)) else {
+    let Some((read, whole)) = read(WHOLE.load(Ordering::Relaxed)) else {
         return true;
     };
-    WHOLE.store(read.whole, Ordering::Relaxed);
-    if read.whole {
-        put(Some(read.settings));
+    WHOLE.store(whole, Ordering::Relaxed);
+    if whole {
+        put(Some(read));
     } else {
         log!(
             Error,
@@ -58,35 +124,24 @@ pub fn reload() -> bool {
             current()
         );
     }
-    read.whole
+    whole
 }
 
-/// Lets go of the settings.
+/// Lets go of what is in force.
 pub fn forget() {
     put(None);
 }
 
-fn put(settings: Option<Settings>) {
-    *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = settings.map(Arc::new);
+fn put(read: Option<InForce>) {
+    *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = read.map(Arc::new);
 }
 
-/// What the file says, and whether it was right in all.
-#[derive(Default)]
-struct Read {
-    settings: Settings,
-    whole: bool,
-}
-
-/// Reads the file and logs what is wrong in it. `None`: it has not changed.
-fn read(if_changed: bool) -> Option<Read> {
+/// What the file says, and whether it was right in all; what is wrong is
+/// logged. `None`: it has not changed.
+fn read(if_changed: bool) -> Option<(InForce, bool)> {
     match config::load(FILE, if_changed) {
-        Loaded::Read(config) => return Some(understand(&config)),
-        Loaded::Missing => {
-            return Some(Read {
-                whole: true,
-                ..Read::default()
-            })
-        }
+        Loaded::Read(config) => return Some(Reading::of(&config)),
+        Loaded::Missing => return Some((InForce::default(), true)),
         Loaded::Unchanged => return None,
         Loaded::Unreadable => log!(
             Error,
@@ -97,45 +152,5 @@ fn read(if_changed: bool) -> Option<Read> {
             "authenticate.conf can't be parsed: the line above this one says where"
         ),
     }
-    Some(Read::default())
-}
-
-fn understand(config: &Config) -> Read {
-    let mut read = Read {
-        whole: true,
-        ..Read::default()
-    };
-    for section in config.sections() {
-        // Asterisk finds sections whatever their case.
-        if section.name.eq_ignore_ascii_case(GENERAL) {
-            read.whole &= general(&mut read.settings, &section);
-        } else {
-            log!(
-                Warning,
-                "{}: PIN sets are not supported yet: section [{}] is ignored",
-                section.place(),
-                section.name
-            );
-        }
-    }
-    read
-}
-
-/// Sets what a `[general]` says; false if anything in it is wrong.
-fn general(settings: &mut Settings, section: &Section<'_>) -> bool {
-    let mut right = true;
-    for line in section.lines() {
-        let (option, value) = (line.option.to_bytes(), line.value.to_bytes());
-        if let Err(fault) = settings.set(option, value) {
-            right = false;
-            log!(
-                Error,
-                "{}: [{}] {}: {fault}",
-                line.place,
-                section.name,
-                line.option.to_string_lossy()
-            );
-        }
-    }
-    right
+    Some((InForce::default(), false))
 }

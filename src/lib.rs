@@ -10,7 +10,14 @@
 mod application;
 mod asterisk;
 mod configuration;
+mod crew;
+mod families;
 mod ffi;
+mod hashing;
 mod lists;
 mod module;
-mod one_time;
+mod patience;
+mod pepper;
+mod pin_sets;
+mod uses;
+mod verify;

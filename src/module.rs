@@ -4,8 +4,8 @@ use std::ffi::c_int;
 
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
-use crate::asterisk::{dialplan, log as logger, mounts, process, sound, worker};
-use crate::{application, configuration, lists, one_time};
+use crate::asterisk::{dialplan, function, log as logger, mounts, process, sound, worker};
+use crate::{application, configuration, families, hashing, lists, uses, verify};
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
@@ -26,9 +26,9 @@ extern "C" fn authrs_load() -> c_int {
             return false;
         }
         configuration::load();
-        one_time::start();
-        process::at_exit(one_time::stop);
-        dialplan::register(application::authenticate)
+        uses::start();
+        process::at_exit(uses::stop);
+        function::register(verify::verify) && dialplan::register(application::authenticate)
     });
     if loaded {
         LOADED
@@ -82,7 +82,13 @@ fn is_taken() -> bool {
 #[no_mangle]
 extern "C" fn authrs_unload() -> c_int {
     guard(-1, || {
-        if dialplan::has_calls() || worker::any() || !dialplan::withdraw() {
+        if dialplan::has_calls() || worker::any() {
+            return -1;
+        }
+        // First, so that `dialplan::withdraw` also waits for who has found it.
+        function::withdraw();
+        if !dialplan::withdraw() {
+            function::register(verify::verify);
             return -1;
         }
         clear();
@@ -92,9 +98,12 @@ extern "C" fn authrs_unload() -> c_int {
 
 /// Leaves no thread, no memory and no hook behind.
 fn clear() {
+    function::withdraw();
     process::forget_exit();
-    one_time::stop();
+    uses::stop();
     worker::join_all();
+    hashing::forget();
+    families::forget();
     lists::forget();
     mounts::forget();
     configuration::forget();

@@ -69,7 +69,7 @@ fn check_index(case: &Case, said: &Said, (lines, bytes): (u64, u64)) {
     assert_eq!(index.broken(), broken, "the broken lines");
     for pin in case.pins(said) {
         let found = match index.judge(&keyed(&pin)) {
-            Verdict::Right { account } => Some(account),
+            Verdict::Right(grant) => Some(grant.account),
             Verdict::Wrong => None,
             _ => panic!("a list is right or wrong"),
         };

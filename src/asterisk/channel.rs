@@ -4,6 +4,9 @@ use std::ffi::{c_char, CStr};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use pinset::settings::Place;
+use zeroize::Zeroizing;
+
 use super::text::Text;
 use crate::ffi;
 
@@ -169,10 +172,10 @@ impl<'call> Channel<'call> {
     }
 
     /// Sets the variable `status` to `failed`, empties the variables
-    /// `cleared`, and puts `<hidden>` in place of the application's arguments,
-    /// all at once and without an event. CDR, AMI and the CLI show the
+    /// `cleared`, and with `hide` puts `<hidden>` in place of the application's
+    /// arguments, all at once and without an event. CDR, AMI and the CLI show the
     /// arguments as they were until [`Channel::publish`] or a change of state.
-    pub fn fail_closed(&mut self, status: &CStr, failed: &CStr, cleared: &[&CStr]) {
+    pub fn fail_closed(&mut self, status: &CStr, failed: &CStr, cleared: &[&CStr], hide: bool) {
         let cleared: Vec<*const c_char> = cleared.iter().map(|name| name.as_ptr()).collect();
         // SAFETY: the channel is valid; it is locked inside. The strings are
         // NUL-terminated and copied; `cleared` has the length given.
@@ -183,6 +186,7 @@ impl<'call> Channel<'call> {
                 failed.as_ptr(),
                 cleared.as_ptr(),
                 cleared.len(),
+                hide.into(),
             );
         }
     }
@@ -191,6 +195,70 @@ impl<'call> Channel<'call> {
     pub fn publish(&mut self) {
         // SAFETY: the channel is valid; it is locked inside.
         unsafe { ffi::authrs_publish(self.raw()) }
+    }
+
+    /// The number that calls, if there is one.
+    pub fn caller_number(&self) -> Option<Vec<u8>> {
+        let mut buffer = [0_u8; 80];
+        // SAFETY: the channel is valid; the buffer is ours and of that size.
+        let valid = unsafe {
+            ffi::authrs_caller_number(self.raw(), buffer.as_mut_ptr().cast(), buffer.len())
+        };
+        let number = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+        (valid != 0).then(|| number.to_bytes().to_vec())
+    }
+
+    /// Takes a variable away from the channel: its value, if it has one, or
+    /// [`TooLong`]. Nobody is told.
+    pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
+        let name = Text::new(name);
+        let mut buffer = Zeroizing::new([0_u8; 256]);
+        // SAFETY: the channel is valid; the name is NUL-terminated, the buffer
+        // ours and of that size.
+        let length = unsafe {
+            ffi::authrs_take_variable(
+                self.raw(),
+                name.as_c().as_ptr(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+            )
+        };
+        match usize::try_from(length) {
+            Ok(length) => Ok(buffer
+                .get(..length)
+                .map(|value| Zeroizing::new(value.to_vec()))),
+            Err(_) if length == -1 => Ok(None),
+            Err(_) => Err(TooLong),
+        }
+    }
+
+    /// Goes to a place of the dialplan; false: there is none.
+    pub fn go_to(&mut self, place: &Place) -> bool {
+        let [context, exten, priority] =
+            [&place.context, &place.exten, &place.priority].map(|name| Text::new(name.as_bytes()));
+        // SAFETY: the channel is valid and not locked by us; three
+        // NUL-terminated strings, which are copied.
+        unsafe {
+            ffi::authrs_goto(
+                self.raw(),
+                context.as_c().as_ptr(),
+                exten.as_c().as_ptr(),
+                priority.as_c().as_ptr(),
+            ) == 0
+        }
+    }
+
+    /// Has Asterisk serve the channel until the guard is dropped. Keys that
+    /// come meanwhile are lost.
+    pub fn autoservice(&mut self) -> Autoservice<'call> {
+        // SAFETY: the channel is valid and not locked by us. Should it fail,
+        // nobody serves the channel for a while.
+        let started = unsafe { ffi::ast_autoservice_start(self.raw()) } == 0;
+        Autoservice {
+            channel: self.raw,
+            started,
+            lent: PhantomData,
+        }
     }
 
     /// Goes to priority n + `by` of this extension, if there is one.
@@ -204,6 +272,26 @@ impl<'call> Channel<'call> {
         }
     }
 }
+
+/// Asterisk serves the channel.
+pub struct Autoservice<'call> {
+    channel: NonNull<ffi::ast_channel>,
+    started: bool,
+    lent: PhantomData<&'call mut ffi::ast_channel>,
+}
+
+impl Drop for Autoservice<'_> {
+    fn drop(&mut self) {
+        if self.started {
+            // SAFETY: the guard lives inside the call its channel is lent for,
+            // and ends what it has started.
+            unsafe { ffi::ast_autoservice_stop(self.channel.as_ptr()) };
+        }
+    }
+}
+
+/// A value is longer than any PIN.
+pub struct TooLong;
 
 /// Silence is being sent.
 pub struct Silence<'call> {

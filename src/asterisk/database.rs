@@ -19,6 +19,36 @@ pub fn exists(family: &[u8], key: &[u8]) -> bool {
     unsafe { ffi::authrs_db_exists(family.as_c().as_ptr(), key.as_c().as_ptr()) != 0 }
 }
 
+/// Calls `look` with each key of a family and its value, not with those of
+/// families below it. An error of the database is an empty family.
+pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
+    let name = Text::new(family);
+    // SAFETY: a NUL-terminated string; NULL stands for the whole family.
+    let entries = unsafe { ffi::ast_db_gettree(name.as_c().as_ptr(), std::ptr::null()) };
+    let head = [b"/", family, b"/"].concat();
+    let mut next = entries;
+    // SAFETY: NULL, or an entry of the list that is ours until it is freed.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        // SAFETY: both are NUL-terminated and stay as long as the entry; the
+        // value lies behind its other fields.
+        let (key, value) = unsafe {
+            (
+                CStr::from_ptr(entry.key),
+                CStr::from_ptr(entry.data.as_ptr()),
+            )
+        };
+        // The database takes `_` and `%` in a name for wildcards.
+        if let Some(key) = key.to_bytes().strip_prefix(head.as_slice()) {
+            if !key.contains(&b'/') {
+                look(key, value.to_bytes());
+            }
+        }
+        next = entry.next;
+    }
+    // SAFETY: ours, freed once.
+    unsafe { ffi::ast_db_freetree(entries) };
+}
+
 /// Writes a value; false if the database refuses.
 pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     let (family, key, value) = (Text::new(family), Text::new(key), Text::new(value));
@@ -32,9 +62,13 @@ pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// Whether the value of one of our own keys is `value`. Not for keys that a
-/// caller keyed: a key that is missing is logged at debug level 1.
-pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+/// The value of one of our own keys, its first 31 bytes; `None` if there is no
+/// such key, or if the database can't be read. Not for keys that a caller
+/// keyed: one that goes meanwhile is logged at debug level 1.
+pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+    if !exists(family, key) {
+        return None;
+    }
     let (family, key) = (Text::new(family), Text::new(key));
     let mut buffer = [0_u8; 32];
     // SAFETY: two NUL-terminated strings, and a buffer of our own of the size
@@ -47,8 +81,13 @@ pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
             i32::try_from(buffer.len()).unwrap_or_default(),
         )
     };
-    let read = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
-    result == 0 && read.to_bytes() == value
+    let read = CStr::from_bytes_until_nul(&buffer).ok()?;
+    (result == 0).then(|| read.to_bytes().to_vec())
+}
+
+/// Whether [`own_value`] is `value`.
+pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+    own_value(family, key).is_some_and(|found| found == value)
 }
 
 /// Deletes a key; false if the database refuses. A key that is not there is

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use pinset::settings::Times;
 use pinset::Next;
 
 use super::boundary::guard;
 use super::channel::Channel;
 use super::host::Call;
 use super::log::log;
+use super::text::Text;
 use crate::ffi;
 
 const APPLICATION: &CStr = c"Authenticate";
@@ -22,10 +24,25 @@ pub type Application = fn(&mut Call<'_>, &[u8]) -> Next;
 
 static RUN: OnceLock<Application> = OnceLock::new();
 
-/// Calls inside the application. Asterisk refuses a plain unload by its own
+/// Calls inside the application or the function. Asterisk refuses a plain unload by its own
 /// count; this one refuses a forced one too, which would take the code away
 /// from under them.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether it is one of these times now, as Asterisk understands them.
+pub fn is_time(times: &Times) -> bool {
+    let text = Text::new(times.as_str().as_bytes());
+    // SAFETY: a NUL-terminated string, read before the call returns.
+    let is = unsafe { ffi::authrs_is_time(text.as_c().as_ptr()) };
+    if is < 0 {
+        log!(
+            Error,
+            "times = {}: Asterisk takes it for none",
+            times.as_str()
+        );
+    }
+    is > 0
+}
 
 /// Whether another module has the name.
 pub fn is_taken() -> bool {
@@ -89,16 +106,17 @@ impl Drop for Still {
     }
 }
 
-/// Whether any call is inside the application.
+/// Whether any call is inside the application or the function.
 pub fn has_calls() -> bool {
     INSIDE.load(Ordering::SeqCst) > 0
 }
 
-/// A call inside the application.
-struct Inside;
+/// A call inside the application or the function.
+pub struct Inside;
 
 impl Inside {
-    fn enter() -> Self {
+    /// Counts one in, until it is dropped.
+    pub fn enter() -> Self {
         INSIDE.fetch_add(1, Ordering::SeqCst);
         Self
     }
@@ -131,6 +149,18 @@ unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -
         match panic::catch_unwind(AssertUnwindSafe(|| run(&mut call, data))) {
             Ok(Next::Continue) => 0,
             Ok(Next::HangUp) => -1,
+            Ok(Next::Goto(place)) if call.go_to(&place) => 0,
+            Ok(Next::Goto(place)) => {
+                log!(
+                    Error,
+                    "{} is hung up: there is no {},{},{} in the dialplan to go to",
+                    call.name(),
+                    place.context,
+                    place.exten,
+                    place.priority
+                );
+                -1
+            }
             Err(_) => {
                 call.fail();
                 log!(Error, "{} is refused", call.name());

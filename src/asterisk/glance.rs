@@ -39,6 +39,7 @@ pub fn stamp(path: &Path, device: Device) -> Option<Stamp> {
         size: about.stx_size,
         modified: time(about.stx_mtime),
         changed: time(about.stx_ctime),
+        mode: about.stx_mode.into(),
     })
 }
 

@@ -5,11 +5,13 @@ use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pinset::prompt::is_url;
-use pinset::{Heard, Host, Opening, Settlement, Started, Wait};
+use pinset::settings::Place;
+use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Wait};
 
 use super::channel::{Channel, Silence, Waited};
 use super::log::log_once;
 use super::{media, sound};
+use crate::patience::Patient;
 
 /// A priority for failures lies this far on (option `j`).
 const JUMP: i32 = 101;
@@ -20,11 +22,15 @@ const GLANCE: i32 = 20;
 /// Keys kept from the time when nobody listens; more are no PIN.
 const TYPED_AHEAD: usize = 256;
 
-const STATUS: &CStr = c"AUTHENTICATESTATUS";
+/// The word for how it came out.
+pub const STATUS: &CStr = c"AUTHENTICATESTATUS";
 const ACCOUNT: &CStr = c"AUTHENTICATEACCOUNT";
 const LEVEL: &CStr = c"AUTHENTICATELEVEL";
 const CONTEXT: &CStr = c"AUTHENTICATECONTEXT";
-const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
+/// How many entries were judged.
+pub const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
+/// What nothing is left in of an earlier verdict.
+pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 
 /// One call inside the application.
 pub struct Call<'call> {
@@ -46,8 +52,7 @@ impl<'call> Call<'call> {
             typed_ahead: VecDeque::new(),
             silence: None,
         };
-        let cleared = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
-        call.channel.fail_closed(STATUS, c"ERROR", &cleared);
+        call.channel.fail_closed(STATUS, c"ERROR", &CLEARED, true);
         call
     }
 
@@ -59,6 +64,16 @@ impl<'call> Call<'call> {
     /// The channel's name.
     pub fn name(&self) -> String {
         self.channel.name()
+    }
+
+    /// The number that calls, if there is one.
+    pub fn caller_number(&self) -> Option<Vec<u8>> {
+        self.channel.caller_number()
+    }
+
+    /// Goes to a place of the dialplan; false: there is none.
+    pub fn go_to(&mut self, place: &Place) -> bool {
+        self.channel.go_to(place)
     }
 
     /// Where a URL's sound lies, waiting for it while the caller may key.
@@ -75,18 +90,6 @@ impl<'call> Call<'call> {
             }
         }
         None
-    }
-
-    /// Serves the channel while something else is waited for, so many
-    /// milliseconds at most: what is keyed is kept. False: the caller is gone.
-    pub fn listen(&mut self, milliseconds: i32) -> bool {
-        match self.channel.wait_digit(milliseconds) {
-            Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
-                self.typed_ahead.push_back(key);
-                true
-            }
-            waited => waited != Waited::Gone,
-        }
     }
 
     /// Waits for a key until the time is up, whatever else comes along.
@@ -111,6 +114,36 @@ impl<'call> Call<'call> {
                 waited => return waited,
             }
         }
+    }
+}
+
+/// What is keyed meanwhile is kept.
+impl Patient for Call<'_> {
+    fn listen(&mut self, milliseconds: i32) -> bool {
+        match self.channel.wait_digit(milliseconds) {
+            Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
+                self.typed_ahead.push_back(key);
+                true
+            }
+            waited => waited != Waited::Gone,
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Sets the variables that say whose PIN it was.
+pub fn announce(channel: &mut Channel<'_>, grant: &Grant) {
+    if let Some(account) = &grant.account {
+        channel.set_variable(ACCOUNT, account);
+    }
+    if let Some(level) = grant.level {
+        channel.set_variable(LEVEL, level.to_string().as_bytes());
+    }
+    if let Some(context) = &grant.context {
+        channel.set_variable(CONTEXT, context.as_bytes());
     }
 }
 
@@ -181,14 +214,14 @@ impl Host for Call<'_> {
         }
         let waited = match wait {
             Wait::Sound => self.wait_sound(),
-            Wait::BetweenSounds | Wait::FirstKey | Wait::NextKey => {
+            Wait::BetweenSounds | Wait::FirstKey(_) | Wait::NextKey(_) => {
                 let (first, next) = self.channel.key_timeouts();
                 if self.silence.is_none() {
                     self.silence = self.channel.silence();
                 }
                 self.wait_digit(match wait {
-                    Wait::FirstKey => first,
-                    Wait::NextKey => next,
+                    Wait::FirstKey(time) => time.map_or(first, milliseconds),
+                    Wait::NextKey(time) => time.map_or(next, milliseconds),
                     _ => BETWEEN_SOUNDS,
                 })
             }
@@ -206,8 +239,8 @@ impl Host for Call<'_> {
         if let Some(code) = settlement.account_code {
             self.channel.set_account_code(code);
         }
-        if let Some(account) = settlement.account {
-            self.channel.set_variable(ACCOUNT, account);
+        if let Some(grant) = settlement.grant {
+            announce(&mut self.channel, grant);
         }
         let attempts = settlement.attempts.to_string();
         self.channel.set_variable(ATTEMPTS, attempts.as_bytes());

@@ -3,6 +3,8 @@
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
+use pinset::pepper::Identity;
+
 use super::boundary::guard;
 use crate::ffi;
 
@@ -11,6 +13,13 @@ pub fn version() -> String {
     // SAFETY: a static string of Asterisk's.
     let version = unsafe { CStr::from_ptr(ffi::ast_get_version()) };
     version.to_string_lossy().into_owned()
+}
+
+/// The user and the group it runs as.
+pub fn identity() -> Identity {
+    // SAFETY: both always succeed.
+    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+    Identity { uid, gid }
 }
 
 static AT_EXIT: OnceLock<fn()> = OnceLock::new();

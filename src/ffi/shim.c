@@ -97,7 +97,7 @@ static void set_quietly(struct ast_channel *chan, const char *name, const char *
 }
 
 void authrs_fail_closed(struct ast_channel *chan, const char *status, const char *failed,
-	const char *const *cleared, size_t count)
+	const char *const *cleared, size_t count, int hide)
 {
 	size_t i;
 
@@ -106,8 +106,10 @@ void authrs_fail_closed(struct ast_channel *chan, const char *status, const char
 	for (i = 0; i < count; i++) {
 		set_quietly(chan, cleared[i], "");
 	}
-	/* pbx_exec puts back what stood there, when the application returns. */
-	ast_channel_data_set(chan, "<hidden>");
+	if (hide) {
+		/* pbx_exec puts back what stood there, when the application returns. */
+		ast_channel_data_set(chan, "<hidden>");
+	}
 	ast_channel_unlock(chan);
 }
 
@@ -116,6 +118,91 @@ void authrs_publish(struct ast_channel *chan)
 	ast_channel_lock(chan);
 	ast_channel_publish_snapshot(chan);
 	ast_channel_unlock(chan);
+}
+
+int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size)
+{
+	int valid;
+
+	ast_channel_lock(chan);
+	valid = ast_channel_caller(chan)->id.number.valid;
+	ast_copy_string(buffer, valid ? S_OR(ast_channel_caller(chan)->id.number.str, "") : "", size);
+	ast_channel_unlock(chan);
+	return valid;
+}
+
+int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,
+	const char *priority)
+{
+	char number[AST_MAX_EXTENSION];
+	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
+	int at;
+
+	if (sscanf(priority, "%30d", &at) != 1) {
+		at = ast_findlabel_extension(chan, context, exten, priority, caller);
+	}
+	if (at < 1 || !ast_exists_extension(chan, context, exten, at, caller)) {
+		return -1;
+	}
+	return ast_explicit_goto(chan, context, exten, at);
+}
+
+int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size)
+{
+	struct varshead *variables;
+	struct ast_var_t *variable;
+	int length = -1;
+
+	ast_channel_lock(chan);
+	variables = ast_channel_varshead(chan);
+	AST_LIST_TRAVERSE_SAFE_BEGIN(variables, variable, entries) {
+		if (!strcmp(ast_var_name(variable), name)) {
+			char *value = (char *) ast_var_value(variable);
+			size_t there = strlen(value);
+
+			if (length == -1 && there >= size) {
+				length = -2;
+			} else if (length == -1) {
+				ast_copy_string(buffer, value, size);
+				length = there;
+			}
+			explicit_bzero(value, there);
+			AST_LIST_REMOVE_CURRENT(entries);
+			ast_var_delete(variable);
+		}
+	}
+	AST_LIST_TRAVERSE_SAFE_END;
+	ast_channel_unlock(chan);
+	return length;
+}
+
+int authrs_is_time(const char *times)
+{
+	struct ast_timing timing;
+	int is = -1;
+
+	if (ast_build_timing(&timing, times)) {
+		is = ast_check_timing(&timing);
+	}
+	ast_destroy_timing(&timing);
+	return is;
+}
+
+static struct ast_custom_function verify = {
+	.name = "AUTHENTICATE_VERIFY",
+	.read = authrs_verify,
+};
+
+int authrs_function_register(void)
+{
+	/* It changes what is counted: not for AMI and ARI, unless
+	 * live_dangerously says so. */
+	return ast_custom_function_register_escalating(&verify, AST_CFE_READ);
+}
+
+void authrs_function_unregister(void)
+{
+	ast_custom_function_unregister(&verify);
 }
 
 int authrs_db_exists(const char *family, const char *key)

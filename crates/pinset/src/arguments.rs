@@ -5,19 +5,13 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::conversation::{Opening, Plan};
+use crate::conversation::{Opening, Plan, Status};
 use crate::pin::{is_key, MAX_DIGITS};
 use crate::prompt::{self, Sound};
+use crate::settings::{AccountCode, PinSet, Route};
 
-/// Attempts a caller has, as in the stock application.
-const ATTEMPTS: u32 = 3;
-
-/// What the caller is asked for when no prompt is given.
-const PROMPT: &[u8] = b"agent-pass";
-/// What follows a wrong entry, in place of the first prompt.
-const RETRY_PROMPT: &[u8] = b"auth-incorrect";
-const SUCCESS_PROMPT: &[u8] = b"auth-thankyou";
-const FAILURE_PROMPT: &[u8] = b"vm-goodbye";
+/// What the password of a PIN set begins with.
+const PIN_SET: &[u8] = b"pinset:";
 
 /// What an entry is compared with.
 pub enum Credential {
@@ -34,6 +28,8 @@ pub enum Credential {
         /// Option `r`: a PIN works once.
         one_time: bool,
     },
+    /// The PIN set of this name.
+    PinSet(String),
 }
 
 /// Why a call is refused whatever is keyed: the stock application took these
@@ -45,8 +41,8 @@ pub enum Refusal {
     /// Hazard D: with this option the password is a path; the path itself
     /// would be taken for the PIN.
     NotAPath(char),
-    /// `pinset:NAME`: there are no PIN sets in this version.
-    NoSuchPinset,
+    /// `d`, `m` or `r` with a PIN set, which says itself what its source is.
+    OptionOfAPinSet(char),
 }
 
 /// Something in the arguments the administrator should hear of. The call goes
@@ -74,7 +70,9 @@ impl fmt::Display for Refusal {
             Self::NotAPath(option) => {
                 write!(f, "option '{option}' needs a password that starts with '/'")
             }
-            Self::NoSuchPinset => write!(f, "there are no PIN sets in this version"),
+            Self::OptionOfAPinSet(option) => {
+                write!(f, "option '{option}' is not for PIN sets")
+            }
         }
     }
 }
@@ -102,10 +100,11 @@ impl fmt::Display for Notice {
 pub struct Request {
     /// What entries are compared with, or why nobody gets in.
     pub credential: Result<Credential, Refusal>,
-    /// How the conversation goes.
-    pub plan: Plan,
     /// What the log should say about the arguments.
     pub notices: Vec<Notice>,
+    options: Options,
+    max_digits: Option<usize>,
+    prompts: Option<Vec<Sound>>,
 }
 
 impl Request {
@@ -115,33 +114,72 @@ impl Request {
         let [password, options, max_digits, prompts] = split(data);
         let mut notices = Vec::new();
         let options = Options::parse(&options, &mut notices);
-        let prompts = if prompts.is_empty() {
-            vec![PROMPT.to_vec()]
-        } else {
-            prompt::split(&prompts)
-        };
         let credential = options.credential(password, &mut notices);
-        let plan = Plan {
+        let given = |text: &[u8]| !text.is_empty();
+        Self {
+            credential,
+            max_digits: given(&max_digits).then(|| read_max_digits(&max_digits, &mut notices)),
+            prompts: given(&prompts).then(|| prompt::split(&prompts)),
+            options,
+            notices,
+        }
+    }
+
+    /// How the conversation goes where no PIN set says so: as in the stock
+    /// application.
+    pub fn plan(&self) -> Plan {
+        let of_list = matches!(self.credential, Ok(Credential::Md5File(_)));
+        let stock = PinSet {
+            account_code: match (self.options.account_code, of_list) {
+                (false, _) => AccountCode::Keep,
+                (true, false) => AccountCode::Pin,
+                (true, true) => AccountCode::Account,
+            },
+            ..PinSet::default()
+        };
+        let refused = self.credential.is_err().then_some(Status::Error);
+        self.plan_of(&stock, refused)
+    }
+
+    /// How the conversation of a PIN set goes; what the dialplan says wins.
+    /// With `refused`, nothing is asked, and the call fails with it.
+    pub fn plan_of(&self, set: &PinSet, refused: Option<Status>) -> Plan {
+        let options = &self.options;
+        let unless_quiet = |sounds: &[Sound]| {
+            if options.quiet {
+                Vec::new()
+            } else {
+                sounds.to_vec()
+            }
+        };
+        Plan {
             opening: if options.no_answer {
                 Opening::Progress
             } else {
                 Opening::Answer
             },
-            prompts,
-            retry: vec![RETRY_PROMPT.to_vec()],
-            success: options.unless_quiet(SUCCESS_PROMPT),
-            failure: options.unless_quiet(FAILURE_PROMPT),
-            attempts: ATTEMPTS,
-            max_digits: read_max_digits(&max_digits, &mut notices),
-            account_code: options.account_code,
+            account: None,
+            prompts: self.prompts.as_ref().unwrap_or(&set.prompt).clone(),
+            retry: [set.incorrect_prompt.as_slice(), &set.retry_prompt].concat(),
+            success: unless_quiet(&set.success_prompt),
+            failure: unless_quiet(&set.failure_prompt),
+            attempts: set.attempts,
+            max_digits: self.max_digits.unwrap_or(set.max_digits),
+            first_key: set.first_digit_timeout,
+            next_key: set.digit_timeout,
+            clear_key: set.clear_key,
+            account_code: match set.account_code {
+                AccountCode::Keep if options.account_code => AccountCode::Account,
+                code => code,
+            },
             jump: options.jump,
-            carry_on: options.carry_on,
-            refused: credential.is_err(),
-        };
-        Self {
-            credential,
-            plan,
-            notices,
+            on_success: set.on_success.clone(),
+            on_failure: if options.carry_on {
+                Route::Continue
+            } else {
+                set.on_failure.clone()
+            },
+            refused,
         }
     }
 }
@@ -205,6 +243,15 @@ impl Options {
         if password.is_empty() {
             return Err(Refusal::EmptyPassword);
         }
+        if let Some(name) = password.strip_prefix(PIN_SET) {
+            let others = [(self.database, 'd'), (self.md5, 'm'), (self.remove, 'r')];
+            return match others.iter().find(|(given, _)| *given) {
+                Some((_, option)) => Err(Refusal::OptionOfAPinSet(*option)),
+                None => Ok(Credential::PinSet(
+                    String::from_utf8_lossy(name).trim().to_owned(),
+                )),
+            };
+        }
         if let Some(family) = password.strip_prefix(b"/") {
             return match (self.database, self.md5) {
                 // A family of no name: the whole database would be the list.
@@ -222,21 +269,10 @@ impl Options {
                 return Err(Refusal::NotAPath(option));
             }
         }
-        if password.starts_with(b"pinset:") {
-            return Err(Refusal::NoSuchPinset);
-        }
         if !password.iter().all(|key| is_key(*key)) || password.len() > MAX_DIGITS {
             notices.push(Notice::Unkeyable);
         }
         Ok(Credential::Literal(password))
-    }
-
-    fn unless_quiet(&self, sound: &[u8]) -> Vec<Sound> {
-        if self.quiet {
-            Vec::new()
-        } else {
-            vec![sound.to_vec()]
-        }
     }
 }
 
@@ -262,12 +298,12 @@ fn after_argument(text: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The four arguments, as `AST_STANDARD_APP_ARGS` separates them
+/// Four arguments, as `AST_STANDARD_APP_ARGS` separates them
 /// (`__ast_app_separate_args`, `main/app.c`): `"` quotes and is removed, a
 /// backslash is removed and keeps the next character, `()` and `[]` hide
 /// commas (their depth runs on over a comma they did hide), and the last
 /// argument is the rest of the text as it is.
-fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
+pub fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
     const LAST: usize = 3;
     // No argument grows: a copy left behind would not be wiped.
     let mut arguments = [(); 4].map(|()| Zeroizing::new(Vec::with_capacity(data.len())));
@@ -307,11 +343,8 @@ fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
 
 /// `maxdigits` as C's `atoi` reads it: leading blanks, a sign, digits, and
 /// whatever follows them is not looked at (the FreePBX recipe's `6)` is 6).
-/// Absent, below 1 or above [`MAX_DIGITS`] means [`MAX_DIGITS`].
+/// Below 1 or above [`MAX_DIGITS`] means [`MAX_DIGITS`].
 fn read_max_digits(text: &[u8], notices: &mut Vec<Notice>) -> usize {
-    if text.is_empty() {
-        return MAX_DIGITS;
-    }
     let number = atoi(text);
     let read = usize::try_from(number)
         .ok()
@@ -350,6 +383,8 @@ fn atoi(text: &[u8]) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -384,7 +419,6 @@ mod tests {
     #[test]
     fn maxdigits_is_read_as_atoi_reads_it() {
         let table = [
-            ("", 254),
             ("0", 254),
             ("6", 6),
             ("6)", 6),
@@ -423,6 +457,7 @@ mod tests {
             Ok(Credential::Family { name, one_time }) => {
                 format!("family {} {one_time}", name.escape_ascii())
             }
+            Ok(Credential::PinSet(name)) => format!("pinset {name}"),
             Err(refusal) => refusal.to_string(),
         }
     }
@@ -443,7 +478,12 @@ mod tests {
             ("/,d", Refusal::EmptyPassword.to_string()),
             ("1234,d", not_a_path('d')),
             ("1234,m", not_a_path('m')),
-            ("pinset:staff", Refusal::NoSuchPinset.to_string()),
+            ("pinset:staff,ajcnq", "pinset staff".to_owned()),
+            ("pinset: staff ", "pinset staff".to_owned()),
+            ("pinset:", "pinset ".to_owned()),
+            ("pinset:s,ad", Refusal::OptionOfAPinSet('d').to_string()),
+            ("pinset:s,m", Refusal::OptionOfAPinSet('m').to_string()),
+            ("pinset:s,r", Refusal::OptionOfAPinSet('r').to_string()),
         ];
         for (data, want) in table {
             assert_eq!(kind(data), want, "{data:?}");
@@ -452,27 +492,95 @@ mod tests {
 
     #[test]
     fn options_reach_the_plan() {
-        let plan = Request::parse(b"/f,ajcnq,4,x&y").plan;
-        assert!(plan.account_code && plan.jump && plan.carry_on && !plan.refused);
+        let plan = Request::parse(b"/f,ajcnq,4,x&y").plan();
+        assert!(plan.jump && plan.refused.is_none());
+        assert_eq!(plan.account_code, AccountCode::Pin);
+        assert_eq!(plan.on_failure, Route::Continue);
         assert!(plan.opening == Opening::Progress);
         assert_eq!(plan.prompts, [b"x".to_vec(), b"y".to_vec()]);
         assert!(plan.success.is_empty() && plan.failure.is_empty());
         assert_eq!(plan.max_digits, 4);
 
-        let plan = Request::parse(b"1").plan;
-        assert!(!plan.account_code && !plan.jump && !plan.carry_on);
+        let plan = Request::parse(b"1").plan();
+        assert!(!plan.jump && plan.account.is_none());
+        assert_eq!(plan.account_code, AccountCode::Keep);
+        assert_eq!(plan.on_success, Route::Continue);
+        assert_eq!(plan.on_failure, Route::Hangup);
         assert!(plan.opening == Opening::Answer);
         assert_eq!(plan.prompts, [b"agent-pass".to_vec()]);
         assert_eq!(plan.retry, [b"auth-incorrect".to_vec()]);
         assert_eq!(plan.success, [b"auth-thankyou".to_vec()]);
         assert_eq!(plan.failure, [b"vm-goodbye".to_vec()]);
-        assert!(Request::parse(b",c").plan.refused);
+        assert_eq!((plan.attempts, plan.max_digits), (3, MAX_DIGITS));
+        assert_eq!(Request::parse(b",c").plan().refused, Some(Status::Error));
+
+        let plan = Request::parse(b"/f,ma").plan();
+        assert_eq!(plan.account_code, AccountCode::Account);
+    }
+
+    fn pin_set(options: &[(&str, &str)]) -> PinSet {
+        let mut set = PinSet::default();
+        for (name, value) in options {
+            let set = set.set(name.as_bytes(), value.as_bytes());
+            assert_eq!(set, Ok(()), "{name}");
+        }
+        set
+    }
+
+    #[test]
+    fn what_the_dialplan_says_wins_over_the_pin_set() {
+        let set = pin_set(&[
+            ("attempts", "5"),
+            ("max_digits", "6"),
+            ("first_digit_timeout", "3"),
+            ("digit_timeout", "1.5"),
+            ("clear_key", "*"),
+            ("prompt", "p"),
+            ("incorrect_prompt", "i"),
+            ("retry_prompt", "r"),
+            ("success_prompt", "s"),
+            ("failure_prompt", "f"),
+            ("on_success", "goto:in,1,1"),
+            ("on_failure", "goto:out,1,1"),
+        ]);
+        let sound = |name: &str| name.as_bytes().to_vec();
+        let plan = Request::parse(b"pinset:x").plan_of(&set, None);
+        assert_eq!((plan.attempts, plan.max_digits), (5, 6));
+        assert_eq!(plan.first_key, Some(Duration::from_secs(3)));
+        assert_eq!(plan.next_key, Some(Duration::from_millis(1500)));
+        assert_eq!(plan.clear_key, Some(b'*'));
+        assert_eq!(plan.prompts, [sound("p")]);
+        assert_eq!(plan.retry, [sound("i"), sound("r")]);
+        assert_eq!(
+            (plan.success, plan.failure),
+            (vec![sound("s")], vec![sound("f")])
+        );
+        assert_eq!(
+            (plan.on_success, plan.on_failure),
+            (set.on_success.clone(), set.on_failure.clone())
+        );
+        assert_eq!(plan.account_code, AccountCode::Keep);
+
+        let plan = Request::parse(b"pinset:x,acq,0,a&b").plan_of(&set, Some(Status::Failure));
+        assert_eq!(plan.max_digits, MAX_DIGITS);
+        assert_eq!(plan.prompts, [sound("a"), sound("b")]);
+        assert!(plan.success.is_empty() && plan.failure.is_empty());
+        assert_eq!(
+            (plan.on_success, plan.on_failure),
+            (set.on_success.clone(), Route::Continue)
+        );
+        assert_eq!(plan.account_code, AccountCode::Account);
+        assert_eq!(plan.refused, Some(Status::Failure));
+
+        let set = pin_set(&[("account_code", "pin")]);
+        let plan = Request::parse(b"pinset:x,a").plan_of(&set, None);
+        assert_eq!(plan.account_code, AccountCode::Pin);
     }
 
     #[test]
     fn unknown_options_are_named_and_the_rest_is_read() {
         let request = Request::parse(b"/f,xa(y)z(m");
-        assert!(request.plan.account_code);
+        assert_eq!(request.plan().account_code, AccountCode::Pin);
         assert_eq!(
             request.notices,
             [Notice::UnknownOption('x'), Notice::UnclosedOption('z')]
@@ -483,7 +591,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read(data in proptest::collection::vec(any::<u8>(), 0..200)) {
             let request = Request::parse(&data);
-            prop_assert!((1..=MAX_DIGITS).contains(&request.plan.max_digits));
+            prop_assert!((1..=MAX_DIGITS).contains(&request.plan().max_digits));
             if let Ok(Credential::Literal(secret)) = &request.credential {
                 prop_assert!(!secret.is_empty());
                 prop_assert!(!secret.starts_with(b"/"));

@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
-use crate::pin::Pin;
+use crate::pin::{Pin, MAX_DIGITS};
 use crate::prompt::Sound;
-use crate::source::Verdict;
+use crate::settings::{AccountCode, Place, Route};
+use crate::source::{Entry, Grant, Verdict};
 
 /// A `#` this soon after an entry that `maxdigits` ended belongs to that
 /// entry, out of habit, and is not the next one (hazard L).
@@ -31,12 +32,12 @@ pub enum Wait {
     Sound,
     /// Between two sounds of a list.
     BetweenSounds,
-    /// The channel's time for the first key: 10 s unless `TIMEOUT(response)`
-    /// says otherwise, 6 s on a channel without a dialplan.
-    FirstKey,
-    /// The channel's time for each further key: 5 s unless `TIMEOUT(digit)`
-    /// says otherwise, 2 s on a channel without a dialplan.
-    NextKey,
+    /// So long for the first key. `None`: the channel's time, 10 s unless
+    /// `TIMEOUT(response)` says otherwise, 6 s on a channel without a dialplan.
+    FirstKey(Option<Duration>),
+    /// So long for each further key. `None`: the channel's time, 5 s unless
+    /// `TIMEOUT(digit)` says otherwise, 2 s on a channel without a dialplan.
+    NextKey(Option<Duration>),
 }
 
 /// What came of waiting for a key.
@@ -61,6 +62,8 @@ pub enum Status {
     Failure,
     /// No key in any attempt.
     Timeout,
+    /// The last entry was right, but outside its dates, times or uses.
+    Expired,
     /// The caller hung up, or was redirected, before a verdict.
     Hangup,
     /// Nobody could have got in: the log says why.
@@ -74,6 +77,7 @@ impl Status {
             Self::Success => "SUCCESS",
             Self::Failure => "FAILURE",
             Self::Timeout => "TIMEOUT",
+            Self::Expired => "EXPIRED",
             Self::Hangup => "HANGUP",
             Self::Error => "ERROR",
         }
@@ -85,8 +89,8 @@ impl Status {
 pub struct Settlement<'a> {
     /// How it came out.
     pub status: Status,
-    /// Who the caller is, where the list says so.
-    pub account: Option<&'a [u8]>,
+    /// Whose PIN it was: on success alone.
+    pub grant: Option<&'a Grant>,
     /// What the channel's account code becomes; `None` leaves it alone.
     pub account_code: Option<&'a [u8]>,
     /// How many entries were judged, silent ones included.
@@ -94,10 +98,12 @@ pub struct Settlement<'a> {
 }
 
 /// Where the call goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Next {
     /// On with the dialplan (or where the jump has put it).
     Continue,
+    /// On at this place of the dialplan; there may be none.
+    Goto(Place),
     /// Hang up: the application returns −1.
     HangUp,
 }
@@ -106,26 +112,37 @@ pub enum Next {
 pub struct Plan {
     /// How the channel is opened if it is not up.
     pub opening: Opening,
+    /// What asks for an account number first; `None`: none is asked for.
+    pub account: Option<Vec<Sound>>,
     /// What asks for the PIN.
     pub prompts: Vec<Sound>,
     /// What asks again after a wrong entry.
     pub retry: Vec<Sound>,
     /// What thanks for the right one.
     pub success: Vec<Sound>,
-    /// What is said before hanging up.
+    /// What is said before a failure hangs up or goes elsewhere.
     pub failure: Vec<Sound>,
     /// How many entries a caller has.
     pub attempts: u32,
     /// An entry of this many keys is complete without `#`.
     pub max_digits: usize,
-    /// Option `a`.
-    pub account_code: bool,
+    /// How long the first key, and each further one, is waited for; `None`: as
+    /// long as the channel says.
+    pub first_key: Option<Duration>,
+    /// See [`Plan::first_key`].
+    pub next_key: Option<Duration>,
+    /// The key that starts an entry over.
+    pub clear_key: Option<u8>,
+    /// What the channel's account code becomes with success.
+    pub account_code: AccountCode,
     /// Option `j`: on failure to priority n+101, if there is one.
     pub jump: bool,
-    /// Option `c`: on failure on at the next priority.
-    pub carry_on: bool,
-    /// Nothing is asked: nobody could get in.
-    pub refused: bool,
+    /// Where a call goes with success.
+    pub on_success: Route,
+    /// Where a failure goes that does not jump.
+    pub on_failure: Route,
+    /// Nothing is asked: the call fails with this status.
+    pub refused: Option<Status>,
 }
 
 /// What happened.
@@ -159,7 +176,7 @@ pub enum Step<'a> {
     /// Wait for a key.
     NextKey(Wait),
     /// Judge the entry.
-    Judge(&'a Pin),
+    Judge(Entry<'a>),
     /// Show the verdict on the channel.
     Settle(Settlement<'a>),
     /// Go to priority n+101.
@@ -184,6 +201,21 @@ enum State {
     Over,
 }
 
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    Account,
+    Pin,
+}
+
+/// What came of the last attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Wrong,
+    Expired,
+    Unavailable,
+}
+
 /// What follows the verdict.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
@@ -200,36 +232,46 @@ enum Then {
 pub struct Conversation {
     plan: Plan,
     state: State,
+    asking: Asking,
+    account: Pin,
     pin: Pin,
+    /// Keys of this entry, those that were cleared included.
+    keys: usize,
     attempts: u32,
+    /// How often the account was asked for.
+    accounts: u32,
     /// The prompt is the retry prompt from now on.
     retrying: bool,
     any_key: bool,
-    unavailable: bool,
+    last: Last,
     /// When the last entry was ended by `max_digits`.
     filled_at: Option<Duration>,
     /// `None` until there is a verdict.
     status: Option<Status>,
     /// The channel shows the verdict.
     settled: bool,
-    account: Option<Vec<u8>>,
+    grant: Option<Grant>,
 }
 
 impl Conversation {
     /// A conversation that has not begun.
     pub fn new(plan: Plan) -> Self {
         Self {
+            asking: Asking::first(&plan),
             plan,
             state: State::Opening,
+            account: Pin::new(),
             pin: Pin::new(),
+            keys: 0,
             attempts: 0,
+            accounts: 0,
             retrying: false,
             any_key: false,
-            unavailable: false,
+            last: Last::Wrong,
             filled_at: None,
             status: None,
             settled: false,
-            account: None,
+            grant: None,
         }
     }
 
@@ -242,10 +284,10 @@ impl Conversation {
         }
         match (self.state, event) {
             (State::Opening, Event::Begin) => Step::Open(self.plan.opening),
-            (State::Opening, Event::Opened) if self.plan.refused => {
-                self.settle(Status::Error, Then::Route)
-            }
-            (State::Opening, Event::Opened) => self.ask(),
+            (State::Opening, Event::Opened) => match self.plan.refused {
+                Some(status) => self.settle(status, Then::Route),
+                None => self.ask(),
+            },
 
             (State::Prompting(_), Event::Playing) => Step::NextKey(Wait::Sound),
             (State::Prompting(sound), Event::Missing) => self.after_missing(sound),
@@ -256,7 +298,7 @@ impl Conversation {
                 if sound + 1 < self.prompt().len() {
                     self.prompt_at(sound + 1)
                 } else {
-                    self.judge()
+                    self.entered()
                 }
             }
             (State::Listening(sound), Event::Heard(Heard::Key(key))) => {
@@ -264,8 +306,11 @@ impl Conversation {
                 self.key(key, now, wait)
             }
 
-            (State::Reading, Event::Heard(Heard::Key(key))) => self.key(key, now, Wait::NextKey),
-            (State::Reading, Event::Heard(Heard::Silence)) => self.judge(),
+            (State::Reading, Event::Heard(Heard::Key(key))) => {
+                let wait = self.wait_in_entry();
+                self.key(key, now, wait)
+            }
+            (State::Reading, Event::Heard(Heard::Silence)) => self.entered(),
 
             (State::Judging, Event::Judged(verdict)) => self.judged(verdict),
 
@@ -287,16 +332,25 @@ impl Conversation {
     }
 
     fn prompt(&self) -> &[Sound] {
-        if self.retrying {
-            &self.plan.retry
-        } else {
-            &self.plan.prompts
+        match (self.asking, &self.plan.account) {
+            (Asking::Account, Some(prompt)) => prompt,
+            _ if self.retrying => &self.plan.retry,
+            _ => &self.plan.prompts,
         }
     }
 
-    /// A new attempt.
+    fn entry(&mut self) -> &mut Pin {
+        match self.asking {
+            Asking::Account => &mut self.account,
+            Asking::Pin => &mut self.pin,
+        }
+    }
+
+    /// A new entry.
     fn ask(&mut self) -> Step<'_> {
-        self.pin.clear();
+        self.entry().clear();
+        self.keys = 0;
+        self.accounts += u32::from(self.asking == Asking::Account);
         if self.prompt().is_empty() {
             self.listen(0)
         } else {
@@ -330,7 +384,16 @@ impl Conversation {
         if sound + 1 < self.prompt().len() {
             Wait::BetweenSounds
         } else {
-            Wait::FirstKey
+            Wait::FirstKey(self.plan.first_key)
+        }
+    }
+
+    /// An entry that was cleared waits as if it had not begun.
+    fn wait_in_entry(&mut self) -> Wait {
+        if self.entry().is_empty() {
+            Wait::FirstKey(self.plan.first_key)
+        } else {
+            Wait::NextKey(self.plan.next_key)
         }
     }
 
@@ -343,60 +406,109 @@ impl Conversation {
                 return Step::NextKey(wait);
             }
             self.any_key = true;
-            return self.judge();
+            return self.entered();
         }
         self.any_key = true;
-        self.pin.push(key);
-        if self.pin.len() >= self.plan.max_digits {
-            self.filled_at = Some(now);
-            return self.judge();
-        }
+        self.keys += 1;
         self.state = State::Reading;
-        Step::NextKey(Wait::NextKey)
+        if Some(key) == self.plan.clear_key {
+            return self.cleared();
+        }
+        let longest = match self.asking {
+            Asking::Account => MAX_DIGITS,
+            Asking::Pin => self.plan.max_digits,
+        };
+        let entry = self.entry();
+        entry.push(key);
+        if entry.len() >= longest {
+            self.filled_at = Some(now);
+            return self.entered();
+        }
+        Step::NextKey(self.wait_in_entry())
+    }
+
+    /// The key that starts an entry over. Of a PIN that has not begun, it goes
+    /// back to the account number, as often as there are attempts.
+    fn cleared(&mut self) -> Step<'_> {
+        if self.keys >= MAX_DIGITS {
+            // Who clears without an end does not keep the line.
+            self.entry().clear();
+            return self.entered();
+        }
+        let back = self.pin.is_empty() && self.accounts < self.plan.attempts;
+        if self.asking == Asking::Pin && self.plan.account.is_some() && back {
+            self.asking = Asking::Account;
+            return self.ask();
+        }
+        self.entry().clear();
+        Step::NextKey(self.wait_in_entry())
+    }
+
+    /// An entry is complete.
+    fn entered(&mut self) -> Step<'_> {
+        match self.asking {
+            Asking::Pin => self.judge(),
+            Asking::Account if self.account.is_empty() => {
+                self.attempts += 1;
+                self.judged(Verdict::Wrong)
+            }
+            Asking::Account => {
+                self.asking = Asking::Pin;
+                self.ask()
+            }
+        }
     }
 
     fn judge(&mut self) -> Step<'_> {
         self.state = State::Judging;
         self.attempts += 1;
-        Step::Judge(&self.pin)
+        Step::Judge(Entry {
+            account: self.plan.account.is_some().then_some(&self.account),
+            pin: &self.pin,
+        })
     }
 
     fn judged(&mut self, verdict: Verdict) -> Step<'_> {
-        self.unavailable = verdict == Verdict::Unavailable;
-        match verdict {
-            Verdict::Right { account } => {
-                self.account = account;
+        self.last = match verdict {
+            Verdict::Right(grant) => {
+                self.grant = Some(grant);
                 self.status = Some(Status::Success);
                 // The caller hears the answer first; what the dialplan is to
                 // know, it knows in time.
                 return self.leave(0);
             }
-            Verdict::Wrong => self.retrying = true,
-            // As the stock application does for a file it can't open: the
-            // same prompt again.
-            Verdict::Unavailable => {}
-        }
+            Verdict::Expired => Last::Expired,
+            Verdict::Wrong => Last::Wrong,
+            Verdict::Unavailable => Last::Unavailable,
+        };
+        // As the stock application does for a file it can't open: the same
+        // prompt again.
+        self.retrying |= self.last != Last::Unavailable && self.asking == Asking::Pin;
         if self.attempts < self.plan.attempts {
-            self.ask()
-        } else if self.unavailable {
-            self.settle(Status::Error, Then::Route)
-        } else if self.any_key {
-            self.settle(Status::Failure, Then::Route)
-        } else {
-            self.settle(Status::Timeout, Then::Route)
+            return self.ask();
         }
+        let status = match self.last {
+            Last::Unavailable => Status::Error,
+            Last::Expired => Status::Expired,
+            Last::Wrong if self.any_key => Status::Failure,
+            Last::Wrong => Status::Timeout,
+        };
+        self.settle(status, Then::Route)
     }
 
     fn settle(&mut self, status: Status, then: Then) -> Step<'_> {
         self.state = State::Settling(then);
         self.status = Some(status);
         self.settled = true;
-        let account = self.account.as_deref();
-        let account_code = (status == Status::Success && self.plan.account_code)
-            .then(|| account.unwrap_or(self.pin.as_bytes()));
+        let grant = self.grant.as_ref();
+        let account_code = grant.and_then(|grant| match self.plan.account_code {
+            AccountCode::Keep => None,
+            AccountCode::Account => grant.account.as_deref(),
+            AccountCode::Pin => Some(self.pin.as_bytes()),
+        });
         Step::Settle(Settlement {
             status,
-            account,
+            grant,
             account_code,
             attempts: self.attempts,
         })
@@ -431,10 +543,9 @@ impl Conversation {
 
     /// A failure that did not jump.
     fn route(&mut self) -> Step<'_> {
-        if self.plan.carry_on {
-            self.finish(Next::Continue)
-        } else {
-            self.leave(0)
+        match self.plan.on_failure {
+            Route::Continue => self.finish(Next::Continue),
+            Route::Hangup | Route::Goto(_) => self.leave(0),
         }
     }
 
@@ -444,9 +555,29 @@ impl Conversation {
             return Step::Play(&self.farewell()[sound]);
         }
         match self.status {
-            Some(Status::Success) if self.settled => self.finish(Next::Continue),
-            Some(Status::Success) => self.settle(Status::Success, Then::Leave(sound)),
-            _ => self.finish(Next::HangUp),
+            Some(Status::Success) if !self.settled => {
+                self.settle(Status::Success, Then::Leave(sound))
+            }
+            Some(Status::Success) => {
+                let next = match (&self.plan.on_success, &self.grant) {
+                    (Route::Continue, _) => Next::Continue,
+                    (Route::Hangup, _) => Next::HangUp,
+                    (Route::Goto(place), grant) => {
+                        let context = grant.as_ref().and_then(|grant| grant.context.clone());
+                        let mut place = place.clone();
+                        place.context = context.unwrap_or(place.context);
+                        Next::Goto(place)
+                    }
+                };
+                self.finish(next)
+            }
+            _ => {
+                let next = match &self.plan.on_failure {
+                    Route::Goto(place) => Next::Goto(place.clone()),
+                    Route::Continue | Route::Hangup => Next::HangUp,
+                };
+                self.finish(next)
+            }
         }
     }
 
@@ -461,6 +592,15 @@ impl Conversation {
         self.state = State::Over;
         self.pin.clear();
         Step::Finish(next)
+    }
+}
+
+impl Asking {
+    fn first(plan: &Plan) -> Self {
+        match plan.account {
+            Some(_) => Self::Account,
+            None => Self::Pin,
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> 
                 Started::Gone => Event::Heard(Heard::Gone),
             },
             Step::NextKey(wait) => Event::Heard(host.next_key(wait)),
-            Step::Judge(pin) => match source.judge(host, pin) {
+            Step::Judge(entry) => match source.judge(host, entry) {
                 Some(verdict) => Event::Judged(verdict),
                 None => Event::Heard(Heard::Gone),
             },

@@ -1,24 +1,25 @@
 //! The logic of `Authenticate()`, apart from Asterisk: what the dialplan's
 //! arguments mean, how the conversation with the caller goes, what stands in a
-//! PIN list, what a one-time PIN leaves in the journal, what the configuration
-//! says.
+//! PIN list, what uses leave in the journal, what the configuration says.
 //!
 //! One way through: [`arguments`] turn the dialplan's text into a [`Plan`] and
 //! a [`Credential`]; a [`Conversation`] says what to do next; [`run`] carries
 //! it out on a [`Host`] (the channel) and a [`PinSource`] (the list).
 #![forbid(unsafe_code)]
 
+pub mod admission;
 pub mod arguments;
 pub mod conversation;
 mod hex;
 pub mod host;
+pub mod journal;
 pub mod list;
 pub mod moment;
 pub mod number;
-pub mod one_time;
 pub mod pepper;
 pub mod pin;
 pub mod prompt;
+pub mod rows;
 pub mod secret;
 pub mod settings;
 pub mod source;
@@ -31,6 +32,7 @@ pub use host::{run, Host, Started};
 pub use number::{Number, Numbering};
 pub use pepper::Pepper;
 pub use pin::Pin;
+pub use rows::Rows;
 pub use secret::Secret;
-pub use settings::Settings;
-pub use source::{PinSource, Verdict};
+pub use settings::{PinSet, Settings};
+pub use source::{Entry, Grant, PinSource, Verdict};

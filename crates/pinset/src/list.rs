@@ -14,10 +14,10 @@ mod blocks;
 mod cache;
 pub mod csv;
 mod file;
-mod index;
+pub(crate) mod index;
 mod kind;
 mod line;
-mod lines;
+pub(crate) mod lines;
 pub(crate) mod md5;
 mod pass;
 mod plain;
@@ -26,8 +26,10 @@ mod table;
 mod way;
 
 pub use blocks::{Block, Blocks};
-pub use cache::{Cache, Judged, List, Progress, Rebuild};
-pub use file::{is_world_writable, open, Stamp};
+pub use cache::{
+    Cache, Judged, List, Progress, Rebuild, RowAnswer, RowList, RowProgress, RowReading, Rules,
+};
+pub use file::{open, Stamp};
 pub use index::{memory, Building, Index, Refused};
 pub use kind::{sniff, Kind};
 pub use line::{read, Fault, Format, Gives, Line};

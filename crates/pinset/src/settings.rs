@@ -12,9 +12,10 @@ mod times;
 mod value;
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::number::Numbering;
 
 pub use conflict::Conflict;
 pub use fault::Fault;
@@ -35,16 +36,9 @@ pub struct Settings {
     pub source_timeout: Duration,
     /// `pepper_file`: where the keys of `hmac-sha256` secrets are.
     pub pepper_file: Option<PathBuf>,
-    /// `country_code`: digits, no `0` in front; `None`: numbers are not
-    /// brought into national form.
-    pub country_code: Option<String>,
-    /// `national_prefix`: digits; may be empty.
-    pub national_prefix: String,
-    /// `international_prefix`: digits; may be empty.
-    pub international_prefix: String,
-    /// `national_length`: how many digits a national number has, without
-    /// `national_prefix`; never empty, within 1 to 15.
-    pub national_length: RangeInclusive<usize>,
+    /// `country_code`, `national_prefix`, `international_prefix` and
+    /// `national_length`: how numbers are compared.
+    pub numbering: Numbering,
     /// What a PIN set has unless it says otherwise.
     pub pin_set: PinSet,
 }
@@ -63,19 +57,13 @@ const GENERAL_ONLY: [&str; 7] = [
 /// The longest `source_timeout` there may be: a caller has hung up by then.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The longest prefix of a telephone number that is dialled.
-const LONGEST_PREFIX: usize = 5;
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
             max_list_memory: 1 << 30,
             source_timeout: Duration::from_secs(3),
             pepper_file: None,
-            country_code: None,
-            national_prefix: "0".to_owned(),
-            international_prefix: "00".to_owned(),
-            national_length: 10..=10,
+            numbering: Numbering::default(),
             pin_set: PinSet::default(),
         }
     }
@@ -109,25 +97,13 @@ impl Settings {
                     value::seconds(value, LONGEST_TIMEOUT).ok_or(Fault::NotATimeout)?;
             }
             b"pepper_file" => self.pepper_file = value::unless_empty(value, value::path)?,
-            b"country_code" => self.country_code = value::unless_empty(value, country_code)?,
-            b"national_prefix" => self.national_prefix = prefix(value)?,
-            b"international_prefix" => self.international_prefix = prefix(value)?,
-            b"national_length" => self.national_length = value::length(value)?,
+            b"country_code" | b"national_prefix" | b"international_prefix" | b"national_length" => {
+                self.numbering.set(name, value).map_err(Fault::Number)?;
+            }
             _ => self.pin_set.set(name, value)?,
         }
         Ok(())
     }
-}
-
-/// One to three digits, none of them a `0` in front (E.164).
-fn country_code(value: &[u8]) -> Result<String, Fault> {
-    value::digits(value, 3)
-        .filter(|digits| !digits.starts_with('0'))
-        .ok_or(Fault::NotACountryCode)
-}
-
-fn prefix(value: &[u8]) -> Result<String, Fault> {
-    value::digits(value, LONGEST_PREFIX).ok_or(Fault::NotAPrefix)
 }
 
 #[cfg(test)]
@@ -261,55 +237,31 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_of_telephones() {
-        let settings = Settings::default();
+    fn the_numbers_have_their_own_rules() {
+        let mut settings = Settings::default();
         assert_eq!(settings.pepper_file, None);
-        assert_eq!(settings.country_code, None);
-        assert_eq!(settings.national_prefix, "0");
-        assert_eq!(settings.international_prefix, "00");
-        assert_eq!(settings.national_length, 10..=10);
-
-        assert_eq!(
-            set("pepper_file", "/p").map(|s| s.pepper_file),
-            Ok(Some("/p".into()))
-        );
-        assert_eq!(set("pepper_file", "").map(|s| s.pepper_file), Ok(None));
-        assert_eq!(
-            set("country_code", "90").map(|s| s.country_code),
-            Ok(Some("90".into()))
-        );
-        assert_eq!(set("country_code", "").map(|s| s.country_code), Ok(None));
-        assert_eq!(
-            set("national_prefix", "").map(|s| s.national_prefix),
-            Ok(String::new())
-        );
-        let international = set("international_prefix", "011").map(|s| s.international_prefix);
-        assert_eq!(international, Ok("011".into()));
-        assert_eq!(
-            set("national_length", "9-11").map(|s| s.national_length),
-            Ok(9..=11)
-        );
-
-        let wrong: &[(&str, &[&str], Fault)] = &[
-            ("pepper_file", &["p", "/", "./p"], Fault::NotAPath),
-            (
-                "country_code",
-                &["+90", "090", "0", "1234", "TR"],
-                Fault::NotACountryCode,
-            ),
-            ("national_prefix", &["+", "123456", "x"], Fault::NotAPrefix),
-            ("international_prefix", &["+", "00 "], Fault::NotAPrefix),
-            (
-                "national_length",
-                &["", "0", "16", "11-9", "9-", "ten"],
-                Fault::NotALength,
-            ),
-        ];
-        for (name, values, fault) in wrong {
-            for value in *values {
-                assert_eq!(set(name, value), Err(*fault), "{name} = {value}");
-            }
+        assert_eq!(settings.set(b"pepper_file", b"/p"), Ok(()));
+        assert_eq!(settings.pepper_file, Some("/p".into()));
+        assert_eq!(settings.set(b"Pepper_File", b""), Ok(()));
+        assert_eq!(settings.pepper_file, None);
+        for path in ["p", "/", "./p"] {
+            assert_eq!(set("pepper_file", path), Err(Fault::NotAPath));
         }
+
+        let mut numbering = Numbering::default();
+        for (name, value) in [
+            ("country_code", "90"),
+            ("national_prefix", "0"),
+            ("international_prefix", "011"),
+            ("national_length", "9-11"),
+        ] {
+            let (name, value) = (name.as_bytes(), value.as_bytes());
+            assert_eq!(settings.set(name, value), Ok(()));
+            assert_eq!(numbering.set(name, value), Ok(()));
+            let fault = settings.set(name, b"x");
+            assert!(matches!(fault, Err(Fault::Number(_))), "{fault:?}");
+        }
+        assert_eq!(settings.numbering, numbering);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::host::{run, Host, Started};
 use crate::pin::MAX_DIGITS;
+use crate::settings::PinSet;
 use crate::source::PinSource;
 use crate::Request;
 
@@ -64,7 +65,9 @@ impl Host for Caller {
             (Some(' '), _) => {
                 self.note(match wait {
                     Wait::BetweenSounds => "(gap)",
-                    Wait::FirstKey => "(10s)",
+                    Wait::FirstKey(None) => "(10s)",
+                    Wait::FirstKey(Some(_)) => "(first)",
+                    Wait::NextKey(Some(_)) => "(next)",
                     _ => "(5s)",
                 });
                 Heard::Silence
@@ -79,7 +82,8 @@ impl Host for Caller {
             Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             None => "-".to_owned(),
         };
-        let account = text(settlement.account);
+        let account = settlement.grant.and_then(|grant| grant.account.as_deref());
+        let account = text(account);
         let code = text(settlement.account_code);
         let status = settlement.status.word();
         self.note(&format!(
@@ -98,18 +102,28 @@ impl Host for Caller {
     }
 }
 
-/// `1234` is right, `5555` can't be looked up, and `7` belongs to `bob`. While
-/// `6666` is looked up the caller goes.
+/// `1234` is right, `5555` can't be looked up, `7` belongs to `bob`, `8` has a
+/// context and `2222` has expired. While `6666` is looked up the caller goes.
+/// Account `100` has PIN `1`.
 struct List;
 
 impl<H> PinSource<H> for List {
-    fn judge(&mut self, _: &mut H, pin: &Pin) -> Option<Verdict> {
-        Some(match pin.as_bytes() {
+    fn judge(&mut self, _: &mut H, entry: Entry<'_>) -> Option<Verdict> {
+        if let Some(account) = entry.account {
+            return Some(match (account.as_bytes(), entry.pin.as_bytes()) {
+                (b"100", b"1") => Verdict::Right(Grant::of(Some(b"100".to_vec()))),
+                _ => Verdict::Wrong,
+            });
+        }
+        Some(match entry.pin.as_bytes() {
             b"6666" => return None,
-            b"1234" => Verdict::Right { account: None },
-            b"7" => Verdict::Right {
-                account: Some(b"bob".to_vec()),
-            },
+            b"1234" => Verdict::Right(Grant::default()),
+            b"2222" => Verdict::Expired,
+            b"8" => Verdict::Right(Grant {
+                context: Some("theirs".to_owned()),
+                ..Grant::default()
+            }),
+            b"7" => Verdict::Right(Grant::of(Some(b"bob".to_vec()))),
             b"5555" => Verdict::Unavailable,
             _ => Verdict::Wrong,
         })
@@ -127,21 +141,180 @@ fn caller(script: &str) -> Caller {
 }
 
 fn talk(arguments: &str, caller: &mut Caller) -> Next {
-    run(Request::parse(arguments.as_bytes()).plan, caller, &mut List)
+    run(
+        Request::parse(arguments.as_bytes()).plan(),
+        caller,
+        &mut List,
+    )
 }
 
 #[track_caller]
 fn check(arguments: &str, script: &str, want: &str) {
+    check_plan(Request::parse(arguments.as_bytes()).plan(), script, want);
+}
+
+#[track_caller]
+fn check_plan(plan: Plan, script: &str, want: &str) {
     let mut caller = caller(script);
-    let next = talk(arguments, &mut caller);
-    caller.note(match next {
-        Next::Continue => "on",
-        Next::HangUp => "down",
-    });
-    assert_eq!(
-        caller.heard_of, want,
-        "Authenticate({arguments}) {script:?}"
+    match run(plan, &mut caller, &mut List) {
+        Next::Continue => caller.note("on"),
+        Next::HangUp => caller.note("down"),
+        Next::Goto(place) => caller.note(&format!("to {}", place.context)),
+    }
+    assert_eq!(caller.heard_of, want, "{script:?}");
+}
+
+/// The plan of a PIN set with these options, and `account` asked for or not.
+fn plan_of(options: &str, account: bool) -> Plan {
+    let mut set = PinSet::default();
+    for option in options.split(';').filter(|option| !option.is_empty()) {
+        let (name, value) = option.split_once('=').expect("an option");
+        let set = set.set(name.as_bytes(), value.as_bytes());
+        assert_eq!(set, Ok(()), "{option}");
+    }
+    Plan {
+        account: account.then(|| set.account_prompt.clone()),
+        ..Request::parse(b"pinset:x").plan_of(&set, None)
+    }
+}
+
+#[test]
+fn what_a_pin_set_says_is_done() {
+    check_plan(
+        plan_of(
+            "prompt=p;incorrect_prompt=i;retry_prompt=r;failure_prompt=f;attempts=2",
+            false,
+        ),
+        "1#  2# ",
+        "answer p i (gap) r FAILURE/2/-/- f down",
     );
+    check_plan(
+        plan_of("first_digit_timeout=3;digit_timeout=1;attempts=2", false),
+        "  1   ",
+        "answer agent-pass (first) auth-incorrect (next) FAILURE/2/-/- vm-goodbye down",
+    );
+    check_plan(
+        plan_of("account_code=pin;success_prompt=s", false),
+        "1234# ",
+        "answer agent-pass s SUCCESS/1/-/1234 on",
+    );
+    check_plan(
+        plan_of("account_code=yes", false),
+        "1234# ",
+        "answer agent-pass auth-thankyou SUCCESS/1/-/- on",
+    );
+}
+
+#[test]
+fn the_clear_key_starts_the_entry_over() {
+    let plan = || plan_of("clear_key=*;attempts=1", false);
+    check_plan(
+        plan(),
+        "99*1234# ",
+        "answer agent-pass auth-thankyou SUCCESS/1/-/- on",
+    );
+    // What was cleared is waited for as if it had not begun.
+    check_plan(
+        plan(),
+        "99*  ",
+        "answer agent-pass (10s) FAILURE/1/-/- vm-goodbye down",
+    );
+    // Without it, it is a key like others.
+    check_plan(
+        plan_of("attempts=1", false),
+        "99*1234# ",
+        "answer agent-pass FAILURE/1/-/- vm-goodbye down",
+    );
+    check_plan(
+        plan(),
+        &"1*".repeat(200),
+        "answer agent-pass FAILURE/1/-/- vm-goodbye down",
+    );
+}
+
+#[test]
+fn an_account_is_asked_for_first() {
+    let plan = |attempts: u32| plan_of(&format!("clear_key=*;attempts={attempts}"), true);
+    check_plan(
+        plan(3),
+        " 100# 1# ",
+        "answer agent-user agent-pass auth-thankyou SUCCESS/1/100/- on",
+    );
+    // The account stays, and with the clear key it is asked for again.
+    check_plan(
+        plan(3),
+        "100#9#1# ",
+        "answer agent-user agent-pass auth-incorrect auth-thankyou SUCCESS/2/100/- on",
+    );
+    check_plan(
+        plan(3),
+        "10#9#*100#1# ",
+        "answer agent-user agent-pass auth-incorrect agent-user auth-incorrect \
+         auth-thankyou SUCCESS/2/100/- on",
+    );
+    // As often as there are attempts; then it clears nothing.
+    check_plan(
+        plan(1),
+        "10#*1# ",
+        "answer agent-user agent-pass FAILURE/1/-/- vm-goodbye down",
+    );
+    // No account: an attempt.
+    check_plan(
+        plan(3),
+        "#100#1# ",
+        "answer agent-user agent-user agent-pass auth-thankyou SUCCESS/2/100/- on",
+    );
+    check_plan(
+        plan(2),
+        "     ",
+        "answer agent-user (10s) agent-user (10s) TIMEOUT/2/-/- vm-goodbye down",
+    );
+}
+
+#[test]
+fn the_last_entry_says_whether_it_has_expired() {
+    check(
+        "1234",
+        "9#9#2222# ",
+        "answer agent-pass auth-incorrect auth-incorrect EXPIRED/3/-/- vm-goodbye down",
+    );
+    check(
+        "1234",
+        "2222#2222#9# ",
+        "answer agent-pass auth-incorrect auth-incorrect FAILURE/3/-/- vm-goodbye down",
+    );
+}
+
+#[test]
+fn a_call_goes_where_its_pin_set_says() {
+    let options = "on_success=goto:in,1,1;on_failure=goto:out,1,1;attempts=1";
+    check_plan(
+        plan_of(options, false),
+        "1234# ",
+        "answer agent-pass auth-thankyou SUCCESS/1/-/- to in",
+    );
+    check_plan(
+        plan_of(options, false),
+        "8# ",
+        "answer agent-pass auth-thankyou SUCCESS/1/-/- to theirs",
+    );
+    check_plan(
+        plan_of(options, false),
+        "9# ",
+        "answer agent-pass FAILURE/1/-/- vm-goodbye to out",
+    );
+    check_plan(
+        plan_of("on_failure=continue;attempts=1", false),
+        "9#",
+        "answer agent-pass FAILURE/1/-/- on",
+    );
+    // What the dialplan says comes first.
+    let mut plan = plan_of(options, false);
+    plan.jump = true;
+    check_plan(plan, "9#", "answer agent-pass FAILURE/1/-/- jump? on");
+    let mut plan = plan_of(options, false);
+    plan.refused = Some(Status::Failure);
+    check_plan(plan, " ", "answer FAILURE/0/-/- vm-goodbye to out");
 }
 
 #[test]
@@ -383,11 +556,19 @@ proptest! {
         options in "[ajcnq]{0,5}",
         max_digits in 0_u32..6,
         prompts in "[pqr&]{0,6}",
+        account in any::<bool>(),
+        clear in any::<bool>(),
         answers in answers(),
     ) {
         let data = format!("1234,{options},{max_digits},{prompts}");
-        let plan = Request::parse(data.as_bytes()).plan;
-        let (limit, carry_on) = (plan.max_digits, plan.carry_on);
+        let request = Request::parse(data.as_bytes());
+        let plan = Plan {
+            account: account.then(|| vec![b"agent-user".to_vec()]),
+            clear_key: clear.then_some(b'*'),
+            ..request.plan()
+        };
+        let limit = plan.max_digits;
+        let carry_on = plan.on_failure == Route::Continue;
         let mut conversation = Conversation::new(plan);
         let mut event = Event::Begin;
         let mut answers = answers.into_iter();
@@ -419,15 +600,19 @@ proptest! {
                     7..=9 => Heard::Key(b'#'),
                     _ => Heard::Key(b"1234567890*A"[usize::from(which)]),
                 }),
-                Step::Judge(pin) => {
+                Step::Judge(Entry { account: by, pin }) => {
                     judged += 1;
+                    prop_assert_eq!(by.is_some(), account);
+                    prop_assert!(by.is_none_or(|account| !account.is_empty()));
                     prop_assert!(pin.len() <= limit.min(MAX_DIGITS));
                     prop_assert!(!pin.as_bytes().contains(&b'#'));
+                    prop_assert!(!clear || !pin.as_bytes().contains(&b'*'));
                     prop_assert!(judged <= 3 && !right);
                     right = !pin.is_empty() && what > 15;
                     Event::Judged(match what {
-                        _ if right => Verdict::Right { account: None },
-                        0..=5 => Verdict::Unavailable,
+                        _ if right => Verdict::Right(Grant::default()),
+                        0..=3 => Verdict::Unavailable,
+                        4 | 5 => Verdict::Expired,
                         _ => Verdict::Wrong,
                     })
                 }
@@ -435,7 +620,8 @@ proptest! {
                     prop_assert!(settled.is_none(), "settled twice");
                     prop_assert_eq!(settlement.status == Status::Success, right);
                     prop_assert!(settlement.account_code.is_none() || right);
-                    prop_assert_eq!(settlement.attempts, judged);
+                    prop_assert!((judged..=3).contains(&settlement.attempts));
+                    prop_assert!(account || settlement.attempts == judged);
                     settled = Some(settlement.status);
                     Event::Settled
                 }

@@ -14,18 +14,22 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use super::blocks::{Blocks, BLOCK};
-use super::file::{is_world_writable, Stamp};
+use super::file::Stamp;
 use super::index::{memory, Building, Index, Refused};
+use super::kind::Kind;
 use super::line::Format;
 use super::pass::{pass, Passed};
 use super::report::{broken_lines, Report};
 use crate::pin::Pin;
-use crate::source::Verdict;
+use crate::rows::Rows;
+use crate::source::{Grant, Verdict};
 
 mod rebuild;
+mod rows;
 
 use rebuild::Stage;
 pub use rebuild::{Progress, Rebuild};
+pub use rows::{RowAnswer, RowList, RowProgress, RowReading, Rules};
 
 /// A list up to this size is read anew in less time than it is worth to think
 /// about: a millisecond.
@@ -65,9 +69,18 @@ pub struct Cache {
 }
 
 struct Kept {
-    lists: BTreeMap<List, Entry>,
+    lists: BTreeMap<Key, Entry>,
+    /// What lists are that are not said to be anything.
+    kinds: BTreeMap<PathBuf, (Seen, Kind)>,
     /// Counts the questions, to tell which list was asked longest ago.
     time: u64,
+}
+
+/// A list, read as what.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Pins(List),
+    Rows(RowList),
 }
 
 struct Entry {
@@ -84,6 +97,9 @@ enum State {
     Rebuilding(Weak<()>),
     /// It does not fit into so many bytes.
     TooLarge(u64),
+    Rows(Arc<Rows>, Arc<Rules>),
+    /// Nothing of it counts, and why.
+    Broken(Report),
 }
 
 enum Known {
@@ -97,6 +113,7 @@ impl Cache {
         Self {
             kept: Mutex::new(Kept {
                 lists: BTreeMap::new(),
+                kinds: BTreeMap::new(),
                 time: 0,
             }),
         }
@@ -104,8 +121,14 @@ impl Cache {
 
     /// Lets go of all lists, and of their memory.
     pub fn clear(&self) {
-        let lists = std::mem::take(&mut self.kept().lists);
-        drop(lists);
+        let (lists, kinds) = {
+            let mut kept = self.kept();
+            (
+                std::mem::take(&mut kept.lists),
+                std::mem::take(&mut kept.kinds),
+            )
+        };
+        drop((lists, kinds));
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -154,11 +177,9 @@ impl Cache {
             let mut kept = self.kept();
             kept.time += 1;
             let time = kept.time;
-            let entry = kept.lists.get_mut(list)?;
-            let seen = entry.seen;
-            let current = seen.stamp == stamp && seen.still == stamp.is_still(now);
+            let entry = kept.lists.get_mut(&Key::Pins(list.clone()))?;
             match &entry.state {
-                State::Index(index) if current && seen.telling => {
+                State::Index(index) if entry.seen.is_sure(stamp, now) => {
                     entry.asked = time;
                     Arc::clone(index)
                 }
@@ -176,7 +197,7 @@ impl Cache {
 
     /// What is known of a list, if it is still what is on the disk, and
     /// whether that can be told for sure. If it is not, it is taken out.
-    fn known(&self, list: &List, stamp: Stamp, still: bool) -> Known {
+    fn known(&self, list: &Key, stamp: Stamp, still: bool) -> Known {
         let mut kept = self.kept();
         kept.time += 1;
         let time = kept.time;
@@ -192,7 +213,7 @@ impl Cache {
     }
 
     /// Keeps what is known of a list; those asked longest ago make room.
-    fn keep(&self, list: &List, mut entry: Entry, limit: u64) {
+    fn keep(&self, list: &Key, mut entry: Entry, limit: u64) {
         let mut let_go = Vec::new();
         let mut kept = self.kept();
         entry.asked = kept.time;
@@ -210,13 +231,14 @@ impl Cache {
 
     /// Whether an index is still wanted: `token` is the one that was promised.
     fn wants(&self, list: &List, token: &Arc<()>) -> bool {
-        match self.kept().lists.get(list).map(|entry| &entry.state) {
+        let list = Key::Pins(list.clone());
+        match self.kept().lists.get(&list).map(|entry| &entry.state) {
             Some(State::Rebuilding(promised)) => Weak::as_ptr(promised) == Arc::as_ptr(token),
             _ => false,
         }
     }
 
-    fn forget(&self, list: &List) {
+    fn forget(&self, list: &Key) {
         let forgotten = self.kept().lists.remove(list);
         drop(forgotten);
     }
@@ -242,8 +264,7 @@ struct Judging<'a> {
 
 impl Judging<'_> {
     fn judge(&mut self, mut file: File) -> io::Result<Verdict> {
-        let about = file.metadata()?;
-        if is_world_writable(&about) {
+        if Stamp::of(&file.metadata()?).is_world_writable() {
             let path = self.list.path.clone();
             self.reports.push(Report::WorldWritable(path));
         }
@@ -252,7 +273,7 @@ impl Judging<'_> {
         }
         for _ in 0..PASSES {
             let seen = self.look(&file)?;
-            let known = match self.cache.known(self.list, seen.stamp, seen.still) {
+            let known = match self.cache.known(&self.key(), seen.stamp, seen.still) {
                 Known::Current(state, sure) => Some((state, sure)),
                 Known::Outdated(entry) => {
                     self.outdated = entry.or(self.outdated.take());
@@ -280,6 +301,10 @@ impl Judging<'_> {
         Ok(Verdict::Unavailable)
     }
 
+    fn key(&self) -> Key {
+        Key::Pins(self.list.clone())
+    }
+
     fn ask(&mut self, index: &Index) -> Verdict {
         let (verdict, report) = ask(self.list, index, self.pin);
         self.reports.extend(report);
@@ -287,12 +312,7 @@ impl Judging<'_> {
     }
 
     fn look(&self, file: &File) -> io::Result<Seen> {
-        let stamp = Stamp::of(&file.metadata()?);
-        Ok(Seen {
-            stamp,
-            still: stamp.is_still(self.now),
-            telling: stamp.is_telling(self.now),
-        })
+        Seen::of(file, self.now)
     }
 
     /// Makes an index of a small list at once. `None`: it was written to
@@ -333,7 +353,7 @@ impl Judging<'_> {
             }
             _ => self.too_large(),
         };
-        self.cache.keep(self.list, seen.entry(state), self.limit);
+        self.cache.keep(&self.key(), seen.entry(state), self.limit);
         Ok(Some(verdict))
     }
 
@@ -347,14 +367,14 @@ impl Judging<'_> {
         let needed = memory(format, passed.lines, passed.bytes);
         if needed > self.limit {
             let entry = seen.entry(State::TooLarge(self.limit));
-            self.cache.keep(self.list, entry, self.limit);
+            self.cache.keep(&self.key(), entry, self.limit);
             return Ok(Some(self.too_large()));
         }
         let verdict = match &passed.found {
             None => Verdict::Wrong,
-            Some(found) if found.is_there(file)? => Verdict::Right {
-                account: found.account.clone(),
-            },
+            Some(found) if found.is_there(file)? => {
+                Verdict::Right(Grant::of(found.account.clone()))
+            }
             Some(_) => return Ok(None),
         };
         if may && seen.telling && Stamp::of(&file.metadata()?) == seen.stamp {
@@ -369,7 +389,7 @@ impl Judging<'_> {
             memory,
             ..seen.entry(State::Rebuilding(Arc::downgrade(&token)))
         };
-        self.cache.keep(self.list, entry, self.limit);
+        self.cache.keep(&self.key(), entry, self.limit);
         Rebuild {
             list: self.list.clone(),
             seen,
@@ -407,9 +427,24 @@ struct Seen {
 }
 
 impl Seen {
+    fn of(file: &File, now: SystemTime) -> io::Result<Self> {
+        let stamp = Stamp::of(&file.metadata()?);
+        Ok(Self {
+            stamp,
+            still: stamp.is_still(now),
+            telling: stamp.is_telling(now),
+        })
+    }
+
+    /// Whether what was read then is for sure what is there now.
+    fn is_sure(&self, stamp: Stamp, now: SystemTime) -> bool {
+        self.stamp == stamp && self.still == stamp.is_still(now) && self.telling
+    }
+
     fn entry(self, state: State) -> Entry {
         let memory = match &state {
             State::Index(index) => index.memory(),
+            State::Rows(rows, _) => rows.memory(),
             _ => 0,
         };
         Entry {

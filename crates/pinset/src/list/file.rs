@@ -30,11 +30,6 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether everybody may write to a list, and so let themselves in.
-pub fn is_world_writable(about: &Metadata) -> bool {
-    about.mode() & OTHERS_WRITE != 0
-}
-
 /// What a file is known by: it changes with every change of the file, save one
 /// that comes so soon after another that both have the same time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +44,8 @@ pub struct Stamp {
     pub modified: (i64, i64),
     /// `ctime`, likewise.
     pub changed: (i64, i64),
+    /// `st_mode`.
+    pub mode: u32,
 }
 
 impl Stamp {
@@ -60,7 +57,13 @@ impl Stamp {
             size: about.size(),
             modified: (about.mtime(), about.mtime_nsec()),
             changed: (about.ctime(), about.ctime_nsec()),
+            mode: about.mode(),
         }
+    }
+
+    /// Whether everybody may write to the file, and so let themselves in.
+    pub fn is_world_writable(&self) -> bool {
+        self.mode & OTHERS_WRITE != 0
     }
 
     /// Whether a change after `now` would show in the stamp: the last one is

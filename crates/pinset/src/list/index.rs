@@ -14,7 +14,7 @@ use super::lines::{first_line, trimmed};
 use super::table::{self, Full, Heap, Sorting, Table};
 use super::{md5, plain};
 use crate::pin::Pin;
-use crate::source::Verdict;
+use crate::source::{Grant, Verdict};
 
 /// So many broken lines are named: a file that is no list at all must not fill
 /// the log.
@@ -238,8 +238,8 @@ impl Index {
             }
             Entries::Md5 { .. } => self.owner(md5::digest(pin)).map(Some),
         };
-        account.map_or(Verdict::Wrong, |account| Verdict::Right {
-            account: account.map(<[u8]>::to_vec),
+        account.map_or(Verdict::Wrong, |account| {
+            Verdict::Right(Grant::of(account.map(<[u8]>::to_vec)))
         })
     }
 
@@ -380,12 +380,14 @@ mod tests {
         index.judge(&keyed(pin))
     }
 
-    const RIGHT: Verdict = Verdict::Right { account: None };
+    const RIGHT: Verdict = Verdict::Right(Grant {
+        account: None,
+        level: None,
+        context: None,
+    });
 
     fn of(account: &[u8]) -> Verdict {
-        Verdict::Right {
-            account: Some(account.to_vec()),
-        }
+        Verdict::Right(Grant::of(Some(account.to_vec())))
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::line::{Fault, Format, Gives};
 use super::lines;
 
 /// What a list is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// An entry a line.
     Lines(Format),

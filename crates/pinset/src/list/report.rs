@@ -22,6 +22,10 @@ pub enum Report {
     BrokenLine(PathBuf, u64),
     /// There are more of them than are named.
     MoreBrokenLines(PathBuf),
+    /// The list admits nobody: this is wrong with it.
+    Broken(PathBuf, String),
+    /// This is wrong with a row; it is skipped.
+    BrokenRow(PathBuf, String),
 }
 
 impl fmt::Display for Report {
@@ -58,6 +62,12 @@ impl fmt::Display for Report {
             Self::BrokenLine(path, line) => write!(
                 f,
                 "'{}' line {line} gives nobody a PIN and is skipped",
+                path.display()
+            ),
+            Self::Broken(path, why) => write!(f, "'{}' admits nobody: {why}", path.display()),
+            Self::BrokenRow(path, why) => write!(
+                f,
+                "'{}' {why}: the row is skipped",
                 path.display()
             ),
             Self::MoreBrokenLines(path) => write!(

@@ -29,10 +29,26 @@ pub enum Conflict {
     LevelWithoutLevels,
 }
 
+impl Conflict {
+    /// The option that is at fault. It may be set in the PIN set, in
+    /// `[general]`, or nowhere.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::NoSource => "source",
+            Self::Digits => "min_digits",
+            Self::FormatOfDatabase => "format",
+            Self::ValueOfFile => "astdb_value",
+            Self::CallerWithoutNumbers | Self::AccountWithoutAccounts => "identify",
+            Self::AccountCodeWithoutAccounts | Self::PinBesideAccounts => "account_code",
+            Self::LevelWithoutLevels => "required_level",
+        }
+    }
+}
+
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoSource => "source is missing",
+            Self::NoSource => "it is missing",
             Self::Digits => "min_digits is above max_digits",
             Self::FormatOfDatabase => "format is for files, and source is astdb: leave it auto",
             Self::ValueOfFile => "astdb_value is for astdb, and source is a file: leave it ignore",

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::number;
+
 /// What is wrong with an option. The text repeats neither the option nor its
 /// value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,12 +21,8 @@ pub enum Fault {
     NotAWait,
     /// The value is no path that starts with `/`.
     NotAPath,
-    /// The value is no country code.
-    NotACountryCode,
-    /// The value is no prefix of a telephone number.
-    NotAPrefix,
-    /// The value is no length of telephone numbers, or no range of them.
-    NotALength,
+    /// What is wrong with an option about numbers.
+    Number(number::Fault),
     /// The value is neither `file:` nor `astdb:`.
     NotASource,
     /// The source is planned, but not there yet.
@@ -60,6 +58,7 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Number(fault) => return fault.fmt(f),
             Self::NotOneOf(words) => return write!(f, "it must be {words}"),
             Self::NotFromTo(least, most) => {
                 return write!(f, "it must be a whole number from {least} to {most}")
@@ -78,13 +77,6 @@ impl fmt::Display for Fault {
                  or nothing"
             }
             Self::NotAPath => "it must be the path of a file and start with '/'",
-            Self::NotACountryCode => {
-                "it must be a country code without '+' or zeros in front, one to three digits"
-            }
-            Self::NotAPrefix => "it must be up to five digits, or nothing",
-            Self::NotALength => {
-                "it must be a number of digits from 1 to 15, or a range such as 9-11"
-            }
             Self::NotASource => {
                 "it must be file: and a path that starts with '/', or astdb: and a family \
                  without '/' at its ends"

@@ -1,6 +1,5 @@
 //! What values say, whatever the option is.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -107,27 +106,6 @@ pub fn path(value: &[u8]) -> Result<PathBuf, Fault> {
     }
 }
 
-/// Digits, at most so many.
-pub fn digits(value: &[u8], most: usize) -> Option<String> {
-    let right = value.len() <= most && value.iter().all(u8::is_ascii_digit);
-    right.then(|| String::from_utf8_lossy(value).into_owned())
-}
-
-/// The longest telephone number, without prefixes (E.164).
-const LONGEST_NUMBER: usize = 15;
-
-/// `10`, `9-11`: how many digits a number has.
-pub fn length(value: &[u8]) -> Result<RangeInclusive<usize>, Fault> {
-    let (least, most) = match memchr::memchr(b'-', value) {
-        Some(at) => (&value[..at], &value[at + 1..]),
-        None => (value, value),
-    };
-    let ends = number(least.trim_ascii_end(), false).zip(number(most.trim_ascii_start(), false));
-    ends.filter(|(least, most)| (1..=*most).contains(least) && *most <= LONGEST_NUMBER)
-        .map(|(least, most)| least..=most)
-        .ok_or(Fault::NotALength)
-}
-
 /// An `&`-list; an empty one is silence.
 pub fn sounds(value: &[u8]) -> Result<Vec<Sound>, Fault> {
     let sounds = prompt::split(value);
@@ -183,16 +161,6 @@ mod tests {
         }
         for value in ["", "ja", "yes no", " ", "2"] {
             assert_eq!(yes_or_no(value.as_bytes()), None, "{value}");
-        }
-    }
-
-    #[test]
-    fn lengths() {
-        for (value, range) in [("10", 10..=10), ("9-11", 9..=11), ("1 - 15", 1..=15)] {
-            assert_eq!(length(value.as_bytes()), Ok(range), "{value}");
-        }
-        for value in ["", "0", "16", "11-9", "9-", "-9", "9-11-12", "0-5", "ten"] {
-            assert_eq!(length(value.as_bytes()), Err(Fault::NotALength), "{value}");
         }
     }
 

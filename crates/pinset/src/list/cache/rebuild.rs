@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Seek;
 use std::sync::Arc;
 
-use super::{Cache, List, Seen, State};
+use super::{Cache, Key, List, Seen, State};
 use crate::list::blocks::Blocks;
 use crate::list::file::Stamp;
 use crate::list::index::{Building, Refused};
@@ -58,7 +58,7 @@ impl Rebuild {
                     // No memory, or no file: until there is, each entry is
                     // looked for in the file.
                     None => {
-                        cache.forget(&self.list);
+                        cache.forget(&Key::Pins(self.list.clone()));
                         return Progress::Over(Vec::new());
                     }
                 }
@@ -73,7 +73,7 @@ impl Rebuild {
                 let index = building.finish();
                 let reports = broken_lines(&self.list.path, &index);
                 let entry = self.seen.entry(State::Index(Arc::new(index)));
-                cache.keep(&self.list, entry, self.limit);
+                cache.keep(&Key::Pins(self.list.clone()), entry, self.limit);
                 Progress::Over(reports)
             }
             Stage::Ended => Progress::Over(Vec::new()),
@@ -110,12 +110,12 @@ impl Rebuild {
             }
             Some(Refused::TooLarge) => {
                 let entry = self.seen.entry(State::TooLarge(self.limit));
-                cache.keep(&self.list, entry, self.limit);
+                cache.keep(&Key::Pins(self.list.clone()), entry, self.limit);
                 Progress::Over(Vec::new())
             }
             // The next entry looks again.
             Some(Refused::Grown) => {
-                cache.forget(&self.list);
+                cache.forget(&Key::Pins(self.list.clone()));
                 Progress::Over(Vec::new())
             }
         }

@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const NO_LIMIT: u64 = u64::MAX;
-const RIGHT: Verdict = Verdict::Right { account: None };
+const RIGHT: Verdict = Verdict::Right(Grant {
+    account: None,
+    level: None,
+    context: None,
+});
 
 fn keyed(pin: &str) -> Pin {
     let mut keyed = Pin::new();
@@ -70,7 +74,14 @@ impl Lab {
     }
 
     fn index(&self) -> Option<Arc<Index>> {
-        match self.cache.kept().lists.get(&self.list)?.state.clone() {
+        match self
+            .cache
+            .kept()
+            .lists
+            .get(&Key::Pins(self.list.clone()))?
+            .state
+            .clone()
+        {
             State::Index(index) => Some(index),
             _ => None,
         }
@@ -215,7 +226,7 @@ fn a_change_within_the_same_tick_is_seen() {
         // content.
         lab.write(&old.replace('1', "2"));
         let stamp = Stamp::of(&fs::metadata(lab.path()).expect("its times"));
-        if let Some(entry) = lab.cache.kept().lists.get_mut(&lab.list) {
+        if let Some(entry) = lab.cache.kept().lists.get_mut(&Key::Pins(lab.list.clone())) {
             entry.seen.stamp = stamp;
         }
         assert_eq!(lab.judge_at("111111", now).verdict, Verdict::Wrong);
@@ -316,7 +327,10 @@ fn the_list_asked_longest_ago_makes_room() {
         .kept()
         .lists
         .keys()
-        .map(|list| list.path.clone())
+        .map(|list| match list {
+            Key::Pins(list) => list.path.clone(),
+            Key::Rows(list) => list.path.clone(),
+        })
         .collect();
     let names = ["a", "c", "d", "e"].map(|name| lab.folder.path().join(name));
     assert_eq!(kept, names);

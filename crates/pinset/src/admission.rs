@@ -1,0 +1,69 @@
+//! Whether a right PIN admits: its level, its dates, its uses.
+
+use zeroize::Zeroizing;
+
+use crate::list::{md5, Format};
+use crate::moment::Moment;
+use crate::pin::{Pin, MAX_DIGITS};
+use crate::rows::{digest, Candidate};
+use crate::source::{Grant, Verdict};
+
+/// What a PIN set asks of a row, beside the PIN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// The least level that admits.
+    pub required_level: u8,
+    /// Whether the PIN set admits at this time of day.
+    pub open: bool,
+    /// The time of the call.
+    pub now: Moment,
+}
+
+/// The verdict on an entry that is the PIN of `rows`, which are in the order of
+/// their list: the first that admits does. `take` takes one of the uses of a
+/// row: false, if it has had them all.
+///
+/// # Errors
+///
+/// Those of `take`: nobody may get in.
+pub fn admit<E>(
+    rows: impl IntoIterator<Item = Candidate>,
+    terms: Terms,
+    mut take: impl FnMut(&Candidate) -> Result<bool, E>,
+) -> Result<Verdict, E> {
+    let mut verdict = Verdict::Wrong;
+    for row in rows {
+        if row.level < terms.required_level {
+            continue;
+        }
+        let begun = row.from.is_none_or(|from| from <= terms.now);
+        let over = row.until.is_some_and(|until| until <= terms.now);
+        if !terms.open || !begun || over || !take(&row)? {
+            verdict = Verdict::Expired;
+            continue;
+        }
+        return Ok(Verdict::Right(Grant {
+            account: Some(row.account).filter(|account| !account.is_empty()),
+            level: Some(row.level),
+            context: row.context,
+        }));
+    }
+    Ok(verdict)
+}
+
+/// What the uses of an entry of a plain or an md5 list are counted under, as
+/// [`rows::digest`](crate::rows::digest) does it for rows.
+pub fn digest_of_entry(format: Format, account: &[u8], pin: &Pin) -> Zeroizing<[u8; 16]> {
+    let mut secret = Zeroizing::new(Vec::with_capacity(MAX_DIGITS + 8));
+    match format {
+        Format::Plain => {
+            secret.extend(b"plain:");
+            secret.extend(pin.as_bytes());
+        }
+        Format::Md5 => {
+            secret.extend(b"md5:");
+            secret.extend(md5::to_hex(&md5::digest(pin)));
+        }
+    }
+    digest(account, &secret)
+}

@@ -1,0 +1,132 @@
+//! The dialplan function `AUTHENTICATE_VERIFY()`: its registration, and the
+//! calls that read it.
+
+use std::ffi::{c_char, c_int, CStr};
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use pinset::{Grant, Status};
+use zeroize::Zeroizing;
+
+use super::boundary::guard;
+use super::channel::{Autoservice, Channel, TooLong};
+use super::dialplan::Inside;
+use super::host::{announce, ATTEMPTS, CLEARED, STATUS};
+use crate::ffi;
+use crate::patience::Patient;
+
+/// What the function says for a call and the text between its parentheses.
+pub type Function = fn(&mut Bystander<'_>, &[u8]) -> Status;
+
+static RUN: OnceLock<Function> = OnceLock::new();
+
+/// Registers the function; false if Asterisk has said in its log why not.
+pub fn register(run: Function) -> bool {
+    RUN.get_or_init(|| run);
+    // SAFETY: the shim registers a static of its own.
+    unsafe { ffi::authrs_function_register() == 0 }
+}
+
+/// Takes back [`register`]. Who has found it before may still come.
+pub fn withdraw() {
+    // SAFETY: the shim unregisters a static of its own, registered or not.
+    unsafe { ffi::authrs_function_unregister() };
+}
+
+/// A call that reads the function: whoever has keyed the PIN is not asked
+/// anything.
+pub struct Bystander<'call> {
+    channel: Channel<'call>,
+    /// While we wait, Asterisk serves the channel: the thread may be another
+    /// one's than the channel's.
+    service: Option<Autoservice<'call>>,
+}
+
+impl<'call> Bystander<'call> {
+    /// Takes a call in, and fails closed: the status is `ERROR`, nothing is
+    /// left of an earlier verdict.
+    fn new(mut channel: Channel<'call>) -> Self {
+        channel.fail_closed(STATUS, c"ERROR", &CLEARED, false);
+        Self {
+            channel,
+            service: None,
+        }
+    }
+
+    /// The number that calls, if there is one.
+    pub fn caller_number(&self) -> Option<Vec<u8>> {
+        self.channel.caller_number()
+    }
+
+    /// Takes a variable away: its value, or `None` if there is no such variable.
+    ///
+    /// # Errors
+    ///
+    /// It is longer than any PIN.
+    pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
+        self.channel.take_variable(name)
+    }
+
+    fn settle(&mut self, status: Status) {
+        self.service = None;
+        self.channel.set_variable(ATTEMPTS, b"1");
+        self.channel.set_variable(STATUS, status.word().as_bytes());
+    }
+
+    /// Sets the variables that say whose PIN it was.
+    pub fn announce(&mut self, grant: &Grant) {
+        self.service = None;
+        announce(&mut self.channel, grant);
+    }
+}
+
+impl Patient for Bystander<'_> {
+    fn listen(&mut self, milliseconds: i32) -> bool {
+        if self.service.is_none() {
+            self.service = Some(self.channel.autoservice());
+        }
+        let time = u64::try_from(milliseconds).unwrap_or_default();
+        std::thread::sleep(Duration::from_millis(time));
+        !self.channel.is_gone()
+    }
+}
+
+/// The function is read: 0, and the word in `buffer`.
+#[no_mangle]
+unsafe extern "C" fn authrs_verify(
+    channel: *mut ffi::ast_channel,
+    _name: *const c_char,
+    data: *mut c_char,
+    buffer: *mut c_char,
+    size: usize,
+) -> c_int {
+    let _inside = Inside::enter();
+    guard(-1, || {
+        let (Some(raw), Some(run)) = (NonNull::new(channel), RUN.get()) else {
+            return -1;
+        };
+        let data = if data.is_null() {
+            b""
+        } else {
+            // SAFETY: the dialplan's text, NUL-terminated, which Asterisk
+            // keeps until the function returns.
+            unsafe { CStr::from_ptr(data) }.to_bytes()
+        };
+        // SAFETY: Asterisk lends us the channel until we return. We read no
+        // frames from it: who may, is for Asterisk's autoservice to know.
+        let mut call = Bystander::new(unsafe { Channel::borrow(raw) });
+        let status = run(&mut call, data);
+        call.settle(status);
+        let word = status.word().as_bytes();
+        if word.len() >= size || buffer.is_null() {
+            return -1;
+        }
+        // SAFETY: Asterisk's buffer, of that size: the word and its end fit.
+        unsafe {
+            std::ptr::copy_nonoverlapping(word.as_ptr().cast(), buffer, word.len());
+            buffer.add(word.len()).write(0);
+        }
+        0
+    })
+}

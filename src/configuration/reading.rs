@@ -1,0 +1,223 @@
+//! What a configuration file says, line by line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use pinset::list::Rules;
+use pinset::moment::Zone;
+use pinset::settings::{AccountCode, Fault, Source};
+use pinset::{Pepper, PinSet, Settings};
+
+use super::InForce;
+use crate::asterisk::config::{Config, Section};
+use crate::asterisk::log::log;
+use crate::lists::{self, About, Wanted};
+use crate::pepper;
+
+const GENERAL: &str = "general";
+
+/// Wrong values of these concern no PIN set.
+const OF_LISTS: [&str; 2] = ["max_list_memory", "source_timeout"];
+
+/// A file being read.
+#[derive(Default)]
+pub struct Reading {
+    settings: Settings,
+    /// Where options of `[general]` stand.
+    places: Places,
+    /// There is nothing wrong.
+    whole: bool,
+    /// Nothing is wrong that any PIN set might depend on.
+    sound: bool,
+}
+
+/// Where options stand, by their names in small letters.
+type Places = BTreeMap<String, String>;
+
+/// A PIN set that has been read.
+struct Read {
+    /// Its section's name, as it stands there.
+    name: String,
+    set: Option<Arc<PinSet>>,
+    places: Places,
+    /// Where the section stands.
+    place: String,
+}
+
+impl Reading {
+    /// What the file says, and whether it was right in all; what is wrong is
+    /// logged.
+    pub fn of(config: &Config) -> (InForce, bool) {
+        let mut reading = Self {
+            whole: true,
+            sound: true,
+            ..Self::default()
+        };
+        // Asterisk finds sections whatever their case.
+        let is_general = |section: &Section<'_>| section.name.eq_ignore_ascii_case(GENERAL);
+        for section in config.sections().filter(is_general) {
+            reading.general(&section);
+        }
+        let pepper = reading.pepper();
+        reading.numbering();
+
+        let mut sets: BTreeMap<String, Read> = BTreeMap::new();
+        for section in config.sections().filter(|section| !is_general(section)) {
+            let mut read = reading.pin_set(&section);
+            let name = section.name.to_ascii_lowercase();
+            if sets.contains_key(&name) {
+                reading.wrong(
+                    &read.place,
+                    &read.name,
+                    "",
+                    "there is another one of this name",
+                );
+                read.set = None;
+            }
+            sets.insert(name, read);
+        }
+        let rules = Arc::new(Rules {
+            zone: Zone::of_the_machine(),
+            numbering: reading.settings.numbering.clone(),
+        });
+        reading.check_lists(&sets, &rules);
+        let pin_sets = sets
+            .into_iter()
+            .map(|(name, read)| (name, read.set.filter(|_| reading.sound)))
+            .collect();
+        let in_force = InForce {
+            settings: reading.settings,
+            pepper,
+            rules,
+            pin_sets,
+        };
+        (in_force, reading.whole)
+    }
+
+    /// Logs what is wrong with an option, or with a section if it is empty.
+    fn wrong(&mut self, place: &str, section: &str, option: &str, fault: impl fmt::Display) {
+        self.whole = false;
+        let gap = if option.is_empty() { "" } else { " " };
+        log!(Error, "{place}: [{section}]{gap}{option}: {fault}");
+    }
+
+    /// Sets what the lines of a section say; false if any of them is wrong.
+    fn lines(
+        &mut self,
+        section: &Section<'_>,
+        places: &mut Places,
+        mut set: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), Fault>,
+    ) -> bool {
+        let mut right = true;
+        for line in section.lines() {
+            let name = line.option.to_string_lossy();
+            let place = line.place.to_string();
+            if let Err(fault) = set(self, line.option.to_bytes(), line.value.to_bytes()) {
+                self.wrong(&place, &section.name, &name, fault);
+                let of_lists = OF_LISTS.iter().any(|of| name.eq_ignore_ascii_case(of));
+                right &= of_lists;
+            }
+            places.insert(name.to_ascii_lowercase(), place);
+        }
+        right
+    }
+
+    fn general(&mut self, section: &Section<'_>) {
+        let mut places = std::mem::take(&mut self.places);
+        self.sound &= self.lines(section, &mut places, |reading, name, value| {
+            reading.settings.set(name, value)
+        });
+        self.places = places;
+    }
+
+    fn place_in_general(&self, option: &str) -> String {
+        let place = self.places.get(option).cloned();
+        place.unwrap_or_else(|| super::FILE.to_string_lossy().into_owned())
+    }
+
+    fn pepper(&mut self) -> Pepper {
+        let Some(path) = self.settings.pepper_file.clone() else {
+            return Pepper::default();
+        };
+        pepper::read(&path).unwrap_or_else(|why| {
+            let option = "pepper_file";
+            let why = format!("'{}': {why}", path.display());
+            self.wrong(&self.place_in_general(option), GENERAL, option, why);
+            Pepper::default()
+        })
+    }
+
+    fn numbering(&mut self) {
+        if let Err(fault) = self.settings.numbering.check() {
+            let option = match fault {
+                pinset::number::Fault::PrefixHidden => "national_prefix",
+                _ => "national_length",
+            };
+            self.wrong(&self.place_in_general(option), GENERAL, option, fault);
+            self.sound = false;
+        }
+    }
+
+    fn pin_set(&mut self, section: &Section<'_>) -> Read {
+        let (mut set, mut places) = (self.settings.pin_set.clone(), Places::new());
+        let mut right = self.lines(section, &mut places, |_, name, value| set.set(name, value));
+        let mut read = Read {
+            name: section.name.to_string(),
+            set: None,
+            place: section.place().to_string(),
+            places,
+        };
+        for conflict in set.conflicts() {
+            right = false;
+            let option = conflict.option();
+            self.wrong(
+                &self.place_of(&read, option),
+                &section.name,
+                option,
+                conflict,
+            );
+        }
+        if right && set.account_code == AccountCode::Pin {
+            log!(
+                Notice,
+                "{}: [{}] account_code: PINs are written to the account code, which CDR shows",
+                self.place_of(&read, "account_code"),
+                section.name
+            );
+        }
+        read.set = right.then(|| Arc::new(set));
+        read
+    }
+
+    /// Where an option stands: in the section, in `[general]`, or nowhere, and
+    /// then the section counts.
+    fn place_of(&self, read: &Read, option: &str) -> String {
+        let places = [&read.places, &self.places];
+        let place = places.iter().find_map(|places| places.get(option));
+        place.unwrap_or(&read.place).clone()
+    }
+
+    /// Looks whether the lists are there. One that is not may come: a call
+    /// looks again.
+    fn check_lists(&mut self, sets: &BTreeMap<String, Read>, rules: &Arc<Rules>) {
+        let (mut lists, mut of) = (Vec::new(), Vec::new());
+        for read in sets.values() {
+            let Some(set) = &read.set else { continue };
+            if let Some(Source::File(path)) = &set.source {
+                let wanted = Wanted {
+                    set: Arc::clone(set),
+                    rules: Arc::clone(rules),
+                };
+                lists.push((path.clone(), About::PinSet(Arc::new(wanted))));
+                of.push(read);
+            }
+        }
+        let timeout = self.settings.source_timeout;
+        for (why, read) in lists::check(&lists, timeout).into_iter().zip(of) {
+            if let Some(why) = why {
+                self.wrong(&self.place_of(read, "source"), &read.name, "source", why);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Slow hashes: as many at once as the machine has processors, some more wait,
+//! and then nobody is admitted. The callers are looked after meanwhile.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Weak};
+use std::thread::available_parallelism;
+use std::time::Instant;
+
+use pinset::rows::Candidate;
+use pinset::secret::{Cost, Unverifiable};
+use pinset::{Pepper, Pin};
+
+use crate::crew::Crew;
+use crate::patience::{Awaited, Patient, Promise};
+
+static CREW: Crew = Crew::new();
+
+/// What is to be hashed for a caller.
+pub struct Work {
+    /// The rows whose hash may be that of the PIN.
+    pub rows: Vec<Candidate>,
+    /// What is spent in any case, so that it can't be told whether there are
+    /// such rows.
+    pub dummy: Option<Cost>,
+    /// What was keyed.
+    pub pin: Pin,
+}
+
+/// Why nobody can say whether a PIN is right.
+pub enum Failed {
+    /// Too many wait already.
+    TooMany,
+    /// It took too long.
+    Late,
+    /// It can't be computed.
+    Unverifiable(Unverifiable),
+}
+
+type Result = std::result::Result<Vec<Candidate>, Unverifiable>;
+
+/// The rows whose PIN it is, in their order. `None`: the caller is gone.
+pub fn verify<H: Patient>(
+    host: &mut H,
+    work: Work,
+    until: Instant,
+) -> Option<std::result::Result<Vec<Candidate>, Failed>> {
+    let promise = Arc::new(Promise::new());
+    let told = Arc::downgrade(&promise);
+    let most = available_parallelism().map_or(1, NonZeroUsize::get);
+    if !CREW.take_on(most, move || compute(work, &told)) {
+        return Some(Err(Failed::TooMany));
+    }
+    match promise.wait_with(host, until) {
+        Awaited::There(rows) => Some(rows.map_err(Failed::Unverifiable)),
+        Awaited::Late => Some(Err(Failed::Late)),
+        Awaited::Gone => None,
+    }
+}
+
+fn compute(work: Work, told: &Weak<Promise<Result>>) {
+    let Work { rows, dummy, pin } = work;
+    let spent = dummy.map_or(Ok(()), |cost| cost.spend(&pin));
+    let mut right = spent.map(|()| Vec::new());
+    for row in rows {
+        // Nobody waits any more.
+        if told.strong_count() == 0 {
+            return;
+        }
+        // All of them: how long it takes must not tell which it was.
+        match (row.secret.verify(&pin, &Pepper::default()), &mut right) {
+            (Ok(true), Ok(right)) => right.push(row),
+            (Err(why), Ok(_)) => right = Err(why),
+            _ => {}
+        }
+    }
+    if let Some(promise) = told.upgrade() {
+        promise.keep(right);
+    }
+}
+
+/// Lets go of what waited.
+pub fn forget() {
+    CREW.forget();
+}

@@ -1,0 +1,77 @@
+//! Waiting for what others do, while the caller is looked after.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most answers come in less time, and a channel can be left alone for so
+/// long: a frame of audio takes four times as much.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// Then how often we look whether there is one, in milliseconds.
+const GLANCE: i32 = 5;
+
+/// Who looks after a caller.
+pub trait Patient {
+    /// Serves the channel while something else is waited for, so many
+    /// milliseconds at most. False: the caller is gone.
+    fn listen(&mut self, milliseconds: i32) -> bool;
+}
+
+/// What one thread waits for and another one brings.
+pub struct Promise<T> {
+    value: Mutex<Option<T>>,
+    kept: Condvar,
+}
+
+/// What came of waiting.
+pub enum Awaited<T> {
+    /// It is there.
+    There(T),
+    /// It did not come in time.
+    Late,
+    /// The caller is gone.
+    Gone,
+}
+
+impl<T> Promise<T> {
+    /// One that is still to be kept.
+    pub fn new() -> Self {
+        Self {
+            value: Mutex::new(None),
+            kept: Condvar::new(),
+        }
+    }
+
+    /// Brings what was promised.
+    pub fn keep(&self, value: T) {
+        *self.value.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        self.kept.notify_one();
+    }
+
+    /// What was promised, if it comes within this time.
+    pub fn wait(&self, time: Duration) -> Option<T> {
+        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut value, _) = self
+            .kept
+            .wait_timeout_while(value, time, |value| value.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        value.take()
+    }
+
+    /// The same, looking after the caller, until it is too late.
+    pub fn wait_with<H: Patient>(&self, host: &mut H, until: Instant) -> Awaited<T> {
+        let mut value = self.wait(AT_ONCE);
+        loop {
+            if let Some(value) = value {
+                return Awaited::There(value);
+            }
+            if !host.listen(GLANCE) {
+                return Awaited::Gone;
+            }
+            if Instant::now() >= until {
+                return Awaited::Late;
+            }
+            value = self.wait(Duration::ZERO);
+        }
+    }
+}
