@@ -1,16 +1,15 @@
 //! Slow hashes: a hundred callers at once, and those who have nothing to do
 //! with them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure, Context, Result};
-use harness::{Builder, Call, Outcome, Pbx, Report};
+use harness::{Builder, Outcome, Pbx, Report};
 
 use super::made::{argon2id, csv};
-use super::{becomes, call, passed, story, with};
+use super::{becomes, call, is_told, passed, story, with};
 use crate::support::{on, side_by_side};
 
 const CALLERS: usize = 100;
@@ -27,6 +26,7 @@ const DELAY: f64 = 0.020;
 const CONF: &str = "
 [general]
 country_code = 90
+source_timeout = SECONDS
 max_digits = 1
 attempts = 1
 first_digit_timeout = 120
@@ -40,19 +40,23 @@ identify = caller
 [slowest]
 source = file:/pins/slowest.csv
 identify = caller
+
+[twice]
+source = file:/pins/slowest.csv
+identify = caller
 attempts = 2
 retry_prompt = beep
 
 [fast]
 source = file:/pins/fast
-prompt =
 ";
 
 fn number(caller: usize) -> String {
     format!("+90506050{caller:04}")
 }
 
-fn builder() -> Result<Builder> {
+/// `seconds`: what a caller waits at most.
+fn builder(seconds: &str) -> Result<Builder> {
     let list = |cost| -> Result<String> {
         // One hash for all: making a hundred takes longer than the test.
         let secret = argon2id(cost, "a-salt-of-ours", "7")?;
@@ -66,61 +70,57 @@ fn builder() -> Result<Builder> {
         let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
         Ok(csv("account,secret,caller", &rows))
     };
-    Ok(with(CONF)
+    Ok(with(&CONF.replace("SECONDS", seconds))
         .pin_file("slow.csv", list(USUAL)?)
         .pin_file("slowest.csv", list(SLOWEST)?)
-        .pin_file("fast", "5\n"))
+        .pin_file("fast", "7\n"))
 }
 
-/// `count` callers of a set who all key at once; `meanwhile` is told how many
-/// of them still wait. What became of the calls, in the order of the callers.
-fn at_once(
+/// A caller of the set who waits for all others, then for this time, and then
+/// keys.
+fn caller(
     pbx: &Pbx,
-    set: &str,
-    count: usize,
-    meanwhile: impl FnOnce(&AtomicUsize) -> Result<()>,
-) -> Result<Vec<Report>> {
-    let (all_there, waiting) = (Barrier::new(count + 1), AtomicUsize::new(count));
-    let caller = |who: usize| -> Result<Report> {
-        let prompted = || {
-            let call = call(set, "").caller(&number(who));
-            let mut ongoing = pbx.place(&call)?;
-            ongoing.until_sound("agent-pass")?;
-            Ok::<_, anyhow::Error>(ongoing)
-        };
-        let prompted = prompted();
-        // Whatever has become of it: the others wait.
-        all_there.wait();
-        let report = prompted.and_then(|ongoing| {
-            ongoing.press('7')?;
-            ongoing.finish()
-        });
-        waiting.fetch_sub(1, Ordering::Relaxed);
-        report
+    all_there: &Barrier,
+    (set, who, wait): (&str, usize, Duration),
+) -> Result<Report> {
+    let place = || {
+        let mut ongoing = pbx.place(&call(set, "").caller(&number(who)))?;
+        ongoing.until_sound("agent-pass")?;
+        Ok::<_, anyhow::Error>(ongoing)
     };
+    let placed = place();
+    // Whatever has become of it: the others wait.
+    all_there.wait();
+    let ongoing = placed?;
+    // Callers do not key in step.
+    thread::sleep(wait);
+    ongoing.press('7')?;
+    ongoing.finish()
+}
+
+/// All these callers at once: of which set, which of the callers, and after
+/// which time they key. What became of their calls, in their order.
+fn all_at_once(pbx: &Pbx, callers: &[(&str, usize, Duration)]) -> Result<Vec<Report>> {
+    let all_there = &Barrier::new(callers.len());
     thread::scope(|scope| {
-        let caller = &caller;
-        let callers: Vec<_> = (0..count)
-            .map(|who| scope.spawn(move || caller(who)))
+        let threads: Vec<_> = callers
+            .iter()
+            .map(|who| scope.spawn(move || caller(pbx, all_there, *who)))
             .collect();
-        all_there.wait();
-        let meanwhile = meanwhile(&waiting);
-        let reports = callers.into_iter().map(|caller| {
-            let report = caller
+        let reports = threads.into_iter().map(|thread| {
+            thread
                 .join()
-                .map_err(|_| anyhow!("a caller has panicked"))?;
-            report
+                .map_err(|_| anyhow!("a caller has panicked"))?
         });
-        let reports: Result<Vec<_>> = reports.collect();
-        meanwhile?;
-        reports
+        reports.collect()
     })
 }
 
-/// From the last key to the answer, in seconds.
-fn fast(pbx: &Pbx) -> Result<f64> {
-    let report = becomes(pbx, &call("fast", "<now>5"), &passed())?;
-    report.last_key_to_answer.context("no answer")
+/// When the caller keyed and when the answer came, in seconds since 1970.
+fn times(report: &Report) -> Result<(f64, f64)> {
+    let mut keys = report.events_named("DTMFEnd");
+    let key = keys.find_map(|frame| frame.time()).context("no key")?;
+    Ok((key, key + report.last_key_to_answer.context("no answer")?))
 }
 
 fn quantile(times: &[f64], which: f64) -> f64 {
@@ -141,33 +141,47 @@ fn told(what: &str, times: &[f64]) {
 
 #[test]
 fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
-    const QUIET: usize = 20;
-    on(builder()?, |pbx| {
-        let quiet: Vec<f64> = (0..QUIET).map(|_| fast(pbx)).collect::<Result<_>>()?;
-        let mut busy = Vec::new();
-        let reports = at_once(pbx, "slow", CALLERS, |waiting| {
-            loop {
-                let time = fast(pbx)?;
-                // Only calls that others were slow beside all the time.
-                if waiting.load(Ordering::Relaxed) == 0 {
-                    return Ok(());
-                }
-                busy.push(time);
-            }
-        })?;
-        let slow: Vec<f64> = reports
-            .iter()
-            .filter_map(|report| report.last_key_to_answer)
-            .collect();
-        told("quiet", &quiet);
-        told("busy", &busy);
-        told("slow", &slow);
-        for (who, report) in reports.iter().enumerate() {
+    const FAST: usize = 25;
+    let pace = |number: usize| Duration::from_millis(40) * u32::try_from(number).unwrap_or(0);
+    on(builder("30")?, |pbx| {
+        let fast: Vec<_> = (0..FAST).map(|who| ("fast", who, pace(who))).collect();
+        let slow = (0..CALLERS).map(|who| ("slow", who, Duration::ZERO));
+        let all: Vec<_> = slow.chain(fast.iter().copied()).collect();
+        let quiet = all_at_once(pbx, &fast)?;
+        let mut slow = all_at_once(pbx, &all)?;
+        let busy = slow.split_off(CALLERS);
+        for (who, report) in slow.iter().enumerate() {
             let want = passed().account(&format!("c{who}"));
             want.check(report)
                 .with_context(|| format!("caller {who}"))?;
         }
-        ensure!(busy.len() >= 5, "it was not busy: {} calls", busy.len());
+        for report in quiet.iter().chain(&busy) {
+            passed().check(report)?;
+        }
+        let slow: Vec<(f64, f64)> = slow.iter().map(times).collect::<Result<_>>()?;
+        let first = slow
+            .iter()
+            .map(|(key, _)| *key)
+            .fold(f64::INFINITY, f64::min);
+        let last = slow.iter().map(|(_, answer)| *answer).fold(0.0, f64::max);
+        // Only those who keyed while others were waiting for a hash.
+        let delay = |reports: &[Report], within: (f64, f64)| -> Result<Vec<f64>> {
+            let times: Vec<_> = reports.iter().map(times).collect::<Result<_>>()?;
+            let times = times.into_iter();
+            let within = times.filter(|(key, _)| (within.0..within.1).contains(key));
+            Ok(within.map(|(key, answer)| answer - key).collect())
+        };
+        let quiet = delay(&quiet, (0.0, f64::INFINITY))?;
+        let busy = delay(&busy, (first, last))?;
+        let slow: Vec<f64> = slow.iter().map(|(key, answer)| answer - key).collect();
+        told("quiet", &quiet);
+        told("busy", &busy);
+        told("slow", &slow);
+        ensure!(
+            busy.len() >= FAST / 4,
+            "it was not busy: {} calls",
+            busy.len()
+        );
         let delay = quantile(&busy, 0.5) - quantile(&quiet, 0.5);
         ensure!(delay <= DELAY, "{:.1} ms", delay * 1e3);
         Ok(())
@@ -178,9 +192,9 @@ fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
 /// The next entry, keyed while the last one is being judged.
 #[test]
 fn what_is_keyed_meanwhile_counts() -> Result<()> {
-    on(builder()?, |pbx| {
+    on(builder("30")?, |pbx| {
         side_by_side(4, 4, |who| {
-            let call = call("slowest", "97").caller(&number(who));
+            let call = call("twice", "97").caller(&number(who));
             let report = pbx.call(&call)?;
             passed()
                 .account(&format!("c{who}"))
@@ -198,7 +212,7 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
             Ok(())
         })?;
         // Hung up meanwhile: the call ends at once, and the set goes on.
-        let call = call("slowest", "9<wait 0.05><hangup>").caller(&number(0));
+        let call = call("twice", "9<wait 0.05><hangup>").caller(&number(0));
         let report = pbx.call(&call)?;
         ensure!(report.status() == "HANGUP", "{}", story(&report));
         ensure!(report.outcome == Outcome::HungUp, "{}", story(&report));
@@ -211,10 +225,13 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
 /// the same, and nobody gets in by it who should not.
 #[test]
 fn more_than_the_machine_can_do() -> Result<()> {
-    /// Seconds.
-    const LONGEST: f64 = 30.0;
-    on(builder()?, |pbx| {
-        let reports = at_once(pbx, "slowest", CALLERS, |_| Ok(()))?;
+    /// Seconds, of which a busy machine may take half.
+    const LONGEST: f64 = 6.0;
+    on(builder("3")?, |pbx| {
+        let all: Vec<_> = (0..CALLERS)
+            .map(|who| ("slowest", who, Duration::ZERO))
+            .collect();
+        let reports = all_at_once(pbx, &all)?;
         let count = |status: &str| {
             let reports = reports.iter();
             reports.filter(|report| report.status() == status).count()
@@ -231,9 +248,10 @@ fn more_than_the_machine_can_do() -> Result<()> {
         let longest = quantile(&waits, 1.0);
         ensure!(longest < LONGEST, "{longest} s");
         // It recovers.
-        let call: Call = call("slowest", "7").caller(&number(1));
-        let call = call.deadline(Duration::from_secs(60));
-        becomes(pbx, &call, &passed().account("c1")).map(drop)
+        let call = call("slowest", "7").caller(&number(1));
+        becomes(pbx, &call, &passed().account("c1"))?;
+        // And the log says why.
+        is_told(pbx, &["slowest"])
     });
     Ok(())
 }

@@ -227,8 +227,8 @@ fn options_of_the_dialplan() {
             ],
         )?;
         for letter in ["d", "m", "r"] {
-            super::is_told(pbx, &["pinset:", &format!("'{letter}'")])
-                .or_else(|_| super::is_told(pbx, &["three", letter]))?;
+            let option = format!("option '{letter}'");
+            super::is_told(pbx, &["PIN set", &option])?;
         }
         for (options, answered) in [("", true), ("n", false), ("nq", false)] {
             let report = pbx.call(&call(&format!("three,{options}"), "1234#"))?;

@@ -75,7 +75,7 @@ const WRONG: &[(&str, &str, &str)] = &[
 
 /// A section and what can't be together in it.
 const IMPOSSIBLE: &[(&str, &str, &str)] = &[
-    ("sourceless", "attempts = 2", "source is missing"),
+    ("sourceless", "attempts = 2", "missing"),
     (
         "empty-range",
         "source = file:/pins/list\nmin_digits = 5\nmax_digits = 4",

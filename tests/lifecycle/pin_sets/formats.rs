@@ -243,7 +243,7 @@ fn lists_that_are_no_good() {
     let ways: &[(&str, &[&str])] = &[
         ("chmod 666 $1", &["can be written to by everybody"]),
         ("chmod 646 $1", &["can be written to by everybody"]),
-        ("rm $1", &["Unable to open file"]),
+        ("rm $1", &["No such file"]),
         ("rm $1; mkdir $1", &[]),
         ("rm $1; mkfifo $1", &[]),
         ("ln -sf /nowhere $1", &[]),

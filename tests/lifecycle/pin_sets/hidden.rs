@@ -152,7 +152,7 @@ impl<'a> Eyes<'a> {
         // With a mark behind it, the log is complete.
         self.pbx.log()?;
         let database = self.pbx.manager()?.command("database show")?;
-        let grep = format!("grep -rlaF -e {digits} /var/log/asterisk /var/spool/asterisk; true");
+        let grep = format!("grep -rlaF -e {digits} /var/log/asterisk /var/spool/asterisk || true");
         let mut places: Vec<String> = super::shell(self.pbx, &grep)?
             .lines()
             .map(str::to_owned)

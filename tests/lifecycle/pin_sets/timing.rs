@@ -11,6 +11,7 @@ use crate::support::on;
 const CONF: &str = "
 [general]
 source = file:/pins/list
+retry_prompt =
 
 [channel]
 
