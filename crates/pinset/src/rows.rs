@@ -53,8 +53,8 @@ pub struct Rows {
     broken: Vec<BrokenRow>,
 }
 
-/// A row that may be the caller's. It has no `Debug`; the secret and the digest
-/// are wiped when dropped.
+/// A row that may be the caller's. It has no `Debug`; its secret is wiped when
+/// dropped.
 pub struct Candidate {
     /// Its line in the list, from 1; of a database, its place among the entries.
     pub line: u64,
@@ -72,8 +72,8 @@ pub struct Candidate {
     pub max_uses: Option<NonZeroU32>,
     /// Takes the place of the context of `on_success`.
     pub context: Option<String>,
-    /// What its uses are counted under: [`digest`].
-    pub digest: Zeroizing<[u8; 16]>,
+    /// The secret as it stands in the list.
+    text: Zeroizing<Vec<u8>>,
 }
 
 /// The rows that a PIN finds, in the order of the list.
@@ -90,17 +90,14 @@ pub struct Found<'a> {
 /// `authenticate-uses-v1`, a NUL, the account, a NUL and the secret as it stands
 /// in the list, without the blanks around it and with small letters in the
 /// digits of md5 and hmac-sha256. It stays the same while account and secret do.
-pub fn digest(account: &[u8], secret: &[u8]) -> Zeroizing<[u8; 16]> {
+pub fn digest(account: &[u8], secret: &[u8]) -> [u8; 16] {
     let mut hash = Sha256::new_with_prefix(PURPOSE);
     hash.update(account);
     hash.update(b"\0");
     hash.update(&*normal(secret));
-    let whole: Zeroizing<[u8; 32]> = Zeroizing::new(hash.finalize().into());
-    let mut digest = Zeroizing::new([0; 16]);
-    for (place, byte) in digest.iter_mut().zip(whole.iter()) {
-        *place = *byte;
-    }
-    digest
+    let hash = hash.finalize();
+    let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    *first
 }
 
 /// The one spelling of a secret.
@@ -245,8 +242,13 @@ impl Candidate {
             until: record.until,
             max_uses: record.max_uses,
             context: record.context.map(str::to_owned),
-            digest: digest(record.account, record.secret),
+            text: Zeroizing::new(record.secret.to_vec()),
         })
+    }
+
+    /// What its uses are counted under: [`digest`].
+    pub fn digest(&self) -> [u8; 16] {
+        digest(&self.account, &self.text)
     }
 }
 
