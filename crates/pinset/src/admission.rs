@@ -67,3 +67,6 @@ pub fn digest_of_entry(format: Format, account: &[u8], pin: &Pin) -> [u8; 16] {
     }
     digest(account, &secret)
 }
+
+#[cfg(test)]
+mod tests;
