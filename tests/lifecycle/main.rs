@@ -18,4 +18,5 @@ mod rounds;
 mod support;
 mod thousand;
 mod unload;
+mod uses;
 mod variants;
