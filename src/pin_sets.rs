@@ -140,7 +140,7 @@ impl PinSetSource {
                         row.max_uses
                     };
                     limit.map_or(Ok(true), |limit| {
-                        self.count(&row.account, &*row.digest, limit)
+                        self.count(&row.account, &row.digest(), limit)
                     })
                 })
             }
@@ -155,7 +155,7 @@ impl PinSetSource {
         if self.set.one_time {
             let account = grant.account.as_deref().unwrap_or_default();
             let digest = digest_of_entry(format, account, pin);
-            if !self.count(account, &*digest, NonZeroU32::MIN)? {
+            if !self.count(account, &digest, NonZeroU32::MIN)? {
                 return Ok(Verdict::Expired);
             }
         }

@@ -77,6 +77,13 @@ impl Reading {
             }
             sets.insert(name, read);
         }
+        if !reading.sound && !sets.is_empty() {
+            let file = super::FILE.to_string_lossy();
+            log!(
+                Error,
+                "{file}: PIN sets admit nobody until [general] is right"
+            );
+        }
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
             numbering: reading.settings.numbering.clone(),

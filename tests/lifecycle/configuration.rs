@@ -39,9 +39,11 @@ impl<'a> Said<'a> {
     }
 }
 
-/// `LEVEL text` of a line that `src/configuration.rs` has written.
+/// `LEVEL text` of a line that `src/configuration.rs` has written, or
+/// `src/configuration/reading.rs`.
 fn ours(line: &str) -> Option<String> {
-    let (head, text) = line.split_once(" configuration.rs: ")?;
+    let of = |file| line.split_once(file);
+    let (head, text) = of(" configuration.rs: ").or_else(|| of(" reading.rs: "))?;
     let level = head.split_once("] ")?.1.split('[').next()?;
     Some(format!("{level} {text}"))
 }
@@ -106,13 +108,12 @@ fn what_is_wrong_is_logged_by_its_place_and_passed_over() {
         [general]\n\
         Source_Timeout = 4\n";
     on(Pbx::builder().file("authenticate.conf", file), |pbx| {
-        let not_yet = "PIN sets are not supported yet: section";
         Said::from_start(pbx).is(&[
             wrong("authenticate.conf:3", "max_list_memory", NO_MEMORY),
             wrong("authenticate.conf:4", "source_timeout", NO_TIMEOUT),
             wrong("authenticate.conf:5", "no_such_option", NO_OPTION),
-            format!("WARNING authenticate.conf:10: {not_yet} [customers] is ignored"),
-            format!("WARNING authenticate.conf: {not_yet} [partners] is ignored"),
+            "ERROR authenticate.conf: [partners] source: it is missing".to_owned(),
+            "ERROR authenticate.conf: PIN sets admit nobody until [general] is right".to_owned(),
             ignored("max_list_memory = 1073741824, source_timeout = 4"),
         ])?;
         works(pbx)
@@ -174,12 +175,9 @@ fn a_reload_takes_the_file_whole_or_not_at_all() {
         said.is(&[fault.to_owned(), kept(first)])?;
         fs::remove_dir(&outside)?;
 
-        // Taken over, as the next error shows. Without a change, the section
-        // is not warned about again.
-        pbx.write_file(FILE, "[general]\nsource_timeout = 7\n[later]\na = b\n")?;
-        let not_yet = "PIN sets are not supported yet: section [later] is ignored";
+        // Taken over, as the next error shows.
+        pbx.write_file(FILE, "[general]\nsource_timeout = 7\n")?;
         reload(pbx, true)?;
-        said.is(&[format!("WARNING authenticate.conf:4: {not_yet}")])?;
         reload(pbx, true)?;
         said.is(&[])?;
         pbx.write_file(FILE, "[general]\nmax_list_memory = -1\n")?;
@@ -210,33 +208,35 @@ fn templates_and_includes_are_asterisks() {
              [general](small)\n\
              #include authenticate.d/more.conf\n\
              #tryinclude authenticate.d/none.conf\n\
-             [customers](small)\n"
+             [set](!)\n\
+             attempts = {timeout}\n\
+             [customers](set)\n\
+             source = astdb:PINSETS/1\n"
         )
     };
     on(Pbx::builder(), |pbx| {
         let mut said = Said::from_start(pbx);
-        let not_yet = "PIN sets are not supported yet: section [customers] is ignored";
-        let not_yet = format!("WARNING authenticate.conf: {not_yet}");
         pbx.write_file(FILE, file("0"))?;
         pbx.write_file(included, "; Line 1\nsource_timeout = 9\nnothing = here\n")?;
         pbx.restart()?;
         said.is(&[
             wrong("authenticate.conf:3", "source_timeout", NO_TIMEOUT),
             wrong(&format!("{included}:3"), "nothing", NO_OPTION),
-            not_yet.clone(),
+            "ERROR authenticate.conf:8: [customers] attempts: it must be a whole number from 1 to 99"
+                .to_owned(),
+            "ERROR authenticate.conf: PIN sets admit nobody until [general] is right".to_owned(),
             ignored("max_list_memory = 1048576, source_timeout = 9"),
         ])?;
         pbx.write_file(FILE, file("2"))?;
         pbx.write_file(included, "max_list_memory = 3K\n")?;
         reload(pbx, true)?;
-        said.is(std::slice::from_ref(&not_yet))?;
+        said.is(&[])?;
         // A change of the included file alone is one.
         pbx.write_file(included, "max_list_memory = 3T\n")?;
         reload(pbx, false)?;
         said.is(&[
             wrong(&format!("{included}:1"), "max_list_memory", NO_MEMORY),
-            not_yet,
-            kept("max_list_memory = 3072, source_timeout = 2"),
+            kept("max_list_memory = 3072, source_timeout = 2, PIN sets: customers"),
         ])
     });
 }
@@ -249,7 +249,7 @@ fn the_sample_names_every_option_with_its_default() -> Result<()> {
     let said = sample
         .lines()
         .map(|line| match line.strip_prefix(';') {
-            Some(option) if option.contains(" = ") => option,
+            Some(option) if is_option(option) || option.starts_with('[') => option,
             _ => line,
         })
         .fold(String::new(), |text, line| text + line + "\n");
@@ -263,15 +263,31 @@ fn the_sample_names_every_option_with_its_default() -> Result<()> {
         let mut log = Said::from_start(pbx);
         log.is(&[])?;
         pbx.write_file(FILE, &said)?;
+        pbx.write_file(
+            "/etc/asterisk/pins/customers.csv",
+            "account,secret\nalice,plain:1234\n",
+        )?;
         reload(pbx, true)?;
+        let report = pbx.call(&Call::new("pinset:customers").keys("1234#"))?;
+        ensure!(report.outcome == Outcome::Passed, "{report:#?}");
         pbx.write_file(FILE, "[general]\npin = 1\n")?;
         reload(pbx, false)?;
         log.is(&[
             wrong("authenticate.conf:2", "pin", NO_OPTION),
-            kept(DEFAULTS),
+            kept(&format!("{DEFAULTS}, PIN sets: customers")),
         ])
     });
     Ok(())
+}
+
+/// Whether a line of the sample, without its semicolon, is `option = value`.
+fn is_option(line: &str) -> bool {
+    line.split_once(" =").is_some_and(|(name, _)| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    })
 }
 
 /// What is read is freed, and an unload leaves nothing, on a thread that
@@ -308,8 +324,8 @@ fn nothing_is_left_of_what_was_read() {
         module_action(&ami, "load", OURS)?;
         said.is(&[
             wrong("authenticate.conf:2", "pin", NO_OPTION),
-            "WARNING authenticate.conf: PIN sets are not supported yet: section [later] is ignored"
-                .to_owned(),
+            "ERROR authenticate.conf: [later] source: it is missing".to_owned(),
+            "ERROR authenticate.conf: PIN sets admit nobody until [general] is right".to_owned(),
             ignored(DEFAULTS),
         ])?;
         unload_wholly(pbx, &ami, &mut shell)

@@ -3,6 +3,7 @@
 //! `make lifecycle` builds the module and runs them.
 
 mod configuration;
+mod foreign;
 mod hangup;
 mod headers;
 mod install;
@@ -18,4 +19,5 @@ mod rounds;
 mod support;
 mod thousand;
 mod unload;
+mod uses;
 mod variants;

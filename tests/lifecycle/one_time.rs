@@ -17,7 +17,7 @@ const FAMILY: &str = "once";
 pub const JOURNAL: &str = "/harness/db/app_authenticate_rs.journal";
 
 /// The journal as it is now.
-fn journal(pbx: &Pbx) -> Result<String> {
+pub fn journal(pbx: &Pbx) -> Result<String> {
     let path = pbx.outside(JOURNAL).context("no way to the journal")?;
     std::fs::read_to_string(&path).with_context(|| path.display().to_string())
 }
@@ -29,7 +29,7 @@ fn try_pin(pbx: &Pbx, pin: &str) -> Result<Report> {
 }
 
 /// Presses a key that is in no script, as its time is not up to the caller.
-fn press(pbx: &Pbx, call: &Ongoing<'_>, key: &str) -> Result<()> {
+pub fn press(pbx: &Pbx, call: &Ongoing<'_>, key: &str) -> Result<()> {
     let channel = call.channel().context("the call has no channel")?;
     let headers = [
         ("Channel", channel),

@@ -53,7 +53,7 @@ pub fn admit<E>(
 
 /// What the uses of an entry of a plain or an md5 list are counted under, as
 /// [`rows::digest`](crate::rows::digest) does it for rows.
-pub fn digest_of_entry(format: Format, account: &[u8], pin: &Pin) -> Zeroizing<[u8; 16]> {
+pub fn digest_of_entry(format: Format, account: &[u8], pin: &Pin) -> [u8; 16] {
     let mut secret = Zeroizing::new(Vec::with_capacity(MAX_DIGITS + 8));
     match format {
         Format::Plain => {
@@ -67,3 +67,6 @@ pub fn digest_of_entry(format: Format, account: &[u8], pin: &Pin) -> Zeroizing<[
     }
     digest(account, &secret)
 }
+
+#[cfg(test)]
+mod tests;

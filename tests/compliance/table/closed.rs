@@ -29,7 +29,7 @@ fn refused_ones() -> Vec<Row> {
         Row::new("d, and a slash only", "/,d", "", refused())
             .impatient()
             .marked("D", failed()),
-        Row::new("pinset: is for later", "pinset:1234", "1234#", refused())
+        Row::new("no such PIN set", "pinset:1234", "1234#", refused())
             .impatient()
             .marked("pinset", failed()),
     ]

@@ -1,21 +1,11 @@
 //! Asterisk's database, locked by a program that has no business there.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
-use anyhow::{ensure, Context, Result};
+use anyhow::ensure;
 use harness::{Call, Module, Outcome, Pbx};
 
 use super::{journal, try_pin, FAMILY, FOUR_DIGITS};
+use crate::foreign::{while_held, READER, WRITER};
 use crate::support::{eventually, on};
-
-/// Holds the lock of a writer until its input ends.
-const LOCKER: &str = "import sqlite3, sys\n\
-    db = sqlite3.connect('/harness/db/astdb.sqlite3', timeout=20, isolation_level=None)\n\
-    db.execute('BEGIN IMMEDIATE')\n\
-    print('locked', flush=True)\n\
-    sys.stdin.read()\n\
-    db.execute('ROLLBACK')";
 
 #[test]
 fn a_locked_database_refuses_and_names_no_pin() {
@@ -24,7 +14,7 @@ fn a_locked_database_refuses_and_names_no_pin() {
         // Committed: Asterisk itself lets go of the lock.
         pbx.stop()?;
         pbx.start_again()?;
-        while_held(pbx, LOCKER, || {
+        while_held(pbx, WRITER, || {
             let keys = "7531 7531 7531";
             let call = Call::new(format!("{FOUR_DIGITS},agent-pass")).keys(keys);
             let report = pbx.call(&call)?;
@@ -44,33 +34,6 @@ fn a_locked_database_refuses_and_names_no_pin() {
         Ok(())
     });
 }
-
-fn while_held(pbx: &Pbx, program: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let mut locker = pbx
-        .exec_command(&["--interactive"], &["python3", "-c", program])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = locker.stdout.take().context("no output")?;
-    let mut said = String::new();
-    BufReader::new(output).read_line(&mut said)?;
-    ensure!(said.trim() == "locked", "not locked: {said}");
-    let done = work();
-    drop(locker.stdin.take());
-    let status = locker.wait()?;
-    ensure!(status.success(), "the locker: {status}");
-    done
-}
-
-/// Holds the lock of a reader until its input ends: Asterisk can still delete,
-/// but every commit of it fails and is rolled back.
-const READER: &str = "import sqlite3, sys\n\
-    db = sqlite3.connect('/harness/db/astdb.sqlite3', timeout=20, isolation_level=None)\n\
-    db.execute('BEGIN')\n\
-    db.execute('SELECT count(*) FROM astdb').fetchall()\n\
-    print('locked', flush=True)\n\
-    sys.stdin.read()\n\
-    db.execute('ROLLBACK')";
 
 #[test]
 fn a_commit_that_fails_brings_no_used_pin_back() {

@@ -235,3 +235,6 @@ impl RowReading {
         reports
     }
 }
+
+#[cfg(test)]
+mod tests;
