@@ -9,8 +9,8 @@ use anyhow::{anyhow, ensure, Context, Result};
 use harness::{Builder, Outcome, Pbx, Report};
 
 use super::made::{argon2id, csv};
-use super::{becomes, call, is_told, passed, story, with};
-use crate::support::{on, side_by_side};
+use super::{becomes, call, is_told, on, passed, story, with};
+use crate::support::side_by_side;
 
 const CALLERS: usize = 100;
 

@@ -1,7 +1,6 @@
 //! How many tries, how many digits, and what the dialplan has to say in it.
 
-use super::{all_become, call, impatient, passed, refused, row, with};
-use crate::support::on;
+use super::{all_become, call, impatient, on, passed, refused, row, with};
 
 const CONF: &str = "
 [general]

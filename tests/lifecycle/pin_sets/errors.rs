@@ -4,9 +4,8 @@
 use anyhow::{ensure, Context, Result};
 use harness::Pbx;
 
-use super::{all_become, becomes, broken, call, is_told, passed, reconfigure, refused, reload};
+use super::{all_become, becomes, broken, call, is_told, on, passed, reconfigure, refused, reload};
 use super::{row, told, with};
-use crate::support::on;
 
 const GOOD: &str = "[good]\nsource = file:/pins/list\n";
 

@@ -4,8 +4,10 @@ use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
 
-use super::{all_become, becomes, call, is_told, passed, refused, row, shell, told, with, Want};
-use crate::support::{eventually, on};
+use super::{
+    all_become, becomes, call, is_told, on, passed, refused, row, shell, told, with, Want,
+};
+use crate::support::eventually;
 
 const STAFF: &str = "account,secret,caller,name,level,valid_from,valid_until,context\n\
     low,plain:1111,,Ada,1,,,\n\

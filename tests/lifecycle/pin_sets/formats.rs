@@ -4,8 +4,8 @@
 use anyhow::{ensure, Context, Result};
 use harness::Pbx;
 
-use super::{all_become, becomes, broken, call, is_told, passed, refused, row, shell, with};
-use crate::support::{eventually, on};
+use super::{all_become, becomes, broken, call, is_told, on, passed, refused, row, shell, with};
+use crate::support::eventually;
 
 #[test]
 fn files_of_each_format() {
@@ -249,6 +249,10 @@ fn lists_that_are_no_good() {
         ("ln -sf /nowhere $1", &[]),
         ("echo 'bob,plain:1234,3' >>$1", &["line 3"]),
         ("echo 'bob' >>$1", &["line 3"]),
+        (
+            "printf 'account,secret,colour\\na,plain:1234,red\\n' >$1",
+            &["line 1"],
+        ),
         (
             "printf 'account,secret,account\\na,plain:1234,b\\n' >$1",
             &["line 1"],

@@ -4,8 +4,7 @@
 use anyhow::{ensure, Context, Result};
 use harness::{Builder, Call, Outcome, Pbx};
 
-use super::{all_become, becomes, is_told, passed, refused, row, shell, with, Want};
-use crate::support::on;
+use super::{all_become, becomes, is_told, on, passed, refused, row, shell, with, Want};
 
 const CONF: &str = "
 [general]

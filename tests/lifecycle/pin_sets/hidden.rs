@@ -1,14 +1,14 @@
 //! Whoever looks at what Asterisk shows and keeps of a call sees no PIN.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{ensure, Context, Result};
 use harness::{Builder, Call, Events, Frame, Outcome, Pbx};
 
 use super::made::{argon2id, csv, hex, hmac, CHEAP};
-use super::{call, passed, refused, with, Want};
-use crate::support::on;
+use super::{call, on, passed, refused, with, Want, AT_ONCE};
+use crate::support::side_by_side;
 
 /// Not to be met in a time, a number of a thread, or an address.
 const PIN: &str = "7351937519";
@@ -99,8 +99,8 @@ struct Eyes<'a> {
     pbx: &'a Pbx,
     events: Events,
     seen: Vec<Arc<Frame>>,
-    /// What the CLI shows while a caller is let in.
-    shown: String,
+    /// What the CLI and AMI show while a caller is let in.
+    shown: Mutex<String>,
 }
 
 impl<'a> Eyes<'a> {
@@ -109,42 +109,8 @@ impl<'a> Eyes<'a> {
             pbx,
             events: pbx.manager()?.events(),
             seen: Vec::new(),
-            shown: String::new(),
+            shown: Mutex::default(),
         })
-    }
-
-    /// Makes a call and looks at its channel when it has come to its verdict.
-    fn follow(&mut self, call: &Call, want: &Want) -> Result<()> {
-        let mut ongoing = self.pbx.place(call)?;
-        if want.status == "SUCCESS" {
-            let sound = |frame: &Frame| frame.has("Message", "auth-thankyou");
-            ongoing.until("the thanks", sound)?;
-            self.show(ongoing.channel())?;
-            let waits = |frame: &Frame| {
-                frame.event() == Some("Newexten") && frame.has("Application", "Wait")
-            };
-            ongoing.until("the wait", |frame| {
-                waits(frame) && frame.has("Context", "hold")
-            })?;
-            self.show(ongoing.channel())?;
-            ongoing.hang_up()?;
-        }
-        want.check(&ongoing.finish()?)
-    }
-
-    fn show(&mut self, channel: Option<&str>) -> Result<()> {
-        let channel = channel.context("no channel")?;
-        let manager = self.pbx.manager()?;
-        for command in [
-            &format!("core show channel {channel}"),
-            "core show channels verbose",
-            "dialplan show globals",
-        ] {
-            self.shown += &manager.command(command)?;
-        }
-        let status = manager.list("Status", &[("Channel", channel), ("AllVariables", "true")])?;
-        self.shown += &format!("{status:?}");
-        Ok(())
     }
 
     /// Where the digits are to be seen: files, events, the CLI.
@@ -157,7 +123,7 @@ impl<'a> Eyes<'a> {
             .lines()
             .map(str::to_owned)
             .collect();
-        while let Some(frame) = self.events.next_before(Instant::now() + Duration::ZERO)? {
+        while let Some(frame) = self.events.next_before(Instant::now())? {
             self.seen.push(frame);
         }
         for frame in &self.seen {
@@ -167,7 +133,11 @@ impl<'a> Eyes<'a> {
                 places.push(format!("event {}", frame.event().unwrap_or_default()));
             }
         }
-        if self.shown.contains(digits) {
+        let shown = self.shown.get_mut();
+        if shown
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(digits)
+        {
             places.push("CLI".to_owned());
         }
         if database.contains(digits) {
@@ -175,6 +145,41 @@ impl<'a> Eyes<'a> {
         }
         Ok(places)
     }
+}
+
+/// Makes a call and looks at its channel when it has come to its verdict.
+fn follow(pbx: &Pbx, call: &Call, want: &Want, shown: &Mutex<String>) -> Result<()> {
+    let mut ongoing = pbx.place(call)?;
+    if want.status == "SUCCESS" {
+        ongoing.until_sound("auth-thankyou")?;
+        show(pbx, ongoing.channel(), shown)?;
+        ongoing.until("the wait", |frame| {
+            frame.event() == Some("Newexten")
+                && frame.has("Application", "Wait")
+                && frame.has("Context", "hold")
+        })?;
+        show(pbx, ongoing.channel(), shown)?;
+        ongoing.hang_up()?;
+    }
+    want.check(&ongoing.finish()?)
+}
+
+fn show(pbx: &Pbx, channel: Option<&str>, shown: &Mutex<String>) -> Result<()> {
+    let channel = channel.context("no channel")?;
+    let manager = pbx.manager()?;
+    let mut text = String::new();
+    for command in [
+        &format!("core show channel {channel}"),
+        "core show channels verbose",
+        "dialplan show globals",
+    ] {
+        text += &manager.command(command)?;
+    }
+    let variables = [("Channel", channel), ("AllVariables", "true")];
+    text += &format!("{:?}", manager.list("Status", &variables)?);
+    let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+    shown.push_str(&text);
+    Ok(())
 }
 
 #[test]
@@ -193,7 +198,7 @@ fn no_pin_is_seen_but_where_it_is_asked_for() -> Result<()> {
         let by = |set: &str, keys: &str| call(set, keys);
         let ada = |call: Call| call.caller("+905060508169");
         let bob = |call: Call| call.caller("+905060508168");
-        for (call, want) in [
+        let calls = [
             (by("people", &right), let_in("7")),
             (by("people", &wrong), refused("FAILURE")),
             (by("by-account", &format!("7# {right}")), let_in("7")),
@@ -208,9 +213,12 @@ fn no_pin_is_seen_but_where_it_is_asked_for() -> Result<()> {
             (by("family", &wrong), refused("FAILURE")),
             (by("no-such-set", &wrong), super::broken()),
             (by("people", &format!("{PIN}<hangup>")), refused("HANGUP")),
-        ] {
-            eyes.follow(&call, &want)?;
-        }
+        ];
+        let shown = &eyes.shown;
+        side_by_side(calls.len(), AT_ONCE, |number| {
+            let (call, want) = &calls[number];
+            follow(pbx, call, want, shown)
+        })?;
         for digits in [PIN, WRONG] {
             let places = eyes.see(digits)?;
             ensure!(places.is_empty(), "{digits}: {places:#?}");
@@ -225,7 +233,8 @@ fn no_pin_is_seen_but_where_it_is_asked_for() -> Result<()> {
         ensure!(!database.contains(KEY), "{database}");
 
         // With account_code = pin it is seen, so we have looked.
-        eyes.follow(&call("shown", &format!("{WRONG}# {PIN}#")), &let_in(PIN))?;
+        let shown = call("shown", &format!("{WRONG}# {PIN}#"));
+        follow(pbx, &shown, &let_in(PIN), &eyes.shown)?;
         let places = eyes.see(PIN)?;
         for place in [
             "/var/log/asterisk/cdr-csv/Master.csv",

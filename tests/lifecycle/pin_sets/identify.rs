@@ -2,8 +2,7 @@
 
 use harness::Call;
 
-use super::{all_become, call, impatient, passed, refused, row, with, Want};
-use crate::support::on;
+use super::{all_become, call, impatient, on, passed, refused, row, with, Want};
 
 const CONF: &str = "
 [general]

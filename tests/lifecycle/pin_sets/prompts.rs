@@ -2,8 +2,9 @@
 
 use anyhow::ensure;
 
-use super::{all_become, becomes, call, impatient, passed, record, refused, row, told, with, Want};
-use crate::support::on;
+use super::{
+    all_become, becomes, call, impatient, on, passed, record, refused, row, told, with, Want,
+};
 
 const CONF: &str = "
 [general]

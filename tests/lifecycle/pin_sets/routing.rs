@@ -4,9 +4,8 @@ use anyhow::{ensure, Context};
 use harness::{Call, Outcome};
 
 use super::{
-    all_become, becomes, broken, call, impatient, is_told, passed, refused, row, with, Want,
+    all_become, becomes, broken, call, impatient, is_told, on, passed, refused, row, with, Want,
 };
-use crate::support::on;
 
 const CONF: &str = "
 [general]

@@ -5,8 +5,7 @@
 use anyhow::{ensure, Context, Result};
 use harness::Call;
 
-use super::{all_become, becomes, call, passed, record, refused, row, shell, with, Want};
-use crate::support::on;
+use super::{all_become, becomes, call, on, passed, record, refused, row, shell, with, Want};
 
 /// One `gather` of one to four digits, then `play` and `connect`.
 const CONF: &str = "

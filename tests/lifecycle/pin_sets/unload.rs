@@ -4,9 +4,9 @@ use anyhow::{ensure, Context, Result};
 use harness::Call;
 
 use super::made::{argon2id, csv, CHEAP};
-use super::{all_become, becomes, call, passed, refused, row, with};
+use super::{all_become, becomes, call, on, passed, refused, row, with};
 use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
-use crate::support::{on, Shell};
+use crate::support::Shell;
 
 const CONF: &str = "
 [general]

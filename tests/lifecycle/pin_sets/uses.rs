@@ -1,14 +1,11 @@
-//! `max_uses` and `one_time`: as many calls as the row says, whatever races or
-//! crashes.
-
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! `max_uses` and `one_time`: as many calls as the row says, in lists of each
+//! kind. What races and crashes do to them is in `uses` of the lifecycle.
 
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Pbx};
 
 use super::made::hex;
-use super::{all_become, becomes, call, passed, refused, row, with, Want};
-use crate::support::{on, side_by_side};
+use super::{becomes, call, on, passed, refused, with, Want};
 
 const CONF: &str = "
 [general]
@@ -124,58 +121,5 @@ fn so_many_and_no_more() {
         pbx.pin_file("few.csv", FEW.replace("2222,2", "2222,3"))?;
         again("few", "2222", &passed().account("bob"))?;
         again("few", "2222", &used_up())
-    });
-}
-
-#[test]
-fn twenty_at_once_for_one_use() {
-    const CALLERS: usize = 20;
-    on(builder(), |pbx| {
-        for (set, pin, uses) in [
-            ("few", "1111", 1),
-            ("few", "2222", 2),
-            ("once-plain", "2222", 1),
-        ] {
-            let admitted = AtomicUsize::new(0);
-            side_by_side(CALLERS, CALLERS, |_| {
-                let report = pbx.call(&quick(set, pin))?;
-                match report.status() {
-                    "SUCCESS" => {
-                        admitted.fetch_add(1, Ordering::Relaxed);
-                    }
-                    status => ensure!(status == "EXPIRED", "{set} {pin}: {status}"),
-                }
-                Ok(())
-            })?;
-            let admitted = admitted.into_inner();
-            ensure!(
-                admitted == uses,
-                "{set} {pin}: {admitted} instead of {uses}"
-            );
-        }
-        Ok(())
-    });
-}
-
-/// Killed the moment the caller is let in.
-#[test]
-fn a_crash_gives_no_use_back() {
-    on(builder(), |pbx| {
-        for (set, pin) in [("few", "1111"), ("once-plain", "1111"), ("once", "2222")] {
-            let mut ongoing = pbx.place(&call(set, pin))?;
-            ongoing.until_sound("auth-thankyou")?;
-            pbx.kill9()?;
-            drop(ongoing);
-            pbx.start_again()?;
-            becomes(pbx, &quick(set, pin), &used_up()).with_context(|| set.to_owned())?;
-        }
-        // Those of others are as they were.
-        all_become(
-            pbx,
-            &[
-                row("few", quick("few", "4444"), passed().account("dora")),
-                row("once", quick("once", "1111"), passed().account("ada")),
-            ],
-        )
     });
 }
