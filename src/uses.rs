@@ -162,9 +162,13 @@ fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
     if let Some(value) = database::own_value(family, key) {
         return uses(&value).ok_or_else(|| {
             // Without the digest: that of a short PIN gives it away.
-            let account = key.rsplitn(2, |byte| *byte == b'/').nth(1).unwrap_or_default();
+            let account = key
+                .rsplitn(2, |byte| *byte == b'/')
+                .nth(1)
+                .unwrap_or_default();
             let (family, account) = (family.escape_ascii(), account.escape_ascii());
-            let what = format!("a value in /{family}/{account} of Asterisk's database is no number");
+            let what =
+                format!("a value in /{family}/{account} of Asterisk's database is no number");
             io::Error::new(ErrorKind::InvalidData, what)
         });
     }

@@ -29,7 +29,7 @@ struct Desk {
 
 /// What takes longer than a question.
 enum Job {
-    Index(Rebuild),
+    Index(Box<Rebuild>),
     /// Rows, and who waits for them: all that had asked when it began.
     Rows(Box<RowReading>, Vec<Arc<Question>>),
 }

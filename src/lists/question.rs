@@ -84,7 +84,7 @@ pub enum Left {
     /// Nothing.
     Nothing,
     /// It is answered, and an index is still to be made.
-    Index(Rebuild),
+    Index(Box<Rebuild>),
     /// Its answer are rows that are still to be read.
     Rows(Box<RowReading>),
 }
@@ -165,6 +165,8 @@ impl Question {
         let judged = CACHE.judge(&List { path, format }, file, &self.pin, self.limit, now);
         judged.reports.iter().for_each(log_report);
         self.answer.keep(Answer::Verdict(judged.verdict, format));
-        judged.rebuild.map_or(Left::Nothing, Left::Index)
+        judged
+            .rebuild
+            .map_or(Left::Nothing, |rebuild| Left::Index(Box::new(rebuild)))
     }
 }

@@ -182,7 +182,11 @@ mod tests {
         };
         assert_eq!(noon(Some(TimeZone::UTC)), 1_795_348_800);
         let ahead = 3 * 60 * 60;
-        for name in ["Europe/Istanbul", "/usr/share/zoneinfo/Europe/Istanbul", "<+03>-3"] {
+        for name in [
+            "Europe/Istanbul",
+            "/usr/share/zoneinfo/Europe/Istanbul",
+            "<+03>-3",
+        ] {
             assert_eq!(noon(zone_named(name)), 1_795_348_800 - ahead, "{name}");
         }
         for name in ["", "Nowhere/City", "/etc/passwd", "/usr/share/zoneinfo"] {
