@@ -21,7 +21,7 @@ HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
-	bench-lists fuzz lint deps-build deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
+	bench-lists bench-pin-sets fuzz lint deps-build deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -66,6 +66,9 @@ bench: bench-lists deps-run module-for-tests ## CPU and delay a call, stock and 
 bench-lists: deps-build deps-bench ## Large lists: what is promised and what it is, then all sizes
 	$(CARGO) bench --quiet --locked -p pinset --bench promises
 	$(CARGO) bench --quiet --locked -p pinset --bench lists
+
+bench-pin-sets: deps-build deps-bench ## PIN sets of a million rows: memory a row, building, looking up
+	$(CARGO) bench --quiet --locked -p pinset --bench pin_sets
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
 # inputs go to the first folder, so that the seeds stay as they are.

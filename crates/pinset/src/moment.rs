@@ -40,6 +40,11 @@ impl Moment {
         Self(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
+    /// The moment of so many seconds since 1970 (UTC).
+    pub(crate) fn at(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
     /// Seconds since 1970 (UTC).
     pub fn seconds(self) -> i64 {
         self.0

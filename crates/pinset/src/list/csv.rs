@@ -222,37 +222,49 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// Calls `look` with each row of a list, or with what is wrong with it, until
-/// that returns something. A list of any size is read in the same memory.
-///
-/// A last row without a line end counts only if `settled`: a writer may be at
-/// it. `zone` says what dates without an offset mean.
-///
-/// # Errors
-///
-/// The list can't be read or is broken, and then nothing counts of what `look`
-/// was given before. Who stops early does not hear of what is broken behind.
-pub fn read<T>(
-    list: impl Read,
-    settled: bool,
-    zone: &Zone,
-    mut look: impl FnMut(Result<Row<'_>, BadValue>) -> Option<T>,
-) -> Result<Option<T>, Broken> {
-    let mut records = Records::new(list, settled);
-    let Some(header) = records.next_record()? else {
-        return Ok(None);
-    };
-    let columns = columns(&header)?;
-    while let Some(record) = records.next_record()? {
-        if record.len() != columns.len() {
-            return Err(Broken::At(record.line, Flaw::FieldCount));
-        }
-        let found = look(row(&record, &columns, zone));
-        if found.is_some() {
-            return Ok(found);
+/// The rows of a list, one by one. A list of any size is read in the same
+/// memory, which is wiped when dropped.
+pub struct Reader<R> {
+    records: Records<R>,
+    /// None until the header was read.
+    columns: Vec<Column>,
+    zone: Zone,
+}
+
+impl<R: Read> Reader<R> {
+    /// The rows of `list`, from where it stands.
+    ///
+    /// A last row without a line end counts only if `settled`: a writer may be
+    /// at it. `zone` says what dates without an offset mean.
+    pub fn new(list: R, settled: bool, zone: &Zone) -> Self {
+        Self {
+            records: Records::new(list, settled),
+            columns: Vec::new(),
+            zone: zone.clone(),
         }
     }
-    Ok(None)
+
+    /// The next row, or what is wrong with it; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// The list can't be read or is broken, and then nothing counts of what was
+    /// read before. Who stops early does not hear of what is broken behind.
+    pub fn next_row(&mut self) -> Result<Option<Result<Row<'_>, BadValue>>, Broken> {
+        if self.columns.is_empty() {
+            let Some(header) = self.records.next_record()? else {
+                return Ok(None);
+            };
+            self.columns = columns(&header)?;
+        }
+        let Some(record) = self.records.next_record()? else {
+            return Ok(None);
+        };
+        if record.len() != self.columns.len() {
+            return Err(Broken::At(record.line, Flaw::FieldCount));
+        }
+        Ok(Some(row(&record, &self.columns, &self.zone)))
+    }
 }
 
 /// Whether a line is a header with `account` and `secret`.

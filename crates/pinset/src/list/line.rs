@@ -91,7 +91,7 @@ pub fn read<T>(
 impl<'a> Gives<'a> {
     /// What a line gives: its text without the blanks around it, or `None` if
     /// it is too long.
-    pub(super) fn of(text: Option<&'a [u8]>, format: Format) -> Self {
+    pub(crate) fn of(text: Option<&'a [u8]>, format: Format) -> Self {
         let Some(text) = text else {
             return Self::Nobody(Fault::TooLong);
         };

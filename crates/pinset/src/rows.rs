@@ -1,0 +1,254 @@
+//! The rows of a PIN set in memory, made to answer in a few microseconds,
+//! however many there are: by PIN, by the number that calls, by account.
+//!
+//! [`Reading`] makes [`Rows`] of a list, a part at a time; they do not change.
+//! An index gets close by a hash that is seeded at random, then the row itself
+//! is compared; secrets by [`Secret::verify`], in constant time.
+
+use std::hash::{BuildHasher, Hash};
+use std::num::NonZeroU32;
+
+use foldhash::quality::RandomState;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::moment::Moment;
+use crate::number::Number;
+use crate::pepper::{KeyId, Pepper};
+use crate::pin::Pin;
+use crate::secret::{Cost, Form, Secret, Unverifiable};
+
+mod broken;
+mod chunks;
+mod draft;
+mod index;
+mod reading;
+mod record;
+
+pub use broken::{Broken, BrokenRow, Fault};
+pub use draft::MOST_SLOW;
+pub use reading::{of_credentials, Reading};
+
+use chunks::Chunks;
+use index::{row, Index};
+use record::{caller, Record};
+
+/// What is hashed in front of an account and its secret, so that no other
+/// digest is one of these.
+const PURPOSE: &[u8] = b"authenticate-uses-v1\0";
+
+/// The rows of a list, in memory. They are wiped when dropped, which takes a
+/// while if they are many.
+pub struct Rows {
+    records: Chunks<u8>,
+    pins: Index,
+    callers: Index,
+    accounts: Index,
+    hasher: RandomState,
+    /// The forms of the secrets that a PIN finds.
+    forms: Vec<Form>,
+    count: u64,
+    argon2id: u64,
+    dummy: Option<Cost>,
+    broken: Vec<BrokenRow>,
+}
+
+/// A row that may be the caller's. It has no `Debug`; the secret and the digest
+/// are wiped when dropped.
+pub struct Candidate {
+    /// Its line in the list, from 1; of a database, its place among the entries.
+    pub line: u64,
+    /// Whose it is; empty in a plain list.
+    pub account: Vec<u8>,
+    /// What the entry is checked against.
+    pub secret: Secret,
+    /// For `required_level`; 0 if there is none.
+    pub level: u8,
+    /// It admits from this moment on.
+    pub from: Option<Moment>,
+    /// It admits until just before this moment.
+    pub until: Option<Moment>,
+    /// How many calls it admits; `None`: any number.
+    pub max_uses: Option<NonZeroU32>,
+    /// Takes the place of the context of `on_success`.
+    pub context: Option<String>,
+    /// What its uses are counted under: [`digest`].
+    pub digest: Zeroizing<[u8; 16]>,
+}
+
+/// The rows that a PIN finds, in the order of the list.
+pub struct Found<'a> {
+    rows: &'a Rows,
+    pin: &'a Pin,
+    pepper: &'a Pepper,
+    /// For each form of secret, the rows that are left.
+    runs: Vec<&'a [u64]>,
+    missing: Vec<KeyId>,
+}
+
+/// What the uses of a row are counted under: the first 16 bytes of SHA-256 over
+/// `authenticate-uses-v1`, a NUL, the account, a NUL and the secret as it stands
+/// in the list, without the blanks around it and with small letters in the
+/// digits of md5 and hmac-sha256. It stays the same while account and secret do.
+pub fn digest(account: &[u8], secret: &[u8]) -> Zeroizing<[u8; 16]> {
+    let mut hash = Sha256::new_with_prefix(PURPOSE);
+    hash.update(account);
+    hash.update(b"\0");
+    hash.update(&*normal(secret));
+    let whole: Zeroizing<[u8; 32]> = Zeroizing::new(hash.finalize().into());
+    let mut digest = Zeroizing::new([0; 16]);
+    for (place, byte) in digest.iter_mut().zip(whole.iter()) {
+        *place = *byte;
+    }
+    digest
+}
+
+/// The one spelling of a secret.
+fn normal(secret: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(secret.trim_ascii().to_vec());
+    if text.starts_with(b"md5:") || text.starts_with(b"hmac-sha256:") {
+        // The name of a key keeps its capital letters.
+        let digits = text.rsplit_mut(|byte| *byte == b':').next();
+        digits.unwrap_or_default().make_ascii_lowercase();
+    }
+    text
+}
+
+impl Rows {
+    /// The rows whose PIN this is, for `identify = pin`. No slow hash is
+    /// computed: rows with Argon2id are not found. An empty PIN finds none.
+    pub fn by_pin<'a>(&'a self, pin: &'a Pin, pepper: &'a Pepper) -> Found<'a> {
+        let (mut runs, mut missing) = (Vec::new(), Vec::new());
+        for form in &self.forms {
+            match form.index_key(pin, pepper) {
+                Ok(Some(key)) => runs.push(self.pins.get(hash(&self.hasher, &key))),
+                Err(Unverifiable::NoKey(id)) => missing.push(id),
+                Ok(None) | Err(Unverifiable::Argon2) => {}
+            }
+        }
+        Found {
+            rows: self,
+            pin,
+            pepper,
+            runs,
+            missing,
+        }
+    }
+
+    /// The rows of a number, in the order of the list. Whether the PIN is theirs
+    /// is not known yet.
+    pub fn by_caller<'a>(&'a self, number: &'a Number) -> impl Iterator<Item = Candidate> + 'a {
+        let run = self.callers.get(hash(&self.hasher, &caller(number)));
+        run.iter()
+            .filter_map(|entry| self.record(row(*entry)))
+            .filter(|record| record.caller == Some(caller(number)))
+            .filter_map(|record| Candidate::of(&record))
+    }
+
+    /// The rows of an account, in the order of the list. Whether the PIN is
+    /// theirs is not known yet. Nobody has an empty account.
+    pub fn by_account<'a>(&'a self, account: &'a [u8]) -> impl Iterator<Item = Candidate> + 'a {
+        let run = self.accounts.get(hash(&self.hasher, account));
+        run.iter()
+            .filter_map(|entry| self.record(row(*entry)))
+            .filter(move |record| record.account == account)
+            .filter_map(|record| Candidate::of(&record))
+    }
+
+    /// The largest cost, by [`Cost::work`], of the rows with Argon2id; `None`
+    /// without such rows.
+    pub fn dummy(&self) -> Option<Cost> {
+        self.dummy.clone()
+    }
+
+    /// How many rows have Argon2id, so that no PIN alone finds them.
+    pub fn argon2id(&self) -> u64 {
+        self.argon2id
+    }
+
+    /// How many rows there are, those that are broken not counted.
+    pub fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The first rows that admit nobody: 20, or one more if there are more.
+    pub fn broken(&self) -> &[BrokenRow] {
+        &self.broken
+    }
+
+    /// What they take of memory, in bytes.
+    pub fn memory(&self) -> u64 {
+        let indexes = [&self.pins, &self.callers, &self.accounts].map(Index::size);
+        let bytes = self.records.size()
+            + indexes.iter().sum::<usize>()
+            + self.forms.capacity() * size_of::<Form>()
+            + self.broken.capacity() * size_of::<BrokenRow>();
+        bytes as u64
+    }
+
+    fn record(&self, at: u32) -> Option<Record<'_>> {
+        Record::read(self.records.get(at))
+    }
+}
+
+/// The first half of a hash.
+fn hash(hasher: &RandomState, key: &(impl Hash + ?Sized)) -> u32 {
+    (hasher.hash_one(key) >> 32) as u32
+}
+
+impl Found<'_> {
+    /// The keys that the pepper lacks and rows need: whether these have the PIN
+    /// can't be said.
+    pub fn missing(&self) -> &[KeyId] {
+        &self.missing
+    }
+}
+
+impl Iterator for Found<'_> {
+    type Item = Candidate;
+
+    fn next(&mut self) -> Option<Candidate> {
+        loop {
+            let heads = self.runs.iter().filter_map(|run| run.first());
+            let at = heads.map(|entry| row(*entry)).min()?;
+            for run in &mut self.runs {
+                // Two forms may have the same hash.
+                if let Some(([first], rest)) = run.split_at_checked(1) {
+                    *run = if row(*first) == at { rest } else { run };
+                }
+            }
+            let record = self.rows.record(at);
+            let right = record
+                .and_then(|record| Candidate::of(&record))
+                .filter(|row| row.secret.verify(self.pin, self.pepper) == Ok(true));
+            if right.is_some() {
+                return right;
+            }
+        }
+    }
+}
+
+impl Candidate {
+    /// `None`: its secret is none, which no row in memory has.
+    fn of(record: &Record<'_>) -> Option<Self> {
+        Some(Self {
+            line: record.line,
+            account: record.account.to_vec(),
+            secret: Secret::parse(record.secret).ok()?,
+            level: record.level,
+            from: record.from,
+            until: record.until,
+            max_uses: record.max_uses,
+            context: record.context.map(str::to_owned),
+            digest: digest(record.account, record.secret),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! A list that grows without moving: what a larger copy replaces would not be
+//! wiped.
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// How many items the first chunk holds, unless more come at once.
+const FIRST: usize = 256;
+
+/// The bits of an address that say where in its chunk an item is.
+const WITHIN: u32 = 20;
+
+/// Items in chunks, in order. They are wiped when dropped.
+pub struct Chunks<T: Zeroize> {
+    chunks: Vec<Zeroizing<Vec<T>>>,
+    /// How many items the chunks have room for, and how many one has at most.
+    room: usize,
+    most: usize,
+}
+
+/// There is no memory, or no address: it is over 4096 chunks, or over 2^20 items
+/// at once.
+#[derive(Debug)]
+pub struct Full;
+
+impl<T: Zeroize + Copy> Chunks<T> {
+    /// None yet. A chunk will have room for `most` items at most, which are 2^20
+    /// at most, unless more come at once.
+    pub fn new(most: usize) -> Self {
+        Self {
+            chunks: Vec::new(),
+            room: 0,
+            most: most.min(1 << WITHIN),
+        }
+    }
+
+    /// Adds items, side by side in one chunk: where they are. What comes later
+    /// is at a higher address.
+    pub fn add(&mut self, items: &[T]) -> Result<u32, Full> {
+        if items.len() > 1 << WITHIN {
+            return Err(Full);
+        }
+        let fits = |chunk: &Zeroizing<Vec<T>>| chunk.capacity() - chunk.len() >= items.len();
+        if !self.chunks.last().is_some_and(fits) {
+            // About as much again as there is.
+            let size = self.room.max(FIRST).min(self.most).max(items.len());
+            let mut chunk = Vec::new();
+            chunk.try_reserve_exact(size).map_err(|_| Full)?;
+            self.room += chunk.capacity();
+            self.chunks.push(Zeroizing::new(chunk));
+        }
+        let number = self.chunks.len().saturating_sub(1);
+        let chunk = self.chunks.last_mut().ok_or(Full)?;
+        let at = u32::try_from(number << WITHIN | chunk.len()).map_err(|_| Full)?;
+        chunk.extend_from_slice(items);
+        Ok(at)
+    }
+
+    /// The items of a chunk from an address on.
+    pub fn get(&self, at: u32) -> &[T] {
+        let (number, within) = (at >> WITHIN, at & ((1 << WITHIN) - 1));
+        let chunk = self.chunks.get(number as usize);
+        chunk
+            .and_then(|chunk| chunk.get(within as usize..))
+            .unwrap_or_default()
+    }
+
+    /// The chunks, to be taken one by one.
+    pub fn into_chunks(self) -> impl Iterator<Item = Zeroizing<Vec<T>>> {
+        self.chunks.into_iter()
+    }
+
+    /// What they take of memory, in bytes.
+    pub fn size(&self) -> usize {
+        self.room * size_of::<T>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_was_added_is_where_it_is_said_to_be(
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..700), 0..60),
+            most in 1..2000_usize,
+        ) {
+            let mut chunks = Chunks::new(most);
+            let mut last = None;
+            let mut all = Vec::new();
+            for part in &parts {
+                let at = chunks.add(part).expect("memory");
+                prop_assert!(last < Some(at));
+                last = Some(at);
+                all.push((at, part));
+            }
+            for (at, part) in all {
+                prop_assert!(chunks.get(at).starts_with(part));
+            }
+            let bytes = parts.iter().map(Vec::len).sum();
+            prop_assert!(chunks.size() >= bytes);
+            let kept: usize = chunks.into_chunks().map(|chunk| chunk.len()).sum();
+            prop_assert_eq!(kept, bytes);
+        }
+    }
+}

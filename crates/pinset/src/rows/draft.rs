@@ -1,0 +1,245 @@
+//! Rows on their way into memory.
+
+use std::collections::BTreeSet;
+
+use foldhash::quality::RandomState;
+use zeroize::Zeroizing;
+
+use super::broken::{Broken, BrokenRow, Fault};
+use super::chunks::{Chunks, Full};
+use super::index::{self, row, Heap, Index};
+use super::record::{caller, Record};
+use super::{hash, normal, Rows};
+use crate::list::csv::Column;
+use crate::list::index::NAMED;
+use crate::number::Number;
+use crate::secret::{Cost, Form, Secret};
+
+/// So many rows with Argon2id may one number have, and one account: each may
+/// have to be verified in one call.
+pub const MOST_SLOW: usize = 8;
+
+/// So many bytes of rows are taken from memory at once.
+const CHUNK: usize = 1 << 20;
+
+/// What a record takes beside its texts, at most.
+const FRAME: usize = 80;
+
+/// What a form takes in the set of them, about.
+const FORM: usize = 64;
+
+/// Rows as they come.
+pub struct Draft {
+    records: Chunks<u8>,
+    pins: Heap,
+    callers: Heap,
+    accounts: Heap,
+    /// A record being written.
+    record: Zeroizing<Vec<u8>>,
+    forms: BTreeSet<Form>,
+    /// Without records and indexes, so far.
+    about: About,
+    limit: u64,
+}
+
+/// What is known of the rows together.
+struct About {
+    hasher: RandomState,
+    count: u64,
+    argon2id: u64,
+    dummy: Option<Cost>,
+    broken: Vec<BrokenRow>,
+}
+
+impl Draft {
+    /// No rows yet. They may take `limit` bytes of memory.
+    pub fn new(limit: u64) -> Self {
+        Self {
+            records: Chunks::new(CHUNK),
+            pins: Heap::new(),
+            callers: Heap::new(),
+            accounts: Heap::new(),
+            record: Zeroizing::default(),
+            forms: BTreeSet::new(),
+            about: About {
+                hasher: RandomState::default(),
+                count: 0,
+                argon2id: 0,
+                dummy: None,
+                broken: Vec::new(),
+            },
+            limit,
+        }
+    }
+
+    /// Notes a row that admits nobody.
+    pub fn note(&mut self, row: BrokenRow) {
+        if self.about.broken.len() <= NAMED {
+            self.about.broken.push(row);
+        }
+    }
+
+    /// Adds a row of this number, if it has one. Its secret is as it stands in
+    /// the list; whether it is slow is seen here.
+    pub fn add(&mut self, row: Record<'_>, number: Option<&Number>) -> Result<(), Broken> {
+        let secret = match Secret::parse(row.secret) {
+            Ok(secret) => secret,
+            Err(fault) => {
+                self.note(BrokenRow {
+                    line: row.line,
+                    column: Some(Column::Secret),
+                    fault: Fault::Secret(fault),
+                });
+                return Ok(());
+            }
+        };
+        let record = Record {
+            secret: &normal(row.secret),
+            slow: secret.form().is_slow(),
+            caller: number.map(caller),
+            ..row
+        };
+        let too_large = |_| Broken::TooLarge(self.limit);
+        let hasher = &self.about.hasher;
+        let at = write(&record, &mut self.record, &mut self.records).map_err(too_large)?;
+        if let Some(key) = secret.index_key() {
+            self.pins.push(hash(hasher, &key), at).map_err(too_large)?;
+            self.forms.insert(secret.form());
+        }
+        if let Some(caller) = record.caller {
+            self.callers
+                .push(hash(hasher, &caller), at)
+                .map_err(too_large)?;
+        }
+        if !record.account.is_empty() {
+            self.accounts
+                .push(hash(hasher, record.account), at)
+                .map_err(too_large)?;
+        }
+        self.about.count += 1;
+        self.about.argon2id += u64::from(record.slow);
+        let work = |cost: &Cost| cost.work();
+        if secret.cost().as_ref().map(work) > self.about.dummy.as_ref().map(work) {
+            self.about.dummy = secret.cost();
+        }
+        if self.peak() > self.limit {
+            return Err(Broken::TooLarge(self.limit));
+        }
+        Ok(())
+    }
+
+    /// What the rows will take of memory at most, while they are sorted: an
+    /// index replaces what it is made of, one after the other.
+    fn peak(&self) -> u64 {
+        let sizes = [&self.pins, &self.callers, &self.accounts].map(Heap::sizes);
+        let either = sizes.map(|(heap, index)| heap.max(index));
+        let largest = sizes.map(|(_, index)| index).into_iter().max();
+        let bytes = self.records.size()
+            + self.forms.len() * FORM
+            + either.iter().sum::<usize>()
+            + largest.unwrap_or_default();
+        bytes as u64
+    }
+
+    /// No more will come.
+    pub fn sort(self) -> Result<Sorting, Broken> {
+        let too_large = |_| Broken::TooLarge(self.limit);
+        Ok(Sorting {
+            records: self.records,
+            pins: self.pins.sort().map_err(too_large)?,
+            callers: self.callers.sort().map_err(too_large)?,
+            accounts: self.accounts.sort().map_err(too_large)?,
+            forms: self.forms.into_iter().collect(),
+            about: self.about,
+        })
+    }
+}
+
+/// Writes a record, by way of `buffer`: where it is.
+fn write(
+    record: &Record<'_>,
+    buffer: &mut Zeroizing<Vec<u8>>,
+    records: &mut Chunks<u8>,
+) -> Result<u32, Full> {
+    let context = record.context.map_or(0, str::len);
+    let room = record.account.len() + record.secret.len() + context + FRAME;
+    buffer.clear();
+    if buffer.capacity() < room {
+        // What grows leaves behind is not wiped; what is replaced is.
+        *buffer = Zeroizing::new(Vec::with_capacity(2 * room));
+    }
+    record.write(buffer);
+    records.add(buffer)
+}
+
+/// Rows being sorted, a part at a time.
+pub struct Sorting {
+    records: Chunks<u8>,
+    pins: index::Sorting,
+    callers: index::Sorting,
+    accounts: index::Sorting,
+    forms: Vec<Form>,
+    about: About,
+}
+
+impl Sorting {
+    /// Does a part; false when all is done.
+    pub fn step(&mut self) -> bool {
+        self.pins.step() || self.callers.step() || self.accounts.step()
+    }
+
+    /// The rows; what is not sorted yet is.
+    ///
+    /// # Errors
+    ///
+    /// One number or one account has too many rows that are slow.
+    pub fn finish(self) -> Result<Rows, Broken> {
+        let rows = Rows {
+            records: self.records,
+            pins: self.pins.finish(),
+            callers: self.callers.finish(),
+            accounts: self.accounts.finish(),
+            forms: self.forms,
+            hasher: self.about.hasher,
+            count: self.about.count,
+            argon2id: self.about.argon2id,
+            dummy: self.about.dummy,
+            broken: self.about.broken,
+        };
+        let callers = too_many(&rows, &rows.callers, |record| record.caller);
+        let accounts = too_many(&rows, &rows.accounts, |record| Some((true, record.account)));
+        match callers.into_iter().chain(accounts).min() {
+            Some(line) => Err(Broken::TooManySlow(line)),
+            None => Ok(rows),
+        }
+    }
+}
+
+/// The line of the first slow row that is one too many of those that are the
+/// same by `of`.
+fn too_many<'a>(
+    rows: &'a Rows,
+    index: &Index,
+    of: impl Fn(&Record<'a>) -> Option<(bool, &'a [u8])>,
+) -> Option<u64> {
+    if rows.argon2id <= MOST_SLOW as u64 {
+        return None;
+    }
+    let runs = index.runs().filter(|run| run.len() > MOST_SLOW);
+    let lines = runs.filter_map(|run| {
+        // More than one has the same hash only by chance.
+        let mut counts: Vec<((bool, &[u8]), usize)> = Vec::new();
+        let records = run.iter().filter_map(|entry| rows.record(row(*entry)));
+        for record in records.filter(|record| record.slow) {
+            let key = of(&record)?;
+            let known = counts.iter_mut().find(|(other, _)| *other == key);
+            match known {
+                Some((_, count)) if *count == MOST_SLOW => return Some(record.line),
+                Some((_, count)) => *count += 1,
+                None => counts.push((key, 1)),
+            }
+        }
+        None
+    });
+    lines.min()
+}
