@@ -39,7 +39,7 @@ test: unit harness compliance lifecycle ## All tests
 
 unit: deps-build $(HEADERS) ## The tests that need no Asterisk
 	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p pinset-cli -p harness --lib --bins
-	$(FOR_TESTS) $(CARGO) test --locked -p pinset-cli --test check
+	$(FOR_TESTS) $(CARGO) test --locked -p pinset-cli --test '*'
 
 harness: deps-run deps-build $(HEADERS) ## The harness itself, on the stock module
 	$(FOR_TESTS) $(CARGO) test --locked -p harness --test stock -- --include-ignored

@@ -1,12 +1,27 @@
 //! `pinset`: looks after the PIN lists of `Authenticate()`.
 #![forbid(unsafe_code)]
 
+mod add;
+mod cells;
+mod change;
 mod check;
+mod convert;
 mod digests;
+mod entry;
+mod failure;
+mod forms;
+mod generate;
+mod hash;
 mod index;
+mod numbers;
 mod odds;
+mod pepper;
+mod remove;
 mod report;
+mod sheet;
+mod source;
 mod text;
+mod verify;
 mod weak;
 
 use std::io::{self, Write};
@@ -16,9 +31,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use pinset::list::Format;
 
+use failure::Failure;
 use report::{Reports, Verdict};
 
-/// The exit code of a wrong command line, or when nothing can be written.
+/// The exit code of a wrong command line, and of what could not be done.
 const FAILED: u8 = 3;
 
 /// Looks after the PIN lists of Authenticate().
@@ -31,7 +47,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Add(add::Add),
     Check(Check),
+    Convert(convert::Convert),
+    Generate(generate::Generate),
+    Hash(hash::Hash),
+    Pepper(pepper::PepperCommand),
+    Remove(remove::Remove),
+    Verify(verify::Verify),
 }
 
 /// Reads PIN lists as the module would, and tells what is wrong with them.
@@ -96,13 +119,27 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let Command::Check(check) = arguments.command;
-    match run(&check) {
-        Ok(verdict) => ExitCode::from(verdict.exit_code()),
-        Err(error) => {
+    let done = match &arguments.command {
+        Command::Add(add) => add::run(add),
+        Command::Check(check) => match run(check) {
+            Ok(verdict) => Ok(verdict.exit_code()),
+            Err(error) => Err(Failure::Output(error)),
+        },
+        Command::Convert(convert) => convert::run(convert),
+        Command::Generate(generate) => generate::run(generate),
+        Command::Hash(hash) => hash::run(hash),
+        Command::Pepper(pepper) => pepper::run(pepper),
+        Command::Remove(remove) => remove::run(remove),
+        Command::Verify(verify) => verify::run(verify),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
             // A closed pipe is the reader's will.
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                let _ = writeln!(io::stderr(), "pinset: {error}");
+            let closed = matches!(&failure, Failure::Output(error)
+                if error.kind() == io::ErrorKind::BrokenPipe);
+            if !closed {
+                failure::note(failure);
             }
             ExitCode::from(FAILED)
         }
