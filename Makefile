@@ -67,7 +67,7 @@ bench-lists: deps-build deps-bench ## Large lists: what is promised and what it 
 	$(CARGO) bench --quiet --locked -p pinset --bench promises
 	$(CARGO) bench --quiet --locked -p pinset --bench lists
 
-bench-pin-sets: deps-build deps-bench ## PIN sets of a million rows: memory a row, building, looking up
+bench-pin-sets: deps-build ## PIN sets of a million rows: memory a row, building, looking up
 	$(CARGO) bench --quiet --locked -p pinset --bench pin_sets
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New

@@ -3,7 +3,7 @@
 //!
 //! [`Reading`] makes [`Rows`] of a list, a part at a time; they do not change.
 //! An index gets close by a hash that is seeded at random, then the row itself
-//! is compared; secrets by [`Secret::verify`], in constant time.
+//! is compared; secrets in constant time.
 
 use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU32;
@@ -16,7 +16,7 @@ use crate::moment::Moment;
 use crate::number::Number;
 use crate::pepper::{KeyId, Pepper};
 use crate::pin::Pin;
-use crate::secret::{Cost, Form, Secret, Unverifiable};
+use crate::secret::{Cost, Form, IndexKey, Secret, Unverifiable};
 
 mod broken;
 mod chunks;
@@ -53,8 +53,8 @@ pub struct Rows {
     broken: Vec<BrokenRow>,
 }
 
-/// A row that may be the caller's. It has no `Debug`; the secret and the digest
-/// are wiped when dropped.
+/// A row that may be the caller's. It has no `Debug`; its secret is wiped when
+/// dropped.
 pub struct Candidate {
     /// Its line in the list, from 1; of a database, its place among the entries.
     pub line: u64,
@@ -72,17 +72,15 @@ pub struct Candidate {
     pub max_uses: Option<NonZeroU32>,
     /// Takes the place of the context of `on_success`.
     pub context: Option<String>,
-    /// What its uses are counted under: [`digest`].
-    pub digest: Zeroizing<[u8; 16]>,
+    /// The secret as it stands in the list.
+    text: Zeroizing<Vec<u8>>,
 }
 
 /// The rows that a PIN finds, in the order of the list.
 pub struct Found<'a> {
     rows: &'a Rows,
-    pin: &'a Pin,
-    pepper: &'a Pepper,
-    /// For each form of secret, the rows that are left.
-    runs: Vec<&'a [u64]>,
+    /// For each form of secret, what has the PIN, and the rows that are left.
+    runs: Vec<(IndexKey, &'a [u64])>,
     missing: Vec<KeyId>,
 }
 
@@ -90,17 +88,14 @@ pub struct Found<'a> {
 /// `authenticate-uses-v1`, a NUL, the account, a NUL and the secret as it stands
 /// in the list, without the blanks around it and with small letters in the
 /// digits of md5 and hmac-sha256. It stays the same while account and secret do.
-pub fn digest(account: &[u8], secret: &[u8]) -> Zeroizing<[u8; 16]> {
+pub fn digest(account: &[u8], secret: &[u8]) -> [u8; 16] {
     let mut hash = Sha256::new_with_prefix(PURPOSE);
     hash.update(account);
     hash.update(b"\0");
     hash.update(&*normal(secret));
-    let whole: Zeroizing<[u8; 32]> = Zeroizing::new(hash.finalize().into());
-    let mut digest = Zeroizing::new([0; 16]);
-    for (place, byte) in digest.iter_mut().zip(whole.iter()) {
-        *place = *byte;
-    }
-    digest
+    let hash = hash.finalize();
+    let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    *first
 }
 
 /// The one spelling of a secret.
@@ -117,19 +112,20 @@ fn normal(secret: &[u8]) -> Zeroizing<Vec<u8>> {
 impl Rows {
     /// The rows whose PIN this is, for `identify = pin`. No slow hash is
     /// computed: rows with Argon2id are not found. An empty PIN finds none.
-    pub fn by_pin<'a>(&'a self, pin: &'a Pin, pepper: &'a Pepper) -> Found<'a> {
+    pub fn by_pin(&self, pin: &Pin, pepper: &Pepper) -> Found<'_> {
         let (mut runs, mut missing) = (Vec::new(), Vec::new());
         for form in &self.forms {
             match form.index_key(pin, pepper) {
-                Ok(Some(key)) => runs.push(self.pins.get(hash(&self.hasher, &key))),
+                Ok(Some(key)) => {
+                    let run = self.pins.get(hash(&self.hasher, &key));
+                    runs.push((key, run));
+                }
                 Err(Unverifiable::NoKey(id)) => missing.push(id),
                 Ok(None) | Err(Unverifiable::Argon2) => {}
             }
         }
         Found {
             rows: self,
-            pin,
-            pepper,
             runs,
             missing,
         }
@@ -214,20 +210,19 @@ impl Iterator for Found<'_> {
 
     fn next(&mut self) -> Option<Candidate> {
         loop {
-            let heads = self.runs.iter().filter_map(|run| run.first());
+            let heads = self.runs.iter().filter_map(|(_, run)| run.first());
             let at = heads.map(|entry| row(*entry)).min()?;
-            for run in &mut self.runs {
-                // Two forms may have the same hash.
-                if let Some(([first], rest)) = run.split_at_checked(1) {
-                    *run = if row(*first) == at { rest } else { run };
+            let candidate = self.rows.record(at).as_ref().and_then(Candidate::of);
+            let mut right = false;
+            // Two forms may have the same hash, and so the same rows.
+            for (key, run) in &mut self.runs {
+                if run.first().is_some_and(|first| row(*first) == at) {
+                    *run = run.get(1..).unwrap_or_default();
+                    right |= candidate.as_ref().is_some_and(|row| key.is_of(&row.secret));
                 }
             }
-            let record = self.rows.record(at);
-            let right = record
-                .and_then(|record| Candidate::of(&record))
-                .filter(|row| row.secret.verify(self.pin, self.pepper) == Ok(true));
-            if right.is_some() {
-                return right;
+            if right {
+                return candidate;
             }
         }
     }
@@ -245,8 +240,13 @@ impl Candidate {
             until: record.until,
             max_uses: record.max_uses,
             context: record.context.map(str::to_owned),
-            digest: digest(record.account, record.secret),
+            text: Zeroizing::new(record.secret.to_vec()),
         })
+    }
+
+    /// What its uses are counted under: [`digest`].
+    pub fn digest(&self) -> [u8; 16] {
+        digest(&self.account, &self.text)
     }
 }
 

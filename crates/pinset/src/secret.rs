@@ -54,7 +54,7 @@ pub enum Form {
 ///
 /// Comparing two takes longer the more of them is alike. An index gets close
 /// to the one that is asked for by a hash that is seeded at random, and
-/// [`Secret::verify`] decides.
+/// [`Self::is_of`] decides.
 #[derive(PartialEq, Eq, Hash, ZeroizeOnDrop)]
 pub struct IndexKey(Key);
 
@@ -219,6 +219,21 @@ impl Secret {
             Kind::Hmac(id, digest) => Key::Hmac(*id, ***digest),
             Kind::Argon2id(_) => return None,
         }))
+    }
+}
+
+impl IndexKey {
+    /// Whether it is the key of this secret. Takes the same time wherever the
+    /// two differ.
+    pub fn is_of(&self, secret: &Secret) -> bool {
+        match (&self.0, &secret.0) {
+            (Key::Plain(key), Kind::Plain(pin)) => key.ct_eq(pin).into(),
+            (Key::Md5(key), Kind::Md5(digest)) => key.ct_eq(&***digest).into(),
+            (Key::Hmac(id, key), Kind::Hmac(of, digest)) => {
+                id == of && bool::from(key.ct_eq(&***digest))
+            }
+            _ => false,
+        }
     }
 }
 

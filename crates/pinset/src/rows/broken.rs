@@ -13,7 +13,8 @@ pub enum Broken {
     Unreadable(io::Error),
     /// This is wrong with it, in this line, from 1.
     At(u64, Flaw),
-    /// It takes more bytes of memory than this limit, or than there is.
+    /// It takes more bytes of memory than this limit, more than there is, or
+    /// over 4 GiB for what is no index.
     TooLarge(u64),
     /// The row in this line is one over [`MOST_SLOW`] with Argon2id for one
     /// number, or for one account.

@@ -23,7 +23,7 @@ pub const MOST_SLOW: usize = 8;
 const CHUNK: usize = 1 << 20;
 
 /// What a record takes beside its texts, at most.
-const FRAME: usize = 80;
+const FRAME: usize = 128;
 
 /// What a form takes in the set of them, about.
 const FORM: usize = 64;

@@ -19,6 +19,9 @@ use crate::settings::LONGEST_NAME;
 /// So many rows of a csv list are read at once.
 const ROWS: usize = 1000;
 
+/// So many bytes of another.
+const BLOCK: usize = 64 << 10;
+
 /// A list being read into memory, a part at a time, so that callers get their
 /// turn. What it holds is wiped when dropped.
 pub struct Reading<R> {
@@ -55,7 +58,10 @@ impl<R: Read> Reading<R> {
             numbering: numbering.clone(),
             stage: match kind {
                 Kind::Csv => Stage::Csv(Box::new(csv::Reader::new(list, settled, zone)), draft),
-                Kind::Lines(format) => Stage::Lines(Blocks::new(list, settled), format, 0, draft),
+                Kind::Lines(format) => {
+                    let blocks = Blocks::of_size(list, settled, BLOCK);
+                    Stage::Lines(blocks, format, 0, draft)
+                }
             },
         }
     }
