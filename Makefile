@@ -37,7 +37,7 @@ install: ## Install the built module (DESTDIR, MODDIR, DATADIR, ASTERISK)
 
 test: unit harness compliance lifecycle ## All tests
 
-unit: deps-build $(HEADERS) ## The tests that need no Asterisk
+unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
 	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p pinset-cli -p harness --lib --bins
 	$(FOR_TESTS) $(CARGO) test --locked -p pinset-cli --test '*'
 
@@ -102,6 +102,9 @@ $(HEADERS):
 
 deps-build:
 	@packaging/deps.sh build
+
+deps-unit:
+	@packaging/deps.sh unit
 
 deps-run:
 	@packaging/deps.sh run
