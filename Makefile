@@ -21,7 +21,7 @@ HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
-	bench-lists bench-pin-sets fuzz lint deps-build deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
+	bench-lists bench-pin-sets fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22

@@ -71,6 +71,9 @@ Odds: as if every PIN of a length were equally likely to be guessed. A warning
 comes where, at three tries a call, fewer than 10000 calls let every second
 fraudster in. Of an md5 list the lengths are not known, so there are no odds.
 
+Of csv lists: broken rows, weak PINs that are not hashed, and rows with the same
+account and caller. Whether a caller is a usable number, authenticate.conf says.
+
 Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, odds, a last line
 without an end, an empty list, one that everybody may write to; 2 broken lines,
 or a list that can't be read; 3 a wrong command line. Of several lists, the
@@ -79,8 +82,8 @@ struct Check {
     /// The lists
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the lists are; auto: md5 if the first line that is not blank looks
-    /// like account:md5
+    /// What the lists are; auto: by the first line that is not blank, which of
+    /// a csv list is a header with account and secret
     #[arg(long, value_enum, default_value_t)]
     format: Wanted,
     /// Print JSON (the fields are in docs/pin-lists.md)
