@@ -115,11 +115,18 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
             ]
         })
         .collect();
-    let new = sheet.with(&values);
-    let made = in_memory(&new, Kind::Csv, &numbering).at(into)?;
-    if let Some(broken) = made.broken().iter().find(|row| !known(&rows, row.line)) {
-        return Err(Failure::at(into, format!("of the new rows, {broken}")));
+    // By themselves: of a list with many wrong rows not all are named.
+    let alone = Sheet::new(&[Column::Account, Column::Secret]).with(&values);
+    let alone = in_memory(&alone, Kind::Csv, &numbering)?;
+    if let Some(broken) = alone.broken().first() {
+        // Behind the header, a line each.
+        let (number, why) = (broken.line - 1, &broken.fault);
+        return Err(Failure::told(format!(
+            "account {number} of those wanted: {why}"
+        )));
     }
+    let new = sheet.with(&values);
+    in_memory(&new, Kind::Csv, &numbering).at(into)?;
     let clear = clear(&accounts, &pins);
     // First the PINs: rows whose PIN nobody knows would be of no use.
     if let Some(path) = &arguments.pins {
@@ -145,10 +152,6 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
         out.flush().map_err(Failure::Output)?;
     }
     Ok(0)
-}
-
-fn known(rows: &Rows, line: u64) -> bool {
-    rows.broken().iter().any(|row| row.line == line)
 }
 
 /// The accounts that PINs are made for, each once.

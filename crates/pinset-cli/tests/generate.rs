@@ -155,6 +155,26 @@ fn accounts_from_a_file() {
         assert_eq!(lab.run(&make, "").code, 3, "{names}");
         assert!(!lab.path("new").exists());
     }
+    // Nor where the list has many wrong rows of its own.
+    let wrong = "account,secret\n".to_owned() + &"w,nothing\n".repeat(50);
+    lab.list("wrong", &wrong);
+    let make = [
+        "generate",
+        "-d",
+        "6",
+        "--accounts",
+        "names",
+        "--into",
+        "wrong",
+        "--print",
+    ];
+    let ran = lab.run(&make, "");
+    assert!(
+        ran.code == 3 && ran.err.contains("account 1 of those wanted: it is over 79"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(lab.text("wrong"), wrong);
     // The PINs must go somewhere.
     assert_eq!(
         lab.run(&["generate", "-n", "1", "-d", "6", "--into", "new"], "")
