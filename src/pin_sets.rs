@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use pinset::admission::{admit, digest_of_entry, Terms};
 use pinset::list::{Format, Kind};
@@ -16,7 +16,7 @@ use pinset::{Entry, Grant, Number, Pin, PinSet, PinSource, Verdict};
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::{database, dialplan};
 use crate::configuration::InForce;
-use crate::hashing::{self, Failed, Work};
+use crate::hashing::{self, Work};
 use crate::lists::{self, About, Answer, Wanted};
 use crate::patience::Patient;
 use crate::{families, uses};
@@ -267,36 +267,19 @@ impl PinSetSource {
         // Whether somebody has a row must not be told by the time it takes.
         let dummy = cost.filter(|_| slow.is_empty());
         if !slow.is_empty() || dummy.is_some() {
-            right.extend(self.hash(host, slow, dummy, pin)?);
+            let work = Work {
+                rows: slow,
+                dummy,
+                pin: pin.clone(),
+            };
+            let verified = hashing::verify(host, work).ok_or(Gone)?;
+            right.extend(verified.map_err(|failed| failed.to_string())?);
             right.sort_by_key(|row| row.line);
         }
         match why {
             Some(why) if right.is_empty() => Err(why.into()),
             _ => Ok(right),
         }
-    }
-
-    fn hash<H: Patient>(
-        &self,
-        host: &mut H,
-        rows: Vec<Candidate>,
-        dummy: Option<Cost>,
-        pin: &Pin,
-    ) -> Result<Vec<Candidate>, Failure> {
-        let timeout = self.in_force.settings.source_timeout;
-        let pin = pin.clone();
-        let work = Work { rows, dummy, pin };
-        let verified = hashing::verify(host, work, Instant::now() + timeout).ok_or(Gone)?;
-        verified.map_err(|failed| {
-            Failure::Refused(match failed {
-                Failed::TooMany => "too many wait for their hash to be computed".to_owned(),
-                Failed::Late => format!(
-                    "a hash was not computed within {} s: too many wait",
-                    timeout.as_secs_f64()
-                ),
-                Failed::Unverifiable(why) => why.to_string(),
-            })
-        })
     }
 
     fn admit(
