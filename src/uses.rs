@@ -161,8 +161,14 @@ pub fn count(family: &[u8], key: &[u8], limit: NonZeroU32) -> io::Result<bool> {
 fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
     if let Some(value) = database::own_value(family, key) {
         return uses(&value).ok_or_else(|| {
-            let (family, key) = (family.escape_ascii(), key.escape_ascii());
-            let what = format!("/{family}/{key} of Asterisk's database is no number");
+            // Without the digest: that of a short PIN gives it away.
+            let account = key
+                .rsplitn(2, |byte| *byte == b'/')
+                .nth(1)
+                .unwrap_or_default();
+            let (family, account) = (family.escape_ascii(), account.escape_ascii());
+            let what =
+                format!("a value in /{family}/{account} of Asterisk's database is no number");
             io::Error::new(ErrorKind::InvalidData, what)
         });
     }

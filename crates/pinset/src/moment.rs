@@ -3,7 +3,9 @@
 //! of the blank if wanted (ISO 8601), and with `Z` or `+03:00` behind a time
 //! that is not local.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
+use std::{env, fs};
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
@@ -18,16 +20,37 @@ pub struct Moment(i64);
 pub struct Zone(TimeZone);
 
 impl Zone {
-    /// That of this machine, as it is now: `TZ`, or `/etc/localtime`. UTC if
-    /// neither can be read.
+    /// That of this machine, as it is now: `TZ`, as tzset(3) reads it, or
+    /// `/etc/localtime`. UTC if neither can be read.
+    ///
+    /// Read here: what jiff itself finds, it keeps for ever, and a module that
+    /// is unloaded must leave nothing.
     pub fn of_the_machine() -> Self {
-        Self(TimeZone::try_system().unwrap_or(TimeZone::UTC))
+        let zone = match env::var("TZ") {
+            Ok(named) => zone_named(named.strip_prefix(':').unwrap_or(&named)),
+            Err(_) => zone_in(Path::new("/etc/localtime")),
+        };
+        Self(zone.unwrap_or(TimeZone::UTC))
     }
 
     /// Universal time.
     pub fn utc() -> Self {
         Self(TimeZone::UTC)
     }
+}
+
+/// What `TZ` says: `Europe/Istanbul`, `/path/of/a/zone`, `CET-1CEST,M3.5.0,M10.5.0/3`.
+fn zone_named(name: &str) -> Option<TimeZone> {
+    if name.is_empty() {
+        return None;
+    }
+    // An absolute path replaces the folder.
+    zone_in(&Path::new("/usr/share/zoneinfo").join(name)).or_else(|| TimeZone::posix(name).ok())
+}
+
+/// The zone that a file in the format of tzfile(5) holds.
+fn zone_in(path: &Path) -> Option<TimeZone> {
+    TimeZone::tzif("Local", &fs::read(path).ok()?).ok()
 }
 
 impl Moment {
@@ -148,6 +171,27 @@ mod tests {
     /// 25 October at 03:00.
     fn berlin() -> Zone {
         Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"))
+    }
+
+    #[test]
+    fn zones_are_those_of_the_system() {
+        let noon = |zone: Option<TimeZone>| {
+            let zone = Zone(zone.expect("a zone"));
+            let moment = Moment::from_which("2026-11-22 12:00", &zone);
+            moment.expect("a date").seconds()
+        };
+        assert_eq!(noon(Some(TimeZone::UTC)), 1_795_348_800);
+        let ahead = 3 * 60 * 60;
+        for name in [
+            "Europe/Istanbul",
+            "/usr/share/zoneinfo/Europe/Istanbul",
+            "<+03>-3",
+        ] {
+            assert_eq!(noon(zone_named(name)), 1_795_348_800 - ahead, "{name}");
+        }
+        for name in ["", "Nowhere/City", "/etc/passwd", "/usr/share/zoneinfo"] {
+            assert!(zone_named(name).is_none(), "{name}");
+        }
     }
 
     #[test]
