@@ -21,7 +21,7 @@ HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
-	bench-lists bench-pin-sets fuzz lint deps-build deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
+	bench-lists bench-pin-sets fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -37,9 +37,9 @@ install: ## Install the built module (DESTDIR, MODDIR, DATADIR, ASTERISK)
 
 test: unit harness compliance lifecycle ## All tests
 
-unit: deps-build $(HEADERS) ## The tests that need no Asterisk
+unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
 	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p pinset-cli -p harness --lib --bins
-	$(FOR_TESTS) $(CARGO) test --locked -p pinset-cli --test check
+	$(FOR_TESTS) $(CARGO) test --locked -p pinset-cli --test '*'
 
 harness: deps-run deps-build $(HEADERS) ## The harness itself, on the stock module
 	$(FOR_TESTS) $(CARGO) test --locked -p harness --test stock -- --include-ignored
@@ -102,6 +102,9 @@ $(HEADERS):
 
 deps-build:
 	@packaging/deps.sh build
+
+deps-unit:
+	@packaging/deps.sh unit
 
 deps-run:
 	@packaging/deps.sh run

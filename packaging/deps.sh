@@ -3,6 +3,7 @@
 # packages; run as root. Does nothing where all of it is there.
 #
 #   packaging/deps.sh build    a C compiler, libclang, Rust
+#   packaging/deps.sh unit     Python, which plays a terminal
 #   packaging/deps.sh run      a container engine, mmdebstrap
 #   packaging/deps.sh lint     rustfmt, clippy
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
@@ -40,6 +41,9 @@ for job in "$@"; do
 		need libclang-dev libclang
 		need "cargo-web rustc-web" recent_rust
 		;;
+	unit)
+		need python3 python3 --version
+		;;
 	run)
 		if ! engine > /dev/null 2>&1; then
 			missing="$missing podman runc"
@@ -57,7 +61,7 @@ for job in "$@"; do
 		need ripgrep rg --version
 		;;
 	*)
-		echo "deps.sh: what is '$job'? build, run, lint, fuzz or bench" >&2
+		echo "deps.sh: what is '$job'? build, unit, run, lint, fuzz or bench" >&2
 		exit 2
 		;;
 	esac

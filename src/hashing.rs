@@ -1,10 +1,11 @@
 //! Slow hashes: as many at once as the machine has processors, some more wait,
 //! and then nobody is admitted. The callers are looked after meanwhile.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pinset::rows::Candidate;
 use pinset::secret::{Cost, Unverifiable};
@@ -14,6 +15,9 @@ use crate::crew::Crew;
 use crate::patience::{Awaited, Patient, Promise};
 
 static CREW: Crew = Crew::new();
+
+/// So long a caller waits for it: a hundred at once wait some seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be hashed for a caller.
 pub struct Work {
@@ -36,13 +40,26 @@ pub enum Failed {
     Unverifiable(Unverifiable),
 }
 
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany => f.write_str("too many wait for their hash to be computed"),
+            Self::Late => write!(
+                f,
+                "a hash was not computed within {} s: too many wait",
+                PATIENCE.as_secs()
+            ),
+            Self::Unverifiable(why) => why.fmt(f),
+        }
+    }
+}
+
 type Result = std::result::Result<Vec<Candidate>, Unverifiable>;
 
 /// The rows whose PIN it is, in their order. `None`: the caller is gone.
 pub fn verify<H: Patient>(
     host: &mut H,
     work: Work,
-    until: Instant,
 ) -> Option<std::result::Result<Vec<Candidate>, Failed>> {
     let promise = Arc::new(Promise::new());
     let told = Arc::downgrade(&promise);
@@ -50,7 +67,7 @@ pub fn verify<H: Patient>(
     if !CREW.take_on(most, move || compute(work, &told)) {
         return Some(Err(Failed::TooMany));
     }
-    match promise.wait_with(host, until) {
+    match promise.wait_with(host, Instant::now() + PATIENCE) {
         Awaited::There(rows) => Some(rows.map_err(Failed::Unverifiable)),
         Awaited::Late => Some(Err(Failed::Late)),
         Awaited::Gone => None,

@@ -32,8 +32,8 @@ static CACHE: Cache = Cache::new();
 pub enum Answer {
     /// The verdict on the entry, and what the lines of the list are.
     Verdict(Verdict, Format),
-    /// All its rows, to be asked.
-    Rows(Arc<Rows>),
+    /// All its rows, to be asked, and what the list is.
+    Rows(Arc<Rows>, Kind),
     /// Nobody gets in, and why.
     Refused(String),
 }
@@ -59,7 +59,7 @@ impl PinSource<Call<'_>> for FileSource {
         Some(
             match ask(call, &self.path, &About::Entry(self.format), entry.pin)? {
                 Answer::Verdict(verdict, _) => verdict,
-                Answer::Rows(_) => Verdict::Unavailable,
+                Answer::Rows(..) => Verdict::Unavailable,
                 Answer::Refused(why) => {
                     log!(Warning, "'{}' admits nobody: {why}", self.path.display());
                     Verdict::Unavailable
@@ -92,7 +92,8 @@ pub fn ask<H: Patient>(host: &mut H, path: &Path, about: &About, pin: &Pin) -> O
 }
 
 /// Whether each of these lists, a PIN set's, can be read, and is what its PIN
-/// set needs: if not, why. Nobody waits for longer than `timeout`.
+/// set needs: if not, why. Nobody waits for longer than `timeout`: what is wrong
+/// with the rows of a list that takes longer is logged when it is found.
 pub fn check(lists: &[(PathBuf, About)], timeout: Duration) -> Vec<Option<String>> {
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
@@ -106,6 +107,7 @@ pub fn check(lists: &[(PathBuf, About)], timeout: Duration) -> Vec<Option<String
         match question.answer.wait(left) {
             Some(Answer::Refused(why)) => Some(why),
             Some(_) => None,
+            None if question.is_examined() => None,
             None => Some(late(timeout)),
         }
     });
@@ -132,9 +134,8 @@ fn known(path: &Path, about: &About, mounts: &Mounts, pin: &Pin) -> Option<Answe
                 Some(format) => format,
                 None => {
                     let list = row_list(path, kind);
-                    return CACHE
-                        .rows(&list, &wanted.rules, stamp, now)
-                        .map(Answer::Rows);
+                    let rows = CACHE.rows(&list, &wanted.rules, stamp, now)?;
+                    return Some(Answer::Rows(rows, kind));
                 }
             }
         }

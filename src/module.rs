@@ -112,17 +112,15 @@ fn clear() {
     forget_panics();
 }
 
-/// Reads the configuration anew, and fails if it is wrong. The lists are read
-/// anew when they are next asked.
-/// What was said once may be said again.
+/// Reads the configuration anew, and fails if it is wrong; and the lists. What
+/// was said once may be said again.
 #[no_mangle]
 extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
         sound::forget();
         logger::forget();
-        let right = configuration::reload();
         lists::forget();
-        if right {
+        if configuration::reload() {
             0
         } else {
             -1

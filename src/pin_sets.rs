@@ -3,19 +3,20 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use pinset::admission::{admit, digest_of_entry, Terms};
-use pinset::list::Format;
+use pinset::list::{Format, Kind};
 use pinset::moment::Moment;
 use pinset::rows::{Candidate, Rows};
+use pinset::secret::{Cost, Unverifiable};
 use pinset::settings::{AstdbValue, Identify, NoCaller, Source};
 use pinset::{Entry, Grant, Number, Pin, PinSet, PinSource, Verdict};
 
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::{database, dialplan};
 use crate::configuration::InForce;
-use crate::hashing::{self, Failed, Work};
+use crate::hashing::{self, Work};
 use crate::lists::{self, About, Answer, Wanted};
 use crate::patience::Patient;
 use crate::{families, uses};
@@ -131,9 +132,8 @@ impl PinSetSource {
             Answer::Refused(why) => Err(why.into()),
             Answer::Verdict(Verdict::Right(grant), format) => self.entry(grant, format, pin),
             Answer::Verdict(verdict, _) => Ok(verdict),
-            Answer::Rows(rows) => {
-                let right = self.right(host, &rows, who, pin)?;
-                self.admit(right, |row| {
+            Answer::Rows(rows, kind) => {
+                let verdict = self.rows(host, &rows, who, pin, |row| {
                     let limit = if self.set.one_time {
                         Some(NonZeroU32::MIN)
                     } else {
@@ -142,6 +142,10 @@ impl PinSetSource {
                     limit.map_or(Ok(true), |limit| {
                         self.count(&row.account, &row.digest(), limit)
                     })
+                })?;
+                Ok(match kind {
+                    Kind::Csv => verdict,
+                    Kind::Lines(_) => without_level(verdict),
                 })
             }
         }
@@ -187,69 +191,89 @@ impl PinSetSource {
         let settings = &self.in_force.settings;
         let (limit, timeout) = (settings.max_list_memory, settings.source_timeout);
         let family = families::read(host, family, limit, timeout).ok_or(Gone)??;
-        let right = self.right(host, &family.rows, who, pin)?;
-        let verdict = self.admit(right, |row| {
+        let verdict = self.rows(host, &family.rows, who, pin, |row| {
             if !self.set.one_time {
                 return Ok(true);
             }
             let key = family.key(row).unwrap_or_default();
             used_up(family.name.as_bytes(), key)
         })?;
-        Ok(match verdict {
-            Verdict::Right(grant) => Verdict::Right(Grant {
-                level: None,
-                ..grant
-            }),
-            verdict => verdict,
-        })
+        Ok(without_level(verdict))
     }
 
-    /// The rows of the caller whose PIN it is.
-    fn right<H: Patient>(
+    /// Judges by rows; `take` takes one of the uses of a row.
+    fn rows<H: Patient>(
         &self,
         host: &mut H,
         rows: &Rows,
         who: &Who<'_>,
         pin: &Pin,
-    ) -> Result<Vec<Candidate>, Failure> {
-        let pepper = &self.in_force.pepper;
+        take: impl FnMut(&Candidate) -> Result<bool, Failure>,
+    ) -> Result<Verdict, Failure> {
         let theirs: Vec<Candidate> = match who {
-            Who::Anybody => {
-                if rows.argon2id() > 0 {
-                    log_once!(
-                        Warning,
-                        "PIN set '{}': {} rows have an argon2id hash, which no PIN alone finds: \
-                         identify = caller or account does",
-                        self.name,
-                        rows.argon2id()
-                    );
-                }
-                let mut found = rows.by_pin(pin, pepper);
-                let right: Vec<_> = found.by_ref().collect();
-                return match found.missing().first() {
-                    Some(key) if right.is_empty() => Err(no_key(key).into()),
-                    _ => Ok(right),
-                };
-            }
+            Who::Anybody => return self.anybody(rows, pin, take),
             Who::Caller(number) => rows.by_caller(number).collect(),
             Who::Account(account) => rows.by_account(account).collect(),
         };
+        let right = self.right(host, theirs, rows.dummy(), pin)?;
+        self.admit(right, take)
+    }
+
+    fn anybody(
+        &self,
+        rows: &Rows,
+        pin: &Pin,
+        take: impl FnMut(&Candidate) -> Result<bool, Failure>,
+    ) -> Result<Verdict, Failure> {
+        if rows.argon2id() > 0 {
+            log_once!(
+                Warning,
+                "PIN set '{}': {} rows have an argon2id hash, which no PIN alone finds: \
+                 identify = caller or account does",
+                self.name,
+                rows.argon2id()
+            );
+        }
+        let found = rows.by_pin(pin, &self.in_force.pepper);
+        let missing = found.missing().first().copied();
+        match (self.admit(found, take)?, missing) {
+            // It may be the PIN of a row that can't be checked.
+            (Verdict::Wrong, Some(key)) => Err(Unverifiable::NoKey(key).to_string().into()),
+            (verdict, _) => Ok(verdict),
+        }
+    }
+
+    /// Of these rows, those whose PIN it is. With `cost`, the list has rows whose
+    /// hash costs so much.
+    fn right<H: Patient>(
+        &self,
+        host: &mut H,
+        theirs: Vec<Candidate>,
+        cost: Option<Cost>,
+        pin: &Pin,
+    ) -> Result<Vec<Candidate>, Failure> {
         let (slow, fast): (Vec<_>, Vec<_>) = theirs
             .into_iter()
             .partition(|row| row.secret.form().is_slow());
         let mut why = None;
         let mut right = Vec::new();
         for row in fast {
-            match row.secret.verify(pin, pepper) {
+            match row.secret.verify(pin, &self.in_force.pepper) {
                 Ok(true) => right.push(row),
                 Ok(false) => {}
                 Err(unverifiable) => why = Some(unverifiable.to_string()),
             }
         }
         // Whether somebody has a row must not be told by the time it takes.
-        let dummy = if slow.is_empty() { rows.dummy() } else { None };
+        let dummy = cost.filter(|_| slow.is_empty());
         if !slow.is_empty() || dummy.is_some() {
-            right.extend(self.hash(host, slow, dummy, pin)?);
+            let work = Work {
+                rows: slow,
+                dummy,
+                pin: pin.clone(),
+            };
+            let verified = hashing::verify(host, work).ok_or(Gone)?;
+            right.extend(verified.map_err(|failed| failed.to_string())?);
             right.sort_by_key(|row| row.line);
         }
         match why {
@@ -258,32 +282,9 @@ impl PinSetSource {
         }
     }
 
-    fn hash<H: Patient>(
-        &self,
-        host: &mut H,
-        rows: Vec<Candidate>,
-        dummy: Option<pinset::secret::Cost>,
-        pin: &Pin,
-    ) -> Result<Vec<Candidate>, Failure> {
-        let timeout = self.in_force.settings.source_timeout;
-        let pin = pin.clone();
-        let work = Work { rows, dummy, pin };
-        let verified = hashing::verify(host, work, Instant::now() + timeout).ok_or(Gone)?;
-        verified.map_err(|failed| {
-            Failure::Refused(match failed {
-                Failed::TooMany => "too many wait for their hash to be computed".to_owned(),
-                Failed::Late => format!(
-                    "a hash was not computed within {} s: too many wait",
-                    timeout.as_secs_f64()
-                ),
-                Failed::Unverifiable(why) => why.to_string(),
-            })
-        })
-    }
-
     fn admit(
         &self,
-        rows: Vec<Candidate>,
+        rows: impl IntoIterator<Item = Candidate>,
         take: impl FnMut(&Candidate) -> Result<bool, Failure>,
     ) -> Result<Verdict, Failure> {
         let terms = Terms {
@@ -312,12 +313,19 @@ impl PinSetSource {
     }
 }
 
-fn used_up(family: &[u8], key: &[u8]) -> Result<bool, Failure> {
-    uses::use_up(family, key).map_err(|why| format!("a PIN can't be used up: {why}").into())
+/// Of a list that has no levels.
+fn without_level(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Right(grant) => Verdict::Right(Grant {
+            level: None,
+            ..grant
+        }),
+        verdict => verdict,
+    }
 }
 
-fn no_key(key: &pinset::pepper::KeyId) -> String {
-    pinset::secret::Unverifiable::NoKey(*key).to_string()
+fn used_up(family: &[u8], key: &[u8]) -> Result<bool, Failure> {
+    uses::use_up(family, key).map_err(|why| format!("a PIN can't be used up: {why}").into())
 }
 
 impl<H: Patient> PinSource<H> for PinSetSource {

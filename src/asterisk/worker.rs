@@ -116,6 +116,7 @@ fn join(thread: Thread) {
 unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
     // SAFETY: the reference that `hire` made for this thread alone.
     let ended = unsafe { Arc::from_raw(data.cast_const().cast::<AtomicBool>()) };
+    be_ordinary();
     while let Some(work) = next() {
         guard((), work);
         workers().busy -= 1;
@@ -126,6 +127,14 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
     }
     ended.store(true, Ordering::Release);
     std::ptr::null_mut()
+}
+
+/// Gives up the real-time priority that `asterisk -p` hands down to each
+/// thread: a hash that is computed must not come before anybody's sound.
+fn be_ordinary() {
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    // SAFETY: this thread itself, and a value of our own. It may always.
+    unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER, &ordinary) };
 }
 
 /// The next work; `None`: this thread has none to wait for.

@@ -187,9 +187,14 @@ fn is_over(job: &mut Job) -> bool {
             Some(RowProgress::More) => false,
             Some(RowProgress::Over(rows, reports)) => {
                 reports.iter().for_each(log_report);
+                // Nobody is left to say it.
+                if let (Err(report), true) = (&rows, waiting.iter().all(is_forsaken)) {
+                    log_report(report);
+                }
+                let kind = reading.list().kind;
                 for question in waiting {
                     question.answer.keep(match &rows {
-                        Ok(rows) => Answer::Rows(Arc::clone(rows)),
+                        Ok(rows) => Answer::Rows(Arc::clone(rows), kind),
                         Err(report) => Answer::Refused(report.to_string()),
                     });
                 }
@@ -201,6 +206,11 @@ fn is_over(job: &mut Job) -> bool {
             }
         },
     }
+}
+
+/// Whether nobody waits for the answer any more.
+fn is_forsaken(question: &Arc<Question>) -> bool {
+    Arc::strong_count(question) == 1
 }
 
 /// The next question that is not about the list at `path`.

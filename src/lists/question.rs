@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -76,6 +77,8 @@ pub struct Question {
     way: Mutex<Way>,
     /// What the lists may take of memory, in bytes.
     limit: u64,
+    /// The file is open, and it is what is needed.
+    examined: AtomicBool,
     pub answer: Promise<Answer>,
 }
 
@@ -97,6 +100,7 @@ impl Question {
             pin: pin.clone(),
             way: Mutex::new(Way::new(path, mounts)),
             limit,
+            examined: AtomicBool::new(false),
             answer: Promise::new(),
         }
     }
@@ -117,6 +121,11 @@ impl Question {
             }
             _ => false,
         }
+    }
+
+    /// Whether the list is there and can be the list of its PIN set.
+    pub fn is_examined(&self) -> bool {
+        self.examined.load(Ordering::Relaxed)
     }
 
     /// Whether its answer may be rows.
@@ -140,6 +149,7 @@ impl Question {
             Ok(examined) => examined,
             Err(why) => return self.refuse(why),
         };
+        self.examined.store(true, Ordering::Relaxed);
         if let Some(format) = wanted.entries(kind) {
             return self.judge(format, Ok(file), now);
         }
@@ -147,7 +157,7 @@ impl Question {
         match CACHE.read_rows(list, file, rules, self.limit, now) {
             Ok(RowAnswer::Unread(reading)) => Left::Rows(reading),
             Ok(RowAnswer::Known(Ok(rows))) => {
-                self.answer.keep(Answer::Rows(rows));
+                self.answer.keep(Answer::Rows(rows, kind));
                 Left::Nothing
             }
             Ok(RowAnswer::Known(Err(report))) => self.refuse(report.to_string()),

@@ -14,6 +14,7 @@ mod module;
 mod older;
 mod one_time;
 mod panics;
+mod pin_sets;
 mod rounds;
 mod support;
 mod thousand;

@@ -5,9 +5,12 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+mod table;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use pinset::list::{open, read, sniff, Format, Gives, Kind};
 
+use crate::change::contents;
 use crate::digests::{self, Finding};
 use crate::index::{Index, Key};
 use crate::odds::{Alphabet, Odds};
@@ -50,7 +53,11 @@ fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List>
             file.rewind()?;
             match kind {
                 Kind::Lines(format) => format,
-                Kind::Csv => return Err(io::Error::other("csv lists are not checked yet")),
+                Kind::Csv => {
+                    let mut list = table::examine(&contents(&file)?, show)?;
+                    list.world_writable = about.permissions().mode() & OTHERS_WRITE != 0;
+                    return Ok(list);
+                }
             }
         }
     };

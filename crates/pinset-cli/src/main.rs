@@ -1,12 +1,27 @@
 //! `pinset`: looks after the PIN lists of `Authenticate()`.
 #![forbid(unsafe_code)]
 
+mod add;
+mod cells;
+mod change;
 mod check;
+mod convert;
 mod digests;
+mod entry;
+mod failure;
+mod forms;
+mod generate;
+mod hash;
 mod index;
+mod numbers;
 mod odds;
+mod pepper;
+mod remove;
 mod report;
+mod sheet;
+mod source;
 mod text;
+mod verify;
 mod weak;
 
 use std::io::{self, Write};
@@ -16,9 +31,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use pinset::list::Format;
 
+use failure::Failure;
 use report::{Reports, Verdict};
 
-/// The exit code of a wrong command line, or when nothing can be written.
+/// The exit code of a wrong command line, and of what could not be done.
 const FAILED: u8 = 3;
 
 /// Looks after the PIN lists of Authenticate().
@@ -31,7 +47,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Add(add::Add),
     Check(Check),
+    Convert(convert::Convert),
+    Generate(generate::Generate),
+    Hash(hash::Hash),
+    Pepper(pepper::PepperCommand),
+    Remove(remove::Remove),
+    Verify(verify::Verify),
 }
 
 /// Reads PIN lists as the module would, and tells what is wrong with them.
@@ -48,6 +71,9 @@ Odds: as if every PIN of a length were equally likely to be guessed. A warning
 comes where, at three tries a call, fewer than 10000 calls let every second
 fraudster in. Of an md5 list the lengths are not known, so there are no odds.
 
+Of csv lists: broken rows, weak PINs that are not hashed, and rows with the same
+account and caller. Whether a caller is a usable number, authenticate.conf says.
+
 Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, odds, a last line
 without an end, an empty list, one that everybody may write to; 2 broken lines,
 or a list that can't be read; 3 a wrong command line. Of several lists, the
@@ -56,8 +82,8 @@ struct Check {
     /// The lists
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the lists are; auto: md5 if the first line that is not blank looks
-    /// like account:md5
+    /// What the lists are; auto: by the first line that is not blank, which of
+    /// a csv list is a header with account and secret
     #[arg(long, value_enum, default_value_t)]
     format: Wanted,
     /// Print JSON (the fields are in docs/pin-lists.md)
@@ -96,13 +122,27 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let Command::Check(check) = arguments.command;
-    match run(&check) {
-        Ok(verdict) => ExitCode::from(verdict.exit_code()),
-        Err(error) => {
+    let done = match &arguments.command {
+        Command::Add(add) => add::run(add),
+        Command::Check(check) => match run(check) {
+            Ok(verdict) => Ok(verdict.exit_code()),
+            Err(error) => Err(Failure::Output(error)),
+        },
+        Command::Convert(convert) => convert::run(convert),
+        Command::Generate(generate) => generate::run(generate),
+        Command::Hash(hash) => hash::run(hash),
+        Command::Pepper(pepper) => pepper::run(pepper),
+        Command::Remove(remove) => remove::run(remove),
+        Command::Verify(verify) => verify::run(verify),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
             // A closed pipe is the reader's will.
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                let _ = writeln!(io::stderr(), "pinset: {error}");
+            let closed = matches!(&failure, Failure::Output(error)
+                if error.kind() == io::ErrorKind::BrokenPipe);
+            if !closed {
+                failure::note(failure);
             }
             ExitCode::from(FAILED)
         }

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
+use pinset::list::csv::{self, Column};
 use pinset::list::Fault;
+use pinset::secret;
 use serde::{Serialize, Serializer};
 
 use crate::odds::Odds;
@@ -104,7 +106,7 @@ pub struct Broken {
     pub reason: Reason,
 }
 
-/// A line whose PIN an earlier one has.
+/// A line whose PIN an earlier one has; of a csv list, whose account and caller.
 #[derive(Serialize)]
 pub struct Duplicate {
     pub line: u64,
@@ -144,6 +146,10 @@ pub enum Reason {
     /// The module can't know: the MD5 of digits and a line end, which nobody
     /// can key.
     LineEnd,
+    /// A value of this column, in a csv list.
+    Value(Column, csv::Fault),
+    /// The secret of a row of a csv list.
+    Secret(secret::Fault),
 }
 
 impl Reason {
@@ -157,6 +163,8 @@ impl Reason {
             Self::Fault(Fault::NoDigest) => "no_digest",
             Self::Fault(Fault::DigestOfNothing) => "digest_of_nothing",
             Self::LineEnd => "digest_with_line_end",
+            Self::Value(..) => "value",
+            Self::Secret(_) => "secret",
         }
     }
 }
@@ -174,6 +182,8 @@ impl fmt::Display for Reason {
             Self::LineEnd => {
                 f.write_str("its MD5 is that of digits and a line end (echo without -n)")
             }
+            Self::Value(column, fault) => write!(f, "{}: {fault}", column.name()),
+            Self::Secret(fault) => write!(f, "{}: {fault}", Column::Secret.name()),
         }
     }
 }

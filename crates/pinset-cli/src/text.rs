@@ -44,10 +44,15 @@ fn findings(f: &mut Formatter<'_>, list: &List) -> fmt::Result {
     lines(f, &list.broken, "gives nobody a PIN", |broken| {
         (broken.line, broken.reason.to_string())
     })?;
+    let same = if list.format == "csv" {
+        "account and caller"
+    } else {
+        "PIN"
+    };
     lines(f, &list.duplicates, "duplicate", |duplicate| {
         (
             duplicate.line,
-            format!("the PIN of line {}", duplicate.first),
+            format!("the {same} of line {}", duplicate.first),
         )
     })?;
     lines(f, &list.weak, "weak", |weak| {

@@ -362,3 +362,56 @@ fn what_can_not_be_printed_exits_with_3() {
         .unwrap()
         .starts_with("pinset: "));
 }
+
+#[test]
+fn csv_lists() {
+    let lab = Lab::new();
+    let rows = format!(
+        "account,secret,caller,level\n\
+         {ACCOUNT},plain:{SECRET}170,,\n\
+         {ACCOUNT},md5:{OF_SECRET},,1\n\
+         {ACCOUNT},plain:1234,+905060508169,\n\
+         b,plain:{SECRET}x,,\n\
+         c,md5:{OF_SECRET},,256\n\
+         {ACCOUNT},plain:{SECRET}171,+905060508169,"
+    );
+    let path = lab.list("csv", &rows);
+    let (said, code) = text(&[], &path);
+    assert_eq!(code, 2);
+    let lines: Vec<_> = said.lines().skip(1).collect();
+    assert!(said.contains("csv list, 4 entries"), "{said}");
+    assert!(lines[0].starts_with("  warning: the last line has no end"));
+    assert_eq!(
+        lines[1..],
+        [
+            "  line 5: gives nobody a PIN: secret: a PIN has the keys 0 to 9, * and A to D only",
+            "  line 6: gives nobody a PIN: level: it must be a whole number from 0 to 255, or nothing",
+            "  line 3: duplicate: the account and caller of line 2",
+            "  line 7: duplicate: the account and caller of line 4",
+            "  line 4: weak: a run of digits",
+        ]
+    );
+    let report = json(&[], &[&path]);
+    let list = &report["files"][0]["list"];
+    assert_eq!(list["broken"]["lines"][0]["reason"], "secret");
+    assert_eq!(list["broken"]["lines"][1]["reason"], "value");
+
+    // Refused as a whole.
+    let path = lab.list("csv", format!("account,secret\n{ACCOUNT}\n"));
+    let (said, code) = text(&[], &path);
+    assert!(
+        code == 2 && said.contains("line 2: it has more or fewer"),
+        "{said}"
+    );
+
+    let path = lab.list(
+        "csv",
+        format!("account,secret\n{ACCOUNT},plain:{SECRET}170\n"),
+    );
+    assert_eq!(text(&[], &path).1, 0);
+    fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+    let (said, code) = text(&[], &path);
+    assert!(code == 1 && said.contains("everybody may write"), "{said}");
+    let path = lab.list("csv", "account,secret\n");
+    assert_eq!(text(&[], &path).1, 1);
+}

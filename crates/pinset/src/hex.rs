@@ -17,6 +17,12 @@ pub fn bytes<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     (all <= 15).then_some(bytes)
 }
 
+/// Appends bytes to `text`, in small letters.
+pub fn append(text: &mut String, bytes: &[u8]) {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+}
+
 /// What a hexadecimal digit stands for; over 15 for anything else.
 const DIGITS: [u8; 256] = {
     let mut digits = [16; 256];
@@ -48,6 +54,9 @@ mod tests {
         #[test]
         fn what_is_written_is_read(written: [u8; 8]) {
             let small = written.map(|byte| format!("{byte:02x}")).concat();
+            let mut appended = String::new();
+            append(&mut appended, &written);
+            prop_assert_eq!(&appended, &small);
             let capital = small.to_uppercase();
             prop_assert_eq!(bytes(small.as_bytes()), Some(written));
             prop_assert_eq!(bytes(capital.as_bytes()), Some(written));

@@ -19,6 +19,7 @@ use crate::pepper::{KeyId, Pepper};
 use crate::pin::{is_key, Pin, MAX_DIGITS};
 
 mod argon2id;
+pub mod make;
 
 use argon2id::Argon2id;
 pub use argon2id::{Cost, MOST_LANES, MOST_MEMORY, MOST_PASSES};

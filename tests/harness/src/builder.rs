@@ -16,6 +16,7 @@ pub struct Builder {
     pub(crate) config: Config,
     pub(crate) network: String,
     pub(crate) file_systems: bool,
+    pub(crate) pins: Vec<(String, Vec<u8>, u32)>,
     module_file: Option<PathBuf>,
 }
 
@@ -37,6 +38,7 @@ impl Default for Builder {
             },
             network: "none".into(),
             file_systems: false,
+            pins: Vec::new(),
             module_file: None,
         }
     }
@@ -94,6 +96,18 @@ impl Builder {
     /// A file in `/etc/asterisk`, in place of the harness's own of that name.
     pub fn file(mut self, name: &str, contents: impl Into<Vec<u8>>) -> Self {
         self.config.files.push((name.to_owned(), contents.into()));
+        self
+    }
+
+    /// A list of PINs that is there, as `/pins/NAME`, when Asterisk starts.
+    pub fn pin_file(mut self, name: &str, contents: impl Into<Vec<u8>>) -> Self {
+        self.pins.push((name.to_owned(), contents.into(), 0o644));
+        self
+    }
+
+    /// The same, with these rights.
+    pub fn pin_file_of_mode(mut self, name: &str, contents: impl Into<Vec<u8>>, mode: u32) -> Self {
+        self.pins.push((name.to_owned(), contents.into(), mode));
         self
     }
 

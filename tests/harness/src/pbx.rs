@@ -2,6 +2,7 @@
 //! removed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -61,6 +62,11 @@ impl Pbx {
         fs::create_dir_all(dir.path().join("share/documentation"))?;
         for (name, contents) in builder.config.files() {
             fs::write(dir.path().join("etc").join(name), contents)?;
+        }
+        for (name, contents, mode) in &builder.pins {
+            let path = dir.path().join("pins").join(name);
+            fs::write(&path, contents)?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(*mode))?;
         }
         if let Some(module) = builder.module_file_wanted()? {
             install(&module, &dir.path().join("share/modules").join(OURS))?;
@@ -143,7 +149,7 @@ impl Pbx {
                 let file = tempfile::NamedTempFile::new_in(dir)?;
                 fs::write(file.path(), contents)?;
                 // As a file an administrator would write, not a private one.
-                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+                let mode = fs::Permissions::from_mode(0o644);
                 fs::set_permissions(file.path(), mode)?;
                 file.persist(&outside)?;
             }

@@ -1,6 +1,8 @@
 //! Lists too long to be read for each entry, the index they get, and the limit
 //! on what that takes.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{ensure, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
@@ -25,7 +27,10 @@ fn indexes(pbx: &Pbx) -> Result<usize> {
     Ok(pbx.log()?.matches(BROKEN).count())
 }
 
-/// Only what was changed two seconds ago gets an index.
+/// So long after a change a list gets an index.
+const OLD: Duration = Duration::from_secs(2);
+
+/// Only what was changed [`OLD`] ago gets an index.
 fn until_old(pbx: &Pbx, path: &str) -> Result<()> {
     eventually("a list two seconds old", || {
         let age = format!("[ $(($(date +%s) - $(stat -c %Z {path}))) -gt 2 ] && echo old || true");
@@ -60,10 +65,12 @@ fn many_callers_cause_one_index() {
             .enumerate()
         {
             pbx.pin_file("next", pins(gone))?;
+            let began = Instant::now();
             pbx.exec(&["mv", "/pins/next", "/pins/large"])?;
-            // Too new for an index.
+            // Too new for an index, unless the call took its time.
             call(pbx, gone, Outcome::HungUp)?;
-            ensure!(indexes(pbx)? == made, "an index too soon");
+            let early = indexes(pbx)? > made;
+            ensure!(!early || began.elapsed() >= OLD, "an index too soon");
             until_old(pbx, "/pins/large")?;
             many(gone)?;
             eventually("an index", || Ok(indexes(pbx)? == made + 1))?;

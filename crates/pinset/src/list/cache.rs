@@ -99,7 +99,7 @@ enum State {
     TooLarge(u64),
     Rows(Arc<Rows>, Arc<Rules>),
     /// Nothing of it counts, and why.
-    Broken(Report),
+    Broken(Report, Arc<Rules>),
 }
 
 enum Known {

@@ -110,6 +110,11 @@ impl Cost {
         self.0.m_cost().saturating_mul(self.0.t_cost())
     }
 
+    /// What Argon2 is given.
+    pub(super) fn params(&self) -> &Params {
+        &self.0
+    }
+
     /// Takes as long for an entry as to verify a hash of this cost, so that an
     /// unknown caller can't be told from a known one by the time it takes.
     /// Nothing comes of it.
@@ -140,7 +145,12 @@ impl Default for Cost {
 
 /// Computes the hash of an entry. It takes the memory that the parameters say
 /// for as long, and wipes it.
-fn compute(params: &Params, pin: &Pin, salt: &[u8], hash: &mut [u8]) -> Result<(), Unverifiable> {
+pub(super) fn compute(
+    params: &Params,
+    pin: &Pin,
+    salt: &[u8],
+    hash: &mut [u8],
+) -> Result<(), Unverifiable> {
     let mut memory = Zeroizing::new(Vec::new());
     let count = params.block_count();
     // Where the memory is missing, one call ends, and not the PBX.

@@ -129,7 +129,7 @@ impl Cache {
             Known::Current(State::Rows(rows, by), true) if Arc::ptr_eq(&by, &rules) => {
                 return Ok(RowAnswer::Known(Ok(rows)))
             }
-            Known::Current(State::Broken(report), true) => {
+            Known::Current(State::Broken(report, by), true) if Arc::ptr_eq(&by, &rules) => {
                 return Ok(RowAnswer::Known(Err(report)))
             }
             Known::Current(..) => false,
@@ -206,7 +206,10 @@ impl RowReading {
                 let state = State::Rows(Arc::clone(rows), Arc::clone(&self.rules));
                 (state, self.broken_rows(rows))
             }
-            Err(report) => (State::Broken(report.clone()), Vec::new()),
+            Err(report) => {
+                let state = State::Broken(report.clone(), Arc::clone(&self.rules));
+                (state, Vec::new())
+            }
         };
         let entry: Entry = self.seen.entry(state);
         cache.keep(&Key::Rows(self.list.clone()), entry, self.limit);

@@ -1,0 +1,131 @@
+//! csv text (RFC 4180), read and written without copies that stay in memory.
+
+use csv_core::{ReadRecordResult, Reader, Writer};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+
+/// The most columns that a list of another product may have.
+const COLUMNS: usize = 64;
+
+/// Appends one value, in quotes where it needs them.
+pub fn push(text: &mut Vec<u8>, value: &str) {
+    if !Writer::new().should_quote(value.as_bytes()) {
+        text.extend_from_slice(value.as_bytes());
+        return;
+    }
+    let mut quoted = Zeroizing::new(vec![0; 2 * value.len()]);
+    let (_, _, written) = csv_core::quote(value.as_bytes(), &mut quoted, b'"', b'"', true);
+    text.push(b'"');
+    text.extend_from_slice(quoted.get(..written).unwrap_or_default());
+    text.push(b'"');
+}
+
+/// Appends a row.
+pub fn push_row<'a>(text: &mut Vec<u8>, values: impl IntoIterator<Item = &'a str>, end: &str) {
+    for (at, value) in values.into_iter().enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        push(text, value);
+    }
+    text.extend_from_slice(end.as_bytes());
+}
+
+/// Calls `look` with the line that each row begins in, and its values without
+/// the blanks around them. Blank lines are passed over.
+pub fn rows(
+    text: &[u8],
+    mut look: impl FnMut(u64, &[&str]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut input = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut reader = Reader::new();
+    let mut output = Zeroizing::new(vec![0; input.len()]);
+    let mut ends = [0; COLUMNS];
+    // The line that what is left begins in, and what was left when it was counted.
+    let (mut line, mut counted) = (1, input);
+    loop {
+        // Line ends in front of a row belong to no row.
+        while let Some(rest) = input.strip_prefix(b"\n").or(input.strip_prefix(b"\r")) {
+            input = rest;
+        }
+        let read = counted.len() - input.len();
+        line += memchr::memchr_iter(b'\n', counted.get(..read).unwrap_or_default()).count() as u64;
+        counted = input;
+        let bad = |why: &str| Failure::told(format!("line {line}: {why}"));
+        let (mut length, mut fields) = (0, 0);
+        loop {
+            let room = output.get_mut(length..).unwrap_or_default();
+            let places = ends.get_mut(fields..).unwrap_or_default();
+            let (result, taken, wrote, found) = reader.read_record(input, room, places);
+            input = input.get(taken..).unwrap_or_default();
+            length += wrote;
+            fields += found;
+            match result {
+                // It wants to be told that there is no more.
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::Record => break,
+                ReadRecordResult::End => return Ok(()),
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                    return Err(bad("it has too many values"));
+                }
+            }
+        }
+        let row = std::str::from_utf8(output.get(..length).unwrap_or_default());
+        let row = row.map_err(|_| bad("it is not in UTF-8"))?;
+        let ends = ends.get(..fields).unwrap_or_default();
+        let starts = std::iter::once(&0).chain(ends);
+        let values = starts.zip(ends).map(|(start, end)| row.get(*start..*end));
+        let values: Vec<&str> = values
+            .map(|value| value.unwrap_or_default().trim())
+            .collect();
+        if values != [""] {
+            look(line, &values)?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Vec<(u64, Vec<String>)> {
+        let mut all = Vec::new();
+        let read = rows(text.as_bytes(), |line, values| {
+            all.push((
+                line,
+                values.iter().map(|value| (*value).to_owned()).collect(),
+            ));
+            Ok(())
+        });
+        read.expect("rows");
+        all
+    }
+
+    #[test]
+    fn rows_are_read_with_their_lines() {
+        let text = "\u{feff}a, b\r\n\r\n\"x\ny\",\"1\"\"2\"\r\n  \nlast,";
+        let rows = [(1, ["a", "b"]), (3, ["x\ny", "1\"2"]), (6, ["last", ""])];
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|(line, values)| (line, values.map(str::to_owned).to_vec()))
+            .collect();
+        assert_eq!(read(text), rows);
+        assert_eq!(read(""), []);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(rows in prop::collection::vec(prop::array::uniform3("[a-c\",\r\n$é ]{0,6}"), 0..5)) {
+            let mut text = Vec::new();
+            for row in &rows {
+                push_row(&mut text, ["x"].into_iter().chain(row.iter().map(String::as_str)), "\r\n");
+            }
+            let text = String::from_utf8(text).expect("text");
+            let found: Vec<Vec<String>> = read(&text).into_iter().map(|row| row.1[1..].to_vec()).collect();
+            let trimmed: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|v| v.trim().to_owned()).collect()).collect();
+            prop_assert_eq!(found, trimmed);
+        }
+    }
+}

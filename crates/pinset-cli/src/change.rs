@@ -1,0 +1,130 @@
+//! Files that are changed: whole or not at all, by one at a time.
+
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{fchown, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{flock, FlockOperation};
+use zeroize::Zeroizing;
+
+/// The rights of a new list.
+pub const OF_A_LIST: u32 = 0o640;
+
+/// The rights of a new file of keys or PINs.
+pub const OF_A_SECRET: u32 = 0o600;
+
+/// A file that nobody else who uses this command changes meanwhile.
+pub struct Locked {
+    path: PathBuf,
+    file: File,
+    about: Metadata,
+}
+
+impl Locked {
+    /// Locks the file at `path`, or what a link there leads to; waits for
+    /// whoever has it. `None`: there is no file.
+    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+        loop {
+            let path = match path.canonicalize() {
+                Ok(path) => path,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return if path.is_symlink() {
+                        Err(io::Error::other("a link to a file that is not there"))
+                    } else {
+                        Ok(None)
+                    };
+                }
+                Err(error) => return Err(error),
+            };
+            let file = match pinset::list::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                file => file?,
+            };
+            flock(&file, FlockOperation::LockExclusive)?;
+            // Whoever had it may have put another file in its place.
+            let about = file.metadata()?;
+            let same = fs::metadata(&path)
+                .is_ok_and(|now| (now.dev(), now.ino()) == (about.dev(), about.ino()));
+            if same {
+                return Ok(Some(Self { path, file, about }));
+            }
+        }
+    }
+
+    /// What the file is.
+    pub fn about(&self) -> &Metadata {
+        &self.about
+    }
+
+    /// What is in the file.
+    pub fn contents(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+        contents(&self.file)
+    }
+
+    /// Puts other contents in its place, with the same owner and rights.
+    pub fn replace(self, contents: &[u8]) -> io::Result<()> {
+        let temporary = written(&self.path, contents, OF_A_SECRET)?;
+        let new = temporary.as_file();
+        let (uid, gid) = (self.about.uid(), self.about.gid());
+        let now = new.metadata()?;
+        if (now.uid(), now.gid()) != (uid, gid) {
+            fchown(new, Some(uid), Some(gid)).map_err(|error| {
+                io::Error::new(error.kind(), format!("its owner can't be kept: {error}"))
+            })?;
+        }
+        // Behind the change of the owner, which may take rights away.
+        new.set_permissions(Permissions::from_mode(self.about.mode() & 0o7777))?;
+        new.sync_all()?;
+        temporary.persist(&self.path).map_err(|error| error.error)?;
+        sync_folder(&self.path)
+    }
+}
+
+/// Makes a file with these contents and rights. `false`: there is one already,
+/// which stays as it is.
+pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<bool> {
+    let temporary = written(path, contents, mode)?;
+    match temporary.persist_noclobber(path) {
+        Ok(_) => sync_folder(path).map(|()| true),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.error),
+    }
+}
+
+/// What is in a file, in a buffer that does not grow and leave copies behind.
+pub fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut contents = Zeroizing::new(Vec::new());
+    contents
+        .try_reserve_exact(size.saturating_add(1))
+        .map_err(io::Error::other)?;
+    file.read_to_end(&mut contents)?;
+    Ok(contents)
+}
+
+/// A temporary file beside `path`, on the disk.
+fn written(path: &Path, contents: &[u8], mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".pinset-")
+        .permissions(Permissions::from_mode(OF_A_SECRET))
+        .tempfile_in(folder(path))?;
+    temporary.write_all(contents)?;
+    // Not at its creation, where umask takes rights away.
+    let new = temporary.as_file();
+    new.set_permissions(Permissions::from_mode(mode))?;
+    new.sync_all()?;
+    Ok(temporary)
+}
+
+/// Else a crash may bring the old file back.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}

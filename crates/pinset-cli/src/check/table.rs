@@ -1,0 +1,76 @@
+//! What is wrong with a csv list.
+
+use std::collections::HashMap;
+use std::io;
+
+use pinset::list::csv::Reader;
+use pinset::list::Kind;
+use pinset::moment::Zone;
+use pinset::{Numbering, Secret};
+
+use crate::report::{Broken, Duplicate, Findings, List, Reason, Weak};
+use crate::sheet::in_memory;
+use crate::weak::weakness;
+
+/// Checks a csv list; `show` lines of each kind are named.
+///
+/// # Errors
+///
+/// The module would refuse the whole list.
+pub fn examine(text: &[u8], show: usize) -> io::Result<List> {
+    let mut list = List {
+        format: "csv",
+        entries: 0,
+        broken: Findings::new(show),
+        duplicates: Findings::new(show),
+        weak: Findings::new(show),
+        alphabet: None,
+        odds: Vec::new(),
+        unended: !matches!(text.last(), None | Some(b'\n')),
+        empty: false,
+        world_writable: false,
+    };
+    // Too many slow rows break a list whose rows are all right.
+    in_memory(text, Kind::Csv, &Numbering::default())
+        .map_err(|why| io::Error::other(why.to_string()))?;
+    let mut first = HashMap::new();
+    let zone = Zone::of_the_machine();
+    let mut reader = Reader::new(text, true, &zone);
+    while let Some(row) = reader
+        .next_row()
+        .map_err(|broken| io::Error::other(broken.to_string()))?
+    {
+        let row = match row {
+            Ok(row) => row,
+            Err(bad) => {
+                let reason = Reason::Value(bad.column, bad.fault);
+                list.broken.add(Broken {
+                    line: bad.line,
+                    reason,
+                });
+                continue;
+            }
+        };
+        let line = row.line;
+        if let Err(fault) = Secret::parse(row.secret.as_bytes()) {
+            let reason = Reason::Secret(fault);
+            list.broken.add(Broken { line, reason });
+            continue;
+        }
+        list.entries += 1;
+        let pin = row.secret.strip_prefix("plain:");
+        if let Some(reason) = pin.and_then(|pin| weakness(pin.as_bytes())) {
+            list.weak.add(Weak { line, reason });
+        }
+        let whose = (row.account.to_owned(), row.caller.map(str::to_owned));
+        let first = *first.entry(whose).or_insert(line);
+        if first != line {
+            list.duplicates.add(Duplicate { line, first });
+        }
+    }
+    list.empty = list.entries == 0;
+    list.broken.settle();
+    list.weak.settle();
+    list.duplicates.settle();
+    Ok(list)
+}

@@ -1,0 +1,157 @@
+//! `pinset convert`: lists of other kinds and products.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use pinset::list::csv::Column;
+use pinset::list::{open, Kind};
+use pinset::pin::{is_key, MAX_DIGITS};
+use pinset::{secret, Pepper};
+
+use crate::change::{contents, create, OF_A_LIST};
+use crate::entry::pin_of;
+use crate::failure::{note, At, Failure};
+use crate::forms::{Form, Forms};
+use crate::generate::secrets;
+use crate::numbers::Numbers;
+use crate::sheet::{fault, in_memory, Sheet};
+use crate::source::{From, Given};
+
+/// The exit code when something was left out.
+const SKIPPED: u8 = 1;
+
+/// Makes a csv list, with hashed secrets, of a list of another kind.
+///
+/// What is left out is named by its line, without the PIN.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Accounts: those of the source (md5, csv; accountcode of FusionPBX, the name of
+a Cisco code), and where there is none the number of the line. PINs are hashed
+anew; what is a hash already stays the hash it is. A PIN that stands in the
+source twice counts once, for the first. Disabled PINs of FusionPBX are left
+out.
+
+Exit code: 0 all converted; 1 something was left out; 3 an error, no list is
+made.")]
+pub struct Convert {
+    /// What is converted
+    #[arg(value_name = "IN")]
+    file: PathBuf,
+    /// What it is
+    #[arg(long, value_enum, default_value_t)]
+    from: From,
+    /// The new list, with mode 0640; there must be no such file yet
+    #[arg(long, value_name = "OUT")]
+    to: PathBuf,
+    #[command(flatten)]
+    forms: Forms,
+    #[command(flatten)]
+    numbers: Numbers,
+}
+
+pub fn run(arguments: &Convert) -> Result<u8, Failure> {
+    let Convert { file, to, .. } = arguments;
+    let numbering = arguments.numbers.numbering()?;
+    let maker = arguments.forms.maker()?;
+    let text = contents(&open(file).at(file)?).at(file)?;
+    let source = arguments.from.read(&text).at(file)?;
+    let mut skipped = source.skipped;
+    // The lines of PINs that are converted, to find what is there twice.
+    let mut first = HashMap::new();
+    let (mut kept, mut pins) = (Vec::new(), Vec::new());
+    for item in source.items {
+        if let Given::Pin(pin) = &item.secret {
+            if let Some(why) = unkeyable(pin) {
+                skipped.push((item.line, why.to_owned()));
+                continue;
+            }
+        }
+        // What its values are worth is not a matter of the secret's form.
+        let mut values: Vec<(Column, &str)> = Vec::new();
+        values.extend(
+            item.values
+                .iter()
+                .map(|(column, value)| (*column, value.as_str())),
+        );
+        values.push((
+            Column::Secret,
+            match &item.secret {
+                Given::Pin(_) => "plain:0",
+                Given::Secret(secret) => secret,
+            },
+        ));
+        // Without one it is refused below.
+        if !values.iter().any(|(column, _)| *column == Column::Account) {
+            values.push((Column::Account, ""));
+        }
+        if let Some(broken) = fault(&values, &numbering)? {
+            let name = broken.column.map_or("", Column::name);
+            skipped.push((item.line, format!("{name}: {}", broken.fault)));
+            continue;
+        }
+        if let Given::Pin(pin) = &item.secret {
+            let pin = pin_of(pin.as_bytes());
+            let key = secret::Form::Plain.index_key(&pin, &Pepper::default());
+            let key = key.ok().flatten().filter(|_| !source.doubles);
+            if let Some(key) = key {
+                let line = *first.entry(key).or_insert(item.line);
+                if line != item.line {
+                    skipped.push((item.line, format!("its PIN is that of line {line}")));
+                    continue;
+                }
+            }
+            pins.push(pin);
+        }
+        kept.push(item);
+    }
+    if maker.form == Form::Argon2id && !pins.is_empty() {
+        note("Argon2id rows are found by caller or account only; for identify = pin take --hmac-sha256");
+    }
+    let made = secrets(&pins, &maker)?;
+    let mut made = made.iter();
+    let mut rows = Vec::with_capacity(kept.len());
+    for item in &kept {
+        let secret = match &item.secret {
+            Given::Pin(_) => made
+                .next()
+                .map(|secret| secret.as_str())
+                .unwrap_or_default(),
+            Given::Secret(secret) => secret,
+        };
+        let mut values = vec![(Column::Secret, secret)];
+        values.extend(
+            item.values
+                .iter()
+                .map(|(column, value)| (*column, value.as_str())),
+        );
+        rows.push(values);
+    }
+    let list = Sheet::new(&[Column::Account, Column::Secret]).with(&rows);
+    in_memory(&list, Kind::Csv, &numbering).at(to)?;
+    if !create(to, &list, OF_A_LIST).at(to)? {
+        return Err(Failure::at(to, "there is such a file already"));
+    }
+    skipped.sort();
+    for (line, why) in &skipped {
+        note(format!("{}: line {line}: left out: {why}", file.display()));
+    }
+    let (rows, left) = (rows.len(), skipped.len());
+    note(format!(
+        "{}: {rows} converted, {left} left out",
+        to.display()
+    ));
+    Ok(if skipped.is_empty() { 0 } else { SKIPPED })
+}
+
+/// Why nobody can key this PIN, if so.
+fn unkeyable(pin: &str) -> Option<&'static str> {
+    if pin.is_empty() {
+        Some("there is no PIN in it")
+    } else if pin.len() > MAX_DIGITS {
+        Some("its PIN is too long")
+    } else if !pin.bytes().all(is_key) {
+        Some("its PIN has a character that no telephone can key")
+    } else {
+        None
+    }
+}

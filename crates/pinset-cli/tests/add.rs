@@ -1,0 +1,306 @@
+//! `pinset add` and `pinset remove`.
+#![allow(clippy::unwrap_used)]
+
+mod lab;
+
+use std::os::unix::fs::{symlink, MetadataExt};
+use std::process::Stdio;
+
+use lab::{Lab, Ran, MD5_OF_PIN, OTHER, PIN};
+
+fn add(lab: &Lab, more: &[&str], pin: &str) -> Ran {
+    lab.run(&[&["add", "list"], more].concat(), &format!("{pin}\n"))
+}
+
+#[test]
+fn a_new_list_and_more_columns() {
+    let lab = Lab::new();
+    assert_eq!(add(&lab, &["--account", "alice", "--plain"], PIN).code, 0);
+    assert_eq!(lab.mode("list"), 0o640);
+    assert_eq!(
+        lab.text("list"),
+        format!("account,secret\nalice,plain:{PIN}\n")
+    );
+    let all = [
+        "--account",
+        "bob, \"b\"",
+        "--plain",
+        "--caller",
+        "+905060508169",
+        "--name",
+        "Bob",
+        "--level",
+        "7",
+        "--valid-from",
+        "2026-01-01",
+        "--valid-until",
+        "2099-12-31 13:30",
+        "--max-uses",
+        "3",
+        "--context",
+        "out",
+    ];
+    assert_eq!(add(&lab, &all, OTHER).code, 0);
+    assert_eq!(
+        lab.text("list"),
+        format!(
+            "account,secret,caller,name,level,valid_from,valid_until,max_uses,context\n\
+             alice,plain:{PIN},,,,,,,\n\
+             \"bob, \"\"b\"\"\",plain:{OTHER},+905060508169,Bob,7,2026-01-01,2099-12-31 13:30,3,out\n"
+        )
+    );
+    assert_eq!(
+        lab.verify("list", &["--caller", "00905060508169"], OTHER),
+        0
+    );
+    assert_eq!(lab.files(), ["list"]);
+}
+
+#[test]
+fn the_rest_stays_to_the_byte() {
+    let lab = Lab::new();
+    let list =
+        "\u{feff}\r\nsecret , account\r\n\r\n plain:1357902,alice \r\n\"plain:2468013\",\"b\nob\",";
+    // Another column, an unended last line, which is broken, CRLF.
+    let list = list.replace(",\"b\nob\",", ",\"b,ob\"");
+    lab.list("list", &list);
+    assert_eq!(
+        add(&lab, &["--account", "c", "--md5", "--level", "1"], PIN).code,
+        0
+    );
+    let wanted = list
+        .replace(" account", " account,level")
+        .replace("alice ", "alice, ")
+        + &format!(",\r\nmd5:{MD5_OF_PIN},c,1\r\n");
+    assert_eq!(lab.text("list"), wanted);
+    assert_eq!(lab.run(&["remove", "list", "--account", "c"], "").code, 0);
+    let ran = lab.run(&["remove", "list", "--account", "alice"], "");
+    assert_eq!((ran.out.as_str(), ran.code), ("list: 1 row removed\n", 0));
+    assert_eq!(
+        lab.text("list"),
+        "\u{feff}\r\nsecret , account,level\r\n\r\n\"plain:2468013\",\"b,ob\",\r\n"
+    );
+    assert_eq!(
+        lab.run(&["remove", "list", "--account", "alice"], "").code,
+        1
+    );
+}
+
+#[test]
+fn wrong_values_name_the_option() {
+    let lab = Lab::new();
+    let list = format!("account,secret\nalice,plain:{OTHER}\n");
+    lab.list("list", &list);
+    let long = "x".repeat(80);
+    for (options, said) in [
+        (&["--account", ""][..], "--account: it is empty"),
+        (&["--account", &long], "--account: it is over 79"),
+        (&["--account", "a\nb"], "--account: it has a control"),
+        (&["--account", "a", "--level", "256"], "--level: it must"),
+        (
+            &["--account", "a", "--caller", "101"],
+            "--caller: it is no usable",
+        ),
+        (
+            &["--account", "a", "--valid-from", "soon"],
+            "--valid-from: it must",
+        ),
+        (
+            &[
+                "--account",
+                "a",
+                "--valid-from",
+                "2026-02-02",
+                "--valid-until",
+                "2026-02-01",
+            ],
+            "--valid-until: it is not after",
+        ),
+        (
+            &["--account", "a", "--max-uses", "0"],
+            "--max-uses: it must",
+        ),
+        (
+            &["--account", "a", "--context", "a,b"],
+            "--context: it must",
+        ),
+        (
+            &["--account", "a", "--country-code", "0"],
+            "--country-code: it must",
+        ),
+        (&[], "--account: a csv list needs one"),
+        (
+            &["--account", "a", "--format", "plain"],
+            "--format: it is another kind",
+        ),
+    ] {
+        let ran = add(&lab, options, PIN);
+        assert_eq!(ran.code, 3, "{options:?}");
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    for input in ["", "\n", "12x\n", "4711471\n4711471\n"] {
+        assert_eq!(
+            lab.run(&["add", "list", "--account", "a"], input).code,
+            3,
+            "{input:?}"
+        );
+    }
+    assert_eq!(lab.text("list"), list);
+    // A list that is broken is left alone.
+    let broken = "account,secret\nalice\n";
+    lab.list("list", broken);
+    let ran = add(&lab, &["--account", "a"], PIN);
+    assert!(ran.code == 3 && ran.err.contains("line 2"), "{}", ran.err);
+    assert_eq!(lab.text("list"), broken);
+}
+
+#[test]
+fn duplicates() {
+    let lab = Lab::new();
+    lab.pepper();
+    let hmac = ["--hmac-sha256", "--pepper", "pepper"];
+    let alice = ["--account", "alice"];
+    for form in [&["--plain"][..], &["--md5"], &hmac, &["--argon2id"]] {
+        let _ = std::fs::remove_file(lab.path("list"));
+        assert_eq!(add(&lab, &[&alice[..], form].concat(), PIN).code, 0);
+        let before = lab.text("list");
+        let ran = add(&lab, &[&alice[..], &hmac].concat(), PIN);
+        assert!(
+            ran.code == 1 && ran.err.contains("line 2 is the same"),
+            "{form:?} {}",
+            ran.err
+        );
+        assert_eq!(lab.text("list"), before);
+        // Another account's, where nobody is known by the hash alone.
+        let bob = [&["--account", "bob"], &hmac[..]].concat();
+        let slow = form == ["--argon2id"];
+        assert_eq!(add(&lab, &bob, PIN).code, i32::from(!slow), "{form:?}");
+        assert_eq!(
+            add(&lab, &[&bob[..], &["--force"]].concat(), PIN).code,
+            i32::from(slow)
+        );
+        // The same account and PIN for another number.
+        for (number, code) in [("+905060508169", 0), ("00905060508169", 1)] {
+            let number = [&alice[..], &hmac, &["--force", "--caller", number]].concat();
+            assert_eq!(add(&lab, &number, PIN).code, code, "{form:?}");
+        }
+    }
+}
+
+#[test]
+fn a_ninth_slow_row_is_refused() {
+    let lab = Lab::new();
+    for pin in 0..8 {
+        assert_eq!(
+            add(&lab, &["--account", "a"], &format!("{PIN}{pin}")).code,
+            0
+        );
+    }
+    let before = lab.text("list");
+    let ran = add(&lab, &["--account", "a"], PIN);
+    assert!(
+        ran.code == 3 && ran.err.contains("more than 8"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(lab.text("list"), before);
+}
+
+#[test]
+fn plain_and_md5_lists() {
+    let lab = Lab::new();
+    assert_eq!(add(&lab, &[], PIN).code, 0);
+    lab.list("list", PIN);
+    assert_eq!(add(&lab, &[], OTHER).code, 0);
+    assert_eq!(lab.text("list"), format!("{PIN}\n{OTHER}\n"));
+    assert_eq!(add(&lab, &[], OTHER).code, 1);
+    for option in [
+        ["--account", "a"],
+        ["--level", "1"],
+        ["--caller", "5060508169"],
+    ] {
+        assert_eq!(add(&lab, &option, "4711471").code, 3);
+    }
+    assert_eq!(add(&lab, &["--md5"], "4711471").code, 3);
+    assert_eq!(lab.run(&["remove", "list"], &format!("{PIN}\n")).code, 0);
+    assert_eq!(lab.text("list"), format!("{OTHER}\n"));
+    assert_eq!(lab.run(&["remove", "list"], &format!("{PIN}\n")).code, 1);
+    assert_eq!(lab.run(&["remove", "list", "--account", "a"], "").code, 3);
+
+    std::fs::remove_file(lab.path("list")).unwrap();
+    assert_eq!(
+        add(&lab, &["--format", "md5", "--account", "alice"], PIN).code,
+        0
+    );
+    assert_eq!(lab.text("list"), format!("alice:{MD5_OF_PIN}\n"));
+    assert_eq!(add(&lab, &["--account", "bob"], PIN).code, 1);
+    assert_eq!(add(&lab, &["--account", "bob", "--force"], PIN).code, 0);
+    assert_eq!(add(&lab, &["--account", "b:b"], OTHER).code, 3);
+    assert_eq!(add(&lab, &[], OTHER).code, 3);
+    assert_eq!(
+        lab.run(&["remove", "list", "--account", "alice"], "").code,
+        0
+    );
+    assert_eq!(lab.text("list"), format!("bob:{MD5_OF_PIN}\n"));
+}
+
+#[test]
+fn only_one_number_of_an_account_goes() {
+    let lab = Lab::new();
+    let list =
+        "account,secret,caller\na,plain:13579,+905060508169\na,plain:24680,\nb,plain:97531,\n";
+    lab.list("list", list);
+    let remove = [
+        "remove",
+        "list",
+        "--account",
+        "a",
+        "--caller",
+        "00905060508169",
+    ];
+    assert_eq!(lab.run(&remove, "").out, "list: 1 row removed\n");
+    assert_eq!(
+        lab.text("list"),
+        "account,secret,caller\na,plain:24680,\nb,plain:97531,\n"
+    );
+}
+
+#[test]
+fn owner_rights_and_links_stay() {
+    let lab = Lab::new();
+    lab.file("real", "", 0o604);
+    let owner = if rustix::process::geteuid().is_root() {
+        12_345
+    } else {
+        rustix::process::getuid().as_raw()
+    };
+    std::os::unix::fs::chown(lab.path("real"), Some(owner), None).unwrap();
+    symlink("real", lab.path("list")).unwrap();
+    assert_eq!(add(&lab, &[], PIN).code, 0);
+    assert!(lab.path("list").is_symlink());
+    assert_eq!(lab.mode("real"), 0o604);
+    assert_eq!(std::fs::metadata(lab.path("real")).unwrap().uid(), owner);
+    assert_eq!(lab.text("real"), format!("{PIN}\n"));
+    for odd in ["/dev/null", "."] {
+        assert_eq!(lab.run(&["add", odd], &format!("{PIN}\n")).code, 3, "{odd}");
+    }
+}
+
+#[test]
+fn none_of_many_at_once_is_lost() {
+    let lab = Lab::new();
+    let mut children = Vec::new();
+    for number in 0..24 {
+        let pin = lab.list(&format!("pin{number}"), format!("{PIN}{number}\n"));
+        let account = number.to_string();
+        let mut command = lab.command(&["add", "list", "--plain", "--account", &account]);
+        let command = command
+            .stdin(std::fs::File::open(pin).unwrap())
+            .stderr(Stdio::null());
+        children.push(command.spawn().unwrap());
+    }
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(lab.text("list").lines().count(), 25);
+}

@@ -1,0 +1,112 @@
+//! Runs `pinset` on files of its own.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A PIN that is in no path and no number, and that nothing may print.
+pub const PIN: &str = "836490217";
+pub const OTHER: &str = "572048163";
+pub const MD5_OF_PIN: &str = "ac55dc4b65d339d141385c7284720e66";
+
+pub struct Lab(tempfile::TempDir);
+
+/// What a run printed.
+pub struct Ran {
+    pub out: String,
+    pub err: String,
+    pub code: i32,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn file(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    pub fn list(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        self.file(name, text, 0o640)
+    }
+
+    pub fn pepper(&self) -> PathBuf {
+        let path = self.path("pepper");
+        if !path.exists() {
+            assert_eq!(
+                self.run(&["pepper", "new", "pepper", "--id", "main"], "")
+                    .code,
+                0
+            );
+        }
+        path
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    pub fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinset"));
+        command.args(arguments).current_dir(self.0.path());
+        command
+    }
+
+    /// Runs it in the folder, with this on standard input; what it says on
+    /// standard error never holds a PIN.
+    pub fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = self.command(arguments);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It may end before it has read all.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        for pin in [PIN, OTHER] {
+            assert!(!err.contains(pin), "{err}");
+        }
+        Ran {
+            out: String::from_utf8(output.stdout).unwrap(),
+            err,
+            code: output.status.code().unwrap(),
+        }
+    }
+
+    /// `pinset verify`: what it exits with.
+    pub fn verify(&self, list: &str, more: &[&str], pin: &str) -> i32 {
+        self.run(&[&["verify", list], more].concat(), &format!("{pin}\n"))
+            .code
+    }
+
+    /// Nothing is left of what was written beside a list.
+    pub fn files(&self) -> Vec<String> {
+        names(self.0.path())
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,288 @@
+//! PIN sets: `Authenticate(pinset:NAME)` and `authenticate.conf`.
+
+mod busy;
+mod conversation;
+mod errors;
+mod fields;
+mod formats;
+mod function;
+mod hidden;
+mod identify;
+mod made;
+mod prompts;
+mod routing;
+mod secrets;
+mod seed;
+mod timing;
+mod unload;
+mod uses;
+
+use anyhow::{ensure, Context, Result};
+use harness::{Builder, Call, Outcome, Pbx, Report};
+
+use crate::module::OURS;
+use crate::support::{self, side_by_side};
+
+const CONF: &str = "/etc/asterisk/authenticate.conf";
+
+/// As many calls at once as two processors key without falling behind.
+const AT_ONCE: usize = 8;
+
+/// Where calls go on.
+const PLACES: &str = "
+[internal]
+exten => 1091,1,NoOp(customer support)
+ same => n,Hangup()
+exten => 1092,1,NoOp(sales)
+ same => n,Hangup()
+ same => n(night),NoOp(sales at night)
+ same => n,Hangup()
+include => harness-h
+
+[vip]
+exten => 1091,1,NoOp(customer support for some)
+ same => n,Hangup()
+include => harness-h
+";
+
+/// An Asterisk with this `authenticate.conf`.
+fn with(conf: &str) -> Builder {
+    Pbx::builder()
+        .file("authenticate.conf", conf)
+        .dialplan(PLACES)
+}
+
+/// Runs a test on an Asterisk whose own sounds are over in a fifth of a
+/// second: nobody has to hear them out, and many calls do.
+fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
+    const SHORTEN: &str = "cd /usr/share/asterisk/sounds/en; \
+        for name in agent-pass agent-user auth-incorrect auth-thankyou vm-goodbye; do \
+        head -c 330 $name.gsm >short; mv short $name.gsm; done";
+    support::on(builder, |pbx| {
+        shell(pbx, SHORTEN)?;
+        test(pbx)
+    });
+}
+
+/// A call of a PIN set; `args` is its name and what follows it.
+fn call(args: &str, keys: &str) -> Call {
+    Call::new(format!("pinset:{args}")).keys(keys)
+}
+
+/// The same by a caller who leaves something out: with short times for the
+/// keys, but time between them for a busy machine.
+fn impatient(args: &str, keys: &str) -> Call {
+    let time = std::time::Duration::from_millis;
+    call(args, keys).timeouts(time(300), time(1000))
+}
+
+/// What should become of a call.
+#[derive(Clone, Debug)]
+struct Want {
+    status: &'static str,
+    outcome: Outcome,
+    sounds: Option<Vec<String>>,
+    variables: Vec<(&'static str, String)>,
+    all_keyed: bool,
+}
+
+/// Admitted, and on with the next priority.
+fn passed() -> Want {
+    Want {
+        status: "SUCCESS",
+        outcome: Outcome::Passed,
+        sounds: None,
+        variables: Vec::new(),
+        all_keyed: true,
+    }
+}
+
+/// Refused with this status, and hung up.
+fn refused(status: &'static str) -> Want {
+    Want {
+        status,
+        outcome: Outcome::HungUp,
+        ..passed()
+    }
+}
+
+/// Refused as the list, or the PIN set, is no good: whatever is asked.
+fn broken() -> Want {
+    refused("ERROR").whatever_keyed()
+}
+
+impl Want {
+    /// Goes on there: `context,extension,priority`.
+    fn went(mut self, place: &str) -> Self {
+        self.outcome = Outcome::Went(place.to_owned());
+        self
+    }
+
+    fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// The sounds, and no others.
+    fn sounds(mut self, sounds: &[&str]) -> Self {
+        self.sounds = Some(sounds.iter().map(|sound| (*sound).to_owned()).collect());
+        self
+    }
+
+    /// In place of what was wanted of it before.
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.retain(|(other, _)| *other != name);
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    fn account(self, account: &str) -> Self {
+        self.variable("AUTHENTICATEACCOUNT", account)
+    }
+
+    fn level(self, level: &str) -> Self {
+        self.variable("AUTHENTICATELEVEL", level)
+    }
+
+    fn context(self, context: &str) -> Self {
+        self.variable("AUTHENTICATECONTEXT", context)
+    }
+
+    fn attempts(self, attempts: &str) -> Self {
+        self.variable("AUTHENTICATEATTEMPTS", attempts)
+    }
+
+    fn account_code(self, code: &str) -> Self {
+        self.variable("CHANNEL(accountcode)", code)
+    }
+
+    /// There may be no occasion for some of the keys.
+    fn whatever_keyed(mut self) -> Self {
+        self.all_keyed = false;
+        self
+    }
+
+    fn check(&self, report: &Report) -> Result<()> {
+        let story = || format!("{self:#?}, but:\n{}", story(report));
+        ensure!(report.status() == self.status, "status: {}", story());
+        ensure!(report.outcome == self.outcome, "outcome: {}", story());
+        if let Some(sounds) = &self.sounds {
+            ensure!(report.sounds == *sounds, "sounds: {}", story());
+        }
+        for (name, value) in &self.variables {
+            ensure!(report.variable(name) == value, "{name}: {}", story());
+        }
+        let left = self.all_keyed && !report.unkeyed.is_empty();
+        ensure!(!left, "not keyed: {}", story());
+        Ok(())
+    }
+}
+
+/// A call in short: all its events would be pages.
+fn story(report: &Report) -> String {
+    format!(
+        "{:?}, {:.1} s, {:#?}\n{:#?}, not keyed: {:?}",
+        report.outcome,
+        report.elapsed,
+        report.variables,
+        report.timeline(),
+        report.unkeyed
+    )
+}
+
+/// A call and what should become of it.
+struct Row {
+    name: String,
+    call: Call,
+    want: Want,
+}
+
+fn row(name: &str, call: Call, want: Want) -> Row {
+    Row {
+        name: name.to_owned(),
+        call,
+        want,
+    }
+}
+
+/// Makes one call and checks it.
+fn becomes(pbx: &Pbx, call: &Call, want: &Want) -> Result<Report> {
+    let report = pbx.call(call)?;
+    want.check(&report)?;
+    Ok(report)
+}
+
+/// Makes the calls, some at a time; all that fail are told.
+fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
+    let failed = std::sync::Mutex::new(Vec::new());
+    side_by_side(rows.len(), AT_ONCE, |number| {
+        let row = &rows[number];
+        if let Err(error) = becomes(pbx, &row.call, &row.want) {
+            let text = format!("{}: {error:#}", row.name);
+            failed
+                .lock()
+                .unwrap_or_else(|lock| lock.into_inner())
+                .push(text);
+        }
+        Ok(())
+    })?;
+    let failed = failed.into_inner().unwrap_or_default();
+    let count = failed.len();
+    ensure!(
+        failed.is_empty(),
+        "{count} of {} calls:\n{}",
+        rows.len(),
+        failed.join("\n")
+    );
+    Ok(())
+}
+
+/// Writes `authenticate.conf` anew and has the module read it.
+fn reconfigure(pbx: &Pbx, conf: &str, succeeds: bool) -> Result<()> {
+    pbx.write_file(CONF, conf)?;
+    reload(pbx, succeeds)
+}
+
+fn reload(pbx: &Pbx, succeeds: bool) -> Result<()> {
+    let said = pbx.cli(&format!("module reload {OURS}"))?;
+    ensure!(said.contains("reloaded successfully") == succeeds, "{said}");
+    Ok(())
+}
+
+/// A fifth of a second of silence in Asterisk's own folder of sounds, under
+/// each of these names: short, so that nobody waits for it, and to be told
+/// from the others.
+fn record(pbx: &Pbx, language: &str, names: &[&str]) -> Result<()> {
+    let script = "cd /usr/share/asterisk/sounds; mkdir -p $0; cd $0; \
+        for name; do mkdir -p $(dirname $name); head -c 3200 /dev/zero >$name.sln; done";
+    let mut command = vec!["bash", "-ec", script, language];
+    command.extend(names);
+    pbx.exec(&command).map(drop)
+}
+
+/// The log's lines of errors, warnings and notices in which all of `parts`
+/// stand.
+fn told(pbx: &Pbx, parts: &[&str]) -> Result<Vec<String>> {
+    let level = |line: &str| {
+        ["] ERROR[", "] WARNING[", "] NOTICE["]
+            .iter()
+            .any(|level| line.contains(level))
+    };
+    let log = pbx.log()?;
+    let lines = log.lines().filter(|line| level(line));
+    let lines = lines.filter(|line| parts.iter().all(|part| line.contains(part)));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+/// The same, where it must have been said.
+fn is_told(pbx: &Pbx, parts: &[&str]) -> Result<()> {
+    let told = told(pbx, parts)?;
+    ensure!(!told.is_empty(), "the log does not say {parts:?}");
+    Ok(())
+}
+
+/// What a command of the container's shell printed.
+fn shell(pbx: &Pbx, script: &str) -> Result<String> {
+    pbx.exec(&["bash", "-ec", script])
+        .with_context(|| script.to_owned())
+}

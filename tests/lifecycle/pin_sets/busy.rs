@@ -1,0 +1,257 @@
+//! Slow hashes: a hundred callers at once, and those who have nothing to do
+//! with them.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{anyhow, ensure, Context, Result};
+use harness::{Builder, Outcome, Pbx, Report};
+
+use super::made::{argon2id, csv};
+use super::{becomes, call, is_told, on, passed, story, with};
+use crate::support::side_by_side;
+
+const CALLERS: usize = 100;
+
+/// What OWASP recommends, 19 MiB and two passes.
+const USUAL: (u32, u32, u32) = (19456, 2, 1);
+
+/// The slowest there may be.
+const SLOWEST: (u32, u32, u32) = (65536, 10, 4);
+
+/// The most a call of another PIN set may wait longer, in seconds.
+const DELAY: f64 = 0.020;
+
+const CONF: &str = "
+[general]
+country_code = 90
+source_timeout = SECONDS
+max_digits = 1
+attempts = 1
+first_digit_timeout = 120
+success_prompt =
+failure_prompt =
+
+[slow]
+source = file:/pins/slow.csv
+identify = caller
+
+[slowest]
+source = file:/pins/slowest.csv
+identify = caller
+
+[twice]
+source = file:/pins/slowest.csv
+identify = caller
+attempts = 2
+retry_prompt = beep
+
+[fast]
+source = file:/pins/fast
+";
+
+fn number(caller: usize) -> String {
+    format!("+90506050{caller:04}")
+}
+
+/// `seconds`: what a caller waits at most.
+fn builder(seconds: &str) -> Result<Builder> {
+    let list = |cost| -> Result<String> {
+        // One hash for all: making a hundred takes longer than the test.
+        let secret = argon2id(cost, "a-salt-of-ours", "7")?;
+        let rows: Vec<[String; 3]> = (0..CALLERS)
+            .map(|caller| [format!("c{caller}"), secret.clone(), number(caller)])
+            .collect();
+        let rows: Vec<Vec<&str>> = rows
+            .iter()
+            .map(|row| row.iter().map(String::as_str).collect())
+            .collect();
+        let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
+        Ok(csv("account,secret,caller", &rows))
+    };
+    Ok(with(&CONF.replace("SECONDS", seconds))
+        .pin_file("slow.csv", list(USUAL)?)
+        .pin_file("slowest.csv", list(SLOWEST)?)
+        .pin_file("fast", "7\n"))
+}
+
+/// A caller of the set who waits for all others, then for this time, and then
+/// keys.
+fn caller(
+    pbx: &Pbx,
+    all_there: &Barrier,
+    (set, who, wait): (&str, usize, Duration),
+) -> Result<Report> {
+    let place = || {
+        let mut ongoing = pbx.place(&call(set, "").caller(&number(who)))?;
+        ongoing.until_sound("agent-pass")?;
+        Ok::<_, anyhow::Error>(ongoing)
+    };
+    let placed = place();
+    // Whatever has become of it: the others wait.
+    all_there.wait();
+    let ongoing = placed?;
+    // Callers do not key in step.
+    thread::sleep(wait);
+    ongoing.press('7')?;
+    ongoing.finish()
+}
+
+/// All these callers at once: of which set, which of the callers, and after
+/// which time they key. What became of their calls, in their order.
+fn all_at_once(pbx: &Pbx, callers: &[(&str, usize, Duration)]) -> Result<Vec<Report>> {
+    let all_there = &Barrier::new(callers.len());
+    thread::scope(|scope| {
+        let threads: Vec<_> = callers
+            .iter()
+            .map(|who| scope.spawn(move || caller(pbx, all_there, *who)))
+            .collect();
+        let reports = threads.into_iter().map(|thread| {
+            thread
+                .join()
+                .map_err(|_| anyhow!("a caller has panicked"))?
+        });
+        reports.collect()
+    })
+}
+
+/// When the caller keyed and when the answer came, in seconds since 1970.
+fn times(report: &Report) -> Result<(f64, f64)> {
+    let mut keys = report.events_named("DTMFEnd");
+    let key = keys.find_map(|frame| frame.time()).context("no key")?;
+    Ok((key, key + report.last_key_to_answer.context("no answer")?))
+}
+
+fn quantile(times: &[f64], which: f64) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    let at = (times.len().saturating_sub(1) as f64 * which).round() as usize;
+    times.get(at).copied().unwrap_or(f64::NAN)
+}
+
+fn told(what: &str, times: &[f64]) {
+    println!(
+        "{what}: {} calls, last key to answer {:.1} ms (median), {:.1} ms (95 %)",
+        times.len(),
+        quantile(times, 0.5) * 1e3,
+        quantile(times, 0.95) * 1e3
+    );
+}
+
+#[test]
+fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
+    const FAST: usize = 25;
+    let pace = |number: usize| Duration::from_millis(40) * u32::try_from(number).unwrap_or(0);
+    on(builder("30")?, |pbx| {
+        let fast: Vec<_> = (0..FAST).map(|who| ("fast", who, pace(who))).collect();
+        let slow = (0..CALLERS).map(|who| ("slow", who, Duration::ZERO));
+        let all: Vec<_> = slow.chain(fast.iter().copied()).collect();
+        let quiet = all_at_once(pbx, &fast)?;
+        let mut slow = all_at_once(pbx, &all)?;
+        let busy = slow.split_off(CALLERS);
+        for (who, report) in slow.iter().enumerate() {
+            let want = passed().account(&format!("c{who}"));
+            want.check(report)
+                .with_context(|| format!("caller {who}"))?;
+        }
+        for report in quiet.iter().chain(&busy) {
+            passed().check(report)?;
+        }
+        let slow: Vec<(f64, f64)> = slow.iter().map(times).collect::<Result<_>>()?;
+        let first = slow
+            .iter()
+            .map(|(key, _)| *key)
+            .fold(f64::INFINITY, f64::min);
+        let last = slow.iter().map(|(_, answer)| *answer).fold(0.0, f64::max);
+        // Only those who keyed while others were waiting for a hash.
+        let delay = |reports: &[Report], within: (f64, f64)| -> Result<Vec<f64>> {
+            let times: Vec<_> = reports.iter().map(times).collect::<Result<_>>()?;
+            let times = times.into_iter();
+            let within = times.filter(|(key, _)| (within.0..within.1).contains(key));
+            Ok(within.map(|(key, answer)| answer - key).collect())
+        };
+        let quiet = delay(&quiet, (0.0, f64::INFINITY))?;
+        let busy = delay(&busy, (first, last))?;
+        let slow: Vec<f64> = slow.iter().map(|(key, answer)| answer - key).collect();
+        told("quiet", &quiet);
+        told("busy", &busy);
+        told("slow", &slow);
+        ensure!(
+            busy.len() >= FAST / 4,
+            "it was not busy: {} calls",
+            busy.len()
+        );
+        let delay = quantile(&busy, 0.5) - quantile(&quiet, 0.5);
+        ensure!(delay <= DELAY, "{:.1} ms", delay * 1e3);
+        Ok(())
+    });
+    Ok(())
+}
+
+/// The next entry, keyed while the last one is being judged.
+#[test]
+fn what_is_keyed_meanwhile_counts() -> Result<()> {
+    on(builder("30")?, |pbx| {
+        side_by_side(4, 4, |who| {
+            let call = call("twice", "97").caller(&number(who));
+            let report = pbx.call(&call)?;
+            passed()
+                .account(&format!("c{who}"))
+                .attempts("2")
+                .check(&report)?;
+            let time = |digit| {
+                let mut frames = report.events_named("DTMFEnd");
+                let frame = frames.find(|frame| frame.has("Digit", digit));
+                frame.and_then(|frame| frame.time()).context("not keyed")
+            };
+            // Else there was no meanwhile.
+            let answer = report.last_key_to_answer.context("no answer")?;
+            let between = time("7")? - time("9")?;
+            ensure!(answer > between, "{}", story(&report));
+            Ok(())
+        })?;
+        // Hung up meanwhile: the call ends at once, and the set goes on.
+        let call = call("twice", "9<wait 0.05><hangup>").caller(&number(0));
+        let report = pbx.call(&call)?;
+        ensure!(report.status() == "HANGUP", "{}", story(&report));
+        ensure!(report.outcome == Outcome::HungUp, "{}", story(&report));
+        Ok(())
+    });
+    Ok(())
+}
+
+/// More than can be computed in the time callers wait: each has an answer all
+/// the same, and nobody gets in by it who should not.
+#[test]
+fn more_than_the_machine_can_do() -> Result<()> {
+    /// Seconds, of which a busy machine may take half.
+    const LONGEST: f64 = 6.0;
+    on(builder("3")?, |pbx| {
+        let all: Vec<_> = (0..CALLERS)
+            .map(|who| ("slowest", who, Duration::ZERO))
+            .collect();
+        let reports = all_at_once(pbx, &all)?;
+        let count = |status: &str| {
+            let reports = reports.iter();
+            reports.filter(|report| report.status() == status).count()
+        };
+        let (right, error) = (count("SUCCESS"), count("ERROR"));
+        let waits: Vec<f64> = reports
+            .iter()
+            .filter_map(|report| report.last_key_to_answer)
+            .collect();
+        println!("{right} were let in, {error} refused by an error");
+        told("slowest", &waits);
+        ensure!(right + error == CALLERS, "and others");
+        ensure!(right > 0, "nobody was let in");
+        let longest = quantile(&waits, 1.0);
+        ensure!(longest < LONGEST, "{longest} s");
+        // It recovers.
+        let call = call("slowest", "7").caller(&number(1));
+        becomes(pbx, &call, &passed().account("c1"))?;
+        // And the log says why.
+        is_told(pbx, &["slowest"])
+    });
+    Ok(())
+}
