@@ -7,7 +7,7 @@ pub(crate) mod image;
 pub(crate) mod shell;
 mod text;
 
-use anyhow::{ensure, Result};
+use anyhow::{bail, Result};
 use clap::ValueEnum;
 use harness::{Module, Pbx};
 
@@ -47,10 +47,11 @@ fn configure<C: AsRef<[u8]>>(pbx: &Pbx, files: &[(&str, C)]) -> Result<()> {
         return Ok(());
     }
     let said = pbx.cli("module reload app_authenticate_rs.so")?;
-    ensure!(
-        said.contains("reloaded successfully"),
-        "{FILE} is not taken; the log says why:\n{}",
-        pbx.story()
-    );
+    if !said.contains("reloaded successfully") {
+        let log = pbx.log()?;
+        let wrong = |line: &&str| line.contains("] ERROR[") || line.contains("] WARNING[");
+        let lines: Vec<_> = log.lines().filter(wrong).collect();
+        bail!("{FILE} is not taken:\n{}", lines.join("\n"));
+    }
     Ok(())
 }
