@@ -113,8 +113,12 @@ fn the_command_line_shows_our_documentation() {
             "AUTHENTICATESTATUS",
             "AUTHENTICATEACCOUNT",
             "AUTHENTICATEATTEMPTS",
+            "AUTHENTICATELEVEL",
+            "AUTHENTICATECONTEXT",
+            "pinset:NAME",
             "SUCCESS",
             "FAILURE",
+            "EXPIRED",
             "TIMEOUT",
             "HANGUP",
             "ERROR",
@@ -122,6 +126,21 @@ fn the_command_line_shows_our_documentation() {
         for part in parts {
             ensure!(shown.contains(part), "{part}: {shown}");
         }
+        let shown = pbx.cli("core show function AUTHENTICATE_VERIFY")?;
+        for part in [
+            "AUTHENTICATE_VERIFY(pinset,variable[,caller[,account]])",
+            "SUCCESS",
+            "FAILURE",
+            "EXPIRED",
+            "HANGUP",
+            "ERROR",
+            "AUTHENTICATESTATUS",
+        ] {
+            ensure!(shown.contains(part), "{part}: {shown}");
+        }
+        // What Asterisk says of a function without documentation.
+        let log = pbx.log()?;
+        ensure!(!log.contains("in XML documentation"), "{log}");
         Ok(())
     });
 }

@@ -1,13 +1,13 @@
 //! `harness call`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::{Call, Pbx};
 
-use super::{module, text, Whose};
+use super::{configure, module, text, Whose};
 
 /// What to call, as whom, with which PINs in place.
 #[derive(Debug, clap::Args)]
@@ -21,9 +21,14 @@ pub(crate) struct Arguments {
     /// Whose Authenticate; AUTHENTICATE_UNDER_TEST, else ours, without it.
     #[arg(long)]
     module: Option<Whose>,
-    /// Puts a file of yours into the container: /pins/doors=doors.txt.
+    /// Puts a file of yours into the container: /pins/doors=doors.txt. A PIN
+    /// set needs /etc/asterisk/authenticate.conf, too.
     #[arg(long, value_name = "PATH=FILE", value_parser = pair)]
     file: Vec<(String, String)>,
+    /// Puts contexts of yours into the dialplan, for a PIN set's goto. One that
+    /// has `include => harness-h` shows the variables.
+    #[arg(long, value_name = "FILE")]
+    dialplan: Option<PathBuf>,
     /// Sets an astdb entry: pin/1234=1.
     #[arg(long, value_name = "FAMILY/KEY=VALUE", value_parser = pair)]
     db: Vec<(String, String)>,
@@ -52,13 +57,21 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("can't read {}", file.display()))
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let pbx = Pbx::builder().module(module(arguments.module)?).start()?;
-    for (path, file) in &arguments.file {
-        let file = PathBuf::from(file);
-        let contents = fs::read(&file).with_context(|| format!("can't read {}", file.display()))?;
-        pbx.write_file(path, contents)?;
+    let mut builder = Pbx::builder().module(module(arguments.module)?);
+    if let Some(file) = &arguments.dialplan {
+        builder = builder.dialplan(&String::from_utf8(read(file)?)?);
     }
+    let mut files = Vec::new();
+    for (path, file) in &arguments.file {
+        files.push((path.as_str(), read(file.as_ref())?));
+    }
+    let pbx = builder.start()?;
+    configure(&pbx, &files)?;
     for (name, value) in &arguments.db {
         let (family, key) = name
             .rsplit_once('/')

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use harness::{Call, Module, Pbx};
 
-use super::{module, text, Whose};
+use super::{configure, module, text, Whose, FILE};
 
 /// Whose module to show.
 #[derive(Debug, clap::Args)]
@@ -60,23 +60,84 @@ const SCENES: &[Scene] = &[
 /// The MD5 hash is that of 1234.
 const ACCOUNTS: &str = "sales:81dc9bdb52d04dc20036dbd8313ed055\n";
 
+/// The number of who calls in the scenes above.
+const CALLER: &str = "5551234";
+
+const CONF: &str = "[general]
+country_code = 90
+
+[customers]
+source = file:/pins/customers.csv
+identify = caller
+attempts = 1
+account_code = yes
+on_success = goto:office,1091,1
+on_failure = goto:office,1092,1
+";
+
+const CUSTOMERS: &str = "account,secret,caller
+ada,plain:1234,+905060508169
+bob,plain:5678,0532 111 22 33
+";
+
+/// Where the calls of the PIN set go on.
+const OFFICE: &str = "[office]
+exten => 1091,1,NoOp(customer support)
+exten => 1092,1,NoOp(sales)
+include => harness-h
+";
+
+/// A call of the PIN set: the story, the caller's number, the keys.
+const CUSTOMERS_CALLS: &[(&str, &str, &str)] = &[
+    (
+        "Ada calls, keys her PIN and is put through to customer support. Her network\n\
+         sends the number in another spelling than the list has.",
+        "05060508169",
+        "1234#",
+    ),
+    (
+        "Ada's number and Bob's PIN: to sales.",
+        "+905060508169",
+        "5678#",
+    ),
+    (
+        "A number that is in no row is asked all the same, and hears the same: to sales.",
+        "+905059999999",
+        "1234#",
+    ),
+    ("No number at all: nothing is asked.", "", ""),
+];
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let module = module(arguments.module)?;
-    let pbx = Pbx::builder().module(module).start()?;
+    let pbx = Pbx::builder().module(module).dialplan(OFFICE).start()?;
     println!("{}\n", name(module));
     pbx.pin_file("doors", "1234\n5678\n")?;
     pbx.pin_file("accounts", ACCOUNTS)?;
     pbx.db_put("tickets", "7777", "1")?;
     for (number, scene) in SCENES.iter().enumerate() {
-        let call = Call::new(scene.args).keys(scene.keys).caller("5551234");
+        let call = Call::new(scene.args).keys(scene.keys).caller(CALLER);
         show(&pbx, number + 1, scene.story, scene.args, &call)?;
     }
+    let mut number = SCENES.len();
+    if module != Module::Theirs {
+        println!("A PIN set: the number that calls says who it is, the PIN proves it.\n");
+        show_file("authenticate.conf", CONF);
+        show_file("/pins/customers.csv", CUSTOMERS);
+        configure(&pbx, &[("/pins/customers.csv", CUSTOMERS), (FILE, CONF)])?;
+        for (story, caller, keys) in CUSTOMERS_CALLS {
+            number += 1;
+            let args = "pinset:customers";
+            let call = Call::new(args).keys(keys).caller(caller);
+            show(&pbx, number, story, args, &call)?;
+        }
+    }
 
-    let number = SCENES.len() + 1;
+    number += 1;
     let story = "A variable that was meant to hold the PIN is not set, and the caller keys\n\
                  nothing at all.";
     let soon = Duration::from_millis(500);
-    let silent = Call::new(",a").timeouts(soon, soon).caller("5551234");
+    let silent = Call::new(",a").timeouts(soon, soon).caller(CALLER);
     show(&pbx, number, story, "${PIN},a", &silent)?;
     if module != Module::Theirs {
         drop(pbx);
@@ -92,6 +153,14 @@ fn name(module: Module) -> &'static str {
         Module::Theirs => "the stock module, app_authenticate.so",
         _ => "our module, app_authenticate_rs.so",
     }
+}
+
+fn show_file(name: &str, contents: &str) {
+    println!("   {name}:");
+    for line in contents.lines() {
+        println!("{}", format!("      {line}").trim_end());
+    }
+    println!();
 }
 
 fn show(pbx: &Pbx, number: usize, story: &str, args: &str, call: &Call) -> Result<()> {

@@ -7,9 +7,12 @@ pub(crate) mod image;
 pub(crate) mod shell;
 mod text;
 
-use anyhow::Result;
+use anyhow::{bail, Result};
 use clap::ValueEnum;
-use harness::Module;
+use harness::{Module, Pbx};
+
+/// Our module's configuration.
+const FILE: &str = "/etc/asterisk/authenticate.conf";
 
 /// Whose `Authenticate` to load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,4 +35,23 @@ impl From<Whose> for Module {
 /// The module asked for, else the one under test.
 fn module(whose: Option<Whose>) -> Result<Module> {
     whose.map_or_else(Module::under_test, |whose| Ok(whose.into()))
+}
+
+/// Puts files into the container, and has our module read its configuration if
+/// it is among them.
+fn configure<C: AsRef<[u8]>>(pbx: &Pbx, files: &[(&str, C)]) -> Result<()> {
+    for (path, contents) in files {
+        pbx.write_file(path, contents)?;
+    }
+    if files.iter().all(|(path, _)| *path != FILE) {
+        return Ok(());
+    }
+    let said = pbx.cli("module reload app_authenticate_rs.so")?;
+    if !said.contains("reloaded successfully") {
+        let log = pbx.log()?;
+        let wrong = |line: &&str| line.contains("] ERROR[") || line.contains("] WARNING[");
+        let lines: Vec<_> = log.lines().filter(wrong).collect();
+        bail!("{FILE} is not taken:\n{}", lines.join("\n"));
+    }
+    Ok(())
 }
