@@ -47,7 +47,8 @@ format = csv
     let conf = with(conf).pin_file("plain", "1234\n5678\n");
     on(conf, |pbx| {
         let md5 =
-            "for n in 1234 5678; do echo \"acct-$n:$(echo -n $n | md5sum | cut -c1-32)\"; done";
+            "for n in 1234 5678; do echo \"acct-$n:$(echo -n $n | md5sum | cut -c1-32)\"; done; \
+            echo \"7001:$(echo -n 2468 | md5sum | cut -c1-32)\"";
         pbx.pin_file("md5", shell(pbx, md5)?)?;
         // A mark, capitals, blanks, and the columns the other way round.
         pbx.pin_file(
@@ -92,6 +93,15 @@ format = csv
                     "md5, option a",
                     orig(call("md5,a", "5678#")),
                     passed().account("acct-5678").account_code("acct-5678"),
+                ),
+                row(
+                    "md5, found out, by account",
+                    orig(call("md5-auto", "7001# 1234# 2468#")),
+                    passed()
+                        .account("7001")
+                        .level("")
+                        .account_code("orig")
+                        .attempts("2"),
                 ),
                 row("md5, wrong", call("md5", "1# 2# 3#"), refused("FAILURE")),
                 row(
@@ -204,7 +214,7 @@ one_time = yes
                     row(
                         "the value is account and secret",
                         call("pairs", "1234#"),
-                        passed().account("ada").account_code("ada"),
+                        passed().level("").account("ada").account_code("ada"),
                     ),
                     row(
                         "of any form",
