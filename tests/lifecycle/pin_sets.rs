@@ -8,6 +8,7 @@ mod formats;
 mod function;
 mod hidden;
 mod identify;
+mod large;
 mod made;
 mod prompts;
 mod routing;

@@ -130,6 +130,13 @@ fn each_verdict() {
                     is("1002").level("0").context(""),
                 ),
                 row("the set in any case", ask("PEOPLE,TRY", "1234"), is("1001")),
+                row(
+                    "a variable that is inherited",
+                    to("s")
+                        .variable("__TRY", "1234")
+                        .variable("ASK", "people,TRY"),
+                    is("1001"),
+                ),
                 row("wrong", ask("people,TRY", "9999"), failure()),
                 row("nothing", ask("people,TRY", ""), failure()),
                 row("expired", ask("people,TRY", "3333"), nobody("EXPIRED")),
@@ -225,6 +232,10 @@ fn each_verdict() {
                 "{arguments}: {status}"
             );
         }
+        // Without a call there is no variable, and nobody to ask for.
+        let pid = pbx.pid()?;
+        let said = pbx.cli("dialplan eval function AUTHENTICATE_VERIFY(people,TRY)")?;
+        ensure!(!said.contains("SUCCESS") && pbx.pid()? == pid, "{said}");
         let shown = pbx.cli("core show function AUTHENTICATE_VERIFY")?;
         ensure!(
             shown.contains("VARNAME") || shown.contains("pinset"),

@@ -233,6 +233,21 @@ fn the_dialplan_before_the_section() {
                     continued("EXPIRED"),
                 ),
                 row(
+                    "c, nobody was asked",
+                    call("unasked,c", ""),
+                    refused("FAILURE").sounds(&[]).outcome(Outcome::Continued),
+                ),
+                row(
+                    "j, nobody was asked",
+                    with_target("unasked,j", ""),
+                    refused("FAILURE").sounds(&[]).outcome(Outcome::Jumped),
+                ),
+                row(
+                    "j, a list that is no good",
+                    with_target("lost-goto,j", "1234# 1234#"),
+                    broken().outcome(Outcome::Jumped),
+                ),
+                row(
                     "c, no such set",
                     call("no-such-set,c", ""),
                     broken().outcome(Outcome::Continued),
