@@ -78,15 +78,13 @@ int authrs_db_exists(const char *family, const char *key);
 enum authrs_config_status {
 	AUTHRS_CONFIG_READ,
 	AUTHRS_CONFIG_MISSING,
-	AUTHRS_CONFIG_UNCHANGED,
 	AUTHRS_CONFIG_INVALID,
 };
 /*
  * Reads a configuration file into `*config`, which is the caller's to destroy
  * and is left alone unless the file has been read.
  */
-enum authrs_config_status authrs_config_load(const char *file, int if_changed,
-	struct ast_config **config);
+enum authrs_config_status authrs_config_load(const char *file, struct ast_config **config);
 
 /* A thread of Asterisk's that must be joined; 0 on success. */
 int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data);

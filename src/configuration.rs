@@ -8,7 +8,6 @@ mod reading;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pinset::list::Rules;
@@ -23,10 +22,6 @@ const FILE: &CStr = c"authenticate.conf";
 
 /// What is in force; `None` stands for the defaults.
 static CURRENT: Mutex<Option<Arc<InForce>>> = Mutex::new(None);
-
-/// Whether what is in force is all that the file says. If not, the next reload
-/// complains again, even of a file that has not changed.
-static WHOLE: AtomicBool = AtomicBool::new(false);
 
 /// What the file says.
 pub struct InForce {
@@ -96,8 +91,7 @@ pub fn current() -> Arc<InForce> {
 /// Reads the file. Where it is wrong, the defaults stay, and PIN sets that are
 /// wrong admit nobody.
 pub fn load() {
-    let (read, whole) = read(false).unwrap_or_default();
-    WHOLE.store(whole, Ordering::Relaxed);
+    let (read, whole) = read();
     put(Some(read));
     if !whole {
         log!(
@@ -108,13 +102,10 @@ pub fn load() {
     }
 }
 
-/// Reads the file again if it has changed. False: it is wrong somewhere, and
-/// what was in force stays so.
+/// Reads the file again, changed or not: the pepper file may have changed. False:
+/// something is wrong, and what was in force stays so.
 pub fn reload() -> bool {
-    let Some((read, whole)) = read(WHOLE.load(Ordering::Relaxed)) else {
-        return true;
-    };
-    WHOLE.store(whole, Ordering::Relaxed);
+    let (read, whole) = read();
     if whole {
         put(Some(read));
     } else {
@@ -137,12 +128,11 @@ fn put(read: Option<InForce>) {
 }
 
 /// What the file says, and whether it was right in all; what is wrong is
-/// logged. `None`: it has not changed.
-fn read(if_changed: bool) -> Option<(InForce, bool)> {
-    match config::load(FILE, if_changed) {
-        Loaded::Read(config) => return Some(Reading::of(&config)),
-        Loaded::Missing => return Some((InForce::default(), true)),
-        Loaded::Unchanged => return None,
+/// logged.
+fn read() -> (InForce, bool) {
+    match config::load(FILE) {
+        Loaded::Read(config) => return Reading::of(&config),
+        Loaded::Missing => return (InForce::default(), true),
         Loaded::Unreadable => log!(
             Error,
             "authenticate.conf can't be opened or is no regular file"
@@ -152,5 +142,5 @@ fn read(if_changed: bool) -> Option<(InForce, bool)> {
             "authenticate.conf can't be parsed: the line above this one says where"
         ),
     }
-    Some((InForce::default(), false))
+    (InForce::default(), false)
 }

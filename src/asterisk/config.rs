@@ -19,23 +19,17 @@ pub enum Loaded {
     Missing,
     /// It is there but can't be opened, or is no regular file.
     Unreadable,
-    /// It has not changed since it was last read, nor has a file it includes.
-    Unchanged,
     /// It can't be parsed; Asterisk has said in its log where and why.
     Invalid,
 }
 
-/// Reads a file of Asterisk's configuration directory; with `if_changed`, only
-/// if it has changed since this module last read it, rightly or wrongly, and
-/// even if it was unloaded meanwhile.
-pub fn load(file: &'static CStr, if_changed: bool) -> Loaded {
+/// Reads a file of Asterisk's configuration directory.
+pub fn load(file: &'static CStr) -> Loaded {
     let mut config = ptr::null_mut();
     // SAFETY: the file's name is NUL-terminated and copied; `config` is ours.
-    let status =
-        unsafe { ffi::authrs_config_load(file.as_ptr(), i32::from(if_changed), &mut config) };
+    let status = unsafe { ffi::authrs_config_load(file.as_ptr(), &mut config) };
     match (status, NonNull::new(config)) {
         (ffi::AUTHRS_CONFIG_READ, Some(config)) => Loaded::Read(Config { config, file }),
-        (ffi::AUTHRS_CONFIG_UNCHANGED, _) => Loaded::Unchanged,
         (ffi::AUTHRS_CONFIG_INVALID, _) => Loaded::Invalid,
         // Asterisk takes what it can't open for missing.
         _ if is_there(file) => Loaded::Unreadable,

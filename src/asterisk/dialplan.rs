@@ -14,7 +14,7 @@ use super::boundary::guard;
 use super::channel::Channel;
 use super::host::Call;
 use super::log::log;
-use super::text::Text;
+use super::text::{self, Text};
 use crate::ffi;
 
 const APPLICATION: &CStr = c"Authenticate";
@@ -136,13 +136,9 @@ unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -
         let (Some(raw), Some(run)) = (NonNull::new(channel), RUN.get()) else {
             return -1;
         };
-        let data = if data.is_null() {
-            b""
-        } else {
-            // SAFETY: the dialplan's text, NUL-terminated, which Asterisk
-            // keeps until the application returns.
-            unsafe { CStr::from_ptr(data) }.to_bytes()
-        };
+        // SAFETY: the dialplan's text, NUL-terminated, which Asterisk keeps until
+        // the application returns.
+        let data = unsafe { text::lent(data) };
         // SAFETY: Asterisk lends us the channel until we return, on the thread
         // that serves it.
         let mut call = Call::new(unsafe { Channel::borrow(raw) });

@@ -1,7 +1,7 @@
 //! The dialplan function `AUTHENTICATE_VERIFY()`: its registration, and the
 //! calls that read it.
 
-use std::ffi::{c_char, c_int, CStr};
+use std::ffi::{c_char, c_int};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use super::boundary::guard;
 use super::channel::{Autoservice, Channel, TooLong};
 use super::dialplan::Inside;
 use super::host::{announce, ATTEMPTS, CLEARED, STATUS};
+use super::text;
 use crate::ffi;
 use crate::patience::Patient;
 
@@ -106,13 +107,9 @@ unsafe extern "C" fn authrs_verify(
         let (Some(raw), Some(run)) = (NonNull::new(channel), RUN.get()) else {
             return -1;
         };
-        let data = if data.is_null() {
-            b""
-        } else {
-            // SAFETY: the dialplan's text, NUL-terminated, which Asterisk
-            // keeps until the function returns.
-            unsafe { CStr::from_ptr(data) }.to_bytes()
-        };
+        // SAFETY: the dialplan's text, NUL-terminated, which Asterisk keeps until
+        // the function returns.
+        let data = unsafe { text::lent(data) };
         // SAFETY: Asterisk lends us the channel until we return. We read no
         // frames from it: who may, is for Asterisk's autoservice to know.
         let mut call = Bystander::new(unsafe { Channel::borrow(raw) });

@@ -1,6 +1,6 @@
-//! Strings on their way to C.
+//! Strings on their way to C, and from there.
 
-use std::ffi::CStr;
+use std::ffi::{c_char, CStr};
 
 use zeroize::Zeroizing;
 
@@ -20,4 +20,17 @@ impl Text {
     pub fn as_c(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
+}
+
+/// The bytes of a text that Asterisk lends us; of NULL, none.
+///
+/// # Safety
+///
+/// `text` is NULL, or NUL-terminated and left alone for the lifetime chosen.
+pub unsafe fn lent<'a>(text: *const c_char) -> &'a [u8] {
+    if text.is_null() {
+        return b"";
+    }
+    // SAFETY: so the caller says.
+    unsafe { CStr::from_ptr(text) }.to_bytes()
 }

@@ -230,17 +230,13 @@ int authrs_db_exists(const char *family, const char *key)
 #endif
 }
 
-enum authrs_config_status authrs_config_load(const char *file, int if_changed,
-	struct ast_config **config)
+enum authrs_config_status authrs_config_load(const char *file, struct ast_config **config)
 {
-	struct ast_flags flags = { if_changed ? CONFIG_FLAG_FILEUNCHANGED : 0 };
+	struct ast_flags flags = { 0 };
 	struct ast_config *loaded = ast_config_load(file, flags);
 
 	if (loaded == CONFIG_STATUS_FILEMISSING) {
 		return AUTHRS_CONFIG_MISSING;
-	}
-	if (loaded == CONFIG_STATUS_FILEUNCHANGED) {
-		return AUTHRS_CONFIG_UNCHANGED;
 	}
 	if (loaded == CONFIG_STATUS_FILEINVALID) {
 		return AUTHRS_CONFIG_INVALID;

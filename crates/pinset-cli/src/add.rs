@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use pinset::list::csv::Column;
-use pinset::list::{is_world_writable, read, Format, Gives, Kind};
+use pinset::list::{read, Format, Gives, Kind, Stamp};
 use pinset::rows::Rows;
 use pinset::{Numbering, Pin};
 use zeroize::Zeroizing;
@@ -105,7 +105,7 @@ pub fn run(arguments: &Add) -> Result<u8, Failure> {
     let file = &arguments.file;
     loop {
         if let Some(old) = Locked::open(file).at(file)? {
-            if is_world_writable(old.about()) {
+            if Stamp::of(old.about()).is_world_writable() {
                 note(format!(
                     "warning: {}: everybody may write to it: PIN sets refuse it",
                     file.display()

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use pinset::list::{is_world_writable, open, Format, Kind};
+use pinset::list::{open, Format, Kind, Stamp};
 use pinset::moment::Moment;
 use pinset::rows::Candidate;
 use pinset::{Pepper, Pin};
@@ -58,7 +58,7 @@ pub fn run(arguments: &Verify) -> Result<u8, Failure> {
     let pepper = arguments.pepper.as_deref().map(forms::pepper).transpose()?;
     let pepper = pepper.unwrap_or_default();
     let file = open(path).at(path)?;
-    if is_world_writable(&file.metadata().at(path)?) {
+    if Stamp::of(&file.metadata().at(path)?).is_world_writable() {
         return Err(Failure::at(
             path,
             "everybody may write to it: PIN sets refuse it",

@@ -4,6 +4,7 @@
 use anyhow::{ensure, Context, Result};
 use harness::Pbx;
 
+use super::made::{argon2id, hex, hmac, CHEAP};
 use super::{all_become, becomes, broken, call, is_told, on, passed, refused, row, shell, with};
 use crate::support::eventually;
 
@@ -125,8 +126,14 @@ format = csv
 }
 
 #[test]
-fn families_of_the_database() {
+fn families_of_the_database() -> Result<()> {
+    const KEY: [u8; 32] = [0x5c; 32];
+    let signed = hmac("key", &KEY, "1111")?;
+    let slow = argon2id(CHEAP, "a-salt-of-ours", "2222")?;
     let conf = "
+[general]
+pepper_file = /pins/pepper
+
 [freepbx]
 source = astdb:PINSETS/1
 account_code = pin
@@ -145,89 +152,121 @@ source = astdb:pairs
 astdb_value = account:secret
 identify = account
 
+[hashes]
+source = astdb:hashes
+astdb_value = account:secret
+
+[hashes-by-account]
+source = astdb:hashes
+astdb_value = account:secret
+identify = account
+
 [pairs-once]
 source = astdb:pairs-once
 astdb_value = account:secret
 one_time = yes
 ";
-    on(with(conf), |pbx| {
-        pbx.db_put("PINSETS/1", "482913", "482913")?;
-        let md5 = shell(pbx, "echo -n 5678 | md5sum | cut -c1-32")?;
-        let md5 = md5.trim();
-        pbx.db_put("pairs", "handle-1", "ada:plain:1234")?;
-        pbx.db_put("pairs", "handle-2", &format!("bob:md5:{md5}"))?;
-        pbx.db_put("pairs", "2468", "carl:nothing")?;
-        pbx.db_put("pairs", "1357", "plain:1357")?;
-        all_become(
-            pbx,
-            &[
-                row(
-                    "the key is the PIN",
-                    call("freepbx", "111111# 482913#"),
-                    passed()
-                        .account("")
-                        .level("")
-                        .account_code("482913")
-                        .attempts("2"),
-                ),
-                row(
-                    "no such key",
-                    call("freepbx", "1# 2# 3#"),
-                    refused("FAILURE"),
-                ),
-                row(
-                    "another family's key",
-                    call("freepbx", "2468# 1234# 1#"),
-                    refused("FAILURE"),
-                ),
-                row(
-                    "the value is account and secret",
-                    call("pairs", "1234#"),
-                    passed().account("ada").account_code("ada"),
-                ),
-                row(
-                    "of any form",
-                    call("pairs", "5678#"),
-                    passed().account("bob"),
-                ),
-                row(
-                    "and not the key",
-                    call("pairs", "2468# 1357# 9#"),
-                    refused("FAILURE"),
-                ),
-            ],
-        )?;
-        // Read anew each time.
-        pbx.db_put("pairs", "handle-3", "7003:plain:9753")?;
-        becomes(pbx, &call("pairs", "9753#"), &passed().account("7003"))?;
-        becomes(
-            pbx,
-            &call("pairs-by-account", "7003# 1234# 9753#"),
-            &passed().account("7003").attempts("2"),
-        )?;
-        pbx.manager()?
-            .action("DBDel", &[("Family", "pairs"), ("Key", "handle-3")])?;
-        becomes(
-            pbx,
-            &call("pairs", "9753# 9753# 9753#"),
-            &refused("FAILURE"),
-        )?;
+    let pepper = format!("key:{}\n", hex(&KEY));
+    on(
+        with(conf).pin_file_of_mode("pepper", pepper, 0o600),
+        |pbx| {
+            pbx.db_put("hashes", "a", &format!("1:{signed}"))?;
+            pbx.db_put("hashes", "b", &format!("2:{slow}"))?;
+            pbx.db_put("PINSETS/1", "482913", "482913")?;
+            let md5 = shell(pbx, "echo -n 5678 | md5sum | cut -c1-32")?;
+            let md5 = md5.trim();
+            pbx.db_put("pairs", "handle-1", "ada:plain:1234")?;
+            pbx.db_put("pairs", "handle-2", &format!("bob:md5:{md5}"))?;
+            pbx.db_put("pairs", "2468", "carl:nothing")?;
+            pbx.db_put("pairs", "1357", "plain:1357")?;
+            all_become(
+                pbx,
+                &[
+                    row(
+                        "the key is the PIN",
+                        call("freepbx", "111111# 482913#"),
+                        passed()
+                            .account("")
+                            .level("")
+                            .account_code("482913")
+                            .attempts("2"),
+                    ),
+                    row(
+                        "no such key",
+                        call("freepbx", "1# 2# 3#"),
+                        refused("FAILURE"),
+                    ),
+                    row(
+                        "another family's key",
+                        call("freepbx", "2468# 1234# 1#"),
+                        refused("FAILURE"),
+                    ),
+                    row(
+                        "the value is account and secret",
+                        call("pairs", "1234#"),
+                        passed().account("ada").account_code("ada"),
+                    ),
+                    row(
+                        "of any form",
+                        call("pairs", "5678#"),
+                        passed().account("bob"),
+                    ),
+                    row("signed", call("hashes", "1111#"), passed().account("1")),
+                    row(
+                        "signed, by account",
+                        call("hashes-by-account", "1# 2222# 1111#"),
+                        passed().account("1").attempts("2"),
+                    ),
+                    row(
+                        "a slow one, which no PIN alone finds",
+                        call("hashes", "2222# 2222# 2222#"),
+                        refused("FAILURE"),
+                    ),
+                    row(
+                        "a slow one, by account",
+                        call("hashes-by-account", "2# 1111# 2222#"),
+                        passed().account("2").attempts("2"),
+                    ),
+                    row(
+                        "and not the key",
+                        call("pairs", "2468# 1357# 9#"),
+                        refused("FAILURE"),
+                    ),
+                ],
+            )?;
+            // Read anew each time.
+            pbx.db_put("pairs", "handle-3", "7003:plain:9753")?;
+            becomes(pbx, &call("pairs", "9753#"), &passed().account("7003"))?;
+            becomes(
+                pbx,
+                &call("pairs-by-account", "7003# 1234# 9753#"),
+                &passed().account("7003").attempts("2"),
+            )?;
+            pbx.manager()?
+                .action("DBDel", &[("Family", "pairs"), ("Key", "handle-3")])?;
+            becomes(
+                pbx,
+                &call("pairs", "9753# 9753# 9753#"),
+                &refused("FAILURE"),
+            )?;
 
-        // Each admits one call, and is gone.
-        pbx.db_put("once", "4711", "1")?;
-        pbx.db_put("pairs-once", "handle", "ada:plain:4711")?;
-        for (set, key) in [("once", "4711"), ("pairs-once", "handle")] {
-            becomes(pbx, &call(set, "4711#"), &passed())?;
-            ensure!(
-                pbx.db_get(set, key)?.is_none(),
-                "{set}/{key} is still there"
-            );
-            becomes(pbx, &call(set, "4711# 4711# 4711#"), &refused("FAILURE"))?;
-        }
-        let keys = pbx.manager()?.command("database show pairs")?;
-        ensure!(keys.contains("handle-1"), "gone, too: {keys}");
-        Ok(())
-    });
+            // Each admits one call, and is gone.
+            pbx.db_put("once", "4711", "1")?;
+            pbx.db_put("pairs-once", "handle", "ada:plain:4711")?;
+            for (set, key) in [("once", "4711"), ("pairs-once", "handle")] {
+                becomes(pbx, &call(set, "4711#"), &passed())?;
+                ensure!(
+                    pbx.db_get(set, key)?.is_none(),
+                    "{set}/{key} is still there"
+                );
+                becomes(pbx, &call(set, "4711# 4711# 4711#"), &refused("FAILURE"))?;
+            }
+            let keys = pbx.manager()?.command("database show pairs")?;
+            ensure!(keys.contains("handle-1"), "gone, too: {keys}");
+            Ok(())
+        },
+    );
+    Ok(())
 }
 
 const LIST: &str = "account,secret\nada,plain:1234\n";
@@ -305,6 +344,36 @@ fn a_list_that_is_missing_at_load() {
         becomes(pbx, &call("missing", "1234# 1234# 1234#"), &broken())?;
         is_told(pbx, &["missing.csv"])?;
         works(pbx)
+    });
+}
+
+/// What it is, is found out again each time it changes.
+#[test]
+fn a_list_that_becomes_of_another_format() {
+    let conf = "[by-caller]\n\
+        source = file:/pins/people\n\
+        identify = caller\n\
+        [by-pin]\n\
+        source = file:/pins/people\n";
+    let numbers = "account,secret,caller\nada,plain:1234,+905060508169\n";
+    on(with(conf).pin_file("people", numbers), |pbx| {
+        let right = call("by-caller", "1234#").caller("+905060508169");
+        let wrong = call("by-caller", "1234# 1234# 1234#").caller("+905060508169");
+        let by_pin = call("by-pin", "1234#");
+        becomes(pbx, &right, &passed().account("ada"))?;
+        becomes(pbx, &by_pin, &passed().account("ada"))?;
+        // No numbers: nobody is who calls.
+        pbx.pin_file("people", "1234\n")?;
+        becomes(pbx, &wrong, &broken())?;
+        is_told(pbx, &["by-caller", "needs a csv list"])?;
+        becomes(pbx, &by_pin, &passed().account("").level(""))?;
+        let md5 = shell(pbx, "echo bob:$(echo -n 1234 | md5sum | cut -c1-32)")?;
+        pbx.pin_file("people", md5)?;
+        becomes(pbx, &wrong, &broken())?;
+        becomes(pbx, &by_pin, &passed().account("bob").level(""))?;
+        pbx.pin_file("people", numbers)?;
+        becomes(pbx, &right, &passed().account("ada"))?;
+        becomes(pbx, &by_pin, &passed().account("ada").level("0")).map(drop)
     });
 }
 

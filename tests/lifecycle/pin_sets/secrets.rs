@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use harness::{Builder, Call, Pbx};
 
 use super::made::{argon2id, csv, hex, hmac, md5, CHEAP};
@@ -327,11 +327,57 @@ fn at_most_eight_slow_rows_for_one_caller_or_account() -> Result<()> {
     Ok(())
 }
 
+/// Right, and still not admitted; or only once.
+#[test]
+fn a_slow_row_has_dates_levels_and_uses_too() -> Result<()> {
+    let header = "account,secret,level,valid_until,max_uses";
+    let slow = |pin: &str| argon2id(CHEAP, "a-salt-of-ours", pin);
+    let list = csv(
+        header,
+        &[
+            &["1", &slow("1001")?, "5", "2000-12-31", ""],
+            &["2", &slow("1002")?, "4", "", ""],
+            &["3", &slow("1003")?, "5", "", "1"],
+            // Of two that fit, the first that admits.
+            &["4", &slow("1004")?, "6", "2000-12-31", ""],
+            &["4", &slow("1004")?, "7", "2099-12-31", ""],
+        ],
+    );
+    let conf = "[people]\nsource = file:/pins/people.csv\nidentify = account\n\
+        required_level = 5\nattempts = 1\n";
+    on(with(conf).pin_file("people.csv", list), |pbx| {
+        let once = call("people", "3# 1003#");
+        all_become(
+            pbx,
+            &[
+                row("no longer", call("people", "1# 1001#"), refused("EXPIRED")),
+                row("no level", call("people", "2# 1002#"), refused("FAILURE")),
+                row("a use", once.clone(), passed().account("3").level("5")),
+                row(
+                    "the second",
+                    call("people", "4# 1004#"),
+                    passed().account("4").level("7"),
+                ),
+            ],
+        )?;
+        becomes(pbx, &once, &refused("EXPIRED")).map(drop)
+    });
+    Ok(())
+}
+
+/// How long a caller with one wrong PIN waits for the answer.
+fn answered(pbx: &Pbx, call: &Call) -> Result<f64> {
+    let report = pbx.call(call)?;
+    refused("HANGUP").check(&report)?;
+    report.last_key_to_answer.context("no answer")
+}
+
 /// How long the answer takes does not say whether the number, or the account,
 /// is known.
 #[test]
 fn an_unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
-    const ROUNDS: usize = 3;
+    const LEAST_ROUNDS: usize = 3;
+    const MOST_ROUNDS: usize = 10;
     let slow = argon2id((65536, 2, 1), "a-salt-of-ours", "1006")?;
     let list = csv(
         HEADER,
@@ -352,32 +398,28 @@ fn an_unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
             ("an unknown one", wrong("5")),
             ("one with a plain PIN", wrong("1")),
         ];
-        let quickest = |call: &Call| -> Result<f64> {
-            let mut quickest = f64::INFINITY;
-            for _ in 0..ROUNDS {
-                let report = pbx.call(call)?;
-                refused("HANGUP").check(&report)?;
-                quickest = quickest.min(report.last_key_to_answer.context("no answer")?);
+        let plain = call("by-pin", "7# <hangup>");
+        // The quickest of some: a busy machine may make each of them slow.
+        let mut quickest = [f64::INFINITY; 6];
+        let mut quickest_plain = f64::INFINITY;
+        for round in 1..=MOST_ROUNDS {
+            for ((_, call), quickest) in calls.iter().zip(&mut quickest) {
+                *quickest = quickest.min(answered(pbx, call)?);
             }
-            Ok(quickest)
-        };
-        for group in calls.chunks(3) {
-            let known = quickest(&group[0].1)?;
-            for (name, call) in &group[1..] {
-                let other = quickest(call)?;
-                let ratio = other / known;
-                println!("{name}: {:.0} ms, known {:.0} ms", other * 1e3, known * 1e3);
-                ensure!(
-                    (0.5..2.0).contains(&ratio),
-                    "{name}: {other} s instead of {known} s"
-                );
+            quickest_plain = quickest_plain.min(answered(pbx, &plain)?);
+            let alike = quickest.chunks(3).all(|group| {
+                let mut ratios = group[1..].iter().map(|other| other / group[0]);
+                ratios.all(|ratio| (0.5..2.0).contains(&ratio))
+            });
+            // So a difference would show.
+            let slow = quickest_plain * 2.0 < quickest[0];
+            if round >= LEAST_ROUNDS && alike && slow {
+                return Ok(());
             }
         }
-        // So the difference would show.
-        let plain = call("by-pin", "7# <hangup>");
-        let (plain, known) = (quickest(&plain)?, quickest(&calls[0].1)?);
-        ensure!(plain * 2.0 < known, "{plain} s and {known} s");
-        Ok(())
+        let names = calls.iter().map(|(name, _)| *name);
+        let told: Vec<_> = names.zip(quickest).collect();
+        bail!("{told:?}, with plain PINs alone {quickest_plain}");
     });
     Ok(())
 }
