@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use crate::crew::Crew;
 use crate::patience::{Awaited, Patient, Promise};
 
 static CREW: Crew = Crew::new();
+
+/// How many processors there are for us; to ask takes a look at some files.
+static MOST: OnceLock<usize> = OnceLock::new();
 
 /// So long a caller waits for it: a hundred at once wait some seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,8 +66,8 @@ pub fn verify<H: Patient>(
 ) -> Option<std::result::Result<Vec<Candidate>, Failed>> {
     let promise = Arc::new(Promise::new());
     let told = Arc::downgrade(&promise);
-    let most = available_parallelism().map_or(1, NonZeroUsize::get);
-    if !CREW.take_on(most, move || compute(work, &told)) {
+    let most = MOST.get_or_init(|| available_parallelism().map_or(1, NonZeroUsize::get));
+    if !CREW.take_on(*most, move || compute(work, &told)) {
         return Some(Err(Failed::TooMany));
     }
     match promise.wait_with(host, Instant::now() + PATIENCE) {

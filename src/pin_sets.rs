@@ -228,7 +228,7 @@ impl PinSetSource {
         if rows.argon2id() > 0 {
             log_once!(
                 Warning,
-                "PIN set '{}': {} rows have an argon2id hash, which no PIN alone finds: \
+                "PIN set '{}': no PIN alone finds a row with an argon2id hash ({} of them): \
                  identify = caller or account does",
                 self.name,
                 rows.argon2id()

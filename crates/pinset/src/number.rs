@@ -1,4 +1,4 @@
-//! How telephone numbers are compared: `docs/configuration.md`.
+//! How telephone numbers are compared: `docs/pin-sets.md`.
 //!
 //! Rows and callers go through [`Numbering::normalize`] alike, so that every
 //! spelling of a number finds the same row. What a number is, is decided by

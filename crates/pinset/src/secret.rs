@@ -1,5 +1,5 @@
 //! How a PIN is kept in a csv list: the `secret` of a row,
-//! `docs/pin-lists.md`.
+//! `docs/pin-sets.md`.
 //!
 //! | form | | checked in | found without its row |
 //! |---|---|---|---|

@@ -271,6 +271,66 @@ mod tests {
         assert_eq!(set("attempts", "0"), Err(Fault::NotFromTo(1, 99)));
     }
 
+    const DOCS: &str = include_str!("../../../docs/configuration.md");
+    const SAMPLE: &str = include_str!("../../../packaging/samples/authenticate.conf.sample");
+
+    fn is_name(text: &str) -> bool {
+        let of_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        !text.is_empty() && text.bytes().all(of_name)
+    }
+
+    /// Options and their defaults in the tables of the documentation.
+    fn documented() -> Vec<(String, String)> {
+        let (options, _) = DOCS.split_once("## What a mistake").expect("two parts");
+        let words = |cell: &str| -> Vec<String> {
+            let words = cell.split(", ").map(|word| word.trim().replace('`', ""));
+            words.collect()
+        };
+        let mut documented = Vec::new();
+        for row in options.lines() {
+            let mut cells = row.split('|').skip(1);
+            let names = words(cells.next().unwrap_or_default());
+            if row.starts_with("| `") && names.iter().all(|name| is_name(name)) {
+                let mut defaults = words(cells.next().unwrap_or_default());
+                defaults.resize(names.len(), String::new());
+                documented.extend(names.into_iter().zip(defaults));
+            }
+        }
+        documented
+    }
+
+    /// Options and their values in the sample.
+    fn in_sample() -> Vec<(String, String)> {
+        let lines = SAMPLE.lines().filter_map(|line| line.strip_prefix(';'));
+        let options = lines.filter_map(|line| line.split_once(" ="));
+        options
+            .filter(|(name, _)| is_name(name))
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn documentation_and_sample_name_every_option_with_its_default() {
+        let names = |options: &[(String, String)]| {
+            let mut names: Vec<_> = options.iter().map(|(name, _)| name.clone()).collect();
+            names.sort();
+            names
+        };
+        let (documented, sample) = (documented(), in_sample());
+        assert_eq!(names(&documented), names(&sample));
+        assert!(GENERAL_ONLY
+            .iter()
+            .all(|name| documented.iter().any(|(of, _)| of == name)));
+        for (name, value) in documented.iter().chain(&sample) {
+            let mut settings = Settings::default();
+            let set = settings.set(name.as_bytes(), value.as_bytes());
+            assert_eq!(set, Ok(()), "{name} = {value}");
+            if name != "source" {
+                assert_eq!(settings, Settings::default(), "{name} = {value}");
+            }
+        }
+    }
+
     /// The list of names is that of the options there are.
     #[test]
     fn what_is_general_is_no_option_of_a_pin_set() {

@@ -23,8 +23,8 @@ on_success = goto:internal,1091,1
 on_failure = goto:internal,1092,1
 
 [label]
-on_success = goto:internal,1092,night
-on_failure = goto: internal , 1092 , night
+on_success = goto:internal,1092,2nd
+on_failure = goto: internal , 1092 , 2nd
 
 [nowhere]
 on_success = goto:internal,1099,1

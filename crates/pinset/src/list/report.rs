@@ -64,7 +64,7 @@ impl fmt::Display for Report {
                 "'{}' line {line} gives nobody a PIN and is skipped",
                 path.display()
             ),
-            Self::Broken(path, why) => write!(f, "'{}' admits nobody: {why}", path.display()),
+            Self::Broken(path, why) => write!(f, "'{}' can't be used: {why}", path.display()),
             Self::BrokenRow(path, why) => write!(
                 f,
                 "'{}' {why}: the row is skipped",
