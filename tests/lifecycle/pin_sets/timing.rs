@@ -19,6 +19,10 @@ retry_prompt =
 first_digit_timeout = 1.5
 attempts = 1
 
+[patient]
+first_digit_timeout = 3
+attempts = 1
+
 [next]
 digit_timeout = 1.5
 
@@ -125,7 +129,7 @@ fn for_the_first_key_and_for_the_next() {
             pbx,
             &[row(
                 "keys behind a prompt that takes longer than the time for the first key",
-                super::call("first", "<after-prompt><wait 0.5>12#"),
+                super::call("patient", "<after-prompt><wait 0.5>12#"),
                 passed(),
             )],
         )
