@@ -28,7 +28,7 @@ min_digits = 4
 clear_key = *
 max_digits = 4
 
-[hash-of-d]
+[key-d]
 clear_key = D
 ";
 
@@ -159,12 +159,12 @@ fn clear_key() {
                 row("twice", call("star", "9*99*12#"), passed().attempts("1")),
                 row(
                     "one of the others",
-                    call("hash-of-d", "99D12#"),
+                    call("key-d", "99D12#"),
                     passed().attempts("1"),
                 ),
                 row(
                     "another set's is a key like any",
-                    call("hash-of-d", "56*78#"),
+                    call("key-d", "56*78#"),
                     passed().attempts("1"),
                 ),
                 row(
