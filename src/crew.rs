@@ -9,8 +9,9 @@ use crate::asterisk::worker;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// So much work waits at most.
-const MOST_WAITING: usize = 256;
+/// So much work waits at most for each of those who are at it: then the last
+/// one waits as long, however many they are.
+const MOST_WAITING: usize = 64;
 
 /// Threads for one kind of work.
 pub struct Crew {
@@ -41,7 +42,7 @@ impl Crew {
     /// already, or there is no thread to be had; then it is dropped.
     pub fn take_on(&'static self, most: usize, work: impl FnOnce() + Send + 'static) -> bool {
         let mut state = self.state();
-        if state.waiting.len() >= MOST_WAITING {
+        if state.waiting.len() >= MOST_WAITING * most {
             return false;
         }
         state.waiting.push_back(Box::new(work));
