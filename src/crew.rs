@@ -1,5 +1,5 @@
 //! Work that takes a while and that many callers want at once: so many are at
-//! it at a time, so many wait, and more are turned away.
+//! it at a time, so many wait, and more are turned away. Calls come first.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,7 +49,7 @@ impl Crew {
         if state.at_it >= most {
             return true;
         }
-        if worker::start(|| self.work()) {
+        if worker::start_humbly(|| self.work()) {
             state.at_it += 1;
             return true;
         }

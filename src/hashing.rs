@@ -79,11 +79,14 @@ pub fn verify<H: Patient>(
 
 fn compute(work: Work, told: &Weak<Promise<Result>>) {
     let Work { rows, dummy, pin } = work;
+    let forsaken = || told.strong_count() == 0;
+    if forsaken() {
+        return;
+    }
     let spent = dummy.map_or(Ok(()), |cost| cost.spend(&pin));
     let mut right = spent.map(|()| Vec::new());
     for row in rows {
-        // Nobody waits any more.
-        if told.strong_count() == 0 {
+        if forsaken() {
             return;
         }
         // All of them: how long it takes must not tell which it was.

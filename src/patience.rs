@@ -1,5 +1,6 @@
 //! Waiting for what others do, while the caller is looked after.
 
+use std::ops::RangeInclusive;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,12 @@ use std::time::{Duration, Instant};
 /// long: a frame of audio takes four times as much.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
-/// Then how often we look whether there is one, in milliseconds.
-const GLANCE: i32 = 5;
+/// Then how often we look whether there is one: ever less, the longer it takes.
+/// A hundred who wait would else take a processor from those they wait for.
+const GLANCE: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(50);
+
+/// So much later than it could be, for what it took, an answer may be seen.
+const SHARE: u32 = 10;
 
 /// Who looks after a caller.
 pub trait Patient {
@@ -60,12 +65,14 @@ impl<T> Promise<T> {
 
     /// The same, looking after the caller, until it is too late.
     pub fn wait_with<H: Patient>(&self, host: &mut H, until: Instant) -> Awaited<T> {
+        let began = Instant::now();
         let mut value = self.wait(AT_ONCE);
         loop {
             if let Some(value) = value {
                 return Awaited::There(value);
             }
-            if !host.listen(GLANCE) {
+            let glance = (began.elapsed() / SHARE).clamp(*GLANCE.start(), *GLANCE.end());
+            if !host.listen(i32::try_from(glance.as_millis()).unwrap_or_default()) {
                 return Awaited::Gone;
             }
             if Instant::now() >= until {

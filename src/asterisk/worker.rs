@@ -17,7 +17,11 @@ const MOST: usize = 64;
 /// How long one waits for work.
 const IDLE: Duration = Duration::from_secs(2);
 
-type Work = Box<dyn FnOnce() + Send>;
+struct Work {
+    run: Box<dyn FnOnce() + Send>,
+    /// Everybody else comes first.
+    humble: bool,
+}
 
 struct Workers {
     threads: Vec<Thread>,
@@ -52,6 +56,21 @@ fn workers() -> MutexGuard<'static, Workers> {
 /// unloaded meanwhile. False: too many run already, or there is no thread to
 /// be had; then the work is dropped.
 pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
+    put(Work {
+        run: Box::new(work),
+        humble: false,
+    })
+}
+
+/// The same for work that takes a processor for long: calls come first.
+pub fn start_humbly(work: impl FnOnce() + Send + 'static) -> bool {
+    put(Work {
+        run: Box::new(work),
+        humble: true,
+    })
+}
+
+fn put(work: Work) -> bool {
     let mut workers = workers();
     if workers.idle <= workers.work.len() && !hire(&mut workers) {
         return false;
@@ -59,7 +78,7 @@ pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
     // SAFETY: the module is registered and running, for a call or a worker is
     // inside it.
     unsafe { ffi::authrs_hold() };
-    workers.work.push_back(Box::new(work));
+    workers.work.push_back(work);
     CALL.notify_one();
     true
 }
@@ -117,12 +136,19 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
     // SAFETY: the reference that `hire` made for this thread alone.
     let ended = unsafe { Arc::from_raw(data.cast_const().cast::<AtomicBool>()) };
     be_ordinary();
-    while let Some(work) = next() {
-        guard((), work);
+    while let Some(Work { run, humble }) = next() {
+        if humble {
+            be_humble();
+        }
+        guard((), run);
         workers().busy -= 1;
         // SAFETY: the reference `start` took. From here on the module may be
         // unloaded, which joins this thread first.
         unsafe { ffi::authrs_release() };
+        // What was given up is not given back.
+        if humble {
+            break;
+        }
         workers().idle += 1;
     }
     ended.store(true, Ordering::Release);
@@ -135,6 +161,14 @@ fn be_ordinary() {
     let ordinary = libc::sched_param { sched_priority: 0 };
     // SAFETY: this thread itself, and a value of our own. It may always.
     unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER, &ordinary) };
+}
+
+/// Lets all other threads come first, if they want to.
+fn be_humble() {
+    /// A tenth of what others get, where there is not enough for all.
+    const NICE: i32 = 10;
+    // SAFETY: on Linux, 0 is this thread. More than it has, it may always.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
 /// The next work; `None`: this thread has none to wait for.

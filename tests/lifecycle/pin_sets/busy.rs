@@ -1,7 +1,7 @@
 //! Slow hashes: a hundred callers at once, and those who have nothing to do
 //! with them.
 
-use std::sync::Barrier;
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,13 @@ use super::{becomes, call, is_told, on, passed, story, with};
 use crate::support::side_by_side;
 
 const CALLERS: usize = 100;
+
+/// Each of these tests takes all there is of the machine.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What OWASP recommends, 19 MiB and two passes.
 const USUAL: (u32, u32, u32) = (19456, 2, 1);
@@ -139,6 +146,7 @@ fn told(what: &str, times: &[f64]) {
 
 #[test]
 fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
+    let _alone = alone();
     const FAST: usize = 25;
     let pace = |number: usize| Duration::from_millis(40) * u32::try_from(number).unwrap_or(0);
     on(builder()?, |pbx| {
@@ -190,6 +198,7 @@ fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
 /// The next entry, keyed while the last one is being judged.
 #[test]
 fn what_is_keyed_meanwhile_counts() -> Result<()> {
+    let _alone = alone();
     on(builder()?, |pbx| {
         side_by_side(4, 4, |who| {
             let call = call("twice", "97").caller(&number(who));
@@ -222,6 +231,7 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
 /// So many wait for each processor, and the next ones are turned away at once.
 #[test]
 fn the_queue_has_an_end() -> Result<()> {
+    let _alone = alone();
     /// More than are done with while the others key.
     const MORE: usize = 40;
     const AT_ONCE: f64 = 2.0;
@@ -247,6 +257,7 @@ fn the_queue_has_an_end() -> Result<()> {
 /// the same, and nobody gets in by it who should not.
 #[test]
 fn more_than_the_machine_can_do() -> Result<()> {
+    let _alone = alone();
     /// Seconds: ten, and what a busy machine takes besides.
     const LONGEST: f64 = 15.0;
     on(builder()?, |pbx| {
