@@ -19,6 +19,7 @@ pub mod number;
 pub mod pepper;
 pub mod pin;
 pub mod prompt;
+pub mod queue;
 pub mod rows;
 pub mod secret;
 pub mod settings;

@@ -228,31 +228,6 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
     Ok(())
 }
 
-/// So many wait for each processor, and the next ones are turned away at once.
-#[test]
-fn the_queue_has_an_end() -> Result<()> {
-    let _alone = alone();
-    /// More than are done with while the others key.
-    const MORE: usize = 40;
-    const AT_ONCE: f64 = 2.0;
-    let processors = thread::available_parallelism()?.get();
-    on(builder()?, |pbx| {
-        let all: Vec<_> = (0..65 * processors + MORE)
-            .map(|who| ("slowest", who, Duration::ZERO))
-            .collect();
-        let reports = all_at_once(pbx, &all)?;
-        let turned_away = reports.iter().filter(|report| {
-            let answer = report.last_key_to_answer;
-            report.status() == "ERROR" && answer.is_some_and(|answer| answer < AT_ONCE)
-        });
-        ensure!(turned_away.count() > 0, "all were let wait");
-        is_told(pbx, &["slowest", "too many wait for their hash"])?;
-        let call = call("slowest", "7").caller(&number(1));
-        becomes(pbx, &call, &passed().account("c1")).map(drop)
-    });
-    Ok(())
-}
-
 /// More than can be computed in the time callers wait: each has an answer all
 /// the same, and nobody gets in by it who should not.
 #[test]

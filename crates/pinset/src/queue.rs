@@ -1,0 +1,129 @@
+//! Work that waits for those who do it: so much, and no more.
+
+use std::collections::VecDeque;
+
+/// So much work waits at most for each of those who may be at it: then the last
+/// one waits as long, however many they are.
+pub const MOST_WAITING: usize = 64;
+
+/// The work of some who are at it at a time.
+pub struct Queue<T> {
+    waiting: VecDeque<T>,
+    at_it: usize,
+}
+
+/// What became of work that was put into a queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Put {
+    /// It waits for one of those who are at it.
+    Waits,
+    /// It waits, and one more may begin: [`Queue::begin`].
+    MayBegin,
+    /// Too much waits already; it is dropped.
+    Full,
+}
+
+impl<T> Queue<T> {
+    /// With nothing in it, and nobody at it.
+    pub const fn new() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            at_it: 0,
+        }
+    }
+
+    /// Puts work in, of which `most` may be at it at a time.
+    pub fn put(&mut self, work: T, most: usize) -> Put {
+        if self.waiting.len() >= most.saturating_mul(MOST_WAITING) {
+            return Put::Full;
+        }
+        self.waiting.push_back(work);
+        if self.at_it < most {
+            Put::MayBegin
+        } else {
+            Put::Waits
+        }
+    }
+
+    /// One more is at it, until [`Queue::take`] has nothing for it.
+    pub fn begin(&mut self) {
+        self.at_it += 1;
+    }
+
+    /// Nobody can begin: what was put in last is dropped, unless somebody is at
+    /// it, who will come to it. False: it is dropped.
+    pub fn keep_last(&mut self) -> bool {
+        if self.at_it == 0 {
+            self.waiting.pop_back();
+        }
+        self.at_it > 0
+    }
+
+    /// The next work for one who is at it; `None`: there is none, and one less
+    /// is at it.
+    pub fn take(&mut self) -> Option<T> {
+        let work = self.waiting.pop_front();
+        if work.is_none() {
+            self.at_it = self.at_it.saturating_sub(1);
+        }
+        work
+    }
+
+    /// Drops what waits.
+    pub fn clear(&mut self) {
+        self.waiting = VecDeque::new();
+    }
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_are_at_it_so_many_wait_and_no_more() {
+        for most in [1, 2, 5] {
+            let mut queue = Queue::new();
+            for number in 0..most {
+                assert_eq!(queue.put(number, most), Put::MayBegin);
+                queue.begin();
+                assert_eq!(queue.take(), Some(number));
+            }
+            for number in 0..most * MOST_WAITING {
+                assert_eq!(queue.put(number, most), Put::Waits);
+            }
+            assert_eq!(queue.put(7, most), Put::Full);
+            // One is done, in turn, and there is room for one.
+            assert_eq!(queue.take(), Some(0));
+            assert_eq!(queue.put(7, most), Put::Waits);
+            assert_eq!(queue.put(8, most), Put::Full);
+            let rest: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
+            assert_eq!(rest.len(), most * MOST_WAITING);
+            assert_eq!(rest.last(), Some(&7));
+            // That one is no longer at it.
+            assert_eq!(queue.put(1, most), Put::MayBegin);
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_begin_is_left_to_others_or_dropped() {
+        let mut queue = Queue::new();
+        assert_eq!(queue.put(1, 2), Put::MayBegin);
+        assert!(!queue.keep_last());
+        assert_eq!(queue.put(2, 2), Put::MayBegin);
+        queue.begin();
+        assert_eq!(queue.put(3, 2), Put::MayBegin);
+        assert!(queue.keep_last());
+        assert_eq!(queue.take(), Some(2));
+        assert_eq!(queue.take(), Some(3));
+        assert_eq!(queue.take(), None);
+        queue.put(4, 2);
+        queue.clear();
+        assert_eq!(queue.take(), None);
+    }
+}
