@@ -19,5 +19,6 @@ mod module;
 mod patience;
 mod pepper;
 mod pin_sets;
+mod stats;
 mod uses;
 mod verify;

@@ -152,6 +152,13 @@ impl Request {
                 sounds.to_vec()
             }
         };
+        let unless_carry_on = |route: &Route| {
+            if options.carry_on {
+                Route::Continue
+            } else {
+                route.clone()
+            }
+        };
         Plan {
             opening: if options.no_answer {
                 Opening::Progress
@@ -163,6 +170,7 @@ impl Request {
             retry: [set.incorrect_prompt.as_slice(), &set.retry_prompt].concat(),
             success: unless_quiet(&set.success_prompt),
             failure: unless_quiet(&set.failure_prompt),
+            locked: unless_quiet(&set.locked_prompt),
             attempts: set.attempts,
             max_digits: self.max_digits.unwrap_or(set.max_digits),
             first_key: set.first_digit_timeout,
@@ -174,11 +182,8 @@ impl Request {
             },
             jump: options.jump,
             on_success: set.on_success.clone(),
-            on_failure: if options.carry_on {
-                Route::Continue
-            } else {
-                set.on_failure.clone()
-            },
+            on_failure: unless_carry_on(&set.on_failure),
+            on_locked: unless_carry_on(&set.on_locked),
             refused,
         }
     }

@@ -354,6 +354,7 @@ impl Conversation {
             }
             Verdict::Expired => Last::Expired,
             Verdict::Wrong => Last::Wrong,
+            Verdict::Locked => return self.settle(Status::Locked, Then::Route),
             Verdict::Unavailable => Last::Unavailable,
         };
         // As the stock application does for a file it can't open: the same
@@ -418,9 +419,16 @@ impl Conversation {
 
     /// A failure that did not jump.
     fn route(&mut self) -> Step<'_> {
-        match self.plan.on_failure {
+        match self.on_failure() {
             Route::Continue => self.finish(Next::Continue),
             Route::Hangup | Route::Goto(_) => self.leave(0),
+        }
+    }
+
+    fn on_failure(&self) -> &Route {
+        match self.status {
+            Some(Status::Locked) => &self.plan.on_locked,
+            _ => &self.plan.on_failure,
         }
     }
 
@@ -447,7 +455,7 @@ impl Conversation {
                 self.finish(next)
             }
             _ => {
-                let next = match &self.plan.on_failure {
+                let next = match self.on_failure() {
                     Route::Goto(place) => Next::Goto(place.clone()),
                     Route::Continue | Route::Hangup => Next::HangUp,
                 };
@@ -459,6 +467,7 @@ impl Conversation {
     fn farewell(&self) -> &[Sound] {
         match self.status {
             Some(Status::Success) => &self.plan.success,
+            Some(Status::Locked) => &self.plan.locked,
             _ => &self.plan.failure,
         }
     }

@@ -24,6 +24,7 @@ pub mod rows;
 pub mod secret;
 pub mod settings;
 pub mod source;
+pub mod stats;
 
 pub use arguments::{Credential, Notice, Refusal, Request};
 pub use conversation::{

@@ -44,6 +44,8 @@ pub enum Verdict {
     Expired,
     /// It is not, or does not admit here.
     Wrong,
+    /// There are too many wrong entries before it, or with it: no more is asked.
+    Locked,
     /// The list can't be read: nobody gets in, and the log says why.
     Unavailable,
 }

@@ -44,7 +44,7 @@ pub enum Heard {
 }
 
 /// `AUTHENTICATESTATUS`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Status {
     /// The PIN was right.
     Success,
@@ -54,6 +54,8 @@ pub enum Status {
     Timeout,
     /// The last entry was right, but outside its dates, times or uses.
     Expired,
+    /// There were too many wrong entries before, or this was one too many.
+    Locked,
     /// The caller hung up, or was redirected, before a verdict.
     Hangup,
     /// Nobody could have got in: the log says why.
@@ -61,6 +63,17 @@ pub enum Status {
 }
 
 impl Status {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::Success,
+        Self::Failure,
+        Self::Timeout,
+        Self::Expired,
+        Self::Locked,
+        Self::Hangup,
+        Self::Error,
+    ];
+
     /// The word the dialplan sees.
     pub fn word(self) -> &'static str {
         match self {
@@ -68,6 +81,7 @@ impl Status {
             Self::Failure => "FAILURE",
             Self::Timeout => "TIMEOUT",
             Self::Expired => "EXPIRED",
+            Self::Locked => "LOCKED",
             Self::Hangup => "HANGUP",
             Self::Error => "ERROR",
         }
@@ -112,6 +126,8 @@ pub struct Plan {
     pub success: Vec<Sound>,
     /// What is said before a failure hangs up or goes elsewhere.
     pub failure: Vec<Sound>,
+    /// The same for who is locked out.
+    pub locked: Vec<Sound>,
     /// How many entries a caller has.
     pub attempts: u32,
     /// An entry of this many keys is complete without `#`.
@@ -131,6 +147,8 @@ pub struct Plan {
     pub on_success: Route,
     /// Where a failure goes that does not jump.
     pub on_failure: Route,
+    /// Likewise, who is locked out.
+    pub on_locked: Route,
     /// Nothing is asked: the call fails with this status.
     pub refused: Option<Status>,
 }

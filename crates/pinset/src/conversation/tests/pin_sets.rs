@@ -155,3 +155,35 @@ fn a_call_goes_where_its_pin_set_says() {
     plan.refused = Some(Status::Failure);
     check_plan(plan, " ", "answer FAILURE/0/-/- vm-goodbye to out");
 }
+
+#[test]
+fn who_is_locked_out_is_asked_no_more() {
+    check_plan(
+        plan_of("locked_prompt=l;on_locked=goto:out,1,1", false),
+        "9#4444# ",
+        "answer agent-pass auth-incorrect LOCKED/2/-/- l to out",
+    );
+    check_plan(
+        plan_of("on_locked=continue;on_failure=goto:out,1,1", false),
+        "4444#",
+        "answer agent-pass LOCKED/1/-/- on",
+    );
+    // Nor before the first entry.
+    let refused = |options| Plan {
+        refused: Some(Status::Locked),
+        ..plan_of(options, true)
+    };
+    check_plan(
+        refused("on_failure=continue"),
+        " ",
+        "answer LOCKED/0/-/- vm-goodbye down",
+    );
+    // What the dialplan says comes first.
+    let mut plan = refused("locked_prompt=l;on_locked=goto:out,1,1");
+    plan.jump = true;
+    check_plan(plan, "", "answer LOCKED/0/-/- jump? on");
+    let options = Request::parse(b"pinset:x,c").plan_of(&PinSet::default(), Some(Status::Locked));
+    check_plan(options, "", "answer LOCKED/0/-/- on");
+    let options = Request::parse(b"pinset:x,q").plan_of(&PinSet::default(), Some(Status::Locked));
+    check_plan(options, "", "answer LOCKED/0/-/- down");
+}
