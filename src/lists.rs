@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pinset::list::{Cache, Format, Kind, List, Mounts, Report, RowList};
 use pinset::rows::Rows;
-use pinset::{Entry, Pin, PinSource, Verdict};
+use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
@@ -76,8 +76,10 @@ pub fn ask<H: Patient>(host: &mut H, path: &Path, about: &About, pin: &Pin) -> O
     if let Some(answer) = known(path, about, &mounts, pin) {
         return Some(answer);
     }
-    let timeout = configuration::current().settings.source_timeout;
-    let question = put(path, about, pin, &mounts);
+    let in_force = configuration::current();
+    let timeout = in_force.settings.source_timeout;
+    let limit = in_force.settings.max_list_memory;
+    let question = put(path, about, pin, limit, &mounts);
     match question.answer.wait_with(host, Instant::now() + timeout) {
         Awaited::There(answer) => Some(answer),
         Awaited::Gone => {
@@ -92,15 +94,17 @@ pub fn ask<H: Patient>(host: &mut H, path: &Path, about: &About, pin: &Pin) -> O
 }
 
 /// Whether each of these lists, a PIN set's, can be read, and is what its PIN
-/// set needs: if not, why. Nobody waits for longer than `timeout`: what is wrong
-/// with the rows of a list that takes longer is logged when it is found.
-pub fn check(lists: &[(PathBuf, About)], timeout: Duration) -> Vec<Option<String>> {
+/// set needs: if not, why. Nobody waits for longer than these settings say, which
+/// need not be in force yet: what is wrong with the rows of a list that takes
+/// longer is logged when it is found.
+pub fn check(lists: &[(PathBuf, About)], settings: &Settings) -> Vec<Option<String>> {
+    let timeout = settings.source_timeout;
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
     let nothing = Pin::new();
     let questions: Vec<_> = lists
         .iter()
-        .map(|(path, about)| put(path, about, &nothing, &mounts))
+        .map(|(path, about)| put(path, about, &nothing, settings.max_list_memory, &mounts))
         .collect();
     let answers = questions.iter().map(|question| {
         let left = until.saturating_duration_since(Instant::now());
@@ -151,8 +155,7 @@ fn row_list(path: &Path, kind: Kind) -> RowList {
     RowList { path, kind }
 }
 
-fn put(path: &Path, about: &About, pin: &Pin, mounts: &Mounts) -> Arc<Question> {
-    let limit = configuration::current().settings.max_list_memory;
+fn put(path: &Path, about: &About, pin: &Pin, limit: u64, mounts: &Mounts) -> Arc<Question> {
     let question = Arc::new(Question::new(path, about.clone(), pin, limit, mounts));
     desk::ask(&question);
     question

@@ -227,8 +227,8 @@ impl Reading {
                 of.push(read);
             }
         }
-        let timeout = self.settings.source_timeout;
-        for (why, read) in lists::check(&lists, timeout).into_iter().zip(of) {
+        let answers = lists::check(&lists, &self.settings);
+        for (why, read) in answers.into_iter().zip(of) {
             if let Some(why) = why {
                 self.wrong(&self.place_of(read, "source"), &read.name, "source", why);
             }

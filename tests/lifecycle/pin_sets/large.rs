@@ -5,7 +5,11 @@ use std::fmt::Write;
 use anyhow::{Context, Result};
 use harness::Pbx;
 
-use super::{all_become, becomes, broken, call, is_told, on, passed, refused, row, with, AT_ONCE};
+use super::{
+    all_become, becomes, broken, call, is_told, on, passed, reconfigure, refused, row, shell, with,
+    AT_ONCE,
+};
+use crate::module::OURS;
 
 /// More than is read while a caller waits without anything being remembered.
 const ROWS: usize = 200_000;
@@ -119,6 +123,15 @@ fn over_the_limit_nobody_gets_in() -> Result<()> {
         becomes(pbx, &large, &broken())?;
         is_told(pbx, &["large.csv", "max_list_memory"])?;
         becomes(pbx, &call("small", "1234#"), &passed().account("ada"))?;
+        // Nor by what was read before this limit was in force.
+        shell(pbx, "touch -d '1 hour ago' /pins/large.csv")?;
+        for command in ["unload", "load"] {
+            pbx.cli(&format!("module {command} {OURS}"))?;
+        }
+        becomes(pbx, &large, &broken())?;
+        // A reload that gives it room is one for which it has room.
+        reconfigure(pbx, &conf.replace("64K", "64M"), true)?;
+        becomes(pbx, &call("large", pin), &passed().account("100000"))?;
         // Made shorter, it counts.
         pbx.pin_file("large.csv", small)?;
         becomes(pbx, &call("large", "1234#"), &passed().account("ada")).map(drop)
