@@ -39,12 +39,17 @@ pub struct Settings {
     /// `country_code`, `national_prefix`, `international_prefix` and
     /// `national_length`: how numbers are compared.
     pub numbering: Numbering,
+    /// `stock_lockout_caller`: locks callers out of what is no PIN set: literals,
+    /// `/path` and families; `None`: off.
+    pub stock_lockout_caller: Option<Lockout>,
+    /// `stock_lockout_list`: likewise, the list as a whole.
+    pub stock_lockout_list: Option<Lockout>,
     /// What a PIN set has unless it says otherwise.
     pub pin_set: PinSet,
 }
 
 /// The options that no PIN set may have.
-const GENERAL_ONLY: [&str; 7] = [
+const GENERAL_ONLY: [&str; 9] = [
     "max_list_memory",
     "source_timeout",
     "pepper_file",
@@ -52,6 +57,8 @@ const GENERAL_ONLY: [&str; 7] = [
     "national_prefix",
     "international_prefix",
     "national_length",
+    "stock_lockout_caller",
+    "stock_lockout_list",
 ];
 
 /// The longest `source_timeout` there may be: a caller has hung up by then.
@@ -64,6 +71,8 @@ impl Default for Settings {
             source_timeout: Duration::from_secs(3),
             pepper_file: None,
             numbering: Numbering::default(),
+            stock_lockout_caller: None,
+            stock_lockout_list: None,
             pin_set: PinSet::default(),
         }
     }
@@ -100,6 +109,8 @@ impl Settings {
             b"country_code" | b"national_prefix" | b"international_prefix" | b"national_length" => {
                 self.numbering.set(name, value).map_err(Fault::Number)?;
             }
+            b"stock_lockout_caller" => self.stock_lockout_caller = pin_set::lockout(value)?,
+            b"stock_lockout_list" => self.stock_lockout_list = pin_set::lockout(value)?,
             _ => self.pin_set.set(name, value)?,
         }
         Ok(())
@@ -262,6 +273,21 @@ mod tests {
             assert!(matches!(fault, Err(Fault::Number(_))), "{fault:?}");
         }
         assert_eq!(settings.numbering, numbering);
+    }
+
+    #[test]
+    fn lockouts_of_the_rest_are_off_unless_they_are_set() {
+        let settings = Settings::default();
+        assert_eq!(settings.stock_lockout_caller, None);
+        assert_eq!(settings.stock_lockout_list, None);
+        let set = |name| set(name, "5/15m/30m").expect("set");
+        let lockout = PinSet::default().lockout_caller;
+        let by_caller = set("stock_lockout_caller");
+        assert_eq!(by_caller.stock_lockout_caller, lockout);
+        assert_eq!(by_caller.stock_lockout_list, None);
+        assert_eq!(set("Stock_Lockout_List").stock_lockout_list, lockout);
+        let fault = Settings::default().set(b"stock_lockout_list", b"5/15m");
+        assert_eq!(fault, Err(Fault::NotALockout));
     }
 
     #[test]

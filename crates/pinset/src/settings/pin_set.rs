@@ -364,7 +364,7 @@ fn clear_key(value: &[u8]) -> Result<u8, Fault> {
     }
 }
 
-fn lockout(value: &[u8]) -> Result<Option<Lockout>, Fault> {
+pub(super) fn lockout(value: &[u8]) -> Result<Option<Lockout>, Fault> {
     if yes_or_no(value) == Some(false) {
         return Ok(None);
     }
