@@ -14,6 +14,7 @@ mod hex;
 pub mod host;
 pub mod journal;
 pub mod list;
+pub mod lockout;
 pub mod moment;
 pub mod number;
 pub mod pepper;

@@ -1,0 +1,65 @@
+//! The time it is, in milliseconds, which never goes back.
+
+use std::time::Duration;
+
+/// Later than any time, with room to add to it: 140,000 years.
+const LATEST: u64 = 1 << 52;
+
+/// Calls that read the clock one after the other may come in another order. A
+/// clock that is further back than this was set.
+const JITTER: u64 = 60_000;
+
+/// Follows a clock that can be set back: what happened stays as long ago as it
+/// was, and what is left of a lock is left.
+#[derive(Default)]
+pub struct Clock {
+    /// How far the clock was set back, all in all.
+    ahead: u64,
+    latest: u64,
+}
+
+impl Clock {
+    /// That of a clock never looked at.
+    pub const fn new() -> Self {
+        Self {
+            ahead: 0,
+            latest: 0,
+        }
+    }
+
+    /// The time when the clock says `now`.
+    pub fn at(&mut self, now: Duration) -> u64 {
+        let (ahead, time) = self.follow(now);
+        (self.ahead, self.latest) = (ahead, time);
+        time
+    }
+
+    /// The same, for who only looks.
+    pub fn would_be(&self, now: Duration) -> u64 {
+        self.follow(now).1
+    }
+
+    fn follow(&self, now: Duration) -> (u64, u64) {
+        let time = milliseconds(now).saturating_add(self.ahead).min(LATEST);
+        match self.latest.saturating_sub(time) {
+            0 => (self.ahead, time),
+            back if back <= JITTER => (self.ahead, self.latest),
+            back => (self.ahead.saturating_add(back), self.latest),
+        }
+    }
+
+    /// What the clock says at that time.
+    pub fn says(&self, time: u64) -> u64 {
+        time.saturating_sub(self.ahead)
+    }
+
+    /// The time when the clock says so many milliseconds.
+    pub fn time(&self, says: u64) -> u64 {
+        says.min(LATEST).saturating_add(self.ahead).min(LATEST)
+    }
+}
+
+/// A span or a time in milliseconds, at most [`LATEST`].
+pub fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).map_or(LATEST, |span| span.min(LATEST))
+}

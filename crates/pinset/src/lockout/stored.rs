@@ -1,0 +1,264 @@
+//! What is written to the database, so that a restart forgets nobody: a row
+//! a key, one line of JSON each. Entries in flight are not in it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::cells::Cells;
+use super::clock::Clock;
+use super::count::{Count, Who, BY_HAND, LONGEST_LOCK};
+use super::key::{Key, Table};
+use super::table::Entry;
+use super::trust::Trust;
+use super::{caller_key, Caller, Lockouts};
+
+/// The version of what is written.
+const VERSION: u32 = 1;
+
+/// No window is longer, in milliseconds.
+const LONGEST_WINDOW: u64 = 30 * LONGEST_LOCK;
+
+/// A row to be written, or deleted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// A letter and hexadecimal digits.
+    pub key: String,
+    /// One line, without its end; `None`: the row is to be deleted.
+    pub value: Option<String>,
+}
+
+/// A row that is none of ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not written by this module, or changed since")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// A row. Times are milliseconds since the Unix epoch.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    version: u32,
+    pin_set: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    /// Of a caller who has succeeded, when: then there are no counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    success: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counts: Option<Counts>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Counts {
+    /// Times and how many failures came then.
+    failures: Vec<(u64, u32)>,
+    window: u64,
+    /// The end of the lock, or of the last one; 0: there was none.
+    until: u64,
+    by_hand: bool,
+    times: u32,
+    consecutive: u32,
+    last: u64,
+}
+
+impl Lockouts {
+    /// Whether there is something to be written.
+    pub fn has_changes(&self) -> bool {
+        let counts = [&self.callers, &self.accounts, &self.pin_sets];
+        counts.into_iter().any(|table| table.has_changes()) || self.trusted.has_changes()
+    }
+
+    /// What is to be written, at most so many rows; the newest state of each.
+    /// In this order the database never holds more rows than [`Capacity`]
+    /// allows. Each is returned once: who can't write it keeps it, and writes
+    /// it before what comes later.
+    ///
+    /// [`Capacity`]: super::Capacity
+    pub fn take_changes(&mut self, most: usize) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while changes.len() < most {
+            match self.take_change() {
+                Some((table, key, value)) => changes.push(Change {
+                    key: table.text(&key),
+                    value,
+                }),
+                None => break,
+            }
+        }
+        changes
+    }
+
+    fn take_change(&mut self) -> Option<(Table, Key, Option<String>)> {
+        let clock = &self.clock;
+        let mut counts = [
+            (Table::Callers, &mut self.callers),
+            (Table::Accounts, &mut self.accounts),
+            (Table::PinSets, &mut self.pin_sets),
+        ];
+        for (table, counts) in &mut counts {
+            if let Some(key) = counts.take_gone() {
+                return Some((*table, key, None));
+            }
+        }
+        if let Some(key) = self.trusted.take_gone() {
+            return Some((Table::Trusted, key, None));
+        }
+        for (table, counts) in counts {
+            if let Some((key, value)) = counts.take_changed(|count| of_count(count, clock)) {
+                return Some((table, key, value));
+            }
+        }
+        let (key, value) = self.trusted.take_changed(|trust| of_trust(trust, clock))?;
+        Some((Table::Trusted, key, value))
+    }
+
+    /// Takes in what the database has, before the first call. A row that says
+    /// nothing any more is deleted with the next changes. What is held already
+    /// stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// The row is broken, and nothing has changed.
+    pub fn restore(&mut self, key: &str, value: &str, now: Duration) -> Result<(), Broken> {
+        let (table, key) = Table::of_text(key).ok_or(Broken)?;
+        let row: Row = serde_json::from_str(value).map_err(|_| Broken)?;
+        if row.version != VERSION {
+            return Err(Broken);
+        }
+        let now = self.now(now);
+        let counts = match table {
+            Table::Callers => &mut self.callers,
+            Table::Accounts => &mut self.accounts,
+            Table::PinSets => &mut self.pin_sets,
+            Table::Trusted => {
+                let trust = trust_of(row, &self.clock, now)
+                    .filter(|trust| caller_key(table, &trust.pin_set, &trust.caller) == key)
+                    .ok_or(Broken)?;
+                self.trusted.restore(key, trust, now);
+                return Ok(());
+            }
+        };
+        let count = count_of(row, table, &self.clock, now)
+            .filter(|count| key_of(count) == key)
+            .ok_or(Broken)?;
+        counts.restore(key, count, now);
+        Ok(())
+    }
+}
+
+fn key_of(count: &Count) -> Key {
+    let pin_set = count.pin_set.as_str();
+    match &count.who {
+        Who::Caller(caller) => caller_key(Table::Callers, pin_set, caller),
+        Who::Account(name) => Table::Accounts.key(&[Some(pin_set), name.as_deref()]),
+        Who::PinSet => Table::PinSets.key(&[Some(pin_set)]),
+    }
+}
+
+fn row(pin_set: &str, caller: Option<&Caller>) -> Row {
+    Row {
+        version: VERSION,
+        pin_set: pin_set.to_owned(),
+        number: caller.and_then(Caller::number).map(str::to_owned),
+        endpoint: caller.map(|caller| caller.endpoint().to_owned()),
+        account: None,
+        success: None,
+        counts: None,
+    }
+}
+
+fn of_trust(trust: &Trust, clock: &Clock) -> Option<String> {
+    let mut row = row(&trust.pin_set, Some(&trust.caller));
+    row.success = Some(clock.says(trust.stored));
+    serde_json::to_string(&row).ok()
+}
+
+fn trust_of(row: Row, clock: &Clock, now: u64) -> Option<Trust> {
+    if row.account.is_some() || row.counts.is_some() {
+        return None;
+    }
+    let caller = Caller::restored(row.number, row.endpoint?)?;
+    let mut trust = Trust::new(&row.pin_set, &caller, clock.time(row.success?).min(now));
+    trust.see(now);
+    Some(trust)
+}
+
+/// `None`: an account that is in no list, or nothing that could be said.
+fn of_count(count: &Count, clock: &Clock) -> Option<String> {
+    let mut row = match &count.who {
+        Who::Caller(caller) => row(&count.pin_set, Some(caller)),
+        Who::Account(None) => return None,
+        Who::Account(_) | Who::PinSet => row(&count.pin_set, None),
+    };
+    if let Who::Account(name) = &count.who {
+        row.account = name.clone();
+    }
+    let by_hand = count.end == BY_HAND;
+    let failures = count.cells.iter();
+    row.counts = Some(Counts {
+        failures: failures
+            .map(|(time, count)| (clock.says(time), count))
+            .collect(),
+        window: count.window,
+        until: match count.times {
+            0 => 0,
+            _ if by_hand => 0,
+            _ => clock.says(count.end).max(1),
+        },
+        by_hand,
+        times: count.times,
+        consecutive: count.consecutive,
+        last: clock.says(count.last),
+    });
+    serde_json::to_string(&row).ok()
+}
+
+fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
+    let counts = row.counts.filter(|_| row.success.is_none())?;
+    let who = match (table, row.number, row.endpoint, row.account) {
+        (Table::Callers, number, Some(endpoint), None) => {
+            Who::Caller(Caller::restored(number, endpoint)?)
+        }
+        (Table::Accounts, None, None, Some(name)) => Who::Account(Some(name)),
+        (Table::PinSets, None, None, None) => Who::PinSet,
+        _ => return None,
+    };
+    let is_account = table == Table::Accounts;
+    if !is_account && (counts.by_hand || counts.consecutive > 0) {
+        return None;
+    }
+    let was_locked = counts.until > 0 || counts.by_hand;
+    if was_locked != (counts.times > 0) {
+        return None;
+    }
+    let past = |time| clock.time(time).min(now);
+    let failures = counts.failures.into_iter();
+    let mut count = Count::new(&row.pin_set, who);
+    count.cells = Cells::restored(failures.map(|(time, count)| (past(time), count)).collect())?;
+    count.window = counts.window.min(LONGEST_WINDOW);
+    count.end = match (was_locked, counts.by_hand) {
+        (false, _) => 0,
+        (true, true) => BY_HAND,
+        // The clock may have been set back since.
+        (true, false) => clock.time(counts.until).min(now + LONGEST_LOCK),
+    };
+    count.locked = count.end > now;
+    count.times = counts.times;
+    count.consecutive = counts.consecutive;
+    count.last = past(counts.last);
+    count.see(now);
+    Some(count)
+}

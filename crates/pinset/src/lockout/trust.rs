@@ -1,0 +1,66 @@
+//! Callers who have succeeded: a PIN set over its budget still admits them.
+
+use super::table::{Entry, Place};
+use super::Caller;
+
+const DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// For so long a success is remembered.
+pub const MEMORY: u64 = 30 * DAY;
+
+/// A caller's last success in a PIN set.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    pub pin_set: String,
+    pub caller: Caller,
+    /// When it was; `None`: it is over.
+    pub success: Option<u64>,
+    /// The one that is stored, or is to be. It is stored anew after a day: not
+    /// each call has to be written.
+    pub stored: u64,
+    version: u32,
+}
+
+impl Trust {
+    /// A caller who has succeeded at that time.
+    pub fn new(pin_set: &str, caller: &Caller, success: u64) -> Self {
+        Self {
+            pin_set: pin_set.to_owned(),
+            caller: caller.clone(),
+            success: Some(success),
+            stored: success,
+            version: 0,
+        }
+    }
+
+    /// Whether the success counts yet.
+    pub fn holds(&self, now: u64) -> bool {
+        self.success.is_some_and(|success| now < success + MEMORY)
+    }
+
+    /// Success once more.
+    pub fn renew(&mut self, now: u64) {
+        self.success = Some(now);
+        if now.saturating_sub(self.stored) > DAY {
+            self.stored = now;
+            self.version = self.version.wrapping_add(1);
+        }
+    }
+}
+
+impl Entry for Trust {
+    fn see(&mut self, now: u64) {
+        if !self.holds(now) {
+            self.success = None;
+        }
+    }
+
+    fn place(&self) -> Place {
+        self.success
+            .map_or(Place::Nowhere, |success| Place::Until(success + MEMORY))
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
