@@ -2,6 +2,7 @@
 //! conversation.
 
 use pinset::list::Format;
+use pinset::lockout::Standing;
 use pinset::source::{Literal, Nobody};
 use pinset::{run, Credential, Entry, Grant, Next, PinSource, Plan, Request, Status, Verdict};
 
@@ -9,6 +10,7 @@ use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::lists::FileSource;
+use crate::lockouts::Counter;
 use crate::pin_sets::PinSetSource;
 use crate::{configuration, uses};
 
@@ -36,7 +38,8 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
         }),
         Ok(Credential::PinSet(name)) => {
             let caller = call.caller_number();
-            match PinSetSource::new(name, configuration::current(), caller.as_deref()) {
+            let in_force = configuration::current();
+            match PinSetSource::new(name, in_force, caller.as_deref(), &call.name()) {
                 Ok(source) => {
                     plan = plan_of(&request, &source, call);
                     Box::new(source)
@@ -67,10 +70,23 @@ fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
         );
     }
     let account = source.asks_account();
-    Plan {
+    let plan = Plan {
         account: account.then(|| source.set().account_prompt.clone()),
         ..request.plan_of(source.set(), refused)
+    };
+    limited(plan, source.counter())
+}
+
+/// What is left of a plan for a caller who may have keyed wrong PINs before.
+fn limited(mut plan: Plan, counter: &Counter) -> Plan {
+    if plan.refused.is_none() {
+        match counter.look() {
+            Standing::Open => {}
+            Standing::OneTry => plan.attempts = 1,
+            Standing::Locked(_) => plan.refused = Some(Status::Locked),
+        }
     }
+    plan
 }
 
 /// A family of Asterisk's database whose keys are the PINs.

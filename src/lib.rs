@@ -15,6 +15,7 @@ mod families;
 mod ffi;
 mod hashing;
 mod lists;
+mod lockouts;
 mod module;
 mod patience;
 mod pepper;

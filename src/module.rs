@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::{dialplan, function, log as logger, mounts, process, sound, worker};
-use crate::{application, configuration, families, hashing, lists, uses, verify};
+use crate::{application, configuration, families, hashing, lists, lockouts, uses, verify};
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
@@ -27,7 +27,8 @@ extern "C" fn authrs_load() -> c_int {
         }
         configuration::load();
         uses::start();
-        process::at_exit(uses::stop);
+        lockouts::start();
+        process::at_exit(write_down);
         function::register(verify::verify) && dialplan::register(application::authenticate)
     });
     if loaded {
@@ -36,6 +37,12 @@ extern "C" fn authrs_load() -> c_int {
         guard((), clear);
         DECLINED
     }
+}
+
+/// Has on disk what must not be lost.
+fn write_down() {
+    uses::stop();
+    lockouts::stop();
 }
 
 /// Whether this Asterisk is of the version we were built for. The build sum,
@@ -100,7 +107,7 @@ extern "C" fn authrs_unload() -> c_int {
 fn clear() {
     function::withdraw();
     process::forget_exit();
-    uses::stop();
+    write_down();
     worker::join_all();
     hashing::forget();
     families::forget();

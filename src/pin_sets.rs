@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use pinset::admission::{admit, digest_of_entry, Terms};
 use pinset::list::{Format, Kind};
+use pinset::lockout::Limits;
 use pinset::moment::Moment;
 use pinset::rows::{Candidate, Rows};
 use pinset::secret::{Cost, Unverifiable};
@@ -18,6 +19,7 @@ use crate::asterisk::{database, dialplan};
 use crate::configuration::InForce;
 use crate::hashing::{self, Work};
 use crate::lists::{self, About, Answer, Wanted};
+use crate::lockouts::{Counter, Halt, Ticket};
 use crate::patience::Patient;
 use crate::{families, uses};
 
@@ -30,6 +32,7 @@ pub struct PinSetSource {
     set: Arc<PinSet>,
     in_force: Arc<InForce>,
     caller: Option<Number>,
+    counter: Counter,
 }
 
 /// Whose rows may be the caller's.
@@ -42,15 +45,26 @@ enum Who<'a> {
 /// The caller is gone.
 struct Gone;
 
-/// Nobody gets in, and why; or the caller is gone.
+/// Nobody gets in, and why; or the caller is gone, or locked out.
 enum Failure {
     Gone,
+    Locked,
     Refused(String),
 }
 
 impl From<Gone> for Failure {
     fn from(_: Gone) -> Self {
         Self::Gone
+    }
+}
+
+impl From<Halt> for Failure {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Gone => Self::Gone,
+            Halt::Locked => Self::Locked,
+            Halt::Busy => Self::Refused("too many entries are judged at once".to_owned()),
+        }
     }
 }
 
@@ -61,21 +75,38 @@ impl From<String> for Failure {
 }
 
 impl PinSetSource {
-    /// The PIN set of this name, for a caller whose number is spelled so.
+    /// The PIN set of this name, for a caller whose number is spelled so, on a
+    /// channel of this name.
     ///
     /// # Errors
     ///
     /// There is none, or there are errors in it.
-    pub fn new(name: &str, in_force: Arc<InForce>, caller: Option<&[u8]>) -> Result<Self, String> {
+    pub fn new(
+        name: &str,
+        in_force: Arc<InForce>,
+        caller: Option<&[u8]>,
+        channel: &str,
+    ) -> Result<Self, String> {
         let name = name.to_ascii_lowercase();
         let set = in_force.pin_set(&name)?;
         let numbering = &in_force.settings.numbering;
+        let limits = Limits {
+            caller: set.lockout_caller,
+            account: set.lockout_account,
+            pin_set: set.lockout_pinset,
+        };
         Ok(Self {
+            counter: Counter::new(&name, limits, numbering, caller, channel),
             name,
             set,
             caller: caller.and_then(|number| numbering.normalize(number)),
             in_force,
         })
+    }
+
+    /// What its entries are counted under.
+    pub fn counter(&self) -> &Counter {
+        &self.counter
     }
 
     /// Its options.
@@ -97,8 +128,13 @@ impl PinSetSource {
         self.set.identify == Identify::Caller && self.caller.is_none() && !self.asks_account()
     }
 
-    fn decide<H: Patient>(&self, host: &mut H, entry: Entry<'_>) -> Result<Verdict, Failure> {
-        if entry.pin.is_empty() || entry.pin.len() < self.set.min_digits {
+    fn decide<H: Patient>(
+        &self,
+        host: &mut H,
+        entry: Entry<'_>,
+        ticket: &mut Ticket<'_>,
+    ) -> Result<Verdict, Failure> {
+        if entry.pin.len() < self.set.min_digits {
             return Ok(Verdict::Wrong);
         }
         let who = match (self.set.identify, entry.account, &self.caller) {
@@ -108,10 +144,10 @@ impl PinSetSource {
             _ => return Ok(Verdict::Wrong),
         };
         match &self.set.source {
-            Some(Source::File(path)) => self.file(host, path, &who, entry.pin),
+            Some(Source::File(path)) => self.file(host, path, &who, entry.pin, ticket),
             Some(Source::Astdb(family)) => match self.set.astdb_value {
                 AstdbValue::Ignore => self.key(family.as_bytes(), entry.pin),
-                AstdbValue::AccountSecret => self.values(host, family, &who, entry.pin),
+                AstdbValue::AccountSecret => self.values(host, family, &who, entry.pin, ticket),
             },
             None => Err("it has no source".to_owned().into()),
         }
@@ -123,6 +159,7 @@ impl PinSetSource {
         path: &Path,
         who: &Who<'_>,
         pin: &Pin,
+        ticket: &mut Ticket<'_>,
     ) -> Result<Verdict, Failure> {
         let about = About::PinSet(Arc::new(Wanted {
             set: Arc::clone(&self.set),
@@ -133,7 +170,7 @@ impl PinSetSource {
             Answer::Verdict(Verdict::Right(grant), format) => self.entry(grant, format, pin),
             Answer::Verdict(verdict, _) => Ok(verdict),
             Answer::Rows(rows, kind) => {
-                let verdict = self.rows(host, &rows, who, pin, |row| {
+                let verdict = self.rows(host, &rows, who, pin, ticket, |row| {
                     let limit = if self.set.one_time {
                         Some(NonZeroU32::MIN)
                     } else {
@@ -187,11 +224,12 @@ impl PinSetSource {
         family: &str,
         who: &Who<'_>,
         pin: &Pin,
+        ticket: &mut Ticket<'_>,
     ) -> Result<Verdict, Failure> {
         let settings = &self.in_force.settings;
         let (limit, timeout) = (settings.max_list_memory, settings.source_timeout);
         let family = families::read(host, family, limit, timeout).ok_or(Gone)??;
-        let verdict = self.rows(host, &family.rows, who, pin, |row| {
+        let verdict = self.rows(host, &family.rows, who, pin, ticket, |row| {
             if !self.set.one_time {
                 return Ok(true);
             }
@@ -208,6 +246,7 @@ impl PinSetSource {
         rows: &Rows,
         who: &Who<'_>,
         pin: &Pin,
+        ticket: &mut Ticket<'_>,
         take: impl FnMut(&Candidate) -> Result<bool, Failure>,
     ) -> Result<Verdict, Failure> {
         let theirs: Vec<Candidate> = match who {
@@ -215,6 +254,13 @@ impl PinSetSource {
             Who::Caller(number) => rows.by_caller(number).collect(),
             Who::Account(account) => rows.by_account(account).collect(),
         };
+        // Before any hash is computed.
+        if let Who::Account(account) = who {
+            ticket.account(host, account, !theirs.is_empty())?;
+        }
+        for row in theirs.iter().filter(|row| !row.account.is_empty()) {
+            ticket.account(host, &row.account, true)?;
+        }
         let right = self.right(host, theirs, rows.dummy(), pin)?;
         self.admit(right, take)
     }
@@ -330,13 +376,16 @@ fn used_up(family: &[u8], key: &[u8]) -> Result<bool, Failure> {
 
 impl<H: Patient> PinSource<H> for PinSetSource {
     fn judge(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict> {
-        match self.decide(host, entry) {
-            Ok(verdict) => Some(verdict),
-            Err(Failure::Gone) => None,
-            Err(Failure::Refused(why)) => {
-                log!(Error, "PIN set '{}' admits nobody: {why}", self.name);
-                Some(Verdict::Unavailable)
+        self.counter.judge(host, entry.pin, |host, ticket| {
+            match self.decide(host, entry, ticket) {
+                Ok(verdict) => Some(verdict),
+                Err(Failure::Gone) => None,
+                Err(Failure::Locked) => Some(Verdict::Locked),
+                Err(Failure::Refused(why)) => {
+                    log!(Error, "PIN set '{}' admits nobody: {why}", self.name);
+                    Some(Verdict::Unavailable)
+                }
             }
-        }
+        })
     }
 }

@@ -30,7 +30,8 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
         Some(caller.to_vec())
     };
     let name = String::from_utf8_lossy(&name);
-    let source = PinSetSource::new(name.trim(), configuration::current(), caller.as_deref());
+    let in_force = configuration::current();
+    let source = PinSetSource::new(name.trim(), in_force, caller.as_deref(), &call.name());
     let mut source = match source {
         Ok(source) => source,
         Err(why) => {

@@ -55,6 +55,11 @@ impl<'call> Bystander<'call> {
         }
     }
 
+    /// The channel's name.
+    pub fn name(&self) -> String {
+        self.channel.name()
+    }
+
     /// The number that calls, if there is one.
     pub fn caller_number(&self) -> Option<Vec<u8>> {
         self.channel.caller_number()
