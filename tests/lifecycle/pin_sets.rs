@@ -9,6 +9,7 @@ mod function;
 mod hidden;
 mod identify;
 mod large;
+mod lockouts;
 mod made;
 mod prompts;
 mod routing;
@@ -22,7 +23,7 @@ use anyhow::{ensure, Context, Result};
 use harness::{Builder, Call, Outcome, Pbx, Report};
 
 use crate::module::OURS;
-use crate::support::{self, side_by_side};
+use crate::support::{self, side_by_side, UNLIMITED};
 
 const CONF: &str = "/etc/asterisk/authenticate.conf";
 
@@ -46,8 +47,13 @@ exten => 1091,1,NoOp(customer support for some)
 include => harness-h
 ";
 
-/// An Asterisk with this `authenticate.conf`.
+/// An Asterisk with this `authenticate.conf`, and without lockouts.
 fn with(conf: &str) -> Builder {
+    with_lockouts(&format!("{conf}{UNLIMITED}"))
+}
+
+/// The same, with the lockouts it says.
+fn with_lockouts(conf: &str) -> Builder {
     Pbx::builder()
         .file("authenticate.conf", conf)
         .dialplan(PLACES)
@@ -240,7 +246,7 @@ fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
 
 /// Writes `authenticate.conf` anew and has the module read it.
 fn reconfigure(pbx: &Pbx, conf: &str, succeeds: bool) -> Result<()> {
-    pbx.write_file(CONF, conf)?;
+    pbx.write_file(CONF, format!("{conf}{UNLIMITED}"))?;
     reload(pbx, succeeds)
 }
 

@@ -10,6 +10,15 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail, Context, Result};
 use harness::{Builder, Pbx};
 
+/// The end of an `authenticate.conf`, for wrong entries without an end where a
+/// test has nothing to do with lockouts.
+pub const UNLIMITED: &str = "
+[general]
+lockout_caller = no
+lockout_account = no
+lockout_pinset = no
+";
+
 /// Runs a test on an Asterisk of its own. A failure is a panic while that
 /// Asterisk is still there, so that its log is printed.
 pub fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {

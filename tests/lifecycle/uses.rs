@@ -11,12 +11,15 @@ use std::collections::BTreeMap;
 use anyhow::{ensure, Context, Result};
 use harness::{Builder, Call, Module, Outcome, Pbx, Report};
 
+use crate::support::UNLIMITED;
+
 const LIST: &str = "customers.csv";
 const FAMILY: &str = "authenticate-uses/customers";
 
 /// An Asterisk with the PIN set `customers`, a csv list, and these options.
 fn customers(options: &str) -> Builder {
-    let file = format!("[customers]\nsource = file:/pins/{LIST}\nformat = csv\n{options}\n");
+    let file =
+        format!("[customers]\nsource = file:/pins/{LIST}\nformat = csv\n{options}\n{UNLIMITED}");
     Pbx::builder()
         .module(Module::Ours)
         .file("authenticate.conf", file)
