@@ -1,6 +1,7 @@
 //! The application `Authenticate()`: what to compare with, and the
 //! conversation.
 
+use pinset::audit::name_of;
 use pinset::list::Format;
 use pinset::source::{Literal, Nobody};
 use pinset::{run, Credential, Entry, Grant, Next, PinSource, Plan, Request, Status, Verdict};
@@ -26,6 +27,10 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
         log_once!(Warning, "{notice}");
     }
     let mut plan = request.plan();
+    if let Ok(credential) = &request.credential {
+        let name = name_of(credential, &call.origin().context);
+        call.trail().set_pin_set(&name);
+    }
     let mut source: Box<dyn PinSource<Call<'_>>> = match &request.credential {
         Ok(Credential::Literal(password)) => Box::new(Literal(password.clone())),
         Ok(Credential::PlainFile(path)) => Box::new(FileSource::new(path, Format::Plain)),
@@ -36,7 +41,8 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
         }),
         Ok(Credential::PinSet(name)) => {
             let caller = call.caller_number();
-            match PinSetSource::new(name, configuration::current(), caller.as_deref()) {
+            let in_force = configuration::current();
+            match PinSetSource::new(name, in_force, caller.as_deref(), call.trail()) {
                 Ok(source) => {
                     plan = plan_of(&request, &source, call);
                     Box::new(source)

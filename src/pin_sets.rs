@@ -15,6 +15,7 @@ use pinset::{Entry, Grant, Number, Pin, PinSet, PinSource, Verdict};
 
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::{database, dialplan};
+use crate::audit::Trail;
 use crate::configuration::InForce;
 use crate::hashing::{self, Work};
 use crate::lists::{self, About, Answer, Wanted};
@@ -30,6 +31,7 @@ pub struct PinSetSource {
     set: Arc<PinSet>,
     in_force: Arc<InForce>,
     caller: Option<Number>,
+    trail: Trail,
 }
 
 /// Whose rows may be the caller's.
@@ -61,12 +63,18 @@ impl From<String> for Failure {
 }
 
 impl PinSetSource {
-    /// The PIN set of this name, for a caller whose number is spelled so.
+    /// The PIN set of this name, for a caller whose number is spelled so; what
+    /// becomes known of who it is is left on the trail.
     ///
     /// # Errors
     ///
     /// There is none, or there are errors in it.
-    pub fn new(name: &str, in_force: Arc<InForce>, caller: Option<&[u8]>) -> Result<Self, String> {
+    pub fn new(
+        name: &str,
+        in_force: Arc<InForce>,
+        caller: Option<&[u8]>,
+        trail: Trail,
+    ) -> Result<Self, String> {
         let name = name.to_ascii_lowercase();
         let set = in_force.pin_set(&name)?;
         let numbering = &in_force.settings.numbering;
@@ -75,6 +83,7 @@ impl PinSetSource {
             set,
             caller: caller.and_then(|number| numbering.normalize(number)),
             in_force,
+            trail,
         })
     }
 
@@ -215,6 +224,7 @@ impl PinSetSource {
             Who::Caller(number) => rows.by_caller(number).collect(),
             Who::Account(account) => rows.by_account(account).collect(),
         };
+        self.trail.set_identity(only_account(&theirs));
         let right = self.right(host, theirs, rows.dummy(), pin)?;
         self.admit(right, take)
     }
@@ -292,6 +302,10 @@ impl PinSetSource {
             open: self.is_open(),
             now: Moment::of(SystemTime::now()),
         };
+        // Whose PIN it is is known, whether or not it admits.
+        let rows = rows.into_iter().inspect(|row| {
+            self.trail.set_identity(&row.account);
+        });
         admit(rows, terms, take)
     }
 
@@ -313,6 +327,16 @@ impl PinSetSource {
     }
 }
 
+/// The account that all of these have; empty if there are several, or none.
+fn only_account(rows: &[Candidate]) -> &[u8] {
+    match rows {
+        [first, others @ ..] if others.iter().all(|row| row.account == first.account) => {
+            &first.account
+        }
+        _ => b"",
+    }
+}
+
 /// Of a list that has no levels.
 fn without_level(verdict: Verdict) -> Verdict {
     match verdict {
@@ -330,6 +354,7 @@ fn used_up(family: &[u8], key: &[u8]) -> Result<bool, Failure> {
 
 impl<H: Patient> PinSource<H> for PinSetSource {
     fn judge(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict> {
+        self.trail.set_identity(b"");
         match self.decide(host, entry) {
             Ok(verdict) => Some(verdict),
             Err(Failure::Gone) => None,

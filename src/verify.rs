@@ -30,7 +30,9 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
         Some(caller.to_vec())
     };
     let name = String::from_utf8_lossy(&name);
-    let source = PinSetSource::new(name.trim(), configuration::current(), caller.as_deref());
+    let (name, trail) = (name.trim(), call.trail());
+    trail.set_pin_set(&name.to_ascii_lowercase());
+    let source = PinSetSource::new(name, configuration::current(), caller.as_deref(), trail);
     let mut source = match source {
         Ok(source) => source,
         Err(why) => {

@@ -6,6 +6,7 @@
 //! it stands. [`PinSet::conflicts`] says what can't be together.
 
 mod conflict;
+mod endpoints;
 mod fault;
 mod pin_set;
 mod times;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::number::Numbering;
 
 pub use conflict::Conflict;
+pub use endpoints::Endpoints;
 pub use fault::Fault;
 pub use pin_set::{
     is_name, AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
@@ -39,12 +41,17 @@ pub struct Settings {
     /// `country_code`, `national_prefix`, `international_prefix` and
     /// `national_length`: how numbers are compared.
     pub numbering: Numbering,
+    /// `phone_endpoints`: whose address is the caller's own, and no carrier's.
+    pub phone_endpoints: Endpoints,
+    /// `security_events`: whether outcomes of calls from there are security
+    /// events of Asterisk's, too.
+    pub security_events: bool,
     /// What a PIN set has unless it says otherwise.
     pub pin_set: PinSet,
 }
 
 /// The options that no PIN set may have.
-const GENERAL_ONLY: [&str; 7] = [
+const GENERAL_ONLY: [&str; 9] = [
     "max_list_memory",
     "source_timeout",
     "pepper_file",
@@ -52,6 +59,8 @@ const GENERAL_ONLY: [&str; 7] = [
     "national_prefix",
     "international_prefix",
     "national_length",
+    "phone_endpoints",
+    "security_events",
 ];
 
 /// The longest `source_timeout` there may be: a caller has hung up by then.
@@ -64,6 +73,8 @@ impl Default for Settings {
             source_timeout: Duration::from_secs(3),
             pepper_file: None,
             numbering: Numbering::default(),
+            phone_endpoints: Endpoints::default(),
+            security_events: false,
             pin_set: PinSet::default(),
         }
     }
@@ -100,6 +111,8 @@ impl Settings {
             b"country_code" | b"national_prefix" | b"international_prefix" | b"national_length" => {
                 self.numbering.set(name, value).map_err(Fault::Number)?;
             }
+            b"phone_endpoints" => self.phone_endpoints = Endpoints::parse(value)?,
+            b"security_events" => self.security_events = value::truth(value)?,
             _ => self.pin_set.set(name, value)?,
         }
         Ok(())
