@@ -35,9 +35,18 @@ const FUNCTIONS: &[&str] = &[
     "ast_db_gettree",
     "ast_db_put",
     "ast_fileexists",
+    "ast_func_read",
     "ast_get_version",
     "ast_goto_if_exists",
     "ast_indicate",
+    "ast_json_object_create",
+    "ast_json_object_set",
+    "ast_json_string_create",
+    "ast_json_unref",
+    "ast_logger_get_dynamic_level",
+    "ast_logger_register_level",
+    "ast_logger_unregister_level",
+    "ast_manager_publish_event",
     "ast_media_cache_retrieve",
     "ast_register_application2",
     "ast_register_atexit",
@@ -69,8 +78,10 @@ const FUNCTIONS: &[&str] = &[
     "authrs_key_timeouts",
     "authrs_language",
     "authrs_log",
+    "authrs_origin",
     "authrs_publish",
     "authrs_release",
+    "authrs_security_event",
     "authrs_self",
     "authrs_set_account_code",
     "authrs_take_variable",
@@ -81,12 +92,14 @@ const FUNCTIONS: &[&str] = &[
 const TYPES: &[&str] = &[
     "ast_channel_state",
     "ast_control_frame_type",
+    "ast_transport",
     "authrs_config_status",
 ];
 
 const VARIABLES: &[&str] = &[
     "ast_config_AST_CONFIG_DIR",
     "ast_config_AST_DB",
+    "EVENT_FLAG_SECURITY",
     "__LOG_(NOTICE|WARNING|ERROR)",
 ];
 

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <pthread.h>
 
+#include "asterisk/netsock2.h"
+
 struct ast_channel;
 struct ast_config;
 struct ast_module;
@@ -66,6 +68,27 @@ int authrs_goto(struct ast_channel *chan, const char *context, const char *exten
 int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size);
 /* Whether it is one of these times now (ast_build_timing), -1 if they are none. */
 int authrs_is_time(const char *times);
+
+/*
+ * Who calls, and on which channel: texts ended by NUL, cut to their room. A caller
+ * without a number has an empty one.
+ */
+struct authrs_origin {
+	char caller[256];
+	char channel[256];
+	char unique_id[256];
+	char linked_id[256];
+	char context[256];
+	/* Whether chan_pjsip drives the channel. */
+	int is_pjsip;
+};
+void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin);
+/*
+ * Reports to Asterisk's security events that a caller was let in, or has made a wrong
+ * entry; addresses with their ports. 0 on success.
+ */
+int authrs_security_event(int admitted, const char *account, const char *session,
+	const char *local, const char *remote, enum ast_transport transport);
 
 /* The dialplan function AUTHENTICATE_VERIFY; 0 on success. */
 int authrs_function_register(void);

@@ -1,8 +1,9 @@
 //! The application `Authenticate()`: what to compare with, and the
 //! conversation.
 
+use pinset::audit::name_of;
 use pinset::list::Format;
-use pinset::lockout::Standing;
+use pinset::lockout::{Limits, Standing};
 use pinset::source::{Literal, Nobody};
 use pinset::{run, Credential, Entry, Grant, Next, PinSource, Plan, Request, Status, Verdict};
 
@@ -10,7 +11,7 @@ use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::lists::FileSource;
-use crate::lockouts::Counter;
+use crate::lockouts::{Caller, Counter};
 use crate::pin_sets::PinSetSource;
 use crate::{configuration, uses};
 
@@ -27,36 +28,60 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     for notice in &request.notices {
         log_once!(Warning, "{notice}");
     }
-    let mut plan = request.plan();
-    let mut source: Box<dyn PinSource<Call<'_>>> = match &request.credential {
-        Ok(Credential::Literal(password)) => Box::new(Literal(password.clone())),
-        Ok(Credential::PlainFile(path)) => Box::new(FileSource::new(path, Format::Plain)),
-        Ok(Credential::Md5File(path)) => Box::new(FileSource::new(path, Format::Md5)),
-        Ok(Credential::Family { name, one_time }) => Box::new(Family {
+    let (plan, mut source) = prepared(&request, call);
+    run(plan, call, source.as_mut())
+}
+
+type Source<'call> = Box<dyn PinSource<Call<'call>> + 'call>;
+
+/// How the conversation goes, and what entries are compared with.
+fn prepared<'call>(request: &Request, call: &mut Call<'call>) -> (Plan, Source<'call>) {
+    let plan = request.plan();
+    let credential = match &request.credential {
+        Ok(credential) => credential,
+        Err(refusal) => {
+            log!(Error, "{} is refused: {refusal}", call.name());
+            return (plan, Box::new(Nobody));
+        }
+    };
+    let in_force = configuration::current();
+    let number = call.caller_number();
+    let name = name_of(credential, &call.origin().context);
+    call.trail().set_pin_set(&name);
+    let caller = Caller {
+        number: number.as_deref(),
+        channel: &call.name(),
+        trail: call.trail(),
+    };
+    let source: Source<'call> = match credential {
+        Credential::PinSet(name) => match PinSetSource::new(name, in_force, &caller) {
+            Ok(source) => return (plan_of(request, &source, call), Box::new(source)),
+            Err(why) => {
+                log!(Error, "{} is refused: {why}", call.name());
+                let refused = Some(Status::Error);
+                return (Plan { refused, ..plan }, Box::new(Nobody));
+            }
+        },
+        Credential::Literal(password) => Box::new(Literal(password.clone())),
+        Credential::PlainFile(path) => Box::new(FileSource::new(path, Format::Plain)),
+        Credential::Md5File(path) => Box::new(FileSource::new(path, Format::Md5)),
+        Credential::Family { name, one_time } => Box::new(Family {
             name: name.clone(),
             one_time: *one_time,
         }),
-        Ok(Credential::PinSet(name)) => {
-            let caller = call.caller_number();
-            let in_force = configuration::current();
-            match PinSetSource::new(name, in_force, caller.as_deref(), &call.name()) {
-                Ok(source) => {
-                    plan = plan_of(&request, &source, call);
-                    Box::new(source)
-                }
-                Err(why) => {
-                    log!(Error, "{} is refused: {why}", call.name());
-                    plan.refused = Some(Status::Error);
-                    Box::new(Nobody)
-                }
-            }
-        }
-        Err(refusal) => {
-            log!(Error, "{} is refused: {refusal}", call.name());
-            Box::new(Nobody)
-        }
     };
-    run(plan, call, source.as_mut())
+    let settings = &in_force.settings;
+    let limits = Limits {
+        caller: settings.stock_lockout_caller,
+        account: None,
+        pin_set: settings.stock_lockout_list,
+    };
+    if limits == Limits::default() {
+        return (plan, source);
+    }
+    let counter = Counter::new(&name, limits, &settings.numbering, &caller);
+    let plan = limited(plan, &counter);
+    (plan, Box::new(Counted { counter, source }))
 }
 
 /// How the conversation of a PIN set goes with this caller.
@@ -87,6 +112,20 @@ fn limited(mut plan: Plan, counter: &Counter) -> Plan {
         }
     }
     plan
+}
+
+/// What is no PIN set, with lockouts.
+struct Counted<'call> {
+    counter: Counter,
+    source: Source<'call>,
+}
+
+impl<'call> PinSource<Call<'call>> for Counted<'call> {
+    fn judge(&mut self, call: &mut Call<'call>, entry: Entry<'_>) -> Option<Verdict> {
+        let source = &mut self.source;
+        self.counter
+            .judge(call, entry.pin, |call, _| source.judge(call, entry))
+    }
 }
 
 /// A family of Asterisk's database whose keys are the PINs.

@@ -9,6 +9,7 @@
 
 mod application;
 mod asterisk;
+mod audit;
 mod configuration;
 mod crew;
 mod families;

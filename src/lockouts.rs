@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use pinset::lockout::{
-    Account, Caller, Capacity, Change, Charge, Held, Judged, Kind, Limits, Lock, Lockouts, Refused,
+    self, Account, Capacity, Change, Charge, Held, Judged, Kind, Limits, Lock, Lockouts, Refused,
     Standing, Subject, Unlock,
 };
 use pinset::{Number, Numbering, Pin, Verdict};
@@ -17,6 +17,7 @@ use pinset::{Number, Numbering, Pin, Verdict};
 use crate::asterisk::database;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::schedule::Schedule;
+use crate::audit::Trail;
 use crate::patience::Patient;
 
 /// The family of the database.
@@ -154,16 +155,25 @@ pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
     unlocked
 }
 
+/// Who makes entries.
+pub struct Caller<'a> {
+    /// The number that calls, however it is spelled.
+    pub number: Option<&'a [u8]>,
+    /// The channel's name.
+    pub channel: &'a str,
+    /// Where a lock that ends the call is left.
+    pub trail: Trail,
+}
+
 /// What the entries of one call are counted under.
 pub struct Counter {
     /// The name of the PIN set or the list.
     name: String,
     limits: Limits,
-    caller: Caller,
+    caller: lockout::Caller,
+    trail: Trail,
     /// How many entries were charged.
     tries: Cell<u32>,
-    /// The lock that has ended it.
-    lock: Cell<Option<Lock>>,
 }
 
 /// A number in the one way it is counted by.
@@ -183,24 +193,18 @@ pub enum Halt {
 }
 
 impl Counter {
-    /// For entries to the PIN set or the list of this name, of a caller whose
-    /// number is spelled so, on a channel of this name.
-    pub fn new(
-        name: &str,
-        limits: Limits,
-        numbering: &Numbering,
-        number: Option<&[u8]>,
-        channel: &str,
-    ) -> Self {
+    /// For entries to the PIN set or the list of this name.
+    pub fn new(name: &str, limits: Limits, numbering: &Numbering, caller: &Caller<'_>) -> Self {
         // However it is spelled; one that can't be told stays as it is.
-        let usable = number.and_then(|number| numbering.normalize(number));
+        let usable = caller.number.and_then(|number| numbering.normalize(number));
         let usable = usable.as_ref().map(spelled);
+        let number = usable.as_deref().or(caller.number);
         Self {
             name: name.to_owned(),
             limits,
-            caller: Caller::new(usable.as_deref().or(number), channel),
+            caller: lockout::Caller::new(number, caller.channel),
+            trail: caller.trail.clone(),
             tries: Cell::new(0),
-            lock: Cell::new(None),
         }
     }
 
@@ -216,19 +220,37 @@ impl Counter {
     pub fn look(&self) -> Standing {
         let standing = lockouts().look(&self.subject(), now());
         if let Standing::Locked(lock) = standing {
-            self.lock.set(Some(lock));
+            self.leave(lock);
         }
         standing
     }
 
-    /// The lock that has ended it, if one has.
-    pub fn lock(&self) -> Option<Lock> {
-        self.lock.get()
+    /// Leaves the lock that ends the call on its trail.
+    fn leave(&self, lock: Lock) {
+        let left = lock.until.map(|until| until.saturating_sub(now()));
+        self.trail.set_locked(lock.kind, left);
+    }
+
+    /// What an administrator should hear of.
+    fn say(&self, lock: Lock) {
+        let name = &self.name;
+        match (lock.kind, lock.until) {
+            (Kind::PinSet, _) => log!(
+                Warning,
+                "'{name}' has had too many wrong entries: for a while, only callers are admitted \
+                 who have succeeded before"
+            ),
+            (_, None) => log!(
+                Warning,
+                "'{name}': an account is locked until it is unlocked by hand: a hundred wrong \
+                 entries without a right one"
+            ),
+            _ => {}
+        }
     }
 
     /// Judges an entry with `judge`, which may charge accounts to the
-    /// [`Ticket`]; an empty one is wrong, and is not counted. `None`: the caller
-    /// is gone.
+    /// [`Ticket`]; an empty one is not counted. `None`: the caller is gone.
     pub fn judge<H: Patient>(
         &self,
         host: &mut H,
@@ -236,7 +258,8 @@ impl Counter {
         judge: impl FnOnce(&mut H, &mut Ticket<'_>) -> Option<Verdict>,
     ) -> Option<Verdict> {
         if pin.is_empty() {
-            return Some(Verdict::Wrong);
+            let (counter, charge) = (self, None);
+            return judge(host, &mut Ticket { counter, charge });
         }
         let tries = self.tries.get();
         let charged = self.charged(host, |lockouts| {
@@ -277,7 +300,7 @@ impl Counter {
             match charged {
                 Ok(charged) => return Ok(charged),
                 Err(Refused::Locked(lock)) => {
-                    self.lock.set(Some(lock));
+                    self.leave(lock);
                     return Err(Halt::Locked);
                 }
                 Err(Refused::Busy) if Instant::now() >= until => {
@@ -343,7 +366,7 @@ impl Ticket<'_> {
         };
         if let Some(lock) = lock {
             self.counter.say(lock);
-            self.counter.lock.set(Some(lock));
+            self.counter.leave(lock);
         }
         lock.is_some()
     }
@@ -352,25 +375,5 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         self.end(Judged::Void);
-    }
-}
-
-impl Counter {
-    /// What an administrator should hear of.
-    fn say(&self, lock: Lock) {
-        let name = &self.name;
-        match (lock.kind, lock.until) {
-            (Kind::PinSet, _) => log!(
-                Warning,
-                "'{name}' has had too many wrong entries: for a while, only callers are admitted \
-                 who have succeeded before"
-            ),
-            (_, None) => log!(
-                Warning,
-                "'{name}': an account is locked until it is unlocked by hand: a hundred wrong \
-                 entries without a right one"
-            ),
-            _ => {}
-        }
     }
 }

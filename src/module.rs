@@ -4,8 +4,8 @@ use std::ffi::c_int;
 
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
-use crate::asterisk::{dialplan, function, log as logger, mounts, process, sound, worker};
-use crate::{application, configuration, families, hashing, lists, lockouts, uses, verify};
+use crate::asterisk::{dialplan, function, level, log as logger, mounts, process, sound, worker};
+use crate::{application, configuration, families, hashing, lists, lockouts, stats, uses, verify};
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
@@ -25,6 +25,7 @@ extern "C" fn authrs_load() -> c_int {
         if !fits() || is_taken() {
             return false;
         }
+        level::register();
         configuration::load();
         uses::start();
         lockouts::start();
@@ -115,7 +116,9 @@ fn clear() {
     mounts::forget();
     configuration::forget();
     sound::forget();
+    stats::forget();
     logger::forget();
+    level::unregister();
     forget_panics();
 }
 
@@ -126,6 +129,7 @@ extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
         sound::forget();
         logger::forget();
+        level::register();
         lists::forget();
         if configuration::reload() {
             0

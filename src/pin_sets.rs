@@ -16,10 +16,11 @@ use pinset::{Entry, Grant, Number, Pin, PinSet, PinSource, Verdict};
 
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::{database, dialplan};
+use crate::audit::Trail;
 use crate::configuration::InForce;
 use crate::hashing::{self, Work};
 use crate::lists::{self, About, Answer, Wanted};
-use crate::lockouts::{Counter, Halt, Ticket};
+use crate::lockouts::{Caller, Counter, Halt, Ticket};
 use crate::patience::Patient;
 use crate::{families, uses};
 
@@ -33,6 +34,7 @@ pub struct PinSetSource {
     in_force: Arc<InForce>,
     caller: Option<Number>,
     counter: Counter,
+    trail: Trail,
 }
 
 /// Whose rows may be the caller's.
@@ -75,18 +77,13 @@ impl From<String> for Failure {
 }
 
 impl PinSetSource {
-    /// The PIN set of this name, for a caller whose number is spelled so, on a
-    /// channel of this name.
+    /// The PIN set of this name, for this caller; what becomes known of who it is
+    /// is left on the trail.
     ///
     /// # Errors
     ///
     /// There is none, or there are errors in it.
-    pub fn new(
-        name: &str,
-        in_force: Arc<InForce>,
-        caller: Option<&[u8]>,
-        channel: &str,
-    ) -> Result<Self, String> {
+    pub fn new(name: &str, in_force: Arc<InForce>, caller: &Caller<'_>) -> Result<Self, String> {
         let name = name.to_ascii_lowercase();
         let set = in_force.pin_set(&name)?;
         let numbering = &in_force.settings.numbering;
@@ -96,11 +93,12 @@ impl PinSetSource {
             pin_set: set.lockout_pinset,
         };
         Ok(Self {
-            counter: Counter::new(&name, limits, numbering, caller, channel),
+            counter: Counter::new(&name, limits, numbering, caller),
             name,
             set,
-            caller: caller.and_then(|number| numbering.normalize(number)),
+            caller: caller.number.and_then(|number| numbering.normalize(number)),
             in_force,
+            trail: caller.trail.clone(),
         })
     }
 
@@ -254,6 +252,7 @@ impl PinSetSource {
             Who::Caller(number) => rows.by_caller(number).collect(),
             Who::Account(account) => rows.by_account(account).collect(),
         };
+        self.trail.set_identity(only_account(&theirs));
         // Before any hash is computed.
         if let Who::Account(account) = who {
             ticket.account(host, account, !theirs.is_empty())?;
@@ -338,6 +337,10 @@ impl PinSetSource {
             open: self.is_open(),
             now: Moment::of(SystemTime::now()),
         };
+        // Whose PIN it is is known, whether or not it admits.
+        let rows = rows.into_iter().inspect(|row| {
+            self.trail.set_identity(&row.account);
+        });
         admit(rows, terms, take)
     }
 
@@ -359,6 +362,16 @@ impl PinSetSource {
     }
 }
 
+/// The account that all of these have; empty if there are several, or none.
+fn only_account(rows: &[Candidate]) -> &[u8] {
+    match rows {
+        [first, others @ ..] if others.iter().all(|row| row.account == first.account) => {
+            &first.account
+        }
+        _ => b"",
+    }
+}
+
 /// Of a list that has no levels.
 fn without_level(verdict: Verdict) -> Verdict {
     match verdict {
@@ -376,6 +389,7 @@ fn used_up(family: &[u8], key: &[u8]) -> Result<bool, Failure> {
 
 impl<H: Patient> PinSource<H> for PinSetSource {
     fn judge(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict> {
+        self.trail.set_identity(b"");
         self.counter.judge(host, entry.pin, |host, ticket| {
             match self.decide(host, entry, ticket) {
                 Ok(verdict) => Some(verdict),

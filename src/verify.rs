@@ -7,6 +7,7 @@ use pinset::{arguments, Entry, Pin, PinSource, Status, Verdict};
 use crate::asterisk::function::Bystander;
 use crate::asterisk::log::log;
 use crate::configuration;
+use crate::lockouts::Caller;
 use crate::pin_sets::PinSetSource;
 
 /// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
@@ -30,8 +31,15 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
         Some(caller.to_vec())
     };
     let name = String::from_utf8_lossy(&name);
+    let (name, trail) = (name.trim(), call.trail());
+    trail.set_pin_set(&name.to_ascii_lowercase());
     let in_force = configuration::current();
-    let source = PinSetSource::new(name.trim(), in_force, caller.as_deref(), &call.name());
+    let caller = Caller {
+        number: caller.as_deref(),
+        channel: &call.name(),
+        trail,
+    };
+    let source = PinSetSource::new(name, in_force, &caller);
     let mut source = match source {
         Ok(source) => source,
         Err(why) => {

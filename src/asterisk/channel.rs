@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, CStr};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use pinset::settings::Place;
@@ -208,6 +209,43 @@ impl<'call> Channel<'call> {
         (valid != 0).then(|| number.to_bytes().to_vec())
     }
 
+    /// Who calls, and on which channel.
+    pub fn origin(&self) -> Origin {
+        let mut origin = MaybeUninit::<ffi::authrs_origin>::uninit();
+        // SAFETY: the channel is valid; it is locked inside. All of the struct is
+        // written.
+        let origin = unsafe {
+            ffi::authrs_origin(self.raw(), origin.as_mut_ptr());
+            origin.assume_init()
+        };
+        Origin {
+            caller: bytes(&origin.caller),
+            channel: bytes(&origin.channel),
+            unique_id: bytes(&origin.unique_id),
+            linked_id: bytes(&origin.linked_id),
+            context: bytes(&origin.context),
+            is_pjsip: origin.is_pjsip != 0,
+        }
+    }
+
+    /// What a function of the dialplan says of it, `CHANNEL(language)`; `None`:
+    /// nothing, or Asterisk has said in its log why not.
+    pub fn read(&self, function: &CStr) -> Option<Vec<u8>> {
+        let mut buffer = [0_u8; 256];
+        // SAFETY: the channel is valid and not locked by us; the name is copied, the
+        // buffer ours and of that size.
+        let failed = unsafe {
+            ffi::ast_func_read(
+                self.raw(),
+                function.as_ptr(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+            )
+        };
+        let value = CStr::from_bytes_until_nul(&buffer).ok()?.to_bytes();
+        (failed == 0 && !value.is_empty()).then(|| value.to_vec())
+    }
+
     /// Takes a variable away from the channel: its value, if it has one, or
     /// [`TooLong`]. Nobody is told.
     pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
@@ -271,6 +309,29 @@ impl<'call> Channel<'call> {
             ffi::ast_goto_if_exists(self.raw(), here, here, priority) == 0
         }
     }
+}
+
+/// Who calls, and on which channel.
+#[derive(Default)]
+pub struct Origin {
+    /// The number; empty if there is none.
+    pub caller: Vec<u8>,
+    /// The channel's name.
+    pub channel: Vec<u8>,
+    /// Its unique id.
+    pub unique_id: Vec<u8>,
+    /// The id it shares with the other channels of the call.
+    pub linked_id: Vec<u8>,
+    /// Where in the dialplan it is.
+    pub context: Vec<u8>,
+    /// Whether `chan_pjsip` drives it.
+    pub is_pjsip: bool,
+}
+
+/// The text in a buffer of C's.
+fn bytes(buffer: &[c_char]) -> Vec<u8> {
+    let text = buffer.iter().take_while(|char| **char != 0);
+    text.map(|char| char.to_ne_bytes()[0]).collect()
 }
 
 /// Asterisk serves the channel.

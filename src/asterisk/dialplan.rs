@@ -142,7 +142,13 @@ unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -
         // SAFETY: Asterisk lends us the channel until we return, on the thread
         // that serves it.
         let mut call = Call::new(unsafe { Channel::borrow(raw) });
-        match panic::catch_unwind(AssertUnwindSafe(|| run(&mut call, data))) {
+        let next = panic::catch_unwind(AssertUnwindSafe(|| run(&mut call, data)));
+        if next.is_err() {
+            call.fail();
+            log!(Error, "{} is refused", call.name());
+        }
+        call.leave();
+        match next {
             Ok(Next::Continue) => 0,
             Ok(Next::HangUp) => -1,
             Ok(Next::Goto(place)) if call.go_to(&place) => 0,
@@ -157,11 +163,7 @@ unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -
                 );
                 -1
             }
-            Err(_) => {
-                call.fail();
-                log!(Error, "{} is refused", call.name());
-                -1
-            }
+            Err(_) => -1,
         }
     })
 }

@@ -2,6 +2,7 @@
 //! calls that read it.
 
 use std::ffi::{c_char, c_int};
+use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::channel::{Autoservice, Channel, TooLong};
 use super::dialplan::Inside;
 use super::host::{announce, ATTEMPTS, CLEARED, STATUS};
 use super::text;
+use crate::audit::{Source, Trail};
 use crate::ffi;
 use crate::patience::Patient;
 
@@ -42,6 +44,7 @@ pub struct Bystander<'call> {
     /// While we wait, Asterisk serves the channel: the thread may be another
     /// one's than the channel's.
     service: Option<Autoservice<'call>>,
+    trail: Trail,
 }
 
 impl<'call> Bystander<'call> {
@@ -52,12 +55,18 @@ impl<'call> Bystander<'call> {
         Self {
             channel,
             service: None,
+            trail: Trail::default(),
         }
     }
 
     /// The channel's name.
     pub fn name(&self) -> String {
         self.channel.name()
+    }
+
+    /// What becomes known of it, for who finds that out.
+    pub fn trail(&self) -> Trail {
+        self.trail.clone()
     }
 
     /// The number that calls, if there is one.
@@ -78,12 +87,18 @@ impl<'call> Bystander<'call> {
         self.service = None;
         self.channel.set_variable(ATTEMPTS, b"1");
         self.channel.set_variable(STATUS, status.word().as_bytes());
+        self.tell(status, 1);
+    }
+
+    fn tell(&self, status: Status, attempts: u32) {
+        let source = || Source::of(&self.channel);
+        self.trail.tell(status, attempts, source);
     }
 
     /// Sets the variables that say whose PIN it was.
     pub fn announce(&mut self, grant: &Grant) {
         self.service = None;
-        announce(&mut self.channel, grant);
+        announce(&mut self.channel, grant, &self.trail);
     }
 }
 
@@ -118,7 +133,11 @@ unsafe extern "C" fn authrs_verify(
         // SAFETY: Asterisk lends us the channel until we return. We read no
         // frames from it: who may, is for Asterisk's autoservice to know.
         let mut call = Bystander::new(unsafe { Channel::borrow(raw) });
-        let status = run(&mut call, data);
+        let run = AssertUnwindSafe(|| run(&mut call, data));
+        let Ok(status) = panic::catch_unwind(run) else {
+            call.tell(Status::Error, 0);
+            return -1;
+        };
         call.settle(status);
         let word = status.word().as_bytes();
         if word.len() >= size || buffer.is_null() {

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use pinset::prompt::is_url;
 use pinset::settings::Place;
-use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Wait};
+use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
-use super::channel::{Channel, Silence, Waited};
+use super::channel::{Channel, Origin, Silence, Waited};
 use super::log::log_once;
 use super::{media, sound};
+use crate::audit::{Source, Trail};
 use crate::patience::Patient;
 
 /// A priority for failures lies this far on (option `j`).
@@ -39,6 +40,7 @@ pub struct Call<'call> {
     /// Keys that came while a sound was fetched.
     typed_ahead: VecDeque<u8>,
     silence: Option<Silence<'call>>,
+    trail: Trail,
 }
 
 impl<'call> Call<'call> {
@@ -51,6 +53,7 @@ impl<'call> Call<'call> {
             began: Instant::now(),
             typed_ahead: VecDeque::new(),
             silence: None,
+            trail: Trail::default(),
         };
         call.channel.fail_closed(STATUS, c"ERROR", &CLEARED, true);
         call
@@ -59,6 +62,26 @@ impl<'call> Call<'call> {
     /// Sets the status to `ERROR`.
     pub fn fail(&mut self) {
         self.channel.set_variable(STATUS, b"ERROR");
+    }
+
+    /// The call leaves the application; without a verdict, that is an error.
+    pub fn leave(&self) {
+        self.tell(Status::Error, 0);
+    }
+
+    fn tell(&self, status: Status, attempts: u32) {
+        let source = || Source::of(&self.channel);
+        self.trail.tell(status, attempts, source);
+    }
+
+    /// What becomes known of it, for who finds that out.
+    pub fn trail(&self) -> Trail {
+        self.trail.clone()
+    }
+
+    /// Who calls, and on which channel.
+    pub fn origin(&self) -> Origin {
+        self.channel.origin()
     }
 
     /// The channel's name.
@@ -135,7 +158,8 @@ fn milliseconds(time: Duration) -> i32 {
 }
 
 /// Sets the variables that say whose PIN it was.
-pub fn announce(channel: &mut Channel<'_>, grant: &Grant) {
+pub fn announce(channel: &mut Channel<'_>, grant: &Grant, trail: &Trail) {
+    trail.set_identity(grant.account.as_deref().unwrap_or_default());
     if let Some(account) = &grant.account {
         channel.set_variable(ACCOUNT, account);
     }
@@ -240,12 +264,13 @@ impl Host for Call<'_> {
             self.channel.set_account_code(code);
         }
         if let Some(grant) = settlement.grant {
-            announce(&mut self.channel, grant);
+            announce(&mut self.channel, grant, &self.trail);
         }
         let attempts = settlement.attempts.to_string();
         self.channel.set_variable(ATTEMPTS, attempts.as_bytes());
         let status = settlement.status.word();
         self.channel.set_variable(STATUS, status.as_bytes());
+        self.tell(settlement.status, settlement.attempts);
     }
 
     fn jump(&mut self) -> bool {

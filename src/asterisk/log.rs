@@ -6,6 +6,7 @@ use std::ffi::CStr;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use super::level;
 use crate::ffi;
 
 /// Asterisk's log levels, as far as we use them.
@@ -17,6 +18,8 @@ pub enum Level {
     Warning,
     /// Calls are refused because of it.
     Error,
+    /// How a call has come out.
+    Authenticate,
 }
 
 /// Writes one line. Use through [`log!`] and [`log_once!`].
@@ -28,15 +31,19 @@ pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
         .and_then(|name| CStr::from_bytes_with_nul(name).ok())
         .unwrap_or(file);
     let level = match level {
-        Level::Notice => ffi::__LOG_NOTICE,
-        Level::Warning => ffi::__LOG_WARNING,
-        Level::Error => ffi::__LOG_ERROR,
+        Level::Notice => number(ffi::__LOG_NOTICE),
+        Level::Warning => number(ffi::__LOG_WARNING),
+        Level::Error => number(ffi::__LOG_ERROR),
+        Level::Authenticate => level::number().unwrap_or(number(ffi::__LOG_NOTICE)),
     };
-    let level = i32::try_from(level).unwrap_or_default();
     let line = i32::try_from(line).unwrap_or_default();
     // SAFETY: `file` is NUL-terminated and `text` is read for its length only;
     // both are read before the call returns.
     unsafe { ffi::authrs_log(level, file.as_ptr(), line, text.as_ptr().cast(), text.len()) }
+}
+
+fn number(level: u32) -> i32 {
+    i32::try_from(level).unwrap_or_default()
 }
 
 /// How many different lines are said once; then no more of them are.

@@ -18,7 +18,12 @@ use crate::pepper;
 const GENERAL: &str = "general";
 
 /// Wrong values of these concern no PIN set.
-const OF_LISTS: [&str; 2] = ["max_list_memory", "source_timeout"];
+const OF_NO_PIN_SET: [&str; 4] = [
+    "max_list_memory",
+    "source_timeout",
+    "phone_endpoints",
+    "security_events",
+];
 
 /// A file being read.
 #[derive(Default)]
@@ -110,12 +115,12 @@ impl Reading {
     }
 
     /// Sets what the lines of a section say; false if any of them is wrong,
-    /// those of options that are `of_lists` left out.
+    /// those of options that are `of_no_pin_set` left out.
     fn lines(
         &mut self,
         section: &Section<'_>,
         places: &mut Places,
-        of_lists: fn(&str) -> bool,
+        of_no_pin_set: fn(&str) -> bool,
         mut set: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), Fault>,
     ) -> bool {
         let mut right = true;
@@ -124,7 +129,7 @@ impl Reading {
             let place = line.place.to_string();
             if let Err(fault) = set(self, line.option.to_bytes(), line.value.to_bytes()) {
                 self.wrong(&place, &section.name, &name, fault);
-                right &= of_lists(&name);
+                right &= of_no_pin_set(&name);
             }
             places.insert(name.to_ascii_lowercase(), place);
         }
@@ -133,10 +138,14 @@ impl Reading {
 
     fn general(&mut self, section: &Section<'_>) {
         let mut places = std::mem::take(&mut self.places);
-        let of_lists = |name: &str| OF_LISTS.iter().any(|of| name.eq_ignore_ascii_case(of));
-        self.sound &= self.lines(section, &mut places, of_lists, |reading, name, value| {
-            reading.settings.set(name, value)
-        });
+        let of_no_pin_set =
+            |name: &str| OF_NO_PIN_SET.iter().any(|of| name.eq_ignore_ascii_case(of));
+        self.sound &= self.lines(
+            section,
+            &mut places,
+            of_no_pin_set,
+            |reading, name, value| reading.settings.set(name, value),
+        );
         self.places = places;
     }
 

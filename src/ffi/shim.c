@@ -16,7 +16,9 @@
 #include "asterisk/logger.h"
 #include "asterisk/module.h"
 #include "asterisk/options.h"
+#include "asterisk/netsock2.h"
 #include "asterisk/pbx.h"
+#include "asterisk/security_events.h"
 #include "asterisk/stasis_channels.h"
 #include "asterisk/utils.h"
 
@@ -129,6 +131,49 @@ int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size)
 	ast_copy_string(buffer, valid ? S_OR(ast_channel_caller(chan)->id.number.str, "") : "", size);
 	ast_channel_unlock(chan);
 	return valid;
+}
+
+void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin)
+{
+	ast_channel_lock(chan);
+	authrs_caller_number(chan, origin->caller, sizeof(origin->caller));
+	ast_copy_string(origin->channel, ast_channel_name(chan), sizeof(origin->channel));
+	ast_copy_string(origin->unique_id, ast_channel_uniqueid(chan), sizeof(origin->unique_id));
+	ast_copy_string(origin->linked_id, ast_channel_linkedid(chan), sizeof(origin->linked_id));
+	ast_copy_string(origin->context, ast_channel_context(chan), sizeof(origin->context));
+	origin->is_pjsip = ast_channel_tech(chan) && !strcmp(ast_channel_tech(chan)->type, "PJSIP");
+	ast_channel_unlock(chan);
+}
+
+int authrs_security_event(int admitted, const char *account, const char *session,
+	const char *local, const char *remote, enum ast_transport transport)
+{
+	struct ast_sockaddr here, there;
+	struct ast_security_event_common common = {
+		.service = "Authenticate",
+		.module = AST_MODULE,
+		.account_id = account,
+		.session_id = session,
+		.local_addr = { .addr = &here, .transport = transport },
+		.remote_addr = { .addr = &there, .transport = transport },
+	};
+	struct ast_security_event_successful_auth right = { .using_password = 1 };
+	struct ast_security_event_inval_password wrong = { .challenge = NULL };
+
+	if (!ast_sockaddr_parse(&there, remote, PARSE_PORT_REQUIRE)
+		|| !ast_sockaddr_parse(&here, local, PARSE_PORT_REQUIRE)) {
+		return -1;
+	}
+	if (admitted) {
+		common.event_type = AST_SECURITY_EVENT_SUCCESSFUL_AUTH;
+		common.version = AST_SECURITY_EVENT_SUCCESSFUL_AUTH_VERSION;
+		right.common = common;
+		return ast_security_event_report(&right.common);
+	}
+	common.event_type = AST_SECURITY_EVENT_INVAL_PASSWORD;
+	common.version = AST_SECURITY_EVENT_INVAL_PASSWORD_VERSION;
+	wrong.common = common;
+	return ast_security_event_report(&wrong.common);
 }
 
 int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,

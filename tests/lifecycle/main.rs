@@ -2,6 +2,7 @@
 //!
 //! `make lifecycle` builds the module and runs them.
 
+mod audit;
 mod configuration;
 mod foreign;
 mod hangup;

@@ -9,6 +9,7 @@
 
 pub mod admission;
 pub mod arguments;
+pub mod audit;
 pub mod conversation;
 mod hex;
 pub mod host;

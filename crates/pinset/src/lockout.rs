@@ -71,6 +71,17 @@ pub enum Kind {
     Account,
 }
 
+impl Kind {
+    /// As commands and events name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::PinSet => "pinset",
+            Self::Account => "account",
+        }
+    }
+}
+
 /// A lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lock {

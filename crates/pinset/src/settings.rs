@@ -6,6 +6,7 @@
 //! it stands. [`PinSet::conflicts`] says what can't be together.
 
 mod conflict;
+mod endpoints;
 mod fault;
 mod pin_set;
 mod times;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::number::Numbering;
 
 pub use conflict::Conflict;
+pub use endpoints::Endpoints;
 pub use fault::Fault;
 pub use pin_set::{
     is_name, AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
@@ -44,12 +46,17 @@ pub struct Settings {
     pub stock_lockout_caller: Option<Lockout>,
     /// `stock_lockout_list`: likewise, the list as a whole.
     pub stock_lockout_list: Option<Lockout>,
+    /// `phone_endpoints`: whose address is the caller's own, and no carrier's.
+    pub phone_endpoints: Endpoints,
+    /// `security_events`: whether outcomes of calls from there are security
+    /// events of Asterisk's, too.
+    pub security_events: bool,
     /// What a PIN set has unless it says otherwise.
     pub pin_set: PinSet,
 }
 
 /// The options that no PIN set may have.
-const GENERAL_ONLY: [&str; 9] = [
+const GENERAL_ONLY: [&str; 11] = [
     "max_list_memory",
     "source_timeout",
     "pepper_file",
@@ -59,6 +66,8 @@ const GENERAL_ONLY: [&str; 9] = [
     "national_length",
     "stock_lockout_caller",
     "stock_lockout_list",
+    "phone_endpoints",
+    "security_events",
 ];
 
 /// The longest `source_timeout` there may be: a caller has hung up by then.
@@ -73,6 +82,8 @@ impl Default for Settings {
             numbering: Numbering::default(),
             stock_lockout_caller: None,
             stock_lockout_list: None,
+            phone_endpoints: Endpoints::default(),
+            security_events: false,
             pin_set: PinSet::default(),
         }
     }
@@ -111,6 +122,8 @@ impl Settings {
             }
             b"stock_lockout_caller" => self.stock_lockout_caller = pin_set::lockout(value)?,
             b"stock_lockout_list" => self.stock_lockout_list = pin_set::lockout(value)?,
+            b"phone_endpoints" => self.phone_endpoints = Endpoints::parse(value)?,
+            b"security_events" => self.security_events = value::truth(value)?,
             _ => self.pin_set.set(name, value)?,
         }
         Ok(())

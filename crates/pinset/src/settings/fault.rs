@@ -27,6 +27,8 @@ pub enum Fault {
     NotASource,
     /// The source is planned, but not there yet.
     SourceNotSupported,
+    /// The value is no list of PJSIP endpoints.
+    NotEndpoints,
     /// The value is none of these words; the text names them all.
     NotOneOf(&'static str),
     /// The value is no number from the first to the second.
@@ -77,6 +79,10 @@ impl fmt::Display for Fault {
                  or nothing"
             }
             Self::NotAPath => "it must be the path of a file and start with '/'",
+            Self::NotEndpoints => {
+                "it must be endpoints such as PJSIP/100 with commas between them; * stands for \
+                 any text, and only PJSIP tells where a phone is"
+            }
             Self::NotASource => {
                 "it must be file: and a path that starts with '/', or astdb: and a family \
                  without '/' at its ends"

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fault::Fault;
 use super::times::Times;
-use super::value::{from_to, seconds, sounds, span, unless_empty, word, yes_or_no};
+use super::value::{from_to, seconds, sounds, span, truth, unless_empty, word, yes_or_no};
 use super::{value, GENERAL_ONLY};
 use crate::list::{Format, Kind};
 use crate::pin::MAX_DIGITS;
@@ -273,10 +273,6 @@ fn digits(value: &[u8]) -> Result<usize, Fault> {
 fn level(value: &[u8]) -> Result<u8, Fault> {
     let most = u8::MAX;
     value::number(value, false).ok_or(Fault::NotFromTo(0, most.into()))
-}
-
-fn truth(value: &[u8]) -> Result<bool, Fault> {
-    yes_or_no(value).ok_or(Fault::NotOneOf("yes or no"))
 }
 
 fn wait(value: &[u8]) -> Result<Duration, Fault> {

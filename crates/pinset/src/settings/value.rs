@@ -76,6 +76,11 @@ pub fn yes_or_no(value: &[u8]) -> Option<bool> {
     }
 }
 
+/// An option that is on or off.
+pub fn truth(value: &[u8]) -> Result<bool, Fault> {
+    yes_or_no(value).ok_or(Fault::NotOneOf("yes or no"))
+}
+
 /// What belongs to the word that a value is, in upper or lower case.
 pub fn word<T: Copy>(value: &[u8], words: &[(&str, T)]) -> Option<T> {
     let (_, meaning) = words

@@ -1,0 +1,230 @@
+use proptest::prelude::*;
+use zeroize::Zeroizing;
+
+use super::*;
+
+const RECORD: Record<'_> = Record {
+    outcome: Status::Failure,
+    pin_set: "customers",
+    identity: b"alice",
+    caller: b"+905060508169",
+    channel: b"PJSIP/trunk-0000001a",
+    unique_id: b"1790000000.12",
+    linked_id: b"1790000000.11",
+    attempts: 3,
+    locked: None,
+    remote: None,
+};
+
+#[test]
+fn a_line_names_what_is_known_in_fixed_order() {
+    assert_eq!(
+        RECORD.to_string(),
+        "Outcome=\"FAILURE\",PinSet=\"customers\",Identity=\"alice\",Caller=\"+905060508169\",\
+         Channel=\"PJSIP/trunk-0000001a\",UniqueID=\"1790000000.12\",LinkedID=\"1790000000.11\",\
+         Attempts=\"3\""
+    );
+    let locked = Record {
+        outcome: Status::Locked,
+        identity: b"",
+        locked: Some((Kind::Caller, Some(Duration::from_millis(1_799_001)))),
+        remote: Remote::new("192.0.2.7:5060", Transport::Tls),
+        ..RECORD
+    };
+    let line = locked.to_string();
+    assert!(line.contains("Outcome=\"LOCKED\""), "{line}");
+    assert!(line.contains("Identity=\"\""), "{line}");
+    assert!(
+        line.ends_with(
+            ",Attempts=\"3\",LockedBy=\"caller\",LockedSeconds=\"1800\",\
+             RemoteAddress=\"IPV4/TLS/192.0.2.7/5060\""
+        ),
+        "{line}"
+    );
+    for (by, word) in [(Kind::Account, "account"), (Kind::PinSet, "pinset")] {
+        let locked = Record {
+            locked: Some((by, None)),
+            ..RECORD
+        };
+        let end = format!(",LockedBy=\"{word}\",LockedSeconds=\"by hand\"");
+        assert!(locked.to_string().ends_with(&end), "{locked}");
+    }
+}
+
+#[test]
+fn the_event_has_the_headers_of_asterisks_own() {
+    let headers: Vec<_> = RECORD.fields().iter().map(|field| field.header).collect();
+    let wanted = [
+        "Outcome",
+        "PinSet",
+        "Identity",
+        "CallerIDNum",
+        "Channel",
+        "Uniqueid",
+        "Linkedid",
+        "Attempts",
+    ];
+    assert_eq!(headers, wanted);
+    for (outcome, event) in Status::ALL.into_iter().map(|outcome| {
+        let record = Record { outcome, ..RECORD };
+        (outcome, record.event())
+    }) {
+        let wanted = match outcome {
+            Status::Success => "AuthenticateSuccess",
+            Status::Locked => "AuthenticateLocked",
+            _ => "AuthenticateFailure",
+        };
+        assert_eq!(event, wanted);
+    }
+}
+
+#[test]
+fn nothing_gets_out_of_its_value() {
+    for (value, text) in [
+        ("+90 (506) 050", "+90 (506) 050"),
+        ("Ayşe Çelik 東京", "Ayşe Çelik 東京"),
+        ("a\"b", "a\\x22b"),
+        ("a\\x22", "a\\x5Cx22"),
+        ("a\r\nb\0", "a\\x0D\\x0Ab\\x00"),
+        ("\x1b[31m", "\\x1B[31m"),
+        ("\x7f\t", "\\x7F\\x09"),
+        // C1 controls, which some terminals take for ESC [.
+        ("\u{9b}2J\u{85}", "\\xC2\\x9B2J\\xC2\\x85"),
+        // Right to left, invisible, line separators, marks that combine.
+        ("\u{202e}\u{2066}", "\\xE2\\x80\\xAE\\xE2\\x81\\xA6"),
+        (
+            "\u{200b}\u{feff}\u{ad}",
+            "\\xE2\\x80\\x8B\\xEF\\xBB\\xBF\\xC2\\xAD",
+        ),
+        (
+            "\u{2028}\u{2029}\u{a0}",
+            "\\xE2\\x80\\xA8\\xE2\\x80\\xA9\\xC2\\xA0",
+        ),
+        ("e\u{301}", "e\\xCC\\x81"),
+        ("\u{e0041}\u{e000}", "\\xF3\\xA0\\x81\\x81\\xEE\\x80\\x80"),
+    ] {
+        assert_eq!(escaped(value.as_bytes()), text, "{value:?}");
+    }
+    assert_eq!(escaped(b"a\xff\xc3b\xe2\x82"), "a\\xFF\\xC3b\\xE2\\x82");
+}
+
+#[test]
+fn what_is_too_long_is_cut_between_characters() {
+    assert_eq!(escaped(&[b'a'; 1000]), "a".repeat(256));
+    assert_eq!(escaped(&[b'"'; 1000]), "\\x22".repeat(64));
+    let text = format!("{}é", "a".repeat(255));
+    assert_eq!(escaped(text.as_bytes()), "a".repeat(255));
+    let text = format!("{}\n", "a".repeat(254));
+    assert_eq!(escaped(text.as_bytes()), "a".repeat(254));
+    // Nothing that would fit again is behind what did not.
+    let text = format!("{}\nb", "a".repeat(254));
+    assert_eq!(escaped(text.as_bytes()), "a".repeat(254));
+}
+
+#[test]
+fn addresses_are_shown_as_in_security_events() {
+    let shown =
+        |address: &str, transport| Remote::new(address, transport).map(|remote| remote.to_string());
+    let some = |text: &str| Some(text.to_owned());
+    for (address, text) in [
+        ("192.0.2.7:5060", some("IPV4/UDP/192.0.2.7/5060")),
+        ("[2001:db8::7]:5060", some("IPV6/UDP/2001:db8::7/5060")),
+        ("[::ffff:192.0.2.7]:5060", some("IPV4/UDP/192.0.2.7/5060")),
+        ("0.0.0.0:5060", None),
+        ("[::]:5060", None),
+        ("192.0.2.7", None),
+        ("phone.example:5060", None),
+        ("192.0.2.7:5060\",x=\"", None),
+        ("", None),
+    ] {
+        assert_eq!(shown(address, Transport::Udp), text, "{address}");
+    }
+    for (transport, word) in [
+        (Transport::Tcp, "TCP"),
+        (Transport::Tls, "TLS"),
+        (Transport::Ws, "WS"),
+        (Transport::Wss, "WSS"),
+    ] {
+        let text = format!("IPV4/{word}/192.0.2.7/1");
+        assert_eq!(shown("192.0.2.7:1", transport), Some(text));
+    }
+}
+
+#[test]
+fn the_transport_is_the_uris() {
+    for (uri, transport) in [
+        ("sip:1@192.0.2.7:5060", Transport::Udp),
+        ("sip:1@192.0.2.7:5060;transport=UDP", Transport::Udp),
+        ("sip:1@192.0.2.7:5060;transport=TCP;ob", Transport::Tcp),
+        ("<sip:1@192.0.2.7;ob;transport=tls>", Transport::Tls),
+        ("sip:1@x.invalid;transport=ws", Transport::Ws),
+        ("sip:1@x.invalid;transport=WSS", Transport::Wss),
+        ("sips:1@192.0.2.7", Transport::Tls),
+        ("sips:1@192.0.2.7;transport=tcp", Transport::Tls),
+        ("sip:1@192.0.2.7;transport=pigeon", Transport::Udp),
+        ("sip:1@192.0.2.7;xtransport=tcp", Transport::Udp),
+        ("", Transport::Udp),
+    ] {
+        assert_eq!(Transport::of_uri(uri.as_bytes()), transport, "{uri}");
+    }
+}
+
+#[test]
+fn what_has_no_pin_set_has_a_name_all_the_same() {
+    let family = Credential::Family {
+        name: b"doors/1".to_vec(),
+        one_time: false,
+    };
+    for (credential, name) in [
+        (
+            Credential::Literal(Zeroizing::new(b"1234".to_vec())),
+            "literal@from-trunk",
+        ),
+        (Credential::PlainFile(b"/pins/a".to_vec()), "/pins/a"),
+        (Credential::Md5File(b"/pins/b".to_vec()), "/pins/b"),
+        (family, "astdb:/doors/1"),
+        (Credential::PinSet("Customers".into()), "customers"),
+    ] {
+        assert_eq!(name_of(&credential, b"from-trunk"), name);
+    }
+}
+
+/// The fields of a line: what stands between one `"` and the next is a value.
+fn read(line: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = line.split('"').collect();
+    let fields = parts.chunks_exact(2).map(|pair| {
+        let key = pair[0].trim_start_matches(',').trim_end_matches('=');
+        (key, pair[1])
+    });
+    fields.collect()
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_caller_sends_is_a_value_and_nothing_else(
+        caller in proptest::collection::vec(any::<u8>(), 0..300),
+        channel in "[\\PC\\pC\"\\\\,=]{0,300}",
+    ) {
+        let record = Record {
+            caller: &caller,
+            channel: channel.as_bytes(),
+            ..RECORD
+        };
+        let line = record.to_string();
+        prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+        let fields = record.fields();
+        prop_assert_eq!(line.matches('"').count(), 2 * fields.len());
+        let shown: Vec<_> = fields.iter().map(|field| (field.key, field.value.as_str())).collect();
+        prop_assert_eq!(read(&line), shown);
+        prop_assert!(fields.iter().all(|field| field.value.len() <= LONGEST));
+    }
+
+    /// What was not cut can be turned back.
+    #[test]
+    fn different_values_stay_different(
+        one in proptest::collection::vec(any::<u8>(), 0..60),
+        other in proptest::collection::vec(any::<u8>(), 0..60),
+    ) {
+        prop_assert_eq!(one == other, escaped(&one) == escaped(&other));
+    }
+}

@@ -1,0 +1,51 @@
+//! The log level `AUTHENTICATE`, which `logger.conf` sends where it will.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use super::log::log;
+use crate::ffi;
+
+const NAME: &CStr = c"AUTHENTICATE";
+
+/// What Asterisk says for a level that there is none of.
+const NONE: i32 = -1;
+
+static NUMBER: AtomicI32 = AtomicI32::new(NONE);
+
+/// We have made the level, and take it away again.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// The level's number, if there is such a level.
+pub fn number() -> Option<i32> {
+    Some(NUMBER.load(Ordering::Relaxed)).filter(|number| *number != NONE)
+}
+
+/// Finds the level, or makes it. One that is there already belongs to
+/// `logger.conf` (`custom_levels`).
+pub fn register() {
+    // SAFETY: a static name, compared before the call returns.
+    let mut number = unsafe { ffi::ast_logger_get_dynamic_level(NAME.as_ptr()) };
+    if number == NONE {
+        // SAFETY: a static name, which Asterisk copies.
+        number = unsafe { ffi::ast_logger_register_level(NAME.as_ptr()) };
+        OURS.store(number != NONE, Ordering::Relaxed);
+    }
+    NUMBER.store(number, Ordering::Relaxed);
+    if number == NONE {
+        log!(
+            Warning,
+            "Asterisk has no log level to spare for AUTHENTICATE: how calls come out is logged \
+             as NOTICE"
+        );
+    }
+}
+
+/// Takes back [`register`].
+pub fn unregister() {
+    NUMBER.store(NONE, Ordering::Relaxed);
+    if OURS.swap(false, Ordering::Relaxed) {
+        // SAFETY: a static name, compared before the call returns.
+        unsafe { ffi::ast_logger_unregister_level(NAME.as_ptr()) };
+    }
+}

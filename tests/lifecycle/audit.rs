@@ -1,0 +1,162 @@
+//! How calls come out, as the log's level `AUTHENTICATE` and the manager's
+//! events tell it.
+
+mod hostile;
+mod level;
+mod lost;
+mod outcomes;
+mod phones;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Context, Result};
+use harness::{Builder, Events, Frame, Pbx};
+
+const LOG: &str = "/var/log/asterisk/authenticate.log";
+
+/// What `docs/audit.md` says to put into `logger.conf`, and the same as JSON.
+const LOGGER: &str = "[general]\n\
+    dateformat = %F %T.%3q\n\
+    [logfiles]\n\
+    full => notice,warning,error,verbose(5),debug,security\n\
+    authenticate.log => authenticate\n\
+    authenticate.json => [json]authenticate\n";
+
+/// The fields of a line, and what the event calls them.
+const FIELDS: [(&str, &str); 11] = [
+    ("Outcome", "Outcome"),
+    ("PinSet", "PinSet"),
+    ("Identity", "Identity"),
+    ("Caller", "CallerIDNum"),
+    ("Channel", "Channel"),
+    ("UniqueID", "Uniqueid"),
+    ("LinkedID", "Linkedid"),
+    ("Attempts", "Attempts"),
+    ("LockedBy", "LockedBy"),
+    ("LockedSeconds", "LockedSeconds"),
+    ("RemoteAddress", "RemoteAddress"),
+];
+
+/// How one call has come out, field by field, as the line names them.
+type Told = BTreeMap<String, String>;
+
+fn builder(conf: &str) -> Builder {
+    Pbx::builder()
+        .file("logger.conf", LOGGER)
+        .file("authenticate.conf", conf)
+}
+
+/// All that is told from when it is opened.
+struct Ears<'a> {
+    pbx: &'a Pbx,
+    events: Events,
+    marks: u32,
+}
+
+impl<'a> Ears<'a> {
+    fn open(pbx: &'a Pbx) -> Result<Self> {
+        Ok(Self {
+            pbx,
+            events: pbx.manager()?.events(),
+            marks: 0,
+        })
+    }
+
+    /// The events since the last time.
+    fn events(&mut self) -> Result<Vec<Told>> {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        self.marks += 1;
+        let mark = self.marks.to_string();
+        // Asterisk keeps them in order: with this one there, so are the others.
+        let headers = [("Variable", "H_HEARD"), ("Value", mark.as_str())];
+        self.pbx.manager()?.action("Setvar", &headers)?;
+        let (end, mut told) = (Instant::now() + PATIENCE, Vec::new());
+        loop {
+            let frame = self.events.next_before(end)?;
+            let frame = frame.with_context(|| format!("no end of events in {PATIENCE:?}"))?;
+            if frame.has("Variable", "H_HEARD") && frame.has("Value", &mark) {
+                return Ok(told);
+            }
+            told.extend(told_by_event(&frame)?);
+        }
+    }
+}
+
+fn told_by_event(frame: &Arc<Frame>) -> Result<Option<Told>> {
+    let name = frame.event().unwrap_or_default();
+    if !["Success", "Failure", "Locked"]
+        .iter()
+        .any(|kind| name == format!("Authenticate{kind}"))
+    {
+        return Ok(None);
+    }
+    let outcome = frame.get("Outcome").context("no outcome")?;
+    let wanted = match outcome {
+        "SUCCESS" => "AuthenticateSuccess",
+        "LOCKED" => "AuthenticateLocked",
+        _ => "AuthenticateFailure",
+    };
+    ensure!(
+        name == wanted && frame.has("Privilege", "security,all"),
+        "{frame:?}"
+    );
+    let fields = FIELDS
+        .iter()
+        .filter_map(|(key, header)| Some(((*key).to_owned(), frame.get(header)?.to_owned())));
+    Ok(Some(fields.collect()))
+}
+
+/// All lines of the level, whose every byte is looked at.
+fn lines(pbx: &Pbx) -> Result<Vec<Told>> {
+    // With a mark behind it, the log is complete.
+    pbx.log()?;
+    let text = fs::read(pbx.outside(LOG).context("no log")?)?;
+    let text = String::from_utf8(text).context("the log is not UTF-8")?;
+    let own = text.lines().filter(|line| !line.contains(" built by "));
+    own.map(told_by_line).collect()
+}
+
+fn told_by_line(line: &str) -> Result<Told> {
+    ensure!(!line.chars().any(char::is_control), "{line:?}");
+    let (head, text) = line.split_once(": ").with_context(|| line.to_owned())?;
+    ensure!(
+        head.starts_with('[') && head.contains("] AUTHENTICATE[") && head.ends_with(" audit.rs"),
+        "{line}"
+    );
+    told_by_text(text)
+}
+
+/// `Outcome="…",PinSet="…",…`: what stands between one `"` and the next is a
+/// value.
+fn told_by_text(text: &str) -> Result<Told> {
+    let parts: Vec<&str> = text.split('"').collect();
+    let mut order = FIELDS.iter().map(|(key, _)| *key);
+    let mut told = Told::new();
+    for (number, pair) in parts.chunks_exact(2).enumerate() {
+        let key = pair[0].strip_suffix('=').with_context(|| text.to_owned())?;
+        let key = if number == 0 {
+            Some(key)
+        } else {
+            key.strip_prefix(',')
+        };
+        let key = key.with_context(|| text.to_owned())?;
+        ensure!(order.any(|known| known == key), "{key}: {text}");
+        told.insert(key.to_owned(), pair[1].to_owned());
+    }
+    ensure!(parts.len() % 2 == 1 && parts.last() == Some(&""), "{text}");
+    ensure!(text.starts_with("Outcome="), "{text}");
+    Ok(told)
+}
+
+/// The one of a channel; an error if there are several, or none.
+fn of_channel<'a>(told: &'a [Told], channel: &str) -> Result<&'a Told> {
+    let mut of = told
+        .iter()
+        .filter(|told| told.get("UniqueID").is_some_and(|id| id == channel));
+    let first = of.next().with_context(|| format!("{channel}: {told:#?}"))?;
+    ensure!(of.next().is_none(), "{channel}, twice: {told:#?}");
+    Ok(first)
+}
