@@ -189,9 +189,14 @@ impl<E, F: FnMut(u64, Result<Call<'_>, Fault>) -> Result<(), E>> Records<F> {
         self.give_up()
     }
 
+    /// Whether a record has begun and not ended.
+    pub fn is_open(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// There are no more lines.
     pub fn end(&mut self) -> Result<(), E> {
-        while !self.held.is_empty() {
+        while self.is_open() {
             self.give_up()?;
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use pinset::list::Blocks;
 use pinset::moment::Zone;
 
-use super::cdr::Parser;
+use super::cdr::{Parser, Records};
 use super::outcomes::is_of_a_log;
 use crate::failure::{note, At, Failure};
 
@@ -110,19 +110,23 @@ impl Faults {
     }
 }
 
+/// What begins so. Within a record no line is looked at by itself: it may be
+/// a caller's.
 fn kind(head: &[u8]) -> Option<Kind> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let mut parser = Parser::new(Zone::utc());
-    let mut empty = true;
+    // The first record ends it.
+    let mut records = Records::new(Parser::new(Zone::utc()), |_, call| match call {
+        Ok(_) => Err(()),
+        Err(_) => Ok(()),
+    });
     for line in head.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
-        empty &= line.is_empty();
-        if parser.call(line).is_ok() {
-            return Some(Kind::Cdr);
-        }
-        if is_of_a_log(line) {
+        if !records.is_open() && is_of_a_log(line) {
             return Some(Kind::Log);
         }
+        if records.line(0, line).is_err() {
+            return Some(Kind::Cdr);
+        }
     }
-    empty.then_some(Kind::Empty)
+    head.trim_ascii().is_empty().then_some(Kind::Empty)
 }
