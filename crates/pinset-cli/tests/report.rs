@@ -151,7 +151,7 @@ fn calls_and_totals_by_account_code() {
     );
 }
 
-fn identities<'a>(ran: &'a Ran) -> Vec<&'a str> {
+fn identities(ran: &Ran) -> Vec<&str> {
     told(ran).into_iter().map(|row| row[0]).collect()
 }
 
