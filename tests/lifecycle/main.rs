@@ -16,6 +16,7 @@ mod older;
 mod one_time;
 mod panics;
 mod pin_sets;
+mod report;
 mod rounds;
 mod support;
 mod thousand;

@@ -119,7 +119,8 @@ impl Variant {
     }
 }
 
-fn cargo() -> PathBuf {
+/// The cargo that runs the tests.
+pub fn cargo() -> PathBuf {
     std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
 }
 

@@ -32,6 +32,36 @@ pub fn push_row<'a>(text: &mut Vec<u8>, values: impl IntoIterator<Item = &'a str
     text.extend_from_slice(end.as_bytes());
 }
 
+/// A row that has more bytes or values than there is room for.
+pub struct TooMuch;
+
+/// Takes a row off the front of `input`: how many bytes of `output` its values
+/// are, and how many values there are, each up to its place in `ends`. `None`:
+/// there is no row left.
+pub fn take_row(
+    reader: &mut Reader,
+    input: &mut &[u8],
+    output: &mut [u8],
+    ends: &mut [usize],
+) -> Result<Option<(usize, usize)>, TooMuch> {
+    let (mut length, mut values) = (0, 0);
+    loop {
+        let room = output.get_mut(length..).unwrap_or_default();
+        let places = ends.get_mut(values..).unwrap_or_default();
+        let (result, taken, wrote, found) = reader.read_record(input, room, places);
+        *input = input.get(taken..).unwrap_or_default();
+        length += wrote;
+        values += found;
+        match result {
+            // It wants to be told that there is no more.
+            ReadRecordResult::InputEmpty => {}
+            ReadRecordResult::Record => return Ok(Some((length, values))),
+            ReadRecordResult::End => return Ok(None),
+            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => return Err(TooMuch),
+        }
+    }
+}
+
 /// Calls `look` with the line that each row begins in, and its values without
 /// the blanks around them. Blank lines are passed over.
 pub fn rows(
@@ -53,24 +83,11 @@ pub fn rows(
         line += memchr::memchr_iter(b'\n', counted.get(..read).unwrap_or_default()).count() as u64;
         counted = input;
         let bad = |why: &str| Failure::told(format!("line {line}: {why}"));
-        let (mut length, mut fields) = (0, 0);
-        loop {
-            let room = output.get_mut(length..).unwrap_or_default();
-            let places = ends.get_mut(fields..).unwrap_or_default();
-            let (result, taken, wrote, found) = reader.read_record(input, room, places);
-            input = input.get(taken..).unwrap_or_default();
-            length += wrote;
-            fields += found;
-            match result {
-                // It wants to be told that there is no more.
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::Record => break,
-                ReadRecordResult::End => return Ok(()),
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                    return Err(bad("it has too many values"));
-                }
-            }
-        }
+        let (length, fields) = match take_row(&mut reader, &mut input, &mut output, &mut ends) {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return Ok(()),
+            Err(TooMuch) => return Err(bad("it has too many values")),
+        };
         let row = std::str::from_utf8(output.get(..length).unwrap_or_default());
         let row = row.map_err(|_| bad("it is not in UTF-8"))?;
         let ends = ends.get(..fields).unwrap_or_default();

@@ -6,6 +6,7 @@ use std::os::unix::fs::{fchown, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{flock, FlockOperation};
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 /// The rights of a new list.
@@ -64,7 +65,8 @@ impl Locked {
 
     /// Puts other contents in its place, with the same owner and rights.
     pub fn replace(self, contents: &[u8]) -> io::Result<()> {
-        let temporary = written(&self.path, contents, OF_A_SECRET)?;
+        let mut temporary = temporary(&self.path)?;
+        temporary.write_all(contents)?;
         let new = temporary.as_file();
         let (uid, gid) = (self.about.uid(), self.about.gid());
         let now = new.metadata()?;
@@ -84,11 +86,48 @@ impl Locked {
 /// Makes a file with these contents and rights. `false`: there is one already,
 /// which stays as it is.
 pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<bool> {
-    let temporary = written(path, contents, mode)?;
-    match temporary.persist_noclobber(path) {
-        Ok(_) => sync_folder(path).map(|()| true),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error.error),
+    let mut draft = Draft::new(path)?;
+    draft.write_all(contents)?;
+    draft.keep(mode)
+}
+
+/// A new file in the making, which is at its path when it is whole. What is
+/// written goes into it at once: no buffer keeps a copy.
+pub struct Draft {
+    temporary: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Draft {
+    pub fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            temporary: temporary(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Puts it into its place, with these rights. `false`: there is a file
+    /// already, which stays as it is.
+    pub fn keep(self, mode: u32) -> io::Result<bool> {
+        // Not at its creation, where umask takes rights away.
+        let new = self.temporary.as_file();
+        new.set_permissions(Permissions::from_mode(mode))?;
+        new.sync_all()?;
+        match self.temporary.persist_noclobber(&self.path) {
+            Ok(_) => sync_folder(&self.path).map(|()| true),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error.error),
+        }
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.flush()
     }
 }
 
@@ -103,18 +142,12 @@ pub fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(contents)
 }
 
-/// A temporary file beside `path`, on the disk.
-fn written(path: &Path, contents: &[u8], mode: u32) -> io::Result<tempfile::NamedTempFile> {
-    let mut temporary = tempfile::Builder::new()
+/// A temporary file beside `path`.
+fn temporary(path: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
         .prefix(".pinset-")
         .permissions(Permissions::from_mode(OF_A_SECRET))
-        .tempfile_in(folder(path))?;
-    temporary.write_all(contents)?;
-    // Not at its creation, where umask takes rights away.
-    let new = temporary.as_file();
-    new.set_permissions(Permissions::from_mode(mode))?;
-    new.sync_all()?;
-    Ok(temporary)
+        .tempfile_in(folder(path))
 }
 
 /// Else a crash may bring the old file back.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod add;
+mod calls;
 mod cells;
 mod change;
 mod check;
@@ -54,6 +55,7 @@ enum Command {
     Hash(hash::Hash),
     Pepper(pepper::PepperCommand),
     Remove(remove::Remove),
+    Report(calls::Report),
     Verify(verify::Verify),
 }
 
@@ -133,6 +135,7 @@ fn main() -> ExitCode {
         Command::Hash(hash) => hash::run(hash),
         Command::Pepper(pepper) => pepper::run(pepper),
         Command::Remove(remove) => remove::run(remove),
+        Command::Report(report) => calls::run(report),
         Command::Verify(verify) => verify::run(verify),
     };
     match done {
