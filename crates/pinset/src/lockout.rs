@@ -372,3 +372,6 @@ fn fly(table: &mut Holding<Count>, key: &Key, new: impl FnOnce() -> Count, now: 
         table.insert(*key, count, now)
     }
 }
+
+#[cfg(test)]
+mod tests;
