@@ -173,8 +173,10 @@ impl Pbx {
         self.lockouts = Lockouts::new(capacity);
         let rows = changes.iter().filter_map(|change| {
             let value = change.value.as_deref()?;
-            Some(self.lockouts.restore(&change.key, value, self.now).unwrap())
+            Some((&change.key, value))
         });
-        rows.count()
+        rows.map(|(key, value)| self.lockouts.restore(key, value, self.now))
+            .filter(|restored| restored.is_ok())
+            .count()
     }
 }
