@@ -328,8 +328,7 @@ impl Lockouts {
             .change(&key, |trust| trust.renew(now))
             .is_none()
         {
-            self.trusted
-                .insert(key, Trust::new(pin_set, caller, now), now);
+            self.trusted.insert(key, Trust::new(pin_set, caller, now));
         }
     }
 
@@ -380,6 +379,9 @@ fn fly(table: &mut Holding<Count>, key: &Key, new: impl FnOnce() -> Count, now: 
     flown.is_some() || {
         let mut count = new();
         count.fly(now);
-        table.insert(*key, count, now)
+        table.insert(*key, count)
     }
 }
+
+#[cfg(test)]
+mod tests;

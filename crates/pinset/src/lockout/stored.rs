@@ -147,14 +147,14 @@ impl Lockouts {
                 let trust = trust_of(row, &self.clock, now)
                     .filter(|trust| caller_key(table, &trust.pin_set, &trust.caller) == key)
                     .ok_or(Broken)?;
-                self.trusted.restore(key, trust, now);
+                self.trusted.restore(key, trust);
                 return Ok(());
             }
         };
         let count = count_of(row, table, &self.clock, now)
             .filter(|count| key_of(count) == key)
             .ok_or(Broken)?;
-        counts.restore(key, count, now);
+        counts.restore(key, count);
         Ok(())
     }
 }

@@ -98,8 +98,8 @@ impl<E: Entry> Held<E> {
 
     /// Takes in an entry that is not there yet. False: there is no room, for
     /// all that are there must stay.
-    pub fn insert(&mut self, key: Key, entry: E, now: u64) -> bool {
-        if self.slots.len() >= self.most && !self.make_room(now) {
+    pub fn insert(&mut self, key: Key, entry: E) -> bool {
+        if self.slots.len() >= self.most && !self.make_room() {
             return false;
         }
         let place = entry.place();
@@ -113,11 +113,11 @@ impl<E: Entry> Held<E> {
     }
 
     /// Takes in what the database has of a key that is not there yet.
-    pub fn restore(&mut self, key: Key, entry: E, now: u64) {
+    pub fn restore(&mut self, key: Key, entry: E) {
         if self.slots.contains_key(&key) {
             return;
         }
-        if entry.place() == Place::Nowhere || !self.insert(key, entry, now) {
+        if entry.place() == Place::Nowhere || !self.insert(key, entry) {
             self.gone.insert(key);
         } else if let Some(slot) = self.slots.get_mut(&key) {
             slot.stored = true;
@@ -198,15 +198,12 @@ impl<E: Entry> Held<E> {
     }
 
     /// The one that would go first goes now.
-    fn make_room(&mut self, now: u64) -> bool {
-        while self.until.is_empty() && self.end_lock(now) {}
-        match self.until.pop_first() {
-            Some((_, key)) => {
-                self.remove(&key);
-                true
-            }
-            None => self.slots.len() < self.most,
+    fn make_room(&mut self) -> bool {
+        let first = self.until.pop_first();
+        if let Some((_, key)) = first {
+            self.remove(&key);
         }
+        first.is_some()
     }
 
     /// One whose lock is over goes where it then belongs.

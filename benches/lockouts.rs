@@ -1,0 +1,109 @@
+//! What lockouts add to a call while tables are full, and listing ten thousand
+//! of them: `make bench-lockouts`.
+#![forbid(unsafe_code)]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use pinset::lockout::{
+    Account, Caller, Capacity, Judged, Limits, Lockouts, Refused, Standing, Subject,
+};
+use pinset::settings::Lockout;
+
+const CALLERS: usize = 100_000;
+const LOCKED: usize = 10_000;
+const ATTEMPTS: usize = 200_000;
+
+const START: Duration = Duration::from_secs(1_795_000_000);
+
+fn main() {
+    let hour = Duration::from_secs(60 * 60);
+    let limit = |failures| {
+        Some(Lockout {
+            failures,
+            window: 24 * hour,
+            lock: 12 * hour,
+        })
+    };
+    let limits = Limits {
+        caller: limit(5),
+        account: limit(10),
+        pin_set: limit(1_000_000),
+    };
+    let mut lockouts = Lockouts::new(Capacity::DEFAULT);
+    for number in 0..CALLERS {
+        let entries = if number < LOCKED { 5 } else { 1 };
+        for _ in 0..entries {
+            attempt(&mut lockouts, limits, number, START, Judged::Wrong);
+        }
+    }
+    told("rows to write, each", || {
+        lockouts.take_changes(usize::MAX).len()
+    });
+    // Each pushes one out.
+    told("wrong attempt of a new caller", || {
+        for number in CALLERS..CALLERS + ATTEMPTS {
+            attempt(&mut lockouts, limits, number, START, Judged::Wrong);
+        }
+        ATTEMPTS
+    });
+    told("right attempt of a new caller", || {
+        for number in CALLERS..CALLERS + ATTEMPTS {
+            attempt(&mut lockouts, limits, 7 * number, START, Judged::Right);
+        }
+        ATTEMPTS
+    });
+    told("attempt of a locked caller", || {
+        for number in 0..ATTEMPTS {
+            attempt(&mut lockouts, limits, number % LOCKED, START, Judged::Wrong);
+        }
+        ATTEMPTS
+    });
+    told(&format!("listing {LOCKED} locks"), || {
+        assert_eq!(black_box(lockouts.locks(None, START)).len(), LOCKED);
+        1
+    });
+    let slowest = (CALLERS..CALLERS + ATTEMPTS).map(|number| {
+        let now = START + 25 * hour;
+        let started = Instant::now();
+        attempt(&mut lockouts, limits, number, now, Judged::Wrong);
+        started.elapsed()
+    });
+    let slowest = slowest.max().unwrap_or_default();
+    println!("the slowest attempt while all that was held goes: {slowest:?}");
+}
+
+fn told(what: &str, work: impl FnOnce() -> usize) {
+    let started = Instant::now();
+    let times = work();
+    let each = started.elapsed().as_secs_f64() * 1e6 / times.max(1) as f64;
+    println!("{what}: {each:.1} µs");
+}
+
+/// What a call does for one entry.
+fn attempt(lockouts: &mut Lockouts, limits: Limits, number: usize, now: Duration, result: Judged) {
+    let name = number.to_string();
+    let caller = Caller::new(Some(name.as_bytes()), "PJSIP/trunk-0000001a");
+    let who = Subject {
+        pin_set: "customers",
+        limits,
+        caller: &caller,
+    };
+    if let Standing::Locked(_) = lockouts.look(&who, now) {
+        return;
+    }
+    match lockouts.charge(&who, 0, now) {
+        Ok(mut charge) => {
+            let account = Account {
+                name: name.as_bytes(),
+                known: true,
+            };
+            let charged: Result<(), Refused> = lockouts.charge_account(&mut charge, account, now);
+            let result = charged.map_or(Judged::Void, |()| result);
+            black_box(lockouts.settle(charge, result, now));
+        }
+        Err(refused) => {
+            black_box(refused);
+        }
+    }
+}

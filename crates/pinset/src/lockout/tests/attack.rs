@@ -1,0 +1,263 @@
+//! What an attacker gets: the table in `docs/security.md`, as it comes out of
+//! the rules. He knows them, and counts along.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::Write;
+
+use super::*;
+
+const PAGE: &str = include_str!("../../../../../docs/security.md");
+
+const LINES: u32 = 10;
+
+/// A call in which three PINs are keyed, or one: prompts, keys, being hung up.
+const CALL: Duration = Duration::from_secs(15);
+const TRIES_A_CALL: u32 = 3;
+
+const PINS: u32 = 1000;
+const MONTH: u32 = 30;
+
+/// Numbers that look random and are the same each time (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % most
+    }
+}
+
+/// How he goes about it.
+#[derive(Clone, Copy)]
+struct Attack {
+    limits: Limits,
+    /// The limit he stays below, or runs into.
+    of: Lockout,
+    /// He shows another number before one is locked.
+    rotates: bool,
+    /// He has the PIN set, or his number, locked so often: locks are short at
+    /// first, and forget failures. Then he stays below the limit until earlier
+    /// locks are forgotten, and begins again.
+    locks: u32,
+}
+
+impl Attack {
+    fn rotating(limits: Limits, locks: u32) -> Self {
+        Self {
+            limits,
+            of: limits.pin_set.unwrap(),
+            rotates: true,
+            locks,
+        }
+    }
+
+    fn one_number(limits: Limits, locks: u32) -> Self {
+        Self {
+            limits,
+            of: limits.caller.unwrap(),
+            rotates: false,
+            locks,
+        }
+    }
+
+    /// How many wrong entries are judged in so many days. `judge` says what
+    /// becomes of each.
+    fn tries(self, days: u32, mut judge: impl FnMut() -> Judged) -> u32 {
+        let mut pbx = Pbx::with(self.limits);
+        let end = pbx.now + days * DAY;
+        let mut failures: VecDeque<Duration> = VecDeque::new();
+        let (mut tries, mut locks, mut calls) = (0, 0, 0);
+        let mut last_lock = pbx.now;
+        while pbx.now < end {
+            if pbx.now >= last_lock + DAY {
+                locks = 0;
+            }
+            while failures
+                .front()
+                .is_some_and(|at| *at + self.of.window < pbx.now)
+            {
+                failures.pop_front();
+            }
+            if let Some(first) = failures.front() {
+                if locks >= self.locks && failures.len() as u32 >= self.of.failures - 1 {
+                    pbx.now = *first + self.of.window + TICK;
+                    continue;
+                }
+            }
+            let caller = from(if self.rotates { calls / 4 } else { 0 });
+            calls += 1;
+            let result = judge();
+            // Whose PIN the guess is for changes with the number.
+            let name = (calls / 4 % PINS).to_string();
+            match pbx.entry_for(&caller, account(&name), result) {
+                Err(refused) => panic!("he does not know the rules: {refused:?}"),
+                Ok(lock) => {
+                    if result == Judged::Wrong {
+                        tries += 1;
+                        failures.push_back(pbx.now);
+                    }
+                    if let Some(lock) = lock {
+                        locks += 1;
+                        failures.clear();
+                        pbx.now = lock.until.unwrap();
+                        last_lock = pbx.now;
+                    } else {
+                        pbx.now += CALL / (TRIES_A_CALL * LINES);
+                    }
+                }
+            }
+        }
+        tries
+    }
+
+    /// Tries a day, over a month.
+    fn a_day(self) -> f64 {
+        f64::from(self.tries(MONTH, || Judged::Wrong)) / f64::from(MONTH)
+    }
+}
+
+/// The best of all numbers of locks that he can have it come to.
+fn best(attack: impl Fn(u32) -> Attack) -> f64 {
+    (0..=6)
+        .map(|locks| attack(locks).a_day())
+        .fold(0.0, f64::max)
+}
+
+/// Of somebody who can already get in from any number: those are then let in
+/// when the PIN set is over its budget, and there are as many as he likes.
+fn insider(limits: Limits) -> u32 {
+    let mut pbx = Pbx::with(limits);
+    let numbers: Vec<_> = (0..PINS).map(from).collect();
+    for number in &numbers {
+        pbx.entry(number, Judged::Right).unwrap();
+    }
+    let end = pbx.now + DAY;
+    let mut tries = 0;
+    for number in numbers.iter().cycle() {
+        if pbx.now >= end {
+            break;
+        }
+        // One that hangs up after one try: he need not know whether there are
+        // more.
+        pbx.entry(number, Judged::Wrong).unwrap();
+        tries += 1;
+        pbx.now += CALL / LINES;
+    }
+    tries
+}
+
+/// One of the PINs is found by so many different guesses out of `space`.
+fn at_least_one(tries: f64, space: f64) -> f64 {
+    let missed = (0..PINS).map(|pin| (1.0 - tries / (space - f64::from(pin))).max(0.0));
+    1.0 - missed.product::<f64>()
+}
+
+fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn percent(share: f64) -> String {
+    match 100.0 * share {
+        percent if percent > 99.9 => "certain".to_owned(),
+        percent if percent >= 10.0 => format!("{percent:.0} %"),
+        percent => format!("{percent:.2} %"),
+    }
+}
+
+fn found(pins: f64) -> String {
+    match pins {
+        pins if pins >= 10.0 => format!("{pins:.0}"),
+        pins if pins >= 0.1 => format!("{pins:.1}"),
+        pins => format!("{pins:.4}"),
+    }
+}
+
+#[test]
+fn the_table_in_the_docs_is_what_comes_out() {
+    let limits = defaults();
+    let small = Limits {
+        pin_set: limit(20, HOUR, HOUR / 4),
+        ..limits
+    };
+    let rotating = best(|locks| Attack::rotating(limits, locks));
+    let below = Attack::rotating(limits, 0).a_day();
+    let always = Attack::rotating(limits, u32::MAX).a_day();
+    let one_number = best(|locks| Attack::one_number(limits, locks));
+    let small = best(|locks| Attack::rotating(small, locks));
+    let stock = DAY.as_secs_f64() / CALL.as_secs_f64() * f64::from(LINES * TRIES_A_CALL);
+    let [six, eight] = [1e6, 1e8];
+    let any = f64::from(PINS);
+    let rows = [
+        ("the stock module", stock, six, any),
+        ("one number, always", one_number, six, any),
+        ("changing numbers, into each lock", always, six, any),
+        ("changing numbers, 99 an hour", below, six, any),
+        ("**changing numbers, the best of both**", rotating, six, any),
+        ("the same, `lockout_pinset = 20/1h/15m`", small, six, any),
+        ("the same, PINs of eight digits", rotating, eight, any),
+        ("the same, `identify = caller`", rotating, six, 1.0),
+        (
+            "who has one PIN and looks for others",
+            f64::from(insider(limits)),
+            six,
+            any,
+        ),
+    ];
+    let mut table = String::new();
+    for (who, tries, space, rows) in rows {
+        let pins = found(tries * rows / space);
+        let chance = if rows > 1.0 {
+            at_least_one(tries, space)
+        } else {
+            tries / space
+        };
+        let (tries, chance) = (thousands(tries), percent(chance));
+        writeln!(table, "| {who} | {tries} | {pins} | {chance} |").unwrap();
+    }
+    assert!(
+        PAGE.contains(&table),
+        "docs/security.md should say\n{table}"
+    );
+}
+
+#[test]
+fn a_month_on_real_pins_finds_about_as_many_as_expected() {
+    let mut random = Random(4711);
+    let mut pins = BTreeSet::new();
+    while pins.len() < PINS as usize {
+        pins.insert(random.below(1_000_000));
+    }
+    let mut order: Vec<u64> = (0..1_000_000).collect();
+    for at in 1..order.len() {
+        order.swap(at, random.below(at as u64 + 1) as usize);
+    }
+    let mut guesses = order.into_iter();
+    let mut found = 0u32;
+    let tries = Attack::rotating(defaults(), 2).tries(MONTH, || {
+        let right = guesses.next().is_some_and(|guess| pins.contains(&guess));
+        found += u32::from(right);
+        if right {
+            Judged::Right
+        } else {
+            Judged::Wrong
+        }
+    });
+    let expected = f64::from(tries) / 1000.0;
+    // Three standard deviations.
+    let off = 3.0 * expected.sqrt();
+    assert!(
+        (f64::from(found) - expected).abs() < off,
+        "{found} of {expected}"
+    );
+}

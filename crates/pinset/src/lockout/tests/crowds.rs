@@ -1,0 +1,194 @@
+//! More than there is room for.
+
+use std::collections::BTreeMap;
+
+use super::*;
+
+const CAPACITY: Capacity = Capacity {
+    callers: 1000,
+    accounts: 50,
+    trusted: 50,
+    pin_sets: 5,
+};
+
+impl Lockouts {
+    fn size(&self) -> [usize; 4] {
+        let counts = [&self.callers, &self.accounts, &self.pin_sets];
+        let [callers, accounts, pin_sets] = counts.map(|table| table.iter().count());
+        [callers, accounts, pin_sets, self.trusted.iter().count()]
+    }
+}
+
+#[test]
+fn a_million_callers_fill_neither_memory_nor_the_database() {
+    let mut pbx = Pbx::sized(by_caller(5), CAPACITY);
+    let mut rows = BTreeMap::new();
+    for number in 0..1_000_000 {
+        pbx.wrong(&from(number));
+        if number % 400 == 0 {
+            pbx.now += TICK;
+            for change in pbx.lockouts.take_changes(500) {
+                match change.value {
+                    Some(_) => rows.insert(change.key, ()),
+                    None => rows.remove(&change.key),
+                };
+                assert!(rows.len() <= CAPACITY.callers);
+            }
+        }
+    }
+    assert_eq!(pbx.lockouts.size(), [CAPACITY.callers, 0, 0, 0]);
+    let waiting = pbx.lockouts.take_changes(usize::MAX).len();
+    assert!(waiting <= 2 * CAPACITY.callers, "{waiting}");
+}
+
+#[test]
+fn nobody_writes_and_it_is_bounded_all_the_same() {
+    let mut pbx = Pbx::sized(by_caller(5), CAPACITY);
+    (0..100_000).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
+    let waiting = pbx.lockouts.take_changes(usize::MAX);
+    assert_eq!(waiting.len(), CAPACITY.callers);
+    assert!(waiting.iter().all(|change| change.value.is_some()));
+}
+
+#[test]
+fn locks_and_entries_in_flight_are_never_pushed_out() {
+    let mut pbx = Pbx::sized(by_caller(2), CAPACITY);
+    pbx.until_locked(&from("locked"));
+    pbx.wrong(&from("flies"));
+    let charge = pbx.charge(&from("flies")).unwrap();
+    (0..5000).for_each(|number| {
+        pbx.now += TICK;
+        pbx.wrong(&from(number));
+    });
+    assert!(matches!(pbx.look(&from("locked")), Standing::Locked(_)));
+    assert!(pbx.settle(charge, Judged::Wrong).is_some());
+}
+
+#[test]
+fn what_would_be_forgotten_first_makes_room() {
+    let mut pbx = Pbx::sized(by_caller(2), CAPACITY);
+    // Locked once: that is remembered for a day.
+    pbx.until_locked(&from("again"));
+    pbx.now += 2 * HOUR;
+    pbx.wrong(&from("old"));
+    pbx.now += TICK;
+    let room = CAPACITY.callers - 2;
+    (0..room).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
+    // There is one too many: of the old one nothing is known.
+    pbx.wrong(&from("new"));
+    assert!(pbx.wrong(&from(room / 2)).is_some());
+    assert!(pbx.wrong(&from("new")).is_some());
+    assert_eq!(pbx.wrong(&from("old")), None);
+    assert_eq!(
+        pbx.until_locked(&from("again")).1,
+        pbx.lock(Kind::Caller, HOUR)
+    );
+}
+
+#[test]
+fn when_all_is_locked_the_pin_set_counts_on() {
+    let limits = Limits {
+        pin_set: by_pin_set(2000).pin_set,
+        account: by_account(2).account,
+        ..by_caller(1)
+    };
+    let mut pbx = Pbx::sized(limits, CAPACITY);
+    for number in 0..CAPACITY.callers {
+        assert!(pbx.wrong(&from(number)).is_some());
+    }
+    // One more is not locked for it, but for the rest he is.
+    let new = from("new");
+    for _ in CAPACITY.callers..1999 {
+        assert_eq!(pbx.wrong(&new), None);
+        assert_eq!(pbx.look(&new), Standing::Open);
+    }
+    let lock = pbx.wrong(&new).map(|lock| lock.kind);
+    assert_eq!(lock, Some(Kind::PinSet));
+    assert_eq!(pbx.locks().len(), CAPACITY.callers + 1);
+    // When locks end, there is room.
+    pbx.now += 30 * MINUTE;
+    assert!(pbx.wrong(&new).is_some());
+    assert_eq!(pbx.lockouts.size()[0], CAPACITY.callers);
+}
+
+#[test]
+fn accounts_and_pin_sets_without_room_are_not_refused() {
+    let limits = Limits {
+        account: by_account(1).account,
+        ..by_pin_set(1)
+    };
+    let mut pbx = Pbx::sized(limits, CAPACITY);
+    let caller = from(1);
+    for name in 0..200 {
+        let name = name.to_string();
+        let subject = Subject {
+            pin_set: &name,
+            ..pbx.subject(&caller)
+        };
+        let mut charge = pbx.lockouts.charge(&subject, 0, pbx.now).unwrap();
+        let charged = pbx
+            .lockouts
+            .charge_account(&mut charge, account(&name), pbx.now);
+        assert_eq!(charged, Ok(()));
+        pbx.settle(charge, Judged::Wrong);
+    }
+    assert_eq!(
+        pbx.lockouts.size(),
+        [0, CAPACITY.accounts, CAPACITY.pin_sets, 0]
+    );
+    assert_eq!(pbx.locks().len(), CAPACITY.accounts + CAPACITY.pin_sets);
+}
+
+#[test]
+fn accounts_keep_their_failures_while_strangers_come_and_go() {
+    let mut pbx = Pbx::sized(by_account(200), CAPACITY);
+    for _ in 0..99 {
+        pbx.wrong_for("alice");
+    }
+    pbx.now += 40 * DAY;
+    for number in 0..1000 {
+        let name = number.to_string();
+        pbx.entry_for(&from(1), stranger(&name), Judged::Wrong)
+            .unwrap();
+    }
+    assert_eq!(pbx.lockouts.size()[1], CAPACITY.accounts);
+    let lock = pbx.wrong_for("alice").unwrap();
+    assert_eq!(lock.until, None);
+}
+
+#[test]
+fn who_fails_pushes_out_nobody_who_has_succeeded() {
+    let mut pbx = Pbx::sized(by_pin_set(100_000), CAPACITY);
+    for number in 0..CAPACITY.trusted {
+        pbx.entry(&from(number), Judged::Right).unwrap();
+        pbx.now += SECOND;
+    }
+    (1000..11_000).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
+    pbx.limits = by_pin_set(1);
+    for number in 0..CAPACITY.trusted {
+        assert_eq!(pbx.look(&from(number)), Standing::OneTry);
+    }
+    // Of those who succeed, the one longest ago goes.
+    pbx.entry(&from(0), Judged::Right).unwrap();
+    pbx.limits = by_pin_set(100_000);
+    pbx.lockouts.unlock(Unlock::PinSet(SET), None, pbx.now);
+    pbx.entry(&from("new"), Judged::Right).unwrap();
+    pbx.wrong(&from(1));
+    pbx.limits = by_pin_set(1);
+    assert_eq!(pbx.look(&from(0)), Standing::OneTry);
+    assert!(matches!(pbx.look(&from(1)), Standing::Locked(_)));
+}
+
+#[test]
+fn what_is_over_goes_a_little_at_a_time() {
+    let mut pbx = Pbx::sized(by_caller(5), CAPACITY);
+    (0..1000).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
+    pbx.now += HOUR;
+    let mut before = 1000;
+    while before > 0 {
+        pbx.look(&from("nobody"));
+        let now = pbx.lockouts.size()[0];
+        assert!((1..=16).contains(&(before - now)), "{before} {now}");
+        before = now;
+    }
+}

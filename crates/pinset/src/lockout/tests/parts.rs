@@ -1,0 +1,174 @@
+//! Names, keys, cells and the clock.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::lockout::cells::{Cells, MOST};
+
+#[test]
+fn an_endpoint_is_what_the_caller_can_not_choose() {
+    for (channel, expected) in [
+        ("PJSIP/trunk-0000001a", "PJSIP/trunk"),
+        ("SIP/my-own-trunk-0000001a", "SIP/my-own-trunk"),
+        ("PJSIP/trunk", "PJSIP/trunk"),
+        ("IAX2/192.0.2.1:4569-1234", "IAX2/192.0.2.1:4569"),
+        ("DAHDI/17-1", "DAHDI/17"),
+        ("DAHDI/i1/5551234-1a", "DAHDI/i1"),
+        ("DAHDI/i1/5551234:99-1a", "DAHDI/i1"),
+        ("Local/1091@from-inside-0000001a;2", "Local/@from-inside"),
+        ("Local/10-91@from-inside-0000001a;1", "Local/@from-inside"),
+        ("Local/a@b@inside-0000001a;1", "Local/@inside"),
+        ("Local/1091-0000001a;1", "Local/1091"),
+        ("Console/dsp", "Console/dsp"),
+        ("-", ""),
+        ("", ""),
+    ] {
+        assert_eq!(endpoint(channel), expected, "{channel}");
+    }
+}
+
+#[test]
+fn callers_are_as_long_as_asterisk_has_it() {
+    let long = Caller::new(Some(&[b'1'; 200]), &"é".repeat(100));
+    assert_eq!(long.number(), Some("1".repeat(80).as_str()));
+    assert_eq!(long.endpoint(), "é".repeat(40));
+    // Three bytes are put for each of these.
+    let lossy = Caller::new(Some(&[0xff; 200]), "x");
+    assert_eq!(lossy.number(), Some("\u{fffd}".repeat(26).as_str()));
+    let odd = format!("x{}", "é".repeat(100));
+    assert_eq!(endpoint(&odd).len(), 79);
+}
+
+#[test]
+fn keys_tell_kinds_and_parts_apart() {
+    let keys = [
+        Table::Callers.key(&[Some("a"), Some("b"), Some("c")]),
+        Table::Trusted.key(&[Some("a"), Some("b"), Some("c")]),
+        Table::Callers.key(&[Some("a"), Some("bc"), Some("")]),
+        Table::Callers.key(&[Some("ab"), Some(""), Some("c")]),
+        Table::Callers.key(&[Some("a"), Some(""), Some("bc")]),
+        Table::Callers.key(&[Some("a"), None, Some("bc")]),
+        Table::Accounts.key(&[Some("a"), Some("bc")]),
+        Table::PinSets.key(&[Some("a")]),
+    ];
+    let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+    assert_eq!(distinct.len(), keys.len());
+    for table in Table::ALL {
+        let text = table.text(&keys[0]);
+        assert_eq!(text.len(), 33);
+        assert_eq!(Table::of_text(&text), Some((table, keys[0])));
+        for other in [
+            &text[1..],
+            &text[..32],
+            &text.to_uppercase(),
+            &format!("{text}0"),
+            "",
+        ] {
+            assert_eq!(Table::of_text(other), None);
+        }
+    }
+}
+
+#[test]
+fn failures_are_exact_up_to_128_and_never_too_few_above() {
+    for failures in [100, 128] {
+        let mut cells = Cells::default();
+        (0..failures).for_each(|n| cells.add(1000 + 7 * n));
+        for n in 0..failures {
+            cells.forget(1000 + 7 * n);
+            assert_eq!(u64::from(cells.count()), failures - n);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn merged_failures_are_taken_to_be_younger(
+        gaps in prop::collection::vec(0u64..1000, 1..600),
+        since in 0u64..300_000,
+    ) {
+        let mut cells = Cells::default();
+        let times = gaps.iter().scan(0, |time, gap| { *time += gap; Some(*time) });
+        let times: Vec<u64> = times.collect();
+        times.iter().for_each(|time| cells.add(*time));
+        prop_assert!(cells.iter().count() <= MOST);
+        prop_assert_eq!(cells.count() as usize, times.len());
+        prop_assert_eq!(cells.last(), times.last().copied());
+        let real = times.iter().filter(|time| **time >= since).count();
+        cells.forget(since);
+        prop_assert!(cells.count() as usize >= real);
+    }
+
+    /// Whatever a clock does, what has been counted is as long ago as it was.
+    #[test]
+    fn a_clock_that_is_set_back_changes_nothing(
+        steps in prop::collection::vec((0u64..40, 0u64..1_000_000_000), 1..60),
+    ) {
+        let mut right = Pbx::with(defaults());
+        let mut wrong = Pbx::with(defaults());
+        let mut back = Duration::ZERO;
+        for (minutes, set_back) in steps {
+            if set_back % 3 == 0 {
+                // By more than what could be two calls that overtake each other.
+                back += 2 * MINUTE + Duration::from_secs(set_back).min(START / 100);
+            } else {
+                right.now += u32::try_from(minutes).unwrap() * MINUTE;
+            }
+            wrong.now = right.now - back;
+            let [one, other] = [&mut right, &mut wrong].map(|pbx| {
+                let entry = pbx.entry_for(&from(minutes % 4), account("alice"), Judged::Wrong);
+                let plain = |lock: Lock| (lock.kind, lock.until.map(|until| until - pbx.now));
+                let entry = match entry {
+                    Ok(lock) => Ok(lock.map(plain)),
+                    Err(Refused::Locked(lock)) => Err(Some(plain(lock))),
+                    Err(Refused::Busy) => Err(None),
+                };
+                let locks = pbx.locks().into_iter();
+                let locks: Vec<_> = locks
+                    .map(|held| (held.what, held.until.map(|until| until - pbx.now)))
+                    .collect();
+                (entry, locks)
+            });
+            prop_assert_eq!(one, other);
+        }
+    }
+}
+
+#[test]
+fn calls_that_overtake_each_other_set_no_clock() {
+    let mut pbx = Pbx::with(by_caller(1));
+    let lock = pbx.wrong(&from(1)).unwrap();
+    for _ in 0..1000 {
+        pbx.now -= SECOND;
+        pbx.look(&from(2));
+        pbx.now += SECOND;
+        pbx.look(&from(2));
+    }
+    assert_eq!(pbx.look(&from(1)), Standing::Locked(lock));
+    pbx.now += 30 * MINUTE;
+    assert_eq!(pbx.look(&from(1)), Standing::Open);
+}
+
+#[test]
+fn no_time_is_too_early_or_too_late() {
+    let ends = [Duration::ZERO, TICK, START, Duration::MAX];
+    for one in ends {
+        for other in ends {
+            let mut pbx = Pbx::with(Limits {
+                caller: limit(1, Duration::MAX, Duration::MAX),
+                ..defaults()
+            });
+            for now in [one, other, one] {
+                pbx.now = now;
+                pbx.look(&from(1));
+                pbx.entry_for(&from(1), account("alice"), Judged::Wrong)
+                    .ok();
+                pbx.entry_for(&from(2), stranger("bob"), Judged::Right).ok();
+                pbx.entry_for(&from(2), stranger("bob"), Judged::Wrong).ok();
+                pbx.locks();
+                pbx.lockouts.unlock(Unlock::Account("bob"), None, now);
+            }
+            pbx.restart(Capacity::DEFAULT);
+        }
+    }
+}
