@@ -1,9 +1,10 @@
 //! Who keys wrong PINs is locked out: by caller, by PIN set, by account.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{ensure, Result};
-use harness::{Builder, Outcome, Pbx, Report};
+use harness::{Builder, Call, Outcome, Pbx, Report};
 
 use super::{
     becomes, call, impatient, is_told, on, passed, refused, shell, told, with_lockouts, Want,
@@ -11,6 +12,9 @@ use super::{
 };
 use crate::module::OURS;
 use crate::support::{eventually, side_by_side};
+
+/// How long an event may take.
+const TELL: Duration = Duration::from_secs(20);
 
 const ADA: &str = "+905060508169";
 const BOB: &str = "+905060508170";
@@ -288,7 +292,7 @@ fn the_function_is_limited_as_calls_are() {
         include => harness-h\n";
     on(people(conf).dialplan(dialplan), |pbx| {
         for want in ["FAILURE", "LOCKED", "LOCKED"] {
-            let call = harness::Call::to("verify", "s").report("SAID").caller(ADA);
+            let call = Call::to("verify", "s").report("SAID").caller(ADA);
             let report = pbx.call(&call)?;
             let said = report.variable("SAID");
             ensure!(said == want, "{said} for {want}");
@@ -296,5 +300,65 @@ fn the_function_is_limited_as_calls_are() {
         // The same count: it is the caller's.
         let right = call("people", "1234#").caller(ADA);
         becomes(pbx, &right, &locked().whatever_keyed()).map(drop)
+    });
+}
+
+/// Literals, files and families: two lines of configuration guard them all.
+#[test]
+fn what_is_no_pin_set_is_guarded_by_two_lines() {
+    const LISTS: [(&str, &str); 4] = [
+        ("1234", "literal@harness-call"),
+        ("/pins/doors", "/pins/doors"),
+        ("/pins/md5,m", "/pins/md5"),
+        ("/doors,d", "astdb:/doors"),
+    ];
+    let md5 = "ada:81dc9bdb52d04dc20036dbd8313ed055\n";
+    let builder = |conf: &str| {
+        with_lockouts(conf)
+            .pin_file("doors", "1234\n")
+            .pin_file("md5", md5)
+    };
+    let plain = |args: &str, keys: &str, caller: &str| Call::new(args).keys(keys).caller(caller);
+    let conf = "[general]\nstock_lockout_caller = 2/10m/10m\nstock_lockout_list = 4/10m/10m\n";
+    on(builder(conf), |pbx| {
+        pbx.db_put("doors", "1234", "1")?;
+        for (args, _) in LISTS {
+            becomes(pbx, &plain(args, "1234#", BOB), &passed())?;
+            let guess = plain(args, "9999# 9998# 1234#", ADA);
+            let crossing = refused("LOCKED").attempts("2").whatever_keyed();
+            becomes(pbx, &guess, &crossing)?;
+            becomes(pbx, &plain(args, "1234#", ADA), &locked().whatever_keyed())?;
+        }
+        // Each counts for itself, and its budget for all callers: two are left.
+        let by_pin = |caller: &str| plain("/pins/doors", "9999# 9998# 9997#", caller);
+        let crossing = refused("LOCKED").attempts("2").whatever_keyed();
+        becomes(pbx, &by_pin("+905060000001"), &crossing)?;
+        let stranger = plain("/pins/doors", "1234#", "+905060000002");
+        becomes(pbx, &stranger, &locked().whatever_keyed())?;
+        becomes(pbx, &plain("/pins/doors", "1234#", BOB), &passed())?;
+        let events = pbx.manager()?.events();
+        becomes(
+            pbx,
+            &plain("1234", "1234#", ADA),
+            &locked().whatever_keyed(),
+        )?;
+        let event = events.wait("AuthenticateLocked", TELL, |frame| {
+            frame.event() == Some("AuthenticateLocked")
+        })?;
+        ensure!(event.has("PinSet", LISTS[0].1), "{event:?}");
+        ensure!(event.has("LockedBy", "caller"), "{event:?}");
+        Ok(())
+    });
+    // Without them, nobody is ever locked out.
+    on(builder("[general]\n"), |pbx| {
+        pbx.db_put("doors", "1234", "1")?;
+        for (args, _) in LISTS {
+            for _ in 0..3 {
+                let guess = plain(args, "9999# 9998# 9997#", ADA);
+                becomes(pbx, &guess, &refused("FAILURE"))?;
+            }
+            becomes(pbx, &plain(args, "1234#", ADA), &passed())?;
+        }
+        Ok(())
     });
 }
