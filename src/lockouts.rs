@@ -267,7 +267,7 @@ impl Counter {
         });
         let charge = match charged {
             Ok(charge) => Some(charge),
-            Err(Halt::Locked) => return Some(Verdict::Locked),
+            Err(Halt::Locked) => return Some(Verdict::Locked { judged: false }),
             Err(Halt::Gone) => return None,
             Err(Halt::Busy) => return Some(Verdict::Unavailable),
         };
@@ -280,10 +280,10 @@ impl Counter {
         let judged = match &verdict {
             Verdict::Right(_) => Judged::Right,
             Verdict::Wrong => Judged::Wrong,
-            Verdict::Expired | Verdict::Locked | Verdict::Unavailable => Judged::Void,
+            Verdict::Expired | Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
         };
         Some(match ticket.settle(judged) {
-            true => Verdict::Locked,
+            true => Verdict::Locked { judged: true },
             false => verdict,
         })
     }

@@ -394,7 +394,7 @@ impl<H: Patient> PinSource<H> for PinSetSource {
             match self.decide(host, entry, ticket) {
                 Ok(verdict) => Some(verdict),
                 Err(Failure::Gone) => None,
-                Err(Failure::Locked) => Some(Verdict::Locked),
+                Err(Failure::Locked) => Some(Verdict::Locked { judged: false }),
                 Err(Failure::Refused(why)) => {
                     log!(Error, "PIN set '{}' admits nobody: {why}", self.name);
                     Some(Verdict::Unavailable)

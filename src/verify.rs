@@ -63,7 +63,7 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
         }
         Some(Verdict::Expired) => Status::Expired,
         Some(Verdict::Wrong) => Status::Failure,
-        Some(Verdict::Locked) => Status::Locked,
+        Some(Verdict::Locked { .. }) => Status::Locked,
         Some(Verdict::Unavailable) => Status::Error,
         None => Status::Hangup,
     }

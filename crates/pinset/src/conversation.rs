@@ -354,7 +354,10 @@ impl Conversation {
             }
             Verdict::Expired => Last::Expired,
             Verdict::Wrong => Last::Wrong,
-            Verdict::Locked => return self.settle(Status::Locked, Then::Route),
+            Verdict::Locked { judged } => {
+                self.attempts -= u32::from(!judged);
+                return self.settle(Status::Locked, Then::Route);
+            }
             Verdict::Unavailable => Last::Unavailable,
         };
         // As the stock application does for a file it can't open: the same

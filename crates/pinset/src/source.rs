@@ -44,8 +44,12 @@ pub enum Verdict {
     Expired,
     /// It is not, or does not admit here.
     Wrong,
-    /// There are too many wrong entries before it, or with it: no more is asked.
-    Locked,
+    /// No more is asked: it is one wrong entry too many, or it was not judged,
+    /// for there were too many before.
+    Locked {
+        /// Whether it was judged.
+        judged: bool,
+    },
     /// The list can't be read: nobody gets in, and the log says why.
     Unavailable,
 }

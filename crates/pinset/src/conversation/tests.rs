@@ -103,7 +103,7 @@ impl Host for Caller {
     }
 }
 
-/// `1234` is right, `4444` locks, `5555` can't be looked up, `7` belongs to `bob`, `8` has a
+/// `1234` is right, `4444` locks, `3333` is locked already, `5555` can't be looked up, `7` belongs to `bob`, `8` has a
 /// context and `2222` has expired. While `6666` is looked up the caller goes.
 /// Account `100` has PIN `1`.
 struct List;
@@ -125,7 +125,8 @@ impl<H> PinSource<H> for List {
                 ..Grant::default()
             }),
             b"7" => Verdict::Right(Grant::of(Some(b"bob".to_vec()))),
-            b"4444" => Verdict::Locked,
+            b"3333" => Verdict::Locked { judged: false },
+            b"4444" => Verdict::Locked { judged: true },
             b"5555" => Verdict::Unavailable,
             _ => Verdict::Wrong,
         })

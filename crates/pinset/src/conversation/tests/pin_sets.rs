@@ -168,6 +168,11 @@ fn who_is_locked_out_is_asked_no_more() {
         "4444#",
         "answer agent-pass LOCKED/1/-/- on",
     );
+    check_plan(
+        plan_of("", false),
+        "9#3333# ",
+        "answer agent-pass auth-incorrect LOCKED/1/-/- vm-goodbye down",
+    );
     // Nor before the first entry.
     let refused = |options| Plan {
         refused: Some(Status::Locked),
