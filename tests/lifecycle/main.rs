@@ -3,6 +3,7 @@
 //! `make lifecycle` builds the module and runs them.
 
 mod audit;
+mod brute_force;
 mod configuration;
 mod foreign;
 mod hangup;
