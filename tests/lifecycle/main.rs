@@ -14,6 +14,7 @@ mod load;
 mod module;
 mod older;
 mod one_time;
+mod operate;
 mod panics;
 mod pin_sets;
 mod report;
