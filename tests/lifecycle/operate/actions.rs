@@ -122,6 +122,63 @@ fn entries_are_judged() {
     });
 }
 
+/// As every other outcome, once: counted, and as an event. What is no attempt
+/// is not told.
+#[test]
+fn outcomes_are_told_once() {
+    on(some(), |pbx| {
+        let (ami, listener) = (pbx.ami()?, pbx.ami()?);
+        let events = listener.events();
+        for secret in [PIN, "1", "2", "3"] {
+            verify(&ami, "customers", secret, "5550101")?;
+        }
+        ami.ask("AuthenticateVerify", &[("PinSet", "customers")])?;
+        listener.action("UserEvent", &[("UserEvent", "mark")])?;
+        let told = std::cell::RefCell::new(Vec::new());
+        events.wait("mark", std::time::Duration::from_secs(20), |frame| {
+            if frame.has("PinSet", "customers") {
+                told.borrow_mut().push(frame.clone());
+            }
+            frame.has("UserEvent", "mark")
+        })?;
+        let told = told.into_inner();
+        let outcomes: Vec<&str> = told.iter().map(|event| field(event, "Outcome")).collect();
+        ensure!(
+            outcomes == ["SUCCESS", "FAILURE", "LOCKED", "LOCKED"],
+            "{told:#?}"
+        );
+        let success = &told[0];
+        for (name, value) in [
+            ("Event", "AuthenticateSuccess"),
+            ("Identity", "ada"),
+            ("CallerIDNum", "5550101"),
+            ("Channel", "AMI"),
+            ("Attempts", "1"),
+        ] {
+            ensure!(success.has(name, value), "{name}: {success:#?}");
+        }
+        let stats = ami.list("AuthenticateStats", &[])?;
+        let of = stats.iter().find(|of| of.has("PinSet", "customers"));
+        let of = of.context("no counts")?;
+        for (name, count) in [
+            ("Success", "1"),
+            ("Failure", "1"),
+            ("Locked", "2"),
+            ("Timeout", "0"),
+            ("Judged", "4"),
+        ] {
+            ensure!(of.has(name, count), "{name}: {of:#?}");
+        }
+        let shown = ami.command("authenticate show stats")?;
+        let cells = super::line(&shown, "customers");
+        ensure!(
+            cells[1..] == ["1", "1", "0", "0", "2", "0", "0", "4"],
+            "{shown}"
+        );
+        Ok(())
+    });
+}
+
 #[test]
 fn what_makes_no_sense_is_an_error() {
     on(some(), |pbx| {

@@ -92,6 +92,9 @@ fn loaded_at_boot_it_is_told() {
             &[
                 "asterisk_authenticate_outcomes_total{pinset=\"doors\",outcome=\"success\"} 0\n",
                 "asterisk_authenticate_entries_total{pinset=\"doors\"} 0\n",
+                "asterisk_authenticate_outcomes_total{pinset=\"customers\",outcome=\"failure\"} 1\n",
+                "asterisk_authenticate_outcomes_total{pinset=\"customers\",outcome=\"locked\"} 1\n",
+                "asterisk_authenticate_entries_total{pinset=\"customers\"} 2\n",
                 "asterisk_authenticate_lockouts{pinset=\"customers\",kind=\"caller\"} 1\n",
                 "asterisk_authenticate_lockouts{pinset=\"customers\",kind=\"account\"} 0\n",
                 "asterisk_authenticate_lockouts{pinset=\"doors\",kind=\"pinset\"} 0\n",
