@@ -225,11 +225,13 @@ pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, S
 /// What is meant may be written as it was shown.
 fn meant(by: &[u8], what: &[u8]) -> String {
     let given = String::from_utf8_lossy(what);
-    let shown = given.contains('\\').then(|| locked(by)).unwrap_or_default();
-    let mut shown = shown.into_iter();
-    shown
-        .find(|locked| escape(locked.as_bytes()) == given)
-        .unwrap_or_else(|| given.into_owned())
+    let is_it = |locked: &String| escape(locked.as_bytes()) == given;
+    let shown = if given.contains('\\') {
+        locked(by).into_iter().find(is_it)
+    } else {
+        None
+    };
+    shown.unwrap_or_else(|| given.into_owned())
 }
 
 /// The name that failures of a PIN set, or of a list without one, are counted
