@@ -14,6 +14,8 @@
 struct ast_channel;
 struct ast_config;
 struct ast_module;
+struct ast_str;
+struct mansession;
 
 /* Implemented in Rust (src/module.rs), called by Asterisk. */
 int authrs_load(void);
@@ -31,6 +33,15 @@ void authrs_release(void);
 
 /* Logs `length` bytes of `text` as one line; `%` in it means nothing. */
 void authrs_log(int level, const char *file, int line, const char *text, size_t length);
+
+/* Offers `text` as what a word on the command line could be. */
+void authrs_cli_complete(const char *text);
+/* Sends `text` to an AMI session; `%` in it means nothing. */
+void authrs_manager_append(struct mansession *session, const char *text);
+/* Appends `text` to what Prometheus gets. */
+void authrs_metrics_append(struct ast_str **output, const char *text);
+/* Whether Asterisk has started all its modules. */
+int authrs_is_booted(void);
 
 /* Whether the caller is gone or somebody has redirected the call. */
 int authrs_is_gone(struct ast_channel *chan);
@@ -83,6 +94,8 @@ struct authrs_origin {
 	int is_pjsip;
 };
 void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin);
+/* The same of the channel of this name or unique id; -1 if there is none. */
+int authrs_origin_of(const char *channel, struct authrs_origin *origin);
 /*
  * Reports to Asterisk's security events that a caller was let in, or has made a wrong
  * entry; addresses with their ports. 0 on success.

@@ -5,6 +5,7 @@
 #include "asterisk/ast_version.h"
 #include "asterisk/astdb.h"
 #include "asterisk/channel.h"
+#include "asterisk/cli.h"
 #include "asterisk/config.h"
 #include "asterisk/file.h"
 #include "asterisk/json.h"
@@ -14,4 +15,5 @@
 #include "asterisk/paths.h"
 #include "asterisk/pbx.h"
 #include "asterisk/sched.h"
+#include "asterisk/utils.h"
 #include "shim.h"

@@ -6,6 +6,7 @@
 
 pub mod boundary;
 pub mod channel;
+pub mod cli;
 pub mod config;
 pub mod database;
 pub mod dialplan;
@@ -15,10 +16,13 @@ pub mod glance;
 pub mod host;
 pub mod level;
 pub mod log;
+pub mod manager;
 pub mod media;
+pub mod modules;
 pub mod mounts;
 pub mod phone;
 pub mod process;
+pub mod prometheus;
 pub mod schedule;
 pub mod sound;
 pub mod text;

@@ -51,6 +51,14 @@ impl InForce {
             None => Err(format!("there is no PIN set '{name}' in authenticate.conf")),
         }
     }
+
+    /// All PIN sets, by their names in small letters; `None`: there are errors
+    /// in it.
+    pub fn pin_sets(&self) -> impl Iterator<Item = (&str, Option<&PinSet>)> {
+        self.pin_sets
+            .iter()
+            .map(|(name, set)| (name.as_str(), set.as_deref()))
+    }
 }
 
 impl Default for InForce {

@@ -18,6 +18,7 @@ mod hashing;
 mod lists;
 mod lockouts;
 mod module;
+mod operate;
 mod patience;
 mod pepper;
 mod pin_sets;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use pinset::list::{Cache, Format, Kind, List, Mounts, Report, RowList};
+use pinset::list::{Cache, Format, Kind, List, Mounts, Recalled, Report, RowList};
 use pinset::rows::Rows;
 use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
@@ -167,6 +167,11 @@ fn log_report(report: &Report) {
         Report::WorldWritable(_) | Report::LineEnd(..) => log_once!(Warning, "{report}"),
         _ => log!(Warning, "{report}"),
     }
+}
+
+/// What memory holds of the list at `path`.
+pub fn recall(path: &Path) -> Option<Recalled> {
+    CACHE.recall(path)
 }
 
 /// Lets go of all lists: they are read anew when they are asked.

@@ -5,7 +5,9 @@ use std::ffi::c_int;
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::{dialplan, function, level, log as logger, mounts, process, sound, worker};
-use crate::{application, configuration, families, hashing, lists, lockouts, stats, uses, verify};
+use crate::{
+    application, configuration, families, hashing, lists, lockouts, operate, stats, uses, verify,
+};
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
@@ -30,9 +32,10 @@ extern "C" fn authrs_load() -> c_int {
         uses::start();
         lockouts::start();
         process::at_exit(write_down);
-        function::register(verify::verify) && dialplan::register(application::authenticate)
+        register() && dialplan::register(application::authenticate)
     });
     if loaded {
+        guard((), operate::start_metrics);
         LOADED
     } else {
         guard((), clear);
@@ -44,6 +47,11 @@ extern "C" fn authrs_load() -> c_int {
 fn write_down() {
     uses::stop();
     lockouts::stop();
+}
+
+/// Registers all but the application.
+fn register() -> bool {
+    function::register(verify::verify) && operate::register()
 }
 
 /// Whether this Asterisk is of the version we were built for. The build sum,
@@ -90,13 +98,17 @@ fn is_taken() -> bool {
 #[no_mangle]
 extern "C" fn authrs_unload() -> c_int {
     guard(-1, || {
+        let Some(_quiet) = operate::hold_off() else {
+            return -1;
+        };
         if dialplan::has_calls() || worker::any() {
             return -1;
         }
-        // First, so that `dialplan::withdraw` also waits for who has found it.
+        // First, so that `dialplan::withdraw` also waits for who has found
+        // them.
         function::withdraw();
-        if !dialplan::withdraw() {
-            function::register(verify::verify);
+        if !operate::withdraw() || !dialplan::withdraw() {
+            register();
             return -1;
         }
         clear();
@@ -107,6 +119,8 @@ extern "C" fn authrs_unload() -> c_int {
 /// Leaves no thread, no memory and no hook behind.
 fn clear() {
     function::withdraw();
+    operate::withdraw();
+    operate::stop_metrics();
     process::forget_exit();
     write_down();
     worker::join_all();
@@ -131,6 +145,7 @@ extern "C" fn authrs_reload() -> c_int {
         logger::forget();
         level::register();
         lists::forget();
+        operate::start_metrics();
         if configuration::reload() {
             0
         } else {

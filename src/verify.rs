@@ -1,13 +1,14 @@
-//! The dialplan function `AUTHENTICATE_VERIFY()`: a PIN that the dialplan has
-//! collected itself.
+//! A PIN that somebody else has collected: the dialplan, for its function
+//! `AUTHENTICATE_VERIFY()`, or a client of AMI.
 
 use pinset::pin::{is_key, MAX_DIGITS};
-use pinset::{arguments, Entry, Pin, PinSource, Status, Verdict};
+use pinset::{arguments, Entry, Grant, Pin, PinSource, Status, Verdict};
 
 use crate::asterisk::function::Bystander;
 use crate::asterisk::log::log;
 use crate::configuration;
 use crate::lockouts::Caller;
+use crate::patience::Patient;
 use crate::pin_sets::PinSetSource;
 
 /// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
@@ -31,46 +32,73 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
         Some(caller.to_vec())
     };
     let name = String::from_utf8_lossy(&name);
-    let (name, trail) = (name.trim(), call.trail());
-    trail.set_pin_set(&name.to_ascii_lowercase());
-    let in_force = configuration::current();
-    let caller = Caller {
-        number: caller.as_deref(),
-        channel: &call.name(),
-        trail,
+    let channel = call.name();
+    let attempt = Attempt {
+        by: "AUTHENTICATE_VERIFY",
+        pin_set: name.trim(),
+        caller: Caller {
+            number: caller.as_deref(),
+            channel: &channel,
+            trail: call.trail(),
+        },
+        account: &account,
+        entry,
     };
-    let source = PinSetSource::new(name, in_force, &caller);
+    let (status, grant) = judge(call, attempt);
+    if let Some(grant) = &grant {
+        call.announce(grant);
+    }
+    status
+}
+
+/// What is to be judged, and for whom.
+pub struct Attempt<'a> {
+    /// Who asks, for the log.
+    pub by: &'a str,
+    /// The name of the PIN set.
+    pub pin_set: &'a str,
+    /// Who makes the entry.
+    pub caller: Caller<'a>,
+    /// The account it is for; empty: none is named.
+    pub account: &'a [u8],
+    /// The entry; `None`: no telephone can key it.
+    pub entry: Option<Pin>,
+}
+
+/// Judges an entry, and says whose PIN it is.
+pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> (Status, Option<Grant>) {
+    let name = attempt.pin_set;
+    attempt.caller.trail.set_pin_set(&name.to_ascii_lowercase());
+    let source = PinSetSource::new(name, configuration::current(), &attempt.caller);
     let mut source = match source {
         Ok(source) => source,
         Err(why) => {
-            log!(Error, "AUTHENTICATE_VERIFY: {why}");
-            return Status::Error;
+            log!(Error, "{}: {why}", attempt.by);
+            return (Status::Error, None);
         }
     };
-    let Some(pin) = entry.filter(|pin| pin.len() <= source.set().max_digits) else {
-        return Status::Failure;
+    let most = source.set().max_digits;
+    let Some(pin) = attempt.entry.filter(|pin| pin.len() <= most) else {
+        return (Status::Failure, None);
     };
     let mut number = Pin::new();
-    account.iter().for_each(|byte| number.push(*byte));
+    attempt.account.iter().for_each(|byte| number.push(*byte));
     let entry = Entry {
-        account: (!account.is_empty()).then_some(&number),
+        account: (!attempt.account.is_empty()).then_some(&number),
         pin: &pin,
     };
-    match source.judge(call, entry) {
-        Some(Verdict::Right(grant)) => {
-            call.announce(&grant);
-            Status::Success
-        }
-        Some(Verdict::Expired) => Status::Expired,
-        Some(Verdict::Wrong) => Status::Failure,
-        Some(Verdict::Locked { .. }) => Status::Locked,
-        Some(Verdict::Unavailable) => Status::Error,
-        None => Status::Hangup,
+    match source.judge(host, entry) {
+        Some(Verdict::Right(grant)) => (Status::Success, Some(grant)),
+        Some(Verdict::Expired) => (Status::Expired, None),
+        Some(Verdict::Wrong) => (Status::Failure, None),
+        Some(Verdict::Locked { .. }) => (Status::Locked, None),
+        Some(Verdict::Unavailable) => (Status::Error, None),
+        None => (Status::Hangup, None),
     }
 }
 
 /// A text as if it had been keyed; `None`: nobody could.
-fn keyed(text: &[u8]) -> Option<Pin> {
+pub fn keyed(text: &[u8]) -> Option<Pin> {
     let right = text.len() <= MAX_DIGITS && text.iter().all(|key| is_key(*key));
     right.then(|| {
         let mut pin = Pin::new();

@@ -218,14 +218,7 @@ impl<'call> Channel<'call> {
             ffi::authrs_origin(self.raw(), origin.as_mut_ptr());
             origin.assume_init()
         };
-        Origin {
-            caller: bytes(&origin.caller),
-            channel: bytes(&origin.channel),
-            unique_id: bytes(&origin.unique_id),
-            linked_id: bytes(&origin.linked_id),
-            context: bytes(&origin.context),
-            is_pjsip: origin.is_pjsip != 0,
-        }
+        Origin::new(&origin)
     }
 
     /// What a function of the dialplan says of it, `CHANNEL(language)`; `None`:
@@ -326,6 +319,32 @@ pub struct Origin {
     pub context: Vec<u8>,
     /// Whether `chan_pjsip` drives it.
     pub is_pjsip: bool,
+}
+
+impl Origin {
+    fn new(origin: &ffi::authrs_origin) -> Self {
+        Self {
+            caller: bytes(&origin.caller),
+            channel: bytes(&origin.channel),
+            unique_id: bytes(&origin.unique_id),
+            linked_id: bytes(&origin.linked_id),
+            context: bytes(&origin.context),
+            is_pjsip: origin.is_pjsip != 0,
+        }
+    }
+
+    /// That of the channel of this name, or unique id; `None`: there is no such
+    /// channel.
+    pub fn of(channel: &[u8]) -> Option<Self> {
+        let channel = Text::new(channel);
+        let mut origin = MaybeUninit::<ffi::authrs_origin>::uninit();
+        // SAFETY: a NUL-terminated string; the channel is referenced and locked
+        // inside. All of the struct is written if it is found.
+        unsafe {
+            let found = ffi::authrs_origin_of(channel.as_c().as_ptr(), origin.as_mut_ptr());
+            (found == 0).then(|| Self::new(&origin.assume_init()))
+        }
+    }
 }
 
 /// The text in a buffer of C's.

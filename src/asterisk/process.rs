@@ -15,6 +15,12 @@ pub fn version() -> String {
     version.to_string_lossy().into_owned()
 }
 
+/// Whether it has started all its modules.
+pub fn is_booted() -> bool {
+    // SAFETY: reads a global of Asterisk's.
+    unsafe { ffi::authrs_is_booted() != 0 }
+}
+
 /// The user and the group it runs as.
 pub fn identity() -> Identity {
     // SAFETY: both always succeed.

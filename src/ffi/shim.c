@@ -11,15 +11,18 @@
 #include "asterisk/astdb.h"
 #include "asterisk/channel.h"
 #include "asterisk/chanvars.h"
+#include "asterisk/cli.h"
 #include "asterisk/config.h"
 #include "asterisk/linkedlists.h"
 #include "asterisk/logger.h"
+#include "asterisk/manager.h"
 #include "asterisk/module.h"
 #include "asterisk/options.h"
 #include "asterisk/netsock2.h"
 #include "asterisk/pbx.h"
 #include "asterisk/security_events.h"
 #include "asterisk/stasis_channels.h"
+#include "asterisk/strings.h"
 #include "asterisk/utils.h"
 
 #include "shim.h"
@@ -42,6 +45,26 @@ void authrs_release(void)
 void authrs_log(int level, const char *file, int line, const char *text, size_t length)
 {
 	ast_log(level, file, line, "Authenticate", "%.*s\n", (int) length, text);
+}
+
+void authrs_cli_complete(const char *text)
+{
+	ast_cli_completion_add(ast_strdup(text));
+}
+
+void authrs_manager_append(struct mansession *session, const char *text)
+{
+	astman_append(session, "%s", text);
+}
+
+void authrs_metrics_append(struct ast_str **output, const char *text)
+{
+	ast_str_append(output, 0, "%s", text);
+}
+
+int authrs_is_booted(void)
+{
+	return ast_fully_booted ? 1 : 0;
 }
 
 int authrs_is_gone(struct ast_channel *chan)
@@ -174,6 +197,18 @@ int authrs_security_event(int admitted, const char *account, const char *session
 	common.version = AST_SECURITY_EVENT_INVAL_PASSWORD_VERSION;
 	wrong.common = common;
 	return ast_security_event_report(&wrong.common);
+}
+
+int authrs_origin_of(const char *channel, struct authrs_origin *origin)
+{
+	struct ast_channel *chan = ast_channel_get_by_name(channel);
+
+	if (!chan && !(chan = ast_channel_get_by_uniqueid(channel))) {
+		return -1;
+	}
+	authrs_origin(chan, origin);
+	ast_channel_unref(chan);
+	return 0;
 }
 
 int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,

@@ -71,18 +71,24 @@ fn a_thousand_calls_add_up() {
         let stats = pbx.manager()?.list("AuthenticateStats", &[])?;
         let of_doors = stats.iter().find(|frame| frame.has("PinSet", "doors"));
         let of_doors = of_doors.context("no counts of 'doors'")?;
-        for status in ["Success", "Failure", "Timeout", "Expired", "Locked", "Hangup", "Error"] {
+        for status in [
+            "Success", "Failure", "Timeout", "Expired", "Locked", "Hangup", "Error",
+        ] {
             let counted: u32 = of_doors.get(status).context(status)?.parse()?;
             let seen = seen.statuses.get(&status.to_uppercase());
             let seen = seen.copied().unwrap_or_default();
             ensure!(counted == seen, "{status}: {counted} counted, {seen} seen");
         }
-        let entries: u32 = of_doors.get("Entries").context("Entries")?.parse()?;
+        let entries: u32 = of_doors.get("Judged").context("Judged")?.parse()?;
         ensure!(entries == BUDGET, "{entries} entries counted");
 
         // The lockouts: the PIN set's, and each number's that has used up its own.
         let locked = pbx.manager()?.list("AuthenticateLockouts", &[])?;
-        let of = |kind| locked.iter().filter(move |frame| frame.has("LockedBy", kind));
+        let of = |kind| {
+            locked
+                .iter()
+                .filter(move |frame| frame.has("LockedBy", kind))
+        };
         ensure!(of("pinset").count() == 1, "{locked:?}");
         let full = |(_, entries): &(&String, &u32)| **entries == OF_A_NUMBER;
         let full: Vec<_> = seen.entries.iter().filter(full).collect();
@@ -132,7 +138,11 @@ fn logged(pbx: &Pbx) -> Result<Vec<Told>> {
             Some(rest.split_once('"')?.0.to_owned())
         };
         let value = |key| value(key).with_context(|| line.to_owned());
-        Ok((value("Outcome")?, value("Caller")?, value("Attempts")?.parse()?))
+        Ok((
+            value("Outcome")?,
+            value("Caller")?,
+            value("Attempts")?.parse()?,
+        ))
     };
     let lines = log.lines().filter(|line| line.contains("Outcome=\""));
     lines.map(outcome).collect()
@@ -142,13 +152,20 @@ fn logged(pbx: &Pbx) -> Result<Vec<Told>> {
 fn told(events: &Events) -> Result<Vec<Told>> {
     let outcome = |frame: &Frame| -> Result<Told> {
         let value = |key| frame.get(key).map(str::to_owned).context(key);
-        Ok((value("Outcome")?, value("CallerIDNum")?, value("Attempts")?.parse()?))
+        Ok((
+            value("Outcome")?,
+            value("CallerIDNum")?,
+            value("Attempts")?.parse()?,
+        ))
     };
     let mut told = Vec::new();
     let end = Instant::now() + Duration::from_secs(20);
     while told.len() < CALLS {
         let frame = events.next_before(end)?.context("too few events")?;
-        if frame.event().is_some_and(|name| name.starts_with("Authenticate")) {
+        if frame
+            .event()
+            .is_some_and(|name| name.starts_with("Authenticate"))
+        {
             told.extend(frame.get("Outcome").map(|_| outcome(&frame)).transpose()?);
         }
     }

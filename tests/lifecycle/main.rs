@@ -15,6 +15,7 @@ mod load;
 mod module;
 mod older;
 mod one_time;
+mod operate;
 mod panics;
 mod pin_sets;
 mod report;

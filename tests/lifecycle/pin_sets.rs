@@ -10,7 +10,7 @@ mod hidden;
 mod identify;
 mod large;
 mod lockouts;
-mod made;
+pub mod made;
 mod prompts;
 mod routing;
 mod secrets;

@@ -25,6 +25,7 @@ pub mod queue;
 pub mod rows;
 pub mod secret;
 pub mod settings;
+pub mod shown;
 pub mod source;
 pub mod stats;
 

@@ -27,7 +27,8 @@ mod way;
 
 pub use blocks::{Block, Blocks};
 pub use cache::{
-    Cache, Judged, List, Progress, Rebuild, RowAnswer, RowList, RowProgress, RowReading, Rules,
+    Cache, Contents, Judged, List, Progress, Rebuild, Recalled, RowAnswer, RowList, RowProgress,
+    RowReading, Rules,
 };
 pub use file::{open, Stamp};
 pub use index::{memory, Building, Index, Refused};

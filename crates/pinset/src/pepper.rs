@@ -172,6 +172,11 @@ impl Pepper {
         self.0.first().map(|(id, key)| (*id, key))
     }
 
+    /// The names of all keys, the one that signs first.
+    pub fn ids(&self) -> impl Iterator<Item = KeyId> + '_ {
+        self.0.iter().map(|(id, _)| *id)
+    }
+
     /// The key of this name.
     pub fn key(&self, id: KeyId) -> Option<&Key> {
         let found = self.0.iter().find(|(other, _)| *other == id);

@@ -9,6 +9,7 @@ mod conflict;
 mod endpoints;
 mod fault;
 mod pin_set;
+mod shown;
 mod times;
 mod value;
 
@@ -25,6 +26,7 @@ pub use pin_set::{
     is_name, AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
     LONGEST_NAME, LONGEST_WAIT,
 };
+pub use shown::span;
 pub use times::Times;
 
 /// The options of `[general]`, each with its default until it is set.

@@ -25,10 +25,12 @@ use crate::rows::Rows;
 use crate::source::{Grant, Verdict};
 
 mod rebuild;
+mod recall;
 mod rows;
 
 use rebuild::Stage;
 pub use rebuild::{Progress, Rebuild};
+pub use recall::{Contents, Recalled};
 pub use rows::{RowAnswer, RowList, RowProgress, RowReading, Rules};
 
 /// A list up to this size is read anew in less time than it is worth to think
@@ -420,6 +422,8 @@ fn ask(list: &List, index: &Index, pin: &Pin) -> (Verdict, Option<Report>) {
 #[derive(Clone, Copy)]
 struct Seen {
     stamp: Stamp,
+    /// When that was.
+    at: SystemTime,
     /// Whether a last line without a line end counts.
     still: bool,
     /// Whether any change since would show in the stamp.
@@ -431,6 +435,7 @@ impl Seen {
         let stamp = Stamp::of(&file.metadata()?);
         Ok(Self {
             stamp,
+            at: now,
             still: stamp.is_still(now),
             telling: stamp.is_telling(now),
         })

@@ -269,6 +269,21 @@ impl Index {
         &self.broken
     }
 
+    /// How many lines it holds that give somebody a PIN. Those with one and the
+    /// same PIN may count once, if they are very many.
+    pub fn len(&self) -> u64 {
+        let entries = match &self.entries {
+            Entries::Plain { words, long } => words.len() + long.pins.len(),
+            Entries::Md5 { digests, .. } => digests.len(),
+        };
+        entries as u64
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What it takes of memory, in bytes.
     pub fn memory(&self) -> u64 {
         let bytes = match &self.entries {

@@ -225,6 +225,11 @@ impl<E: Entry> Table<E> {
         sorted.unwrap_or_default().iter().chain(other)
     }
 
+    /// How many entries it holds.
+    pub fn len(&self) -> usize {
+        self.entries.len() + self.others.len()
+    }
+
     fn hash(&self, entry: &E) -> u64 {
         self.hasher.hash_one(entry)
     }

@@ -1,0 +1,209 @@
+//! The command line: commands of ours, what they print, and what a word that
+//! is begun could be.
+
+use std::ffi::{c_char, c_int, CStr};
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::boundary::guard;
+use super::dialplan::Inside;
+use super::text::{self, Text};
+use crate::ffi;
+
+/// A command.
+pub struct Command {
+    /// Its words; `{a|b}` is one of these.
+    pub words: &'static CStr,
+    /// What it does, in a line.
+    pub summary: &'static CStr,
+    /// What `core show help` says of it.
+    pub usage: &'static CStr,
+    /// Runs it: all words, its own first.
+    pub run: fn(&[&[u8]]) -> Said,
+    /// What the next word may be: all words before it.
+    pub complete: fn(&[&[u8]]) -> Vec<String>,
+}
+
+/// What a command says.
+pub enum Said {
+    /// This, and it is done.
+    Done(String),
+    /// This, and it has failed.
+    Failed(String),
+    /// How it is used.
+    Usage,
+}
+
+/// A command as Asterisk keeps it: its own part comes first.
+#[repr(C)]
+struct Entry {
+    raw: ffi::ast_cli_entry,
+    command: &'static Command,
+}
+
+/// What is registered.
+struct Entries(Vec<NonNull<Entry>>);
+
+// SAFETY: each is ours alone until Asterisk has it, which locks its list.
+unsafe impl Send for Entries {}
+
+static ENTRIES: Mutex<Entries> = Mutex::new(Entries(Vec::new()));
+
+fn entries() -> MutexGuard<'static, Entries> {
+    ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Registers a command, unless it is; false if Asterisk has said in its log why
+/// not.
+pub fn register(command: &'static Command) -> bool {
+    // SAFETY: what is in the list is registered, and not freed before it is
+    // taken out.
+    let is_it = |entry: &NonNull<Entry>| unsafe { std::ptr::eq(entry.as_ref().command, command) };
+    if entries().0.iter().any(is_it) {
+        return true;
+    }
+    // SAFETY: a C structure of pointers and numbers; all zeros is how its own
+    // macro leaves what it does not set.
+    let mut raw: ffi::ast_cli_entry = unsafe { MaybeUninit::zeroed().assume_init() };
+    raw.summary = command.summary.as_ptr();
+    raw.handler = Some(handle);
+    let entry = NonNull::from(Box::leak(Box::new(Entry { raw, command })));
+    // SAFETY: the entry stays until `withdraw` has taken it back.
+    if unsafe { ffi::__ast_cli_register(entry.as_ptr().cast(), ffi::authrs_self()) } == 0 {
+        entries().0.push(entry);
+        return true;
+    }
+    // SAFETY: Asterisk has not kept it.
+    drop(unsafe { Box::from_raw(entry.as_ptr()) });
+    false
+}
+
+/// Takes back every [`register`]. False: one of them is being run, or is about
+/// to be, and is left registered.
+pub fn withdraw() -> bool {
+    let mut entries = entries();
+    entries.0.retain(|entry| {
+        // SAFETY: ours, and registered. One that is in use Asterisk leaves as
+        // it is: then its text is still there.
+        unsafe {
+            ffi::ast_cli_unregister(entry.as_ptr().cast());
+            if !(*entry.as_ptr()).raw.command.is_null() {
+                return true;
+            }
+            drop(Box::from_raw(entry.as_ptr()));
+        }
+        false
+    });
+    entries.0.is_empty()
+}
+
+/// `CLI_SUCCESS`, `CLI_SHOWUSAGE` and `CLI_FAILURE`.
+const SUCCESS: *mut c_char = std::ptr::null_mut();
+const SHOW_USAGE: *mut c_char = std::ptr::without_provenance_mut(1);
+const FAILURE: *mut c_char = std::ptr::without_provenance_mut(2);
+
+unsafe extern "C" fn handle(
+    entry: *mut ffi::ast_cli_entry,
+    what: c_int,
+    arguments: *mut ffi::ast_cli_args,
+) -> *mut c_char {
+    let _inside = Inside::enter();
+    guard(FAILURE, || {
+        // SAFETY: what `register` has given Asterisk begins with `raw`, and is
+        // not freed while it is in use.
+        let command = unsafe { (*entry.cast::<Entry>()).command };
+        if what == ffi::CLI_INIT {
+            // SAFETY: ours until we return. Asterisk copies the words and keeps
+            // the usage, which is static; it writes to neither.
+            unsafe {
+                (*entry).command = command.words.as_ptr().cast_mut();
+                (*entry).usage = command.usage.as_ptr();
+            }
+            return SUCCESS;
+        }
+        // SAFETY: with anything else Asterisk passes the arguments, which stay
+        // until we return.
+        let Some(arguments) = (unsafe { arguments.as_ref() }) else {
+            return FAILURE;
+        };
+        let words = words(arguments);
+        if what == ffi::CLI_GENERATE {
+            offer(command, arguments, &words);
+            return SUCCESS;
+        }
+        let (said, result) = match (command.run)(&words) {
+            Said::Done(said) => (said, SUCCESS),
+            Said::Failed(said) => (said, FAILURE),
+            Said::Usage => return SHOW_USAGE,
+        };
+        print(arguments.fd, &said);
+        result
+    })
+}
+
+fn words(arguments: &ffi::ast_cli_args) -> Vec<&[u8]> {
+    let count = usize::try_from(arguments.argc).unwrap_or_default();
+    if arguments.argv.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: Asterisk's array of so many strings, which stay until the handler
+    // returns.
+    let words = unsafe { std::slice::from_raw_parts(arguments.argv, count) };
+    // SAFETY: likewise.
+    words
+        .iter()
+        .map(|word| unsafe { text::lent(*word) })
+        .collect()
+}
+
+/// Offers what may stand for the word that is begun. It is not quoted, so what
+/// has blanks or quotes in it is left out.
+fn offer(command: &Command, arguments: &ffi::ast_cli_args, words: &[&[u8]]) {
+    // Asterisk asks again for the second, the third, …: it has them all.
+    if arguments.n > 0 {
+        return;
+    }
+    // SAFETY: NULL or a string that stays until the handler returns.
+    let begun = unsafe { text::lent(arguments.word) };
+    let at = usize::try_from(arguments.pos).unwrap_or_default();
+    let before = words.get(..at).unwrap_or_default();
+    let begins = |word: &String| {
+        let start = word.as_bytes().get(..begun.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(begun))
+    };
+    for word in (command.complete)(before) {
+        if begins(&word) && !word.contains([' ', '"', '\\']) {
+            let word = Text::new(word.as_bytes());
+            // SAFETY: a NUL-terminated string, which is copied.
+            unsafe { ffi::authrs_cli_complete(word.as_c().as_ptr()) };
+        }
+    }
+}
+
+/// So much is written at once: whole lines, and never more than a pipe holds.
+const PIECE: usize = 4096;
+
+/// How long a console may take to read a piece before we stop, in milliseconds.
+const READ_WITHIN: c_int = 5000;
+
+/// Writes to a console. One that does not read gets no more.
+fn print(console: c_int, text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let most = rest.get(..PIECE).unwrap_or(rest);
+        let end = most.iter().rposition(|byte| *byte == b'\n');
+        let length = end.map_or(most.len(), |end| end + 1);
+        let (piece, after) = rest.split_at(length);
+        let size = c_int::try_from(piece.len()).unwrap_or_default();
+        // SAFETY: the console's descriptor, and as many bytes as are there,
+        // which are only read.
+        let written = unsafe {
+            ffi::ast_carefulwrite(console, piece.as_ptr().cast_mut().cast(), size, READ_WITHIN)
+        };
+        if written < 0 {
+            return;
+        }
+        rest = after;
+    }
+}

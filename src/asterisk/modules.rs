@@ -1,0 +1,49 @@
+//! Asterisk's other modules.
+
+use std::ffi::{c_char, c_int, c_void, CStr};
+
+use super::boundary::guard;
+use super::text;
+use crate::ffi;
+
+struct Looking<'a> {
+    name: &'a CStr,
+    then: &'a mut dyn FnMut(),
+}
+
+/// Calls `then` if this module runs (`res_prometheus.so`). It goes on running
+/// meanwhile: Asterisk's lock on its modules is held, as it is while a module is
+/// loaded, reloaded or unloaded.
+pub fn while_running(name: &CStr, then: &mut dyn FnMut()) {
+    let mut looking = Looking { name, then };
+    let data: *mut Looking<'_> = &mut looking;
+    // SAFETY: `look` takes the data for what it is; it is called before this
+    // returns and never after.
+    unsafe { ffi::ast_update_module_list_data(Some(look), std::ptr::null(), data.cast()) };
+}
+
+unsafe extern "C" fn look(
+    module: *const c_char,
+    _description: *const c_char,
+    _uses: c_int,
+    status: *const c_char,
+    _like: *const c_char,
+    _support: ffi::ast_module_support_level,
+    data: *mut c_void,
+) -> c_int {
+    guard(0, || {
+        // SAFETY: what `while_running` has passed, which it does not touch
+        // meanwhile.
+        let Some(looking) = (unsafe { data.cast::<Looking<'_>>().as_mut() }) else {
+            return 0;
+        };
+        // SAFETY: two strings of Asterisk's, which stay until we return.
+        let (module, status) = unsafe { (text::lent(module), text::lent(status)) };
+        // What is declined, or on its way, is "Not Running".
+        if module != looking.name.to_bytes() || status != b"Running" {
+            return 0;
+        }
+        (looking.then)();
+        1
+    })
+}

@@ -1,0 +1,93 @@
+//! `res_prometheus`, where it runs: it asks us for our part of what Prometheus
+//! is told. We are loaded without it, so its functions are found by their names.
+
+use std::ffi::{c_char, c_int, c_void, CStr};
+use std::sync::OnceLock;
+
+use super::boundary::guard;
+use super::modules::while_running;
+use super::text::Text;
+use crate::ffi;
+
+const MODULE: &CStr = c"res_prometheus.so";
+
+/// Says what Prometheus is told, in its text format.
+pub type Scrape = fn() -> String;
+
+static SCRAPE: OnceLock<Scrape> = OnceLock::new();
+
+/// `struct prometheus_callback` of `asterisk/res_prometheus.h`, which Asterisk
+/// 16 does not have; it is the same since.
+#[repr(C)]
+struct Callback {
+    name: *const c_char,
+    function: unsafe extern "C" fn(*mut *mut ffi::ast_str),
+}
+
+// SAFETY: nobody writes to it.
+unsafe impl Sync for Callback {}
+
+/// `res_prometheus` keeps a pointer to it, and no reference to our module.
+static CALLBACK: Callback = Callback {
+    name: c"app_authenticate_rs".as_ptr(),
+    function: scraped,
+};
+
+type Register = unsafe extern "C" fn(*const Callback) -> c_int;
+type Unregister = unsafe extern "C" fn(*const Callback);
+
+/// Has `scrape` called with each scrape from now on, if `res_prometheus` runs;
+/// once, however often this is called.
+pub fn connect(scrape: Scrape) {
+    SCRAPE.get_or_init(|| scrape);
+    while_running(MODULE, &mut || {
+        unregister();
+        if let Some(register) = find(c"prometheus_callback_register") {
+            // SAFETY: a function of this type, in a module that runs and goes
+            // on running meanwhile. What it is given stays until `disconnect`.
+            unsafe { std::mem::transmute::<*mut c_void, Register>(register)(&CALLBACK) };
+        }
+    });
+}
+
+/// Takes back [`connect`]; then no scrape is inside, and none will be.
+pub fn disconnect() {
+    while_running(MODULE, &mut unregister);
+}
+
+/// While it runs. A scrape that is inside is waited for.
+fn unregister() {
+    if let Some(unregister) = find(c"prometheus_callback_unregister") {
+        // SAFETY: as in `connect`. It goes by the name alone, ours or not there.
+        unsafe { std::mem::transmute::<*mut c_void, Unregister>(unregister)(&CALLBACK) };
+    }
+}
+
+/// A function that a module offers to all others. It is looked up on behalf of
+/// Asterisk: the dynamic linker would else note that we need that module, keep
+/// it mapped when it is unloaded, and unmap it with us when it runs again.
+fn find(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: NULL stands for Asterisk itself, which stays; the address is not
+    // used unless it is there.
+    let found = unsafe {
+        let asterisk = libc::dlopen(std::ptr::null(), libc::RTLD_LAZY);
+        if asterisk.is_null() {
+            return None;
+        }
+        let found = libc::dlsym(asterisk, name.as_ptr());
+        libc::dlclose(asterisk);
+        found
+    };
+    (!found.is_null()).then_some(found)
+}
+
+unsafe extern "C" fn scraped(output: *mut *mut ffi::ast_str) {
+    guard((), || {
+        let Some(scrape) = SCRAPE.get() else {
+            return;
+        };
+        let text = Text::new(scrape().as_bytes());
+        // SAFETY: Asterisk's buffer, which grows as it must; the text is copied.
+        unsafe { ffi::authrs_metrics_append(output, text.as_c().as_ptr()) };
+    });
+}

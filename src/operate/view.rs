@@ -1,0 +1,274 @@
+//! What there is to be seen: PIN sets, lockouts, counts. Of the lists, memory is
+//! asked, never the disk. And unlocking.
+
+use std::time::{Duration, SystemTime};
+
+use pinset::list::{Contents, Kind, Recalled};
+use pinset::lockout::{Kind as By, Unlock};
+use pinset::settings::Source;
+use pinset::shown::escape;
+use pinset::stats::Counts;
+use pinset::{PinSet, Status};
+
+use crate::{configuration, lists, lockouts, stats};
+
+/// A PIN set, in a line.
+pub struct Summary {
+    pub name: String,
+    /// Its options, unless there are errors in them.
+    pub set: Option<PinSet>,
+    /// How many entries its list had when it was last read, if that is known.
+    pub entries: Option<u64>,
+    /// `ok`, or why nobody gets in.
+    pub state: String,
+    pub counts: Counts,
+}
+
+impl Summary {
+    fn new(name: &str, set: Option<&PinSet>) -> Self {
+        let contents = set.and_then(recall).map(|recalled| recalled.contents);
+        Self {
+            name: name.to_owned(),
+            set: set.cloned(),
+            entries: match contents {
+                Some(Contents::Entries(count)) => Some(count),
+                _ => None,
+            },
+            state: match (set, contents) {
+                (None, _) => "errors in authenticate.conf".to_owned(),
+                (_, Some(Contents::Broken(why))) => why,
+                (_, Some(Contents::TooLarge(limit))) => {
+                    format!("the list takes more than {limit} bytes of memory")
+                }
+                _ => "ok".to_owned(),
+            },
+            counts: counts_of(name),
+        }
+    }
+
+    /// Where its PINs are.
+    pub fn source(&self) -> Option<Vec<u8>> {
+        let source = self.set.as_ref()?.source.as_ref()?;
+        Some(source.to_bytes())
+    }
+
+    /// What its list is, as the file says.
+    pub fn format(&self) -> Option<&'static str> {
+        let set = self.set.as_ref()?;
+        match set.source {
+            Some(Source::Astdb(_)) => None,
+            _ => Some(set.format.map_or("auto", Kind::word)),
+        }
+    }
+
+    /// How it is found out who calls.
+    pub fn identify(&self) -> Option<&'static str> {
+        Some(self.set.as_ref()?.identify.word())
+    }
+}
+
+/// All PIN sets.
+pub fn pin_sets() -> Vec<Summary> {
+    let in_force = configuration::current();
+    in_force
+        .pin_sets()
+        .map(|(name, set)| Summary::new(name, set))
+        .collect()
+}
+
+/// The names of all PIN sets.
+pub fn names() -> Vec<String> {
+    let in_force = configuration::current();
+    in_force
+        .pin_sets()
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// The PIN set of this name.
+///
+/// # Errors
+///
+/// There is none.
+pub fn pin_set(name: &[u8]) -> Result<Summary, String> {
+    let small = in_small(name);
+    let in_force = configuration::current();
+    let mut all = in_force.pin_sets();
+    let found = all.find(|(other, _)| **other == small);
+    found
+        .map(|(name, set)| Summary::new(name, set))
+        .ok_or_else(|| none(&String::from_utf8_lossy(name)))
+}
+
+/// The names of the keys that sign PINs, the one that signs new ones first.
+pub fn pepper_keys() -> Vec<String> {
+    let in_force = configuration::current();
+    in_force.pepper.ids().map(|id| id.to_string()).collect()
+}
+
+/// What memory holds of a PIN set's list.
+pub fn recall(set: &PinSet) -> Option<Recalled> {
+    match &set.source {
+        Some(Source::File(path)) => lists::recall(path),
+        _ => None,
+    }
+}
+
+/// How long ago that was.
+pub fn age(time: SystemTime) -> Duration {
+    let age = SystemTime::now().duration_since(time).unwrap_or_default();
+    Duration::from_secs(age.as_secs())
+}
+
+/// How calls of this name have come out.
+fn counts_of(name: &str) -> Counts {
+    stats::all().remove(name).unwrap_or_default()
+}
+
+/// How many calls came out so.
+pub fn outcomes(counts: &Counts, status: Status) -> u64 {
+    counts.outcomes.get(&status).copied().unwrap_or_default()
+}
+
+/// A lock that stands.
+pub struct Lock {
+    pub pin_set: String,
+    /// `caller`, `account` or `pinset`.
+    pub by: &'static str,
+    /// What is locked; `None`: an account that is in no list.
+    pub what: Option<String>,
+    /// Of a caller, where it comes in.
+    pub endpoint: Option<String>,
+    /// How long it still stands; `None`: until it is unlocked.
+    pub seconds: Option<u64>,
+    /// How often it was locked.
+    pub times: u32,
+    pub failures: u32,
+}
+
+/// The locks that stand, in one PIN set or in all.
+///
+/// # Errors
+///
+/// There is no PIN set of this name.
+pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
+    let pin_set = pin_set.map(counted_as).transpose()?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    let held = lockouts::held(pin_set.as_deref()).into_iter();
+    let left = |until: Duration| {
+        let left = until.saturating_sub(now);
+        left.as_secs() + u64::from(left.subsec_nanos() > 0)
+    };
+    let locks = held.map(|held| Lock {
+        by: word(held.kind),
+        seconds: held.until.map(left),
+        pin_set: held.pin_set,
+        what: held.what,
+        endpoint: held.endpoint,
+        times: held.times,
+        failures: held.failures,
+    });
+    Ok(locks.collect())
+}
+
+/// What is locked of this kind, to be chosen from.
+pub fn locked(by: &[u8]) -> Vec<String> {
+    let mut what: Vec<String> = lockouts::held(None)
+        .into_iter()
+        .filter(|held| word(held.kind).as_bytes().eq_ignore_ascii_case(by))
+        .filter_map(|held| held.what)
+        .collect();
+    what.dedup();
+    what
+}
+
+/// Unlocks callers by number or endpoint, an account or a PIN set, in one PIN
+/// set or in all: how many.
+///
+/// # Errors
+///
+/// There is no such kind, no such PIN set, or nothing was locked.
+pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, String> {
+    let pin_set = pin_set.map(counted_as).transpose()?;
+    let in_force = configuration::current();
+    let meant = meant(by, what);
+    let number = in_force.settings.numbering.normalize(meant.as_bytes());
+    let number =
+        number.map(|number| String::from_utf8_lossy(&lockouts::spelled(&number)).into_owned());
+    let kinds = [By::Caller, By::Account, By::PinSet];
+    let kind = kinds
+        .into_iter()
+        .find(|kind| word(*kind).as_bytes().eq_ignore_ascii_case(by));
+    let unlocked = match kind {
+        Some(By::Caller) => {
+            let caller = Unlock::Caller(&meant, number.as_deref());
+            lockouts::unlock(caller, pin_set.as_deref())
+        }
+        Some(By::Account) => lockouts::unlock(Unlock::Account(&meant), pin_set.as_deref()),
+        Some(By::PinSet) => {
+            let name = counted_as(meant.as_bytes())?;
+            lockouts::unlock(Unlock::PinSet(&name), pin_set.as_deref())
+        }
+        None => return Err("what is locked is a caller, an account or a pinset".to_owned()),
+    };
+    match unlocked {
+        0 => Err(format!(
+            "no {} '{}' is locked",
+            String::from_utf8_lossy(by),
+            String::from_utf8_lossy(what)
+        )),
+        unlocked => Ok(unlocked),
+    }
+}
+
+/// What is meant may be written as it was shown.
+fn meant(by: &[u8], what: &[u8]) -> String {
+    let given = String::from_utf8_lossy(what);
+    let is_it = |locked: &String| escape(locked.as_bytes()) == given;
+    let shown = if given.contains('\\') {
+        locked(by).into_iter().find(is_it)
+    } else {
+        None
+    };
+    shown.unwrap_or_else(|| given.into_owned())
+}
+
+/// The name that failures of a PIN set, or of a list without one, are counted
+/// by.
+fn counted_as(name: &[u8]) -> Result<String, String> {
+    let small = in_small(name);
+    if configuration::current()
+        .pin_sets()
+        .any(|(other, _)| other == small)
+    {
+        return Ok(small);
+    }
+    let given = String::from_utf8_lossy(name);
+    let mut counted = stats::all()
+        .into_keys()
+        .chain(lockouts::held(None).into_iter().map(|held| held.pin_set));
+    counted
+        .find(|other| *other == given)
+        .ok_or_else(|| none(&given))
+}
+
+fn in_small(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
+fn none(name: &str) -> String {
+    format!("there is no PIN set '{name}' in authenticate.conf")
+}
+
+/// The word for what is locked.
+pub fn word(kind: By) -> &'static str {
+    match kind {
+        By::Caller => "caller",
+        By::Account => "account",
+        By::PinSet => "pinset",
+    }
+}
+
+/// The words for what can be locked.
+pub const KINDS: [&str; 3] = ["caller", "account", "pinset"];

@@ -1,0 +1,148 @@
+//! The documentation is Asterisk's own kind, and says something of everything.
+
+use anyhow::ensure;
+use harness::Pbx;
+
+use super::says;
+use crate::support::on;
+
+const VALIDATE: &str = include_str!("validate.py");
+
+#[test]
+fn valid_by_asterisks_dtd() {
+    on(Pbx::builder(), |pbx| {
+        pbx.write_file("/harness/validate.py", VALIDATE)?;
+        let script = "cd /usr/share/asterisk/documentation; \
+            library=$(ldd /usr/sbin/asterisk | sed -n 's/.*=> \\(.*libxml2[^ ]*\\).*/\\1/p'); \
+            for name in thirdparty/app_authenticate_rs-en_US.xml \"$1\"; do \
+            python3 /harness/validate.py \"$library\" appdocsxml.dtd \"$name\"; done";
+        let ours = "documentation/app_authenticate_rs-en_US.xml";
+        let document = std::fs::read_to_string(harness::workspace().join(ours))?;
+        // The test of the test: an element that is none.
+        let wrong = document.replace("synopsis>", "synopsi>");
+        pbx.write_file("/harness/wrong.xml", wrong)?;
+        let said = pbx.exec(&["bash", "-c", script, "-", "/harness/wrong.xml"])?;
+        ensure!(said == "valid\ninvalid\n", "{said}");
+        Ok(())
+    });
+}
+
+const ACTIONS: [(&str, &[&str]); 6] = [
+    ("AuthenticatePinsets", &["system,reporting,all"]),
+    ("AuthenticatePinset", &["PinSet", "system,reporting,all"]),
+    ("AuthenticateLockouts", &["PinSet", "system,reporting,all"]),
+    ("AuthenticateStats", &["system,reporting,all"]),
+    (
+        "AuthenticateUnlock",
+        &["Type", "Value", "PinSet", "system,all"],
+    ),
+    (
+        "AuthenticateVerify",
+        &[
+            "PinSet",
+            "Secret",
+            "Caller",
+            "Channel",
+            "Account",
+            "system,all",
+        ],
+    ),
+];
+
+const OF_OUTCOMES: &[&str] = &[
+    "Outcome",
+    "PinSet",
+    "Identity",
+    "CallerIDNum",
+    "Channel",
+    "Uniqueid",
+    "Linkedid",
+    "Attempts",
+    "RemoteAddress",
+];
+
+#[test]
+fn asterisk_shows_it() {
+    on(Pbx::builder(), |pbx| {
+        let ami = pbx.manager()?;
+        for (action, parts) in ACTIONS {
+            let shown = ami.command(&format!("manager show command {action}"))?;
+            says(&shown, parts)?;
+            says(&shown, &["app_authenticate_rs", "ActionID"])?;
+            for part in ["Synopsis", "Description", "Syntax"] {
+                let missing = format!("[{part}]\nNot available");
+                ensure!(!shown.contains(&missing), "{shown}");
+            }
+        }
+        for event in [
+            "AuthenticateSuccess",
+            "AuthenticateFailure",
+            "AuthenticateLocked",
+        ] {
+            let shown = ami.command(&format!("manager show event {event}"))?;
+            says(&shown, OF_OUTCOMES)?;
+        }
+        let shown = ami.command("manager show event AuthenticateLocked")?;
+        says(&shown, &["LockedBy", "LockedSeconds", "by hand"])?;
+        for event in ["Pinset", "PinsetDetail", "Lockout", "Stat"] {
+            let shown = ami.command(&format!("manager show event Authenticate{event}"))?;
+            says(&shown, &["PinSet"])?;
+        }
+        let shown = ami.command("core show application Authenticate")?;
+        says(&shown, &["LOCKED"])?;
+        let shown = ami.command("core show function AUTHENTICATE_VERIFY")?;
+        says(&shown, &["LOCKED"])?;
+        // What Asterisk says of what has no documentation.
+        let log = pbx.log()?;
+        ensure!(!log.contains("in XML documentation"), "{log}");
+        Ok(())
+    });
+}
+
+/// Each field of our events is documented, and each documented one is there.
+#[test]
+fn the_fields_of_events_are_the_documented_ones() {
+    on(super::some(), |pbx| {
+        let ami = pbx.manager()?;
+        for _ in 0..2 {
+            super::verify(&ami, "customers", "1", "5550101")?;
+        }
+        super::verify(&ami, "callers", "1", "+902125550101")?;
+        for (action, headers, event, left_out) in [
+            ("AuthenticatePinsets", vec![], "AuthenticatePinset", &[][..]),
+            (
+                "AuthenticatePinset",
+                vec![("PinSet", "callers")],
+                "AuthenticatePinsetDetail",
+                // Of each option there is one.
+                &["Option-name"],
+            ),
+            ("AuthenticateLockouts", vec![], "AuthenticateLockout", &[]),
+        ] {
+            let list = ami.list(action, &headers)?;
+            ensure!(!list.is_empty(), "{action}");
+            let shown = ami.command(&format!("manager show event {event}"))?;
+            let documented: Vec<&str> = documented(&shown);
+            ensure!(!documented.is_empty(), "{shown}");
+            for name in documented.iter().filter(|name| !left_out.contains(name)) {
+                ensure!(list[0].get(name).is_some(), "{event}: {name}: {list:?}");
+            }
+            for (name, _) in &list[0].headers {
+                let name = name.as_str();
+                let of_option = name.starts_with("Option-");
+                let known = ["Event", "ActionID"].contains(&name) || of_option;
+                ensure!(known || documented.contains(&name), "{event}: {name}");
+            }
+        }
+        Ok(())
+    });
+}
+
+/// The names in the syntax that Asterisk shows of an event: `Name: <value>`.
+fn documented(shown: &str) -> Vec<&str> {
+    let (_, syntax) = shown.split_once("[Syntax]").unwrap_or_default();
+    let (syntax, _) = syntax.split_once("\n\n").unwrap_or((syntax, ""));
+    let names = syntax.lines().filter_map(|line| line.split_once(": "));
+    let names = names.map(|(name, _)| name.trim().trim_matches(['[', ']']));
+    names.filter(|name| *name != "Event").collect()
+}

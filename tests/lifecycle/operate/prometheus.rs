@@ -1,0 +1,246 @@
+//! What Prometheus is told, in whatever order modules come and go.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{anyhow, ensure, Result};
+use harness::{Builder, Pbx};
+
+use super::{says, some, verify, PIN};
+use crate::module::{mappings, use_count, OURS};
+use crate::support::{eventually, on, Shell};
+
+const THEIRS: &str = "res_prometheus.so";
+
+/// Ours, once: the first line of each of the three.
+const OURS_TOLD: [&str; 3] = [
+    "# TYPE asterisk_authenticate_outcomes_total counter\n",
+    "# TYPE asterisk_authenticate_entries_total counter\n",
+    "# TYPE asterisk_authenticate_lockouts gauge\n",
+];
+
+/// With all that `res_prometheus` needs.
+fn able() -> Builder {
+    some()
+        .pjsip()
+        .file(
+            "http.conf",
+            "[general]\nenabled = yes\nbindaddr = 127.0.0.1\n",
+        )
+        .file(
+            "prometheus.conf",
+            "[general]\nenabled = yes\nuri = metrics\n",
+        )
+}
+
+fn told_at_boot() -> Builder {
+    able().modules(&format!("load = {THEIRS}"))
+}
+
+/// What Prometheus gets; empty where nobody serves it.
+fn scrape(pbx: &Pbx) -> Result<String> {
+    const SCRAPE: &str = "import urllib.request, urllib.error\n\
+        try: print(urllib.request.urlopen('http://127.0.0.1:8088/metrics').read().decode(), end='')\n\
+        except urllib.error.HTTPError: pass";
+    pbx.exec(&["python3", "-c", SCRAPE])
+}
+
+/// How often our part is in it.
+fn times(told: &str) -> Result<usize> {
+    let counts = OURS_TOLD.map(|line| told.matches(line).count());
+    ensure!(counts.iter().all(|count| *count == counts[0]), "{told}");
+    Ok(counts[0])
+}
+
+fn is_told(pbx: &Pbx) -> Result<()> {
+    eventually("our metrics", || Ok(times(&scrape(pbx)?)? == 1))
+}
+
+fn is_not_told(pbx: &Pbx) -> Result<()> {
+    let told = scrape(pbx)?;
+    says(&told, &["asterisk_core_uptime_seconds"])?;
+    ensure!(times(&told)? == 0, "{told}");
+    Ok(())
+}
+
+fn module(pbx: &Pbx, what: &str, module: &str) -> Result<()> {
+    let said = pbx.cli(&format!("module {what} {module}"))?;
+    ensure!(!said.contains("Unable to"), "{what} {module}: {said}");
+    Ok(())
+}
+
+/// Ours goes, wholly.
+fn unload(pbx: &Pbx) -> Result<()> {
+    let pid = pbx.pid()?;
+    module(pbx, "unload", OURS)?;
+    let mut shell = Shell::open(pbx)?;
+    ensure!(mappings(pbx, &mut shell)? == 0, "still mapped");
+    ensure!(pbx.pid()? == pid, "Asterisk has died");
+    Ok(())
+}
+
+#[test]
+fn loaded_at_boot_it_is_told() {
+    on(told_at_boot(), |pbx| {
+        is_told(pbx)?;
+        let ami = pbx.manager()?;
+        for _ in 0..2 {
+            verify(&ami, "customers", "1", "5550101")?;
+        }
+        let told = scrape(pbx)?;
+        says(
+            &told,
+            &[
+                "asterisk_authenticate_outcomes_total{pinset=\"doors\",outcome=\"success\"} 0\n",
+                "asterisk_authenticate_entries_total{pinset=\"doors\"} 0\n",
+                "asterisk_authenticate_outcomes_total{pinset=\"customers\",outcome=\"failure\"} 1\n",
+                "asterisk_authenticate_outcomes_total{pinset=\"customers\",outcome=\"locked\"} 1\n",
+                "asterisk_authenticate_entries_total{pinset=\"customers\"} 2\n",
+                "asterisk_authenticate_lockouts{pinset=\"customers\",kind=\"caller\"} 1\n",
+                "asterisk_authenticate_lockouts{pinset=\"customers\",kind=\"account\"} 0\n",
+                "asterisk_authenticate_lockouts{pinset=\"doors\",kind=\"pinset\"} 0\n",
+            ],
+        )?;
+        ensure!(!told.contains(PIN), "{told}");
+        unload(pbx)?;
+        is_not_told(pbx)
+    });
+}
+
+/// As often as modules are reloaded: once.
+#[test]
+fn reloaded_it_is_told_once() {
+    on(told_at_boot(), |pbx| {
+        is_told(pbx)?;
+        for name in [THEIRS, OURS, OURS, THEIRS] {
+            let said = pbx.cli(&format!("module reload {name}"))?;
+            ensure!(!said.is_empty());
+            ensure!(times(&scrape(pbx)?)? == 1, "{name}");
+        }
+        unload(pbx)?;
+        is_not_told(pbx)?;
+        module(pbx, "load", OURS)?;
+        ensure!(times(&scrape(pbx)?)? == 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn absent_nothing_is_missed() {
+    on(some(), |pbx| {
+        let modules = pbx.cli("module show like prometheus")?;
+        says(&modules, &["0 modules loaded"])?;
+        module(pbx, "reload", OURS).ok();
+        unload(pbx)?;
+        module(pbx, "load", OURS)?;
+        ensure!(use_count(&*pbx.manager()?)? == 0);
+        let log = pbx.log()?;
+        ensure!(!log.contains("prometheus"), "{log}");
+        Ok(())
+    });
+}
+
+/// Declined, its code is there and must not be called.
+#[test]
+fn declining_at_boot_it_is_left_alone() {
+    let conf = "[general]\nenabled = yes\nuri = metrics\nauth_username = a\n";
+    let builder = told_at_boot().file("prometheus.conf", conf);
+    on(builder, |pbx| {
+        let modules = pbx.cli("module show like prometheus")?;
+        says(&modules, &["Not Running"])?;
+        ensure!(pbx.proc_maps()?.contains("res_prometheus"), "not mapped");
+        pbx.cli(&format!("module reload {OURS}"))?;
+        unload(pbx)?;
+        module(pbx, "load", OURS)?;
+        ensure!(use_count(&*pbx.manager()?)? == 0);
+        // Mended, it is told.
+        pbx.write_file(
+            "/etc/asterisk/prometheus.conf",
+            "[general]\nenabled = yes\nuri = metrics\n",
+        )?;
+        pbx.cli(&format!("module unload {THEIRS}"))?;
+        module(pbx, "load", THEIRS)?;
+        pbx.cli(&format!("module reload {OURS}"))?;
+        is_told(pbx)
+    });
+}
+
+/// With the next reload of ours.
+#[test]
+fn loaded_later_it_is_told() {
+    on(able(), |pbx| {
+        // Loaded at boot, ours looks for them once more, soon after it.
+        module(pbx, "unload", OURS)?;
+        module(pbx, "load", OURS)?;
+        module(pbx, "load", THEIRS)?;
+        is_not_told(pbx)?;
+        pbx.cli(&format!("module reload {OURS}"))?;
+        ensure!(times(&scrape(pbx)?)? == 1);
+        unload(pbx)?;
+        is_not_told(pbx)?;
+        module(pbx, "unload", THEIRS)
+    });
+}
+
+#[test]
+fn unloaded_before_ours_and_loaded_again() {
+    on(told_at_boot(), |pbx| {
+        is_told(pbx)?;
+        module(pbx, "unload", THEIRS)?;
+        // The dynamic linker may keep it for us, and take it away with us, when
+        // it runs again.
+        let maps = pbx.proc_maps()?;
+        ensure!(!maps.contains("res_prometheus"), "still mapped: {maps}");
+        ensure!(scrape(pbx)?.is_empty());
+        pbx.cli(&format!("module reload {OURS}"))?;
+        module(pbx, "load", THEIRS)?;
+        is_not_told(pbx)?;
+        pbx.cli(&format!("module reload {OURS}"))?;
+        ensure!(times(&scrape(pbx)?)? == 1);
+        module(pbx, "unload", THEIRS)?;
+        unload(pbx)?;
+        module(pbx, "load", THEIRS)?;
+        is_not_told(pbx)?;
+        module(pbx, "load", OURS)?;
+        ensure!(times(&scrape(pbx)?)? == 1);
+        unload(pbx)?;
+        module(pbx, "unload", THEIRS)
+    });
+}
+
+/// Unloading ours in the middle of scrapes.
+#[test]
+fn in_the_middle_of_scrapes_crashes_nothing() {
+    const ROUNDS: usize = 20;
+    on(told_at_boot(), |pbx| {
+        is_told(pbx)?;
+        let pid = pbx.pid()?;
+        let over = AtomicBool::new(false);
+        // One process scrapes again and again.
+        const STORM: &str = "import urllib.request, urllib.error\n\
+            for _ in range(50):\n\
+            \x20   try: urllib.request.urlopen('http://127.0.0.1:8088/metrics').read()\n\
+            \x20   except (urllib.error.URLError, OSError): pass";
+        let storm = || -> Result<()> {
+            while !over.load(Ordering::Relaxed) {
+                pbx.exec(&["python3", "-c", STORM])?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| -> Result<()> {
+            let scraping = scope.spawn(storm);
+            let unload_and_load = || -> Result<()> {
+                for _ in 0..ROUNDS {
+                    module(pbx, "unload", OURS)?;
+                    module(pbx, "load", OURS)?;
+                }
+                Ok(())
+            };
+            let rounds = unload_and_load();
+            over.store(true, Ordering::Relaxed);
+            scraping.join().map_err(|_| anyhow!("panicked"))??;
+            rounds
+        })?;
+        ensure!(pbx.pid()? == pid, "Asterisk has died");
+        is_told(pbx)
+    });
+}
