@@ -27,6 +27,7 @@ const PACKAGES: &[&str] = &[
     "asterisk-core-sounds-en-gsm",
     "asterisk-mp3",
     "sip-tester",
+    "fail2ban",
     "bash",
     "ca-certificates",
     "python3",

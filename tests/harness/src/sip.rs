@@ -35,21 +35,51 @@ pub struct SipOutcome {
     pub phone_satisfied: bool,
 }
 
+/// A SIP phone.
+#[derive(Debug, Clone)]
+pub struct Phone {
+    /// The address it calls from, one of the loopback's.
+    pub address: String,
+    /// What stands in front of `<` in its `From`, as it is sent.
+    pub name: String,
+    /// The user part of its `From`, as it is sent.
+    pub number: String,
+    /// Whether it calls over TCP.
+    pub tcp: bool,
+}
+
+impl Default for Phone {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1".into(),
+            name: String::new(),
+            number: "5551234".into(),
+            tcp: false,
+        }
+    }
+}
+
 impl Pbx {
     /// Calls an extension of the phones' context (`Builder::phone_extension`)
     /// with a real SIP phone and keys `keys`: groups of digits with a
     /// pause before each. One call of an extension at a time.
     pub fn sip_call(&self, extension: &str, keys: &str) -> Result<SipOutcome> {
-        let scenario = scenario(&keys.parse()?)?;
+        self.sip_call_by(&Phone::default(), extension, keys)
+    }
+
+    /// The same with a phone of one's choice.
+    pub fn sip_call_by(&self, by: &Phone, extension: &str, keys: &str) -> Result<SipOutcome> {
+        let scenario = scenario(by, &keys.parse()?)?;
         let name = format!("sipp-{}", self.next_number());
         let dir = format!("/harness/{name}");
         self.write_file(&format!("{dir}/scenario.xml"), scenario)?;
 
         let ami = self.manager()?;
         let events = ami.events();
+        let (address, transport) = (&by.address, if by.tcp { "t1" } else { "u1" });
         let script = format!(
-            "cd {dir} && exec sipp 127.0.0.1:5060 -sf scenario.xml -s {extension} -i 127.0.0.1 \
-             -m 1 -nostdin -timeout {}s >screen 2>errors",
+            "cd {dir} && exec sipp 127.0.0.1:5060 -sf scenario.xml -s {extension} -i {address} \
+             -t {transport} -m 1 -nostdin -timeout {}s >screen 2>errors",
             DEADLINE.as_secs()
         );
         let mut phone = self
@@ -91,7 +121,7 @@ impl Pbx {
 
 /// A phone that calls, keys, and waits for the PBX to hang up. Its pauses are
 /// spent waiting for that, too.
-fn scenario(keys: &Keys) -> Result<String> {
+fn scenario(by: &Phone, keys: &Keys) -> Result<String> {
     let mut steps = String::new();
     let mut pause = PAUSE;
     for (number, group) in keys.groups.iter().enumerate() {
@@ -115,7 +145,10 @@ fn scenario(keys: &Keys) -> Result<String> {
             ));
         }
     }
-    Ok(SCENARIO.replace("KEYS\n", &steps))
+    let scenario = SCENARIO.replace("KEYS\n", &steps);
+    Ok(scenario
+        .replace("NAME", &by.name)
+        .replace("NUMBER", &by.number))
 }
 
 /// The offer names telephone-event as payload type 96, which is what `sipp`
@@ -125,11 +158,11 @@ const SCENARIO: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <send retrans="500"><![CDATA[
 INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:5551234@[local_ip]:[local_port]>;tag=[call_number]
+From: NAME<sip:NUMBER@[local_ip]:[local_port]>;tag=[call_number]
 To: <sip:[service]@[remote_ip]:[remote_port]>
 Call-ID: [call_id]
 CSeq: 1 INVITE
-Contact: <sip:5551234@[local_ip]:[local_port]>
+Contact: <sip:phone@[local_ip]:[local_port];transport=[transport]>
 Max-Forwards: 70
 Content-Type: application/sdp
 Content-Length: [len]
@@ -151,7 +184,7 @@ a=fmtp:96 0-16
 <send><![CDATA[
 ACK [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:5551234@[local_ip]:[local_port]>;tag=[call_number]
+From: NAME<sip:NUMBER@[local_ip]:[local_port]>;tag=[call_number]
 [last_To:]
 Call-ID: [call_id]
 CSeq: 1 ACK
@@ -177,15 +210,17 @@ Content-Length: 0
 
 #[cfg(test)]
 mod tests {
-    use super::scenario;
+    use super::{scenario, Phone};
 
     #[test]
     fn each_group_is_keyed_unless_the_pbx_hangs_up() -> anyhow::Result<()> {
-        let text = scenario(&"12# 34#".parse()?)?;
+        let phone = Phone::default();
+        let text = scenario(&phone, &"12# 34#".parse()?)?;
         assert_eq!(text.matches("next=\"1\"").count(), 2);
         assert!(text.contains("<exec play_dtmf=\"34#\"/>"));
+        assert!(text.contains("From: <sip:5551234@"));
         assert!(!text.contains("KEYS"));
-        assert!(scenario(&"1<hangup>".parse()?).is_err());
+        assert!(scenario(&phone, &"1<hangup>".parse()?).is_err());
         Ok(())
     }
 }

@@ -1,1 +1,322 @@
-//! …
+//! Real phones and a carrier's trunk: whose address is told, and whom
+//! `fail2ban` bans by it.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use anyhow::{ensure, Context, Result};
+use harness::{Builder, Pbx, Phone};
+
+use super::{builder, lines, Ears, Told, LOG, LOGGER};
+use crate::support::{eventually, on, side_by_side};
+
+const JSON: &str = "/var/log/asterisk/authenticate.json";
+
+const CONF: &str = "
+[general]
+phone_endpoints = PJSIP/anonymous, PJSIP/10*
+security_events = yes
+source = file:/pins/people.csv
+attempts = 1
+prompt =
+success_prompt =
+failure_prompt =
+
+[doors]
+
+[quick]
+first_digit_timeout = 1
+";
+
+const PEOPLE: &str = "account,secret,valid_until\n\
+    ada,plain:1234,\n\
+    eve,plain:4321,2000-12-31\n";
+
+const ATTACKER: &str = "127.0.0.2";
+const CARRIER: &str = "127.0.0.3";
+const FRIEND: &str = "127.0.0.4";
+const OVER_TCP: &str = "127.0.0.5";
+
+/// Phones are anonymous, the carrier is known by its address.
+const PJSIP: &str = "[global]
+type = global
+endpoint_identifier_order = ip,username,anonymous
+[udp]
+type = transport
+protocol = udp
+bind = 127.0.0.1:5060
+[tcp]
+type = transport
+protocol = tcp
+bind = 127.0.0.1:5060
+[phone](!)
+type = endpoint
+context = phones
+disallow = all
+allow = ulaw
+dtmf_mode = rfc4733
+direct_media = no
+[anonymous](phone)
+[trunk](phone)
+[trunk]
+type = identify
+endpoint = trunk
+match = 127.0.0.3
+";
+
+fn phones(builder: Builder) -> Builder {
+    let mut builder = builder
+        .pjsip()
+        .file("pjsip.conf", PJSIP)
+        .pin_file("people.csv", PEOPLE);
+    for extension in 1..=CALLS.len() {
+        let set = if CALLS[extension - 1].outcome == "TIMEOUT" {
+            "quick"
+        } else {
+            "doors"
+        };
+        let application = format!("Authenticate(pinset:{set},,4)");
+        builder = builder.phone_extension(&extension.to_string(), &application);
+    }
+    builder
+}
+
+struct SipCall {
+    from: &'static str,
+    name: &'static str,
+    number: &'static str,
+    keys: &'static str,
+    outcome: &'static str,
+}
+
+/// Percent-encoded, `",RemoteAddress="IPV4/UDP/203.0.113.1/5060"`.
+const FORGED: &str = "%22%2cRemoteAddress%3d%22IPV4%2fUDP%2f203.0.113.1%2f5060%22";
+const FORGED_NAME: &str = "\"x\\\",RemoteAddress=\\\"IPV4/UDP/203.0.113.1/5060\\\"\" ";
+
+const CALLS: [SipCall; 8] = [
+    call(ATTACKER, "1001", "0000", "FAILURE"),
+    SipCall {
+        name: FORGED_NAME,
+        ..call(ATTACKER, FORGED, "0000", "FAILURE")
+    },
+    call(CARRIER, "1002", "0000", "FAILURE"),
+    SipCall {
+        name: FORGED_NAME,
+        ..call(CARRIER, FORGED, "0000", "FAILURE")
+    },
+    call(FRIEND, "1003", "1234", "SUCCESS"),
+    call(FRIEND, "1003", "4321", "EXPIRED"),
+    call(FRIEND, "1003", "", "TIMEOUT"),
+    call(OVER_TCP, "1004", "0000", "FAILURE"),
+];
+
+const fn call(
+    from: &'static str,
+    number: &'static str,
+    keys: &'static str,
+    outcome: &'static str,
+) -> SipCall {
+    SipCall {
+        from,
+        name: "",
+        number,
+        keys,
+        outcome,
+    }
+}
+
+/// Makes the calls of these numbers; returns their channels.
+fn make(pbx: &Pbx, calls: &[usize]) -> Result<Vec<(usize, String)>> {
+    let channels = Mutex::new(Vec::new());
+    side_by_side(calls.len(), 4, |index| {
+        let number = calls[index];
+        let call = &CALLS[number];
+        let phone = Phone {
+            address: call.from.into(),
+            name: call.name.into(),
+            number: call.number.into(),
+            tcp: call.from == OVER_TCP,
+        };
+        let made = pbx.sip_call_by(&phone, &(number + 1).to_string(), call.keys)?;
+        ensure!(made.report.status() == call.outcome, "{number}: {made:#?}");
+        let mut channels = channels.lock().unwrap_or_else(|lock| lock.into_inner());
+        channels.push((number, made.report.channel));
+        Ok(())
+    })?;
+    Ok(channels.into_inner().unwrap_or_default())
+}
+
+/// What a call is to be told with as its address, but for the port.
+fn address(call: &SipCall) -> Option<String> {
+    let transport = if call.from == OVER_TCP { "TCP" } else { "UDP" };
+    (call.from != CARRIER).then(|| format!("IPV4/{transport}/{}/", call.from))
+}
+
+fn check(told: &Told, call: &SipCall) -> Result<()> {
+    let value = |key| told.get(key).map_or("", String::as_str);
+    let endpoint = if call.from == CARRIER {
+        "PJSIP/trunk-"
+    } else {
+        "PJSIP/anonymous-"
+    };
+    ensure!(value("Channel").starts_with(endpoint), "{told:#?}");
+    ensure!(value("Outcome") == call.outcome, "{told:#?}");
+    match address(call) {
+        None => ensure!(!told.contains_key("RemoteAddress"), "{told:#?}"),
+        Some(address) => {
+            let port = value("RemoteAddress").strip_prefix(&address);
+            let port = port.with_context(|| format!("{address}: {told:#?}"))?;
+            ensure!(port.parse::<u16>().is_ok(), "{told:#?}");
+        }
+    }
+    Ok(())
+}
+
+/// The addresses that the real `fail2ban-regex` finds with our filter, and how
+/// often.
+fn banned(pbx: &Pbx, log: &str) -> Result<Vec<String>> {
+    let filter = include_str!("../../../packaging/fail2ban/asterisk-authenticate.filter.conf");
+    let path = "/etc/fail2ban/filter.d/asterisk-authenticate.conf";
+    pbx.write_file(path, filter)?;
+    pbx.log()?;
+    let found = pbx.exec(&["fail2ban-regex", "--out", "ip", log, path])?;
+    let mut found: Vec<String> = found.lines().map(str::to_owned).collect();
+    found.sort();
+    Ok(found)
+}
+
+#[test]
+fn the_attacker_is_banned_and_not_the_carrier() {
+    let builder = phones(builder(CONF)).modules("load = res_security_log.so");
+    let security = LOGGER.to_owned() + "security.log => security\n";
+    on(builder.file("logger.conf", security), |pbx| {
+        let mut ears = Ears::open(pbx)?;
+        let events = pbx.manager()?.events();
+        let channels = make(pbx, &(0..CALLS.len()).collect::<Vec<_>>())?;
+        let (lines, heard) = (lines(pbx)?, ears.events()?);
+        ensure!(lines.len() == CALLS.len() && heard.len() == CALLS.len());
+        for (number, channel) in &channels {
+            let line = super::of_channel(&lines, channel)?;
+            ensure!(super::of_channel(&heard, channel)? == line, "{line:#?}");
+            check(line, &CALLS[*number])?;
+        }
+
+        for log in [LOG, JSON] {
+            let found = banned(pbx, log)?;
+            ensure!(found == [ATTACKER, ATTACKER, OVER_TCP], "{log}: {found:?}");
+        }
+        jail_is_taken(pbx)?;
+
+        // Security events: of phones, for what was keyed.
+        let mut reported = BTreeSet::new();
+        while let Some(frame) = events.next_before(std::time::Instant::now())? {
+            let kind = frame.event().unwrap_or_default().to_owned();
+            if frame.has("Service", "Authenticate") {
+                let get = |key| frame.get(key).unwrap_or_default().to_owned();
+                ensure!(get("AccountID") == "anonymous", "{frame:#?}");
+                ensure!(
+                    get("LocalAddress").contains("/127.0.0.1/5060"),
+                    "{frame:#?}"
+                );
+                reported.insert((get("SessionID"), kind, get("RemoteAddress")));
+            }
+        }
+        let wanted = channels.iter().filter_map(|(number, channel)| {
+            let line = lines
+                .iter()
+                .find(|line| line.get("UniqueID") == Some(channel))?;
+            let kind = match CALLS[*number].outcome {
+                "SUCCESS" => "SuccessfulAuth",
+                "TIMEOUT" => return None,
+                _ => "InvalidPassword",
+            };
+            let remote = line.get("RemoteAddress")?.clone();
+            Some((channel.clone(), kind.to_owned(), remote))
+        });
+        let wanted: BTreeSet<_> = wanted.collect();
+        ensure!(reported == wanted, "{reported:#?}\n{wanted:#?}");
+        let logged = pbx.exec(&["cat", "/var/log/asterisk/security.log"])?;
+        let ours = logged.matches("Service=\"Authenticate\"").count();
+        ensure!(
+            ours == wanted.len() && !logged.contains("203.0.113.1"),
+            "{logged}"
+        );
+        Ok(())
+    });
+}
+
+/// The jail is one that `fail2ban` takes.
+fn jail_is_taken(pbx: &Pbx) -> Result<()> {
+    let jail = include_str!("../../../packaging/fail2ban/asterisk-authenticate.jail.conf");
+    pbx.write_file("/etc/fail2ban/jail.d/asterisk-authenticate.conf", jail)?;
+    let said = pbx.exec(&["bash", "-c", "fail2ban-client -d 2>&1"])?;
+    for part in [
+        "'add', 'asterisk-authenticate'",
+        "authenticate.log",
+        "'maxretry', 5",
+        "IPV[46]",
+    ] {
+        ensure!(said.contains(part), "{part}: {said}");
+    }
+    ensure!(!said.contains("ERROR"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn without_a_list_of_phones_no_address_is_told_and_nothing_is_banned() {
+    let builder = phones(builder(
+        &CONF.replace("phone_endpoints", ";phone_endpoints"),
+    ));
+    on(builder, |pbx| {
+        let events = pbx.manager()?.events();
+        make(pbx, &[0, 2])?;
+        let lines = lines(pbx)?;
+        ensure!(lines.len() == 2 && lines.iter().all(|line| !line.contains_key("RemoteAddress")));
+        ensure!(banned(pbx, LOG)?.is_empty());
+        while let Some(frame) = events.next_before(std::time::Instant::now())? {
+            ensure!(!frame.has("Service", "Authenticate"), "{frame:#?}");
+        }
+        Ok(())
+    });
+}
+
+/// As `logger.conf` may have the date.
+#[test]
+fn fail2ban_reads_the_date_in_each_form() {
+    let builder = phones(builder(&CONF.replace("security_events = yes", "")));
+    on(builder, |pbx| {
+        let conf = |format: &str, name: &str| {
+            LOGGER
+                .replace("dateformat = %F %T.%3q\n", format)
+                .replace("authenticate.", &format!("{name}."))
+        };
+        let formats = [
+            "",
+            "dateformat = %F %T\n",
+            "dateformat = %F %T.%6q\n",
+            "dateformat = %FT%T%z\n",
+        ];
+        for (number, format) in formats.iter().enumerate() {
+            let name = format!("of-format-{number}");
+            pbx.write_file("/etc/asterisk/logger.conf", conf(format, &name))?;
+            pbx.manager()?.command("logger reload")?;
+            let events = pbx.manager()?.events();
+            make(pbx, &[0, 3])?;
+            for kind in ["log", "json"] {
+                let log = format!("/var/log/asterisk/{name}.{kind}");
+                let outside = pbx.outside(&log).context("no log")?;
+                eventually("two lines", || {
+                    let text = std::fs::read_to_string(&outside)?;
+                    Ok(text.matches("Outcome=").count() == 2)
+                })?;
+                let found = banned(pbx, &log)?;
+                ensure!(found == [ATTACKER], "{format}, {kind}: {found:?}");
+            }
+            while let Some(frame) = events.next_before(std::time::Instant::now())? {
+                // Not asked for.
+                ensure!(!frame.has("Service", "Authenticate"), "{frame:#?}");
+            }
+        }
+        Ok(())
+    });
+}
