@@ -3,6 +3,7 @@
 
 mod hostile;
 mod level;
+mod locked;
 mod lost;
 mod outcomes;
 mod phones;

@@ -19,6 +19,9 @@ failure_prompt =
 prompt =
 retry_prompt =
 account_prompt =
+lockout_caller = no
+lockout_account = no
+lockout_pinset = no
 
 [people]
 

@@ -21,6 +21,9 @@ attempts = 1
 prompt =
 success_prompt =
 failure_prompt =
+lockout_caller = no
+lockout_account = no
+lockout_pinset = no
 
 [doors]
 
