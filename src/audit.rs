@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pinset::audit::{escaped, Record, Remote};
+use pinset::audit::{escaped, line, Record, Remote};
 use pinset::lockout::Kind;
 use pinset::{Settings, Status};
 
@@ -93,8 +93,8 @@ impl Trail {
             locked: known.locked.filter(|_| outcome == Status::Locked),
             remote: phone.as_ref().map(|phone| phone.remote),
         };
-        log!(Authenticate, "{record}");
         let fields = record.fields();
+        log!(Authenticate, "{}", line(&fields));
         let fields = fields
             .iter()
             .map(|field| (field.header, field.value.as_str()));

@@ -3,8 +3,7 @@
 //! All but the outcome is the caller's own choice or may be: whatever it is,
 //! it can neither begin another field nor another line, nor steer a terminal.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -93,8 +92,7 @@ impl fmt::Display for Remote {
     }
 }
 
-/// One run of `Authenticate` and how it came out. Its [`Display`](fmt::Display)
-/// is the line.
+/// One run of `Authenticate` and how it came out.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
     /// The verdict.
@@ -171,47 +169,47 @@ impl Record<'_> {
     }
 }
 
-/// `Outcome="FAILURE",PinSet="customers",…`.
-impl fmt::Display for Record<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, field) in self.fields().iter().enumerate() {
-            let comma = if number == 0 { "" } else { "," };
-            write!(f, "{comma}{}=\"{}\"", field.key, field.value)?;
-        }
-        Ok(())
-    }
+/// `Outcome="FAILURE",PinSet="customers",…`: the log's line.
+pub fn line(fields: &[Field]) -> String {
+    let fields = fields
+        .iter()
+        .map(|field| format!("{}=\"{}\"", field.key, field.value));
+    fields.collect::<Vec<_>>().join(",")
 }
 
 /// A value that is printable UTF-8 without `"` and `\`: these, what is not
 /// UTF-8, and what a terminal would act on or not show, byte for byte as
 /// `\xNN`. At most 256 bytes of it.
 pub fn escaped(value: &[u8]) -> String {
-    let mut text = String::new();
-    let mut put = |bytes: &[u8], plain: Option<char>| {
-        let piece: Cow<'_, str> = match plain {
-            Some(char) => char.to_string().into(),
-            None => bytes.iter().map(|byte| format!("\\x{byte:02X}")).collect(),
-        };
-        let fits = text.len() + piece.len() <= LONGEST;
-        if fits {
-            text.push_str(&piece);
-        }
-        fits
-    };
+    let mut text = String::with_capacity(value.len());
     for chunk in value.utf8_chunks() {
         for char in chunk.valid().chars() {
-            let plain = Some(char).filter(|char| is_plain(*char));
-            if !put(char.encode_utf8(&mut [0; 4]).as_bytes(), plain) {
+            let before = text.len();
+            if is_plain(char) {
+                text.push(char);
+            } else {
+                push_bytes(&mut text, char.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            if text.len() > LONGEST {
+                text.truncate(before);
                 return text;
             }
         }
-        for byte in chunk.invalid() {
-            if !put(&[*byte], None) {
-                return text;
-            }
+        let before = text.len();
+        push_bytes(&mut text, chunk.invalid());
+        if text.len() > LONGEST {
+            text.truncate(before);
+            return text;
         }
     }
     text
+}
+
+fn push_bytes(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // To a String, this can't fail.
+        let _ = write!(text, "\\x{byte:02X}");
+    }
 }
 
 /// Whether a character is one to be seen, and no mark that changes the one
