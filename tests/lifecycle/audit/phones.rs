@@ -208,6 +208,9 @@ fn the_attacker_is_banned_and_not_the_carrier() {
             let found = banned(pbx, log)?;
             ensure!(found == [ATTACKER, ATTACKER, OVER_TCP], "{log}: {found:?}");
         }
+        pbx.write_file("/var/log/asterisk/lines", lines_of_others())?;
+        let found = banned(pbx, "/var/log/asterisk/lines")?;
+        ensure!(found == ["2001:db8::7"], "{found:?}");
         jail_is_taken(pbx)?;
 
         // Security events: of phones, for what was keyed.
@@ -246,6 +249,28 @@ fn the_attacker_is_banned_and_not_the_carrier() {
         );
         Ok(())
     });
+}
+
+/// Of these lines the first is one of a caller to ban; all others have an address
+/// as well.
+fn lines_of_others() -> String {
+    let date = "[2026-11-22 07:00:00]";
+    let line = |head: &str, outcome: &str, more: &str, address: &str| {
+        format!(
+            "{date} {head} audit.rs: Outcome=\"{outcome}\",PinSet=\"doors\",Identity=\"\",\
+             Caller=\"1\",Channel=\"PJSIP/1-00000001\",UniqueID=\"1\",LinkedID=\"1\",\
+             Attempts=\"0\"{more},RemoteAddress=\"{address}/5060\"\n"
+        )
+    };
+    let locked = ",LockedBy=\"account\",LockedSeconds=\"by hand\"";
+    let (ours, other) = ("AUTHENTICATE[1]", "IPV4/UDP/203.0.113.1");
+    let mut text = line(ours, "LOCKED", locked, "IPV6/TLS/2001:db8::7");
+    for outcome in ["SUCCESS", "TIMEOUT", "EXPIRED", "HANGUP", "ERROR"] {
+        text += &line(ours, outcome, "", other);
+    }
+    text += &line("VERBOSE[1]", "FAILURE", "", other);
+    let behind = format!("VERBOSE[1] pbx.c: x {date} {ours}");
+    text + &line(&behind, "FAILURE", "", other)
 }
 
 /// The jail is one that `fail2ban` takes.
