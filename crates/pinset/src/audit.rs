@@ -125,7 +125,7 @@ pub struct Field {
     pub key: &'static str,
     /// What the event calls it, by the custom of Asterisk's own.
     pub header: &'static str,
-    /// The value, [escaped](escaped).
+    /// The value, [escaped].
     pub value: String,
 }
 
