@@ -25,6 +25,13 @@ int authrs_reload(void);
 int authrs_verify(struct ast_channel *chan, const char *name, char *data, char *buffer,
 	size_t size);
 
+/*
+ * Implemented in Rust (src/asterisk/digits.rs), called with the channel locked:
+ * a key has been taken, and the hook is gone.
+ */
+void authrs_digit_taken(void *data, int key);
+void authrs_digits_done(void *data);
+
 /* This module, once Asterisk has registered it. */
 struct ast_module *authrs_self(void);
 /* A reference that keeps the module from being unloaded, and its release. */
@@ -62,6 +69,16 @@ void authrs_fail_closed(struct ast_channel *chan, const char *status, const char
 	const char *const *cleared, size_t count, int hide);
 /* Has the others see the channel as it is now. */
 void authrs_publish(struct ast_channel *chan);
+
+/*
+ * Takes the keys that come in on the channel before Asterisk's core sees them:
+ * of each, `authrs_digit_taken` is told, and whoever waits for a digit or for the
+ * end of a sound gets AST_CONTROL_STREAM_STOP. The hook's id, or -1; unless it is
+ * that, `data` is the hook's until `authrs_digits_done`.
+ */
+int authrs_hide_digits(struct ast_channel *chan, void *data);
+/* Takes the hook back. It is gone when this returns, unless it was on another channel by then. */
+void authrs_show_digits(struct ast_channel *chan, int hook);
 
 /* Copies the caller's number, ended by NUL, cut to `size`; 0 if there is none. */
 int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size);

@@ -28,7 +28,15 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     for notice in &request.notices {
         log_once!(Warning, "{notice}");
     }
-    let (plan, mut source) = prepared(&request, call);
+    let (mut plan, mut source) = prepared(&request, call);
+    if hides(&request) && !call.hide_digits() {
+        log!(
+            Error,
+            "{} is refused: what it keys can't be hidden, there is no memory for that",
+            call.name()
+        );
+        plan.refused = Some(Status::Error);
+    }
     run(plan, call, source.as_mut())
 }
 
@@ -82,6 +90,18 @@ fn prepared<'call>(request: &Request, call: &mut Call<'call>) -> (Plan, Source<'
     let counter = Counter::new(&name, limits, &settings.numbering, &caller);
     let plan = limited(plan, &counter);
     (plan, Box::new(Counted { counter, source }))
+}
+
+/// Whether what is keyed is hidden: of a PIN set that can't be used, too.
+fn hides(request: &Request) -> bool {
+    let in_force = configuration::current();
+    match &request.credential {
+        Ok(Credential::PinSet(name)) => {
+            let set = in_force.pin_set(&name.to_ascii_lowercase());
+            set.map_or(true, |set| set.hide_digits)
+        }
+        _ => in_force.settings.stock_hide_digits,
+    }
 }
 
 /// How the conversation of a PIN set goes with this caller.

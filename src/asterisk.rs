@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod database;
 pub mod dialplan;
+pub mod digits;
 pub mod event;
 pub mod function;
 pub mod glance;

@@ -24,7 +24,8 @@ pub enum Waited {
     Digit(u8),
     /// The time is up, or the sound has ended.
     Over,
-    /// Somebody stopped the sound from outside (AMI `ControlPlayback`).
+    /// Somebody stopped the sound from outside (AMI `ControlPlayback`), or a
+    /// hidden key has come (`super::digits`).
     Controlled,
     /// Hung up or redirected.
     Gone,
@@ -56,7 +57,8 @@ impl<'call> Channel<'call> {
         }
     }
 
-    fn raw(&self) -> *mut ffi::ast_channel {
+    /// What Asterisk knows it by.
+    pub(super) fn raw(&self) -> *mut ffi::ast_channel {
         self.raw.as_ptr()
     }
 
@@ -127,7 +129,15 @@ impl<'call> Channel<'call> {
         unsafe { ffi::ast_stopstream(self.raw()) };
     }
 
-    /// Waits for a key or for the end of the sound; a key does not stop it.
+    /// Whether a sound plays.
+    pub fn is_streaming(&self) -> bool {
+        // SAFETY: the channel is valid; the pointer is only looked at, and only
+        // this thread starts and ends sounds.
+        !unsafe { ffi::ast_channel_stream(self.raw()) }.is_null()
+    }
+
+    /// Waits for a key or for the end of the sound; a key does not stop it. What
+    /// would be [`Waited::Controlled`] is `Over` with the sound still playing.
     pub fn wait_sound(&mut self) -> Waited {
         const ANY: &CStr = c"0123456789*#ABCD";
         // SAFETY: the channel is valid and not locked by us.

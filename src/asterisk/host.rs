@@ -1,14 +1,15 @@
 //! A call, as the conversation sees it: `pinset::Host` on a channel.
 
-use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
+use pinset::keys::Keys;
 use pinset::prompt::is_url;
 use pinset::settings::Place;
 use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
 use super::channel::{Channel, Origin, Silence, Waited};
+use super::digits::Hidden;
 use super::log::log_once;
 use super::{media, sound};
 use crate::audit::{Source, Trail};
@@ -20,8 +21,6 @@ const JUMP: i32 = 101;
 const BETWEEN_SOUNDS: i32 = 50;
 /// While something is fetched, how often we look whether it is there.
 const GLANCE: i32 = 20;
-/// Keys kept from the time when nobody listens; more are no PIN.
-const TYPED_AHEAD: usize = 256;
 
 /// The word for how it came out.
 pub const STATUS: &CStr = c"AUTHENTICATESTATUS";
@@ -37,8 +36,9 @@ pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 pub struct Call<'call> {
     channel: Channel<'call>,
     began: Instant,
-    /// Keys that came while a sound was fetched.
-    typed_ahead: VecDeque<u8>,
+    /// Keys that came while something else was waited for.
+    typed_ahead: Keys,
+    hidden: Option<Hidden<'call>>,
     silence: Option<Silence<'call>>,
     trail: Trail,
 }
@@ -51,7 +51,8 @@ impl<'call> Call<'call> {
         let mut call = Self {
             channel,
             began: Instant::now(),
-            typed_ahead: VecDeque::new(),
+            typed_ahead: Keys::new(),
+            hidden: None,
             silence: None,
             trail: Trail::default(),
         };
@@ -94,6 +95,13 @@ impl<'call> Call<'call> {
         self.channel.caller_number()
     }
 
+    /// Keeps what is keyed from Asterisk's log and events, as long as the call is
+    /// in here. False: there is no memory for it.
+    pub fn hide_digits(&mut self) -> bool {
+        self.hidden = Hidden::new(&self.channel);
+        self.hidden.is_some()
+    }
+
     /// Goes to a place of the dialplan; false: there is none.
     pub fn go_to(&mut self, place: &Place) -> bool {
         self.channel.go_to(place)
@@ -115,13 +123,31 @@ impl<'call> Call<'call> {
         None
     }
 
+    /// A key that has come already.
+    fn typed(&mut self) -> Option<u8> {
+        let (typed_ahead, hidden) = (&mut self.typed_ahead, &self.hidden);
+        let next = || typed_ahead.take().or_else(|| hidden.as_ref()?.take());
+        std::iter::from_fn(next).find(|key| is_key(*key))
+    }
+
+    /// Whether a signal that has come is that of a hidden key, which may have
+    /// been taken before.
+    fn is_of_a_key(&self) -> bool {
+        self.hidden.as_ref().is_some_and(Hidden::is_signal)
+    }
+
     /// Waits for a key until the time is up, whatever else comes along.
     fn wait_digit(&mut self, milliseconds: i32) -> Waited {
         let began = Instant::now();
         let mut left = milliseconds;
         loop {
             match self.channel.wait_digit(left) {
-                Waited::Controlled => {}
+                Waited::Controlled => {
+                    self.is_of_a_key();
+                    if let Some(key) = self.typed() {
+                        return Waited::Digit(key);
+                    }
+                }
                 Waited::Digit(key) if !is_key(key) => {}
                 waited => return waited,
             }
@@ -134,6 +160,14 @@ impl<'call> Call<'call> {
         loop {
             match self.channel.wait_sound() {
                 Waited::Digit(key) if !is_key(key) => {}
+                Waited::Over if self.channel.is_streaming() => {
+                    let of_a_key = self.is_of_a_key();
+                    match self.typed() {
+                        Some(key) => return Waited::Digit(key),
+                        None if of_a_key => {}
+                        None => return Waited::Controlled,
+                    }
+                }
                 waited => return waited,
             }
         }
@@ -144,8 +178,12 @@ impl<'call> Call<'call> {
 impl Patient for Call<'_> {
     fn listen(&mut self, milliseconds: i32) -> bool {
         match self.channel.wait_digit(milliseconds) {
-            Waited::Digit(key) if self.typed_ahead.len() < TYPED_AHEAD => {
-                self.typed_ahead.push_back(key);
+            Waited::Digit(key) => {
+                self.typed_ahead.push(key);
+                true
+            }
+            Waited::Controlled => {
+                self.is_of_a_key();
                 true
             }
             waited => waited != Waited::Gone,
@@ -233,7 +271,7 @@ impl Host for Call<'_> {
     }
 
     fn next_key(&mut self, wait: Wait) -> Heard {
-        if let Some(key) = self.typed_ahead.pop_front() {
+        if let Some(key) = self.typed() {
             return Heard::Key(key);
         }
         let waited = match wait {

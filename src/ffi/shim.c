@@ -13,6 +13,7 @@
 #include "asterisk/chanvars.h"
 #include "asterisk/cli.h"
 #include "asterisk/config.h"
+#include "asterisk/framehook.h"
 #include "asterisk/linkedlists.h"
 #include "asterisk/logger.h"
 #include "asterisk/manager.h"
@@ -142,6 +143,78 @@ void authrs_publish(struct ast_channel *chan)
 {
 	ast_channel_lock(chan);
 	ast_channel_publish_snapshot(chan);
+	ast_channel_unlock(chan);
+}
+
+/*
+ * The frame stays the same one, for others may hang on it (frame_list); only
+ * keys are touched, not fax tones, which come as digits too.
+ */
+static struct ast_frame *take_digit(struct ast_channel *chan, struct ast_frame *frame,
+	enum ast_framehook_event event, void *data)
+{
+	int key;
+
+	if (event != AST_FRAMEHOOK_EVENT_READ || !frame
+		|| (frame->frametype != AST_FRAME_DTMF_BEGIN && frame->frametype != AST_FRAME_DTMF_END)) {
+		return frame;
+	}
+	key = frame->subclass.integer;
+	if (key <= 0 || key > 'd' || !strchr("0123456789*#ABCDabcd", key)) {
+		return frame;
+	}
+	frame->subclass.integer = 0;
+	frame->len = 0;
+	if (frame->frametype == AST_FRAME_DTMF_BEGIN) {
+		frame->frametype = AST_FRAME_NULL;
+		return frame;
+	}
+	frame->frametype = AST_FRAME_CONTROL;
+	frame->subclass.integer = AST_CONTROL_STREAM_STOP;
+	frame->datalen = 0;
+	/* Its beginning may have come before us; it would mute the caller from now on. */
+	ast_clear_flag(ast_channel_flags(chan), AST_FLAG_IN_DTMF);
+	authrs_digit_taken(data, key);
+	return frame;
+}
+
+/* The caller goes on elsewhere, on another channel; the call that hides stays here. */
+static void leave_digits(void *data, int hook, struct ast_channel *from, struct ast_channel *to)
+{
+	(void) data;
+	(void) from;
+	ast_framehook_detach(to, hook);
+}
+
+int authrs_hide_digits(struct ast_channel *chan, void *data)
+{
+	struct ast_framehook_interface digits = {
+		.version = AST_FRAMEHOOK_INTERFACE_VERSION,
+		.event_cb = take_digit,
+		.destroy_cb = authrs_digits_done,
+		.chan_fixup_cb = leave_digits,
+		.data = data,
+	};
+	int hook;
+
+	ast_channel_lock(chan);
+	hook = ast_framehook_attach(chan, &digits);
+	ast_channel_unlock(chan);
+	return hook;
+}
+
+void authrs_show_digits(struct ast_channel *chan, int hook)
+{
+	struct ast_frame *frame;
+
+	ast_channel_lock(chan);
+	/* That marks it only; it goes when a frame comes by, whatever becomes of the call. */
+	if (!ast_framehook_detach(chan, hook)) {
+		frame = ast_framehook_list_write_event(ast_channel_framehooks(chan), &ast_null_frame);
+		if (frame) {
+			ast_frfree(frame);
+		}
+	}
 	ast_channel_unlock(chan);
 }
 

@@ -5,6 +5,7 @@
 mod audit;
 mod brute_force;
 mod configuration;
+mod digits;
 mod foreign;
 mod hangup;
 mod headers;

@@ -6,7 +6,7 @@ mod errors;
 mod fields;
 mod formats;
 mod function;
-mod hidden;
+pub(crate) mod hidden;
 mod identify;
 mod large;
 mod lockouts;
@@ -48,7 +48,7 @@ include => harness-h
 ";
 
 /// An Asterisk with this `authenticate.conf`, and without lockouts.
-fn with(conf: &str) -> Builder {
+pub(crate) fn with(conf: &str) -> Builder {
     with_lockouts(&format!("{conf}{UNLIMITED}"))
 }
 
@@ -61,7 +61,7 @@ fn with_lockouts(conf: &str) -> Builder {
 
 /// Runs a test on an Asterisk whose own sounds are over in a fifth of a
 /// second: nobody has to hear them out, and many calls do.
-fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
+pub(crate) fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
     const SHORTEN: &str = "cd /usr/share/asterisk/sounds/en; \
         for name in agent-pass agent-user auth-incorrect auth-thankyou vm-goodbye; do \
         head -c 330 $name.gsm >short; mv short $name.gsm; done";
@@ -72,7 +72,7 @@ fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
 }
 
 /// A call of a PIN set; `args` is its name and what follows it.
-fn call(args: &str, keys: &str) -> Call {
+pub(crate) fn call(args: &str, keys: &str) -> Call {
     Call::new(format!("pinset:{args}")).keys(keys)
 }
 
@@ -85,7 +85,7 @@ fn impatient(args: &str, keys: &str) -> Call {
 
 /// What should become of a call.
 #[derive(Clone, Debug)]
-struct Want {
+pub(crate) struct Want {
     status: &'static str,
     outcome: Outcome,
     sounds: Option<Vec<String>>,
@@ -94,7 +94,7 @@ struct Want {
 }
 
 /// Admitted, and on with the next priority.
-fn passed() -> Want {
+pub(crate) fn passed() -> Want {
     Want {
         status: "SUCCESS",
         outcome: Outcome::Passed,
@@ -105,7 +105,7 @@ fn passed() -> Want {
 }
 
 /// Refused with this status, and hung up.
-fn refused(status: &'static str) -> Want {
+pub(crate) fn refused(status: &'static str) -> Want {
     Want {
         status,
         outcome: Outcome::HungUp,
@@ -114,7 +114,7 @@ fn refused(status: &'static str) -> Want {
 }
 
 /// Refused as the list, or the PIN set, is no good: whatever is asked.
-fn broken() -> Want {
+pub(crate) fn broken() -> Want {
     refused("ERROR").whatever_keyed()
 }
 
@@ -125,13 +125,13 @@ impl Want {
         self
     }
 
-    fn outcome(mut self, outcome: Outcome) -> Self {
+    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
         self
     }
 
     /// The sounds, and no others.
-    fn sounds(mut self, sounds: &[&str]) -> Self {
+    pub(crate) fn sounds(mut self, sounds: &[&str]) -> Self {
         self.sounds = Some(sounds.iter().map(|sound| (*sound).to_owned()).collect());
         self
     }
@@ -143,7 +143,7 @@ impl Want {
         self
     }
 
-    fn account(self, account: &str) -> Self {
+    pub(crate) fn account(self, account: &str) -> Self {
         self.variable("AUTHENTICATEACCOUNT", account)
     }
 
@@ -155,7 +155,7 @@ impl Want {
         self.variable("AUTHENTICATECONTEXT", context)
     }
 
-    fn attempts(self, attempts: &str) -> Self {
+    pub(crate) fn attempts(self, attempts: &str) -> Self {
         self.variable("AUTHENTICATEATTEMPTS", attempts)
     }
 
@@ -164,12 +164,12 @@ impl Want {
     }
 
     /// There may be no occasion for some of the keys.
-    fn whatever_keyed(mut self) -> Self {
+    pub(crate) fn whatever_keyed(mut self) -> Self {
         self.all_keyed = false;
         self
     }
 
-    fn check(&self, report: &Report) -> Result<()> {
+    pub(crate) fn check(&self, report: &Report) -> Result<()> {
         let story = || format!("{self:#?}, but:\n{}", story(report));
         ensure!(report.status() == self.status, "status: {}", story());
         ensure!(report.outcome == self.outcome, "outcome: {}", story());
@@ -213,7 +213,7 @@ fn row(name: &str, call: Call, want: Want) -> Row {
 }
 
 /// Makes one call and checks it.
-fn becomes(pbx: &Pbx, call: &Call, want: &Want) -> Result<Report> {
+pub(crate) fn becomes(pbx: &Pbx, call: &Call, want: &Want) -> Result<Report> {
     let report = pbx.call(call)?;
     want.check(&report)?;
     Ok(report)
@@ -245,7 +245,7 @@ fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
 }
 
 /// Writes `authenticate.conf` anew and has the module read it.
-fn reconfigure(pbx: &Pbx, conf: &str, succeeds: bool) -> Result<()> {
+pub(crate) fn reconfigure(pbx: &Pbx, conf: &str, succeeds: bool) -> Result<()> {
     pbx.write_file(CONF, format!("{conf}{UNLIMITED}"))?;
     reload(pbx, succeeds)
 }
@@ -289,7 +289,7 @@ fn is_told(pbx: &Pbx, parts: &[&str]) -> Result<()> {
 }
 
 /// What a command of the container's shell printed.
-fn shell(pbx: &Pbx, script: &str) -> Result<String> {
+pub(crate) fn shell(pbx: &Pbx, script: &str) -> Result<String> {
     pbx.exec(&["bash", "-ec", script])
         .with_context(|| script.to_owned())
 }

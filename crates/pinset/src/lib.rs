@@ -14,6 +14,7 @@ pub mod conversation;
 mod hex;
 pub mod host;
 pub mod journal;
+pub mod keys;
 pub mod list;
 pub mod lockout;
 pub mod moment;

@@ -53,12 +53,15 @@ pub struct Settings {
     /// `security_events`: whether outcomes of calls from there are security
     /// events of Asterisk's, too.
     pub security_events: bool,
+    /// `stock_hide_digits`: what is keyed at `Authenticate()` without a PIN set is
+    /// kept from events and Asterisk's log.
+    pub stock_hide_digits: bool,
     /// What a PIN set has unless it says otherwise.
     pub pin_set: PinSet,
 }
 
 /// The options that no PIN set may have.
-const GENERAL_ONLY: [&str; 11] = [
+const GENERAL_ONLY: [&str; 12] = [
     "max_list_memory",
     "source_timeout",
     "pepper_file",
@@ -70,6 +73,7 @@ const GENERAL_ONLY: [&str; 11] = [
     "stock_lockout_list",
     "phone_endpoints",
     "security_events",
+    "stock_hide_digits",
 ];
 
 /// The longest `source_timeout` there may be: a caller has hung up by then.
@@ -86,6 +90,7 @@ impl Default for Settings {
             stock_lockout_list: None,
             phone_endpoints: Endpoints::default(),
             security_events: false,
+            stock_hide_digits: false,
             pin_set: PinSet::default(),
         }
     }
@@ -126,6 +131,7 @@ impl Settings {
             b"stock_lockout_list" => self.stock_lockout_list = pin_set::lockout(value)?,
             b"phone_endpoints" => self.phone_endpoints = Endpoints::parse(value)?,
             b"security_events" => self.security_events = value::truth(value)?,
+            b"stock_hide_digits" => self.stock_hide_digits = value::truth(value)?,
             _ => self.pin_set.set(name, value)?,
         }
         Ok(())
@@ -303,6 +309,15 @@ mod tests {
         assert_eq!(set("Stock_Lockout_List").stock_lockout_list, lockout);
         let fault = Settings::default().set(b"stock_lockout_list", b"5/15m");
         assert_eq!(fault, Err(Fault::NotALockout));
+    }
+
+    #[test]
+    fn the_digits_of_the_stock_applications_calls_are_shown_unless_told() {
+        let hides = |value| set("Stock_Hide_Digits", value).map(|s| s.stock_hide_digits);
+        assert!(!Settings::default().stock_hide_digits);
+        assert_eq!(hides("yes"), Ok(true));
+        assert_eq!(hides("no"), Ok(false));
+        assert_eq!(hides("perhaps"), Err(Fault::NotOneOf("yes or no")));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub struct Call {
     pub(crate) expressions: Vec<String>,
     pub(crate) application: String,
     pub(crate) gap: Duration,
+    pub(crate) hidden: bool,
     pub(crate) deadline: Duration,
 }
 
@@ -36,6 +37,7 @@ impl Call {
         let args = args.into();
         let exten = if args.is_empty() { "bare" } else { "plain" };
         Self {
+            hidden: args.starts_with(b"pinset:"),
             args,
             ..Self::to("harness-call", exten)
         }
@@ -52,6 +54,7 @@ impl Call {
             expressions: EXPRESSIONS.iter().map(|name| (*name).to_owned()).collect(),
             application: "Authenticate".into(),
             gap: Duration::from_millis(100),
+            hidden: false,
             deadline: Duration::from_secs(90),
         }
     }
@@ -115,6 +118,13 @@ impl Call {
     /// The time between keys; 100 ms unless told.
     pub fn key_gap(mut self, gap: Duration) -> Self {
         self.gap = gap;
+        self
+    }
+
+    /// Whether the PBX hides what is keyed: no event then tells that a key has
+    /// arrived, and the next is not held back for one. So it is with a PIN set.
+    pub fn hidden_digits(mut self, hidden: bool) -> Self {
+        self.hidden = hidden;
         self
     }
 

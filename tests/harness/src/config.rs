@@ -238,7 +238,16 @@ impl Config {
              dtmf_mode = rfc4733\ndirect_media = no\n"
         );
         match &self.pjsip_account {
-            None => text.push_str(&format!("[anonymous]\n{endpoint}")),
+            None => {
+                for (name, mode) in [
+                    ("anonymous", "rfc4733"),
+                    ("info", "info"),
+                    ("inband", "inband"),
+                ] {
+                    let endpoint = endpoint.replace("rfc4733", mode);
+                    text.push_str(&format!("[{name}]\n{endpoint}"));
+                }
+            }
             Some((user, password)) => text.push_str(&format!(
                 "[{user}]\n{endpoint}auth = {user}\naors = {user}\nrewrite_contact = yes\n\
                  [{user}]\ntype = auth\nauth_type = userpass\nusername = {user}\n\

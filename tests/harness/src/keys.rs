@@ -134,6 +134,7 @@ pub(crate) struct Player {
     groups: VecDeque<Group>,
     steps: VecDeque<Step>,
     gap: Duration,
+    hidden: bool,
     begun: bool,
     prompted: bool,
     /// The sound that plays and when it will have ended.
@@ -145,11 +146,14 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    pub(crate) fn new(keys: Keys, gap: Duration) -> Self {
+    /// `gap` is the time between keys. With `hidden`, no arrival of a key is
+    /// told of, and none is awaited.
+    pub(crate) fn new(keys: Keys, gap: Duration, hidden: bool) -> Self {
         Self {
             groups: keys.groups.into(),
             steps: VecDeque::new(),
             gap,
+            hidden,
             begun: false,
             prompted: false,
             sound_end: None,
@@ -208,7 +212,11 @@ impl Player {
             };
             match step {
                 Step::Press(key) => {
-                    self.pressed = Some((key, now));
+                    if self.hidden {
+                        self.not_before = Some(now + self.gap);
+                    } else {
+                        self.pressed = Some((key, now));
+                    }
                     self.keyed.push(key);
                     return Next::Press(key);
                 }
@@ -311,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_group_waits_for_its_prompt_and_a_key_for_the_one_before() {
-        let mut player = Player::new(keys("1# 2"), GAP);
+        let mut player = Player::new(keys("1# 2"), GAP, false);
         let start = Instant::now();
         player.begun();
         assert_eq!(player.next(start), Next::Idle);
@@ -330,8 +338,18 @@ mod tests {
     }
 
     #[test]
+    fn a_hidden_key_is_not_waited_for() {
+        let mut player = Player::new(keys("12"), GAP, true);
+        let start = Instant::now();
+        player.sound(start);
+        assert_eq!(player.next(start), Next::Press('1'));
+        assert_eq!(player.next(start), Next::At(start + GAP));
+        assert_eq!(player.next(start + GAP), Next::Press('2'));
+    }
+
+    #[test]
     fn a_prompt_that_comes_while_keys_are_left_counts_for_the_next_group() {
-        let mut player = Player::new(keys("1# 2"), Duration::ZERO);
+        let mut player = Player::new(keys("1# 2"), Duration::ZERO, false);
         let now = Instant::now();
         player.sound(now);
         assert_eq!(player.next(now), Next::Press('1'));
@@ -345,13 +363,13 @@ mod tests {
     #[test]
     fn silence_lets_one_prompt_pass_and_now_waits_for_none() {
         let now = Instant::now();
-        let mut player = Player::new(keys("<silence> 1"), GAP);
+        let mut player = Player::new(keys("<silence> 1"), GAP, false);
         player.sound(now);
         assert_eq!(player.next(now), Next::Idle);
         player.sound(now);
         assert_eq!(player.next(now), Next::Press('1'));
 
-        let mut player = Player::new(keys("<now><wait 1>1<hangup>"), GAP);
+        let mut player = Player::new(keys("<now><wait 1>1<hangup>"), GAP, false);
         assert_eq!(player.next(now), Next::Idle);
         player.begun();
         let second = now + Duration::from_secs(1);

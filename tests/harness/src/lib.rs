@@ -43,4 +43,4 @@ pub use module::{our_module, workspace, Module};
 pub use ongoing::Ongoing;
 pub use pbx::Pbx;
 pub use report::{Cdr, Happening, Outcome, Report};
-pub use sip::{Phone, SipOutcome};
+pub use sip::{Phone, Signal, SipOutcome};

@@ -60,7 +60,7 @@ impl<'a> Ongoing<'a> {
             callee_name: None,
             application: call.application.clone(),
             expressions: call.expressions.clone(),
-            player: Player::new(call.keys.parse()?, call.gap),
+            player: Player::new(call.keys.parse()?, call.gap, call.hidden),
             end: Instant::now() + call.deadline,
             deadline: call.deadline,
             seen: Vec::new(),

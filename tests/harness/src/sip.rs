@@ -1,5 +1,4 @@
-//! A call from a real phone: `sipp` against `chan_pjsip`, the keys as RFC 4733
-//! events in RTP.
+//! A call from a real phone: `sipp` against `chan_pjsip`.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use serde::Serialize;
 
 use crate::call::Call;
 use crate::config::PHONES;
-use crate::keys::{Keys, Step};
+use crate::keys::{Group, Keys, Step};
 use crate::ongoing::Ongoing;
 use crate::pbx::Pbx;
 use crate::report::Report;
@@ -24,6 +23,17 @@ const KEY_TIME: Duration = Duration::from_millis(400);
 
 /// How long a SIP call may take.
 const DEADLINE: Duration = Duration::from_secs(90);
+
+/// How a phone tells which key is pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// As events in RTP.
+    Rfc4733,
+    /// As SIP requests.
+    Info,
+    /// As tones: 100 ms, and 100 ms of silence.
+    InBand,
+}
 
 /// What became of a SIP call.
 #[derive(Debug, Serialize)]
@@ -46,33 +56,55 @@ pub struct Phone {
     pub number: String,
     /// Whether it calls over TCP.
     pub tcp: bool,
+    /// How it tells which key is pressed.
+    pub signal: Signal,
+}
+
+impl Phone {
+    /// One that tells its keys so: the PBX knows it by its number.
+    pub fn keying(signal: Signal) -> Self {
+        let number = match signal {
+            Signal::Rfc4733 => "5551234",
+            Signal::Info => "info",
+            Signal::InBand => "inband",
+        };
+        Self {
+            address: "127.0.0.1".into(),
+            name: String::new(),
+            number: number.into(),
+            tcp: false,
+            signal,
+        }
+    }
 }
 
 impl Default for Phone {
     fn default() -> Self {
-        Self {
-            address: "127.0.0.1".into(),
-            name: String::new(),
-            number: "5551234".into(),
-            tcp: false,
-        }
+        Self::keying(Signal::Rfc4733)
     }
 }
 
 impl Pbx {
     /// Calls an extension of the phones' context (`Builder::phone_extension`)
     /// with a real SIP phone and keys `keys`: groups of digits with a
-    /// pause before each. One call of an extension at a time.
+    /// pause before each that is not `<now>`. One call of an extension at a time.
     pub fn sip_call(&self, extension: &str, keys: &str) -> Result<SipOutcome> {
         self.sip_call_by(&Phone::default(), extension, keys)
     }
 
     /// The same with a phone of one's choice.
     pub fn sip_call_by(&self, by: &Phone, extension: &str, keys: &str) -> Result<SipOutcome> {
-        let scenario = scenario(by, &keys.parse()?)?;
+        let keys: Keys = keys.parse()?;
+        let scenario = scenario(by, &keys)?;
         let name = format!("sipp-{}", self.next_number());
         let dir = format!("/harness/{name}");
         self.write_file(&format!("{dir}/scenario.xml"), scenario)?;
+        if by.signal == Signal::InBand {
+            for (number, group) in keys.groups.iter().enumerate() {
+                let tones = tones(&digits(group)?);
+                self.write_file(&format!("{dir}/{}", sound_of(number)), tones)?;
+            }
+        }
 
         let ami = self.manager()?;
         let events = ami.events();
@@ -124,32 +156,102 @@ impl Pbx {
 fn scenario(by: &Phone, keys: &Keys) -> Result<String> {
     let mut steps = String::new();
     let mut pause = PAUSE;
+    let mut infos = 0;
     for (number, group) in keys.groups.iter().enumerate() {
-        let mut digits = String::new();
-        for step in &group.steps {
-            match step {
-                Step::Press(key) => digits.push(*key),
-                other => bail!("a SIP phone can only key: {other:?}"),
-            }
-        }
-        let label = number + 2;
-        steps.push_str(&format!(
-            "<recv request=\"BYE\" timeout=\"{}\" ontimeout=\"{label}\" next=\"1\"/>\n\
-             <label id=\"{label}\"/>\n",
-            pause.as_millis()
-        ));
-        pause = PAUSE + KEY_TIME * u32::try_from(digits.len())?;
-        if !digits.is_empty() {
+        let digits = digits(group)?;
+        if !group.now {
+            let label = number + 2;
             steps.push_str(&format!(
-                "<nop><action><exec play_dtmf=\"{digits}\"/></action></nop>\n"
+                "<recv request=\"BYE\" timeout=\"{}\" ontimeout=\"{label}\" next=\"1\"/>\n\
+                 <label id=\"{label}\"/>\n",
+                pause.as_millis()
             ));
         }
+        pause = PAUSE + KEY_TIME * u32::try_from(digits.len())?;
+        if digits.is_empty() {
+            continue;
+        }
+        let exec = match by.signal {
+            Signal::Rfc4733 => format!("play_dtmf=\"{digits}\""),
+            Signal::InBand => format!("rtp_stream=\"{},1,0,PCMU/8000\"", sound_of(number)),
+            Signal::Info => {
+                for key in digits.chars() {
+                    infos += 1;
+                    let info = INFO.replace("KEY", &key.to_string());
+                    steps.push_str(&info.replace("SEQUENCE", &(infos + 1).to_string()));
+                }
+                pause = PAUSE;
+                continue;
+            }
+        };
+        steps.push_str(&format!("<nop><action><exec {exec}/></action></nop>\n"));
     }
     let scenario = SCENARIO.replace("KEYS\n", &steps);
     Ok(scenario
         .replace("NAME", &by.name)
         .replace("NUMBER", &by.number))
 }
+
+/// The keys of a group.
+fn digits(group: &Group) -> Result<String> {
+    let keys = group.steps.iter().map(|step| match step {
+        Step::Press(key) => Ok(*key),
+        other => bail!("a SIP phone can only key: {other:?}"),
+    });
+    keys.collect()
+}
+
+/// The file with the tones of a group.
+fn sound_of(group: usize) -> String {
+    format!("keys-{group}.ulaw")
+}
+
+/// What is heard when these keys are pressed: µ-law, 8000 samples a second.
+fn tones(digits: &str) -> Vec<u8> {
+    const KEYS: &str = "123A456B789C*0#D";
+    const ROWS: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+    const COLUMNS: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+    let mut sound = Vec::new();
+    for key in digits.chars() {
+        let place = KEYS.find(key).unwrap_or_default();
+        let (row, column) = (ROWS[place / 4], COLUMNS[place % 4]);
+        for sample in 0..800 {
+            let angle = f64::from(sample) / 8000.0 * std::f64::consts::TAU;
+            let level = (row * angle).sin() + (column * angle).sin();
+            sound.push(ulaw((level * 7000.0) as i16));
+        }
+        sound.extend([ulaw(0); 800]);
+    }
+    sound.extend([ulaw(0); 1600]);
+    sound
+}
+
+/// ITU-T G.711.
+fn ulaw(sample: i16) -> u8 {
+    let sign = if sample < 0 { 0x80 } else { 0 };
+    let level = sample.unsigned_abs().min(32635) + 132;
+    let exponent = 8 - level.leading_zeros() as u8;
+    let mantissa = (level >> (exponent + 3)) as u8 & 0x0f;
+    !(sign | (exponent << 4) | mantissa)
+}
+
+/// A key as a request: RFC 6086, in the form phones use.
+const INFO: &str = r#"<send retrans="500"><![CDATA[
+INFO [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: NAME<sip:NUMBER@[local_ip]:[local_port]>;tag=[call_number]
+[last_To:]
+Call-ID: [call_id]
+CSeq: SEQUENCE INFO
+Max-Forwards: 70
+Content-Type: application/dtmf-relay
+Content-Length: [len]
+
+Signal=KEY
+Duration=160
+]]></send>
+<recv response="200"/>
+"#;
 
 /// The offer names telephone-event as payload type 96, which is what `sipp`
 /// sends.
@@ -210,7 +312,7 @@ Content-Length: 0
 
 #[cfg(test)]
 mod tests {
-    use super::{scenario, Phone};
+    use super::{scenario, tones, ulaw, Phone, Signal};
 
     #[test]
     fn each_group_is_keyed_unless_the_pbx_hangs_up() -> anyhow::Result<()> {
@@ -221,6 +323,25 @@ mod tests {
         assert!(text.contains("From: <sip:5551234@"));
         assert!(!text.contains("KEYS"));
         assert!(scenario(&phone, &"1<hangup>".parse()?).is_err());
+        let text = scenario(&Phone::keying(Signal::Info), &"12# 3".parse()?)?;
+        assert!(text.contains("CSeq: 5 INFO") && text.contains("Signal=3\n"));
+        assert!(text.contains("sip:info@"));
         Ok(())
+    }
+
+    /// G.711's own table of decision values.
+    #[test]
+    fn sound_is_encoded() {
+        let known = [
+            (0, 0xff),
+            (-1, 0x7f),
+            (32635, 0x80),
+            (-32768, 0x00),
+            (1000, 0xce),
+        ];
+        for (sample, code) in known {
+            assert_eq!(ulaw(sample), code, "{sample}");
+        }
+        assert_eq!(tones("1#").len(), 2 * 1600 + 1600);
     }
 }

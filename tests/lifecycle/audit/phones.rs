@@ -139,6 +139,7 @@ fn make(pbx: &Pbx, calls: &[usize]) -> Result<Vec<(usize, String)>> {
             name: call.name.into(),
             number: call.number.into(),
             tcp: call.from == OVER_TCP,
+            ..Phone::default()
         };
         let made = pbx.sip_call_by(&phone, &(number + 1).to_string(), call.keys)?;
         ensure!(made.report.status() == call.outcome, "{number}: {made:#?}");

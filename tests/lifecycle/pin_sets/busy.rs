@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{anyhow, ensure, Context, Result};
-use harness::{Builder, Outcome, Pbx, Report};
+use harness::{Builder, Call, Outcome, Pbx, Report};
 
 use super::made::{argon2id, csv};
 use super::{becomes, call, is_told, on, passed, story, with};
@@ -32,6 +32,7 @@ const DELAY: f64 = 0.020;
 
 const CONF: &str = "
 [general]
+hide_digits = no
 country_code = 90
 max_digits = 1
 attempts = 1
@@ -89,7 +90,7 @@ fn caller(
     (set, who, wait): (&str, usize, Duration),
 ) -> Result<Report> {
     let place = || {
-        let mut ongoing = pbx.place(&call(set, "").caller(&number(who)))?;
+        let mut ongoing = pbx.place(&shown(set, "").caller(&number(who)))?;
         ongoing.until_sound("agent-pass")?;
         Ok::<_, anyhow::Error>(ongoing)
     };
@@ -101,6 +102,11 @@ fn caller(
     thread::sleep(wait);
     ongoing.press('7')?;
     ongoing.finish()
+}
+
+/// When a key came, events say only of digits that are not hidden.
+fn shown(args: &str, keys: &str) -> Call {
+    call(args, keys).hidden_digits(false)
 }
 
 /// All these callers at once: of which set, which of the callers, and after
@@ -201,7 +207,7 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
     let _alone = alone();
     on(builder()?, |pbx| {
         side_by_side(4, 4, |who| {
-            let call = call("twice", "97").caller(&number(who));
+            let call = shown("twice", "97").caller(&number(who));
             let report = pbx.call(&call)?;
             passed()
                 .account(&format!("c{who}"))
@@ -219,7 +225,7 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
             Ok(())
         })?;
         // Hung up meanwhile: the call ends at once, and the set goes on.
-        let call = call("twice", "9<wait 0.05><hangup>").caller(&number(0));
+        let call = shown("twice", "9<wait 0.05><hangup>").caller(&number(0));
         let report = pbx.call(&call)?;
         ensure!(report.status() == "HANGUP", "{}", story(&report));
         ensure!(report.outcome == Outcome::HungUp, "{}", story(&report));
@@ -256,7 +262,7 @@ fn more_than_the_machine_can_do() -> Result<()> {
         let longest = quantile(&waits, 1.0);
         ensure!(longest < LONGEST, "{longest} s");
         // It recovers.
-        let call = call("slowest", "7").caller(&number(1));
+        let call = shown("slowest", "7").caller(&number(1));
         becomes(pbx, &call, &passed().account("c1"))?;
         // And the log says why.
         is_told(pbx, &["slowest"])

@@ -58,13 +58,9 @@ exten => s,1,Wait(60)
 include => harness-h
 ";
 
-/// Every level but `dtmf`, which is there to show what is keyed.
-const LOGGER: &str = "[general]\n\
-    dateformat = %F %T.%3q\n\
-    [logfiles]\n\
-    full => notice,warning,error,verbose(5),debug,security\n";
-
-const CEL: &str = "[general]\nenable = yes\napps = all\nevents = ALL\n[manager]\nenabled = yes\n";
+/// Everything there is.
+pub(crate) const CEL: &str =
+    "[general]\nenable = yes\napps = all\nevents = ALL\n[manager]\nenabled = yes\n";
 
 const PEPPER: [u8; 32] = [0x5c; 32];
 
@@ -83,7 +79,6 @@ fn builder() -> Result<Builder> {
     let once = csv(header, &[&["10", &plain, ""]]);
     Ok(with(CONF)
         .dialplan(HOLD)
-        .file("logger.conf", LOGGER)
         .file("cel.conf", CEL)
         .modules("load = cel_manager.so")
         .debug(1)
@@ -127,9 +122,8 @@ impl<'a> Eyes<'a> {
             self.seen.push(frame);
         }
         for frame in &self.seen {
-            let is_key = matches!(frame.event(), Some("DTMFBegin" | "DTMFEnd"));
             let shows = |(_, value): &(String, String)| value.contains(digits);
-            if !is_key && frame.headers.iter().any(shows) {
+            if frame.headers.iter().any(shows) {
                 places.push(format!("event {}", frame.event().unwrap_or_default()));
             }
         }

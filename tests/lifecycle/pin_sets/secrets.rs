@@ -365,9 +365,10 @@ fn a_slow_row_has_dates_levels_and_uses_too() -> Result<()> {
     Ok(())
 }
 
-/// How long a caller with one wrong PIN waits for the answer.
+/// How long a caller with one wrong PIN, whose digits are shown, waits for the
+/// answer.
 fn answered(pbx: &Pbx, call: &Call) -> Result<f64> {
-    let report = pbx.call(call)?;
+    let report = pbx.call(&call.clone().hidden_digits(false))?;
     refused("HANGUP").check(&report)?;
     report.last_key_to_answer.context("no answer")
 }
@@ -386,7 +387,7 @@ fn an_unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
             &["1", "plain:1001", "+905060508161"],
         ],
     );
-    let conf = CONF.replace("pepper_file", ";pepper_file");
+    let conf = CONF.replace("pepper_file", "hide_digits = no\n;pepper_file");
     on(with(&conf).pin_file("people.csv", list), |pbx| {
         let wrong = |account: &str| call("by-account", &format!("{account}# 7# <hangup>"));
         let from = |number: &str| call("by-caller", "7# <hangup>").caller(number);

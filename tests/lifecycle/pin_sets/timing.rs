@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Pbx};
 
-use super::{all_become, call, passed, refused, row, story, with, Want};
+use super::{all_become, passed, refused, row, story, with, Want};
 use crate::support::on;
 
 const CONF: &str = "
 [general]
+hide_digits = no
 source = file:/pins/list
 retry_prompt =
 
@@ -67,6 +68,11 @@ fn waited(pbx: &Pbx, call: &Call, want: &Want) -> Result<f64> {
     Ok(time(verdict)? - last_key.map_or(time(begins), |frame| time(frame))?)
 }
 
+/// When a key came, events say only of digits that are not hidden.
+fn shown(args: &str, keys: &str) -> Call {
+    super::call(args, keys).hidden_digits(false)
+}
+
 fn is_about(pbx: &Pbx, name: &str, call: &Call, want: &Want, seconds: f64) -> Result<()> {
     let waited = waited(pbx, call, want).with_context(|| name.to_owned())?;
     ensure!(
@@ -81,7 +87,7 @@ fn for_the_first_key_and_for_the_next() {
     on(with(CONF).pin_file("list", "12\n"), |pbx| {
         let silent = || refused("TIMEOUT").outcome(harness::Outcome::Continued);
         // No sound at all: q, c, and & for no prompt.
-        let quiet = |set: &str, keys: &str| call(&format!("{set},qc,,&"), keys);
+        let quiet = |set: &str, keys: &str| shown(&format!("{set},qc,,&"), keys);
         let right = passed;
         let rows: &[(&str, Call, Want, f64)] = &[
             (
@@ -129,7 +135,7 @@ fn for_the_first_key_and_for_the_next() {
             pbx,
             &[row(
                 "keys behind a prompt that takes longer than the time for the first key",
-                super::call("patient", "<after-prompt><wait 0.5>12#"),
+                shown("patient", "<after-prompt><wait 0.5>12#"),
                 passed(),
             )],
         )

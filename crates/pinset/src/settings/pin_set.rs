@@ -54,7 +54,7 @@ pub struct PinSet {
     pub lockout_account: Option<Lockout>,
     /// `lockout_pinset`; `None`: off.
     pub lockout_pinset: Option<Lockout>,
-    /// `hide_digits`: what is keyed is kept out of Asterisk's own log.
+    /// `hide_digits`: what is keyed is kept from events and Asterisk's log.
     pub hide_digits: bool,
     /// `prompt`. An empty list is silence, here and below.
     pub prompt: Vec<Sound>,

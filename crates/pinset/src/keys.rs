@@ -1,0 +1,99 @@
+//! Keys that nobody has read yet.
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// How many wait at most; more are no PIN.
+pub const MOST: usize = 256;
+
+/// Keys in the order they came. As [`crate::Pin`] it can't be printed; a key is
+/// wiped as it is taken, the rest when it is dropped.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Keys {
+    ring: [u8; MOST],
+    first: usize,
+    len: usize,
+}
+
+impl Keys {
+    /// None yet.
+    pub fn new() -> Self {
+        Self {
+            ring: [0; MOST],
+            first: 0,
+            len: 0,
+        }
+    }
+
+    /// Puts a key behind the others; past [`MOST`] it is not kept.
+    pub fn push(&mut self, key: u8) {
+        if self.len < MOST {
+            if let Some(place) = self.ring.get_mut((self.first + self.len) % MOST) {
+                *place = key;
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Takes the first key.
+    pub fn take(&mut self) -> Option<u8> {
+        if self.len == 0 {
+            return None;
+        }
+        let key = std::mem::take(self.ring.get_mut(self.first)?);
+        self.first = (self.first + 1) % MOST;
+        self.len -= 1;
+        Some(key)
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_taken_or_cleared_is_wiped() {
+        let mut keys = Keys::new();
+        for key in *b"4711" {
+            keys.push(key);
+        }
+        assert_eq!(keys.take(), Some(b'4'));
+        assert_eq!(keys.ring[..4], *b"\0711");
+        keys.zeroize();
+        assert_eq!(keys.take(), None);
+        assert_eq!(keys.ring, [0; MOST]);
+    }
+
+    proptest! {
+        /// As a queue without an end would, until it is full.
+        #[test]
+        fn keys_come_out_as_they_went_in(
+            steps in proptest::collection::vec(proptest::option::weighted(0.7, any::<u8>()), 0..2000),
+        ) {
+            let mut keys = Keys::new();
+            let mut model = std::collections::VecDeque::new();
+            for step in steps {
+                match step {
+                    Some(key) => {
+                        keys.push(key);
+                        if model.len() < MOST {
+                            model.push_back(key);
+                        }
+                    }
+                    None => prop_assert_eq!(keys.take(), model.pop_front()),
+                }
+            }
+            while let Some(key) = model.pop_front() {
+                prop_assert_eq!(keys.take(), Some(key));
+            }
+            prop_assert_eq!(keys.take(), None);
+            prop_assert_eq!(keys.ring, [0; MOST]);
+        }
+    }
+}
