@@ -122,8 +122,8 @@ mod tests {
             prop::sample::select(b";=+-@\"' \t\r\n1a\xef\xbc\x9d".to_vec()), 0..12)) {
             let cell = shown(&bytes);
             let safe = safe(&cell);
-            if safe.starts_with('+') {
-                prop_assert!(safe.len() > 1 && safe[1..].bytes().all(|byte| byte.is_ascii_digit()));
+            if let Some(number) = safe.strip_prefix('+') {
+                prop_assert!(!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
             } else {
                 for part in safe.split([';', '\t', '\r', '\n']) {
                     let part = part.trim_start_matches([' ', '"']);
