@@ -64,7 +64,7 @@ mod tests {
             keys.push(key);
         }
         assert_eq!(keys.take(), Some(b'4'));
-        assert_eq!(keys.ring[..4], *b"\0711");
+        assert_eq!(keys.ring[..4], [0, b'7', b'1', b'1']);
         keys.zeroize();
         assert_eq!(keys.take(), None);
         assert_eq!(keys.ring, [0; MOST]);
