@@ -232,9 +232,14 @@ impl Counter {
     }
 
     /// What an administrator should hear of.
-    fn say(&self, lock: Lock) {
+    fn say(&self, lock: Lock, over_budget: bool) {
         let name = &self.name;
         match (lock.kind, lock.until) {
+            (Kind::PinSet, _) if over_budget => log!(
+                Warning,
+                "'{name}' has had too many wrong entries of callers who have succeeded before as \
+                 well: for a while, nobody is admitted"
+            ),
             (Kind::PinSet, _) => log!(
                 Warning,
                 "'{name}' has had too many wrong entries: for a while, only callers are admitted \
@@ -356,6 +361,7 @@ impl Ticket<'_> {
         let Some(charge) = self.charge.take() else {
             return false;
         };
+        let over_budget = charge.is_over_budget();
         let lock = {
             let mut lockouts = lockouts();
             let lock = lockouts.settle(charge, judged, now());
@@ -365,7 +371,7 @@ impl Ticket<'_> {
             lock
         };
         if let Some(lock) = lock {
-            self.counter.say(lock);
+            self.counter.say(lock, over_budget);
             self.counter.leave(lock);
         }
         lock.is_some()

@@ -5,6 +5,7 @@ mod crowds;
 mod limits;
 mod model;
 mod parts;
+mod reserve;
 mod rows;
 
 const SECOND: Duration = Duration::from_secs(1);
