@@ -35,7 +35,7 @@ mod view;
 
 pub use stored::{Broken, Change};
 pub use subject::{endpoint, Account, Caller, Limits, Subject};
-pub use view::{Held, Unlock};
+pub use view::{Cursor, Held, Unlock};
 
 /// How many keys are held at most, in memory and in the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
