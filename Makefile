@@ -21,7 +21,7 @@ HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
-	bench-lists bench-pin-sets fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
+	bench-lists bench-pin-sets bench-lockouts fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -69,6 +69,9 @@ bench-lists: deps-build deps-bench ## Large lists: what is promised and what it 
 
 bench-pin-sets: deps-build ## PIN sets of a million rows: memory a row, building, looking up
 	$(CARGO) bench --quiet --locked -p pinset --bench pin_sets
+
+bench-lockouts: deps-build ## Lockouts, tables full: what an attempt takes, and pieces of a list
+	$(CARGO) bench --quiet --locked -p pinset --bench lockouts
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
 # inputs go to the first folder, so that the seeds stay as they are.

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use pinset::lockout::{
-    Account, Caller, Capacity, Judged, Limits, Lockouts, Refused, Standing, Subject,
+    Account, Caller, Capacity, Cursor, Judged, Limits, Lockouts, Refused, Standing, Subject, Unlock,
 };
 use pinset::settings::Lockout;
 
@@ -63,6 +63,37 @@ fn main() {
         assert_eq!(black_box(lockouts.locks(None, START)).len(), LOCKED);
         1
     });
+    // As the module does it: so many before calls have their turn.
+    told_pieces("listing 20 locks", || {
+        let mut next = Some(Cursor::default());
+        std::iter::from_fn(|| {
+            let started = Instant::now();
+            let (held, after) = lockouts.locks_after(None, next?, 20, START);
+            next = after;
+            black_box(held);
+            Some(started.elapsed())
+        })
+        .collect()
+    });
+    for what in [Unlock::Caller("7", None), Unlock::Account("7")] {
+        told_pieces("unlocking among 20", || {
+            let mut next = Some(Cursor::default());
+            std::iter::from_fn(|| {
+                let started = Instant::now();
+                (_, next) = lockouts.unlock_after(what, None, next?, 20, START);
+                Some(started.elapsed())
+            })
+            .collect()
+        });
+    }
+    told_pieces("10 rows to write", || {
+        std::iter::from_fn(|| {
+            let started = Instant::now();
+            let rows = lockouts.take_changes(10).len();
+            (rows > 0).then(|| started.elapsed())
+        })
+        .collect()
+    });
     let slowest = (CALLERS..CALLERS + ATTEMPTS).map(|number| {
         let now = START + 25 * hour;
         let started = Instant::now();
@@ -78,6 +109,15 @@ fn told(what: &str, work: impl FnOnce() -> usize) {
     let times = work();
     let each = started.elapsed().as_secs_f64() * 1e6 / times.max(1) as f64;
     println!("{what}: {each:.1} µs");
+}
+
+fn told_pieces(what: &str, work: impl FnOnce() -> Vec<Duration>) {
+    let mut pieces = work();
+    pieces.sort_unstable();
+    let at = |share: usize| pieces.get(pieces.len().saturating_sub(1) * share / 1000);
+    let [median, most, slowest] = [500, 999, 1000].map(|share| at(share).copied());
+    let [median, most, slowest] = [median, most, slowest].map(Option::unwrap_or_default);
+    println!("{what}: {median:?}, 999 of 1000 within {most:?}, the slowest {slowest:?}");
 }
 
 /// What a call does for one entry.

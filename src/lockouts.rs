@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use pinset::lockout::{
-    self, Account, Capacity, Change, Charge, Held, Judged, Kind, Limits, Lock, Lockouts, Refused,
-    Standing, Subject, Unlock,
+    self, Account, Capacity, Change, Charge, Cursor, Held, Judged, Kind, Limits, Lock, Lockouts,
+    Refused, Standing, Subject, Unlock,
 };
 use pinset::{Number, Numbering, Pin, Verdict};
 
@@ -24,8 +24,13 @@ use crate::patience::Patient;
 const FAMILY: &[u8] = b"authenticate-lockouts";
 /// How long after a change it is written, in milliseconds.
 const WRITE_AFTER: i32 = 1000;
-/// So many changes are taken at once: callers wait that long.
-const AT_ONCE: usize = 500;
+/// So many changes are made into rows, or locks or callers looked at, before
+/// calls have their turn: each takes some 2 µs, a row up to 4.
+const CHANGES_AT_ONCE: usize = 10;
+const LOCKS_AT_ONCE: usize = 20;
+const UNLOCKED_AT_ONCE: usize = 20;
+/// How long their turn is: who waits needs it to wake up.
+const TURN: Duration = Duration::from_micros(100);
 
 /// How long an entry waits for others that may yet fill the limit: no hash takes
 /// longer.
@@ -50,13 +55,25 @@ static WRITER: Mutex<Writer> = Mutex::new(Writer {
 });
 
 /// Nobody waits for anything with this lock held, and takes [`WRITER`] inside
-/// it.
+/// it. It is held for less than 0.1 ms: what takes longer goes [`in_pieces`]. Only
+/// [`start`] and [`stop`] keep it longer, while there are no calls.
 fn lockouts() -> MutexGuard<'static, Lockouts> {
     LOCKOUTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn writer() -> MutexGuard<'static, Writer> {
     WRITER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has `piece` do a little at a time until it says that there is no more.
+fn in_pieces(mut piece: impl FnMut(&mut Lockouts) -> bool) {
+    loop {
+        let more = piece(&mut lockouts());
+        if !more {
+            break;
+        }
+        std::thread::sleep(TURN);
+    }
 }
 
 fn now() -> Duration {
@@ -107,18 +124,18 @@ fn write_later() {
 
 /// Writes what has changed. The scheduler's call: true to be called again.
 fn write() -> bool {
-    loop {
-        let changes = lockouts().take_changes(AT_ONCE);
-        if changes.is_empty() {
-            break;
-        }
-        let mut writer = writer();
-        let changes = changes
-            .into_iter()
-            .map(|Change { key, value }| (key, value));
-        writer.unwritten.extend(changes);
-    }
-    let unwritten = std::mem::take(&mut writer().unwritten);
+    let mut changes = Vec::new();
+    in_pieces(|lockouts| {
+        let some = lockouts.take_changes(CHANGES_AT_ONCE);
+        let more = !some.is_empty();
+        changes.extend(some);
+        more
+    });
+    let mut unwritten = std::mem::take(&mut writer().unwritten);
+    let changes = changes
+        .into_iter()
+        .map(|Change { key, value }| (key, value));
+    unwritten.extend(changes);
     let failed: BTreeMap<_, _> = unwritten
         .into_iter()
         .filter(|(key, value)| !match value {
@@ -142,16 +159,29 @@ fn write() -> bool {
 
 /// The locks there are, of one PIN set or of all.
 pub fn held(pin_set: Option<&str>) -> Vec<Held> {
-    lockouts().locks(pin_set, now())
+    let (mut held, mut cursor) = (Vec::new(), Cursor::default());
+    in_pieces(|lockouts| {
+        let (some, next) = lockouts.locks_after(pin_set, cursor, LOCKS_AT_ONCE, now());
+        held.extend(some);
+        cursor = next.unwrap_or_default();
+        next.is_some()
+    });
+    held.sort_unstable();
+    held
 }
 
 /// Ends locks, and forgets what was counted; how many locks there were.
 pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
-    let mut lockouts = lockouts();
-    let unlocked = lockouts.unlock(what, pin_set, now());
-    if lockouts.has_changes() {
-        write_later();
-    }
+    let (mut unlocked, mut cursor) = (0, Cursor::default());
+    in_pieces(|lockouts| {
+        let (some, next) = lockouts.unlock_after(what, pin_set, cursor, UNLOCKED_AT_ONCE, now());
+        unlocked += some;
+        cursor = next.unwrap_or_default();
+        if lockouts.has_changes() {
+            write_later();
+        }
+        next.is_some()
+    });
     unlocked
 }
 
@@ -232,9 +262,14 @@ impl Counter {
     }
 
     /// What an administrator should hear of.
-    fn say(&self, lock: Lock) {
+    fn say(&self, lock: Lock, over_budget: bool) {
         let name = &self.name;
         match (lock.kind, lock.until) {
+            (Kind::PinSet, _) if over_budget => log!(
+                Warning,
+                "'{name}' has had too many wrong entries of callers who have succeeded before as \
+                 well: for a while, nobody is admitted"
+            ),
             (Kind::PinSet, _) => log!(
                 Warning,
                 "'{name}' has had too many wrong entries: for a while, only callers are admitted \
@@ -356,6 +391,7 @@ impl Ticket<'_> {
         let Some(charge) = self.charge.take() else {
             return false;
         };
+        let over_budget = charge.is_over_budget();
         let lock = {
             let mut lockouts = lockouts();
             let lock = lockouts.settle(charge, judged, now());
@@ -365,7 +401,7 @@ impl Ticket<'_> {
             lock
         };
         if let Some(lock) = lock {
-            self.counter.say(lock);
+            self.counter.say(lock, over_budget);
             self.counter.leave(lock);
         }
         lock.is_some()

@@ -35,7 +35,7 @@ mod view;
 
 pub use stored::{Broken, Change};
 pub use subject::{endpoint, Account, Caller, Limits, Subject};
-pub use view::{Held, Unlock};
+pub use view::{Cursor, Held, Unlock};
 
 /// How many keys are held at most, in memory and in the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,7 +138,17 @@ pub struct Charge {
     /// room.
     by_caller: Option<Key>,
     by_pin_set: Option<Key>,
+    /// There it counts among those of trusted callers while it is locked.
+    over_budget: bool,
     by_accounts: Vec<Key>,
+}
+
+impl Charge {
+    /// Whether the PIN set is over its budget, and the entry that of a caller
+    /// who has succeeded there.
+    pub fn is_over_budget(&self) -> bool {
+        self.over_budget
+    }
 }
 
 /// All counts and locks.
@@ -167,9 +177,9 @@ impl Lockouts {
     pub fn look(&mut self, who: &Subject<'_>, now: Duration) -> Standing {
         let now = self.now(now);
         match self.standing(who, &Keys::of(who), now) {
-            Ok(Some(_)) => Standing::OneTry,
-            Ok(None) | Err(Refused::Busy) => Standing::Open,
-            Err(Refused::Locked(lock)) => Standing::Locked(lock),
+            (_, Err(Refused::Locked(lock))) => Standing::Locked(lock),
+            (Some(_), _) => Standing::OneTry,
+            (None, _) => Standing::Open,
         }
     }
 
@@ -187,7 +197,8 @@ impl Lockouts {
     ) -> Result<Charge, Refused> {
         let now = self.now(now);
         let keys = Keys::of(who);
-        let budget = self.standing(who, &keys, now)?;
+        let (budget, room) = self.standing(who, &keys, now);
+        room?;
         if let Some(lock) = budget.filter(|_| tries > 0) {
             return Err(Refused::Locked(lock));
         }
@@ -195,15 +206,20 @@ impl Lockouts {
         let by_caller =
             who.limits.caller.is_some() && fly(&mut self.callers, &keys.caller, caller, now);
         let pin_set = || Count::new(who.pin_set, Who::PinSet);
-        let by_pin_set = who.limits.pin_set.is_some()
-            && budget.is_none()
-            && fly(&mut self.pin_sets, &keys.pin_set, pin_set, now);
+        let over_budget = budget.is_some();
+        let by_pin_set = if over_budget {
+            let fly = |count: &mut Count| count.fly_on_reserve(now);
+            self.pin_sets.change(&keys.pin_set, fly).is_some()
+        } else {
+            who.limits.pin_set.is_some() && fly(&mut self.pin_sets, &keys.pin_set, pin_set, now)
+        };
         Ok(Charge {
             pin_set: who.pin_set.to_owned(),
             caller: who.caller.clone(),
             limits: who.limits,
             by_caller: by_caller.then_some(keys.caller),
             by_pin_set: by_pin_set.then_some(keys.pin_set),
+            over_budget,
             by_accounts: Vec::new(),
         })
     }
@@ -246,13 +262,17 @@ impl Lockouts {
     }
 
     /// Says what has come of an entry. Returns the longest of the locks that
-    /// begin with it, if any do: the call it was made in is locked out.
+    /// begin with it, if any do, or from now on hold for trusted callers as
+    /// well: the call it was made in is locked out.
     pub fn settle(&mut self, charge: Charge, result: Judged, now: Duration) -> Option<Lock> {
         let now = self.now(now);
         let limits = charge.limits;
         let mut locks = Vec::new();
         let mut settle = |kind, table: &mut Holding<Count>, key: &Key, limit: Option<Lockout>| {
+            let on_reserve = kind == Kind::PinSet && charge.over_budget;
             let lock = table.change(key, |count| match (result, limit) {
+                (Judged::Wrong, Some(limit)) if on_reserve => count.wrong_on_reserve(&limit, now),
+                _ if on_reserve => count.refund_reserve(now),
                 (Judged::Wrong, Some(limit)) => count.wrong(&limit, now),
                 (Judged::Right, _) if kind == Kind::Account => count.right(now),
                 _ => count.refund(now),
@@ -287,33 +307,35 @@ impl Lockouts {
         now
     }
 
-    /// Whether there is room for an entry. If so, the PIN set's lock if it is
-    /// over its budget.
+    /// The PIN set's lock if it is over its budget, and whether there is room
+    /// for an entry.
     fn standing(
         &mut self,
         who: &Subject<'_>,
         keys: &Keys,
         now: u64,
-    ) -> Result<Option<Lock>, Refused> {
+    ) -> (Option<Lock>, Result<(), Refused>) {
         let full = |table: &mut Holding<Count>, key, limit: Option<Lockout>| {
             let limit = limit?;
             table.change(key, |count| count.full(&limit, now)).flatten()
         };
         let caller = full(&mut self.callers, &keys.caller, who.limits.caller);
-        if let Some(locked @ Full::Locked(_)) = caller {
-            return Err(self.refused(Kind::Caller, locked));
-        }
-        let pin_set = full(&mut self.pin_sets, &keys.pin_set, who.limits.pin_set);
+        let mut pin_set = full(&mut self.pin_sets, &keys.pin_set, who.limits.pin_set);
         let budget = match pin_set {
             Some(Full::Locked(end)) => Some(self.lock(Kind::PinSet, end)),
             _ => None,
         };
-        match budget {
-            Some(lock) if !self.trusts(who, now) => Err(Refused::Locked(lock)),
-            None if pin_set.is_some() => Err(Refused::Busy),
-            _ if caller.is_some() => Err(Refused::Busy),
-            budget => Ok(budget),
+        if budget.is_some() && self.trusts(who, now) {
+            let count = self.pin_sets.get(&keys.pin_set).zip(who.limits.pin_set);
+            pin_set = count.and_then(|(count, limit)| count.reserve_full(&limit));
         }
+        let room = match (caller, pin_set) {
+            (Some(locked @ Full::Locked(_)), _) => Err(self.refused(Kind::Caller, locked)),
+            (_, Some(full)) => Err(self.refused(Kind::PinSet, full)),
+            (Some(full), None) => Err(self.refused(Kind::Caller, full)),
+            (None, None) => Ok(()),
+        };
+        (budget, room)
     }
 
     fn trusts(&self, who: &Subject<'_>, now: u64) -> bool {

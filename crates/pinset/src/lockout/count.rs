@@ -48,6 +48,11 @@ pub struct Count {
     pub cells: Cells,
     /// Entries charged and not yet settled.
     pub in_flight: u32,
+    /// While the PIN set is locked: wrong entries of trusted callers since the
+    /// lock began, and those of them that are not yet settled. They have as
+    /// many as it took to lock it.
+    pub reserve: u32,
+    pub reserve_in_flight: u32,
     pub locked: bool,
     /// The end of the lock, or of the last one; 0: there was none.
     pub end: u64,
@@ -80,6 +85,8 @@ impl Count {
             who,
             cells: Cells::default(),
             in_flight: 0,
+            reserve: 0,
+            reserve_in_flight: 0,
             locked: false,
             end: 0,
             times: 0,
@@ -117,6 +124,41 @@ impl Count {
         let full = |failures: u32, most| failures.saturating_add(self.in_flight) >= most;
         (full(self.cells.count(), limit.failures) || full(self.consecutive, CONSECUTIVE))
             .then_some(Full::InFlight)
+    }
+
+    /// Why a trusted caller's entry can't be charged while the PIN set is
+    /// locked, if it can't.
+    pub fn reserve_full(&self, limit: &Lockout) -> Option<Full> {
+        if self.reserve >= limit.failures {
+            return Some(Full::Locked(self.end));
+        }
+        (self.reserve.saturating_add(self.reserve_in_flight) >= limit.failures)
+            .then_some(Full::InFlight)
+    }
+
+    /// One more of a trusted caller's is in flight.
+    pub fn fly_on_reserve(&mut self, now: u64) {
+        self.see(now);
+        self.reserve_in_flight = self.reserve_in_flight.saturating_add(1);
+    }
+
+    /// One of those does not count. No lock begins with it.
+    pub fn refund_reserve(&mut self, now: u64) -> Option<u64> {
+        self.see(now);
+        self.reserve_in_flight = self.reserve_in_flight.saturating_sub(1);
+        None
+    }
+
+    /// One of those was wrong. The end of the lock, if no more are left. Once
+    /// there is no lock, none is counted: the one that admitted it has had it.
+    pub fn wrong_on_reserve(&mut self, limit: &Lockout, now: u64) -> Option<u64> {
+        self.refund_reserve(now);
+        if !self.locked {
+            return None;
+        }
+        self.reserve = self.reserve.saturating_add(1);
+        self.version = self.version.wrapping_add(1);
+        (self.reserve >= limit.failures).then_some(self.end)
     }
 
     /// One more is in flight.
@@ -168,6 +210,7 @@ impl Count {
         self.cells.clear();
         self.locked = false;
         (self.times, self.end, self.consecutive) = (0, 0, 0);
+        self.reserve = 0;
         self.version = self.version.wrapping_add(1);
         locked
     }
@@ -207,6 +250,9 @@ impl Count {
 impl Entry for Count {
     fn see(&mut self, now: u64) {
         self.locked &= self.end > now;
+        if !self.locked {
+            self.reserve = 0;
+        }
         if !self.locked && self.end.saturating_add(MEMORY_OF_LOCKS) <= now {
             (self.times, self.end) = (0, 0);
         }
@@ -220,7 +266,7 @@ impl Entry for Count {
         if self.locked {
             return Place::Locked(self.end);
         }
-        if self.in_flight > 0 {
+        if self.in_flight > 0 || self.reserve_in_flight > 0 {
             return Place::InFlight;
         }
         let failures = self.cells.last().map(|last| last + self.window + 1);

@@ -72,6 +72,13 @@ struct Counts {
     times: u32,
     consecutive: u32,
     last: u64,
+    /// Of a PIN set that is locked: wrong entries of trusted callers since.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    reserve: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Lockouts {
@@ -222,6 +229,7 @@ fn of_count(count: &Count, clock: &Clock) -> Option<String> {
         times: count.times,
         consecutive: count.consecutive,
         last: clock.says(count.last),
+        reserve: count.reserve,
     });
     serde_json::to_string(&row).ok()
 }
@@ -244,6 +252,9 @@ fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
     if was_locked != (counts.times > 0) {
         return None;
     }
+    if counts.reserve > 0 && !(was_locked && table == Table::PinSets) {
+        return None;
+    }
     let past = |time| clock.time(time).min(now);
     let failures = counts.failures.into_iter();
     let mut count = Count::new(&row.pin_set, who);
@@ -259,6 +270,7 @@ fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
     count.times = counts.times;
     count.consecutive = counts.consecutive;
     count.last = past(counts.last);
+    count.reserve = counts.reserve;
     count.see(now);
     Some(count)
 }

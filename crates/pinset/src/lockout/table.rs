@@ -1,6 +1,7 @@
 //! So many entries and no more, in the order in which they can go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::key::Key;
 
@@ -69,15 +70,17 @@ impl<E: Entry> Held<E> {
         self.slots.get(key).map(|slot| &slot.entry)
     }
 
-    /// All entries.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &E)> {
-        self.slots.iter().map(|(key, slot)| (key, &slot.entry))
+    /// The entries after that key.
+    pub fn after(&self, key: &Key) -> impl Iterator<Item = (&Key, &E)> {
+        let slots = self.slots.range((Bound::Excluded(*key), Bound::Unbounded));
+        slots.map(|(key, slot)| (key, &slot.entry))
     }
 
-    /// Those that are locked.
-    pub fn locked(&self, now: u64) -> impl Iterator<Item = &E> {
-        let ends = self.locked.range((now + 1, Key::default())..);
-        ends.filter_map(|(_, key)| self.get(key))
+    /// Those that are locked, and end after that one.
+    pub fn locked_after(&self, one: (u64, Key)) -> impl Iterator<Item = ((u64, Key), &E)> {
+        let ends = (Bound::Excluded(one), Bound::Unbounded);
+        let ends = self.locked.range(ends);
+        ends.filter_map(|end| self.get(&end.1).map(|entry| (*end, entry)))
     }
 
     /// Has `change` change the entry of that key, if there is one.

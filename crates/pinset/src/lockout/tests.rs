@@ -5,6 +5,8 @@ mod crowds;
 mod limits;
 mod model;
 mod parts;
+mod pieces;
+mod reserve;
 mod rows;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -67,6 +69,12 @@ fn stranger(name: &str) -> Account<'_> {
     Account {
         name: name.as_bytes(),
         known: false,
+    }
+}
+
+impl<E: table::Entry> Holding<E> {
+    fn iter(&self) -> impl Iterator<Item = (&Key, &E)> {
+        self.after(&Key::default())
     }
 }
 

@@ -1,10 +1,9 @@
 //! What is locked, for those who run the PBX, and unlocking it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::count::{Count, Who};
-use super::key::Table;
+use super::key::{Key, Table};
 use super::{Kind, Lockouts};
 
 /// What is to be unlocked.
@@ -17,6 +16,17 @@ pub enum Unlock<'a> {
     Account(&'a str),
     /// The budget of the PIN set of this name.
     PinSet(&'a str),
+}
+
+/// After all others that end then.
+const LAST: Key = [u8::MAX; 16];
+
+/// Where a next piece begins; by default, the first one.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Cursor {
+    table: usize,
+    end: u64,
+    key: Key,
 }
 
 /// A lock that stands. They sort by PIN set, kind and name.
@@ -41,17 +51,47 @@ pub struct Held {
 }
 
 impl Lockouts {
-    /// The locks that stand, in one PIN set or in all, sorted.
+    /// The locks that stand, in one PIN set or in all, sorted. It takes as long
+    /// as there are locks: some 2 µs each.
     pub fn locks(&self, pin_set: Option<&str>, now: Duration) -> Vec<Held> {
-        let now = self.clock.would_be(now);
-        let tables = [&self.callers, &self.accounts, &self.pin_sets];
-        let locked = tables.into_iter().flat_map(|table| table.locked(now));
-        let mut held: Vec<_> = locked
-            .filter(|count| pin_set.is_none_or(|pin_set| count.pin_set == pin_set))
-            .map(|count| self.held(count))
-            .collect();
+        let (mut held, _) = self.locks_after(pin_set, Cursor::default(), usize::MAX, now);
         held.sort_unstable();
         held
+    }
+
+    /// The same in pieces, unsorted: looks at `most` locks, and says where the
+    /// next piece begins; `None`: there is none. Each lock that stands from the
+    /// first piece to the last is in one of them.
+    pub fn locks_after(
+        &self,
+        pin_set: Option<&str>,
+        cursor: Cursor,
+        most: usize,
+        now: Duration,
+    ) -> (Vec<Held>, Option<Cursor>) {
+        let now = self.clock.would_be(now);
+        let mut held = Vec::new();
+        let mut left = most;
+        let tables = [&self.callers, &self.accounts, &self.pin_sets];
+        for (at, table) in tables.into_iter().enumerate().skip(cursor.table) {
+            let mut after = (now, LAST);
+            if at == cursor.table {
+                after = after.max((cursor.end, cursor.key));
+            }
+            for ((end, key), count) in table.locked_after(after) {
+                if left == 0 {
+                    let (end, key) = after;
+                    let table = at;
+                    return (held, Some(Cursor { table, end, key }));
+                }
+                left -= 1;
+                after = (end, key);
+                if pin_set.is_none_or(|pin_set| count.pin_set == pin_set) {
+                    held.push(self.held(count));
+                }
+            }
+        }
+        (held, None)
     }
 
     fn held(&self, count: &Count) -> Held {
@@ -79,46 +119,68 @@ impl Lockouts {
     }
 
     /// Unlocks, in one PIN set or in all, and forgets what was counted there,
-    /// earlier locks too. Returns how many were locked.
+    /// earlier locks too. Returns how many were locked. It takes as long as
+    /// there are callers or accounts: up to 2 µs each.
     pub fn unlock(&mut self, what: Unlock<'_>, pin_set: Option<&str>, now: Duration) -> usize {
+        self.unlock_after(what, pin_set, Cursor::default(), usize::MAX, now)
+            .0
+    }
+
+    /// The same in pieces: looks at `most` callers or accounts, and says where
+    /// the next piece begins; `None`: there is none.
+    pub fn unlock_after(
+        &mut self,
+        what: Unlock<'_>,
+        pin_set: Option<&str>,
+        cursor: Cursor,
+        most: usize,
+        now: Duration,
+    ) -> (usize, Option<Cursor>) {
         let now = self.now(now);
-        let here = |count: &&Count| pin_set.is_none_or(|pin_set| count.pin_set == pin_set);
-        let keys: Vec<_> = match what {
-            Unlock::Caller(text, normalized) => {
-                let meant = |number: &str| Some(number) == normalized || number == text;
-                let meant = |count: &Count| match &count.who {
-                    Who::Caller(caller) => {
-                        caller.endpoint() == text || caller.number().is_some_and(meant)
-                    }
-                    _ => false,
-                };
-                let callers = self.callers.iter();
-                let meant = callers.filter(|(_, count)| here(count) && meant(count));
-                meant.map(|(key, _)| *key).collect()
-            }
-            // By its key: one that is in no list has no name.
-            Unlock::Account(name) => {
-                let accounts = self.accounts.iter().map(|(_, count)| count).filter(here);
-                let pin_sets: BTreeSet<_> = accounts.map(|count| count.pin_set.as_str()).collect();
-                let key = |pin_set| Table::Accounts.key(&[Some(pin_set), Some(name)]);
-                pin_sets.into_iter().map(key).collect()
-            }
-            Unlock::PinSet(name) => {
-                let here = pin_set.is_none_or(|pin_set| pin_set == name);
-                here.then(|| Table::PinSets.key(&[Some(name)]))
-                    .into_iter()
-                    .collect()
-            }
-        };
         let table = match what {
             Unlock::Caller(..) => &mut self.callers,
             Unlock::Account(_) => &mut self.accounts,
             Unlock::PinSet(_) => &mut self.pin_sets,
         };
+        let (mut keys, mut next) = (Vec::new(), None);
+        if let Unlock::PinSet(name) = what {
+            let here = pin_set.is_none_or(|pin_set| pin_set == name);
+            keys.extend(here.then(|| Table::PinSets.key(&[Some(name)])));
+        } else {
+            let mut last = cursor.key;
+            for (looked_at, (key, count)) in table.after(&cursor.key).enumerate() {
+                if looked_at == most {
+                    let key = last;
+                    next = Some(Cursor { key, ..cursor });
+                    break;
+                }
+                last = *key;
+                let here = pin_set.is_none_or(|pin_set| count.pin_set == pin_set);
+                if here && what.means(key, count) {
+                    keys.push(*key);
+                }
+            }
+        }
         let unlock = |key| table.change(key, |count| count.unlock(now));
-        keys.iter()
-            .filter_map(unlock)
-            .filter(|locked| *locked)
-            .count()
+        let unlocked = keys.iter().filter_map(unlock).filter(|locked| *locked);
+        (unlocked.count(), next)
+    }
+}
+
+impl Unlock<'_> {
+    /// Whether that caller or account is meant.
+    fn means(self, key: &Key, count: &Count) -> bool {
+        match (self, &count.who) {
+            (Self::Caller(text, normalized), Who::Caller(caller)) => {
+                let meant = |number: &str| Some(number) == normalized || number == text;
+                caller.endpoint() == text || caller.number().is_some_and(meant)
+            }
+            (Self::Account(name), Who::Account(Some(own))) => own == name,
+            // One that is in no list has no name.
+            (Self::Account(name), Who::Account(None)) => {
+                *key == Table::Accounts.key(&[Some(&count.pin_set), Some(name)])
+            }
+            _ => false,
+        }
     }
 }

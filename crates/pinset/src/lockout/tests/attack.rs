@@ -38,6 +38,10 @@ struct Attack {
     of: Lockout,
     /// He shows another number before one is locked.
     rotates: bool,
+    /// He has a PIN, and has got in by it from all those numbers: from these he
+    /// has one try a call while the PIN set is over its budget, until that is
+    /// over as well.
+    inside: bool,
     /// He has the PIN set, or his number, locked so often: locks are short at
     /// first, and forget failures. Then he stays below the limit until earlier
     /// locks are forgotten, and begins again.
@@ -50,7 +54,16 @@ impl Attack {
             limits,
             of: limits.pin_set.unwrap(),
             rotates: true,
+            inside: false,
             locks,
+        }
+    }
+
+    fn inside(limits: Limits, locks: u32) -> Self {
+        let inside = true;
+        Self {
+            inside,
+            ..Self::rotating(limits, locks)
         }
     }
 
@@ -59,6 +72,7 @@ impl Attack {
             limits,
             of: limits.caller.unwrap(),
             rotates: false,
+            inside: false,
             locks,
         }
     }
@@ -67,6 +81,9 @@ impl Attack {
     /// becomes of each.
     fn tries(self, days: u32, mut judge: impl FnMut() -> Judged) -> u32 {
         let mut pbx = Pbx::with(self.limits);
+        for number in inside().filter(|_| self.inside) {
+            pbx.entry(&number, Judged::Right).unwrap();
+        }
         let end = pbx.now + days * DAY;
         let mut failures: VecDeque<Duration> = VecDeque::new();
         let (mut tries, mut locks, mut calls) = (0, 0, 0);
@@ -102,6 +119,9 @@ impl Attack {
                     if let Some(lock) = lock {
                         locks += 1;
                         failures.clear();
+                        if self.inside {
+                            tries += over_budget(&mut pbx, lock.until.unwrap());
+                        }
                         pbx.now = lock.until.unwrap();
                         last_lock = pbx.now;
                     } else {
@@ -119,34 +139,34 @@ impl Attack {
     }
 }
 
+/// The numbers from which he has got in.
+fn inside() -> impl Iterator<Item = Caller> + Clone {
+    (0..100).map(|number| from(format!("in {number}")))
+}
+
+/// Wrong entries, one a call, from numbers that got in before the PIN set was
+/// locked.
+fn over_budget(pbx: &mut Pbx, end: Duration) -> u32 {
+    let mut tries = 0;
+    for number in inside().cycle() {
+        if pbx.now >= end {
+            break;
+        }
+        match pbx.entry(&number, Judged::Wrong) {
+            Ok(_) => tries += 1,
+            Err(Refused::Locked(lock)) if lock.kind == Kind::PinSet => break,
+            Err(refused) => panic!("he does not know the rules: {refused:?}"),
+        }
+        pbx.now += CALL / LINES;
+    }
+    tries
+}
+
 /// The best of all numbers of locks that he can have it come to.
 fn best(attack: impl Fn(u32) -> Attack) -> f64 {
     (0..=6)
         .map(|locks| attack(locks).a_day())
         .fold(0.0, f64::max)
-}
-
-/// Of somebody who can already get in from any number: those are then let in
-/// when the PIN set is over its budget, and there are as many as he likes.
-fn insider(limits: Limits) -> u32 {
-    let mut pbx = Pbx::with(limits);
-    let numbers: Vec<_> = (0..PINS).map(from).collect();
-    for number in &numbers {
-        pbx.entry(number, Judged::Right).unwrap();
-    }
-    let end = pbx.now + DAY;
-    let mut tries = 0;
-    for number in numbers.iter().cycle() {
-        if pbx.now >= end {
-            break;
-        }
-        // One that hangs up after one try: he need not know whether there are
-        // more.
-        pbx.entry(number, Judged::Wrong).unwrap();
-        tries += 1;
-        pbx.now += CALL / LINES;
-    }
-    tries
 }
 
 /// One of the PINs is found by so many different guesses out of `space`.
@@ -209,7 +229,7 @@ fn the_table_in_the_docs_is_what_comes_out() {
         ("the same, `identify = caller`", rotating, six, 1.0),
         (
             "who has one PIN and looks for others",
-            f64::from(insider(limits)),
+            best(|locks| Attack::inside(limits, locks)),
             six,
             any,
         ),

@@ -182,8 +182,8 @@ fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
         assert_eq!(pbx.look(stranger), Standing::Locked(lock));
         assert_eq!(pbx.charge(stranger).unwrap_err(), Refused::Locked(lock));
     }
-    // One try a call, however often she calls, and nothing gets longer by it.
-    for _ in 0..20 {
+    // One try a call, and nothing gets longer by it.
+    for _ in 0..2 {
         assert_eq!(pbx.look(&alice), Standing::OneTry);
         assert_eq!(pbx.wrong(&alice), None);
         let subject = pbx.subject(&alice);
@@ -208,12 +208,14 @@ fn over_the_budget_callers_and_accounts_are_still_charged() {
     let limits = Limits {
         caller: by_caller(3).caller,
         account: by_account(3).account,
-        pin_set: limit(1, HOUR, 12 * HOUR),
+        pin_set: limit(10, HOUR, 12 * HOUR),
     };
     let mut pbx = Pbx::with(limits);
-    let (alice, mallory) = (from(1), from(2));
+    let alice = from(1);
     pbx.entry(&alice, Judged::Right).unwrap();
-    pbx.wrong(&mallory);
+    for number in 0..10 {
+        pbx.wrong(&from(100 + number));
+    }
     pbx.wrong(&alice);
     pbx.wrong(&alice);
     let lock = pbx.lock(Kind::Caller, 30 * MINUTE);

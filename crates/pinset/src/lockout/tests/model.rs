@@ -28,6 +28,14 @@ fn is_known(name: &str) -> bool {
     name != "stranger"
 }
 
+fn budget(set: &'static str) -> Key {
+    (Kind::PinSet, set, String::new())
+}
+
+fn reserve(set: &'static str) -> Key {
+    (Kind::PinSet, set, "reserve".to_owned())
+}
+
 /// Who fails: kind, PIN set, name.
 type Key = (Kind, &'static str, String);
 
@@ -153,6 +161,43 @@ impl Model {
         }
     }
 
+    /// Whether one more of a trusted caller's can be charged over the budget.
+    /// What fails there is under a name that no PIN set's own key has.
+    fn reserve_room(&self, set: &'static str, limit: &Lockout, lock: Lock) -> Result<(), Refused> {
+        let key = reserve(set);
+        let flying = self.in_flight.iter().flatten();
+        let flying = flying.filter(|other| **other == key).count() as u32;
+        let failed = self.reserve_failures(set);
+        if failed >= limit.failures {
+            Err(Refused::Locked(lock))
+        } else if failed + flying >= limit.failures {
+            Err(Refused::Busy)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Since the last lock began.
+    fn reserve_failures(&self, set: &'static str) -> u32 {
+        let (own, reserve) = (budget(set), reserve(set));
+        let began = |(_, key, what): &&(Duration, Key, What)| {
+            *key == own && matches!(what, What::Locked { .. })
+        };
+        let since = self.events.iter().rev().take_while(|event| !began(event));
+        since.filter(|(_, key, _)| *key == reserve).count() as u32
+    }
+
+    fn wrong_on_reserve(
+        &mut self,
+        set: &'static str,
+        limit: &Lockout,
+        now: Duration,
+    ) -> Option<Lock> {
+        let lock = self.lock(&budget(set), now)?;
+        self.events.push((now, reserve(set), What::Wrong));
+        (self.reserve_failures(set) >= limit.failures).then_some(lock)
+    }
+
     fn trusts(&self, set: &'static str, caller: usize, now: Duration) -> bool {
         let success = self.successes.get(&(set, caller));
         success.is_some_and(|(at, _)| *at + 30 * DAY > now)
@@ -170,16 +215,20 @@ impl Model {
             limit.map_or(Ok(()), |limit| self.room(&key, &limit, now))
         };
         let by_caller = ok((Kind::Caller, set, caller.to_string()), limits.caller);
-        let by_set = ok((Kind::PinSet, set, String::new()), limits.pin_set);
-        match (by_caller, by_set) {
-            (Err(Refused::Locked(lock)), _) => (Err(Refused::Locked(lock)), false),
-            (by_caller, Err(Refused::Locked(_))) if self.trusts(set, caller, now) => {
-                (by_caller, true)
+        let by_set = ok(budget(set), limits.pin_set);
+        let (by_set, over) = match (by_set, limits.pin_set) {
+            (Err(Refused::Locked(lock)), Some(limit)) if self.trusts(set, caller, now) => {
+                (self.reserve_room(set, &limit, lock), true)
             }
-            (_, Err(Refused::Locked(lock))) => (Err(Refused::Locked(lock)), false),
-            (Ok(()), Ok(())) => (Ok(()), false),
-            _ => (Err(Refused::Busy), false),
-        }
+            (by_set, _) => (by_set, false),
+        };
+        let room = match (by_caller, by_set) {
+            (Err(Refused::Locked(lock)), _) | (_, Err(Refused::Locked(lock))) => {
+                Err(Refused::Locked(lock))
+            }
+            (by_caller, by_set) => by_caller.and(by_set),
+        };
+        (room, over)
     }
 
     fn wrong(&mut self, key: &Key, limit: &Lockout, now: Duration) -> Option<Lock> {
@@ -221,6 +270,14 @@ enum Step {
         account: usize,
         entries: u32,
     },
+    /// So many wrong entries of a caller's, who may have succeeded just before,
+    /// by the PIN set's limit alone.
+    Flood {
+        set: usize,
+        caller: usize,
+        succeeds: bool,
+        entries: u32,
+    },
     Wait(Duration),
     UnlockCaller(usize, Option<usize>),
     UnlockAccount(usize, Option<usize>),
@@ -250,6 +307,10 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (any::<Index>(), result).prop_map(|(which, result)| Step::Settle { which, result }),
         1 => (set.clone(), 0..ACCOUNTS.len(), 1u32..99)
             .prop_map(|(set, account, entries)| Step::Burst { set, account, entries }),
+        5 => (set.clone(), 0usize..3, any::<bool>(), 1u32..9)
+            .prop_map(|(set, caller, succeeds, entries)| {
+                Step::Flood { set, caller, succeeds, entries }
+            }),
         10 => wait.prop_map(Step::Wait),
         1 => (0usize..3, one_set.clone()).prop_map(|(who, set)| Step::UnlockCaller(who, set)),
         1 => (0..ACCOUNTS.len(), one_set).prop_map(|(who, set)| Step::UnlockAccount(who, set)),
@@ -284,9 +345,7 @@ impl Both {
         };
         let (mut expected, one_try) = self.model.standing(set, caller, &limits, self.now);
         if let (Ok(()), true) = (expected, one_try && tries > 0) {
-            let lock = self
-                .model
-                .lock(&(Kind::PinSet, set, String::new()), self.now);
+            let lock = self.model.lock(&budget(set), self.now);
             expected = Err(Refused::Locked(lock.unwrap()));
         }
         let charge = self.lockouts.charge(&subject, tries, self.now);
@@ -301,8 +360,8 @@ impl Both {
         if limits.caller.is_some() {
             keys.push((Kind::Caller, set, caller.to_string()));
         }
-        if limits.pin_set.is_some() && !one_try {
-            keys.push((Kind::PinSet, set, String::new()));
+        if limits.pin_set.is_some() {
+            keys.push(if one_try { reserve(set) } else { budget(set) });
         }
         let mut refused = false;
         for name in accounts.iter().map(|account| ACCOUNTS[*account]) {
@@ -353,6 +412,10 @@ impl Both {
                 Kind::Account => limits.account,
             };
             match result {
+                Judged::Wrong if key == reserve(set) => {
+                    let limit = limit.unwrap();
+                    locks.extend(self.model.wrong_on_reserve(set, &limit, self.now));
+                }
                 Judged::Wrong => locks.extend(self.model.wrong(&key, &limit.unwrap(), self.now)),
                 Judged::Right if key.0 == Kind::Account => {
                     self.model.events.push((self.now, key, What::Right));
@@ -449,6 +512,26 @@ impl Both {
                     }
                 }
             }
+            Step::Flood {
+                set,
+                caller,
+                succeeds,
+                entries,
+            } => {
+                let only = Limits {
+                    pin_set: limits().pin_set,
+                    ..NONE
+                };
+                let right = succeeds.then_some(Judged::Right);
+                let wrong = (0..entries).map(|_| Judged::Wrong);
+                for result in right.into_iter().chain(wrong) {
+                    let before = self.charges.len();
+                    self.charge(SETS[set], caller, only, 0, &[])?;
+                    if self.charges.len() > before {
+                        self.settle(before, result, only)?;
+                    }
+                }
+            }
             Step::Wait(long) => self.now += long,
             Step::UnlockCaller(who, set) => {
                 let caller = &callers[who];
@@ -478,7 +561,7 @@ impl Both {
             for (caller, who) in callers().iter().enumerate() {
                 let expected = match self.model.standing(set, caller, &limits(), self.now) {
                     (Err(Refused::Locked(lock)), _) => Standing::Locked(lock),
-                    (Ok(()), true) => Standing::OneTry,
+                    (_, true) => Standing::OneTry,
                     _ => Standing::Open,
                 };
                 let subject = Subject {
