@@ -1,9 +1,11 @@
 use super::*;
 
+mod accounts;
 mod attack;
 mod crowds;
 mod limits;
 mod model;
+mod operating;
 mod parts;
 mod pieces;
 mod reserve;

@@ -1,0 +1,140 @@
+//! Accounts: those that exist, and those that do not.
+
+use super::*;
+
+#[test]
+fn an_account_is_locked_whoever_fails_for_it_and_success_starts_it_over() {
+    let mut pbx = Pbx::with(by_account(3));
+    let fail =
+        |pbx: &mut Pbx, number| pbx.entry_for(&from(number), account("alice"), Judged::Wrong);
+    assert_eq!(fail(&mut pbx, 1), Ok(None));
+    assert_eq!(fail(&mut pbx, 2), Ok(None));
+    let right = pbx.entry_for(&from(3), account("alice"), Judged::Right);
+    assert_eq!(right, Ok(None));
+    assert_eq!(fail(&mut pbx, 1), Ok(None));
+    assert_eq!(fail(&mut pbx, 2), Ok(None));
+    let lock = pbx.lock(Kind::Account, HOUR);
+    assert_eq!(fail(&mut pbx, 4), Ok(Some(lock)));
+    assert_eq!(fail(&mut pbx, 5), Err(Refused::Locked(lock)));
+    let right = pbx.entry_for(&from(3), account("alice"), Judged::Right);
+    assert_eq!(right, Err(Refused::Locked(lock)));
+    let bob = pbx.entry_for(&from(5), account("bob"), Judged::Wrong);
+    assert_eq!(bob, Ok(None));
+    // A success forgets the earlier lock as well.
+    pbx.now += HOUR;
+    pbx.entry_for(&from(3), account("alice"), Judged::Right)
+        .unwrap();
+    let locks: Vec<_> = (0..3).filter_map(|n| fail(&mut pbx, n).unwrap()).collect();
+    assert_eq!(locks, [pbx.lock(Kind::Account, HOUR)]);
+}
+
+#[test]
+fn all_accounts_of_a_number_are_charged() {
+    let mut pbx = Pbx::with(by_account(2));
+    let both = |result, pbx: &mut Pbx| {
+        let mut charge = pbx.charge(&from(1)).unwrap();
+        for name in ["alice", "bob"] {
+            let charged = pbx
+                .lockouts
+                .charge_account(&mut charge, account(name), pbx.now);
+            assert_eq!(charged, Ok(()));
+        }
+        pbx.settle(charge, result)
+    };
+    assert_eq!(both(Judged::Wrong, &mut pbx), None);
+    assert_eq!(both(Judged::Right, &mut pbx), None);
+    assert_eq!(both(Judged::Wrong, &mut pbx), None);
+    let lock = pbx.lock(Kind::Account, HOUR);
+    assert_eq!(both(Judged::Wrong, &mut pbx), Some(lock));
+    assert_eq!(pbx.locks().len(), 2);
+}
+
+/// Over years, so that no window has anything to do with it.
+fn slowly(pbx: &mut Pbx, account: Account<'_>, failures: u32) -> Option<Lock> {
+    let mut lock = None;
+    for _ in 0..failures {
+        assert_eq!(lock, None);
+        pbx.now += 10 * DAY;
+        lock = pbx.entry_for(&from(1), account, Judged::Wrong).unwrap();
+    }
+    lock
+}
+
+#[test]
+fn a_hundred_consecutive_failures_lock_an_account_until_it_is_unlocked_by_hand() {
+    let mut pbx = Pbx::with(by_account(10));
+    assert_eq!(slowly(&mut pbx, account("alice"), 99), None);
+    pbx.entry_for(&from(2), account("alice"), Judged::Right)
+        .unwrap();
+    assert_eq!(slowly(&mut pbx, account("alice"), 99), None);
+    let by_hand = Lock {
+        kind: Kind::Account,
+        until: None,
+    };
+    assert_eq!(pbx.wrong_for("alice"), Some(by_hand));
+    pbx.now += 1000 * DAY;
+    let right = pbx.entry_for(&from(2), account("alice"), Judged::Right);
+    assert_eq!(right, Err(Refused::Locked(by_hand)));
+    let [held] = &pbx.locks()[..] else {
+        panic!("{:?}", pbx.locks())
+    };
+    assert_eq!((held.until, held.failures), (None, 100));
+    let unlocked = pbx.lockouts.unlock(Unlock::Account("alice"), None, pbx.now);
+    assert_eq!(unlocked, 1);
+    assert_eq!(slowly(&mut pbx, account("alice"), 99), None);
+    assert_eq!(slowly(&mut pbx, account("alice"), 1), Some(by_hand));
+}
+
+#[test]
+fn locks_in_between_do_not_stop_the_hundred_and_it_is_never_overrun() {
+    let mut pbx = Pbx::with(by_account(30));
+    for failed in 1..=99 {
+        if pbx.wrong_for("alice").is_some() {
+            assert_eq!(failed % 30, 0);
+            pbx.now += DAY;
+        }
+    }
+    let mut charges: Vec<_> = (0..2).map(|n| pbx.charge(&from(n)).unwrap()).collect();
+    let mut charge = |n: usize| {
+        let alice = account("alice");
+        pbx.lockouts.charge_account(&mut charges[n], alice, pbx.now)
+    };
+    assert_eq!(charge(0), Ok(()));
+    assert_eq!(charge(1), Err(Refused::Busy));
+    let lock = pbx.settle(charges.remove(0), Judged::Wrong);
+    assert_eq!(lock.map(|lock| lock.until), Some(None));
+}
+
+#[test]
+fn an_account_that_does_not_exist_is_locked_as_one_that_does() {
+    let mut known = Pbx::with(by_account(10));
+    let mut unknown = Pbx::with(by_account(10));
+    for _ in 0..120 {
+        let one = known.entry_for(&from(1), account("42"), Judged::Wrong);
+        let other = unknown.entry_for(&from(1), stranger("42"), Judged::Wrong);
+        assert_eq!(one, other);
+        let next = match one {
+            Ok(Some(lock)) => lock.until.unwrap_or(known.now),
+            _ => known.now + SECOND,
+        };
+        (known.now, unknown.now) = (next, next);
+    }
+    let (one, other) = (&known.locks()[0], &unknown.locks()[0]);
+    assert_eq!((one.until, one.what.as_deref()), (None, Some("42")));
+    assert_eq!((other.until, other.what.as_deref()), (None, None));
+    // It can be unlocked by who knows its name.
+    let unlocked = unknown
+        .lockouts
+        .unlock(Unlock::Account("42"), Some(SET), unknown.now);
+    assert_eq!(unlocked, 1);
+    assert_eq!(unknown.locks(), []);
+}
+
+#[test]
+fn what_a_stranger_keyed_for_an_account_is_forgotten_in_a_month() {
+    let mut pbx = Pbx::with(by_account(10));
+    assert_eq!(slowly(&mut pbx, stranger("4711"), 99), None);
+    pbx.now += 30 * DAY;
+    pbx.look(&from(1));
+    assert_eq!(pbx.lockouts.accounts.iter().count(), 0);
+}
