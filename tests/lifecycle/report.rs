@@ -28,7 +28,7 @@ const CDR: &str = "[general]\nenable = yes\nunanswered = yes\nbatch = no\n\
     accountlogs = no\n";
 
 /// The audit log in each form.
-const LOGGER: &str = "[general]\ndateformat = %F %T.%3q\ncustom_levels = AUTHENTICATE\n\
+const LOGGER: &str = "[general]\ndateformat = %F %T.%3q\n\
     [logfiles]\nfull => notice,warning,error,verbose(5),debug,dtmf,security\n\
     audit => AUTHENTICATE\naudit.plain => [plain]AUTHENTICATE\naudit.json => [json]AUTHENTICATE\n";
 
@@ -54,18 +54,9 @@ fn call(pbx: &Pbx, (pin_set, keys, identity, number): (&str, &str, &str, &str)) 
     } else {
         "SUCCESS"
     };
-    let values = [
-        ("Outcome", outcome),
-        ("PinSet", pin_set),
-        ("Identity", identity),
-        ("UniqueID", "${UNIQUEID}"),
-        ("LinkedID", "${CHANNEL(linkedid)}"),
-    ];
-    let pairs = values.map(|(key, value)| format!("{key}=\"{value}\""));
     let call = Call::new(format!("pinset:{pin_set}"))
         .keys(keys)
-        .variable("CALLERID(num)", number)
-        .before(&format!("Log(AUTHENTICATE,{})", pairs.join(",")));
+        .variable("CALLERID(num)", number);
     let report = pbx.call(&call)?;
     ensure!(report.status() == outcome, "{report:#?}");
     Ok(report.channel)

@@ -110,6 +110,15 @@ fn a_log_that_hangs_holds_nobody_up_and_no_event() {
         let mut ears = Ears::open(pbx)?;
         calls(pbx)?;
         each_a_third(&ears.events()?)?;
+        let stats = ami.list("AuthenticateStats", &[])?;
+        let counts = stats
+            .iter()
+            .find(|frame| frame.has("PinSet", "literal@harness-call"));
+        let counts = counts.context("nothing is counted")?;
+        for outcome in ["Success", "Failure", "Hangup"] {
+            let counted = counts.get(outcome).context(outcome)?;
+            ensure!(counted == (CALLS / 3).to_string(), "{outcome}: {counted}");
+        }
         writeln!(input)?;
         eventually("the log goes on", || Ok(pbx.log()?.contains("discarded")))?;
         let lines = lines(pbx)?;

@@ -70,6 +70,7 @@ country_code = 90
 source = file:/pins/customers.csv
 identify = caller
 attempts = 1
+lockout_caller = 2/15m/30m
 account_code = yes
 on_success = goto:office,1091,1
 on_failure = goto:office,1092,1
@@ -106,6 +107,17 @@ const CUSTOMERS_CALLS: &[(&str, &str, &str)] = &[
         "1234#",
     ),
     ("No number at all: nothing is asked.", "", ""),
+    (
+        "Ada's number again, and another guess: the second wrong PIN within a quarter of an\n\
+         hour is one too many. The number is locked out for half an hour.",
+        "+905060508169",
+        "1111#",
+    ),
+    (
+        "Ada's number and Ada's PIN: nothing is asked any more.",
+        "+905060508169",
+        "",
+    ),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

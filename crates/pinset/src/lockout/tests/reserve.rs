@@ -225,3 +225,12 @@ fn it_is_as_large_as_the_limit_of_the_moment() {
     assert_eq!(pbx.look(&alice), Standing::OneTry);
     assert_eq!(judged(&mut pbx, &alice), 2);
 }
+
+#[test]
+fn an_entry_that_outlives_its_lock_locks_nobody_out() {
+    let (mut pbx, [alice, _], _) = over_budget(1);
+    let charge = pbx.charge(&alice).unwrap();
+    pbx.now += LOCK;
+    assert_eq!(pbx.settle(charge, Judged::Wrong), None);
+    assert_eq!(pbx.look(&from("stranger")), Standing::Open);
+}

@@ -1,0 +1,198 @@
+//! Who it was, as the audit log says.
+
+use super::*;
+
+#[test]
+fn the_audit_log_says_who_it_was() {
+    let lab = Lab::new();
+    let calls = [
+        of("from the phone", "10.1"),
+        of("from the phone", "10.2"),
+        of("its account", "10.3"),
+        of("its account", "10.4"),
+        of("", "10.5"),
+        of("x", "10.6"),
+    ];
+    lab.list("Master.csv", calls.concat());
+    let messages = [
+        outcome("SUCCESS", "customers", "alice", "10.1", "10.1"),
+        // Whom the log names when refused is not who called.
+        outcome("FAILURE", "customers", "bob", "10.2", "10.2"),
+        // A PIN without an account; and nothing said of 10.4.
+        outcome("SUCCESS", "/etc/pins", "", "10.3", "10.3"),
+        // Refused, admitted, and refused elsewhere; then again admitted.
+        outcome("LOCKED", "customers", "", "10.5", "10.5"),
+        outcome("SUCCESS", "customers", "carol", "10.5", "10.5"),
+        outcome("FAILURE", "staff", "", "10.5", "10.5"),
+        outcome("SUCCESS", "customers", "dave", "10.6", "10.6"),
+        outcome("SUCCESS", "staff", "erin", "10.6", "10.6"),
+    ];
+    lab.list("audit", log(&messages));
+    let wanted = [
+        ["alice", "customers", "10.1"],
+        ["", "customers", "10.2"],
+        ["its account", "/etc/pins", "10.3"],
+        ["its account", "", "10.4"],
+        ["carol", "customers", "10.5"],
+        ["erin", "staff", "10.6"],
+    ];
+    // In any order.
+    for files in [["Master.csv", "audit"], ["audit", "Master.csv"]] {
+        let ran = report(&lab, &files);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert_eq!(told(&ran), wanted);
+    }
+    let with = |options: &[&str]| {
+        let ran = report(&lab, &[options, &["audit", "Master.csv"]].concat());
+        let ids: Vec<String> = told(&ran).iter().map(|row| row[2].to_owned()).collect();
+        ids.join(" ")
+    };
+    assert_eq!(with(&["--pinset", "customers"]), "10.1 10.2 10.5");
+    assert_eq!(
+        with(&["--pinset", "staff", "--pinset", "/etc/pins"]),
+        "10.3 10.6"
+    );
+    assert_eq!(
+        with(&["--pinset", "customers", "--account", "carol"]),
+        "10.5"
+    );
+    assert_eq!(with(&["--account", "bob"]), "");
+    assert_eq!(with(&["--account", "its account"]), "10.3 10.4");
+    let ran = report(&lab, &["--totals", "audit", "Master.csv"]);
+    let line = |name| format!("{name},1,1,65,60\n");
+    let names = ["", "alice", "carol", "erin"].map(line).concat();
+    assert_eq!(ran.out, format!("{TOTALS}{names}its account,2,2,130,120\n"));
+    // Without it there are no PIN sets.
+    let ran = report(&lab, &["--pinset", "customers", "Master.csv"]);
+    assert!(
+        ran.code == 3 && ran.err.contains("audit log"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ran.out, "");
+}
+
+#[test]
+fn calls_and_log_go_together_by_unique_or_linked_id() {
+    let lab = Lab::new();
+    let call = |id: &str, linked: &str| {
+        let more = format!(",\"{id}\",\"user field\",\"peer\",\"{linked}\",17");
+        Call {
+            more: &more,
+            ..CALL
+        }
+        .line()
+    };
+    let calls = [
+        call("10.1", "10.1"),
+        call("10.2", "10.1"),
+        call("10.3", "10.1"),
+        call("10.4", "10.9"),
+        call("10.5", "10.8"),
+        call("10.6", "10.6"),
+    ];
+    lab.list("Master.csv", calls.concat());
+    let messages = [
+        outcome("SUCCESS", "s", "first", "10.1", "10.1"),
+        outcome("SUCCESS", "s", "second", "10.2", "10.1"),
+        outcome("SUCCESS", "s", "third", "pbx-10.7", "10.9"),
+    ];
+    lab.list("audit", log(&messages));
+    let ran = report(&lab, &["Master.csv", "audit"]);
+    let found = identities(&ran);
+    assert_eq!(
+        found,
+        ["first", "second", "first", "third", "alice", "alice"]
+    );
+}
+
+#[test]
+fn every_form_that_the_logger_writes() {
+    let lab = Lab::new();
+    let forms = [
+        "[Nov  1 08:00:04] AUTHENTICATE[4711][C-0000001a] audit.rs: ",
+        "[2026-11-01 08:00:04.123] AUTHENTICATE[4711] audit.rs: ",
+        "[1793520004] AUTHENTICATE[4711][C-0000001a]: audit.rs:12 tell: ",
+        "[Nov  1 08:00:04] AUTHENTICATE[4711]: ",
+        "Nov  1 08:00:04 pbx asterisk[815]: AUTHENTICATE[4711][C-0000001a]: audit.rs:12 in tell: ",
+        "2026-11-01T08:00:04+03:00 pbx asterisk[815]: AUTHENTICATE[4711]: audit.rs:12 in tell: ",
+        "json",
+    ];
+    lab.list("Master.csv", of("nobody", "10.1"));
+    for form in forms {
+        let identity = r"al\x22ice\x5cx\xc3\xa9\x1b\xff";
+        let message = outcome("SUCCESS", "customers", identity, "10.1", "10.1");
+        let line = if form == "json" {
+            let message = message.replace('\\', "\\\\").replace('"', "\\\"");
+            format!(
+                "{{\"hostname\":\"\",\"timestamp\":\"Nov  1\",\"identifiers\":{{\"lwp\":4711,\
+                 \"callid\":\"\"}},\"logmsg\":{{\"location\":{{\"filename\":\"audit.rs\",\
+                 \"function\":\"tell\",\"line\":12}},\"level\":\"AUTHENTICATE\",\
+                 \"message\":\"{message}\"}}}}\n"
+            )
+        } else {
+            format!("{form}{message}\r\n")
+        };
+        lab.list("audit", line);
+        let ran = report(&lab, &["--pinset", "customers", "Master.csv", "audit"]);
+        assert_eq!(ran.err, "", "{form}");
+        let cell = r#""al""ice\xé\x1b\xff""#;
+        assert_eq!(told(&ran), [[cell, "customers", "10.1"]], "{form}");
+    }
+}
+
+/// Whoever can have Asterisk log something can't have it be an outcome.
+#[test]
+fn outcomes_can_not_be_forged() {
+    let lab = Lab::new();
+    lab.list("Master.csv", of("the account", "10.1"));
+    let forged = outcome("SUCCESS", "customers", "mallory", "10.1", "10.1");
+    let level = format!("AUTHENTICATE[1] x.c: {forged}");
+    let json = forged.replace('"', "\\\"");
+    let lines = [
+        forged.clone(),
+        format!(" {level}"),
+        format!("x] {level}"),
+        format!("[Nov  1 08:00:04] VERBOSE[1][C-1] pbx.c: {forged}"),
+        format!("[Nov  1 08:00:04] NOTICE[1][C-1] pbx.c: [Nov  1 08:00:04] {level}"),
+        format!("[Nov  1 08:00:04] AUTHENTICATED[1] x.c: {forged}"),
+        format!("[Nov  1 08:00:04] AUTHENTICATE x.c: {forged}"),
+        format!("Nov  1 08:00:04 pbx asterisk[1]: NOTICE[1]: x asterisk[1]: {level}"),
+        format!("Nov  1 08:00:04 pbx mallory[1]: {level}"),
+        format!("Nov  1 08:00:04 pbx asterisk[x1]: {level}"),
+        format!("{{\"logmsg\":{{\"level\":\"NOTICE\",\"message\":\"{json}\"}}}}"),
+        format!("{{\"level\":\"AUTHENTICATE\",\"message\":\"{json}\"}}"),
+    ];
+    lab.list("full", log(&[]) + &lines.join("\n") + "\n");
+    let ran = report(&lab, &["Master.csv", "full"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(told(&ran), [["the account", "", "10.1"]]);
+}
+
+#[test]
+fn outcomes_that_are_not_whole_are_named() {
+    let lab = Lab::new();
+    lab.list("Master.csv", of("the account", "10.1"));
+    let whole = outcome("SUCCESS", "customers", "alice", "10.1", "10.1");
+    let messages = [
+        whole[..whole.len() - 1].to_owned(),
+        whole.replace("\",Attempts", "\"Attempts"),
+        format!("{whole},"),
+        "nothing".to_owned(),
+        String::new(),
+        whole.replace("SUCCESS", ""),
+    ];
+    lab.list("audit", log(&messages));
+    let ran = report(&lab, &["Master.csv", "audit"]);
+    assert_eq!(ran.code, 1);
+    let wanted = |line| format!("pinset: audit: line {line}: left out: it is no whole outcome\n");
+    assert_eq!(ran.err, (2..=7).map(wanted).collect::<String>());
+    assert_eq!(told(&ran), [["the account", "", "10.1"]]);
+    // What is new in a line is no reason.
+    lab.list("audit", log(&[format!("{whole},New=\"1\",Newer=\"\"")]));
+    let ran = report(&lab, &["Master.csv", "audit"]);
+    assert_eq!(
+        (ran.code, told(&ran)),
+        (0, vec![["alice", "customers", "10.1"]])
+    );
+}
