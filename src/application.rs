@@ -10,6 +10,7 @@ use pinset::{run, Credential, Entry, Grant, Next, PinSource, Plan, Request, Stat
 use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
+use crate::audit::Trail;
 use crate::lists::FileSource;
 use crate::lockouts::{Caller, Counter};
 use crate::pin_sets::PinSetSource;
@@ -17,6 +18,8 @@ use crate::{configuration, uses};
 
 /// Runs one `Authenticate(data)` on a call.
 pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
+    let trail = Trail::default();
+    call.watched_by(trail.clone());
     if data.is_empty() {
         log!(Warning, "Authenticate requires an argument(password)");
         return Next::HangUp;
@@ -28,7 +31,7 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     for notice in &request.notices {
         log_once!(Warning, "{notice}");
     }
-    let (mut plan, mut source) = prepared(&request, call);
+    let (mut plan, mut source) = prepared(&request, call, trail);
     if hides(&request) && !call.hide_digits() {
         log!(
             Error,
@@ -43,7 +46,7 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
 type Source<'call> = Box<dyn PinSource<Call<'call>> + 'call>;
 
 /// How the conversation goes, and what entries are compared with.
-fn prepared<'call>(request: &Request, call: &mut Call<'call>) -> (Plan, Source<'call>) {
+fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan, Source<'call>) {
     let plan = request.plan();
     let credential = match &request.credential {
         Ok(credential) => credential,
@@ -55,11 +58,11 @@ fn prepared<'call>(request: &Request, call: &mut Call<'call>) -> (Plan, Source<'
     let in_force = configuration::current();
     let number = call.caller_number();
     let name = name_of(credential, &call.origin().context);
-    call.trail().set_pin_set(&name);
+    trail.set_pin_set(&name);
     let caller = Caller {
         number: number.as_deref(),
         channel: &call.name(),
-        trail: call.trail(),
+        trail,
     };
     let source: Source<'call> = match credential {
         Credential::PinSet(name) => match PinSetSource::new(name, in_force, &caller) {

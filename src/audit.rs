@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pinset::audit::{escaped, line, Record, Remote};
 use pinset::lockout::Kind;
-use pinset::{Settings, Status};
+use pinset::{Grant, Settings, Status};
 
 use crate::asterisk::channel::{Channel, Origin};
+use crate::asterisk::host::Witness;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::{event, phone};
 use crate::{configuration, stats};
@@ -105,10 +106,20 @@ impl Trail {
     }
 }
 
+impl Witness for Trail {
+    fn admitted(&self, grant: &Grant) {
+        self.set_identity(grant.account.as_deref().unwrap_or_default());
+    }
+
+    fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32) {
+        self.tell(outcome, attempts, || Source::of(channel));
+    }
+}
+
 impl Source {
     /// That of a channel. A phone's address is asked for: the channel must not be
     /// locked by us.
-    pub fn of(channel: &Channel<'_>) -> Self {
+    fn of(channel: &Channel<'_>) -> Self {
         let origin = channel.origin();
         let in_force = configuration::current();
         let phone = Phone::of(channel, &origin, &in_force.settings);

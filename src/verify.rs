@@ -6,6 +6,7 @@ use pinset::{arguments, Entry, Grant, Pin, PinSource, Status, Verdict};
 
 use crate::asterisk::function::Bystander;
 use crate::asterisk::log::log;
+use crate::audit::Trail;
 use crate::configuration;
 use crate::lockouts::Caller;
 use crate::patience::Patient;
@@ -13,6 +14,8 @@ use crate::pin_sets::PinSetSource;
 
 /// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
 pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
+    let trail = Trail::default();
+    call.watched_by(trail.clone());
     let [name, variable, caller, account] = arguments::split(data);
     if name.is_empty() || variable.is_empty() {
         log!(
@@ -39,7 +42,7 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
         caller: Caller {
             number: caller.as_deref(),
             channel: &channel,
-            trail: call.trail(),
+            trail,
         },
         account: &account,
         entry,

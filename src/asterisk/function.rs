@@ -13,9 +13,8 @@ use zeroize::Zeroizing;
 use super::boundary::guard;
 use super::channel::{Autoservice, Channel, TooLong};
 use super::dialplan::Inside;
-use super::host::{announce, ATTEMPTS, CLEARED, STATUS};
+use super::host::{announce, Witness, ATTEMPTS, CLEARED, STATUS};
 use super::text;
-use crate::audit::{Source, Trail};
 use crate::ffi;
 use crate::patience::Patient;
 
@@ -44,7 +43,7 @@ pub struct Bystander<'call> {
     /// While we wait, Asterisk serves the channel: the thread may be another
     /// one's than the channel's.
     service: Option<Autoservice<'call>>,
-    trail: Trail,
+    witness: Option<Box<dyn Witness>>,
 }
 
 impl<'call> Bystander<'call> {
@@ -55,7 +54,7 @@ impl<'call> Bystander<'call> {
         Self {
             channel,
             service: None,
-            trail: Trail::default(),
+            witness: None,
         }
     }
 
@@ -64,9 +63,9 @@ impl<'call> Bystander<'call> {
         self.channel.name()
     }
 
-    /// What becomes known of it, for who finds that out.
-    pub fn trail(&self) -> Trail {
-        self.trail.clone()
+    /// Has somebody told what becomes of it.
+    pub fn watched_by(&mut self, witness: impl Witness + 'static) {
+        self.witness = Some(Box::new(witness));
     }
 
     /// The number that calls, if there is one.
@@ -91,14 +90,18 @@ impl<'call> Bystander<'call> {
     }
 
     fn tell(&self, status: Status, attempts: u32) {
-        let source = || Source::of(&self.channel);
-        self.trail.tell(status, attempts, source);
+        if let Some(witness) = &self.witness {
+            witness.verdict(&self.channel, status, attempts);
+        }
     }
 
     /// Sets the variables that say whose PIN it was.
     pub fn announce(&mut self, grant: &Grant) {
         self.service = None;
-        announce(&mut self.channel, grant, &self.trail);
+        if let Some(witness) = &self.witness {
+            witness.admitted(grant);
+        }
+        announce(&mut self.channel, grant);
     }
 }
 

@@ -12,7 +12,6 @@ use super::channel::{Channel, Origin, Silence, Waited};
 use super::digits::Hidden;
 use super::log::log_once;
 use super::{media, sound};
-use crate::audit::{Source, Trail};
 use crate::patience::Patient;
 
 /// A priority for failures lies this far on (option `j`).
@@ -32,6 +31,15 @@ pub const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
 /// What nothing is left in of an earlier verdict.
 pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 
+/// Who is told what becomes of a call.
+pub trait Witness {
+    /// Whose PIN it was.
+    fn admitted(&self, grant: &Grant);
+    /// How it has come out, with so many entries judged. What is said first
+    /// counts.
+    fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32);
+}
+
 /// One call inside the application.
 pub struct Call<'call> {
     channel: Channel<'call>,
@@ -40,7 +48,7 @@ pub struct Call<'call> {
     typed_ahead: Keys,
     hidden: Option<Hidden<'call>>,
     silence: Option<Silence<'call>>,
-    trail: Trail,
+    witness: Option<Box<dyn Witness>>,
 }
 
 impl<'call> Call<'call> {
@@ -54,7 +62,7 @@ impl<'call> Call<'call> {
             typed_ahead: Keys::new(),
             hidden: None,
             silence: None,
-            trail: Trail::default(),
+            witness: None,
         };
         call.channel.fail_closed(STATUS, c"ERROR", &CLEARED, true);
         call
@@ -71,13 +79,14 @@ impl<'call> Call<'call> {
     }
 
     fn tell(&self, status: Status, attempts: u32) {
-        let source = || Source::of(&self.channel);
-        self.trail.tell(status, attempts, source);
+        if let Some(witness) = &self.witness {
+            witness.verdict(&self.channel, status, attempts);
+        }
     }
 
-    /// What becomes known of it, for who finds that out.
-    pub fn trail(&self) -> Trail {
-        self.trail.clone()
+    /// Has somebody told what becomes of it.
+    pub fn watched_by(&mut self, witness: impl Witness + 'static) {
+        self.witness = Some(Box::new(witness));
     }
 
     /// Who calls, and on which channel.
@@ -196,8 +205,7 @@ fn milliseconds(time: Duration) -> i32 {
 }
 
 /// Sets the variables that say whose PIN it was.
-pub fn announce(channel: &mut Channel<'_>, grant: &Grant, trail: &Trail) {
-    trail.set_identity(grant.account.as_deref().unwrap_or_default());
+pub fn announce(channel: &mut Channel<'_>, grant: &Grant) {
     if let Some(account) = &grant.account {
         channel.set_variable(ACCOUNT, account);
     }
@@ -302,7 +310,10 @@ impl Host for Call<'_> {
             self.channel.set_account_code(code);
         }
         if let Some(grant) = settlement.grant {
-            announce(&mut self.channel, grant, &self.trail);
+            if let Some(witness) = &self.witness {
+                witness.admitted(grant);
+            }
+            announce(&mut self.channel, grant);
         }
         let attempts = settlement.attempts.to_string();
         self.channel.set_variable(ATTEMPTS, attempts.as_bytes());
