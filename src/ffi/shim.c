@@ -274,9 +274,10 @@ int authrs_security_event(int admitted, const char *account, const char *session
 
 int authrs_origin_of(const char *channel, struct authrs_origin *origin)
 {
+	/* It takes unique ids as well. */
 	struct ast_channel *chan = ast_channel_get_by_name(channel);
 
-	if (!chan && !(chan = ast_channel_get_by_uniqueid(channel))) {
+	if (!chan) {
 		return -1;
 	}
 	authrs_origin(chan, origin);
