@@ -237,7 +237,10 @@ void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin)
 	ast_copy_string(origin->unique_id, ast_channel_uniqueid(chan), sizeof(origin->unique_id));
 	ast_copy_string(origin->linked_id, ast_channel_linkedid(chan), sizeof(origin->linked_id));
 	ast_copy_string(origin->context, ast_channel_context(chan), sizeof(origin->context));
-	origin->is_pjsip = ast_channel_tech(chan) && !strcmp(ast_channel_tech(chan)->type, "PJSIP");
+	/* A channel that Asterisk makes up, to read a function without a call, has a
+	 * driver without a name. */
+	origin->is_pjsip = ast_channel_tech(chan)
+		&& !strcmp(S_OR(ast_channel_tech(chan)->type, ""), "PJSIP");
 	ast_channel_unlock(chan);
 }
 

@@ -98,7 +98,7 @@ fn unmapped_after_contention_and_after_everything_that_is_used() {
         ensure!(pbx.log()?.contains("can't be fetched"), "nothing fetched");
         unload_wholly(pbx, &ami, &mut shell)?;
         let left = threads(&ami)?;
-        ensure!(left + 1 == threads_loaded, "{left} of {threads_loaded}");
+        ensure!(left + 2 == threads_loaded, "{left} of {threads_loaded}");
         Ok(())
     });
 }
