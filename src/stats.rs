@@ -14,6 +14,12 @@ pub fn count(name: &str, outcome: Status, entries: u32) {
     stats.count(name, outcome, entries);
 }
 
+/// What is counted of this PIN set or list.
+pub fn of(name: &str) -> Counts {
+    let stats = STATS.lock().unwrap_or_else(PoisonError::into_inner);
+    stats.all().get(name).cloned().unwrap_or_default()
+}
+
 /// All that is counted, by the names of PIN sets and lists.
 pub fn all() -> BTreeMap<String, Counts> {
     let stats = STATS.lock().unwrap_or_else(PoisonError::into_inner);

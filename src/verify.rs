@@ -13,7 +13,7 @@ use crate::patience::Patient;
 use crate::pin_sets::PinSetSource;
 
 /// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
-pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
+pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> (Status, u32) {
     let trail = Trail::default();
     call.watched_by(trail.clone());
     let [name, variable, caller, account] = arguments::split(data);
@@ -22,7 +22,7 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
             Error,
             "AUTHENTICATE_VERIFY needs a PIN set and the name of a variable"
         );
-        return Status::Error;
+        return (Status::Error, 1);
     }
     // In any case: it is not to be left.
     let entry = match call.take_variable(&variable) {
@@ -47,11 +47,11 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> Status {
         account: &account,
         entry,
     };
-    let (status, grant) = judge(call, attempt);
-    if let Some(grant) = &grant {
+    let judged = judge(call, attempt);
+    if let Some(grant) = &judged.grant {
         call.announce(grant);
     }
-    status
+    (judged.status, judged.attempts)
 }
 
 /// What is to be judged, and for whom.
@@ -68,8 +68,28 @@ pub struct Attempt<'a> {
     pub entry: Option<Pin>,
 }
 
-/// Judges an entry, and says whose PIN it is.
-pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> (Status, Option<Grant>) {
+/// What has come of an attempt.
+pub struct Judged {
+    /// How it has come out.
+    pub status: Status,
+    /// Whose PIN it is: with success alone.
+    pub grant: Option<Grant>,
+    /// 1, or 0 if there was a lock: then the entry was not judged.
+    pub attempts: u32,
+}
+
+impl From<Status> for Judged {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            grant: None,
+            attempts: 1,
+        }
+    }
+}
+
+/// Judges an entry.
+pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> Judged {
     let name = attempt.pin_set;
     attempt.caller.trail.set_pin_set(&name.to_ascii_lowercase());
     let source = PinSetSource::new(name, configuration::current(), &attempt.caller);
@@ -77,12 +97,12 @@ pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> (Status, Option<
         Ok(source) => source,
         Err(why) => {
             log!(Error, "{}: {why}", attempt.by);
-            return (Status::Error, None);
+            return Status::Error.into();
         }
     };
     let most = source.set().max_digits;
     let Some(pin) = attempt.entry.filter(|pin| pin.len() <= most) else {
-        return (Status::Failure, None);
+        return Status::Failure.into();
     };
     let mut number = Pin::new();
     attempt.account.iter().for_each(|byte| number.push(*byte));
@@ -91,12 +111,18 @@ pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> (Status, Option<
         pin: &pin,
     };
     match source.judge(host, entry) {
-        Some(Verdict::Right(grant)) => (Status::Success, Some(grant)),
-        Some(Verdict::Expired) => (Status::Expired, None),
-        Some(Verdict::Wrong) => (Status::Failure, None),
-        Some(Verdict::Locked { .. }) => (Status::Locked, None),
-        Some(Verdict::Unavailable) => (Status::Error, None),
-        None => (Status::Hangup, None),
+        Some(Verdict::Right(grant)) => Judged {
+            grant: Some(grant),
+            ..Status::Success.into()
+        },
+        Some(Verdict::Locked { judged }) => Judged {
+            attempts: judged.into(),
+            ..Status::Locked.into()
+        },
+        Some(Verdict::Expired) => Status::Expired.into(),
+        Some(Verdict::Wrong) => Status::Failure.into(),
+        Some(Verdict::Unavailable) => Status::Error.into(),
+        None => Status::Hangup.into(),
     }
 }
 

@@ -18,8 +18,9 @@ use super::text;
 use crate::ffi;
 use crate::patience::Patient;
 
-/// What the function says for a call and the text between its parentheses.
-pub type Function = fn(&mut Bystander<'_>, &[u8]) -> Status;
+/// What the function says for a call and the text between its parentheses, and
+/// how many entries were judged.
+pub type Function = fn(&mut Bystander<'_>, &[u8]) -> (Status, u32);
 
 static RUN: OnceLock<Function> = OnceLock::new();
 
@@ -82,11 +83,12 @@ impl<'call> Bystander<'call> {
         self.channel.take_variable(name)
     }
 
-    fn settle(&mut self, status: Status) {
+    fn settle(&mut self, status: Status, attempts: u32) {
         self.service = None;
-        self.channel.set_variable(ATTEMPTS, b"1");
+        self.channel
+            .set_variable(ATTEMPTS, attempts.to_string().as_bytes());
         self.channel.set_variable(STATUS, status.word().as_bytes());
-        self.tell(status, 1);
+        self.tell(status, attempts);
     }
 
     fn tell(&self, status: Status, attempts: u32) {
@@ -137,11 +139,11 @@ unsafe extern "C" fn authrs_verify(
         // frames from it: who may, is for Asterisk's autoservice to know.
         let mut call = Bystander::new(unsafe { Channel::borrow(raw) });
         let run = AssertUnwindSafe(|| run(&mut call, data));
-        let Ok(status) = panic::catch_unwind(run) else {
+        let Ok((status, attempts)) = panic::catch_unwind(run) else {
             call.tell(Status::Error, 0);
             return -1;
         };
-        call.settle(status);
+        call.settle(status, attempts);
         let word = status.word().as_bytes();
         if word.len() >= size || buffer.is_null() {
             return -1;

@@ -200,8 +200,9 @@ impl Action for Verify {
             entry: verify::keyed(secret),
         };
         let judge = AssertUnwindSafe(|| verify::judge(&mut Waiting, attempt));
-        let (status, grant) = panic::catch_unwind(judge).unwrap_or((Status::Error, None));
-        let grant = grant.unwrap_or_default();
+        let judged = panic::catch_unwind(judge).unwrap_or(Status::Error.into());
+        let (status, attempts) = (judged.status, judged.attempts);
+        let grant = judged.grant.unwrap_or_default();
         let account = grant.account.unwrap_or_default();
         if status == Status::Success {
             trail.set_identity(&account);
@@ -213,8 +214,8 @@ impl Action for Verify {
             .add("Account", account)
             .add("Level", level.unwrap_or_default())
             .add("Context", grant.context.unwrap_or_default())
-            .number("Attempts", 1);
-        trail.tell(status, 1, || Source {
+            .number("Attempts", attempts.into());
+        trail.tell(status, attempts, || Source {
             origin,
             phone: None,
         });

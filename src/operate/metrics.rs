@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError, TryLockError};
 
+use pinset::lockout::Kind;
 use pinset::shown::escape;
 use pinset::Status;
 
-use super::view::{self, word, KINDS};
+use super::view;
 use crate::asterisk::schedule::Schedule;
 use crate::asterisk::{process, prometheus};
 use crate::{lockouts, stats};
@@ -73,7 +74,7 @@ pub fn stop() {
 fn scrape() -> String {
     let mut locks = BTreeMap::<_, u64>::new();
     for held in lockouts::held(None) {
-        *locks.entry((held.pin_set, word(held.kind))).or_default() += 1;
+        *locks.entry((held.pin_set, held.kind)).or_default() += 1;
     }
     // What is configured is there from the beginning, at nothing.
     let mut counts = stats::all();
@@ -103,10 +104,10 @@ fn scrape() -> String {
             outcomes.add(&[("pinset", &name), ("outcome", &outcome)], count);
         }
         entries.add(&[("pinset", &name)], counts.entries);
-        for kind in KINDS {
+        for kind in Kind::ALL {
             let key = (name.clone(), kind);
             let count = locks.get(&key).copied().unwrap_or_default();
-            lockouts.add(&[("pinset", &name), ("kind", kind)], count);
+            lockouts.add(&[("pinset", &name), ("kind", kind.word())], count);
         }
     }
     [outcomes.text, entries.text, lockouts.text].concat()

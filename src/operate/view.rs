@@ -42,7 +42,7 @@ impl Summary {
                 }
                 _ => "ok".to_owned(),
             },
-            counts: counts_of(name),
+            counts: stats::of(name),
         }
     }
 
@@ -120,11 +120,6 @@ pub fn age(time: SystemTime) -> Duration {
     Duration::from_secs(age.as_secs())
 }
 
-/// How calls of this name have come out.
-fn counts_of(name: &str) -> Counts {
-    stats::all().remove(name).unwrap_or_default()
-}
-
 /// How many calls came out so.
 pub fn outcomes(counts: &Counts, status: Status) -> u64 {
     counts.outcomes.get(&status).copied().unwrap_or_default()
@@ -161,7 +156,7 @@ pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
         left.as_secs() + u64::from(left.subsec_nanos() > 0)
     };
     let locks = held.map(|held| Lock {
-        by: word(held.kind),
+        by: held.kind.word(),
         seconds: held.until.map(left),
         pin_set: held.pin_set,
         what: held.what,
@@ -176,7 +171,7 @@ pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
 pub fn locked(by: &[u8]) -> Vec<String> {
     let mut what: Vec<String> = lockouts::held(None)
         .into_iter()
-        .filter(|held| word(held.kind).as_bytes().eq_ignore_ascii_case(by))
+        .filter(|held| held.kind.word().as_bytes().eq_ignore_ascii_case(by))
         .filter_map(|held| held.what)
         .collect();
     what.dedup();
@@ -196,10 +191,9 @@ pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, S
     let number = in_force.settings.numbering.normalize(meant.as_bytes());
     let number =
         number.map(|number| String::from_utf8_lossy(&lockouts::spelled(&number)).into_owned());
-    let kinds = [By::Caller, By::Account, By::PinSet];
-    let kind = kinds
+    let kind = By::ALL
         .into_iter()
-        .find(|kind| word(*kind).as_bytes().eq_ignore_ascii_case(by));
+        .find(|kind| kind.word().as_bytes().eq_ignore_ascii_case(by));
     let unlocked = match kind {
         Some(By::Caller) => {
             let caller = Unlock::Caller(&meant, number.as_deref());
@@ -260,15 +254,3 @@ fn in_small(name: &[u8]) -> String {
 fn none(name: &str) -> String {
     format!("there is no PIN set '{name}' in authenticate.conf")
 }
-
-/// The word for what is locked.
-pub fn word(kind: By) -> &'static str {
-    match kind {
-        By::Caller => "caller",
-        By::Account => "account",
-        By::PinSet => "pinset",
-    }
-}
-
-/// The words for what can be locked.
-pub const KINDS: [&str; 3] = ["caller", "account", "pinset"];

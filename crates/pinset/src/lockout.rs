@@ -72,6 +72,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Caller, Self::Account, Self::PinSet];
+
     /// As commands and events name it.
     pub fn word(self) -> &'static str {
         match self {

@@ -147,6 +147,9 @@ fn outcomes_are_told_once() {
             outcomes == ["SUCCESS", "FAILURE", "LOCKED", "LOCKED"],
             "{told:#?}"
         );
+        // The last one met a lock, and was not judged.
+        let attempts: Vec<&str> = told.iter().map(|event| field(event, "Attempts")).collect();
+        ensure!(attempts == ["1", "1", "1", "0"], "{told:#?}");
         let success = &told[0];
         for (name, value) in [
             ("Event", "AuthenticateSuccess"),
@@ -165,14 +168,14 @@ fn outcomes_are_told_once() {
             ("Failure", "1"),
             ("Locked", "2"),
             ("Timeout", "0"),
-            ("Judged", "4"),
+            ("Judged", "3"),
         ] {
             ensure!(of.has(name, count), "{name}: {of:#?}");
         }
         let shown = ami.command("authenticate show stats")?;
         let cells = super::line(&shown, "customers");
         ensure!(
-            cells[1..] == ["1", "1", "0", "0", "2", "0", "0", "4"],
+            cells[1..] == ["1", "1", "0", "0", "2", "0", "0", "3"],
             "{shown}"
         );
         Ok(())

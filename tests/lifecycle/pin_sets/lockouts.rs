@@ -290,11 +290,13 @@ fn the_function_is_limited_as_calls_are() {
         same => n,Hangup()\n\
         include => harness-h\n";
     on(people(conf).dialplan(dialplan), |pbx| {
-        for want in ["FAILURE", "LOCKED", "LOCKED"] {
+        for (want, attempts) in [("FAILURE", "1"), ("LOCKED", "1"), ("LOCKED", "0")] {
             let call = Call::to("verify", "s").report("SAID").caller(ADA);
             let report = pbx.call(&call)?;
             let said = report.variable("SAID");
             ensure!(said == want, "{said} for {want}");
+            let judged = report.variable("AUTHENTICATEATTEMPTS");
+            ensure!(judged == attempts, "{want}: {judged} judged");
         }
         // The same count: it is the caller's.
         let right = call("people", "1234#").caller(ADA);
