@@ -1,9 +1,8 @@
 //! PIN sets: what they are judged by in Asterisk.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use pinset::judging::{self, BackEnd, Calling, Entries, Judge, Use, Work};
+use pinset::judging::{Answer, BackEnd, Calling, Entries, Judge, Use, Wanted, Work};
 use pinset::rows::Candidate;
 use pinset::settings::{AstdbValue, Source, Times};
 use pinset::{Grant, Pepper, Pin, PinSet, Verdict};
@@ -11,7 +10,7 @@ use pinset::{Grant, Pepper, Pin, PinSet, Verdict};
 use crate::asterisk::{database, dialplan};
 use crate::audit::Trail;
 use crate::configuration::InForce;
-use crate::lists::{self, About, Answer, Wanted};
+use crate::lists::{self, About};
 use crate::lockouts::Kept;
 use crate::patience::Patient;
 use crate::{families, hashing, uses};
@@ -36,9 +35,11 @@ pub fn source(
 ) -> Result<PinSetSource, String> {
     let name = name.to_ascii_lowercase();
     let set = in_force.pin_set(&name)?;
-    let configuration = Arc::clone(&in_force);
-    let numbering = &configuration.settings.numbering;
-    let (back_end, keeper) = (Asterisk { in_force }, Kept(trail));
+    let back_end = Asterisk {
+        in_force: Arc::clone(&in_force),
+    };
+    let numbering = &in_force.settings.numbering;
+    let keeper = Kept(trail);
     Ok(Judge::new(&name, set, calling, numbering, back_end, keeper))
 }
 
@@ -48,19 +49,20 @@ pub struct Asterisk {
 }
 
 impl BackEnd for Asterisk {
-    fn ask<H: Patient>(
-        &self,
-        host: &mut H,
-        set: &Arc<PinSet>,
-        pin: &Pin,
-    ) -> Option<judging::Answer> {
+    fn ask<H: Patient>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         match &set.source {
-            Some(Source::File(path)) => self.file(host, path, set, pin),
+            Some(Source::File(path)) => {
+                let about = About::PinSet(Arc::new(Wanted {
+                    set: Arc::clone(set),
+                    rules: Arc::clone(&self.in_force.rules),
+                }));
+                lists::ask(host, path, &about, pin)
+            }
             Some(Source::Astdb(family)) => match set.astdb_value {
                 AstdbValue::Ignore => Some(key(family, pin)),
                 AstdbValue::AccountSecret => self.values(host, family),
             },
-            None => Some(judging::Answer::Refused("it has no source".to_owned())),
+            None => Some(Answer::Refused("it has no source".to_owned())),
         }
     }
 
@@ -105,44 +107,24 @@ impl BackEnd for Asterisk {
 }
 
 impl Asterisk {
-    fn file<H: Patient>(
-        &self,
-        host: &mut H,
-        path: &Path,
-        set: &Arc<PinSet>,
-        pin: &Pin,
-    ) -> Option<judging::Answer> {
-        let about = About::PinSet(Arc::new(Wanted {
-            set: Arc::clone(set),
-            rules: Arc::clone(&self.in_force.rules),
-        }));
-        Some(match lists::ask(host, path, &about, pin)? {
-            Answer::Verdict(verdict, format) => {
-                judging::Answer::Entry(verdict, Entries::Lines(format))
-            }
-            Answer::Rows(rows, kind) => judging::Answer::Rows(rows, kind),
-            Answer::Refused(why) => judging::Answer::Refused(why),
-        })
-    }
-
     /// The values of the database are `account:secret`.
-    fn values<H: Patient>(&self, host: &mut H, family: &str) -> Option<judging::Answer> {
+    fn values<H: Patient>(&self, host: &mut H, family: &str) -> Option<Answer> {
         let settings = &self.in_force.settings;
         let (limit, timeout) = (settings.max_list_memory, settings.source_timeout);
         let family = families::read(host, family, limit, timeout)?;
         Some(match family {
-            Ok(family) => judging::Answer::Family(Box::new(family)),
-            Err(why) => judging::Answer::Refused(why),
+            Ok(family) => Answer::Family(Box::new(family)),
+            Err(why) => Answer::Refused(why),
         })
     }
 }
 
 /// A key of the database is the PIN.
-fn key(family: &str, pin: &Pin) -> judging::Answer {
+fn key(family: &str, pin: &Pin) -> Answer {
     let verdict = if database::exists(family.as_bytes(), pin.as_bytes()) {
         Verdict::Right(Grant::default())
     } else {
         Verdict::Wrong
     };
-    judging::Answer::Entry(verdict, Entries::Keys)
+    Answer::Entry(verdict, Entries::Keys)
 }

@@ -26,10 +26,12 @@ use crate::source::{Entry, Grant, PinSource, Verdict};
 mod back_end;
 mod counter;
 mod notice;
+mod wanted;
 
 pub use back_end::{Answer, BackEnd, Entries, Family, Use, Work};
 pub use counter::{Counter, Halt, Keeper, Patient, Ticket, Waiting};
 pub use notice::Notice;
+pub use wanted::{Asked, Asking, Wanted};
 
 /// The PIN set of a call.
 pub struct Judge<B, K> {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::counter::Patient;
-use crate::list::{Format, Kind};
+use crate::list::{Format, Kind, Report};
 use crate::pepper::Pepper;
 use crate::pin::Pin;
 use crate::rows::{Candidate, Rows};
@@ -55,6 +55,16 @@ pub enum Answer {
     Family(Box<Family>),
     /// Nobody gets in, and why.
     Refused(String),
+}
+
+impl Answer {
+    /// What rows that were read have to say, or why nothing of them counts.
+    pub fn of_rows(rows: &Result<Arc<Rows>, Report>, kind: Kind) -> Self {
+        match rows {
+            Ok(rows) => Self::Rows(Arc::clone(rows), kind),
+            Err(report) => Self::Refused(report.to_string()),
+        }
+    }
 }
 
 /// What can be asked for an entry alone.
