@@ -131,7 +131,7 @@ impl Work {
     /// them. `None`: it is `forsaken`, nobody waits for it any more.
     pub fn carry_out(
         self,
-        forsaken: impl Fn() -> bool,
+        mut forsaken: impl FnMut() -> bool,
     ) -> Option<Result<Vec<Candidate>, Unverifiable>> {
         let Self { rows, dummy, pin } = self;
         if forsaken() {
