@@ -14,6 +14,7 @@ pub mod conversation;
 mod hex;
 pub mod host;
 pub mod journal;
+pub mod judging;
 pub mod keys;
 pub mod list;
 pub mod lockout;
@@ -35,6 +36,7 @@ pub use conversation::{
     Conversation, Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait,
 };
 pub use host::{run, Host, Started};
+pub use judging::Judge;
 pub use number::{Number, Numbering};
 pub use pepper::Pepper;
 pub use pin::Pin;
