@@ -147,6 +147,10 @@ impl PinSetSource {
                 AstdbValue::Ignore => self.key(family.as_bytes(), entry.pin),
                 AstdbValue::AccountSecret => self.values(host, family, &who, entry.pin, ticket),
             },
+            Some(Source::Url(_)) => {
+                let why = "a web service is asked what to do with a call, not about one PIN";
+                Err(why.to_owned().into())
+            }
             None => Err("it has no source".to_owned().into()),
         }
     }
