@@ -8,7 +8,7 @@ pub mod answer;
 pub mod breaker;
 pub mod credential;
 mod data;
-
+pub mod flow;
 pub mod post;
 mod speech;
 mod value;

@@ -70,12 +70,6 @@ impl Data {
     pub fn iter(&self) -> btree_map::Iter<'_, String, Keyed> {
         self.0.iter()
     }
-
-    /// Whether a text shows what was keyed.
-    pub(super) fn is_in(&self, text: &str) -> bool {
-        let keyed = || self.0.values().map(Keyed::as_str);
-        keyed().any(|keyed| !keyed.is_empty() && text.contains(keyed))
-    }
 }
 
 impl Serialize for Data {

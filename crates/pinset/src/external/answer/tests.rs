@@ -203,7 +203,7 @@ fn what_is_broken_is_said_with_its_place() {
         "1.5",
         r#""four""#,
         r#""""#,
-        "1e2",
+        r#""1e2""#,
         "[]",
         "true",
         "99999999999999999999",
