@@ -245,6 +245,7 @@ mod tests {
         let plain = "source=file:/p;format=plain";
         let md5 = "source=file:/p;format=md5";
         let csv = "source=file:/p;format=csv";
+        let web = "source=https://h/;connect_context=in";
         let table: &[(&str, &str, &[Conflict])] = &[
             ("", "", &[NoSource]),
             ("", "min_digits=5;max_digits=4", &[Digits, NoSource]),
@@ -286,6 +287,57 @@ mod tests {
                 &[],
             ),
             (csv, "account_code=pin", &[PinBesideAccounts]),
+            (web, "", &[]),
+            (
+                web,
+                "attempts=1;clear_key=*;lockout_caller=no;timeout=3",
+                &[],
+            ),
+            (web, "identify=caller", &[OfLists("identify")]),
+            (
+                web,
+                "one_time=yes;format=csv",
+                &[OfLists("format"), OfLists("one_time")],
+            ),
+            (
+                web,
+                "min_digits=5;max_digits=4",
+                &[OfLists("min_digits"), OfLists("max_digits")],
+            ),
+            (
+                web,
+                "prompt=a;on_failure=continue",
+                &[OfLists("prompt"), OfLists("on_failure")],
+            ),
+            (web, "source=http://h/", &[PlainHttp]),
+            (web, "source=http://h/;allow_http=yes", &[]),
+            (web, "source=http://127.0.0.1:5000/", &[]),
+            (web, "dial_context=out", &[DialByHalf]),
+            (web, "dial_pattern=.*", &[DialByHalf]),
+            (web, "dial_context=out;dial_pattern=00[0-9]*", &[]),
+            (web, "success_destinations=1091", &[]),
+            (
+                web,
+                "success_destinations=1091;connect_context=",
+                &[NoSuccess],
+            ),
+            (web, "success_destinations=1091,0012345", &[NoSuccess]),
+            (
+                web,
+                "success_destinations=10,0012345;dial_context=o;dial_pattern=00.*",
+                &[],
+            ),
+            (file, "timeout=3", &[OfServices("timeout")]),
+            (
+                file,
+                "auth=bearer:/f;on_error=continue",
+                &[OfServices("auth"), OfServices("on_error")],
+            ),
+            (
+                astdb,
+                "external_manager_id=2",
+                &[OfServices("external_manager_id")],
+            ),
         ];
         for (source, options, conflicts) in table {
             let set = pin_set(&format!("{source};{options}"));
@@ -295,6 +347,32 @@ mod tests {
                 "{source};{options}"
             );
         }
+    }
+
+    /// One file may have both lists and web services.
+    #[test]
+    fn what_general_says_of_the_other_kind_is_no_conflict() {
+        let general = pin_set("timeout=3;auth=bearer:/f;one_time=yes;attempts=2");
+        let in_section = |options: &str| {
+            let mut set = general.clone();
+            for option in options.split(';') {
+                let (name, value) = option.split_once('=').expect("an option");
+                let _ = set.set(name.as_bytes(), value.as_bytes());
+            }
+            set.conflicts(&general)
+        };
+        assert_eq!(in_section("source=file:/p"), []);
+        assert_eq!(in_section("source=https://h/"), []);
+        assert_eq!(in_section("source=https://h/;one_time=yes"), []);
+        assert_eq!(
+            in_section("source=https://h/;one_time=no"),
+            [OfLists("one_time")]
+        );
+        assert_eq!(
+            in_section("source=file:/p;timeout=4"),
+            [OfServices("timeout")]
+        );
+        assert_eq!(in_section("source=http://h/"), [PlainHttp]);
     }
 
     /// What is found out counts as what is said.

@@ -258,7 +258,13 @@ fn each<T>(value: &[u8], read: fn(&str) -> Option<T>, fault: Fault) -> Result<Ve
 
 /// A name or an address alone, without a port.
 fn host(text: &str) -> Option<Host> {
-    Host::parse(text).ok()
+    Host::parse(text).ok().filter(|host| match host {
+        // URLs may have more in them, but no name on the network has.
+        Host::Domain(name) => name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+        Host::Ipv4(_) | Host::Ipv6(_) => true,
+    })
 }
 
 fn context(value: &[u8]) -> Result<String, Fault> {

@@ -286,6 +286,21 @@ mod tests {
             ("on_success", "goto:a,1091,1"),
             ("on_failure", "continue"),
             ("on_locked", "goto:b,s,label"),
+            ("auth", "header:X-Key:/etc/a b:c"),
+            ("allow_http", "yes"),
+            ("connect_timeout", "0.5"),
+            ("timeout", "60"),
+            ("max_response", "1500"),
+            ("max_steps", "3"),
+            ("sound_hosts", "a.example,10.0.0.1,[::1]"),
+            ("connect_context", "in"),
+            ("connect_pattern", "1|2"),
+            ("dial_context", "out"),
+            ("dial_pattern", "00[0-9]+"),
+            ("success_destinations", "1091,1092"),
+            ("say_app", "Festival"),
+            ("on_error", "goto:c,s,1"),
+            ("external_manager_id", "7"),
         ];
         let (set, read) = shown_and_read(&all);
         assert_eq!(set, read);
@@ -298,6 +313,24 @@ mod tests {
         {
             assert_eq!((name, name), (of, wanted));
             assert_ne!(value, default, "{name}");
+        }
+    }
+
+    #[test]
+    fn sources_and_credentials_are_shown_as_they_are_read() {
+        for (name, value) in [
+            ("source", "astdb:PINSETS/1"),
+            ("source", "https://h/a?b=c"),
+            ("auth", "basic:/f"),
+            ("auth", "bearer:/f"),
+            ("max_response", "64K"),
+            ("max_response", "2M"),
+        ] {
+            let (set, read) = shown_and_read(&[(name, value)]);
+            assert_eq!(set, read);
+            let options = set.options();
+            let shown = options.iter().find(|(of, _)| *of == name);
+            assert_eq!(shown, Some(&(name, value.as_bytes().to_vec())));
         }
     }
 

@@ -392,7 +392,7 @@ fn who_hangs_up_is_gone_whatever_is_going_on() {
     for patience in 0.. {
         let mut phone = Phone {
             patience: Some(patience),
-            ..Phone::keying("___1#__2345")
+            ..Phone::keying("__1#_2345")
         };
         // Nothing more is posted or played: the two assert that.
         let mut service = Answers::of(&[&first, &last]);

@@ -165,7 +165,11 @@ fn what_is_wrong_is_said() {
             &["", "-1", "4294967296"],
             NotFromTo(0, u32::MAX),
         ),
-        ("source", &["https://", "https:h/%", "http://h:x/"], NotAUrl),
+        (
+            "source",
+            &["https://", "https://h:99999/", "http://h:x/"],
+            NotAUrl,
+        ),
         ("source", &["https://h/#a", "https://é.example/"], NotAUrl),
         (
             "source",
