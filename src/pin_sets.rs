@@ -62,6 +62,10 @@ impl BackEnd for Asterisk {
                 AstdbValue::Ignore => Some(key(family, pin)),
                 AstdbValue::AccountSecret => self.values(host, family),
             },
+            Some(Source::Url(_)) => {
+                let why = "a web service is asked what to do with a call, not about one PIN";
+                Some(Answer::Refused(why.to_owned()))
+            }
             None => Some(Answer::Refused("it has no source".to_owned())),
         }
     }

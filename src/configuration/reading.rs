@@ -192,7 +192,7 @@ impl Reading {
             place: section.place().to_string(),
             places,
         };
-        for conflict in set.conflicts() {
+        for conflict in set.conflicts(&self.settings.pin_set) {
             right = false;
             let option = conflict.option();
             self.wrong(

@@ -56,7 +56,7 @@ impl Summary {
     pub fn format(&self) -> Option<&'static str> {
         let set = self.set.as_ref()?;
         match set.source {
-            Some(Source::Astdb(_)) => None,
+            Some(Source::Astdb(_) | Source::Url(_)) => None,
             _ => Some(set.format.map_or("auto", Kind::word)),
         }
     }

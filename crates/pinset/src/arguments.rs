@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::conversation::{Opening, Plan, Status};
 use crate::pin::{is_key, MAX_DIGITS};
 use crate::prompt::{self, Sound};
-use crate::settings::{AccountCode, PinSet, Route};
+use crate::settings::{AccountCode, PinSet, Route, Source};
 
 /// What the password of a PIN set begins with.
 const PIN_SET: &[u8] = b"pinset:";
@@ -182,7 +182,11 @@ impl Request {
             },
             jump: options.jump,
             on_success: set.on_success.clone(),
-            on_failure: unless_carry_on(&set.on_failure),
+            on_failure: unless_carry_on(match set.source {
+                // The service says so: `on_error` is for all else.
+                Some(Source::Url(_)) => &Route::Hangup,
+                _ => &set.on_failure,
+            }),
             on_locked: unless_carry_on(&set.on_locked),
             refused,
         }

@@ -18,7 +18,7 @@ pub use plan::{Heard, Next, Opening, Plan, Settlement, Status, Wait};
 
 /// A `#` this soon after an entry that `maxdigits` ended belongs to that
 /// entry, out of habit, and is not the next one (hazard L).
-const HABITUAL_HASH: Duration = Duration::from_secs(2);
+pub(crate) const HABITUAL_HASH: Duration = Duration::from_secs(2);
 
 /// What happened.
 #[derive(Debug)]

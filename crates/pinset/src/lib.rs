@@ -11,6 +11,7 @@ pub mod admission;
 pub mod arguments;
 pub mod audit;
 pub mod conversation;
+pub mod external;
 mod hex;
 pub mod host;
 pub mod journal;

@@ -7,6 +7,7 @@
 
 mod conflict;
 mod endpoints;
+mod external;
 mod fault;
 mod pin_set;
 mod shown;
@@ -21,6 +22,7 @@ use crate::number::Numbering;
 
 pub use conflict::Conflict;
 pub use endpoints::Endpoints;
+pub use external::{Auth, External, Pattern, LARGEST_RESPONSE};
 pub use fault::Fault;
 pub use pin_set::{
     is_name, AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,

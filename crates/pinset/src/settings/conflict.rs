@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use url::Url;
+
+use super::external::is_of_services;
 use super::pin_set::{AccountCode, AstdbValue, Identify, PinSet, Source};
 use crate::list::{Format, Kind};
 
@@ -27,7 +30,39 @@ pub enum Conflict {
     PinBesideAccounts,
     /// Only a csv list has levels: nobody would have the one required.
     LevelWithoutLevels,
+    /// This option is for a web service, and there is none.
+    OfServices(&'static str),
+    /// A web service decides what this option says of lists.
+    OfLists(&'static str),
+    /// What is keyed would go over the network for all to read.
+    PlainHttp,
+    /// `dial` needs both.
+    DialByHalf,
+    /// One of them can't be reached.
+    NoSuccess,
 }
+
+/// The options that a web service leaves nothing to decide.
+const OF_LISTS: [&str; 18] = [
+    "format",
+    "astdb_value",
+    "identify",
+    "no_caller",
+    "account_code",
+    "min_digits",
+    "max_digits",
+    "required_level",
+    "times",
+    "one_time",
+    "lockout_account",
+    "prompt",
+    "incorrect_prompt",
+    "retry_prompt",
+    "account_prompt",
+    "success_prompt",
+    "on_success",
+    "on_failure",
+];
 
 impl Conflict {
     /// The option that is at fault. It may be set in the PIN set, in
@@ -41,6 +76,10 @@ impl Conflict {
             Self::CallerWithoutNumbers | Self::AccountWithoutAccounts => "identify",
             Self::AccountCodeWithoutAccounts | Self::PinBesideAccounts => "account_code",
             Self::LevelWithoutLevels => "required_level",
+            Self::OfServices(option) | Self::OfLists(option) => option,
+            Self::PlainHttp => "source",
+            Self::DialByHalf => "dial_context",
+            Self::NoSuccess => "success_destinations",
         }
     }
 }
@@ -69,20 +108,35 @@ impl fmt::Display for Conflict {
             Self::LevelWithoutLevels => {
                 "required_level above 0 needs a csv list: no other has levels"
             }
+            Self::OfServices(_) => "it is for a web service, and source is none",
+            Self::OfLists(_) => "it is for lists, and source is a web service, which decides",
+            Self::PlainHttp => {
+                "with http:// all can read what is keyed: https:// keeps it secret, \
+                 allow_http = yes takes it"
+            }
+            Self::DialByHalf => "dial_context and dial_pattern need each other",
+            Self::NoSuccess => "a call can be sent to one of them neither by connect nor by dial",
         })
     }
 }
 
 impl PinSet {
     /// What can't be together, in this PIN set as a whole: nothing if it can
-    /// be used. What is set in `[general]` counts as if it were set here.
+    /// be used. What is set in `[general]` counts as if it were set here; only of
+    /// options for the other kind of source, a web service or a list, it does
+    /// not: one file has both.
     ///
     /// With `format = auto` the list itself has a say:
     /// [`PinSet::conflicts_with`].
-    pub fn conflicts(&self) -> Vec<Conflict> {
+    pub fn conflicts(&self, general: &Self) -> Vec<Conflict> {
         let mut conflicts = Vec::new();
+        if let Some(source) = &self.source {
+            conflicts.extend(self.foreign(source, general));
+        }
         let mut add = |is: bool, conflict| conflicts.extend(is.then_some(conflict));
-        add(self.min_digits > self.max_digits, Conflict::Digits);
+        let digits = self.min_digits > self.max_digits;
+        let web = matches!(self.source, Some(Source::Url(_)));
+        add(digits && !web, Conflict::Digits);
         let by_value = self.astdb_value == AstdbValue::AccountSecret;
         match &self.source {
             None => add(true, Conflict::NoSource),
@@ -90,6 +144,7 @@ impl PinSet {
                 add(self.format.is_some(), Conflict::FormatOfDatabase);
                 self.against(by_value, false, &mut add);
             }
+            Some(Source::Url(url)) => self.against_service(url, &mut add),
             Some(Source::File(_)) => {
                 add(by_value, Conflict::ValueOfFile);
                 if let Some(kind) = self.format {
@@ -98,6 +153,37 @@ impl PinSet {
             }
         }
         conflicts
+    }
+
+    /// The options for another kind of source that are set here.
+    fn foreign<'a>(
+        &'a self,
+        source: &Source,
+        general: &'a Self,
+    ) -> impl Iterator<Item = Conflict> + 'a {
+        let web = matches!(source, Source::Url(_));
+        let here = self.options().into_iter().zip(general.options());
+        here.filter_map(move |((option, value), (_, default))| {
+            let foreign = if web {
+                OF_LISTS
+                    .contains(&option)
+                    .then_some(Conflict::OfLists(option))
+            } else {
+                is_of_services(option).then_some(Conflict::OfServices(option))
+            };
+            foreign.filter(|_| value != default)
+        })
+    }
+
+    /// What can't be together of the options for a web service at `url`.
+    fn against_service(&self, url: &Url, add: &mut impl FnMut(bool, Conflict)) {
+        let web = &self.external;
+        add(!web.is_safe(url), Conflict::PlainHttp);
+        let half = web.dial_context.is_some() != web.dial_pattern.is_some();
+        add(half, Conflict::DialByHalf);
+        let reached = |of: &String| web.connect(of).is_some() || web.dial(of).is_some();
+        let success = web.success_destinations.iter().all(reached);
+        add(!success, Conflict::NoSuccess);
     }
 
     /// What can't be done with a list in a file that turned out to be of this
@@ -159,6 +245,7 @@ mod tests {
         let plain = "source=file:/p;format=plain";
         let md5 = "source=file:/p;format=md5";
         let csv = "source=file:/p;format=csv";
+        let web = "source=https://h/;connect_context=in";
         let table: &[(&str, &str, &[Conflict])] = &[
             ("", "", &[NoSource]),
             ("", "min_digits=5;max_digits=4", &[Digits, NoSource]),
@@ -200,11 +287,92 @@ mod tests {
                 &[],
             ),
             (csv, "account_code=pin", &[PinBesideAccounts]),
+            (web, "", &[]),
+            (
+                web,
+                "attempts=1;clear_key=*;lockout_caller=no;timeout=3",
+                &[],
+            ),
+            (web, "identify=caller", &[OfLists("identify")]),
+            (
+                web,
+                "one_time=yes;format=csv",
+                &[OfLists("format"), OfLists("one_time")],
+            ),
+            (
+                web,
+                "min_digits=5;max_digits=4",
+                &[OfLists("min_digits"), OfLists("max_digits")],
+            ),
+            (
+                web,
+                "prompt=a;on_failure=continue",
+                &[OfLists("prompt"), OfLists("on_failure")],
+            ),
+            (web, "source=http://h/", &[PlainHttp]),
+            (web, "source=http://h/;allow_http=yes", &[]),
+            (web, "source=http://127.0.0.1:5000/", &[]),
+            (web, "dial_context=out", &[DialByHalf]),
+            (web, "dial_pattern=.*", &[DialByHalf]),
+            (web, "dial_context=out;dial_pattern=00[0-9]*", &[]),
+            (web, "success_destinations=1091", &[]),
+            (
+                web,
+                "success_destinations=1091;connect_context=",
+                &[NoSuccess],
+            ),
+            (web, "success_destinations=1091,0012345", &[NoSuccess]),
+            (
+                web,
+                "success_destinations=10,0012345;dial_context=o;dial_pattern=00.*",
+                &[],
+            ),
+            (file, "timeout=3", &[OfServices("timeout")]),
+            (
+                file,
+                "auth=bearer:/f;on_error=continue",
+                &[OfServices("auth"), OfServices("on_error")],
+            ),
+            (
+                astdb,
+                "external_manager_id=2",
+                &[OfServices("external_manager_id")],
+            ),
         ];
         for (source, options, conflicts) in table {
             let set = pin_set(&format!("{source};{options}"));
-            assert_eq!(set.conflicts(), *conflicts, "{source};{options}");
+            assert_eq!(
+                set.conflicts(&PinSet::default()),
+                *conflicts,
+                "{source};{options}"
+            );
         }
+    }
+
+    /// One file may have both lists and web services.
+    #[test]
+    fn what_general_says_of_the_other_kind_is_no_conflict() {
+        let general = pin_set("timeout=3;auth=bearer:/f;one_time=yes;attempts=2");
+        let in_section = |options: &str| {
+            let mut set = general.clone();
+            for option in options.split(';') {
+                let (name, value) = option.split_once('=').expect("an option");
+                let _ = set.set(name.as_bytes(), value.as_bytes());
+            }
+            set.conflicts(&general)
+        };
+        assert_eq!(in_section("source=file:/p"), []);
+        assert_eq!(in_section("source=https://h/"), []);
+        assert_eq!(in_section("source=https://h/;one_time=yes"), []);
+        assert_eq!(
+            in_section("source=https://h/;one_time=no"),
+            [OfLists("one_time")]
+        );
+        assert_eq!(
+            in_section("source=file:/p;timeout=4"),
+            [OfServices("timeout")]
+        );
+        assert_eq!(in_section("source=http://h/"), [PlainHttp]);
     }
 
     /// What is found out counts as what is said.
@@ -219,8 +387,9 @@ mod tests {
                 let auto = pin_set(&format!("source=file:/p;{options}"));
                 let said = pin_set(&format!("source=file:/p;{options};format={format}"));
                 let kind = said.format.expect("a format");
-                assert_eq!(auto.conflicts(), []);
-                assert_eq!(auto.conflicts_with(kind), said.conflicts());
+                let general = PinSet::default();
+                assert_eq!(auto.conflicts(&general), []);
+                assert_eq!(auto.conflicts_with(kind), said.conflicts(&general));
             }
         }
     }

@@ -23,8 +23,27 @@ pub enum Fault {
     NotAPath,
     /// What is wrong with an option about numbers.
     Number(number::Fault),
-    /// The value is neither `file:` nor `astdb:`.
+    /// The value is none of `file:`, `astdb:` and a URL.
     NotASource,
+    /// The value is no URL, or has a fragment.
+    NotAUrl,
+    /// The URL has a user in it.
+    UserInUrl,
+    /// The value does not say who we are to a service.
+    NotAuth,
+    /// The value is no amount of memory, nothing, or more than
+    /// [`LARGEST_RESPONSE`](super::LARGEST_RESPONSE).
+    NotAResponse,
+    /// The value is no list of hosts.
+    NotHosts,
+    /// The value is no name of a context.
+    NotAContext,
+    /// The value is no regular expression.
+    NotAPattern,
+    /// The value is no list of extensions that a call may be sent to.
+    NotDestinations,
+    /// The value is no name of an application of the dialplan.
+    NotAnApplication,
     /// The source is planned, but not there yet.
     SourceNotSupported,
     /// The value is no list of PJSIP endpoints.
@@ -84,11 +103,33 @@ impl fmt::Display for Fault {
                  any text, and only PJSIP tells where a phone is"
             }
             Self::NotASource => {
-                "it must be file: and a path that starts with '/', or astdb: and a family \
-                 without '/' at its ends"
+                "it must be file: and a path that starts with '/', astdb: and a family \
+                 without '/' at its ends, or the https:// URL of a web service"
             }
             Self::SourceNotSupported => {
-                "lists from realtime or the web are not supported yet: file: and astdb: are"
+                "lists from realtime are not supported yet: file:, astdb: and https:// are"
+            }
+            Self::NotAUrl => "it must be the URL of a web service, without a # in it",
+            Self::UserInUrl => "users and passwords belong in a file that auth names",
+            Self::NotAuth => {
+                "it must be none, or basic:, bearer: or header:NAME: and the path of a file, \
+                 which starts with '/'; NAME is no header that every request has"
+            }
+            Self::NotAResponse => {
+                "it must be a whole number of bytes, or one with K or M behind it, above 0 and \
+                 at most 16M"
+            }
+            Self::NotHosts => {
+                "it must be names or addresses of hosts with commas between them, without ports"
+            }
+            Self::NotAContext => "it must be the name of a context, or nothing",
+            Self::NotAPattern => "it must be a regular expression",
+            Self::NotDestinations => {
+                "it must be extensions with commas between them, of letters, digits and + * # - _ \
+                 . and none that Asterisk goes to by itself, such as s"
+            }
+            Self::NotAnApplication => {
+                "it must be the name of an application of the dialplan, or nothing"
             }
             Self::NotAClearKey => "it must be one of the keys * A B C D, or nothing",
             Self::NotALockout => {

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
+use super::external::{self, External};
 use super::fault::Fault;
 use super::times::Times;
 use super::value::{from_to, seconds, sounds, span, truth, unless_empty, word, yes_or_no};
@@ -76,9 +79,11 @@ pub struct PinSet {
     pub on_failure: Route,
     /// `on_locked`.
     pub on_locked: Route,
+    /// The options for a web service.
+    pub external: External,
 }
 
-/// Where PINs are.
+/// Where PINs are, or who is asked about them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Source {
     /// `file:/path`.
@@ -86,6 +91,9 @@ pub enum Source {
     /// `astdb:FAMILY`: a family of Asterisk's database, without a `/` at
     /// either end.
     Astdb(String),
+    /// `https://…`: a web service says what becomes of the call. The URL names a
+    /// host and no user.
+    Url(Url),
 }
 
 /// What the database holds.
@@ -210,6 +218,7 @@ impl Default for PinSet {
             on_success: Route::Continue,
             on_failure: Route::Hangup,
             on_locked: Route::Hangup,
+            external: External::default(),
         }
     }
 }
@@ -259,7 +268,10 @@ impl PinSet {
             name if GENERAL_ONLY.iter().any(|only| only.as_bytes() == name) => {
                 return Err(Fault::GeneralOnly)
             }
-            _ => return Err(Fault::UnknownOption),
+            name => {
+                let set = self.external.set(name, value);
+                return set.unwrap_or(Err(Fault::UnknownOption));
+            }
         }
         Ok(())
     }
@@ -280,9 +292,11 @@ fn wait(value: &[u8]) -> Result<Duration, Fault> {
 }
 
 fn source(value: &[u8]) -> Result<Source, Fault> {
-    let later = ["realtime:", "https:", "http:"];
-    if later.iter().any(|head| behind(value, head).is_some()) {
+    let web = ["https:", "http:"];
+    if behind(value, "realtime:").is_some() {
         Err(Fault::SourceNotSupported)
+    } else if web.iter().any(|head| behind(value, head).is_some()) {
+        external::url(value).map(Source::Url)
     } else if let Some(path) = behind(value, "file:") {
         let path = value::path(path).map_err(|_| Fault::NotASource)?;
         Ok(Source::File(path))
@@ -295,7 +309,7 @@ fn source(value: &[u8]) -> Result<Source, Fault> {
 }
 
 /// What stands behind `head`, which may be in upper or lower case.
-fn behind<'a>(value: &'a [u8], head: &str) -> Option<&'a [u8]> {
+pub(super) fn behind<'a>(value: &'a [u8], head: &str) -> Option<&'a [u8]> {
     let (start, rest) = value.split_at_checked(head.len())?;
     start.eq_ignore_ascii_case(head.as_bytes()).then_some(rest)
 }
@@ -388,7 +402,7 @@ fn on_success(value: &[u8]) -> Result<Route, Fault> {
     }
 }
 
-fn on_failure(value: &[u8]) -> Result<Route, Fault> {
+pub(super) fn on_failure(value: &[u8]) -> Result<Route, Fault> {
     route(value)?.ok_or(Fault::NotOneOf(
         "hangup, continue, or goto:context,exten,priority",
     ))

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::external::{Auth, Pattern};
 use super::pin_set::{
     AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
 };
@@ -16,6 +17,8 @@ impl PinSet {
     pub fn options(&self) -> Vec<(&'static str, Vec<u8>)> {
         let text = |text: &str| text.as_bytes().to_vec();
         let number = |number: usize| number.to_string().into_bytes();
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
+        let web = &self.external;
         let attempts = usize::try_from(self.attempts).unwrap_or(usize::MAX);
         vec![
             ("source", self.source.as_ref().map_or_else(Vec::new, source)),
@@ -50,12 +53,33 @@ impl PinSet {
             ("on_success", route(&self.on_success)),
             ("on_failure", route(&self.on_failure)),
             ("on_locked", route(&self.on_locked)),
+            ("auth", auth(&web.auth)),
+            ("allow_http", text(yes_or_no(web.allow_http))),
+            ("connect_timeout", seconds(Some(web.connect_timeout))),
+            ("timeout", seconds(Some(web.timeout))),
+            ("max_response", memory(web.max_response)),
+            ("max_steps", text(&web.max_steps.to_string())),
+            ("sound_hosts", list(&web.sound_hosts)),
+            ("connect_context", optional(&web.connect_context)),
+            ("connect_pattern", text(web.connect_pattern.as_str())),
+            ("dial_context", optional(&web.dial_context)),
+            (
+                "dial_pattern",
+                text(web.dial_pattern.as_ref().map_or("", Pattern::as_str)),
+            ),
+            ("success_destinations", list(&web.success_destinations)),
+            ("say_app", optional(&web.say_app)),
+            ("on_error", route(&web.on_error)),
+            (
+                "external_manager_id",
+                text(&web.external_manager_id.to_string()),
+            ),
         ]
     }
 }
 
 impl Source {
-    /// `file:/path`, `astdb:FAMILY`.
+    /// `file:/path`, `astdb:FAMILY`, `https://…`.
     pub fn to_bytes(&self) -> Vec<u8> {
         source(self)
     }
@@ -115,7 +139,32 @@ fn source(source: &Source) -> Vec<u8> {
     match source {
         Source::File(path) => [b"file:", path.as_os_str().as_bytes()].concat(),
         Source::Astdb(family) => format!("astdb:{family}").into_bytes(),
+        Source::Url(url) => url.as_str().as_bytes().to_vec(),
     }
+}
+
+fn auth(auth: &Auth) -> Vec<u8> {
+    let head = match auth {
+        Auth::None => "none".to_owned(),
+        Auth::Basic(_) => "basic:".to_owned(),
+        Auth::Bearer(_) => "bearer:".to_owned(),
+        Auth::Header(name, _) => format!("header:{name}:"),
+    };
+    let file = auth.file().map(|file| file.as_os_str().as_bytes());
+    [head.as_bytes(), file.unwrap_or_default()].concat()
+}
+
+/// In the largest unit that says it exactly.
+fn memory(bytes: u64) -> Vec<u8> {
+    let units = [(1 << 20, "M"), (1 << 10, "K"), (1, "")];
+    let unit = units.iter().find(|(unit, _)| bytes % unit == 0);
+    let (unit, name) = unit.copied().unwrap_or((1, ""));
+    format!("{}{name}", bytes / unit).into_bytes()
+}
+
+fn list(items: &[impl ToString]) -> Vec<u8> {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    items.join(",").into_bytes()
 }
 
 fn yes_or_no(is: bool) -> &'static str {
@@ -237,6 +286,21 @@ mod tests {
             ("on_success", "goto:a,1091,1"),
             ("on_failure", "continue"),
             ("on_locked", "goto:b,s,label"),
+            ("auth", "header:X-Key:/etc/a b:c"),
+            ("allow_http", "yes"),
+            ("connect_timeout", "0.5"),
+            ("timeout", "60"),
+            ("max_response", "1500"),
+            ("max_steps", "3"),
+            ("sound_hosts", "a.example,10.0.0.1,[::1]"),
+            ("connect_context", "in"),
+            ("connect_pattern", "1|2"),
+            ("dial_context", "out"),
+            ("dial_pattern", "00[0-9]+"),
+            ("success_destinations", "1091,1092"),
+            ("say_app", "Festival"),
+            ("on_error", "goto:c,s,1"),
+            ("external_manager_id", "7"),
         ];
         let (set, read) = shown_and_read(&all);
         assert_eq!(set, read);
@@ -249,6 +313,24 @@ mod tests {
         {
             assert_eq!((name, name), (of, wanted));
             assert_ne!(value, default, "{name}");
+        }
+    }
+
+    #[test]
+    fn sources_and_credentials_are_shown_as_they_are_read() {
+        for (name, value) in [
+            ("source", "astdb:PINSETS/1"),
+            ("source", "https://h/a?b=c"),
+            ("auth", "basic:/f"),
+            ("auth", "bearer:/f"),
+            ("max_response", "64K"),
+            ("max_response", "2M"),
+        ] {
+            let (set, read) = shown_and_read(&[(name, value)]);
+            assert_eq!(set, read);
+            let options = set.options();
+            let shown = options.iter().find(|(of, _)| *of == name);
+            assert_eq!(shown, Some(&(name, value.as_bytes().to_vec())));
         }
     }
 

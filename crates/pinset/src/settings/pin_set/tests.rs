@@ -16,7 +16,7 @@ fn but(change: impl FnOnce(&mut PinSet)) -> PinSet {
 }
 
 /// Each option with its default as the file could have it.
-const DEFAULTS: [(&str, &str); 29] = [
+const DEFAULTS: [(&str, &str); 44] = [
     ("source", ""),
     ("format", "auto"),
     ("astdb_value", "ignore"),
@@ -46,6 +46,21 @@ const DEFAULTS: [(&str, &str); 29] = [
     ("on_success", "continue"),
     ("on_failure", "hangup"),
     ("on_locked", "hangup"),
+    ("auth", "none"),
+    ("allow_http", "no"),
+    ("connect_timeout", "2"),
+    ("timeout", "5"),
+    ("max_response", "64K"),
+    ("max_steps", "20"),
+    ("sound_hosts", ""),
+    ("connect_context", ""),
+    ("connect_pattern", "[0-9]{2,6}"),
+    ("dial_context", ""),
+    ("dial_pattern", ""),
+    ("success_destinations", ""),
+    ("say_app", ""),
+    ("on_error", "hangup"),
+    ("external_manager_id", "1"),
 ];
 
 #[test]
@@ -95,6 +110,11 @@ fn options_are_what_they_say() {
             "source",
             "astdb:PINSETS/1",
             but(|s| s.source = astdb("PINSETS/1")),
+        ),
+        (
+            "source",
+            "HTTPS://H/a?b",
+            but(|s| s.source = Url::parse("https://h/a?b").ok().map(Source::Url)),
         ),
         (
             "format",
@@ -252,11 +272,7 @@ fn what_is_wrong_is_said() {
             ],
             NotASource,
         ),
-        (
-            "source",
-            &["realtime:pins", "https://h/p", "http://h/p"],
-            SourceNotSupported,
-        ),
+        ("source", &["realtime:pins"], SourceNotSupported),
         (
             "format",
             &["", "txt", "csv ", "plain,csv"],

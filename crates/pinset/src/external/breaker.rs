@@ -1,0 +1,131 @@
+//! Which service is down: so that not every caller waits for it.
+
+use std::time::Duration;
+
+/// So many failures in a row are one too many.
+const FAILURES: u32 = 5;
+/// So long nobody asks then, and twice as long each time it goes on.
+const FIRST: Duration = Duration::from_secs(10);
+/// At most so long.
+const LONGEST: Duration = Duration::from_secs(60);
+/// A trial that nobody has told the end of by then is forgotten: no request
+/// lasts that long.
+const TRIAL: Duration = Duration::from_secs(120);
+
+/// The circuit breaker of one service. While it is open nobody asks the service;
+/// then one does, and what comes of that decides.
+///
+/// It has no clock: each call is told the time since any fixed moment.
+#[derive(Debug, Default)]
+pub struct Breaker {
+    state: State,
+    /// How often the state has changed: what was asked before is old news.
+    era: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    /// The service is asked; it has failed so often in a row.
+    Closed(u32),
+    /// It is not asked until then, after a wait of this length.
+    Open { until: Duration, wait: Duration },
+    /// One asks it, since then.
+    Trial { since: Duration, wait: Duration },
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Closed(0)
+    }
+}
+
+/// Leave to ask a service once; [`Breaker::tell`] wants it back.
+#[derive(PartialEq, Eq, Debug)]
+#[must_use = "a trial ends when it is told of"]
+pub struct Leave {
+    era: u64,
+}
+
+/// What has come of asking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Came {
+    /// An answer, be it a refusal: the service is there.
+    Answer,
+    /// No connection, no answer in time, an error of the server (5xx), or an
+    /// answer that is broken.
+    Failure,
+    /// Nothing that says how it does: the caller is gone.
+    Nothing,
+}
+
+impl Breaker {
+    /// A service that nothing is known of.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the service may be asked now; `None`: it is down.
+    pub fn ask(&mut self, now: Duration) -> Option<Leave> {
+        match self.state {
+            State::Closed(_) => {}
+            State::Open { until, wait } if now >= until => self.trial(now, wait),
+            State::Trial { since, wait } if now.saturating_sub(since) >= TRIAL => {
+                self.trial(now, wait);
+            }
+            State::Open { .. } | State::Trial { .. } => return None,
+        }
+        Some(Leave { era: self.era })
+    }
+
+    /// Takes what has come of asking. True: the service is down from now on, or
+    /// there again.
+    pub fn tell(&mut self, leave: Leave, came: Came, now: Duration) -> bool {
+        if leave.era != self.era {
+            return false;
+        }
+        match (self.state, came) {
+            (State::Closed(_), Came::Answer) => self.state = State::Closed(0),
+            (State::Closed(failures), Came::Failure) if failures + 1 < FAILURES => {
+                self.state = State::Closed(failures + 1);
+            }
+            (State::Closed(_), Came::Failure) => {
+                self.open(now, FIRST);
+                return true;
+            }
+            (State::Trial { .. }, Came::Answer) => {
+                self.enter(State::Closed(0));
+                return true;
+            }
+            (State::Trial { wait, .. }, Came::Failure) => {
+                self.open(now, LONGEST.min(wait * 2));
+            }
+            (State::Trial { wait, .. }, Came::Nothing) => {
+                self.enter(State::Open { until: now, wait });
+            }
+            (State::Closed(_), Came::Nothing) | (State::Open { .. }, _) => {}
+        }
+        false
+    }
+
+    /// Whether the service counts as down.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed(_))
+    }
+
+    fn trial(&mut self, since: Duration, wait: Duration) {
+        self.enter(State::Trial { since, wait });
+    }
+
+    fn open(&mut self, now: Duration, wait: Duration) {
+        let until = now.saturating_add(wait);
+        self.enter(State::Open { until, wait });
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.era += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

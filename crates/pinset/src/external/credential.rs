@@ -1,0 +1,135 @@
+//! Who we are to a service: what the file of `auth` holds.
+
+use std::fmt;
+
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
+
+use crate::settings::Auth;
+
+/// What is wrong with a file of credentials. The text never holds any of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// There is nothing in it.
+    Empty,
+    /// There is more than one line in it.
+    Lines,
+    /// `basic`: there is no `:`, or a control character.
+    NotBasic,
+    /// There is a byte that no header takes: a blank in a `bearer` key, a control
+    /// character, or one that is not ASCII.
+    NotAKey,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "there is nothing in it",
+            Self::Lines => "it must have one line",
+            Self::NotBasic => "it must be user:password, without control characters",
+            Self::NotAKey => {
+                "it must be one key of ASCII characters, for bearer without blanks in it"
+            }
+        })
+    }
+}
+
+/// The header of each request, such as `Authorization: Bearer …`, from what the
+/// file holds: one line, around which blanks do not count. `None`: `auth` is
+/// none.
+///
+/// # Errors
+///
+/// The file holds nothing that makes one.
+pub fn header(auth: &Auth, contents: &[u8]) -> Result<Option<Zeroizing<String>>, Fault> {
+    let line = || one_line(contents);
+    let visible = |byte: &u8| byte.is_ascii_graphic();
+    let (name, scheme, value) = match auth {
+        Auth::None => return Ok(None),
+        Auth::Basic(_) => {
+            let line = line()?;
+            let right = line.contains(&b':') && !line.iter().any(u8::is_ascii_control);
+            let line = right.then_some(line).ok_or(Fault::NotBasic)?;
+            let value = Zeroizing::new(Base64::encode_string(line));
+            ("Authorization", "Basic ", value)
+        }
+        Auth::Bearer(_) => ("Authorization", "Bearer ", key(line()?, visible)?),
+        Auth::Header(name, _) => {
+            let plain = |byte: &u8| visible(byte) || *byte == b' ';
+            (name.as_str(), "", key(line()?, plain)?)
+        }
+    };
+    let length = name.len() + 2 + scheme.len() + value.len();
+    let mut header = Zeroizing::new(String::with_capacity(length));
+    for part in [name, ": ", scheme, &value] {
+        header.push_str(part);
+    }
+    Ok(Some(header))
+}
+
+fn one_line(contents: &[u8]) -> Result<&[u8], Fault> {
+    let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
+    let line = contents.trim_ascii();
+    if line.is_empty() {
+        Err(Fault::Empty)
+    } else if line.contains(&b'\n') {
+        Err(Fault::Lines)
+    } else {
+        Ok(line)
+    }
+}
+
+fn key(line: &[u8], right: impl Fn(&u8) -> bool) -> Result<Zeroizing<String>, Fault> {
+    let text = std::str::from_utf8(line).map_err(|_| Fault::NotAKey)?;
+    let right = line.iter().all(right);
+    right
+        .then(|| Zeroizing::new(text.to_owned()))
+        .ok_or(Fault::NotAKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(auth: &Auth, contents: &[u8]) -> Result<Option<String>, Fault> {
+        header(auth, contents).map(|made| made.map(|made| made.to_string()))
+    }
+
+    #[test]
+    fn headers_are_made_of_one_line() {
+        let basic = Auth::Basic("/f".into());
+        let bearer = Auth::Bearer("/f".into());
+        let named = Auth::Header("X-Api-Key".to_owned(), "/f".into());
+        let is = |text: &str| Ok(Some(text.to_owned()));
+        // RFC 7617's own example.
+        let right = is("Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(made(&basic, b"Aladdin:open sesame\n"), right);
+        assert_eq!(
+            made(&basic, b"\xef\xbb\xbfAladdin:open sesame\r\n\n"),
+            right
+        );
+        let colons = is("Authorization: Basic YTpiOmM=");
+        assert_eq!(made(&basic, b"a:b:c"), colons);
+        assert_eq!(
+            made(&bearer, b" k-e_y.1=\n"),
+            is("Authorization: Bearer k-e_y.1=")
+        );
+        assert_eq!(made(&named, b"two words\n"), is("X-Api-Key: two words"));
+        assert_eq!(made(&Auth::None, b""), Ok(None));
+        for (auth, contents, fault) in [
+            (&basic, b"".as_slice(), Fault::Empty),
+            (&bearer, b" \n\r\n", Fault::Empty),
+            (&basic, b"a:b\nc:d", Fault::Lines),
+            (&bearer, b"a\nX-Evil: b", Fault::Lines),
+            (&basic, b"nobody", Fault::NotBasic),
+            (&basic, b"a:b\rc", Fault::NotBasic),
+            (&bearer, b"two words", Fault::NotAKey),
+            (&bearer, "schlüssel".as_bytes(), Fault::NotAKey),
+            (&named, b"a\rb", Fault::NotAKey),
+            (&named, b"a\xff", Fault::NotAKey),
+            (&named, b"a\0", Fault::NotAKey),
+        ] {
+            assert_eq!(made(auth, contents), Err(fault), "{contents:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What callers have keyed for a service.
+
+use std::collections::btree_map::{self, BTreeMap};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::pin::Pin;
+
+/// What a caller has keyed at one `gather`, or what stands for it. It is
+/// nowhere shown, and wiped when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keyed(Zeroizing<String>);
+
+impl Keyed {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Keyed {
+    fn from(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+}
+
+impl From<&Pin> for Keyed {
+    fn from(pin: &Pin) -> Self {
+        // Keys are ASCII, a byte each: the text never moves as it grows.
+        let mut text = Zeroizing::new(String::with_capacity(pin.len()));
+        text.extend(pin.as_bytes().iter().map(|key| char::from(*key)));
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<hidden>")
+    }
+}
+
+/// All that was gathered in a call, by the names of the variables.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Data(BTreeMap<String, Keyed>);
+
+impl Data {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts in what was keyed for a variable; what it had before is wiped.
+    pub fn insert(&mut self, variable: &str, keyed: impl Into<Keyed>) {
+        self.0.insert(variable.to_owned(), keyed.into());
+    }
+
+    /// What was keyed for a variable.
+    pub fn get(&self, variable: &str) -> Option<&Keyed> {
+        self.0.get(variable)
+    }
+
+    /// Whether nothing was gathered.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Variables, in the order of their names, and what was keyed for them.
+    pub fn iter(&self) -> btree_map::Iter<'_, String, Keyed> {
+        self.0.iter()
+    }
+}
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, keyed)| (name, keyed.as_str())))
+    }
+}

@@ -1,0 +1,237 @@
+//! The line to a caller, as it outlives the conversations on it.
+
+use std::time::Duration;
+
+use super::Speaker;
+use crate::conversation::{Heard, Opening, Plan, Settlement, Status, Wait, HABITUAL_HASH};
+use crate::external::Gather;
+use crate::host::{self, Host, Started};
+use crate::keys::Keys;
+use crate::pin::Pin;
+use crate::settings::{AccountCode, Route};
+use crate::source::{Entry, Grant, PinSource, Verdict};
+
+/// A channel on which one conversation follows another: what is keyed between
+/// them is kept, and no verdict of theirs is shown.
+pub(super) struct Line<'a, H> {
+    pub(super) host: &'a mut H,
+    open: bool,
+    /// Keys that came while something was played.
+    typed: Keys,
+    /// A key was heard since the last entry.
+    heard: bool,
+    /// The last entry was ended by `max_digits`.
+    full: bool,
+    /// The post of such an entry was answered then: a `#` that follows soon
+    /// belongs to it.
+    filled_at: Option<Duration>,
+    taken: Option<Pin>,
+    status: Option<Status>,
+}
+
+/// What comes of a gather.
+pub(super) enum Ended {
+    Keyed(Pin),
+    Refused(Status),
+    Gone,
+}
+
+impl<'a, H: Speaker> Line<'a, H> {
+    pub(super) fn new(host: &'a mut H) -> Self {
+        Self {
+            host,
+            open: false,
+            typed: Keys::new(),
+            heard: false,
+            full: false,
+            filled_at: None,
+            taken: None,
+            status: None,
+        }
+    }
+
+    /// What was gathered has been posted and answered.
+    pub(super) fn posted(&mut self) {
+        let full = std::mem::take(&mut self.full);
+        self.filled_at = full.then(|| self.host.now());
+    }
+
+    /// Plays a sound to its end. False: the caller is gone.
+    pub(super) fn play(&mut self, url: &str, opening: Opening) -> bool {
+        if !self.open(opening) {
+            return false;
+        }
+        match self.host.start_url(url) {
+            Started::Gone => return false,
+            Started::Missing => return true,
+            Started::Playing => {}
+        }
+        loop {
+            match self.listen(Wait::Sound) {
+                Heard::Key(key) => self.typed.push(key),
+                Heard::SoundEnded | Heard::Silence => break,
+                Heard::Gone => return false,
+            }
+        }
+        self.host.stop_sound();
+        true
+    }
+
+    /// Says a text. False: the caller is gone.
+    pub(super) fn say(&mut self, text: &str, language: Option<&str>, opening: Opening) -> bool {
+        self.open(opening) && self.host.say(text, language)
+    }
+
+    /// Asks for keys; `plan` is that of the call.
+    pub(super) fn gather(&mut self, gather: &Gather, plan: &Plan) -> Ended {
+        let ask: Vec<_> = gather
+            .ask
+            .iter()
+            .map(|url| url.as_bytes().to_vec())
+            .collect();
+        let plan = Plan {
+            opening: plan.opening,
+            account: None,
+            prompts: ask.clone(),
+            retry: ask,
+            success: Vec::new(),
+            failure: Vec::new(),
+            locked: Vec::new(),
+            attempts: plan.attempts,
+            max_digits: gather.max_digits,
+            first_key: plan.first_key,
+            next_key: plan.next_key,
+            clear_key: plan.clear_key,
+            account_code: AccountCode::Keep,
+            jump: false,
+            on_success: Route::Continue,
+            on_failure: Route::Continue,
+            on_locked: Route::Continue,
+            refused: None,
+        };
+        let mut judge = Enough {
+            least: gather.min_digits,
+            most: gather.max_digits,
+        };
+        host::run(plan, self, &mut judge);
+        match (self.status.take(), self.taken.take()) {
+            (Some(Status::Success), Some(pin)) => Ended::Keyed(pin),
+            (Some(Status::Hangup) | None, _) => Ended::Gone,
+            (Some(status), _) => Ended::Refused(status),
+        }
+    }
+
+    /// The next key from the channel, but for the `#` that belongs to an entry
+    /// that was complete without it.
+    fn listen(&mut self, wait: Wait) -> Heard {
+        loop {
+            let heard = self.host.next_key(wait);
+            let Heard::Key(key) = heard else {
+                return heard;
+            };
+            let now = self.host.now();
+            let filled_at = self.filled_at.take();
+            let habit = filled_at.is_some_and(|at| now.saturating_sub(at) <= HABITUAL_HASH);
+            if key != b'#' || !habit {
+                return heard;
+            }
+        }
+    }
+}
+
+impl<H: Speaker> Host for Line<'_, H> {
+    fn open(&mut self, how: Opening) -> bool {
+        self.open = self.open || self.host.open(how);
+        self.open
+    }
+
+    /// The only sound of a gather is the one that asks.
+    fn start_sound(&mut self, url: &[u8]) -> Started {
+        match std::str::from_utf8(url) {
+            Ok(url) => self.host.start_url(url),
+            Err(_) => Started::Missing,
+        }
+    }
+
+    fn stop_sound(&mut self) {
+        self.host.stop_sound();
+    }
+
+    fn next_key(&mut self, wait: Wait) -> Heard {
+        let typed = self.typed.take().map(Heard::Key);
+        let heard = typed.unwrap_or_else(|| self.listen(wait));
+        self.heard |= matches!(heard, Heard::Key(_));
+        heard
+    }
+
+    fn settle(&mut self, settlement: Settlement<'_>) {
+        self.status = Some(settlement.status);
+    }
+
+    fn jump(&mut self) -> bool {
+        false
+    }
+
+    fn now(&self) -> Duration {
+        self.host.now()
+    }
+}
+
+/// Takes an entry of so many keys.
+struct Enough {
+    least: usize,
+    most: usize,
+}
+
+impl<H: Speaker> PinSource<Line<'_, H>> for Enough {
+    fn judge(&mut self, line: &mut Line<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
+        // Where no key is enough, `#` says so, and silence does not.
+        let heard = std::mem::take(&mut line.heard);
+        if !heard || entry.pin.len() < self.least {
+            return Some(Verdict::Wrong);
+        }
+        line.full = entry.pin.len() >= self.most;
+        line.taken = Some(entry.pin.clone());
+        Some(Verdict::Right(Grant::default()))
+    }
+}
+
+/// A channel that shows how often something was posted, though nothing is asked
+/// any more.
+pub(super) struct Counted<'a, H> {
+    pub(super) host: &'a mut H,
+    pub(super) attempts: u32,
+}
+
+impl<H: Host> Host for Counted<'_, H> {
+    fn open(&mut self, how: Opening) -> bool {
+        self.host.open(how)
+    }
+
+    fn start_sound(&mut self, sound: &[u8]) -> Started {
+        self.host.start_sound(sound)
+    }
+
+    fn stop_sound(&mut self) {
+        self.host.stop_sound();
+    }
+
+    fn next_key(&mut self, wait: Wait) -> Heard {
+        self.host.next_key(wait)
+    }
+
+    fn settle(&mut self, settlement: Settlement<'_>) {
+        self.host.settle(Settlement {
+            attempts: self.attempts,
+            ..settlement
+        });
+    }
+
+    fn jump(&mut self) -> bool {
+        self.host.jump()
+    }
+
+    fn now(&self) -> Duration {
+        self.host.now()
+    }
+}

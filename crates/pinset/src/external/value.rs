@@ -1,0 +1,68 @@
+//! What a JSON document holds, read liberally.
+
+use serde_json::{Map, Value};
+
+use super::Broken;
+
+/// The fields of an object.
+pub(super) type Fields = Map<String, Value>;
+
+/// A document whose root is an object. Of a field that is there twice the last
+/// one counts, as nearly everywhere. serde_json lets nothing nest deeper than
+/// 128.
+pub(super) fn document(bytes: &[u8]) -> Result<Fields, Broken> {
+    // A byte order mark is none of JSON's, but of some editors'.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.trim_ascii().is_empty() {
+        return Err(Broken("it is empty".to_owned()));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Broken("it is no JSON object".to_owned())),
+        // Of a document of any form, serde_json says what it misses and where,
+        // and repeats nothing of it.
+        Err(error) => Err(Broken(format!("it is no JSON: {error}"))),
+    }
+}
+
+/// A field that has something in it.
+pub(super) fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+/// A field with fields of its own. None are `{}`, and `[]`, as PHP writes it.
+pub(super) fn object<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a Fields>, Broken> {
+    match field(fields, name) {
+        None => Ok(None),
+        Some(Value::Object(fields)) => Ok(Some(fields)),
+        Some(Value::Array(items)) if items.is_empty() => Ok(None),
+        Some(_) => Err(Broken(format!("{name} is no object"))),
+    }
+}
+
+/// A text, which may be a number.
+pub(super) fn text(fields: &Fields, name: &str) -> Result<Option<String>, Broken> {
+    match field(fields, name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => Err(Broken(format!("{name} is no text"))),
+    }
+}
+
+/// A whole number from 0, which may be a text or have a point and zeros.
+pub(super) fn number(fields: &Fields, name: &str) -> Result<Option<usize>, Broken> {
+    let wrong = || Broken(format!("{name} is no whole number"));
+    let text = match field(fields, name) {
+        None => return Ok(None),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(_) => return Err(wrong()),
+    };
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || rest.is_empty() || rest.bytes().any(|byte| byte != b'0') {
+        return Err(wrong());
+    }
+    whole.parse().map(Some).map_err(|_| wrong())
+}
