@@ -417,12 +417,12 @@ fn gathers_without_end_have_one() {
     assert_eq!(outcome.attempts(), 8);
     assert_eq!(posts.len(), 9);
     assert_eq!(trouble(outcome), "max_steps = 8, and it goes on");
-    let sounds = vec![PLAY; 50].join(",");
+    let sounds = [PLAY; 50].join(",");
     let (outcome, log, _) = heard("", &[&sounds]);
     assert_eq!(trouble(outcome), "max_steps = 8, and it goes on");
     assert_eq!(log.len(), 9);
     // All of them may be used.
-    let seven = vec![PLAY; 7].join(",");
+    let seven = [PLAY; 7].join(",");
     let (outcome, ..) = heard("", &[&format!("{seven},{}", connect("1091"))]);
     assert_eq!(outcome, sent(Status::Success, "1091", 0));
 }
