@@ -17,6 +17,10 @@ FUZZ_SECONDS ?= 20
 # 0.13.2 needs a newer Rust than we do.
 CARGO_FUZZ_VERSION = 0.13.1
 CARGO_FUZZ = $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
+# All tests with the same features of the same crates, which are built once.
+TEST = $(FOR_TESTS) $(CARGO) test --locked --workspace
+CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
+CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
@@ -38,18 +42,17 @@ install: ## Install the built module (DESTDIR, MODDIR, DATADIR, ASTERISK)
 test: unit harness compliance lifecycle ## All tests
 
 unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
-	$(FOR_TESTS) $(CARGO) test --locked -p pinset -p pinset-cli -p harness --lib --bins
-	$(FOR_TESTS) $(CARGO) test --locked -p pinset-cli --test '*'
+	$(TEST) --lib --bins $(CLI_TESTS)
 
 harness: deps-run deps-build $(HEADERS) ## The harness itself, on the stock module
-	$(FOR_TESTS) $(CARGO) test --locked -p harness --test stock -- --include-ignored
+	$(TEST) --test stock -- --include-ignored
 
 compliance: deps-run module-for-tests ## The same calls on the stock module and on ours
-	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=theirs $(CARGO) test --locked -p harness --test compliance -- --include-ignored
-	$(FOR_TESTS) AUTHENTICATE_UNDER_TEST=ours $(CARGO) test --locked -p harness --test compliance -- --include-ignored
+	AUTHENTICATE_UNDER_TEST=theirs $(TEST) --test compliance -- --include-ignored
+	AUTHENTICATE_UNDER_TEST=ours $(TEST) --test compliance -- --include-ignored
 
 lifecycle: deps-run module-for-tests ## Load, unload, race, crash: ours alone
-	$(FOR_TESTS) $(CARGO) test --locked -p harness --test lifecycle -- --include-ignored
+	$(TEST) --test lifecycle -- --include-ignored
 
 demo: deps-run module-for-tests ## A handful of calls, explained
 	$(HARNESS) demo

@@ -2,6 +2,7 @@
 //! conversation.
 
 use pinset::audit::name_of;
+use pinset::judging::{self, Calling};
 use pinset::list::Format;
 use pinset::lockout::{Limits, Standing};
 use pinset::source::{Literal, Nobody};
@@ -12,9 +13,11 @@ use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::audit::Trail;
 use crate::lists::FileSource;
-use crate::lockouts::{Caller, Counter};
-use crate::pin_sets::PinSetSource;
+use crate::lockouts::Kept;
+use crate::pin_sets::{self, PinSetSource};
 use crate::{configuration, uses};
+
+type Counter = judging::Counter<Kept>;
 
 /// Runs one `Authenticate(data)` on a call.
 pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
@@ -59,13 +62,12 @@ fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan
     let number = call.caller_number();
     let name = name_of(credential, &call.origin().context);
     trail.set_pin_set(&name);
-    let caller = Caller {
+    let calling = Calling {
         number: number.as_deref(),
         channel: &call.name(),
-        trail,
     };
     let source: Source<'call> = match credential {
-        Credential::PinSet(name) => match PinSetSource::new(name, in_force, &caller) {
+        Credential::PinSet(name) => match pin_sets::source(name, in_force, calling, trail) {
             Ok(source) => return (plan_of(request, &source, call), Box::new(source)),
             Err(why) => {
                 log!(Error, "{} is refused: {why}", call.name());
@@ -90,7 +92,8 @@ fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan
     if limits == Limits::default() {
         return (plan, source);
     }
-    let counter = Counter::new(&name, limits, &settings.numbering, &caller);
+    let caller = calling.caller(&settings.numbering);
+    let counter = Counter::new(&name, limits, caller, Kept(trail));
     let plan = limited(plan, &counter);
     (plan, Box::new(Counted { counter, source }))
 }

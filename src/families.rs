@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pinset::rows::{of_credentials, Candidate, Rows};
+use pinset::judging::Family;
+use pinset::rows::of_credentials;
 use zeroize::Zeroizing;
 
 use crate::asterisk::database;
@@ -13,23 +14,6 @@ use crate::patience::{Awaited, Patient, Promise};
 
 /// Asterisk's database serves one after the other anyway.
 static CREW: Crew = Crew::new();
-
-/// What a family holds.
-pub struct Family {
-    /// Its name.
-    pub name: String,
-    /// Its values.
-    pub rows: Rows,
-    keys: Vec<Vec<u8>>,
-}
-
-impl Family {
-    /// The key whose value a row is.
-    pub fn key(&self, row: &Candidate) -> Option<&[u8]> {
-        let at = usize::try_from(row.line).ok()?.checked_sub(1)?;
-        self.keys.get(at).map(Vec::as_slice)
-    }
-}
 
 /// Reads a family as it is now, in `limit` bytes of memory at most. `None`: the
 /// caller is gone.
@@ -86,7 +70,7 @@ fn read_now(name: String, limit: u64) -> Result<Family, String> {
             row.fault
         );
     }
-    Ok(Family { name, rows, keys })
+    Ok(Family { rows, keys })
 }
 
 /// Lets go of what waited.

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use pinset::judging::Work;
 use pinset::rows::Candidate;
-use pinset::secret::{Cost, Unverifiable};
-use pinset::{Pepper, Pin};
+use pinset::secret::Unverifiable;
 
 use crate::crew::Crew;
 use crate::patience::{Awaited, Patient, Promise};
@@ -21,17 +21,6 @@ static MOST: OnceLock<usize> = OnceLock::new();
 
 /// So long a caller waits for it: a hundred at once wait some seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What is to be hashed for a caller.
-pub struct Work {
-    /// The rows whose hash may be that of the PIN.
-    pub rows: Vec<Candidate>,
-    /// What is spent in any case, so that it can't be told whether there are
-    /// such rows.
-    pub dummy: Option<Cost>,
-    /// What was keyed.
-    pub pin: Pin,
-}
 
 /// Why nobody can say whether a PIN is right.
 pub enum Failed {
@@ -78,25 +67,8 @@ pub fn verify<H: Patient>(
 }
 
 fn compute(work: Work, told: &Weak<Promise<Result>>) {
-    let Work { rows, dummy, pin } = work;
-    let forsaken = || told.strong_count() == 0;
-    if forsaken() {
-        return;
-    }
-    let spent = dummy.map_or(Ok(()), |cost| cost.spend(&pin));
-    let mut right = spent.map(|()| Vec::new());
-    for row in rows {
-        if forsaken() {
-            return;
-        }
-        // All of them: how long it takes must not tell which it was.
-        match (row.secret.verify(&pin, &Pepper::default()), &mut right) {
-            (Ok(true), Ok(right)) => right.push(row),
-            (Err(why), Ok(_)) => right = Err(why),
-            _ => {}
-        }
-    }
-    if let Some(promise) = told.upgrade() {
+    let right = work.carry_out(|| told.strong_count() == 0);
+    if let (Some(right), Some(promise)) = (right, told.upgrade()) {
         promise.keep(right);
     }
 }

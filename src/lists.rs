@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use pinset::list::{Cache, Format, Kind, List, Mounts, Recalled, Report, RowList};
-use pinset::rows::Rows;
+use pinset::judging::{Answer, Asking, Entries};
+use pinset::list::{Cache, Format, List, Mounts, Recalled, Report};
 use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
 use crate::asterisk::host::Call;
@@ -24,19 +24,9 @@ use crate::configuration;
 use crate::patience::{Awaited, Patient};
 use question::Question;
 
-pub use question::{About, Wanted};
+pub use question::About;
 
 static CACHE: Cache = Cache::new();
-
-/// What a list says.
-pub enum Answer {
-    /// The verdict on the entry, and what the lines of the list are.
-    Verdict(Verdict, Format),
-    /// All its rows, to be asked, and what the list is.
-    Rows(Arc<Rows>, Kind),
-    /// Nobody gets in, and why.
-    Refused(String),
-}
 
 /// A list in a file.
 pub struct FileSource {
@@ -58,8 +48,8 @@ impl PinSource<Call<'_>> for FileSource {
     fn judge(&mut self, call: &mut Call<'_>, entry: Entry<'_>) -> Option<Verdict> {
         Some(
             match ask(call, &self.path, &About::Entry(self.format), entry.pin)? {
-                Answer::Verdict(verdict, _) => verdict,
-                Answer::Rows(..) => Verdict::Unavailable,
+                Answer::Entry(verdict, _) => verdict,
+                Answer::Rows(..) | Answer::Family(_) => Verdict::Unavailable,
                 Answer::Refused(why) => {
                     log!(Warning, "'{}' admits nobody: {why}", self.path.display());
                     Verdict::Unavailable
@@ -129,30 +119,20 @@ fn known(path: &Path, about: &About, mounts: &Mounts, pin: &Pin) -> Option<Answe
     let stamp = glance::stamp(path, mounts.local(path)?)?;
     let format = match about {
         About::Entry(format) => *format,
-        // What becomes of that, the desk says.
-        About::PinSet(_) if stamp.is_world_writable() => return None,
         About::PinSet(wanted) => {
-            let said = wanted.set.format;
-            let kind = said.or_else(|| CACHE.kind(path, stamp, now))?;
-            match wanted.entries(kind) {
-                Some(format) => format,
-                None => {
-                    let list = row_list(path, kind);
-                    let rows = CACHE.rows(&list, &wanted.rules, stamp, now)?;
-                    return Some(Answer::Rows(rows, kind));
-                }
-            }
+            let asking = Asking {
+                cache: &CACHE,
+                path,
+                pin,
+                now,
+            };
+            return wanted.known(&asking, stamp, log_report);
         }
     };
     let path = path.to_owned();
     let judged = CACHE.ask(&List { path, format }, stamp, pin, now)?;
     judged.reports.iter().for_each(log_report);
-    Some(Answer::Verdict(judged.verdict, format))
-}
-
-fn row_list(path: &Path, kind: Kind) -> RowList {
-    let path = path.to_owned();
-    RowList { path, kind }
+    Some(Answer::Entry(judged.verdict, Entries::Lines(format)))
 }
 
 fn put(path: &Path, about: &About, pin: &Pin, limit: u64, mounts: &Mounts) -> Arc<Question> {

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use pinset::judging::Patient;
+
 /// Most answers come in less time, and a channel can be left alone for so
 /// long: a frame of audio takes four times as much.
 const AT_ONCE: Duration = Duration::from_millis(5);
@@ -14,13 +16,6 @@ const GLANCE: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::fr
 
 /// So much later than it could be, for what it took, an answer may be seen.
 const SHARE: u32 = 10;
-
-/// Who looks after a caller.
-pub trait Patient {
-    /// Serves the channel while something else is waited for, so many
-    /// milliseconds at most. False: the caller is gone.
-    fn listen(&mut self, milliseconds: i32) -> bool;
-}
 
 /// What one thread waits for and another one brings.
 pub struct Promise<T> {

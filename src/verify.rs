@@ -1,16 +1,14 @@
 //! A PIN that somebody else has collected: the dialplan, for its function
 //! `AUTHENTICATE_VERIFY()`, or a client of AMI.
 
-use pinset::pin::{is_key, MAX_DIGITS};
-use pinset::{arguments, Entry, Grant, Pin, PinSource, Status, Verdict};
+use pinset::judging::{Calling, Outcome};
+use pinset::{arguments, Pin, Status};
 
 use crate::asterisk::function::Bystander;
 use crate::asterisk::log::log;
 use crate::audit::Trail;
-use crate::configuration;
-use crate::lockouts::Caller;
 use crate::patience::Patient;
-use crate::pin_sets::PinSetSource;
+use crate::{configuration, pin_sets};
 
 /// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
 pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> (Status, u32) {
@@ -26,7 +24,7 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> (Status, u32) {
     }
     // In any case: it is not to be left.
     let entry = match call.take_variable(&variable) {
-        Ok(entry) => entry.and_then(|entry| keyed(&entry)),
+        Ok(entry) => entry.and_then(|entry| Pin::keyed(&entry)),
         Err(_) => None,
     };
     let caller = if caller.is_empty() {
@@ -39,11 +37,11 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> (Status, u32) {
     let attempt = Attempt {
         by: "AUTHENTICATE_VERIFY",
         pin_set: name.trim(),
-        caller: Caller {
+        calling: Calling {
             number: caller.as_deref(),
             channel: &channel,
-            trail,
         },
+        trail,
         account: &account,
         entry,
     };
@@ -61,77 +59,25 @@ pub struct Attempt<'a> {
     /// The name of the PIN set.
     pub pin_set: &'a str,
     /// Who makes the entry.
-    pub caller: Caller<'a>,
+    pub calling: Calling<'a>,
+    /// What becomes known of it.
+    pub trail: Trail,
     /// The account it is for; empty: none is named.
     pub account: &'a [u8],
     /// The entry; `None`: no telephone can key it.
     pub entry: Option<Pin>,
 }
 
-/// What has come of an attempt.
-pub struct Judged {
-    /// How it has come out.
-    pub status: Status,
-    /// Whose PIN it is: with success alone.
-    pub grant: Option<Grant>,
-    /// 1, or 0 if there was a lock: then the entry was not judged.
-    pub attempts: u32,
-}
-
-impl From<Status> for Judged {
-    fn from(status: Status) -> Self {
-        Self {
-            status,
-            grant: None,
-            attempts: 1,
-        }
-    }
-}
-
 /// Judges an entry.
-pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> Judged {
+pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
     let name = attempt.pin_set;
-    attempt.caller.trail.set_pin_set(&name.to_ascii_lowercase());
-    let source = PinSetSource::new(name, configuration::current(), &attempt.caller);
-    let mut source = match source {
-        Ok(source) => source,
+    let trail = attempt.trail;
+    trail.set_pin_set(&name.to_ascii_lowercase());
+    match pin_sets::source(name, configuration::current(), attempt.calling, trail) {
+        Ok(mut source) => source.outcome(host, attempt.account, attempt.entry.as_ref()),
         Err(why) => {
             log!(Error, "{}: {why}", attempt.by);
-            return Status::Error.into();
+            Status::Error.into()
         }
-    };
-    let most = source.set().max_digits;
-    let Some(pin) = attempt.entry.filter(|pin| pin.len() <= most) else {
-        return Status::Failure.into();
-    };
-    let mut number = Pin::new();
-    attempt.account.iter().for_each(|byte| number.push(*byte));
-    let entry = Entry {
-        account: (!attempt.account.is_empty()).then_some(&number),
-        pin: &pin,
-    };
-    match source.judge(host, entry) {
-        Some(Verdict::Right(grant)) => Judged {
-            grant: Some(grant),
-            ..Status::Success.into()
-        },
-        Some(Verdict::Locked { judged }) => Judged {
-            attempts: judged.into(),
-            ..Status::Locked.into()
-        },
-        Some(Verdict::Expired) => Status::Expired.into(),
-        Some(Verdict::Wrong) => Status::Failure.into(),
-        Some(Verdict::Unavailable) => Status::Error.into(),
-        None => Status::Hangup.into(),
     }
-}
-
-/// A text as if it had been keyed; `None`: nobody could.
-pub fn keyed(text: &[u8]) -> Option<Pin> {
-    let right = text.len() <= MAX_DIGITS && text.iter().all(|key| is_key(*key));
-    right.then(|| {
-        let mut pin = Pin::new();
-        text.iter().for_each(|key| pin.push(*key));
-        pin
-    })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use pinset::judging::Wanted;
 use pinset::list::Rules;
 use pinset::moment::Zone;
 use pinset::settings::{AccountCode, Fault, Source};
@@ -12,7 +13,7 @@ use pinset::{Pepper, PinSet, Settings};
 use super::InForce;
 use crate::asterisk::config::{Config, Section};
 use crate::asterisk::log::log;
-use crate::lists::{self, About, Wanted};
+use crate::lists::{self, About};
 use crate::pepper;
 
 const GENERAL: &str = "general";

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use pinset::judging::Answer;
 use pinset::list::{Device, Progress, Rebuild, RowProgress, RowReading};
 
 use super::question::{Left, Question};
-use super::{log_report, Answer, CACHE};
+use super::{log_report, CACHE};
 use crate::asterisk::boundary::guard;
 use crate::asterisk::{mounts, worker};
 
@@ -193,10 +194,7 @@ fn is_over(job: &mut Job) -> bool {
                 }
                 let kind = reading.list().kind;
                 for question in waiting {
-                    question.answer.keep(match &rows {
-                        Ok(rows) => Answer::Rows(Arc::clone(rows), kind),
-                        Err(report) => Answer::Refused(report.to_string()),
-                    });
+                    question.answer.keep(Answer::of_rows(&rows, kind));
                 }
                 true
             }

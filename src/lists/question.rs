@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use pinset::list::{Format, Kind, List, Mounts, Rebuild, RowAnswer, RowReading, Rules, Stamp, Way};
-use pinset::settings::Identify;
-use pinset::{Pin, PinSet};
+use pinset::judging::{Answer, Asked, Asking, Entries, Wanted};
+use pinset::list::{Format, List, Mounts, Rebuild, RowReading, Way};
+use pinset::Pin;
 
-use super::{log_report, row_list, Answer, CACHE};
+use super::{log_report, CACHE};
 use crate::patience::Promise;
 
 /// What is asked of a list.
@@ -21,51 +21,6 @@ pub enum About {
     Entry(Format),
     /// What a PIN set needs.
     PinSet(Arc<Wanted>),
-}
-
-/// What a PIN set needs of its list.
-pub struct Wanted {
-    /// Its options.
-    pub set: Arc<PinSet>,
-    /// What the values of rows mean.
-    pub rules: Arc<Rules>,
-}
-
-impl Wanted {
-    /// Whether a list of this kind is asked for entries alone, and of which
-    /// format; `None`: for rows.
-    pub fn entries(&self, kind: Kind) -> Option<Format> {
-        match kind {
-            Kind::Lines(format) if self.set.identify == Identify::Pin => Some(format),
-            Kind::Lines(_) | Kind::Csv => None,
-        }
-    }
-
-    /// What the list is; or why it can't be the list of this PIN set.
-    fn examine(&self, path: &Path, file: &File, now: SystemTime) -> Result<Kind, String> {
-        let about = file.metadata().map_err(|error| error.to_string())?;
-        if Stamp::of(&about).is_world_writable() {
-            return Err(format!(
-                "'{}' can be written to by everybody on this machine: chmod o-w takes that away",
-                path.display()
-            ));
-        }
-        let kind = match self.set.format {
-            Some(kind) => kind,
-            None => {
-                let kind = CACHE.sniff(path, file, now);
-                kind.map_err(|error| unreadable(path, &error))?
-            }
-        };
-        match self.set.conflicts_with(kind).first() {
-            Some(conflict) => Err(format!("'{}' can't be used: {conflict}", path.display())),
-            None => Ok(kind),
-        }
-    }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("'{}' can't be read: {error}", path.display())
 }
 
 /// A question, until it is answered or withdrawn.
@@ -139,42 +94,35 @@ impl Question {
             About::Entry(format) => return self.judge(*format, file, now),
             About::PinSet(wanted) => wanted,
         };
-        let examined = match file {
-            Err(error) => Err(unreadable(&self.path, &error)),
-            Ok(file) => wanted
-                .examine(&self.path, &file, now)
-                .map(|kind| (file, kind)),
+        let asking = Asking {
+            cache: &CACHE,
+            path: &self.path,
+            pin: &self.pin,
+            now,
         };
-        let (file, kind) = match examined {
+        let examined = match wanted.examine(&asking, file) {
             Ok(examined) => examined,
-            Err(why) => return self.refuse(why),
+            Err(why) => {
+                self.answer.keep(Answer::Refused(why));
+                return Left::Nothing;
+            }
         };
         self.examined.store(true, Ordering::Relaxed);
-        if let Some(format) = wanted.entries(kind) {
-            return self.judge(format, Ok(file), now);
-        }
-        let (list, rules) = (row_list(&self.path, kind), Arc::clone(&wanted.rules));
-        match CACHE.read_rows(list, file, rules, self.limit, now) {
-            Ok(RowAnswer::Unread(reading)) => Left::Rows(reading),
-            Ok(RowAnswer::Known(Ok(rows))) => {
-                self.answer.keep(Answer::Rows(rows, kind));
-                Left::Nothing
+        match wanted.read(&asking, examined, self.limit, log_report) {
+            Asked::Answered(answer, rebuild) => {
+                self.answer.keep(answer);
+                rebuild.map_or(Left::Nothing, Left::Index)
             }
-            Ok(RowAnswer::Known(Err(report))) => self.refuse(report.to_string()),
-            Err(error) => self.refuse(unreadable(&self.path, &error)),
+            Asked::Unread(reading) => Left::Rows(reading),
         }
-    }
-
-    fn refuse(&self, why: String) -> Left {
-        self.answer.keep(Answer::Refused(why));
-        Left::Nothing
     }
 
     fn judge(&self, format: Format, file: io::Result<File>, now: SystemTime) -> Left {
         let path = self.path.clone();
         let judged = CACHE.judge(&List { path, format }, file, &self.pin, self.limit, now);
         judged.reports.iter().for_each(log_report);
-        self.answer.keep(Answer::Verdict(judged.verdict, format));
+        let entries = Entries::Lines(format);
+        self.answer.keep(Answer::Entry(judged.verdict, entries));
         judged
             .rebuild
             .map_or(Left::Nothing, |rebuild| Left::Index(Box::new(rebuild)))

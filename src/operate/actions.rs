@@ -2,17 +2,15 @@
 
 use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
-use std::time::Duration;
 
+use pinset::judging::{Calling, Waiting};
 use pinset::list::Contents;
-use pinset::Status;
+use pinset::{Pin, Status};
 
 use super::view::{self, Summary};
 use crate::asterisk::channel::Origin;
 use crate::asterisk::manager::{self, Action, Class, Fields, Message, Session};
 use crate::audit::{Source, Trail};
-use crate::lockouts::Caller;
-use crate::patience::Patient;
 use crate::stats;
 use crate::verify::{self, Attempt};
 
@@ -189,15 +187,15 @@ impl Action for Verify {
         let attempt = Attempt {
             by: "AuthenticateVerify",
             pin_set: &name,
-            caller: Caller {
+            calling: Calling {
                 number: Some(&origin.caller)
                     .filter(|number| !number.is_empty())
                     .map(Vec::as_slice),
                 channel: &channel,
-                trail: trail.clone(),
             },
+            trail: trail.clone(),
             account: account.unwrap_or_default(),
-            entry: verify::keyed(secret),
+            entry: Pin::keyed(secret),
         };
         let judge = AssertUnwindSafe(|| verify::judge(&mut Waiting, attempt));
         let judged = panic::catch_unwind(judge).unwrap_or(Status::Error.into());
@@ -238,15 +236,4 @@ fn origin(caller: Option<&[u8]>, channel: Option<&[u8]>) -> Result<Origin, Strin
         origin.caller = caller.to_vec();
     }
     Ok(origin)
-}
-
-/// Nobody hangs up: the session waits.
-struct Waiting;
-
-impl Patient for Waiting {
-    fn listen(&mut self, milliseconds: i32) -> bool {
-        let time = u64::try_from(milliseconds).unwrap_or_default();
-        std::thread::sleep(Duration::from_millis(time));
-        true
-    }
 }

@@ -189,8 +189,7 @@ pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, S
     let in_force = configuration::current();
     let meant = meant(by, what);
     let number = in_force.settings.numbering.normalize(meant.as_bytes());
-    let number =
-        number.map(|number| String::from_utf8_lossy(&lockouts::spelled(&number)).into_owned());
+    let number = number.map(|number| number.to_string());
     let kind = By::ALL
         .into_iter()
         .find(|kind| kind.word().as_bytes().eq_ignore_ascii_case(by));

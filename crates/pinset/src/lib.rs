@@ -15,6 +15,7 @@ pub mod external;
 mod hex;
 pub mod host;
 pub mod journal;
+pub mod judging;
 pub mod keys;
 pub mod list;
 pub mod lockout;
@@ -36,6 +37,7 @@ pub use conversation::{
     Conversation, Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait,
 };
 pub use host::{run, Host, Started};
+pub use judging::Judge;
 pub use number::{Number, Numbering};
 pub use pepper::Pepper;
 pub use pin::Pin;

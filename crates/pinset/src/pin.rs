@@ -24,6 +24,16 @@ impl Pin {
         }
     }
 
+    /// A text as if it had been keyed; `None`: nobody could.
+    pub fn keyed(text: &[u8]) -> Option<Self> {
+        let right = text.len() <= MAX_DIGITS && text.iter().all(|key| is_key(*key));
+        right.then(|| {
+            let mut pin = Self::new();
+            text.iter().for_each(|key| pin.push(*key));
+            pin
+        })
+    }
+
     /// Adds a key; a key past [`MAX_DIGITS`] is not taken.
     pub fn push(&mut self, key: u8) {
         if let Some(place) = self.keys.get_mut(self.len) {

@@ -143,11 +143,9 @@ fn plain() -> Vec<Row> {
                 .sounds(&["agent-pass", "agent-pass", "auth-thankyou"]),
         )
         .meanwhile(|pbx, call| {
-            // After the second prompt has begun: the first entry was judged.
+            // With the second prompt, the first entry was judged.
             call.until_sound("agent-pass")?;
-            call.until("the # of the first entry", |frame| {
-                frame.event() == Some("DTMFEnd") && frame.has("Digit", "#")
-            })?;
+            call.until_sound_again("agent-pass")?;
             pbx.pin_file("late", "1234\n")
         }),
         list(

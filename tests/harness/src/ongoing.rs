@@ -101,6 +101,15 @@ impl<'a> Ongoing<'a> {
         self.until(name, |frame| sound(frame) == Some(name))
     }
 
+    /// Sees the call through to the next start of a sound, however often it was
+    /// heard before; an error if it ends before.
+    pub fn until_sound_again(&mut self, name: &str) -> Result<()> {
+        if self.drive(|frame| sound(frame) == Some(name))? {
+            return Ok(());
+        }
+        bail!("the call ended without {name} again:\n{}", self.story());
+    }
+
     /// Sees the call through to the first event of the call that is wanted;
     /// an error if it ends before. `what` names it in the error.
     pub fn until(&mut self, what: &str, wanted: impl Fn(&Frame) -> bool) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Who makes an entry.
 
+use crate::number::Numbering;
 use crate::settings::{Lockout, PinSet};
 
 /// Of a number, and of an endpoint, so many bytes count. Asterisk's channel
@@ -57,6 +58,13 @@ impl Caller {
         });
         let endpoint = endpoint(channel);
         Self { number, endpoint }
+    }
+
+    /// The same, with the number in its one spelling if it is a usable one.
+    pub fn normalized(number: Option<&[u8]>, channel: &str, numbering: &Numbering) -> Self {
+        let usable = number.and_then(|number| numbering.normalize(number));
+        let usable = usable.map(|number| number.to_string());
+        Self::new(usable.as_deref().map(str::as_bytes).or(number), channel)
     }
 
     /// The caller that was stored; `None`: [`Self::new`] makes no such one.

@@ -1,0 +1,155 @@
+//! What judging needs of where it is done.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::counter::Patient;
+use crate::list::{Format, Kind, Report};
+use crate::pepper::Pepper;
+use crate::pin::Pin;
+use crate::rows::{Candidate, Rows};
+use crate::secret::{Cost, Unverifiable};
+use crate::settings::{PinSet, Times};
+use crate::source::Verdict;
+
+/// Where entries are judged: the module in Asterisk, `pinset serve`. What is
+/// right is decided by [`Judge`](super::Judge); this brings what it decides by.
+///
+/// Whatever takes long looks after the caller on `host` meanwhile; `None` is
+/// said only of a caller who is gone.
+pub trait BackEnd {
+    /// Asks the source of this PIN set, as it is now. The entry is needed
+    /// where the list is asked for it alone: [`Answer::Entry`].
+    fn ask<H: Patient>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
+
+    /// Has [`Work::carry_out`] done, where it keeps nobody else. An error:
+    /// nobody can say whether the PIN is right, and why.
+    fn verify<H: Patient>(
+        &self,
+        host: &mut H,
+        work: Work,
+    ) -> Option<Result<Vec<Candidate>, String>>;
+
+    /// Takes a use, for good. False: there is none left.
+    ///
+    /// # Errors
+    ///
+    /// Nobody is to be admitted, and why.
+    fn take(&self, what: Use<'_>) -> Result<bool, String>;
+
+    /// Whether it is one of these times.
+    fn is_time(&self, times: &Times) -> bool;
+
+    /// The keys of hmac-sha256 secrets.
+    fn pepper(&self) -> &Pepper;
+}
+
+/// What the source of a PIN set says.
+pub enum Answer {
+    /// What it says of the entry, before times and uses are looked at; and
+    /// what has said so.
+    Entry(Verdict, Entries),
+    /// All the rows of a list, and what the list is.
+    Rows(Arc<Rows>, Kind),
+    /// All the values of a family of Asterisk's database.
+    Family(Box<Family>),
+    /// Nobody gets in, and why.
+    Refused(String),
+}
+
+impl Answer {
+    /// What rows that were read have to say, or why nothing of them counts.
+    pub fn of_rows(rows: &Result<Arc<Rows>, Report>, kind: Kind) -> Self {
+        match rows {
+            Ok(rows) => Self::Rows(Arc::clone(rows), kind),
+            Err(report) => Self::Refused(report.to_string()),
+        }
+    }
+}
+
+/// What can be asked for an entry alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entries {
+    /// A list with lines of this format.
+    Lines(Format),
+    /// The keys of a family of Asterisk's database.
+    Keys,
+}
+
+/// The values of a family of Asterisk's database, each `account:secret`.
+pub struct Family {
+    /// The values; the line of each is its place among them, from 1.
+    pub rows: Rows,
+    /// The key of each, in the same order.
+    pub keys: Vec<Vec<u8>>,
+}
+
+impl Family {
+    /// The key whose value a row is.
+    pub(super) fn key(&self, row: &Candidate) -> Option<&[u8]> {
+        let at = usize::try_from(row.line).ok()?.checked_sub(1)?;
+        self.keys.get(at).map(Vec::as_slice)
+    }
+}
+
+/// A use of a PIN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use<'a> {
+    /// One of the uses of a row or a line.
+    Counted {
+        /// The PIN set's name.
+        pin_set: &'a str,
+        /// The account; empty: it has none.
+        account: &'a [u8],
+        /// What stands for its secret: [`digest`](crate::rows::digest()).
+        digest: [u8; 16],
+        /// How many it may have.
+        limit: NonZeroU32,
+    },
+    /// The one use of a key of Asterisk's database: it is removed.
+    Key {
+        /// The family.
+        family: &'a str,
+        /// The key.
+        key: &'a [u8],
+    },
+}
+
+/// What is to be hashed for a caller.
+pub struct Work {
+    /// The rows whose hash may be that of the PIN.
+    pub(super) rows: Vec<Candidate>,
+    /// What is spent in any case, so that it can't be told whether there are
+    /// such rows.
+    pub(super) dummy: Option<Cost>,
+    /// What was keyed.
+    pub(super) pin: Pin,
+}
+
+impl Work {
+    /// The rows whose PIN it is, in their order: up to a second for each of
+    /// them. `None`: it is `forsaken`, nobody waits for it any more.
+    pub fn carry_out(
+        self,
+        mut forsaken: impl FnMut() -> bool,
+    ) -> Option<Result<Vec<Candidate>, Unverifiable>> {
+        let Self { rows, dummy, pin } = self;
+        if forsaken() {
+            return None;
+        }
+        let spent = dummy.map_or(Ok(()), |cost| cost.spend(&pin));
+        let mut right = spent.map(|()| Vec::new());
+        for row in rows {
+            if forsaken() {
+                return None;
+            }
+            // All of them: how long it takes must not tell which it was.
+            match (row.secret.verify(&pin, &Pepper::default()), &mut right) {
+                (Ok(true), Ok(right)) => right.push(row),
+                (Err(why), Ok(_)) => right = Err(why),
+                _ => {}
+            }
+        }
+        Some(right)
+    }
+}

@@ -1,0 +1,270 @@
+//! What the entries of a call are counted under, before and after they are
+//! judged.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::notice::Notice;
+use crate::lockout::{
+    Account, Caller, Charge, Judged, Limits, Lock, Lockouts, Refused, Standing, Subject,
+};
+use crate::pin::Pin;
+use crate::source::Verdict;
+
+/// How long an entry waits at a time before it looks again, in milliseconds.
+const GLANCE: i32 = 20;
+
+/// Who looks after a caller.
+pub trait Patient {
+    /// Serves the caller while something else is waited for, so many
+    /// milliseconds at most. False: the caller is gone.
+    fn listen(&mut self, milliseconds: i32) -> bool;
+}
+
+/// Who has collected an entry and waits for what becomes of it: nobody hangs up.
+pub struct Waiting;
+
+impl Patient for Waiting {
+    fn listen(&mut self, milliseconds: i32) -> bool {
+        let time = u64::try_from(milliseconds).unwrap_or_default();
+        std::thread::sleep(Duration::from_millis(time));
+        true
+    }
+}
+
+/// Keeps the lockouts, and hears what becomes known of one call.
+pub trait Keeper {
+    /// How long an entry waits for others that may yet fill the limit: no hash
+    /// takes longer.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Does this with the lockouts, and with the time it is by
+    /// [`Self::now`]. They are locked for so long: some microseconds. Nothing
+    /// else of this trait is called inside.
+    fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T;
+
+    /// The lockouts have changes, to be stored before long. They are not locked.
+    fn changed(&self);
+
+    /// A lock ends the call; for how long it stands yet. `None`: until it is
+    /// unlocked by hand.
+    fn locked(&self, lock: Lock, left: Option<Duration>);
+
+    /// Whose rows the caller's may be, by the list; nobody's, if it is empty.
+    fn identified(&self, account: &[u8]);
+
+    /// The administrator should hear of it.
+    fn notice(&self, notice: &Notice<'_>);
+
+    /// The time since the Unix epoch.
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap_or_default()
+    }
+}
+
+/// What the entries of one call are counted under.
+pub struct Counter<K> {
+    /// The name of the PIN set or the list.
+    name: String,
+    limits: Limits,
+    caller: Caller,
+    keeper: K,
+    /// How many entries were charged.
+    tries: Cell<u32>,
+}
+
+/// An entry is not to be judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Halt {
+    /// There is a lock; [`Keeper::locked`] has been told.
+    Locked,
+    /// The caller is gone.
+    Gone,
+    /// Others that are judged fill the limit, and do so for too long;
+    /// [`Keeper::notice`] has been told.
+    Busy,
+}
+
+impl<K: Keeper> Counter<K> {
+    /// For entries of this caller to the PIN set or the list of this name.
+    pub fn new(name: &str, limits: Limits, caller: Caller, keeper: K) -> Self {
+        Self {
+            name: name.to_owned(),
+            limits,
+            caller,
+            keeper,
+            tries: Cell::new(0),
+        }
+    }
+
+    /// Who keeps the lockouts.
+    pub fn keeper(&self) -> &K {
+        &self.keeper
+    }
+
+    /// The name of the PIN set or the list.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            pin_set: &self.name,
+            limits: self.limits,
+            caller: &self.caller,
+        }
+    }
+
+    /// What the caller may do, before anything is asked.
+    pub fn look(&self) -> Standing {
+        let look = |lockouts: &mut Lockouts, now| lockouts.look(&self.subject(), now);
+        let standing = self.keeper.lockouts(look);
+        if let Standing::Locked(lock) = standing {
+            self.leave(lock);
+        }
+        standing
+    }
+
+    /// Charges an entry, before it is judged.
+    ///
+    /// # Errors
+    ///
+    /// The entry is not to be judged, and nothing is charged.
+    pub fn charge<H: Patient>(&self, host: &mut H) -> Result<Ticket<'_, K>, Halt> {
+        let tries = self.tries.get();
+        let charge = self.charged(host, |lockouts, now| {
+            lockouts.charge(&self.subject(), tries, now)
+        })?;
+        self.tries.set(tries.saturating_add(1));
+        Ok(Ticket {
+            counter: self,
+            charge: Some(charge),
+        })
+    }
+
+    /// Judges an entry with `judge`, which may charge accounts to the
+    /// [`Ticket`]; an empty one is not counted. `None`: the caller is gone.
+    pub fn judge<H: Patient>(
+        &self,
+        host: &mut H,
+        pin: &Pin,
+        judge: impl FnOnce(&mut H, &mut Ticket<'_, K>) -> Option<Verdict>,
+    ) -> Option<Verdict> {
+        if pin.is_empty() {
+            let (counter, charge) = (self, None);
+            return judge(host, &mut Ticket { counter, charge });
+        }
+        let mut ticket = match self.charge(host) {
+            Ok(ticket) => ticket,
+            Err(Halt::Locked) => return Some(Verdict::Locked { judged: false }),
+            Err(Halt::Gone) => return None,
+            Err(Halt::Busy) => return Some(Verdict::Unavailable),
+        };
+        let verdict = judge(host, &mut ticket)?;
+        let judged = match &verdict {
+            Verdict::Right(_) => Judged::Right,
+            Verdict::Wrong => Judged::Wrong,
+            Verdict::Expired | Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
+        };
+        Some(match ticket.settle(judged) {
+            true => Verdict::Locked { judged: true },
+            false => verdict,
+        })
+    }
+
+    /// Tells of the lock that ends the call.
+    fn leave(&self, lock: Lock) {
+        let left = lock
+            .until
+            .map(|until| until.saturating_sub(self.keeper.now()));
+        self.keeper.locked(lock, left);
+    }
+
+    /// Asks until the answer does not depend on entries that are being judged.
+    fn charged<H: Patient, T>(
+        &self,
+        host: &mut H,
+        mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, Refused>,
+    ) -> Result<T, Halt> {
+        let until = Instant::now() + K::PATIENCE;
+        loop {
+            match self.keeper.lockouts(&mut charge) {
+                Ok(charged) => return Ok(charged),
+                Err(Refused::Locked(lock)) => {
+                    self.leave(lock);
+                    return Err(Halt::Locked);
+                }
+                Err(Refused::Busy) if Instant::now() >= until => {
+                    self.keeper.notice(&Notice::Busy(&self.name));
+                    return Err(Halt::Busy);
+                }
+                Err(Refused::Busy) if !host.listen(GLANCE) => return Err(Halt::Gone),
+                Err(Refused::Busy) => {}
+            }
+        }
+    }
+}
+
+/// An entry that is being judged. Dropped, it does not count: nobody has learned
+/// anything.
+pub struct Ticket<'a, K: Keeper> {
+    counter: &'a Counter<K>,
+    /// `None`: it is not counted, or settled.
+    charge: Option<Charge>,
+}
+
+impl<K: Keeper> Ticket<'_, K> {
+    /// Charges the entry to an account as well, before a hash is computed for
+    /// it. `known`: it is in the list.
+    ///
+    /// # Errors
+    ///
+    /// The entry is not to be judged.
+    pub fn account<H: Patient>(
+        &mut self,
+        host: &mut H,
+        name: &[u8],
+        known: bool,
+    ) -> Result<(), Halt> {
+        let Some(charge) = &mut self.charge else {
+            return Ok(());
+        };
+        self.counter.charged(host, |lockouts, now| {
+            lockouts.charge_account(charge, Account { name, known }, now)
+        })
+    }
+
+    /// Says what has come of it; true, if that locks the caller out.
+    pub fn settle(mut self, judged: Judged) -> bool {
+        self.end(judged)
+    }
+
+    fn end(&mut self, judged: Judged) -> bool {
+        let Some(charge) = self.charge.take() else {
+            return false;
+        };
+        let over_budget = charge.is_over_budget();
+        let counter = self.counter;
+        let (lock, changes) = counter.keeper.lockouts(|lockouts, now| {
+            let lock = lockouts.settle(charge, judged, now);
+            (lock, lockouts.has_changes())
+        });
+        if changes {
+            counter.keeper.changed();
+        }
+        if let Some(lock) = lock {
+            if let Some(notice) = Notice::of(&counter.name, lock, over_budget) {
+                counter.keeper.notice(&notice);
+            }
+            counter.leave(lock);
+        }
+        lock.is_some()
+    }
+}
+
+impl<K: Keeper> Drop for Ticket<'_, K> {
+    fn drop(&mut self) {
+        self.end(Judged::Void);
+    }
+}

@@ -1,0 +1,251 @@
+//! Whose rows may be the caller's, and whether they are.
+
+use super::*;
+
+const CUSTOMERS: &str = "account,secret,caller,level,context\n\
+    alice,plain:1234,0506 050 81 69,7,from-alice\n\
+    bob,plain:4321,+905060508170,,\n\
+    carol,plain:1234,+905060508170,,\n";
+
+#[test]
+fn by_the_number_that_calls() {
+    let pbx = Pbx::csv(CUSTOMERS);
+    let options = [("identify", "caller")];
+    for spelled in ["+905060508169", "905060508169", "05060508169", "5060508169"] {
+        let mut judge = pbx.judge(&options, Some(spelled));
+        pbx.identity();
+        assert!(!judge.asks_account() && !judge.refuses());
+        assert_eq!(
+            judged(&mut judge, "1234"),
+            "right alice 7 from-alice",
+            "{spelled}"
+        );
+        assert_eq!(pbx.identity(), "<> <alice> <alice>");
+        assert_eq!(judged(&mut judge, "4321"), "wrong");
+    }
+    // Two of them have the number; which it is, the PIN says.
+    let mut judge = pbx.judge(&options, Some("05060508170"));
+    pbx.identity();
+    assert_eq!(judged(&mut judge, "1234"), "right carol 0 -");
+    assert_eq!(pbx.identity(), "<> <> <carol>");
+    // An account that is keyed unasked says nothing.
+    assert_eq!(
+        for_account(&mut judge, Some("4711"), "4321"),
+        "right bob 0 -"
+    );
+}
+
+#[test]
+fn by_an_account_number() {
+    let list = "account,secret,caller\n4711,plain:1234,+905060508169\n";
+    let pbx = Pbx::csv(list);
+    let account = [("identify", "account")];
+    let asks = [("identify", "caller"), ("no_caller", "account")];
+    for (options, number) in [
+        (&account[..], Some("05060508169")),
+        (&asks[..], Some("anonymous")),
+    ] {
+        let mut judge = pbx.judge(options, number);
+        assert!(judge.asks_account() && !judge.refuses());
+        assert_eq!(
+            for_account(&mut judge, Some("4711"), "1234"),
+            "right 4711 0 -"
+        );
+        assert_eq!(for_account(&mut judge, Some("4712"), "1234"), "wrong");
+        assert_eq!(for_account(&mut judge, None, "1234"), "wrong");
+    }
+}
+
+#[test]
+fn without_a_usable_number_nobody() {
+    let pbx = Pbx::of(|_| panic!("the source is asked"));
+    let mut judge = pbx.judge(&[("identify", "caller")], Some("anonymous"));
+    assert!(judge.refuses() && !judge.asks_account());
+    assert_eq!(judged(&mut judge, "1234"), "wrong");
+    assert!(!pbx.judge(&[], None).refuses());
+}
+
+#[test]
+fn too_short_is_wrong_without_a_look() {
+    let pbx = Pbx::of(|_| panic!("the source is asked"));
+    let mut judge = pbx.judge(
+        &[("min_digits", "4"), ("lockout_caller", "2/1h/1h")],
+        Some("1"),
+    );
+    assert_eq!(judged(&mut judge, "123"), "wrong");
+    assert_eq!(judged(&mut judge, "123"), "locked, judged");
+}
+
+#[test]
+fn by_the_pin_alone() {
+    let pbx = Pbx::csv(CUSTOMERS);
+    let mut judge = pbx.judge(&[("required_level", "1")], None);
+    assert_eq!(judged(&mut judge, "1234"), "right alice 7 from-alice");
+    assert_eq!(judged(&mut judge, "4321"), "wrong");
+    // Whose it is is known.
+    assert_eq!(pbx.identity(), "<> <alice> <> <bob>");
+    assert_eq!(pbx.notices(), "");
+}
+
+#[test]
+fn lists_of_lines_have_no_levels() {
+    let plain = Kind::Lines(Format::Plain);
+    let pbx = Pbx::of(move |_| Some(Answer::Rows(rows("1234\n", plain), plain)));
+    assert_eq!(judged(&mut pbx.judge(&[], None), "1234"), "right - - -");
+}
+
+#[test]
+fn dates_are_those_of_the_keepers_clock() {
+    let pbx = Pbx::csv(
+        "account,secret,valid_from,valid_until\n\
+         early,plain:1,2026-11-19,\nlate,plain:2,2026-11-18,\nover,plain:3,,2026-11-17\n",
+    );
+    // 2026-11-18T10:40:00Z
+    assert_eq!(START.as_secs() / 86400, 20775);
+    let mut judge = pbx.judge(&[], None);
+    let verdicts = ["1", "2", "3"].map(|keys| judged(&mut judge, keys));
+    assert_eq!(verdicts, ["expired", "right late 0 -", "expired"]);
+}
+
+#[test]
+fn slow_hashes_are_the_back_ends_work() {
+    let pbx = Pbx::csv(&format!(
+        "account,secret\nalice,\"{}\"\nalice,plain:5678\nbob,plain:4321\n",
+        argon2id("1234")
+    ));
+    let options = [("identify", "account")];
+    let mut judge = pbx.judge(&options, None);
+    for (account, keys, verdict, work) in [
+        ("alice", "1234", "right alice 0 -", (1, false)),
+        ("alice", "5678", "right alice 0 -", (1, false)),
+        ("alice", "9", "wrong", (1, false)),
+        // Who has no such row, or none at all, takes as long.
+        ("bob", "4321", "right bob 0 -", (0, true)),
+        ("nobody", "4321", "wrong", (0, true)),
+    ] {
+        assert_eq!(for_account(&mut judge, Some(account), keys), verdict);
+        assert_eq!(pbx.hashed.take(), [work], "{account} {keys}");
+    }
+    let fast = Pbx::csv(CUSTOMERS);
+    let mut judge = fast.judge(&options, None);
+    assert_eq!(for_account(&mut judge, Some("nobody"), "1234"), "wrong");
+    assert_eq!(fast.hashed.take(), []);
+}
+
+#[test]
+fn rows_are_asked_in_their_order() {
+    let pbx = Pbx::csv(&format!(
+        "account,secret,caller,level\n\
+         alice,\"{}\",+905060508169,1\nalice,plain:1234,+905060508169,2\n",
+        argon2id("1234")
+    ));
+    let mut judge = pbx.judge(&[("identify", "caller")], Some("+905060508169"));
+    assert_eq!(judged(&mut judge, "1234"), "right alice 1 -");
+}
+
+#[test]
+fn a_row_that_cant_be_checked_admits_nobody_but_keeps_nobody_out() {
+    let hmac = "0".repeat(64);
+    let list = format!("account,secret\n4711,hmac-sha256:gone:{hmac}\n4711,plain:1234\n");
+    let pbx = Pbx::csv(&list);
+    let why = "E PIN set 'customers' admits nobody: the pepper file has no key gone";
+    for options in [&[("identify", "account")][..], &[]] {
+        let mut judge = pbx.judge(options, None);
+        let mut judged = |keys: &str| for_account(&mut judge, Some("4711"), keys);
+        assert_eq!(judged("1234"), "right 4711 0 -");
+        assert_eq!(pbx.notices(), "");
+        assert_eq!(judged("4321"), "unavailable");
+        assert_eq!(pbx.notices(), why);
+    }
+}
+
+#[test]
+fn no_pin_alone_finds_a_slow_hash() {
+    let list = format!(
+        "account,secret\nalice,\"{}\"\nbob,plain:1\n",
+        argon2id("1234")
+    );
+    let pbx = Pbx::csv(&list);
+    let mut judge = pbx.judge(&[], None);
+    assert_eq!(judged(&mut judge, "1234"), "wrong");
+    assert_eq!(
+        pbx.notices(),
+        "W PIN set 'customers': no PIN alone finds a row with an argon2id hash (1 of them): \
+         identify = caller or account does"
+    );
+    assert_eq!(judged(&mut judge, "1"), "right bob 0 -");
+    assert_eq!(pbx.hashed.take(), []);
+}
+
+#[test]
+fn a_source_that_refuses() {
+    let pbx = Pbx::of(|_| Some(Answer::Refused("it is hidden".to_owned())));
+    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    for _ in 0..3 {
+        // It does not count.
+        assert_eq!(judged(&mut judge, "1234"), "unavailable");
+        let why = "E PIN set 'customers' admits nobody: it is hidden";
+        assert_eq!(pbx.notices(), why);
+    }
+}
+
+#[test]
+fn a_caller_who_is_gone_is_not_judged() {
+    let pbx = Pbx::of(|_| None);
+    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    assert_eq!(judged(&mut judge, "1234"), "gone");
+    assert_eq!(judge.counter().look(), Standing::Open);
+
+    let list = format!("account,secret\n4711,\"{}\"\n", argon2id("1234"));
+    let pbx = Pbx::csv(&list);
+    let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
+    let mut judge = pbx.judge(&options, None);
+    let (account, pin) = (keys("4711"), keys("9"));
+    let entry = Entry {
+        account: Some(&account),
+        pin: &pin,
+    };
+    // While the source is asked, they are there yet.
+    let mut leaves = Host(2);
+    assert_eq!(said(judge.judge(&mut leaves, entry)), "gone");
+    assert_eq!(
+        for_account(&mut judge, Some("4711"), "1234"),
+        "right 4711 0 -"
+    );
+}
+
+#[test]
+fn entries_that_others_have_collected() {
+    let pbx = Pbx::csv("account,secret,level\n4711,plain:1234,3\n4712,plain:5,\n");
+    let options = [
+        ("identify", "account"),
+        ("max_digits", "4"),
+        ("lockout_caller", "2/1h/1h"),
+    ];
+    let mut judge = pbx.judge(&options, None);
+    let mut outcome = |account: &str, text: &str| {
+        let entry = Pin::keyed(text.as_bytes());
+        let outcome = judge.outcome(&mut stays(), account.as_bytes(), entry.as_ref());
+        let account = outcome.grant.and_then(|grant| grant.account);
+        let account = String::from_utf8(account.unwrap_or_default());
+        (
+            outcome.status,
+            account.unwrap_or_default(),
+            outcome.attempts,
+        )
+    };
+    let failure = (Status::Failure, String::new(), 1);
+    assert_eq!(
+        outcome("4711", "1234"),
+        (Status::Success, "4711".to_owned(), 1)
+    );
+    // What nobody can key is not counted.
+    for text in ["12345", "12x4", "1#"] {
+        assert_eq!(outcome("4711", text), failure, "{text}");
+        assert_eq!(outcome("4711", text), failure, "{text}");
+    }
+    assert_eq!(outcome("4711", ""), failure);
+    assert_eq!(outcome("", "1234"), failure);
+    assert_eq!(outcome("4712", "1234"), (Status::Locked, String::new(), 1));
+    assert_eq!(outcome("4711", "1234"), (Status::Locked, String::new(), 0));
+}
