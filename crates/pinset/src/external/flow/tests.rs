@@ -344,6 +344,7 @@ fn no_trouble_repeats_what_was_keyed() {
         ("_1234", "1234", "connect to what was keyed is refused"),
         ("_1234", "x1234y", "connect to what was keyed is refused"),
         ("_123#", "9123", "connect to what was keyed is refused"),
+        ("_12#", "12", "connect to what was keyed is refused"),
         ("_12#", "9123x", "connect to '9123x' is refused"),
         ("_12#", "12x\\u001b", "connect to '12x\\x1b' is refused"),
     ] {

@@ -35,12 +35,14 @@ fn who_is_refused_goes_by_on_error() {
     };
     let goto = "on_error=goto:help,s,1";
     let general = "on_failure=goto:no,s,1";
+    let carry_on = "on_failure=continue";
     let (hang_up, go_on) = (Next::HangUp, Next::Continue);
     let there = Next::Goto(place);
     let bye = "vm-goodbye";
     for (options, data, jumps, next, heard) in [
         ("", "pinset:x", false, &hang_up, vec![bye]),
         (general, "pinset:x", false, &hang_up, vec![bye]),
+        (carry_on, "pinset:x", false, &hang_up, vec![bye]),
         ("on_error=continue", "pinset:x", false, &go_on, vec![]),
         (goto, "pinset:x", false, &there, vec![bye]),
         (goto, "pinset:x,q", false, &there, vec![]),
@@ -87,7 +89,9 @@ fn who_is_hung_up_on_hears_no_goodbye() {
         assert_eq!(heard.0, next, "{data}");
         assert_eq!(heard.1, log, "{data}");
     }
-    // Not by on_error either if that goes on.
-    let (next, _) = concluded("on_error=continue", "pinset:x", false, hung_up());
-    assert_eq!(next, Next::HangUp);
+    // Neither on_error nor what [general] says of lists is for it.
+    for options in ["on_error=continue", "on_failure=continue"] {
+        let (next, _) = concluded(options, "pinset:x", false, hung_up());
+        assert_eq!(next, Next::HangUp, "{options}");
+    }
 }

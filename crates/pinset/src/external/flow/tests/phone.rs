@@ -15,11 +15,11 @@ pub struct Phone {
     pub script: VecDeque<Cue>,
     /// What was heard on the line, and what was done with the channel.
     pub log: Vec<String>,
-    now: Duration,
+    pub now: Duration,
     /// After so many more dealings the caller is gone.
     pub patience: Option<usize>,
     /// Hung up by now.
-    gone: bool,
+    pub gone: bool,
     pub missing: bool,
     pub no_place: bool,
     pub jumps: bool,
