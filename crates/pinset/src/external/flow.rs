@@ -10,7 +10,7 @@ mod line;
 mod trouble;
 
 use super::answer::{Action, Answer, Gather};
-use super::data::{Data, Keyed};
+use super::data::Data;
 use super::speech::{argument, is_language};
 use crate::conversation::{Next, Plan, Settlement, Status};
 use crate::host::{self, Host, Started};
@@ -276,8 +276,7 @@ impl<H: Speaker> Flow<'_, H> {
 
     fn gather(&mut self, gather: &Gather) -> Result<(), End> {
         match self.line.gather(gather, self.order.plan) {
-            Ended::Keyed(pin) => {
-                let keyed = Keyed::from(&pin);
+            Ended::Keyed(keyed) => {
                 self.data.insert(&gather.variable_name, keyed);
                 self.attempts += 1;
                 Ok(())

@@ -120,6 +120,16 @@ impl fmt::Display for Conflict {
     }
 }
 
+/// Why an option says nothing of such a source; `None`: it does.
+pub(super) fn foreign(source: &Source, option: &'static str) -> Option<Conflict> {
+    match source {
+        Source::Url(_) => OF_LISTS
+            .contains(&option)
+            .then_some(Conflict::OfLists(option)),
+        _ => is_of_services(option).then_some(Conflict::OfServices(option)),
+    }
+}
+
 impl PinSet {
     /// What can't be together, in this PIN set as a whole: nothing if it can
     /// be used. What is set in `[general]` counts as if it were set here; only of
@@ -155,24 +165,15 @@ impl PinSet {
         conflicts
     }
 
-    /// The options for another kind of source that are set here.
+    /// The options for the other kind of source that are set here.
     fn foreign<'a>(
         &'a self,
-        source: &Source,
+        source: &'a Source,
         general: &'a Self,
     ) -> impl Iterator<Item = Conflict> + 'a {
-        let web = matches!(source, Source::Url(_));
-        let here = self.options().into_iter().zip(general.options());
-        here.filter_map(move |((option, value), (_, default))| {
-            let foreign = if web {
-                OF_LISTS
-                    .contains(&option)
-                    .then_some(Conflict::OfLists(option))
-            } else {
-                is_of_services(option).then_some(Conflict::OfServices(option))
-            };
-            foreign.filter(|_| value != default)
-        })
+        let here = self.all_options().into_iter().zip(general.all_options());
+        let here = here.filter(|((_, value), (_, default))| value != default);
+        here.filter_map(|((option, _), _)| foreign(source, option))
     }
 
     /// What can't be together of the options for a web service at `url`.

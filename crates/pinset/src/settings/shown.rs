@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use super::conflict::foreign;
 use super::external::{Auth, Pattern};
 use super::pin_set::{
     AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
@@ -11,10 +12,19 @@ use crate::list::{Format, Kind};
 use crate::prompt::Sound;
 
 impl PinSet {
-    /// All options, each with the value that says what is in force; an empty
-    /// one where that is nothing. A value may hold any bytes. None of them is a
-    /// secret.
+    /// The options that say anything of its source, a list or a web service, each
+    /// with the value that says what is in force; an empty one where that is
+    /// nothing. A value may hold any bytes. None of them is a secret.
     pub fn options(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let mut options = self.all_options();
+        if let Some(source) = &self.source {
+            options.retain(|(option, _)| foreign(source, option).is_none());
+        }
+        options
+    }
+
+    /// Likewise all there are.
+    pub(super) fn all_options(&self) -> Vec<(&'static str, Vec<u8>)> {
         let text = |text: &str| text.as_bytes().to_vec();
         let number = |number: usize| number.to_string().into_bytes();
         let optional = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
@@ -244,7 +254,7 @@ mod tests {
             );
         }
         let mut read = PinSet::default();
-        for (name, value) in set.options() {
+        for (name, value) in set.all_options() {
             if name != "source" || !value.is_empty() {
                 assert_eq!(read.set(name.as_bytes(), &value), Ok(()), "{name}");
             }
@@ -306,7 +316,7 @@ mod tests {
         assert_eq!(set, read);
         // None is left out, each has another value than its default, and they
         // stand in the order of the documentation.
-        let (shown, defaults) = (set.options(), PinSet::default().options());
+        let (shown, defaults) = (set.all_options(), PinSet::default().all_options());
         assert_eq!(shown.len(), all.len());
         for ((name, value), ((of, default), (wanted, _))) in
             shown.iter().zip(defaults.iter().zip(&all))
@@ -328,16 +338,41 @@ mod tests {
         ] {
             let (set, read) = shown_and_read(&[(name, value)]);
             assert_eq!(set, read);
-            let options = set.options();
+            let options = set.all_options();
             let shown = options.iter().find(|(of, _)| *of == name);
             assert_eq!(shown, Some(&(name, value.as_bytes().to_vec())));
         }
     }
 
     #[test]
+    fn what_says_nothing_of_the_source_is_not_shown() {
+        let names = |source| {
+            let mut set = PinSet::default();
+            assert_eq!(set.set(b"source", source), Ok(()));
+            let options = set.options().into_iter();
+            options.map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let web = names(b"https://h/");
+        let list = names(b"file:/p");
+        assert_eq!(list, names(b"astdb:P"));
+        for (name, of_web, of_list) in [
+            ("source", true, true),
+            ("attempts", true, true),
+            ("locked_prompt", true, true),
+            ("format", false, true),
+            ("on_success", false, true),
+            ("auth", true, false),
+            ("on_error", true, false),
+        ] {
+            assert_eq!(web.contains(&name), of_web, "{name}");
+            assert_eq!(list.contains(&name), of_list, "{name}");
+        }
+    }
+
+    #[test]
     fn every_documented_option_of_a_pin_set_is_shown() {
         const SAMPLE: &str = include_str!("../../../../packaging/samples/authenticate.conf.sample");
-        let options = PinSet::default().options();
+        let options = PinSet::default().all_options();
         let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
         for line in SAMPLE.lines().filter_map(|line| line.strip_prefix(';')) {
             let Some((name, _)) = line.split_once(" =") else {

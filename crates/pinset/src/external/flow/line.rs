@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use super::Speaker;
 use crate::conversation::{Heard, Opening, Plan, Settlement, Status, Wait, HABITUAL_HASH};
-use crate::external::Gather;
+use crate::external::{Gather, Keyed};
 use crate::host::{self, Host, Started};
 use crate::keys::Keys;
-use crate::pin::Pin;
 use crate::settings::{AccountCode, Route};
 use crate::source::{Entry, Grant, PinSource, Verdict};
 
@@ -25,13 +24,13 @@ pub(super) struct Line<'a, H> {
     /// The post of such an entry was answered then: a `#` that follows soon
     /// belongs to it.
     filled_at: Option<Duration>,
-    taken: Option<Pin>,
+    taken: Option<Keyed>,
     status: Option<Status>,
 }
 
 /// What comes of a gather.
 pub(super) enum Ended {
-    Keyed(Pin),
+    Keyed(Keyed),
     Refused(Status),
     Gone,
 }
@@ -115,7 +114,7 @@ impl<'a, H: Speaker> Line<'a, H> {
         };
         host::run(plan, self, &mut judge);
         match (self.status.take(), self.taken.take()) {
-            (Some(Status::Success), Some(pin)) => Ended::Keyed(pin),
+            (Some(Status::Success), Some(keyed)) => Ended::Keyed(keyed),
             (Some(Status::Hangup) | None, _) => Ended::Gone,
             (Some(status), _) => Ended::Refused(status),
         }
@@ -191,7 +190,7 @@ impl<H: Speaker> PinSource<Line<'_, H>> for Enough {
             return Some(Verdict::Wrong);
         }
         line.full = entry.pin.len() >= self.most;
-        line.taken = Some(entry.pin.clone());
+        line.taken = Some(Keyed::from(entry.pin));
         Some(Verdict::Right(Grant::default()))
     }
 }

@@ -1,169 +1,12 @@
-use std::collections::VecDeque;
+mod concluding;
+mod phone;
+
 use std::time::Duration;
 
 use super::*;
 use crate::arguments::Request;
-use crate::conversation::{Heard, Opening, Wait};
 use crate::settings::PinSet;
-
-/// A caller who keys what the script says. Time passes only where it says so.
-#[derive(Default)]
-struct Phone {
-    script: VecDeque<Cue>,
-    /// What was heard on the line, and what was done with the channel.
-    log: Vec<String>,
-    now: Duration,
-    /// After so many more dealings the caller is gone.
-    patience: Option<usize>,
-    /// Hung up by now.
-    gone: bool,
-    missing: bool,
-    no_place: bool,
-    jumps: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Cue {
-    /// Keys this.
-    Key(u8),
-    /// The sound ends, or the wait does.
-    Nothing,
-    /// So much time passes.
-    Pass(Duration),
-}
-
-impl Phone {
-    /// `_` stands for silence, and for the end of a sound.
-    fn keying(script: &str) -> Self {
-        let cue = |key| match key {
-            b'_' => Cue::Nothing,
-            key => Cue::Key(key),
-        };
-        Self {
-            script: script.bytes().map(cue).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// False: the caller is gone.
-    fn there(&mut self) -> bool {
-        match &mut self.patience {
-            Some(0) => self.gone = true,
-            Some(patience) => *patience -= 1,
-            None => {}
-        }
-        !self.gone
-    }
-
-    fn note(&mut self, text: impl Into<String>) {
-        assert!(!self.gone, "nothing is done for who is gone");
-        self.log.push(text.into());
-    }
-}
-
-impl Host for Phone {
-    fn open(&mut self, how: Opening) -> bool {
-        if !self.there() {
-            return false;
-        }
-        self.note(format!("{how:?}"));
-        true
-    }
-
-    fn start_sound(&mut self, sound: &[u8]) -> Started {
-        self.start_url(&String::from_utf8_lossy(sound))
-    }
-
-    fn stop_sound(&mut self) {}
-
-    fn next_key(&mut self, wait: Wait) -> Heard {
-        if !self.there() {
-            return Heard::Gone;
-        }
-        loop {
-            return match (self.script.pop_front(), wait) {
-                (Some(Cue::Pass(time)), _) => {
-                    self.now += time;
-                    continue;
-                }
-                (Some(Cue::Key(key)), _) => Heard::Key(key),
-                (Some(Cue::Nothing) | None, Wait::Sound) => Heard::SoundEnded,
-                (Some(Cue::Nothing) | None, _) => Heard::Silence,
-            };
-        }
-    }
-
-    fn settle(&mut self, settlement: Settlement<'_>) {
-        assert_eq!((settlement.grant, settlement.account_code), (None, None));
-        let (status, attempts) = (settlement.status.word(), settlement.attempts);
-        self.log.push(format!("{status} {attempts}"));
-    }
-
-    fn jump(&mut self) -> bool {
-        self.note("jump");
-        self.jumps
-    }
-
-    fn now(&self) -> Duration {
-        self.now
-    }
-}
-
-impl Speaker for Phone {
-    fn start_url(&mut self, url: &str) -> Started {
-        if !self.there() {
-            return Started::Gone;
-        }
-        if self.missing {
-            return Started::Missing;
-        }
-        self.note(url.trim_start_matches("https://h/"));
-        Started::Playing
-    }
-
-    fn say(&mut self, text: &str, language: Option<&str>) -> bool {
-        if !self.there() {
-            return false;
-        }
-        self.note(format!("say {text:?} {language:?}"));
-        true
-    }
-
-    fn has(&mut self, place: &Place) -> bool {
-        assert_eq!(place.priority, "1");
-        !self.no_place
-    }
-}
-
-/// A service that answers this, the last one for ever.
-struct Answers {
-    answers: Vec<Result<String, Unavailable>>,
-    posts: Vec<String>,
-}
-
-impl Answers {
-    fn of(answers: &[&str]) -> Self {
-        Self {
-            answers: answers.iter().map(|seq| Ok((*seq).to_owned())).collect(),
-            posts: Vec::new(),
-        }
-    }
-}
-
-impl Service<Phone> for Answers {
-    fn post(&mut self, phone: &mut Phone, data: &Data) -> Option<Result<Answer, Unavailable>> {
-        assert!(!phone.gone, "nothing is posted for who is gone");
-        let at = self.posts.len().min(self.answers.len() - 1);
-        self.posts.push(serde_json::to_string(data).expect("JSON"));
-        if !phone.there() {
-            return None;
-        }
-        Some(self.answers[at].clone().map(|seq| {
-            let json = format!(r#"{{"version":"1","seq":[{seq}]}}"#);
-            Answer::parse(json.as_bytes()).expect("an answer")
-        }))
-    }
-}
+use phone::{Answers, Cue, Phone};
 
 const GATHER: &str = r#"{"action":"gather","args":{"min_digits":2,"max_digits":4,"ask":"https://h/ask","variable_name":"pin"}}"#;
 const PLAY: &str = r#"{"action":"play","args":{"url":"https://h/sound"}}"#;
@@ -417,12 +260,12 @@ fn gathers_without_end_have_one() {
     assert_eq!(outcome.attempts(), 8);
     assert_eq!(posts.len(), 9);
     assert_eq!(trouble(outcome), "max_steps = 8, and it goes on");
-    let sounds = vec![PLAY; 50].join(",");
+    let sounds = [PLAY; 50].join(",");
     let (outcome, log, _) = heard("", &[&sounds]);
     assert_eq!(trouble(outcome), "max_steps = 8, and it goes on");
     assert_eq!(log.len(), 9);
     // All of them may be used.
-    let seven = vec![PLAY; 7].join(",");
+    let seven = [PLAY; 7].join(",");
     let (outcome, ..) = heard("", &[&format!("{seven},{}", connect("1091"))]);
     assert_eq!(outcome, sent(Status::Success, "1091", 0));
 }
@@ -501,6 +344,7 @@ fn no_trouble_repeats_what_was_keyed() {
         ("_1234", "1234", "connect to what was keyed is refused"),
         ("_1234", "x1234y", "connect to what was keyed is refused"),
         ("_123#", "9123", "connect to what was keyed is refused"),
+        ("_12#", "12", "connect to what was keyed is refused"),
         ("_12#", "9123x", "connect to '9123x' is refused"),
         ("_12#", "12x\\u001b", "connect to '12x\\x1b' is refused"),
     ] {
@@ -530,96 +374,4 @@ fn a_service_that_is_not_there_is_an_error_and_a_lock_is_a_lock() {
         let outcome = call("", &mut Phone::keying("_1234"), &mut service);
         assert_eq!(outcome, refused(status, attempts));
     }
-}
-
-/// Where a call goes, and what was heard.
-fn concluded(options: &str, data: &str, jumps: bool, outcome: Outcome) -> (Next, Vec<String>) {
-    let set = set(options);
-    let plan = Request::parse(data.as_bytes()).plan_of(&set, None);
-    let mut phone = Phone {
-        jumps,
-        ..Phone::default()
-    };
-    let next = conclude(outcome, plan, &set.external, &mut phone);
-    (next, phone.log)
-}
-
-#[test]
-fn who_is_sent_on_goes_there() {
-    let outcome = sent(Status::Success, "1091", 2);
-    let Outcome::Sent { place, .. } = outcome.clone() else {
-        unreachable!()
-    };
-    let (next, log) = concluded("", "pinset:x,cj", true, outcome);
-    assert_eq!(next, Next::Goto(place));
-    assert_eq!(log, ["SUCCESS 2"]);
-    let gone = Outcome::Gone { attempts: 1 };
-    let (next, log) = concluded("", "pinset:x,cj", true, gone);
-    assert_eq!((next, log.concat()), (Next::HangUp, "HANGUP 1".to_owned()));
-}
-
-#[test]
-fn who_is_refused_goes_by_on_error() {
-    let place = Place {
-        context: "help".to_owned(),
-        exten: "s".to_owned(),
-        priority: "1".to_owned(),
-    };
-    let goto = "on_error=goto:help,s,1";
-    let general = "on_failure=goto:no,s,1";
-    let (hang_up, go_on) = (Next::HangUp, Next::Continue);
-    let there = Next::Goto(place);
-    let bye = "vm-goodbye";
-    for (options, data, jumps, next, heard) in [
-        ("", "pinset:x", false, &hang_up, vec![bye]),
-        (general, "pinset:x", false, &hang_up, vec![bye]),
-        ("on_error=continue", "pinset:x", false, &go_on, vec![]),
-        (goto, "pinset:x", false, &there, vec![bye]),
-        (goto, "pinset:x,q", false, &there, vec![]),
-        (goto, "pinset:x,c", false, &go_on, vec![]),
-        (goto, "pinset:x,j", true, &go_on, vec!["jump"]),
-        (goto, "pinset:x,j", false, &there, vec!["jump", bye]),
-    ] {
-        for status in [Status::Error, Status::Timeout, Status::Failure] {
-            let (to, log) = concluded(options, data, jumps, refused(status, 2));
-            assert_eq!(to, *next, "{options} {data}");
-            let settled = format!("{} 2", status.word());
-            let mut all = vec!["Answer", settled.as_str()];
-            all.extend(&heard);
-            assert_eq!(log, all, "{options} {data}");
-        }
-    }
-    // Who is locked out goes as ever.
-    let locked = format!("{goto};on_locked=continue");
-    let (next, _) = concluded(&locked, "pinset:x", false, Outcome::refused(Status::Locked));
-    assert_eq!(next, Next::Continue);
-}
-
-#[test]
-fn who_is_hung_up_on_hears_no_goodbye() {
-    let hung_up = || Outcome::Refused {
-        status: Status::Failure,
-        attempts: 1,
-        silent: true,
-        trouble: None,
-    };
-    let options = "on_error=goto:help,s,1";
-    for (data, jumps, next, log) in [
-        ("pinset:x", false, Next::HangUp, vec!["FAILURE 1"]),
-        ("pinset:x,c", false, Next::Continue, vec!["FAILURE 1"]),
-        (
-            "pinset:x,j",
-            true,
-            Next::Continue,
-            vec!["FAILURE 1", "jump"],
-        ),
-        ("pinset:x,j", false, Next::HangUp, vec!["FAILURE 1", "jump"]),
-    ] {
-        let heard = concluded(options, data, jumps, hung_up());
-        assert_eq!(heard.0, next, "{data}");
-        assert_eq!(heard.1, log, "{data}");
-    }
-    // Not by on_error either if that goes on.
-    let (next, _) = concluded("on_error=continue", "pinset:x", false, hung_up());
-    assert_eq!(next, Next::HangUp);
 }

@@ -1,0 +1,169 @@
+//! A caller, and a service, who do as they are told.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::conversation::{Heard, Opening, Settlement, Wait};
+use crate::external::flow::{Service, Speaker, Unavailable};
+use crate::external::{Answer, Data};
+use crate::host::{Host, Started};
+use crate::settings::Place;
+
+/// A caller who keys what the script says. Time passes only where it says so.
+#[derive(Default)]
+pub struct Phone {
+    pub script: VecDeque<Cue>,
+    /// What was heard on the line, and what was done with the channel.
+    pub log: Vec<String>,
+    pub now: Duration,
+    /// After so many more dealings the caller is gone.
+    pub patience: Option<usize>,
+    /// Hung up by now.
+    pub gone: bool,
+    pub missing: bool,
+    pub no_place: bool,
+    pub jumps: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Cue {
+    /// Keys this.
+    Key(u8),
+    /// The sound ends, or the wait does.
+    Nothing,
+    /// So much time passes.
+    Pass(Duration),
+}
+
+impl Phone {
+    /// `_` stands for silence, and for the end of a sound.
+    pub fn keying(script: &str) -> Self {
+        let cue = |key| match key {
+            b'_' => Cue::Nothing,
+            key => Cue::Key(key),
+        };
+        Self {
+            script: script.bytes().map(cue).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// False: the caller is gone.
+    fn there(&mut self) -> bool {
+        match &mut self.patience {
+            Some(0) => self.gone = true,
+            Some(patience) => *patience -= 1,
+            None => {}
+        }
+        !self.gone
+    }
+
+    fn note(&mut self, text: impl Into<String>) {
+        assert!(!self.gone, "nothing is done for who is gone");
+        self.log.push(text.into());
+    }
+}
+
+impl Host for Phone {
+    fn open(&mut self, how: Opening) -> bool {
+        if !self.there() {
+            return false;
+        }
+        self.note(format!("{how:?}"));
+        true
+    }
+
+    fn start_sound(&mut self, sound: &[u8]) -> Started {
+        self.start_url(&String::from_utf8_lossy(sound))
+    }
+
+    fn stop_sound(&mut self) {}
+
+    fn next_key(&mut self, wait: Wait) -> Heard {
+        if !self.there() {
+            return Heard::Gone;
+        }
+        loop {
+            return match (self.script.pop_front(), wait) {
+                (Some(Cue::Pass(time)), _) => {
+                    self.now += time;
+                    continue;
+                }
+                (Some(Cue::Key(key)), _) => Heard::Key(key),
+                (Some(Cue::Nothing) | None, Wait::Sound) => Heard::SoundEnded,
+                (Some(Cue::Nothing) | None, _) => Heard::Silence,
+            };
+        }
+    }
+
+    fn settle(&mut self, settlement: Settlement<'_>) {
+        assert_eq!((settlement.grant, settlement.account_code), (None, None));
+        let (status, attempts) = (settlement.status.word(), settlement.attempts);
+        self.log.push(format!("{status} {attempts}"));
+    }
+
+    fn jump(&mut self) -> bool {
+        self.note("jump");
+        self.jumps
+    }
+
+    fn now(&self) -> Duration {
+        self.now
+    }
+}
+
+impl Speaker for Phone {
+    fn start_url(&mut self, url: &str) -> Started {
+        if !self.there() {
+            return Started::Gone;
+        }
+        if self.missing {
+            return Started::Missing;
+        }
+        self.note(url.trim_start_matches("https://h/"));
+        Started::Playing
+    }
+
+    fn say(&mut self, text: &str, language: Option<&str>) -> bool {
+        if !self.there() {
+            return false;
+        }
+        self.note(format!("say {text:?} {language:?}"));
+        true
+    }
+
+    fn has(&mut self, place: &Place) -> bool {
+        assert_eq!(place.priority, "1");
+        !self.no_place
+    }
+}
+
+/// A service that answers this, the last one for ever.
+pub struct Answers {
+    pub answers: Vec<Result<String, Unavailable>>,
+    pub posts: Vec<String>,
+}
+
+impl Answers {
+    pub fn of(answers: &[&str]) -> Self {
+        Self {
+            answers: answers.iter().map(|seq| Ok((*seq).to_owned())).collect(),
+            posts: Vec::new(),
+        }
+    }
+}
+
+impl Service<Phone> for Answers {
+    fn post(&mut self, phone: &mut Phone, data: &Data) -> Option<Result<Answer, Unavailable>> {
+        assert!(!phone.gone, "nothing is posted for who is gone");
+        let at = self.posts.len().min(self.answers.len() - 1);
+        self.posts.push(serde_json::to_string(data).expect("JSON"));
+        if !phone.there() {
+            return None;
+        }
+        Some(self.answers[at].clone().map(|seq| {
+            let json = format!(r#"{{"version":"1","seq":[{seq}]}}"#);
+            Answer::parse(json.as_bytes()).expect("an answer")
+        }))
+    }
+}
