@@ -27,6 +27,8 @@ const TRUNK: &str = "PJSIP/trunk-0000001a";
 
 type Source = dyn Fn(&Pin) -> Option<Answer>;
 type Hook = dyn Fn(&Pbx);
+/// By account and digest.
+type Uses = BTreeMap<(Vec<u8>, [u8; 16]), u32>;
 
 /// Where entries are judged and counted, and what has become of it.
 struct Pbx {
@@ -37,7 +39,7 @@ struct Pbx {
     hashing: RefCell<Option<Box<Hook>>>,
     /// Of each work: how many rows, and whether there is a dummy.
     hashed: RefCell<Vec<(usize, bool)>>,
-    uses: RefCell<BTreeMap<(Vec<u8>, [u8; 16]), u32>>,
+    uses: RefCell<Uses>,
     keys: RefCell<BTreeSet<Vec<u8>>>,
     lockouts: RefCell<Lockouts>,
     changed: Cell<u32>,

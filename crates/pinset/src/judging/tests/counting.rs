@@ -84,7 +84,8 @@ fn accounts_are_charged_before_a_hash_is_computed() {
     pbx.hashing.replace(Some(Box::new(|pbx| {
         // Another call, for the same account, can't have it judged meanwhile.
         let other = pbx.judge(&[("lockout_account", "1/1h/1h")], Some("2"));
-        let mut ticket = other.counter().charge(&mut stays()).ok().expect("a ticket");
+        let ticket = other.counter().charge(&mut stays());
+        let mut ticket = ticket.unwrap_or_else(|halt| panic!("{halt:?}"));
         let charged = ticket.account(&mut Host(1), b"4711", true);
         assert_eq!(charged, Err(Halt::Gone));
         assert_eq!(ticket.account(&mut Host(1), b"4712", true), Ok(()));

@@ -133,6 +133,33 @@ fn slow_hashes_are_the_back_ends_work() {
 }
 
 #[test]
+fn nothing_is_hashed_for_who_is_gone() {
+    let hash = argon2id("1234");
+    let work = || {
+        let list = format!("account,secret\na,\"{hash}\"\na,\"{hash}\"\n");
+        Work {
+            rows: rows(&list, Kind::Csv).by_account(b"a").collect(),
+            dummy: None,
+            pin: keys("1234"),
+        }
+    };
+    // Before the first, before each.
+    for looks in 1..=3 {
+        let mut looked = 0;
+        let done = work().carry_out(|| {
+            looked += 1;
+            looked == looks
+        });
+        assert!(done.is_none(), "{looks}");
+        assert_eq!(looked, looks);
+    }
+    let right = work()
+        .carry_out(|| false)
+        .map(|right| right.map(|rows| rows.len()));
+    assert_eq!(right, Some(Ok(2)));
+}
+
+#[test]
 fn rows_are_asked_in_their_order() {
     let pbx = Pbx::csv(&format!(
         "account,secret,caller,level\n\

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::*;
-use crate::list::{Cache, Stamp};
+use crate::list::{Cache, List, Stamp};
 
 /// A list in a folder of its own, old enough that its time tells.
 struct OnDisk {
@@ -126,6 +126,19 @@ fn lists_that_admit_nobody() {
     assert_eq!(list.ask(&wanted, "1234"), why);
     assert_eq!(list.known(&wanted, "1234"), None);
 
+    // Without a PIN set it admits, and is in memory then.
+    let pin = keys("1234");
+    let plain = List {
+        path: list.path.clone(),
+        format: Format::Plain,
+    };
+    let file = fs::File::open(&list.path);
+    list.cache
+        .judge(&plain, file, &pin, 1 << 20, OnDisk::later());
+    let said_plain = OnDisk::wanted(&[("format", "plain")]);
+    assert_eq!(list.known(&said_plain, "1234"), None);
+    assert_eq!(list.ask(&said_plain, "1234"), why);
+
     let list = OnDisk::new("1234\n");
     let by_account = OnDisk::wanted(&[("identify", "account")]);
     let told = list.ask(&by_account, "1234");
@@ -161,7 +174,7 @@ fn what_is_wrong_with_it_is_heard_once() {
 /// through, and an index is made.
 #[test]
 fn a_large_list_has_its_index_when_it_was_asked() {
-    let lines: String = (0..20_000)
+    let lines: String = (0..100_000)
         .map(|line| format!("{:08}\n", line * 7))
         .collect();
     let list = OnDisk::new(&lines);
