@@ -66,6 +66,7 @@ const FUNCTIONS: &[&str] = &[
     "ast_unregister_application",
     "ast_unregister_atexit",
     "ast_update_module_list_data",
+    "ast_uuid_generate_str",
     "ast_variable_browse",
     "ast_waitfordigit",
     "ast_waitstream",
@@ -81,10 +82,12 @@ const FUNCTIONS: &[&str] = &[
     "authrs_cli_complete",
     "authrs_config_load",
     "authrs_db_exists",
+    "authrs_dialled",
     "authrs_fail_closed",
     "authrs_function_register",
     "authrs_function_unregister",
     "authrs_goto",
+    "authrs_has_place",
     "authrs_hide_digits",
     "authrs_hold",
     "authrs_is_booted",
@@ -99,6 +102,7 @@ const FUNCTIONS: &[&str] = &[
     "authrs_origin_of",
     "authrs_publish",
     "authrs_release",
+    "authrs_run",
     "authrs_security_event",
     "authrs_self",
     "authrs_set_account_code",
@@ -114,9 +118,11 @@ const TYPES: &[&str] = &[
     "ast_control_frame_type",
     "ast_transport",
     "authrs_config_status",
+    "authrs_ran",
 ];
 
 const VARIABLES: &[&str] = &[
+    "ast_config_AST_CACHE_DIR",
     "ast_config_AST_CONFIG_DIR",
     "ast_config_AST_DB",
     "__LOG_(NOTICE|WARNING|ERROR)",
@@ -124,6 +130,14 @@ const VARIABLES: &[&str] = &[
 ];
 
 fn main() {
+    // Crate curl builds one of its own where it finds none: without TLS, and
+    // nobody would keep it up to date.
+    if env::var_os("DEP_CURL_STATIC").is_some() {
+        stop(
+            "libcurl's headers, or pkg-config, are not here.\n\
+             Install them (Debian, Ubuntu: apt-get install libcurl4-openssl-dev pkg-config).",
+        );
+    }
     println!("cargo:rerun-if-changed=include");
     println!("cargo:rerun-if-changed=src/ffi/shim.c");
     let include = find_headers().unwrap_or_else(|why| stop(&why));

@@ -88,6 +88,24 @@ int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size);
  */
 int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,
 	const char *priority);
+/* Whether there is a first priority of this extension. */
+int authrs_has_place(struct ast_channel *chan, const char *context, const char *exten);
+/* Copies the number that was dialled, or the extension, ended by NUL, cut to `size`. */
+void authrs_dialled(struct ast_channel *chan, char *buffer, size_t size);
+
+/* What came of running another application on a channel. */
+enum authrs_ran {
+	AUTHRS_RAN,
+	AUTHRS_RAN_FAILED,
+	AUTHRS_RAN_NONE,
+};
+/*
+ * Runs the application of this name with `data`, the channel's language being
+ * `language` meanwhile, unless that is NULL. AUTHRS_RAN_NONE: there is no such
+ * application.
+ */
+enum authrs_ran authrs_run(struct ast_channel *chan, const char *application, const char *data,
+	const char *language);
 /*
  * Takes a variable away from the channel, wipes it, and copies its value, ended
  * by NUL: its length, -1 if there is none, -2 if it does not fit into `size`.

@@ -16,4 +16,5 @@
 #include "asterisk/pbx.h"
 #include "asterisk/sched.h"
 #include "asterisk/utils.h"
+#include "asterisk/uuid.h"
 #include "shim.h"

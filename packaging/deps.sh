@@ -2,7 +2,7 @@
 # Installs what the given jobs need and this machine lacks, as Debian 12
 # packages; run as root. Does nothing where all of it is there.
 #
-#   packaging/deps.sh build    a C compiler, libclang, Rust
+#   packaging/deps.sh build    a C compiler, libclang, libcurl, Rust
 #   packaging/deps.sh unit     Python, which plays a terminal
 #   packaging/deps.sh run      a container engine, mmdebstrap
 #   packaging/deps.sh lint     rustfmt, clippy
@@ -39,6 +39,8 @@ for job in "$@"; do
 	build)
 		need "gcc libc6-dev" cc --version
 		need libclang-dev libclang
+		need pkg-config pkg-config --version
+		need libcurl4-openssl-dev pkg-config --exists libcurl
 		need "cargo-web rustc-web" recent_rust
 		;;
 	unit)

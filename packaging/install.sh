@@ -62,6 +62,10 @@ if [ -x "$asterisk" ]; then
 				"build with the headers of this Asterisk"
 		break
 	done
+	# Asterisk could not load it.
+	missing=$(ldd "$module" 2> /dev/null | awk '/not found/ { printf " %s", $1 }')
+	[ -z "$missing" ] ||
+		fail "$module needs what is not here (libcurl: apt-get install libcurl4):$missing"
 elif [ -z "$destdir" ]; then
 	fail "there is no Asterisk at $asterisk (say where in ASTERISK, or give a DESTDIR)"
 fi

@@ -12,6 +12,7 @@ use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::audit::Trail;
+use crate::external::Asked;
 use crate::lists::FileSource;
 use crate::lockouts::Kept;
 use crate::pin_sets::{self, PinSetSource};
@@ -34,15 +35,21 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     for notice in &request.notices {
         log_once!(Warning, "{notice}");
     }
-    let (mut plan, mut source) = prepared(&request, call, trail);
-    if hides(&request) && !call.hide_digits() {
+    let hidden = !hides(&request) || call.hide_digits();
+    if !hidden {
         log!(
             Error,
             "{} is refused: what it keys can't be hidden, there is no memory for that",
             call.name()
         );
-        plan.refused = Some(Status::Error);
     }
+    let refused = (!hidden).then_some(Status::Error);
+    let in_force = configuration::current();
+    if let Some(asked) = Asked::by(&request, &in_force) {
+        return asked.authenticate(call, &request, &in_force, trail, refused);
+    }
+    let (mut plan, mut source) = prepared(&request, call, trail);
+    plan.refused = refused.or(plan.refused);
     run(plan, call, source.as_mut())
 }
 

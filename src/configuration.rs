@@ -12,10 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pinset::list::Rules;
 use pinset::moment::Zone;
+use pinset::settings::Source;
 use pinset::{Pepper, PinSet, Settings};
+use url::Url;
+use zeroize::Zeroizing;
 
 use crate::asterisk::config::{self, Loaded};
 use crate::asterisk::log::log;
+use crate::external;
 use reading::Reading;
 
 const FILE: &CStr = c"authenticate.conf";
@@ -34,6 +38,9 @@ pub struct InForce {
     /// The PIN sets by their names in small letters; `None`: there are errors
     /// in it.
     pin_sets: BTreeMap<String, Option<Arc<PinSet>>>,
+    /// What PIN sets that ask web services send along to say who we are, by the
+    /// same names.
+    credentials: BTreeMap<String, Arc<Zeroizing<String>>>,
 }
 
 impl InForce {
@@ -50,6 +57,21 @@ impl InForce {
             )),
             None => Err(format!("there is no PIN set '{name}' in authenticate.conf")),
         }
+    }
+
+    /// The header by which the web service of this PIN set, in small letters, knows
+    /// us.
+    pub fn credential(&self, name: &str) -> Option<Arc<Zeroizing<String>>> {
+        self.credentials.get(name).cloned()
+    }
+
+    /// The web services that PIN sets ask.
+    pub fn services(&self) -> impl Iterator<Item = &Url> {
+        let sets = self.pin_sets.values().flatten();
+        sets.filter_map(|set| match &set.source {
+            Some(Source::Url(url)) => Some(url),
+            _ => None,
+        })
     }
 
     /// All PIN sets, by their names in small letters; `None`: there are errors
@@ -71,6 +93,7 @@ impl Default for InForce {
                 numbering: settings.numbering.clone(),
             }),
             pin_sets: BTreeMap::new(),
+            credentials: BTreeMap::new(),
             settings,
         }
     }
@@ -132,6 +155,9 @@ pub fn forget() {
 }
 
 fn put(read: Option<InForce>) {
+    if let Some(read) = &read {
+        external::keep(read);
+    }
     *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = read.map(Arc::new);
 }
 

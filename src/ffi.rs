@@ -1,5 +1,6 @@
 //! The bindings `build.rs` generates from Asterisk's headers, name by name,
-//! and the C shim beside them. Nothing here is safe; `crate::asterisk` is.
+//! and the C shim beside them. Nothing here is safe; `crate::asterisk` is. What is
+//! used of libcurl is in `curl`.
 
 #![allow(
     missing_docs,
@@ -11,5 +12,7 @@
     clippy::all,
     rustdoc::all
 )]
+
+pub mod curl;
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));

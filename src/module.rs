@@ -6,7 +6,8 @@ use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::{dialplan, function, level, log as logger, mounts, process, sound, worker};
 use crate::{
-    application, configuration, families, hashing, lists, lockouts, operate, stats, uses, verify,
+    application, configuration, external, families, hashing, lists, lockouts, operate, stats, uses,
+    verify, web,
 };
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
@@ -123,7 +124,9 @@ fn clear() {
     operate::stop_metrics();
     process::forget_exit();
     write_down();
+    web::forget();
     worker::join_all();
+    external::forget();
     hashing::forget();
     families::forget();
     lists::forget();

@@ -1,4 +1,5 @@
-//! The pepper file: read when the configuration is.
+//! Files with secrets in them, the pepper file first of all: read when the
+//! configuration is.
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -11,15 +12,24 @@ use zeroize::Zeroizing;
 
 use crate::asterisk::process;
 
-/// The most bytes of a pepper file: hundreds of keys.
+/// The most bytes of such a file: hundreds of keys.
 const LARGEST: u64 = 64 << 10;
 
 /// Reads the keys. What is wrong is said without any of them.
 ///
 /// # Errors
 ///
-/// It can't be read, is too large or broken, or others may read it.
+/// The file can't be read, is too large or broken, or others may read it.
 pub fn read(path: &Path) -> Result<Pepper, String> {
+    Pepper::parse(&contents(path)?).map_err(|broken| broken.to_string())
+}
+
+/// What stands in a file with secrets.
+///
+/// # Errors
+///
+/// It can't be read, is too large, or others may read it.
+pub fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let file = list::open(path).map_err(|error| error.to_string())?;
     let about = file.metadata().map_err(|error| error.to_string())?;
     let owner = |uid, gid| Identity { uid, gid };
@@ -37,5 +47,5 @@ pub fn read(path: &Path) -> Result<Pepper, String> {
     file.take(about.size())
         .read_to_end(&mut text)
         .map_err(|error| error.to_string())?;
-    Pepper::parse(&text).map_err(|broken| broken.to_string())
+    Ok(text)
 }

@@ -26,7 +26,8 @@ pub type PinSetSource = Judge<Asterisk, Kept>;
 ///
 /// # Errors
 ///
-/// There is none, or there are errors in it.
+/// There is none, there are errors in it, or it asks a web service: that one is
+/// told of calls, not of PINs.
 pub fn source(
     name: &str,
     in_force: Arc<InForce>,
@@ -35,6 +36,11 @@ pub fn source(
 ) -> Result<PinSetSource, String> {
     let name = name.to_ascii_lowercase();
     let set = in_force.pin_set(&name)?;
+    if let Some(Source::Url(_)) = set.source {
+        return Err(format!(
+            "PIN set '{name}' asks a web service, and that takes a call"
+        ));
+    }
     let back_end = Asterisk {
         in_force: Arc::clone(&in_force),
     };
@@ -62,11 +68,9 @@ impl BackEnd for Asterisk {
                 AstdbValue::Ignore => Some(key(family, pin)),
                 AstdbValue::AccountSecret => self.values(host, family),
             },
-            Some(Source::Url(_)) => {
-                let why = "a web service is asked what to do with a call, not about one PIN";
-                Some(Answer::Refused(why.to_owned()))
+            Some(Source::Url(_)) | None => {
+                Some(Answer::Refused("it has no source of PINs".to_owned()))
             }
-            None => Some(Answer::Refused("it has no source".to_owned())),
         }
     }
 

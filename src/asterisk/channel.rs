@@ -219,6 +219,15 @@ impl<'call> Channel<'call> {
         (valid != 0).then(|| number.to_bytes().to_vec())
     }
 
+    /// The number that was dialled, or the extension.
+    pub fn dialled(&self) -> Vec<u8> {
+        let mut buffer = [0_u8; 80];
+        // SAFETY: the channel is valid; the buffer is ours and of that size.
+        unsafe { ffi::authrs_dialled(self.raw(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        let number = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+        number.to_bytes().to_vec()
+    }
+
     /// Who calls, and on which channel.
     pub fn origin(&self) -> Origin {
         let mut origin = MaybeUninit::<ffi::authrs_origin>::uninit();
@@ -289,6 +298,39 @@ impl<'call> Channel<'call> {
         }
     }
 
+    /// Whether this extension of this context has a first priority.
+    pub fn has_place(&self, context: &str, exten: &str) -> bool {
+        let [context, exten] = [context, exten].map(|name| Text::new(name.as_bytes()));
+        // SAFETY: the channel is valid and not locked by us; two NUL-terminated
+        // strings, read before the call returns.
+        unsafe {
+            ffi::authrs_has_place(self.raw(), context.as_c().as_ptr(), exten.as_c().as_ptr()) != 0
+        }
+    }
+
+    /// Runs another application with these arguments, in this language.
+    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> Ran {
+        let [application, data] = [application, data].map(|text| Text::new(text.as_bytes()));
+        let language = language.map(|language| Text::new(language.as_bytes()));
+        let language = language.as_ref().map(Text::as_c);
+        // SAFETY: the channel is valid, not locked by us, and this is the thread that
+        // runs its applications; the strings are NUL-terminated and stay until
+        // the application returns.
+        let ran = unsafe {
+            ffi::authrs_run(
+                self.raw(),
+                application.as_c().as_ptr(),
+                data.as_c().as_ptr(),
+                language.map_or(std::ptr::null(), CStr::as_ptr),
+            )
+        };
+        match ran {
+            ffi::AUTHRS_RAN => Ran::Through,
+            ffi::AUTHRS_RAN_NONE => Ran::Unknown,
+            _ => Ran::Failed,
+        }
+    }
+
     /// Has Asterisk serve the channel until the guard is dropped. Keys that
     /// come meanwhile are lost.
     pub fn autoservice(&mut self) -> Autoservice<'call> {
@@ -312,6 +354,17 @@ impl<'call> Channel<'call> {
             ffi::ast_goto_if_exists(self.raw(), here, here, priority) == 0
         }
     }
+}
+
+/// What came of running another application.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ran {
+    /// It has run.
+    Through,
+    /// It has failed, or the caller is gone.
+    Failed,
+    /// There is none of this name.
+    Unknown,
 }
 
 /// Who calls, and on which channel.

@@ -8,10 +8,11 @@ use pinset::prompt::is_url;
 use pinset::settings::Place;
 use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
-use super::channel::{Channel, Origin, Silence, Waited};
+use super::channel::{Channel, Origin, Ran, Silence, Waited};
 use super::digits::Hidden;
 use super::log::log_once;
-use super::{media, sound};
+use super::media;
+use super::sound::{self, Tried};
 use crate::patience::Patient;
 
 /// A priority for failures lies this far on (option `j`).
@@ -114,6 +115,40 @@ impl<'call> Call<'call> {
     /// Goes to a place of the dialplan; false: there is none.
     pub fn go_to(&mut self, place: &Place) -> bool {
         self.channel.go_to(place)
+    }
+
+    /// The number that was dialled, or the extension.
+    pub fn dialled(&self) -> Vec<u8> {
+        self.channel.dialled()
+    }
+
+    /// Whether the caller is gone, or a redirect waits for us to return.
+    pub fn is_gone(&self) -> bool {
+        self.channel.is_gone()
+    }
+
+    /// Whether there is such a place in the dialplan; its priority is the first.
+    pub fn has_place(&self, place: &Place) -> bool {
+        self.channel.has_place(&place.context, &place.exten)
+    }
+
+    /// Runs another application, in this language.
+    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> Ran {
+        self.silence = None;
+        self.channel.run(application, data, language)
+    }
+
+    /// Starts a file, without its extension. [`Started::Missing`]: it can't be
+    /// played, of which nothing is said.
+    pub fn start_file(&mut self, path: &[u8]) -> Started {
+        self.silence = None;
+        if self.channel.is_gone() {
+            return Started::Gone;
+        }
+        match sound::try_start(&mut self.channel, path) {
+            Tried::Plays => Started::Playing,
+            Tried::Missing | Tried::New => Started::Missing,
+        }
     }
 
     /// Where a URL's sound lies, waiting for it while the caller may key.

@@ -1,6 +1,8 @@
 //! The running Asterisk: its version, and what is to be done when it ends.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use pinset::pepper::Identity;
@@ -13,6 +15,22 @@ pub fn version() -> String {
     // SAFETY: a static string of Asterisk's.
     let version = unsafe { CStr::from_ptr(ffi::ast_get_version()) };
     version.to_string_lossy().into_owned()
+}
+
+/// The folder for what can be had again (`astcachedir`).
+pub fn cache_folder() -> PathBuf {
+    // SAFETY: a string of Asterisk's that is set at start and stays.
+    let path = unsafe { CStr::from_ptr(ffi::ast_config_AST_CACHE_DIR) };
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
+}
+
+/// A random UUID, version 4.
+pub fn uuid() -> String {
+    let mut buffer = [0_u8; 40];
+    // SAFETY: a buffer of ours and of that size, which is ended by NUL.
+    unsafe { ffi::ast_uuid_generate_str(buffer.as_mut_ptr().cast(), buffer.len()) };
+    let text = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+    text.to_string_lossy().into_owned()
 }
 
 /// Whether it has started all its modules.

@@ -18,31 +18,53 @@ static MISSING: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
 /// Starts a sound in the channel's language. False: it can't be played, which
 /// is said in the log once.
 pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
+    match try_start(channel, sound) {
+        Tried::Plays => true,
+        Tried::Missing => false,
+        Tried::New => {
+            log_once!(
+                Warning,
+                "sound '{}' can't be played: it is skipped",
+                String::from_utf8_lossy(sound)
+            );
+            false
+        }
+    }
+}
+
+/// What came of starting a sound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tried {
+    /// It plays.
+    Plays,
+    /// It still can't be played, or the caller is gone.
+    Missing,
+    /// It can't be played, and could the last time, as far as is known.
+    New,
+}
+
+/// Starts a sound in the channel's language, and says nothing in the log.
+pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> Tried {
     let (name, language) = (Text::new(sound), channel.language());
     let missing = || MISSING.lock().unwrap_or_else(PoisonError::into_inner);
     // Asterisk warns each time it is told to play what is not there.
     let was_missing = missing().contains(sound);
     if was_missing && !exists(&name, &language) {
-        return false;
+        return Tried::Missing;
     }
     if channel.stream(&name, &language) {
         missing().remove(sound);
-        return true;
+        return Tried::Plays;
     }
     // No lock of ours over this: it takes the channel's.
     if channel.is_gone() {
-        return false;
+        return Tried::Missing;
     }
-    log_once!(
-        Warning,
-        "sound '{}' can't be played: it is skipped",
-        String::from_utf8_lossy(sound)
-    );
     let mut missing = missing();
     if missing.len() < REMEMBERED {
         missing.insert(sound.to_vec());
     }
-    false
+    Tried::New
 }
 
 /// Forgets which sounds were missing.

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use pinset::external::credential::header;
 use pinset::judging::Wanted;
 use pinset::list::Rules;
 use pinset::moment::Zone;
-use pinset::settings::{AccountCode, Fault, Source};
+use pinset::settings::{AccountCode, Auth, Fault, Source};
 use pinset::{Pepper, PinSet, Settings};
+use zeroize::Zeroizing;
 
 use super::InForce;
 use crate::asterisk::config::{Config, Section};
@@ -49,6 +51,8 @@ struct Read {
     places: Places,
     /// Where the section stands.
     place: String,
+    /// The header that says who we are to the web service.
+    credential: Option<Arc<Zeroizing<String>>>,
 }
 
 impl Reading {
@@ -95,6 +99,10 @@ impl Reading {
             numbering: reading.settings.numbering.clone(),
         });
         reading.check_lists(&sets, &rules);
+        let credentials = sets
+            .iter()
+            .filter_map(|(name, read)| Some((name.clone(), Arc::clone(read.credential.as_ref()?))))
+            .collect();
         let pin_sets = sets
             .into_iter()
             .map(|(name, read)| (name, read.set.filter(|_| reading.sound)))
@@ -104,6 +112,7 @@ impl Reading {
             pepper,
             rules,
             pin_sets,
+            credentials,
         };
         (in_force, reading.whole)
     }
@@ -191,6 +200,7 @@ impl Reading {
             set: None,
             place: section.place().to_string(),
             places,
+            credential: None,
         };
         for conflict in set.conflicts(&self.settings.pin_set) {
             right = false;
@@ -201,6 +211,24 @@ impl Reading {
                 option,
                 conflict,
             );
+        }
+        if let Some(Source::Url(_)) = set.source {
+            match credential(&set.external.auth) {
+                Ok(credential) => read.credential = credential.map(Arc::new),
+                Err(why) => {
+                    right = false;
+                    self.wrong(&self.place_of(&read, "auth"), &section.name, "auth", why);
+                }
+            }
+            let sends = &set.external;
+            if right && sends.connect_context.is_none() && sends.dial_context.is_none() {
+                log!(
+                    Warning,
+                    "{}: [{}] connect_context: there is none, so the service can send calls nowhere",
+                    self.place_of(&read, "source"),
+                    section.name
+                );
+            }
         }
         if right && set.account_code == AccountCode::Pin {
             log!(
@@ -244,4 +272,15 @@ impl Reading {
             }
         }
     }
+}
+
+/// The header a service is to be sent; what is wrong with its file is said without
+/// any of what is in it.
+fn credential(auth: &Auth) -> Result<Option<Zeroizing<String>>, String> {
+    let Some(path) = auth.file() else {
+        return Ok(None);
+    };
+    let header = pepper::contents(path)
+        .and_then(|text| header(auth, &text).map_err(|fault| fault.to_string()));
+    header.map_err(|why| format!("'{}': {why}", path.display()))
 }

@@ -304,6 +304,50 @@ int authrs_goto(struct ast_channel *chan, const char *context, const char *exten
 	return ast_explicit_goto(chan, context, exten, at);
 }
 
+int authrs_has_place(struct ast_channel *chan, const char *context, const char *exten)
+{
+	char number[AST_MAX_EXTENSION];
+	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
+
+	return ast_exists_extension(chan, context, exten, 1, caller);
+}
+
+void authrs_dialled(struct ast_channel *chan, char *buffer, size_t size)
+{
+	ast_channel_lock(chan);
+	ast_copy_string(buffer,
+		S_OR(ast_channel_dialed(chan)->number.str, ast_channel_exten(chan)), size);
+	ast_channel_unlock(chan);
+}
+
+static void set_language(struct ast_channel *chan, const char *language)
+{
+	ast_channel_lock(chan);
+	ast_channel_language_set(chan, language);
+	ast_channel_unlock(chan);
+}
+
+enum authrs_ran authrs_run(struct ast_channel *chan, const char *application, const char *data,
+	const char *language)
+{
+	struct ast_app *app = pbx_findapp(application);
+	char before[MAX_LANGUAGE];
+	int result;
+
+	if (!app) {
+		return AUTHRS_RAN_NONE;
+	}
+	if (language) {
+		authrs_language(chan, before, sizeof(before));
+		set_language(chan, language);
+	}
+	result = pbx_exec(chan, app, data);
+	if (language) {
+		set_language(chan, before);
+	}
+	return result ? AUTHRS_RAN_FAILED : AUTHRS_RAN;
+}
+
 int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size)
 {
 	struct varshead *variables;

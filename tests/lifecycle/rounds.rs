@@ -1,6 +1,8 @@
 //! Load, call, reload, unload, again and again in one process; and unloading
 //! after all that could pin the library.
 
+mod services;
+
 use std::io::Write;
 use std::process::{Child, Stdio};
 use std::time::Duration;

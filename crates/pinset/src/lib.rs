@@ -29,6 +29,7 @@ pub mod rows;
 pub mod secret;
 pub mod settings;
 pub mod shown;
+pub mod sounds;
 pub mod source;
 pub mod stats;
 

@@ -1,0 +1,64 @@
+//! What crate `curl` leaves out of libcurl, made safe.
+
+use std::ffi::CStr;
+use std::ops::Deref;
+
+use curl::easy::Easy2;
+use curl::multi::Multi;
+
+/// Transfers that share their connections. Without callbacks of its own, it may
+/// go from one thread to another, and does so in a lock.
+pub struct Transfers(Multi);
+
+// SAFETY: libcurl lets any thread use a multi handle, one at a time, which is
+// what `Send` without `Sync` says. Its socket and timer callbacks, which might be
+// bound to a thread, are never set: `Multi` is handed out as `&Multi` only, and
+// setting them takes `&mut`.
+unsafe impl Send for Transfers {}
+
+impl Transfers {
+    /// None yet.
+    pub fn new() -> Self {
+        Self(Multi::new())
+    }
+
+    /// Keeps so many connections that nobody uses. libcurl's default if it
+    /// refuses.
+    pub fn keep_connections(&mut self, most: usize) {
+        let _ = self.0.set_max_connects(most);
+    }
+}
+
+impl Deref for Transfers {
+    type Target = Multi;
+
+    fn deref(&self) -> &Multi {
+        &self.0
+    }
+}
+
+/// Has a transfer speak HTTP and HTTPS only, whatever its URL says. False: libcurl
+/// refuses.
+pub fn only_http<H>(easy: &mut Easy2<H>) -> bool {
+    let protocols = libc::c_long::from(curl_sys::CURLPROTO_HTTP | curl_sys::CURLPROTO_HTTPS);
+    // SAFETY: the handle is ours alone; the option takes a long.
+    unsafe {
+        curl_sys::curl_easy_setopt(easy.raw(), curl_sys::CURLOPT_PROTOCOLS, protocols)
+            == curl_sys::CURLE_OK
+    }
+}
+
+/// Keeps libcurl itself in memory: a thread of its own that looks up a name can
+/// be left behind by a transfer that was given up, and would be without code once
+/// we, and with us libcurl, are unloaded.
+pub fn stay() {
+    const LIBRARY: &CStr = c"libcurl.so.4";
+    // SAFETY: the library is loaded already, for we are linked with it: no code of
+    // its is run. The reference is never given back.
+    unsafe {
+        libc::dlopen(
+            LIBRARY.as_ptr(),
+            libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE,
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! Asking web services: one thread does so for all calls, as long as there is
+//! anything to ask, and connections are used again.
+
+mod driver;
+mod exchange;
+pub mod sounds;
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::patience::{Awaited, Patient, Promise};
+
+pub use driver::forget;
+
+/// So much longer than a request may take, a caller waits for what has become of
+/// it.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is asked of a service.
+pub struct Request {
+    /// Of scheme http or https.
+    pub url: Url,
+    /// JSON to post; `None`: the URL is only read.
+    pub post: Option<Zeroizing<Vec<u8>>>,
+    /// Headers, `Name: value`.
+    pub headers: Vec<Zeroizing<String>>,
+    /// How long it may take.
+    pub limits: Limits,
+}
+
+/// How long an exchange may take, and how much may come back.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Until there is a connection, the name's look-up and TLS included.
+    pub connect: Duration,
+    /// Until all of the answer is there.
+    pub whole: Duration,
+    /// The most bytes of an answer, without its headers.
+    pub largest: usize,
+}
+
+/// What has come back.
+pub struct Response {
+    /// HTTP's status, 200.
+    pub code: u32,
+    /// The answer itself.
+    pub body: Vec<u8>,
+    /// Some of the headers.
+    pub headers: Headers,
+}
+
+/// Headers of an answer, as far as they matter here.
+#[derive(Default)]
+pub struct Headers {
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+/// Why nothing has come back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failed {
+    /// There was no connection in this time.
+    Unconnected(Duration),
+    /// There was no whole answer in this time.
+    Late(Duration),
+    /// The answer has more bytes.
+    TooLarge(usize),
+    /// What libcurl says.
+    Broken(String),
+    /// There is no thread to ask on.
+    NoThread,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unconnected(time) => {
+                write!(f, "no connection within {:.1} s", time.as_secs_f64())
+            }
+            Self::Late(time) => write!(f, "timeout after {:.1} s", time.as_secs_f64()),
+            Self::TooLarge(largest) => write!(f, "the answer is larger than {largest} bytes"),
+            Self::Broken(why) => f.write_str(why),
+            Self::NoThread => f.write_str("there is no thread to be had to ask it on"),
+        }
+    }
+}
+
+/// What comes of a request.
+pub type Reply = Result<Response, Failed>;
+
+/// Who waits for a reply.
+pub trait Asker: Send {
+    /// Whether anybody still does.
+    fn waits(&self) -> bool;
+    /// Takes it, at once: all others wait meanwhile.
+    fn take(self: Box<Self>, reply: Reply);
+}
+
+impl Asker for Weak<Promise<Reply>> {
+    fn waits(&self) -> bool {
+        self.strong_count() > 0
+    }
+
+    fn take(self: Box<Self>, reply: Reply) {
+        if let Some(promise) = self.upgrade() {
+            promise.keep(reply);
+        }
+    }
+}
+
+/// Asks for a caller, who is looked after meanwhile; `None`: the caller is gone,
+/// and the request is given up.
+pub fn ask<H: Patient>(host: &mut H, request: Request) -> Option<Reply> {
+    let promise = Arc::new(Promise::new());
+    let whole = request.limits.whole;
+    start(request, Box::new(Arc::downgrade(&promise)));
+    let awaited = promise.wait_with(host, Instant::now() + whole + GRACE);
+    drop(promise);
+    match awaited {
+        Awaited::There(reply) => Some(reply),
+        Awaited::Late => {
+            driver::wake();
+            Some(Err(Failed::Late(whole)))
+        }
+        Awaited::Gone => {
+            driver::wake();
+            None
+        }
+    }
+}
+
+/// A URL as the log may show it: without its query, in which anything may be.
+pub fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// Asks; `asker` is told what comes of it.
+pub fn start(request: Request, asker: Box<dyn Asker>) {
+    driver::put(request, asker);
+}

@@ -1,0 +1,173 @@
+//! One exchange with a service, as libcurl carries it out.
+
+use std::io::SeekFrom;
+
+use curl::easy::{Easy2, Handler, HttpVersion, List, NetRc, ReadError, SeekResult, WriteError};
+use curl::Error;
+use zeroize::Zeroizing;
+
+use super::{Failed, Headers, Limits, Reply, Request, Response};
+use crate::ffi::curl::only_http;
+
+/// How much of a header is kept.
+const LONGEST: usize = 1024;
+
+/// What libcurl is given, and gives.
+pub struct Exchange {
+    limits: Limits,
+    post: Zeroizing<Vec<u8>>,
+    sent: usize,
+    headers: Headers,
+    body: Vec<u8>,
+    too_large: bool,
+}
+
+impl Handler for Exchange {
+    fn read(&mut self, room: &mut [u8]) -> Result<usize, ReadError> {
+        let left = self.post.get(self.sent..).unwrap_or_default();
+        let length = left.len().min(room.len());
+        for (to, from) in room.iter_mut().zip(left) {
+            *to = *from;
+        }
+        self.sent += length;
+        Ok(length)
+    }
+
+    /// A connection that was kept may be dead: then libcurl begins anew on another
+    /// one.
+    fn seek(&mut self, to: SeekFrom) -> SeekResult {
+        match to {
+            SeekFrom::Start(at) => {
+                self.sent = usize::try_from(at).unwrap_or(usize::MAX);
+                SeekResult::Ok
+            }
+            _ => SeekResult::CantSeek,
+        }
+    }
+
+    fn header(&mut self, line: &[u8]) -> bool {
+        // There may be several answers, 100 before 200: the last one counts.
+        if line.starts_with(b"HTTP/") {
+            self.headers = Headers::default();
+        }
+        let line = std::str::from_utf8(line).unwrap_or_default();
+        if let Some((name, value)) = line.split_once(':') {
+            let value = value.trim();
+            if let Some(place) = self.headers.place(name).filter(|_| value.len() <= LONGEST) {
+                *place = Some(value.to_owned());
+            }
+        }
+        true
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
+        if self.limits.largest - self.body.len() < data.len() {
+            self.too_large = true;
+            return Ok(0);
+        }
+        self.body.extend_from_slice(data);
+        Ok(data.len())
+    }
+}
+
+impl Headers {
+    /// Where the header of this name goes, if it matters.
+    fn place(&mut self, name: &str) -> Option<&mut Option<String>> {
+        let places = [
+            ("content-type", &mut self.content_type),
+            ("cache-control", &mut self.cache_control),
+            ("etag", &mut self.etag),
+            ("last-modified", &mut self.last_modified),
+        ];
+        let mut places = places.into_iter();
+        places
+            .find(|(known, _)| name.eq_ignore_ascii_case(known))
+            .map(|(_, place)| place)
+    }
+}
+
+impl Exchange {
+    /// One that is to begin.
+    ///
+    /// # Errors
+    ///
+    /// libcurl refuses some of it.
+    pub fn prepare(request: Request) -> Result<Easy2<Self>, Failed> {
+        Self::prepared(request).map_err(|error| Failed::Broken(text_of(&error)))
+    }
+
+    fn prepared(request: Request) -> Result<Easy2<Self>, Error> {
+        let Request {
+            url,
+            post,
+            headers,
+            limits,
+        } = request;
+        let posts = post.is_some();
+        let mut easy = Easy2::new(Self {
+            limits,
+            post: post.unwrap_or_default(),
+            sent: 0,
+            headers: Headers::default(),
+            body: Vec::new(),
+            too_large: false,
+        });
+        if !only_http(&mut easy) {
+            return Err(Error::new(curl_sys::CURLE_UNSUPPORTED_PROTOCOL));
+        }
+        easy.url(url.as_str())?;
+        // What Asterisk's environment says of proxies is not meant for us.
+        easy.proxy("")?;
+        easy.netrc(NetRc::Ignored)?;
+        easy.follow_location(false)?;
+        easy.ssl_verify_peer(true)?;
+        easy.ssl_verify_host(true)?;
+        easy.http_version(HttpVersion::V11)?;
+        easy.useragent(concat!("app_authenticate_rs/", env!("CARGO_PKG_VERSION")))?;
+        easy.connect_timeout(limits.connect)?;
+        easy.timeout(limits.whole)?;
+        easy.max_filesize(limits.largest.try_into().unwrap_or(u64::MAX))?;
+        let mut lines = List::new();
+        if posts {
+            easy.post(true)?;
+            let length = easy.get_ref().post.len();
+            easy.post_field_size(length.try_into().unwrap_or(u64::MAX))?;
+            lines.append("Content-Type: application/json")?;
+            lines.append("Accept: application/json")?;
+            // No waiting for leave to send the little there is.
+            lines.append("Expect:")?;
+        }
+        for line in &headers {
+            lines.append(line)?;
+        }
+        easy.http_headers(lines)?;
+        Ok(easy)
+    }
+
+    /// What came of it; `connected`: there was a connection.
+    pub fn reply(&mut self, result: Result<(), Error>, code: u32, connected: bool) -> Reply {
+        let limits = self.limits;
+        match result {
+            Ok(()) => Ok(Response {
+                code,
+                body: std::mem::take(&mut self.body),
+                headers: std::mem::take(&mut self.headers),
+            }),
+            Err(_) if self.too_large => Err(Failed::TooLarge(limits.largest)),
+            Err(error) if error.is_filesize_exceeded() => Err(Failed::TooLarge(limits.largest)),
+            Err(error) if error.is_operation_timedout() => Err(match connected {
+                true => Failed::Late(limits.whole),
+                false => Failed::Unconnected(limits.connect.min(limits.whole)),
+            }),
+            Err(error) => Err(Failed::Broken(text_of(&error))),
+        }
+    }
+}
+
+/// What libcurl says, on one line.
+fn text_of(error: &Error) -> String {
+    let text = error.extra_description().unwrap_or(error.description());
+    text.chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .collect()
+}
