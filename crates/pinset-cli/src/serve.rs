@@ -81,7 +81,9 @@ pub fn run(arguments: &Serve) -> Result<u8, Failure> {
     // What is not answered by now is given up.
     runtime.shutdown_background();
     state_writer.finish();
-    log_writer.map(log::Writer::finish);
+    if let Some(writer) = log_writer {
+        writer.finish();
+    }
     served.map(|()| 0)
 }
 
