@@ -36,7 +36,7 @@ const STALLED: Duration = Duration::from_secs(60);
 /// While the service stops, a connection stays so long for a request that is on
 /// its way; one that has not had any, for longer: nobody sends that again.
 const LINGER: Duration = Duration::from_millis(500);
-const FRESH: Duration = Duration::from_secs(2);
+const FRESH: Duration = Duration::from_secs(5);
 /// How long a client has to end a connection that it was told to.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often it is looked whether a connection can end, while the service stops.

@@ -13,7 +13,9 @@ const ALICE: &str = "+905060508169";
 #[test]
 fn a_wrong_pin_is_asked_for_again() {
     let lab = lab();
-    let service = format!("attempts = 3\nlockout_caller = \"no\"\n{SEED}gather.ask_again = \"https://h/again.mp3\"\n");
+    let service = format!(
+        "attempts = 3\nlockout_caller = \"no\"\n{SEED}gather.ask_again = \"https://h/again.mp3\"\n"
+    );
     configure(&lab, "", &service);
     let server = Server::start(&lab);
     let post =

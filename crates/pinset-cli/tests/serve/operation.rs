@@ -96,20 +96,25 @@ fn sigterm_ends_what_is_under_way() {
         let (first, rest) = whole.split_at(whole.len() - 5);
         let mut half = Connection::new(server.address);
         half.send(first);
-        // It has been accepted: another one was, behind it.
+        let mut fresh = Connection::new(server.address);
+        // They have been accepted: another one was, behind them.
         assert_eq!(server.get("/health").status, 200);
         server.signal(signal);
         assert!(idle.is_closed());
         half.send(rest);
-        let response = half.response().unwrap();
-        assert_eq!(response.header("connection"), Some("close"));
-        assert_eq!(response.destination(), "1091");
-        assert!(half.is_closed());
+        // On its way when the service was told to stop.
+        fresh.send(&whole);
+        for mut connection in [half, fresh] {
+            let response = connection.response().unwrap();
+            assert_eq!(response.header("connection"), Some("close"));
+            assert_eq!(response.destination(), "1091");
+            assert!(connection.is_closed());
+        }
         assert!(server.wait().success());
         let database = rusqlite::Connection::open(lab.path("log.db")).unwrap();
         let rows: i64 = database
             .query_row("SELECT count(*) FROM log", [], |row| row.get(0))
             .unwrap();
-        assert_eq!(rows, 1);
+        assert_eq!(rows, 2);
     }
 }
