@@ -3,7 +3,7 @@
 mod cdr;
 mod input;
 mod outcomes;
-mod safe;
+pub mod safe;
 mod target;
 mod totals;
 

@@ -19,6 +19,7 @@ mod odds;
 mod pepper;
 mod remove;
 mod report;
+mod serve;
 mod sheet;
 mod source;
 mod text;
@@ -56,6 +57,7 @@ enum Command {
     Pepper(pepper::PepperCommand),
     Remove(remove::Remove),
     Report(calls::Report),
+    Serve(serve::Serve),
     Verify(verify::Verify),
 }
 
@@ -136,6 +138,7 @@ fn main() -> ExitCode {
         Command::Pepper(pepper) => pepper::run(pepper),
         Command::Remove(remove) => remove::run(remove),
         Command::Report(report) => calls::run(report),
+        Command::Serve(serve) => serve::run(serve),
         Command::Verify(verify) => verify::run(verify),
     };
     match done {

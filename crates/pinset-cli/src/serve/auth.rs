@@ -1,0 +1,164 @@
+//! Who may ask.
+
+use std::path::Path;
+
+use axum::http::header::{HeaderName, AUTHORIZATION};
+use axum::http::{HeaderMap, HeaderValue};
+use base64::prelude::{Engine, BASE64_STANDARD};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::serve::secret_file;
+
+/// What a request has to bring.
+pub enum Auth {
+    /// Nothing.
+    None,
+    /// `Authorization`, with this word in front.
+    Scheme(&'static str, Secret),
+    /// A header of its own.
+    Header(HeaderName, Secret),
+}
+
+/// A credential, as its digest: compared in a time that tells neither where two
+/// differ nor how long they are.
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    fn of(text: &[u8]) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+
+    fn is(&self, text: &[u8]) -> bool {
+        self.0.ct_eq(&Self::of(text).0).into()
+    }
+}
+
+const BASIC: &str = "Basic";
+const BEARER: &str = "Bearer";
+
+impl Auth {
+    /// Reads `none`, `basic:FILE`, `bearer:FILE` or `header:NAME:FILE`, and the
+    /// file.
+    ///
+    /// # Errors
+    ///
+    /// It is none of these, or the file can't be used.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self::None);
+        }
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        let line = |path: &str| {
+            secret_file::read_line(Path::new(path)).map_err(|why| format!("{path}: {why}"))
+        };
+        match kind {
+            "basic" => {
+                let line = line(rest)?;
+                if !line.contains(&b':') {
+                    return Err(format!("{rest}: it must be user:password"));
+                }
+                let token = Zeroizing::new(BASE64_STANDARD.encode(&*line));
+                Ok(Self::Scheme(BASIC, Secret::of(token.as_bytes())))
+            }
+            "bearer" => Ok(Self::Scheme(BEARER, Secret::of(&line(rest)?))),
+            "header" => {
+                let (name, path) = rest.split_once(':').unwrap_or_default();
+                let name: HeaderName = name
+                    .parse()
+                    .map_err(|_| "header:NAME:FILE must have the name of a header".to_owned())?;
+                Ok(Self::Header(name, Secret::of(&line(path)?)))
+            }
+            _ => Err("it must be none, basic:FILE, bearer:FILE or header:NAME:FILE".to_owned()),
+        }
+    }
+
+    /// Whether these headers have it.
+    pub fn admits(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::None => true,
+            Self::Header(name, secret) => one(headers, name).is_some_and(|text| secret.is(text)),
+            Self::Scheme(scheme, secret) => {
+                let given = one(headers, &AUTHORIZATION).and_then(|text| {
+                    let (word, rest) = text.split_at_checked(scheme.len())?;
+                    let fits = word.eq_ignore_ascii_case(scheme.as_bytes());
+                    (fits && rest.first() == Some(&b' ')).then(|| rest.trim_ascii())
+                });
+                given.is_some_and(|token| secret.is(token))
+            }
+        }
+    }
+
+    /// What a request without it is told to bring.
+    pub fn challenge(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Scheme(BASIC, _) => Some(HeaderValue::from_static(
+                "Basic realm=\"pinset\", charset=\"UTF-8\"",
+            )),
+            Self::Scheme(..) => Some(HeaderValue::from_static(BEARER)),
+            Self::None | Self::Header(..) => None,
+        }
+    }
+}
+
+/// A header that is there once.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next()?;
+    all.next().is_none().then(|| first.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
+        all.iter()
+            .map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn who_is_admitted() {
+        let basic = Auth::Scheme(BASIC, Secret::of(b"cGJ4OnNlY3JldA=="));
+        let bearer = Auth::Scheme(BEARER, Secret::of(b"token"));
+        let header = Auth::Header(HeaderName::from_static("x-key"), Secret::of(b"k"));
+        let right = "Basic cGJ4OnNlY3JldA==";
+        for (auth, given, admits) in [
+            (&basic, &[("authorization", right)][..], true),
+            (
+                &basic,
+                &[("authorization", "basic  cGJ4OnNlY3JldA==")],
+                true,
+            ),
+            (&basic, &[("authorization", "Basic cGJ4OnNlY3JldA")], false),
+            (&basic, &[("authorization", "BasiccGJ4OnNlY3JldA==")], false),
+            (
+                &basic,
+                &[("authorization", "Bearer cGJ4OnNlY3JldA==")],
+                false,
+            ),
+            (
+                &basic,
+                &[("authorization", right), ("authorization", right)],
+                false,
+            ),
+            (&basic, &[("authorization", "Ba")], false),
+            (&basic, &[("authorization", "")], false),
+            (&basic, &[], false),
+            (&bearer, &[("authorization", "Bearer token")], true),
+            (&bearer, &[("authorization", "Bearer tokem")], false),
+            (&bearer, &[("authorization", "token")], false),
+            (&header, &[("x-key", "k")], true),
+            (&header, &[("x-key", "K")], false),
+            (&header, &[("x-kez", "k")], false),
+            (&Auth::None, &[], true),
+        ] {
+            assert_eq!(auth.admits(&headers(given)), admits, "{given:?}");
+        }
+    }
+}

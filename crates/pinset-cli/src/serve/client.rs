@@ -1,0 +1,65 @@
+//! Whose address a request came from.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// The peer, or, where that is a trusted proxy, whom it says it asks for: the
+/// last address of `X-Forwarded-For` that is none of the proxies.
+pub fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let peer = peer.to_canonical();
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let lines = headers.get_all("x-forwarded-for").iter();
+    let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
+    let mut client = peer;
+    for address in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+        match address.trim().parse::<IpAddr>() {
+            Ok(address) => client = address.to_canonical(),
+            Err(_) => break,
+        }
+        if !is_trusted(&client) {
+            break;
+        }
+    }
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_proxies_are_believed() {
+        for (peer, lines, client) in [
+            ("192.0.2.1", &["203.0.113.9"][..], "192.0.2.1"),
+            ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            ("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["198.51.100.7, 203.0.113.9"], "203.0.113.9"),
+            (
+                "10.0.0.1",
+                &["198.51.100.7, 203.0.113.9, 10.0.0.2"],
+                "203.0.113.9",
+            ),
+            ("10.0.0.1", &["198.51.100.7", "203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["203.0.113.9, <script>"], "10.0.0.1"),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", line.parse().expect("a value"));
+            }
+            let trusted = ["10.0.0.0/8".parse().expect("a network")];
+            let peer = peer.parse().expect("an address");
+            assert_eq!(
+                of(peer, &headers, &trusted).to_string(),
+                client,
+                "{lines:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The file as it is spelled: `docs/pinset.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use toml::Spanned;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raw {
+    pub listen: Option<Spanned<String>>,
+    #[serde(default)]
+    pub trusted_proxies: Vec<Spanned<String>>,
+    pub state: Option<PathBuf>,
+    pub audio: Option<Spanned<PathBuf>>,
+    pub tls: Option<Tls>,
+    pub limits: Option<Limits>,
+    pub log: Option<Log>,
+    #[serde(default)]
+    pub numbers: Numbers,
+    #[serde(default)]
+    pub lists: Lists,
+    #[serde(default)]
+    pub service: BTreeMap<Spanned<String>, Service>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub certificate: Spanned<PathBuf>,
+    pub key: Spanned<PathBuf>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub body: Option<Spanned<u64>>,
+    pub body_timeout: Option<Spanned<u64>>,
+    pub idle_timeout: Option<Spanned<u64>>,
+    pub connections: Option<Spanned<u64>>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub file: Option<PathBuf>,
+    pub days: Option<Spanned<u32>>,
+    pub rows: Option<Spanned<u32>>,
+    pub logs_auth: Option<Spanned<String>>,
+}
+
+/// Options that are named as in `authenticate.conf`.
+pub type Given<'a> = Vec<(&'static str, &'a Spanned<Text>)>;
+
+/// A section of such options.
+macro_rules! options {
+    ($section:ident: $($option:ident)*) => {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $section {
+            $($option: Option<Spanned<Text>>,)*
+        }
+
+        impl $section {
+            /// Those that are there.
+            pub fn given(&self) -> Given<'_> {
+                let all = [$((stringify!($option), self.$option.as_ref())),*];
+                all.into_iter()
+                    .filter_map(|(name, value)| Some((name, value?)))
+                    .collect()
+            }
+        }
+    };
+}
+
+options!(Numbers: country_code national_prefix international_prefix national_length);
+options!(Lists: pepper_file max_list_memory source_timeout);
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    pub path: Option<Spanned<String>>,
+    pub auth: Option<Spanned<String>>,
+    pub list: Spanned<PathBuf>,
+    format: Option<Spanned<Text>>,
+    identify: Option<Spanned<Text>>,
+    no_caller: Option<Spanned<Text>>,
+    attempts: Option<Spanned<Text>>,
+    min_digits: Option<Spanned<Text>>,
+    required_level: Option<Spanned<Text>>,
+    lockout_caller: Option<Spanned<Text>>,
+    lockout_account: Option<Spanned<Text>>,
+    lockout_pinset: Option<Spanned<Text>>,
+    pub gather: Option<Gather>,
+    pub account: Option<Gather>,
+    pub success: Spanned<Vec<Action>>,
+    pub failure: Spanned<Vec<Action>>,
+    pub locked: Option<Spanned<Vec<Action>>>,
+    pub error: Option<Spanned<Vec<Action>>>,
+}
+
+impl Service {
+    /// Options that are a PIN set's in `authenticate.conf`.
+    pub fn pin_set(&self) -> [(&'static str, Option<&Spanned<Text>>); 9] {
+        [
+            ("format", self.format.as_ref()),
+            ("identify", self.identify.as_ref()),
+            ("no_caller", self.no_caller.as_ref()),
+            ("attempts", self.attempts.as_ref()),
+            ("min_digits", self.min_digits.as_ref()),
+            ("required_level", self.required_level.as_ref()),
+            ("lockout_caller", self.lockout_caller.as_ref()),
+            ("lockout_account", self.lockout_account.as_ref()),
+            ("lockout_pinset", self.lockout_pinset.as_ref()),
+        ]
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gather {
+    pub min_digits: Option<Spanned<usize>>,
+    pub max_digits: Option<Spanned<usize>>,
+    pub ask: Option<Spanned<String>>,
+    pub ask_again: Option<Spanned<String>>,
+    pub variable_name: Option<Spanned<String>>,
+}
+
+/// One action of a sequence, spelled `{ play = "https://…" }`.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Action {
+    Play(String),
+    Say(Say),
+    Connect(Text),
+    Dial(Text),
+    Hangup,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Say {
+    pub text: String,
+    pub language: Option<String>,
+}
+
+/// The value of an option of `authenticate.conf`: `"90"`, `90` and `true` alike.
+pub struct Text(String);
+
+impl Text {
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Spelling)
+    }
+}
+
+struct Spelling;
+
+impl Visitor<'_> for Spelling {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a number")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+
+    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Text, E> {
+        Ok(Text(if truth { "yes" } else { "no" }.to_owned()))
+    }
+}

@@ -1,0 +1,114 @@
+//! What calls are answered with: made once, when the file is read.
+
+use bytes::Bytes;
+use pinset::external::answer::{Action, Answer, Gather};
+use pinset::pin::MAX_DIGITS;
+
+use super::raw;
+
+/// What is wrong, and where in the file, if it is an option's value.
+type Wrong = (Option<usize>, &'static str);
+
+/// The answer of these actions.
+///
+/// # Errors
+///
+/// A PBX could not carry them out.
+pub fn render(actions: &[raw::Action]) -> Result<Bytes, &'static str> {
+    let actions: Vec<Action> = actions.iter().map(action).collect::<Result<_, _>>()?;
+    let last = actions.len().saturating_sub(1);
+    for (at, action) in actions.iter().enumerate() {
+        let ends = !matches!(action, Action::Play { .. } | Action::Say { .. });
+        if at < last && ends {
+            return Err("nothing is done behind connect, dial and hangup");
+        }
+        if at == last && !ends {
+            return Err("it must end with connect, dial or hangup");
+        }
+    }
+    if actions.is_empty() {
+        return Err("it must end with connect, dial or hangup");
+    }
+    Ok(json(actions))
+}
+
+/// What is asked for, by the section of the file, if there is one.
+pub fn gather(raw: Option<&raw::Gather>, variable: &str) -> Result<super::Gather, Wrong> {
+    let digits = |given: Option<&toml::Spanned<usize>>, default| match given {
+        None => Ok(default),
+        Some(given) if (1..=MAX_DIGITS).contains(given.get_ref()) => Ok(*given.get_ref()),
+        Some(given) => Err((Some(given.span().start), "it must be from 1 to 254")),
+    };
+    let sound = |given: Option<&toml::Spanned<String>>| match given {
+        Some(given) if !is_url(given.get_ref()) => Err((Some(given.span().start), NO_URL)),
+        given => Ok(given.map(|given| given.get_ref().clone())),
+    };
+    let least = digits(raw.and_then(|raw| raw.min_digits.as_ref()), 1)?;
+    let most = digits(raw.and_then(|raw| raw.max_digits.as_ref()), 4.max(least))?;
+    if least > most {
+        let at = raw.and_then(|raw| raw.min_digits.as_ref());
+        return Err((at.map(|at| at.span().start), "it is above max_digits"));
+    }
+    let ask = sound(raw.and_then(|raw| raw.ask.as_ref()))?;
+    let again = sound(raw.and_then(|raw| raw.ask_again.as_ref()))?;
+    let given = raw.and_then(|raw| raw.variable_name.as_ref());
+    let variable = given.map_or(variable, |given| given.get_ref().as_str());
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if variable.is_empty() || variable.len() > 64 || !variable.bytes().all(of_name) {
+        let at = given.map(|given| given.span().start);
+        return Err((at, "it must be a name of up to 64 letters, digits and _"));
+    }
+    let asking = |ask: Option<String>| {
+        json(vec![Action::Gather(Gather {
+            min_digits: least,
+            max_digits: most,
+            ask,
+            variable_name: variable.to_owned(),
+        })])
+    };
+    Ok(super::Gather {
+        variable: variable.to_owned(),
+        again: asking(again.or_else(|| ask.clone())),
+        answer: asking(ask),
+    })
+}
+
+const NO_URL: &str = "it must be a URL: https://…";
+
+fn json(actions: Vec<Action>) -> Bytes {
+    Answer { actions }.to_json().into()
+}
+
+fn action(raw: &raw::Action) -> Result<Action, &'static str> {
+    Ok(match raw {
+        raw::Action::Play(url) if !is_url(url) => return Err(NO_URL),
+        raw::Action::Play(url) => Action::Play { url: url.clone() },
+        raw::Action::Say(say) => Action::Say {
+            text: say.text.clone(),
+            language: say.language.clone(),
+        },
+        raw::Action::Connect(to) => Action::Connect {
+            destination: destination(to)?,
+        },
+        raw::Action::Dial(to) => Action::Dial {
+            destination: destination(to)?,
+        },
+        raw::Action::Hangup => Action::Hangup,
+    })
+}
+
+fn destination(to: &raw::Text) -> Result<String, &'static str> {
+    let right = |byte: u8| byte.is_ascii_alphanumeric() || b"+*#-_.".contains(&byte);
+    let to = to.as_str();
+    if to.is_empty() || !to.bytes().all(right) {
+        return Err("a destination must be an extension or a number");
+    }
+    Ok(to.to_owned())
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))
+}

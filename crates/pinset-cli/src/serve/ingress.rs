@@ -1,0 +1,262 @@
+//! A call is posted: what it is answered with.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use pinset::external::Received;
+use pinset::lockout::Standing;
+use pinset::Status;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::serve::app::App;
+use crate::serve::config::{Config, Limits, Service};
+use crate::serve::judging::{Case, Judged};
+use crate::serve::log::Entry;
+use crate::serve::{mask, state};
+
+/// What is left to be done once a list has said what it knows: slow hashes.
+const HASHES: Duration = Duration::from_secs(15);
+
+/// What a request is answered with, and what the log has of it.
+struct Answered {
+    status: StatusCode,
+    body: Bytes,
+    outcome: &'static str,
+    caller: String,
+    account: String,
+    /// The request as it may be shown.
+    shown: String,
+}
+
+impl Answered {
+    fn refused(status: StatusCode, why: &str) -> Self {
+        Self {
+            status,
+            body: format!("{why}\n").into(),
+            outcome: "refused",
+            caller: String::new(),
+            account: String::new(),
+            shown: String::new(),
+        }
+    }
+}
+
+/// What a call is answered with.
+struct Decision {
+    answer: Bytes,
+    outcome: &'static str,
+    account: Vec<u8>,
+}
+
+/// Answers a request to a service.
+pub async fn answer(
+    app: &Arc<App>,
+    config: Arc<Config>,
+    service: Arc<Service>,
+    client: IpAddr,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (began, time) = (Instant::now(), state::now());
+    let (head, body) = request.into_parts();
+    let answered = if !service.auth.admits(&head.headers) {
+        let mut answered = Answered::refused(StatusCode::UNAUTHORIZED, "no, or wrong, credentials");
+        answered.outcome = "unauthorized";
+        answered
+    } else if head.method != Method::POST {
+        Answered::refused(StatusCode::METHOD_NOT_ALLOWED, "POST a call")
+    } else {
+        match read(body, &config.limits).await {
+            Ok(body) => take(app, config, &service, &body).await,
+            Err((status, why)) => Answered::refused(status, why),
+        }
+    };
+    let duration = began.elapsed();
+    let Answered { status, body, .. } = &answered;
+    app.metrics
+        .answered(&service.name, status.as_u16(), duration);
+    app.metrics.outcome(&service.name, answered.outcome);
+    let mut response = Response::new(Body::from(body.clone()));
+    *response.status_mut() = *status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static(match *status {
+            StatusCode::OK => "application/json",
+            _ => "text/plain; charset=utf-8",
+        }),
+    );
+    if *status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if *status == StatusCode::UNAUTHORIZED {
+        service
+            .auth
+            .challenge()
+            .map(|challenge| headers.insert(WWW_AUTHENTICATE, challenge));
+    }
+    if let Some(log) = &app.log {
+        log.add(Entry {
+            time: i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+            method: head.method.as_str().chars().take(16).collect(),
+            path: service.path.clone(),
+            client: client.to_string(),
+            caller: answered.caller,
+            outcome: answered.outcome,
+            account: answered.account,
+            status: answered.status.as_u16(),
+            duration: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            request: answered.shown,
+            response: answered.body,
+        });
+    }
+    response
+}
+
+/// The whole body, which is wiped when dropped.
+async fn read(
+    mut body: Body,
+    limits: &Limits,
+) -> Result<Zeroizing<Vec<u8>>, (StatusCode, &'static str)> {
+    let most = limits.body;
+    let whole = async {
+        // No copy is left behind by growing, as far as it is told how long it is.
+        let told = http_body::Body::size_hint(&body).exact().unwrap_or(4096);
+        let room = usize::try_from(told).unwrap_or(usize::MAX).min(most);
+        let mut whole = Zeroizing::new(Vec::with_capacity(room));
+        while let Some(frame) = body.frame().await {
+            let broken = (StatusCode::BAD_REQUEST, "the body was cut off");
+            let frame = frame.map_err(|_| broken)?;
+            let data = frame.into_data().unwrap_or_default();
+            if whole.len() + data.len() > most {
+                return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole)
+    };
+    let late = (StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
+    timeout(limits.body_timeout, whole)
+        .await
+        .unwrap_or(Err(late))
+}
+
+async fn take(
+    app: &Arc<App>,
+    config: Arc<Config>,
+    service: &Arc<Service>,
+    body: &[u8],
+) -> Answered {
+    let received = match Received::parse(body) {
+        Ok(received) => received,
+        Err(why) => {
+            let why = why.to_string();
+            let mut answered = Answered::refused(StatusCode::BAD_REQUEST, &why);
+            answered.shown = format!("{} bytes", body.len());
+            return answered;
+        }
+    };
+    let shown = mask::masked(body, &received.data).unwrap_or_default();
+    let decision = decide(app, config, service, &received).await;
+    Answered {
+        status: StatusCode::OK,
+        body: decision.answer,
+        outcome: decision.outcome,
+        caller: received.caller.unwrap_or_default(),
+        account: String::from_utf8_lossy(&decision.account).into_owned(),
+        shown,
+    }
+}
+
+async fn decide(
+    app: &Arc<App>,
+    config: Arc<Config>,
+    service: &Arc<Service>,
+    received: &Received,
+) -> Decision {
+    let answers = &service.answers;
+    let say = |answer: &Bytes, outcome| Decision {
+        answer: answer.clone(),
+        outcome,
+        account: Vec::new(),
+    };
+    let most = service.set.attempts;
+    let name = service.name.as_str();
+    let uuid = received.uuid.as_deref();
+    let tries = uuid.map_or(0, |uuid| app.state.tries(name, uuid));
+    if tries >= most {
+        return say(&answers.failure, "failure");
+    }
+    let source_timeout = config.settings.source_timeout;
+    let case = Case {
+        lists: app.lists(&config),
+        service: Arc::clone(service),
+        state: Arc::clone(&app.state),
+        caller: received.caller.clone(),
+        listed: Arc::new(AtomicBool::new(false)),
+    };
+    let (standing, asks_account) = case.look();
+    match standing {
+        Standing::Locked(_) => return say(&answers.locked, "locked"),
+        Standing::OneTry if tries > 0 => return say(&answers.locked, "locked"),
+        Standing::OneTry | Standing::Open => {}
+    }
+    let account = match asks_account {
+        false => None,
+        true => match received.data.get(&service.account.variable) {
+            None => return say(&service.account.answer, "gather"),
+            account => account.cloned(),
+        },
+    };
+    let Some(pin) = received.data.get(&service.pin.variable).cloned() else {
+        return say(&service.pin.answer, "gather");
+    };
+    if !uuid.is_none_or(|uuid| app.state.take_try(name, uuid, most)) {
+        return say(&answers.failure, "failure");
+    }
+    let listed = Arc::clone(&case.listed);
+    let deciding = async {
+        let free = Arc::clone(&app.judging).acquire_owned().await;
+        let judged = tokio::task::spawn_blocking(move || {
+            let judged = case.decide(account.as_ref(), &pin);
+            drop(free);
+            judged
+        });
+        judged.await.ok()
+    };
+    tokio::pin!(deciding);
+    let mut judged = timeout(source_timeout, &mut deciding).await;
+    if judged.is_err() && listed.load(Relaxed) {
+        judged = timeout(HASHES, &mut deciding).await;
+    }
+    if judged.is_err() {
+        let why = format!("service '{name}' admits nobody: its list did not answer in time");
+        app.metrics.say(&why);
+    }
+    let judged = judged.ok().flatten();
+    let status = judged.as_ref().map(|judged| judged.outcome.status);
+    let counts = !matches!(
+        status,
+        None | Some(Status::Success | Status::Error | Status::Hangup)
+    );
+    if let (false, Some(uuid)) = (counts, uuid) {
+        app.state.refund_try(name, uuid);
+    }
+    let mut decision = match status {
+        Some(Status::Success) => say(&answers.success, "success"),
+        Some(Status::Locked) => say(&answers.locked, "locked"),
+        None | Some(Status::Error | Status::Hangup) => say(&answers.error, "error"),
+        Some(_) if uuid.is_some() && tries + 1 < most => say(&service.pin.again, "again"),
+        Some(Status::Expired) => say(&answers.failure, "expired"),
+        Some(_) => say(&answers.failure, "failure"),
+    };
+    decision.account = judged.map_or_else(Vec::new, |Judged { account, .. }| account);
+    decision
+}

@@ -1,0 +1,345 @@
+//! Entries judged by the module's code: lists from files, slow hashes, lockouts.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant, SystemTime};
+
+use pinset::external::Keyed;
+use pinset::judging::{
+    Answer, Asked, Asking, BackEnd, Calling, Judge, Keeper, Notice, Outcome, Patient, Use, Wanted,
+    Work,
+};
+use pinset::list::{
+    csv, open, Cache, Kind, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules,
+    Stamp,
+};
+use pinset::lockout::{Lock, Lockouts, Standing};
+use pinset::rows::{Candidate, Rows};
+use pinset::settings::{Source, Times};
+use pinset::{Pepper, Pin, PinSet};
+use tokio::runtime::Handle;
+
+use crate::serve::config::{Config, Service};
+use crate::serve::metrics::Metrics;
+use crate::serve::state::State;
+
+/// So long an entry waits for its hash: a PBX asks no longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const NO_USES: &str = "pinset serve counts no uses: that is the module's";
+
+/// What judging needs beside the configuration.
+pub struct Bench {
+    cache: Cache,
+    /// What was read last. Held by who reads rows: who wants the same ones
+    /// waits for them.
+    last: Mutex<Option<Read>>,
+    hashing: Slots,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let processors = available_parallelism().map_or(1, usize::from);
+        Self {
+            cache: Cache::new(),
+            last: Mutex::new(None),
+            hashing: Slots {
+                free: Mutex::new(processors),
+                freed: Condvar::new(),
+            },
+        }
+    }
+}
+
+/// Rows that were read.
+struct Read {
+    began: Instant,
+    list: RowList,
+    rules: Weak<Rules>,
+    rows: Weak<Rows>,
+}
+
+/// So many do something at once, the others wait.
+struct Slots {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Slots {
+    /// Does it when there is a slot; `None`: there was none in time.
+    fn with<T>(&self, what: impl FnOnce() -> T) -> Option<T> {
+        let free = locked(&self.free);
+        let (mut free, late) = self
+            .freed
+            .wait_timeout_while(free, PATIENCE, |free| *free == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        if late.timed_out() && *free == 0 {
+            return None;
+        }
+        *free -= 1;
+        drop(free);
+        let done = what();
+        *locked(&self.free) += 1;
+        self.freed.notify_one();
+        Some(done)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What lists are read by.
+#[derive(Clone)]
+pub struct Lists {
+    pub config: Arc<Config>,
+    pub bench: Arc<Bench>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// An entry to be judged, and all that it is judged by.
+pub struct Case {
+    pub lists: Lists,
+    pub service: Arc<Service>,
+    pub state: Arc<State>,
+    /// The number that calls, however it is spelled.
+    pub caller: Option<String>,
+    /// Set once the list has said what it knows: what is left is bounded.
+    pub listed: Arc<AtomicBool>,
+}
+
+/// What has come of it.
+pub struct Judged {
+    pub outcome: Outcome,
+    /// Whose PIN it was, as far as it is known.
+    pub account: Vec<u8>,
+}
+
+impl Case {
+    fn judge(&self) -> Judge<&Self, Trail<'_>> {
+        let service = &self.service;
+        // The endpoint of all its callers is the service itself.
+        let channel = format!("{}-0", service.name);
+        let calling = Calling {
+            number: self.caller.as_deref().map(str::as_bytes),
+            channel: &channel,
+        };
+        let trail = Trail {
+            case: self,
+            account: RefCell::default(),
+        };
+        let set = Arc::clone(&service.set);
+        let numbering = &self.lists.config.settings.numbering;
+        Judge::new(&service.name, set, calling, numbering, self, trail)
+    }
+
+    /// What the caller may do, and whether an account is to be asked for: before
+    /// anything is.
+    pub fn look(&self) -> (Standing, bool) {
+        let judge = self.judge();
+        (judge.counter().look(), judge.asks_account())
+    }
+
+    /// Judges an entry. It blocks: on the disk, and for hashes.
+    pub fn decide(&self, account: Option<&Keyed>, pin: &Keyed) -> Judged {
+        let mut judge = self.judge();
+        let account = account.map(Keyed::as_str).unwrap_or_default();
+        let mut entry = Pin::new();
+        // One key too many makes it one that nobody has.
+        pin.as_str().bytes().for_each(|key| entry.push(key));
+        let fits = pin.as_str().len() == entry.len();
+        let outcome = judge.outcome(&mut Caller, account.as_bytes(), fits.then_some(&entry));
+        let account = judge.counter().keeper().account.take();
+        Judged { outcome, account }
+    }
+}
+
+/// Nobody is on the line: the PBX waits.
+struct Caller;
+
+impl Patient for Caller {
+    fn listen(&mut self, milliseconds: i32) -> bool {
+        let time = u64::try_from(milliseconds).unwrap_or_default();
+        std::thread::sleep(Duration::from_millis(time));
+        true
+    }
+}
+
+/// What becomes known of a call.
+struct Trail<'a> {
+    case: &'a Case,
+    account: RefCell<Vec<u8>>,
+}
+
+impl Keeper for Trail<'_> {
+    fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+        self.case.state.lockouts(what)
+    }
+
+    fn changed(&self) {
+        self.case.state.changed();
+    }
+
+    fn locked(&self, lock: Lock, _: Option<Duration>) {
+        self.case
+            .lists
+            .metrics
+            .locked(&self.case.service.name, lock.kind);
+    }
+
+    fn identified(&self, account: &[u8]) {
+        *self.account.borrow_mut() = account.to_vec();
+    }
+
+    fn notice(&self, notice: &Notice<'_>) {
+        self.case.lists.metrics.say(notice);
+    }
+}
+
+impl BackEnd for &Case {
+    fn ask<H: Patient>(&self, _: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
+        let answer = match &set.source {
+            Some(Source::File(path)) => self.lists.file(path, set, pin),
+            _ => Answer::Refused("only lists in files are served".to_owned()),
+        };
+        self.listed.store(true, Relaxed);
+        Some(answer)
+    }
+
+    fn verify<H: Patient>(&self, _: &mut H, work: Work) -> Option<Result<Vec<Candidate>, String>> {
+        let carried_out = self.lists.bench.hashing.with(|| work.carry_out(|| false));
+        Some(match carried_out {
+            None => Err("too many wait for their hash to be computed".to_owned()),
+            Some(verified) => verified?.map_err(|why| why.to_string()),
+        })
+    }
+
+    fn take(&self, _: Use<'_>) -> Result<bool, String> {
+        Err(NO_USES.to_owned())
+    }
+
+    fn is_time(&self, _: &Times) -> bool {
+        false
+    }
+
+    fn pepper(&self) -> &Pepper {
+        &self.lists.config.pepper
+    }
+}
+
+impl Lists {
+    /// What the list says: from memory, if it is what is on the disk.
+    fn file(&self, path: &Path, set: &Arc<PinSet>, pin: &Pin) -> Answer {
+        let came = Instant::now();
+        let wanted = Wanted {
+            set: Arc::clone(set),
+            rules: Arc::clone(&self.config.rules),
+        };
+        let hear = |report: &Report| self.metrics.say(report);
+        let asking = Asking {
+            cache: &self.bench.cache,
+            path,
+            pin,
+            now: SystemTime::now(),
+        };
+        let about = std::fs::metadata(path);
+        let known = about.ok().map(|about| Stamp::of(&about));
+        let known = known.and_then(|stamp| wanted.known(&asking, stamp, hear));
+        if let Some(answer) = known {
+            return answer;
+        }
+        let examined = match wanted.examine(&asking, open(path)) {
+            Ok(examined) => examined,
+            Err(why) => return Answer::Refused(why),
+        };
+        let limit = self.config.settings.max_list_memory;
+        match wanted.read(&asking, examined, limit, hear) {
+            Asked::Answered(answer, rebuild) => {
+                let (lists, runtime) = (self.clone(), Handle::try_current());
+                if let (Some(rebuild), Ok(runtime)) = (rebuild, runtime) {
+                    runtime.spawn_blocking(move || lists.index(rebuild));
+                }
+                answer
+            }
+            Asked::Unread(reading) => self.rows(reading, came),
+        }
+    }
+
+    /// Reads the rows of a list, or takes those that another began to read after
+    /// this one `came`.
+    fn rows(&self, mut reading: Box<RowReading>, came: Instant) -> Answer {
+        let mut last = locked(&self.bench.last);
+        let list = reading.list().clone();
+        let rules = Arc::as_ptr(&self.config.rules);
+        let read = last.as_ref().filter(|read| {
+            read.began > came && read.list == list && Weak::as_ptr(&read.rules) == rules
+        });
+        if let Some(rows) = read.and_then(|read| read.rows.upgrade()) {
+            return Answer::Rows(rows, list.kind);
+        }
+        let began = Instant::now();
+        let (rows, reports) = loop {
+            if let RowProgress::Over(rows, reports) = reading.step(&self.bench.cache) {
+                break (rows, reports);
+            }
+        };
+        reports.iter().for_each(|report| self.metrics.say(report));
+        *last = rows.as_ref().ok().map(|rows| Read {
+            began,
+            list: list.clone(),
+            rules: Arc::downgrade(&self.config.rules),
+            rows: Arc::downgrade(rows),
+        });
+        Answer::of_rows(&rows, list.kind)
+    }
+
+    /// Makes the index of a long list.
+    fn index(&self, mut rebuild: Box<Rebuild>) {
+        loop {
+            if let Progress::Over(reports) = rebuild.step(&self.bench.cache) {
+                reports.iter().for_each(|report| self.metrics.say(report));
+                return;
+            }
+        }
+    }
+}
+
+impl Lists {
+    /// Whether the list of a service can be used as it is now. It blocks.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check(&self, service: &Service) -> Result<(), String> {
+        let Some(Source::File(path)) = &service.set.source else {
+            return Err("only lists in files are served".to_owned());
+        };
+        // Nobody's PIN: an empty one is looked up nowhere.
+        match self.file(path, &service.set, &Pin::new()) {
+            Answer::Refused(why) => Err(why),
+            Answer::Rows(_, Kind::Csv) => self.without_uses(path),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether no row of a csv list has uses to count.
+    fn without_uses(&self, path: &Path) -> Result<(), String> {
+        let list = open(path).map_err(|error| error.to_string())?;
+        let mut rows = csv::Reader::new(list, true, &self.config.rules.zone);
+        while let Ok(Some(row)) = rows.next_row() {
+            if let Ok(csv::Row {
+                line,
+                max_uses: Some(_),
+                ..
+            }) = row
+            {
+                let path = path.display();
+                return Err(format!("'{path}', line {line}: max_uses: {NO_USES}"));
+            }
+        }
+        Ok(())
+    }
+}

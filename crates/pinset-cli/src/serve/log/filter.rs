@@ -1,0 +1,134 @@
+//! Which rows of the log are wanted.
+
+use std::time::{Duration, SystemTime};
+
+use pinset::moment::{Moment, Zone};
+use rusqlite::types::Value;
+use rusqlite::{params_from_iter, Connection};
+use serde::{Deserialize, Serialize};
+
+/// So many rows are on a page.
+pub const PAGE: usize = 50;
+/// A look that takes longer is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So often SQLite asks whether to go on, in its steps.
+const STEPS: i32 = 10_000;
+
+/// What is filled in on the page. What is empty filters nothing.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// A day or a time, as `2026-11-01` or `2026-11-01T08:00`; the day of `to`
+    /// counts whole.
+    pub from: String,
+    pub to: String,
+    /// A part of the number that calls.
+    pub caller: String,
+    pub outcome: String,
+    pub status: String,
+    pub path: String,
+    /// A part of the request or the response.
+    pub text: String,
+    /// Rows older than this one.
+    pub before: String,
+}
+
+/// A row of the log.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    pub id: i64,
+    /// In milliseconds since the Unix epoch.
+    pub time: i64,
+    pub method: String,
+    pub path: String,
+    pub client: String,
+    pub caller: String,
+    pub outcome: String,
+    pub account: String,
+    pub status: i64,
+    /// In microseconds.
+    pub duration: i64,
+    pub request: String,
+    pub response: String,
+}
+
+impl Filter {
+    /// The name of what is filled in but can't be meant.
+    pub fn wrong(&self) -> Option<&'static str> {
+        let zone = Zone::of_the_machine();
+        let number = |text: &str| text.is_empty() || text.parse::<i64>().is_ok();
+        let checks = [
+            (
+                "from",
+                self.from.is_empty() || since(&self.from, &zone).is_some(),
+            ),
+            ("to", self.to.is_empty() || until(&self.to, &zone).is_some()),
+            ("status", number(&self.status)),
+            ("before", number(&self.before)),
+        ];
+        let mut wrong = checks.into_iter().filter(|(_, right)| !right);
+        wrong.next().map(|(name, _)| name)
+    }
+
+    /// What fits, newest first: a page, and one row more if there are more.
+    pub fn find(&self, database: &Connection) -> rusqlite::Result<Vec<Row>> {
+        let zone = Zone::of_the_machine();
+        let mut wheres = vec!["1"];
+        let mut values: Vec<Value> = Vec::new();
+        let mut add = |test: &'static str, value: Option<Value>| {
+            if let Some(value) = value {
+                wheres.push(test);
+                values.push(value);
+            }
+        };
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let number = |text: &str| text.parse::<i64>().ok().map(Value::from);
+        add("time >= ?", since(&self.from, &zone).map(Value::from));
+        add("time < ?", until(&self.to, &zone).map(Value::from));
+        add("id < ?", number(&self.before));
+        add("status = ?", number(&self.status));
+        add("instr(caller, ?)", text(&self.caller).map(Value::from));
+        add("outcome = ?", text(&self.outcome).map(Value::from));
+        add("path = ?", text(&self.path).map(Value::from));
+        let wanted = text(&self.text).map(Value::from);
+        add("instr(request || char(10) || response, ?)", wanted);
+        let until = SystemTime::now() + PATIENCE;
+        database.progress_handler(STEPS, Some(move || SystemTime::now() > until));
+        let mut rows = database.prepare(&format!(
+            "SELECT id, time, method, path, client, caller, outcome, account, status, duration, \
+             request, response FROM log WHERE {} ORDER BY id DESC LIMIT {}",
+            wheres.join(" AND "),
+            PAGE + 1
+        ))?;
+        let rows = rows.query_map(params_from_iter(values), |row| {
+            Ok(Row {
+                id: row.get(0)?,
+                time: row.get(1)?,
+                method: row.get(2)?,
+                path: row.get(3)?,
+                client: row.get(4)?,
+                caller: row.get(5)?,
+                outcome: row.get(6)?,
+                account: row.get(7)?,
+                status: row.get(8)?,
+                duration: row.get(9)?,
+                request: row.get(10)?,
+                response: row.get(11)?,
+            })
+        })?;
+        rows.collect()
+    }
+}
+
+/// In milliseconds since the Unix epoch.
+fn since(text: &str, zone: &Zone) -> Option<i64> {
+    Moment::from_which(text.trim(), zone).map(milliseconds)
+}
+
+fn until(text: &str, zone: &Zone) -> Option<i64> {
+    Moment::until_which(text.trim(), zone).map(milliseconds)
+}
+
+fn milliseconds(moment: Moment) -> i64 {
+    moment.seconds().saturating_mul(1000)
+}

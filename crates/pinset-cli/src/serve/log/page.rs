@@ -1,0 +1,170 @@
+//! The log as a page, and as JSON. Nothing of it is markup, whatever callers
+//! and clients send.
+
+use jiff::tz::TimeZone;
+use jiff::Timestamp;
+use maud::{html, Markup, DOCTYPE};
+
+use super::{Filter, Row, PAGE};
+use crate::calls::safe::shown;
+use crate::serve::config::{LOGS, LOGS_JSON, LOGS_STYLE};
+
+pub const STYLE: &str = "\
+body { font: 14px/1.4 system-ui, sans-serif; margin: 1.5rem; }
+form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin-bottom: 1rem; }
+label { display: flex; flex-direction: column; font-size: 12px; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid #ccc; padding: .25rem .5rem; text-align: left; vertical-align: top; }
+td.body { font: 12px/1.4 monospace; max-width: 28rem; overflow-wrap: anywhere; }
+tr.error td, tr.refused td, tr.unauthorized td { background: #fdeaea; }
+tr.success td { background: #eefaee; }
+";
+
+/// What calls and requests come to.
+const OUTCOMES: [&str; 9] = [
+    "gather",
+    "again",
+    "success",
+    "failure",
+    "expired",
+    "locked",
+    "error",
+    "refused",
+    "unauthorized",
+];
+
+/// The page with these rows.
+pub fn rows(filter: &Filter, found: &[Row]) -> String {
+    let zone = TimeZone::system();
+    let page = found.get(..PAGE).unwrap_or(found);
+    let older = page.last().filter(|_| found.len() > PAGE);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { "Requests" }
+                link rel="stylesheet" href=(LOGS_STYLE);
+            }
+            body {
+                h1 { "Requests" }
+                (form(filter))
+                table id="log" {
+                    thead {
+                        tr {
+                            @for head in ["Time", "Method", "Path", "Client", "Caller", "Outcome",
+                                "Account", "Status", "Duration", "Request", "Response"] {
+                                th { (head) }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for row in page {
+                            (line(row, &zone))
+                        }
+                    }
+                }
+                @if page.is_empty() {
+                    p id="none" { "No request fits." }
+                }
+                nav {
+                    @if let Some(last) = older {
+                        a id="older" href=(link(LOGS, filter, Some(last.id))) { "Older" }
+                        " "
+                    }
+                    a id="json" href=(link(LOGS_JSON, filter, None)) { "JSON" }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+/// The rows of a page.
+pub fn json(found: &[Row]) -> String {
+    let page = found.get(..PAGE).unwrap_or(found);
+    let rows = serde_json::json!({ "rows": page, "more": found.len() > PAGE });
+    format!("{rows}\n")
+}
+
+fn form(filter: &Filter) -> Markup {
+    let texts = [
+        ("from", "From", &filter.from),
+        ("to", "To", &filter.to),
+        ("caller", "Caller", &filter.caller),
+        ("status", "Status", &filter.status),
+        ("path", "Path", &filter.path),
+        ("text", "Text", &filter.text),
+    ];
+    html! {
+        form id="filters" method="get" action=(LOGS) {
+            @for (name, label, value) in texts {
+                label {
+                    (label)
+                    input name=(name) value=(value) autocomplete="off";
+                }
+            }
+            label {
+                "Outcome"
+                select name="outcome" {
+                    option value="" { "any" }
+                    @for outcome in OUTCOMES {
+                        option value=(outcome) selected[filter.outcome == outcome] { (outcome) }
+                    }
+                }
+            }
+            button type="submit" { "Filter" }
+            a id="all" href=(LOGS) { "All" }
+        }
+    }
+}
+
+fn line(row: &Row, zone: &TimeZone) -> Markup {
+    let safe = |text: &str| shown(text.as_bytes());
+    html! {
+        tr class=(row.outcome) id={ "row-" (row.id) } {
+            td.time { (time(row.time, zone)) }
+            td.method { (safe(&row.method)) }
+            td.path { (safe(&row.path)) }
+            td.client { (safe(&row.client)) }
+            td.caller { (safe(&row.caller)) }
+            td.outcome { (row.outcome) }
+            td.account { (safe(&row.account)) }
+            td.status { (row.status) }
+            td.duration { (row.duration / 1000) "." (format!("{:03}", row.duration % 1000)) " ms" }
+            td.body.request { (safe(&row.request)) }
+            td.body.response { (safe(&row.response)) }
+        }
+    }
+}
+
+fn time(milliseconds: i64, zone: &TimeZone) -> String {
+    let Ok(time) = Timestamp::from_millisecond(milliseconds) else {
+        return String::new();
+    };
+    let time = time.to_zoned(zone.clone());
+    time.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
+}
+
+/// The page with the same filters, of rows older than this one.
+fn link(page: &str, filter: &Filter, before: Option<i64>) -> String {
+    let before = before.map_or_else(String::new, |id| id.to_string());
+    let fields = [
+        ("from", &filter.from),
+        ("to", &filter.to),
+        ("caller", &filter.caller),
+        ("outcome", &filter.outcome),
+        ("status", &filter.status),
+        ("path", &filter.path),
+        ("text", &filter.text),
+        ("before", &before),
+    ];
+    let given = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(given);
+    let query = query.finish();
+    match query.is_empty() {
+        true => page.to_owned(),
+        false => format!("{page}?{query}"),
+    }
+}

@@ -1,0 +1,377 @@
+//! What must outlive a restart: lockouts, and the tries of calls.
+//!
+//! Memory decides; what has changed is written to SQLite within a second.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use pinset::lockout::{Capacity, Lockouts};
+use rusqlite::{params, Connection};
+use sha2::{Digest, Sha256};
+
+use crate::failure::{note, At, Failure};
+use crate::serve::database;
+
+/// How long after a change it is written.
+const WRITE_AFTER: Duration = Duration::from_secs(1);
+/// So many rows at a time are made with the lockouts locked.
+const AT_ONCE: usize = 10;
+/// A call is forgotten so long after its last try.
+const CALL: Duration = Duration::from_secs(60 * 60);
+/// So many calls are known; then the oldest make room.
+const MOST_CALLS: usize = 100_000;
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS lockouts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS calls (
+        key BLOB PRIMARY KEY, tries INTEGER NOT NULL, until INTEGER NOT NULL
+    ) WITHOUT ROWID;";
+
+/// The digest of a service and of the `uuid` of a call.
+type CallKey = [u8; 32];
+
+#[derive(Clone, Copy)]
+struct Call {
+    tries: u32,
+    /// Since the Unix epoch, in seconds.
+    until: u64,
+}
+
+#[derive(Default)]
+struct Calls {
+    known: HashMap<CallKey, Call>,
+    changed: HashSet<CallKey>,
+}
+
+struct Shared {
+    lockouts: Mutex<Lockouts>,
+    calls: Mutex<Calls>,
+}
+
+/// What the writer is told.
+#[derive(PartialEq, Eq)]
+enum Wake {
+    Changed,
+    Stop,
+}
+
+/// The state.
+pub struct State {
+    shared: Arc<Shared>,
+    wake: SyncSender<Wake>,
+}
+
+/// Writes the state.
+pub struct Writer {
+    thread: JoinHandle<()>,
+    wake: SyncSender<Wake>,
+}
+
+pub fn now() -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.unwrap_or_default()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// Takes in what is stored, and has what changes stored until
+    /// [`Writer::finish`].
+    ///
+    /// # Errors
+    ///
+    /// The file can't be used.
+    pub fn open(path: &Path) -> Result<(Self, Writer), Failure> {
+        let database = database::open(path, TABLES)?;
+        let shared = Arc::new(Shared {
+            lockouts: Mutex::new(Lockouts::new(Capacity::DEFAULT)),
+            calls: Mutex::default(),
+        });
+        shared.restore(&database).at(path)?;
+        let (wake, woken) = mpsc::sync_channel(1);
+        let (ours, path) = (Arc::clone(&shared), path.to_owned());
+        let thread = std::thread::Builder::new().name("state".to_owned());
+        let thread = thread.spawn(move || {
+            let mut work = Work {
+                shared: ours,
+                database,
+                lockouts: HashMap::new(),
+                calls: HashMap::new(),
+                failing: false,
+            };
+            let say = |why: &rusqlite::Error| note(Failure::at(&path, why));
+            while woken.recv() == Ok(Wake::Changed) {
+                // More may change by then. What can't be written is tried again.
+                let mut due = Instant::now() + WRITE_AFTER;
+                loop {
+                    let left = due.saturating_duration_since(Instant::now());
+                    match woken.recv_timeout(left) {
+                        Ok(Wake::Changed) => {}
+                        Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                            work.write(&say);
+                            return;
+                        }
+                        Err(RecvTimeoutError::Timeout) if work.write(&say) => {
+                            due = Instant::now() + WRITE_AFTER;
+                        }
+                        Err(RecvTimeoutError::Timeout) => break,
+                    }
+                }
+            }
+            work.write(&say);
+        });
+        let thread = thread.map_err(Failure::told)?;
+        let writer = Writer {
+            thread,
+            wake: wake.clone(),
+        };
+        Ok((Self { shared, wake }, writer))
+    }
+
+    /// Does something with the lockouts, which takes some microseconds.
+    pub fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+        what(&mut locked(&self.shared.lockouts), now())
+    }
+
+    /// Has what has changed written soon.
+    pub fn changed(&self) {
+        // If it is full, that is going to happen.
+        let _ = self.wake.try_send(Wake::Changed);
+    }
+
+    /// Takes one of the tries of a call: false, if it has had as many.
+    pub fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
+        let (key, now) = (key(service, uuid), now().as_secs());
+        let mut calls = locked(&self.shared.calls);
+        let known = calls.known.get(&key).filter(|call| call.until > now);
+        let tries = known.map_or(0, |call| call.tries);
+        if tries >= most {
+            return false;
+        }
+        calls.put(key, tries + 1, now);
+        drop(calls);
+        self.changed();
+        true
+    }
+
+    /// Gives one back: it did not count.
+    pub fn refund_try(&self, service: &str, uuid: &str) {
+        let key = key(service, uuid);
+        let mut calls = locked(&self.shared.calls);
+        if let Some(call) = calls.known.get_mut(&key) {
+            call.tries = call.tries.saturating_sub(1);
+            calls.changed.insert(key);
+        }
+        drop(calls);
+        self.changed();
+    }
+
+    /// How many tries a call has had.
+    pub fn tries(&self, service: &str, uuid: &str) -> u32 {
+        let calls = locked(&self.shared.calls);
+        let call = calls.known.get(&key(service, uuid));
+        let current = call.filter(|call| call.until > now().as_secs());
+        current.map_or(0, |call| call.tries)
+    }
+}
+
+impl Writer {
+    /// Waits until all is written.
+    pub fn finish(self) {
+        // Without a receiver there is no thread any more.
+        let _ = self.wake.send(Wake::Stop);
+        let _ = self.thread.join();
+    }
+}
+
+fn key(service: &str, uuid: &str) -> CallKey {
+    let digest = Sha256::new_with_prefix(service);
+    digest
+        .chain_update("\0")
+        .chain_update(uuid)
+        .finalize()
+        .into()
+}
+
+impl Calls {
+    fn put(&mut self, key: CallKey, tries: u32, now: u64) {
+        if self.known.len() >= MOST_CALLS && !self.known.contains_key(&key) {
+            self.make_room(now);
+        }
+        let until = now + CALL.as_secs();
+        self.known.insert(key, Call { tries, until });
+        self.changed.insert(key);
+    }
+
+    /// Forgets what is over; if that is nothing, the older half.
+    fn make_room(&mut self, now: u64) {
+        let mut ends: Vec<u64> = self.known.values().map(|call| call.until).collect();
+        ends.sort_unstable();
+        let half = ends.get(ends.len() / 2).copied().unwrap_or_default();
+        let end = if ends.first().is_some_and(|first| *first <= now) {
+            now
+        } else {
+            half
+        };
+        let Self { known, changed } = self;
+        known.retain(|key, call| {
+            let stays = call.until > end;
+            if !stays {
+                changed.insert(*key);
+            }
+            stays
+        });
+    }
+
+    fn forget_old(&mut self, now: u64) {
+        let Self { known, changed } = self;
+        known.retain(|key, call| {
+            let stays = call.until > now;
+            if !stays {
+                changed.insert(*key);
+            }
+            stays
+        });
+    }
+}
+
+impl Shared {
+    fn restore(&self, database: &Connection) -> rusqlite::Result<()> {
+        let (mut lockouts, mut calls) = (locked(&self.lockouts), locked(&self.calls));
+        let mut broken = 0_u32;
+        let mut rows = database.prepare("SELECT key, value FROM lockouts")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
+            broken += u32::from(lockouts.restore(&key, &value, now()).is_err());
+        }
+        let mut rows = database.prepare("SELECT key, tries, until FROM calls")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let (tries, until) = (row.get(1)?, row.get(2)?);
+            calls.known.insert(row.get(0)?, Call { tries, until });
+        }
+        if broken > 0 {
+            note(format!("{broken} stored lockouts are none and are ignored"));
+        }
+        Ok(())
+    }
+}
+
+/// What is still to be written: the latest of each.
+struct Work {
+    shared: Arc<Shared>,
+    database: Connection,
+    lockouts: HashMap<String, Option<String>>,
+    calls: HashMap<CallKey, Option<Call>>,
+    failing: bool,
+}
+
+impl Work {
+    /// True: it could not be written, and is to be tried again.
+    fn write(&mut self, say: &impl Fn(&rusqlite::Error)) -> bool {
+        loop {
+            let changes = locked(&self.shared.lockouts).take_changes(AT_ONCE);
+            if changes.is_empty() {
+                break;
+            }
+            let changes = changes.into_iter().map(|change| (change.key, change.value));
+            self.lockouts.extend(changes);
+        }
+        let mut calls = locked(&self.shared.calls);
+        calls.forget_old(now().as_secs());
+        for key in std::mem::take(&mut calls.changed) {
+            self.calls.insert(key, calls.known.get(&key).copied());
+        }
+        drop(calls);
+        match self.store() {
+            Ok(()) => {
+                self.lockouts.clear();
+                self.calls.clear();
+                self.failing = false;
+            }
+            Err(why) => {
+                if !self.failing {
+                    say(&why);
+                    note("lockouts are in force, and are written later");
+                }
+                self.failing = true;
+            }
+        }
+        self.failing
+    }
+
+    fn store(&mut self) -> rusqlite::Result<()> {
+        if self.lockouts.is_empty() && self.calls.is_empty() {
+            return Ok(());
+        }
+        let write = self.database.transaction()?;
+        {
+            let mut put = write.prepare_cached("REPLACE INTO lockouts VALUES (?1, ?2)")?;
+            let mut delete = write.prepare_cached("DELETE FROM lockouts WHERE key = ?1")?;
+            for (key, value) in &self.lockouts {
+                match value {
+                    Some(value) => put.execute(params![key, value])?,
+                    None => delete.execute(params![key])?,
+                };
+            }
+            let mut put = write.prepare_cached("REPLACE INTO calls VALUES (?1, ?2, ?3)")?;
+            let mut delete = write.prepare_cached("DELETE FROM calls WHERE key = ?1")?;
+            for (key, call) in &self.calls {
+                match call {
+                    Some(call) => put.execute(params![key, call.tries, call.until])?,
+                    None => delete.execute(params![key])?,
+                };
+            }
+        }
+        write.commit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state.db");
+        (folder, path)
+    }
+
+    #[test]
+    fn tries_outlive_a_restart() {
+        let (_folder, path) = file();
+        let (state, writer) = State::open(&path).expect("a state");
+        assert!(state.take_try("one", "a", 2));
+        assert!(state.take_try("one", "a", 2));
+        assert!(!state.take_try("one", "a", 2));
+        assert!(state.take_try("two", "a", 1));
+        assert!(state.take_try("one", "b", 1));
+        state.refund_try("one", "b");
+        writer.finish();
+        let (state, writer) = State::open(&path).expect("a state");
+        assert_eq!(state.tries("one", "a"), 2);
+        assert!(!state.take_try("one", "a", 2) && !state.take_try("two", "a", 1));
+        assert!(state.take_try("one", "b", 1));
+        writer.finish();
+    }
+
+    #[test]
+    fn calls_are_bounded_and_forgotten_in_time() {
+        let mut calls = Calls::default();
+        for call in 0..MOST_CALLS + 10 {
+            calls.put(key("s", &call.to_string()), 1, call as u64);
+        }
+        assert!(calls.known.len() <= MOST_CALLS);
+        let newest = key("s", &(MOST_CALLS + 9).to_string());
+        assert!(calls.known.contains_key(&newest) && !calls.known.contains_key(&key("s", "0")));
+        calls.forget_old(u64::MAX);
+        assert!(calls.known.is_empty());
+    }
+}

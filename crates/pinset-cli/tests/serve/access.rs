@@ -1,0 +1,146 @@
+//! Who may ask.
+
+use crate::client::basic;
+use crate::server::{configure, lab, write, Server, INGRESS, SEED};
+
+const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
+
+#[test]
+fn who_has_the_credential_and_who_has_not() {
+    let lab = lab();
+    lab.file("basic.cred", "pbx:four words: of it\n", 0o600);
+    lab.file("token.cred", "t0ken-of-the-pbx\n", 0o600);
+    let right = basic("pbx:four words: of it");
+    let wrong = basic("pbx:other");
+    let (right, wrong) = ((right.0, right.1.as_str()), (wrong.0, wrong.1.as_str()));
+    let bearer = ("Authorization", "Bearer t0ken-of-the-pbx");
+    let header = ("X-Api-Key", "t0ken-of-the-pbx");
+    for (auth, admitted, refused) in [
+        (
+            "basic:LAB/basic.cred",
+            right,
+            [Some(wrong), Some(bearer), None],
+        ),
+        (
+            "bearer:LAB/token.cred",
+            bearer,
+            [
+                Some(("Authorization", "Bearer t0ken-of-the-pby")),
+                Some(header),
+                None,
+            ],
+        ),
+        (
+            "header:X-Api-Key:LAB/token.cred",
+            header,
+            [Some(("X-Api-Key", "other-key")), Some(bearer), None],
+        ),
+    ] {
+        configure(&lab, "", &format!("auth = \"{auth}\"\n{SEED}"));
+        let server = Server::start(&lab);
+        assert_eq!(
+            server.ask("POST", INGRESS, &[admitted], CALL).destination(),
+            "1091"
+        );
+        for credential in refused {
+            let headers: Vec<_> = credential.into_iter().collect();
+            let response = server.ask("POST", INGRESS, &headers, CALL);
+            assert_eq!(response.status, 401, "{auth} {credential:?}");
+            assert!(!response.text().contains("1091"));
+            let challenge = response.header("www-authenticate");
+            assert_eq!(challenge.is_some(), !auth.starts_with("header"), "{auth}");
+        }
+        let rows = server.rows("?status=401");
+        assert!(rows.len() >= 3, "{rows:?}");
+        for row in rows {
+            // Nothing of what was sent.
+            assert_eq!(row["request"], "");
+            assert_eq!(row["caller"], "");
+            assert_eq!(row["outcome"], "unauthorized");
+            assert_eq!(row["client"], "127.0.0.1");
+        }
+        assert!(server.stop().success());
+    }
+    for file in ["err", "log.db", "log.db-wal"] {
+        let bytes = std::fs::read(lab.path(file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(
+            !text.contains("t0ken-of") && !text.contains("four words"),
+            "{file}"
+        );
+        assert!(!text.contains("other-key"), "{file}");
+    }
+}
+
+/// Only on the loopback address, or because somebody says so.
+#[test]
+fn a_service_for_everybody_is_no_accident() {
+    let lab = lab();
+    let check = |listen: &str, auth: &str| {
+        write(
+            &lab,
+            &format!("listen = \"{listen}\"\n[service.a]\n{auth}\n{SEED}"),
+        );
+        lab.run(&["serve", "--config", "serve.toml", "--check"], "")
+    };
+    for (listen, auth, code) in [
+        ("127.0.0.1:5000", "", 0),
+        ("[::1]:5000", "", 0),
+        ("0.0.0.0:5000", "", 3),
+        ("[::]:5000", "", 3),
+        ("0.0.0.0:5000", "auth = \"none\"", 0),
+        ("0.0.0.0:5000", "auth = \"basic:LAB/logs.cred\"", 0),
+    ] {
+        let ran = check(listen, auth);
+        assert_eq!(ran.code, code, "{listen} {auth} {}", ran.err);
+        assert_eq!(
+            ran.err.contains("auth is missing"),
+            code == 3,
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[test]
+fn files_of_credentials_are_as_safe_as_a_pepper_file() {
+    let lab = lab();
+    for (text, mode, said) in [
+        ("a:b", 0o600, ""),
+        ("a:b", 0o400, ""),
+        ("a:b", 0o604, "others have rights"),
+        ("a:b", 0o660, "its group may do more"),
+        ("ab", 0o600, "must be user:password"),
+        ("", 0o600, "one line"),
+        ("a:b\nc:d\n", 0o600, "one line"),
+    ] {
+        lab.file("a.cred", text, mode);
+        configure(&lab, "", &format!("auth = \"basic:LAB/a.cred\"\n{SEED}"));
+        let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+        assert_eq!(ran.code, if said.is_empty() { 0 } else { 3 }, "{}", ran.err);
+        assert!(ran.err.contains(said), "{}", ran.err);
+    }
+    configure(&lab, "", &format!("auth = \"basic:LAB/none.cred\"\n{SEED}"));
+    let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+    assert!(
+        ran.code == 3 && ran.err.contains("serve.toml:10: [service.hipcall] auth: "),
+        "{}",
+        ran.err
+    );
+}
+
+/// Behind a proxy the log has the client's address, from nobody else.
+#[test]
+fn whose_address_it_is() {
+    let lab = lab();
+    let forwarded = [("X-Forwarded-For", "198.51.100.7, 203.0.113.9")];
+    for (proxies, client) in [
+        ("", "127.0.0.1"),
+        ("trusted_proxies = [\"127.0.0.0/8\"]", "203.0.113.9"),
+    ] {
+        configure(&lab, proxies, SEED);
+        let server = Server::start(&lab);
+        server.ask("POST", INGRESS, &forwarded, CALL);
+        assert_eq!(server.rows("")[0]["client"], client);
+    }
+}

@@ -1,0 +1,107 @@
+//! What is wrong in a configuration is named by file, line and option.
+
+use crate::server::{lab, write, SEED};
+
+#[test]
+fn mistakes_are_named() {
+    let lab = lab();
+    let head = "state = \"LAB/state.db\"\n";
+    for (text, said) in [
+        ("listen = \"here\"\n", "serve.toml:1: listen: it must be an address"),
+        ("listen = \n", "serve.toml:1: "),
+        ("lisen = \"127.0.0.1:1\"\n", "serve.toml:1: lisen: unknown field `lisen`"),
+        ("", "there is no [service.NAME] in it"),
+        ("[numbers]\ncountry_code = 090\n", "serve.toml:2: [numbers] country_code: "),
+        ("[numbers]\ncountry_code = \"090\"\n", "serve.toml:2: [numbers] country_code: it must be a country code"),
+        ("[lists]\nsource_timeout = 100\n", "serve.toml:2: [lists] source_timeout: "),
+        ("[limits]\nbody = 0\n", "serve.toml:2: [limits] body: it must be from 1"),
+        ("[log]\ndays = 0\n", "serve.toml:2: [log] days: it must be above 0"),
+        ("trusted_proxies = [\"x\"]\n", "serve.toml:1: trusted_proxies: it must be an address"),
+        ("[tls]\ncertificate = \"LAB/no.pem\"\nkey = \"LAB/no.key\"\n", "serve.toml:2: [tls] certificate: "),
+        ("[service.a]\nlist = \"LAB/list.csv\"\n", "missing field `success`"),
+        ("[service.a]\nlist = \"list.csv\"\nsuccess = [\"hangup\"]\nfailure = [\"hangup\"]\n", "serve.toml:2: [service.a] list: it must be an absolute path"),
+        ("[service.a]\nlist = \"LAB/list.csv\"\nsuccess = []\nfailure = [\"hangup\"]\n", "serve.toml:3: [service.a] success: it must end with"),
+        ("[service.a]\nlist = \"LAB/list.csv\"\nsuccess = [{ play = \"a.mp3\" }, \"hangup\"]\nfailure = [\"hangup\"]\n", "serve.toml:3: [service.a] success: it must be a URL"),
+        ("[service.a]\nlist = \"LAB/list.csv\"\nsuccess = [{ record = \"1\" }]\nfailure = [\"hangup\"]\n", "serve.toml:3: [service.a] success: unknown variant `record`"),
+        ("[service.a]\npath = \"/logs\"\nSEED", "serve.toml:2: [service.a] path: something else is served there"),
+        ("[service.a]\npath = \"logs\"\nSEED", "serve.toml:2: [service.a] path: it must be a path"),
+        ("[service.a]\nidentify = \"name\"\nSEED", "serve.toml:2: [service.a] identify: "),
+        ("[service.a]\nidentify = \"account\"\nSEED", "[service.NAME.account] must say how"),
+        ("[service.a]\nattempts = 0\nSEED", "serve.toml:2: [service.a] attempts: "),
+        ("[service.a]\none_time = true\nSEED", "serve.toml:2: [service.a] one_time: unknown field"),
+        ("[service.a]\nlockout_caller = \"5\"\nSEED", "serve.toml:2: [service.a] lockout_caller: "),
+        ("[service.a]\nformat = \"plain\"\nSEED", "identify = caller needs a csv list"),
+        ("[service.a]\nauth = \"secret\"\nSEED", "serve.toml:2: [service.a] auth: it must be none, basic:FILE"),
+        ("[service.a]\ngather.max_digits = 0\nSEED", "serve.toml:2: [service.a] gather.max_digits: it must be from 1"),
+        ("[service.a]\ngather.variable_name = \"a b\"\nSEED", "serve.toml:2: [service.a] gather.variable_name: it must be a name"),
+        ("[service.'a b']\nSEED", "the name of a service must be"),
+        ("[service.a]\nSEED[service.b]\nSEED", "has the same path"),
+    ] {
+        let text = text.replace("SEED", SEED.trim_start());
+        let whole = if text.is_empty() { head.to_owned() } else { text };
+        write(&lab, &whole);
+        let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+        assert_eq!(ran.code, 3, "{whole}");
+        assert!(ran.err.contains(said), "{said}\n{}", ran.err);
+        assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_check_says_what_would_be_served() {
+    let lab = lab();
+    write(&lab, &format!("[service.pins]\npath = \"/pins\"\n{SEED}"));
+    let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "pins: http://127.0.0.1:5000/pins\n")
+    );
+    assert_eq!(lab.files(), ["list.csv", "logs.cred", "serve.toml"]);
+    for (list, said) in [
+        ("account,secret\nalice\n", "list.csv"),
+        (
+            "account,secret,caller,max_uses\na,plain:1234,+905060508169,3\n",
+            "max_uses",
+        ),
+    ] {
+        lab.list("list.csv", list);
+        let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+        assert!(ran.code == 3 && ran.err.contains(said), "{}", ran.err);
+    }
+}
+
+/// The sample is right, but for the files it names.
+#[test]
+fn the_sample_can_be_used() {
+    let lab = lab();
+    let sample = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../packaging/samples/serve.toml.sample"
+    );
+    let text = std::fs::read_to_string(sample).unwrap();
+    let text = text
+        .replace("/etc/pinset/", "LAB/")
+        .replace("/var/lib/pinset/", "LAB/");
+    lab.file("pbx.cred", "pbx:secret\n", 0o600);
+    lab.list("customers.csv", crate::server::LIST);
+    std::fs::create_dir(lab.path("audio")).unwrap();
+    write(&lab, &text);
+    let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.err);
+    // So are its comments: each option that is commented out.
+    let all: Vec<_> = text
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '))
+                .unwrap_or(line)
+        })
+        .collect();
+    write(&lab, &all.join("\n"));
+    let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+    assert!(
+        !ran.err.contains("unknown field") && !ran.err.contains("TOML"),
+        "{}",
+        ran.err
+    );
+}

@@ -1,0 +1,231 @@
+//! Who is sent where.
+
+use std::fs;
+
+use crate::server::{configure, lab, Server, SEED};
+
+fn call(caller: &str, uuid: &str, data: &str) -> String {
+    format!(r#"{{"caller":"{caller}","uuid":"{uuid}","data":{{{data}}}}}"#)
+}
+
+const ALICE: &str = "+905060508169";
+
+#[test]
+fn a_wrong_pin_is_asked_for_again() {
+    let lab = lab();
+    let service = format!(
+        "attempts = 3\nlockout_caller = \"no\"\n{SEED}gather.ask_again = \"https://h/again.mp3\"\n"
+    );
+    configure(&lab, "", &service);
+    let server = Server::start(&lab);
+    let post =
+        |uuid: &str, pin: &str| server.post(&call(ALICE, uuid, &format!(r#""pin_code":"{pin}""#)));
+    let again = post("one", "1111");
+    assert_eq!(again.json()["seq"][0]["args"]["ask"], "https://h/again.mp3");
+    assert_eq!(post("two", "1111").destination(), "pin_code");
+    assert_eq!(post("one", "2222").destination(), "pin_code");
+    assert_eq!(post("one", "3333").destination(), "1092");
+    // Over is over, even if the PBX goes on.
+    assert_eq!(post("one", "1234").destination(), "1092");
+    assert_eq!(server.post(&call(ALICE, "one", "")).destination(), "1092");
+    // Another call goes its own way; after a restart as well.
+    assert!(server.stop().success());
+    let server = Server::start(&lab);
+    let post =
+        |uuid: &str, pin: &str| server.post(&call(ALICE, uuid, &format!(r#""pin_code":"{pin}""#)));
+    assert_eq!(post("one", "1234").destination(), "1092");
+    assert_eq!(post("two", "1111").destination(), "pin_code");
+    assert_eq!(post("two", "1234").destination(), "1091");
+    assert_eq!(post("two", "1234").destination(), "1091");
+    // Without a uuid nobody can tell: one try.
+    assert_eq!(server.call(ALICE, "1111"), "1092");
+}
+
+#[test]
+fn a_pin_alone() {
+    let lab = lab();
+    lab.list("list.csv", "account,secret\nalice,plain:1234\n");
+    configure(&lab, "", &format!("identify = \"pin\"\n{SEED}"));
+    let server = Server::start(&lab);
+    for (pin, goes) in [("1234", "1091"), ("1235", "1092"), ("", "1092")] {
+        assert_eq!(server.call("anonymous", pin), goes);
+    }
+    assert_eq!(server.rows("?outcome=success")[0]["account"], "alice");
+    // One line, one PIN.
+    lab.list("list.csv", "4711\n0815\n");
+    for (pin, goes) in [("4711", "1091"), ("0815", "1091"), ("1234", "1092")] {
+        assert_eq!(server.call("anonymous", pin), goes, "{pin}");
+    }
+}
+
+#[test]
+fn an_account_is_asked_for_first() {
+    let lab = lab();
+    lab.list(
+        "list.csv",
+        "account,secret\n100,plain:1234\n200,plain:5678\n",
+    );
+    configure(
+        &lab,
+        "",
+        &format!("identify = \"account\"\n{SEED}[service.hipcall.account]\nmax_digits = 6\n"),
+    );
+    let server = Server::start(&lab);
+    let post = |data: &str| server.post(&call("anonymous", "", data));
+    let first = post("");
+    assert_eq!(first.destination(), "account_number");
+    assert_eq!(first.json()["seq"][0]["args"]["max_digits"], 6);
+    assert_eq!(post(r#""account_number":"100""#).destination(), "pin_code");
+    for (account, pin, goes) in [
+        ("100", "1234", "1091"),
+        ("100", "5678", "1092"),
+        ("200", "5678", "1091"),
+        ("300", "5678", "1092"),
+        ("", "1234", "1092"),
+    ] {
+        let data = format!(r#""account_number":"{account}","pin_code":"{pin}""#);
+        assert_eq!(post(&data).destination(), goes, "{account} {pin}");
+    }
+}
+
+/// As the module does it, and after a restart as well.
+#[test]
+fn who_keys_too_many_wrong_pins_is_locked_out() {
+    let lab = lab();
+    let locked = "locked = [\"hangup\"]\n";
+    let list =
+        "account,secret,caller\nalice,plain:1234,+905060508169\nbob,plain:1234,+905060508170\n";
+    lab.list("list.csv", list);
+    configure(
+        &lab,
+        "",
+        &format!("lockout_caller = \"3/15m/30m\"\n{locked}{SEED}"),
+    );
+    let server = Server::start(&lab);
+    assert_eq!(server.call(ALICE, "1111"), "1092");
+    assert_eq!(server.call(ALICE, "1111"), "1092");
+    // The one that locks.
+    assert_eq!(server.call("05060508169", "1111"), "hangup");
+    assert_eq!(server.call("905060508169", "1234"), "hangup");
+    // Nothing is asked any more.
+    assert_eq!(server.post(&call(ALICE, "", "")).destination(), "hangup");
+    assert_eq!(server.call("+905060508170", "1234"), "1091");
+    let metrics = server.get("/metrics").text();
+    assert!(
+        metrics.contains("pinset_lockouts_total{service=\"hipcall\",kind=\"caller\"} 3"),
+        "{metrics}"
+    );
+    assert!(server.stop().success());
+    let server = Server::start(&lab);
+    assert_eq!(server.call(ALICE, "1234"), "hangup");
+    assert_eq!(server.rows("?outcome=locked").len(), 4);
+    // Where nothing is said of it, a lock is a failure.
+    configure(&lab, "", &format!("lockout_caller = \"3/15m/30m\"\n{SEED}"));
+    drop(server);
+    assert_eq!(Server::start(&lab).call(ALICE, "1234"), "1092");
+}
+
+/// On doubt nobody is admitted.
+#[test]
+fn a_list_that_can_not_be_used_admits_nobody() {
+    let lab = lab();
+    configure(&lab, "", &format!("error = [{{ dial = \"0\" }}]\n{SEED}"));
+    let server = Server::start(&lab);
+    assert_eq!(server.call(ALICE, "1234"), "1091");
+    let good = lab.text("list.csv");
+    for (text, mode, said) in [
+        ("account\nx\n", 0o640, "needs a csv list"),
+        (good.as_str(), 0o646, "can be written to by everybody"),
+        (
+            "account,secret,caller,max_uses\nalice,plain:1234,+905060508169,5\n",
+            0o640,
+            "counts no uses",
+        ),
+        (
+            "account,secret,caller\nalice,hmac-sha256:k:00,+905060508169\n",
+            0o640,
+            "hmac",
+        ),
+    ] {
+        lab.file("list.csv", text, mode);
+        let expected = if text.contains("hmac") {
+            "1092"
+        } else {
+            "dial"
+        };
+        assert_eq!(server.call(ALICE, "1234"), expected, "{text}");
+        crate::server::until(said, || lab.text("err").contains(said));
+    }
+    fs::remove_file(lab.path("list.csv")).unwrap();
+    assert_eq!(server.call(ALICE, "1234"), "dial");
+    assert!(
+        lab.text("err").contains("can't be read"),
+        "{}",
+        lab.text("err")
+    );
+    // It is the disk that says, at the next entry.
+    lab.list("list.csv", &good);
+    assert_eq!(server.call(ALICE, "1234"), "1091");
+    assert_eq!(server.rows("?outcome=error").len(), 4);
+}
+
+#[test]
+fn every_form_of_secret() {
+    let lab = lab();
+    lab.pepper();
+    let mut list = "account,secret,caller\n".to_owned();
+    for (at, form) in [
+        &["--argon2id"][..],
+        &["--hmac-sha256", "--pepper", "pepper"],
+        &["--md5"],
+        &["--plain"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ran = lab.run(&[&["hash"], form].concat(), "1234\n");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        list.push_str(&format!("a{at},{},+90506050816{at}\n", ran.out.trim()));
+    }
+    lab.list("list.csv", list);
+    configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", SEED);
+    let server = Server::start(&lab);
+    for at in 0..4 {
+        let caller = format!("+90506050816{at}");
+        assert_eq!(server.call(&caller, "1234"), "1091", "{at}");
+        assert_eq!(server.call(&caller, "4321"), "1092", "{at}");
+    }
+}
+
+/// Each path has its own list, and its own counts.
+#[test]
+fn several_services() {
+    let lab = lab();
+    lab.list(
+        "other.csv",
+        "account,secret,caller\nbob,plain:5678,+905060508169\n",
+    );
+    let other = SEED
+        .replace("LAB/list.csv", "LAB/other.csv")
+        .replace("1091", "1093");
+    configure(
+        &lab,
+        "",
+        &format!(
+            "lockout_caller = \"1/15m/30m\"\n{SEED}[service.other]\npath = \"/other\"\n{other}"
+        ),
+    );
+    let server = Server::start(&lab);
+    let post = |path: &str, pin: &str| {
+        let data = format!(r#""pin_code":"{pin}""#);
+        server
+            .ask("POST", path, &[], &call(ALICE, "", &data))
+            .destination()
+    };
+    assert_eq!(post("/other", "5678"), "1093");
+    assert_eq!(post("/other", "1234"), "1092");
+    assert_eq!(server.call(ALICE, "5678"), "1092");
+    assert_eq!(post("/other", "5678"), "1093");
+    assert_eq!(server.call(ALICE, "1234"), "1092");
+    assert_eq!(server.rows("?path=/other").len(), 3);
+}

@@ -1,0 +1,18 @@
+//! `pinset serve`: the real program, asked over its socket.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod access;
+mod client;
+mod configuration;
+mod decisions;
+mod limits;
+mod log;
+mod operation;
+mod restart;
+mod seed;
+mod server;
+mod sounds;
+mod tls;

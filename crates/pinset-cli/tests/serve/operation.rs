@@ -1,0 +1,120 @@
+//! Health, metrics, signals.
+
+use rustix::process::Signal;
+
+use crate::client::{request, Connection};
+use crate::server::{configure, lab, until, Server, INGRESS, SEED};
+
+const ALICE: &str = "+905060508169";
+
+#[test]
+fn health_is_that_of_lists_and_log() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    assert_eq!(server.get("/health").status, 200);
+    std::fs::remove_file(lab.path("list.csv")).unwrap();
+    let health = server.get("/health");
+    assert_eq!(health.status, 503);
+    assert_eq!(health.text(), "the list of 'hipcall' can't be used\n");
+    lab.list("list.csv", "account,secret,caller\n");
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
+fn metrics_count() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    server.call(ALICE, "1234");
+    server.call(ALICE, "1234");
+    server.call(ALICE, "1");
+    server.post("x");
+    server.get("/none");
+    let text = server.get("/metrics").text();
+    for line in [
+        "pinset_requests_total{service=\"hipcall\",status=\"200\"} 3",
+        "pinset_requests_total{service=\"hipcall\",status=\"400\"} 1",
+        "pinset_requests_total{service=\"\",status=\"404\"} 1",
+        "pinset_outcomes_total{service=\"hipcall\",outcome=\"success\"} 2",
+        "pinset_outcomes_total{service=\"hipcall\",outcome=\"failure\"} 1",
+        "pinset_request_duration_seconds_count 5",
+        "pinset_log_lost_total 0",
+        "# EOF",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+/// A wrong configuration is not taken, a right one is, and no connection is
+/// lost for it.
+#[test]
+fn sighup_reads_again() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    let mut kept = Connection::new(server.address);
+    let ask = |connection: &mut Connection| {
+        let body = format!(r#"{{"caller":"{ALICE}","data":{{"pin_code":"1234"}}}}"#);
+        connection.send(&request("POST", INGRESS, &[], &body));
+        connection.response().unwrap().destination()
+    };
+    assert_eq!(ask(&mut kept), "1091");
+    configure(
+        &lab,
+        "",
+        &SEED
+            .replace("1091", "1095")
+            .replace("gather.ask", "gather.aks"),
+    );
+    server.signal(Signal::HUP);
+    until("a note", || {
+        lab.text("err").contains("what was in force stays so")
+    });
+    assert!(
+        lab.text("err")
+            .contains("serve.toml:14: [service.hipcall] gather.aks: unknown field `aks`"),
+        "{}",
+        lab.text("err")
+    );
+    assert_eq!(ask(&mut kept), "1091");
+    configure(&lab, "", &SEED.replace("1091", "1095"));
+    server.signal(Signal::HUP);
+    until("a note", || lab.text("err").contains(": in force"));
+    assert_eq!(ask(&mut kept), "1095");
+    assert_eq!(server.call(ALICE, "1234"), "1095");
+}
+
+/// What is under way is answered; who is idle is let go; the log has it all.
+#[test]
+fn sigterm_ends_what_is_under_way() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let lab = lab();
+        let mut server = Server::seed(&lab);
+        let mut idle = Connection::new(server.address);
+        idle.send(&request("GET", "/health", &[], ""));
+        assert_eq!(idle.response().unwrap().status, 200);
+        let body = format!(r#"{{"caller":"{ALICE}","data":{{"pin_code":"1234"}}}}"#);
+        let whole = request("POST", INGRESS, &[], &body);
+        let (first, rest) = whole.split_at(whole.len() - 5);
+        let mut half = Connection::new(server.address);
+        half.send(first);
+        let mut fresh = Connection::new(server.address);
+        // They have been accepted: another one was, behind them.
+        assert_eq!(server.get("/health").status, 200);
+        server.signal(signal);
+        assert!(idle.is_closed());
+        half.send(rest);
+        // On its way when the service was told to stop.
+        fresh.send(&whole);
+        for mut connection in [half, fresh] {
+            let response = connection.response().unwrap();
+            assert_eq!(response.header("connection"), Some("close"));
+            assert_eq!(response.destination(), "1091");
+            assert!(connection.is_closed());
+        }
+        assert!(server.wait().success());
+        let database = rusqlite::Connection::open(lab.path("log.db")).unwrap();
+        let rows: i64 = database
+            .query_row("SELECT count(*) FROM log", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(rows, 2);
+    }
+}

@@ -1,0 +1,158 @@
+//! A service of one test, on a port of its own.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{kill_process, Pid, Signal};
+
+use crate::client::{basic, request, Connection, Response, PATIENCE};
+use crate::lab::Lab;
+
+/// The path of the fourth seed.
+pub const INGRESS: &str = "/api/external/hipcall-ingress";
+pub const LOGS_AUTH: &str = "admin:look-at-logs";
+
+/// The service of the fourth seed; tests put more in front and behind.
+pub const SEED: &str = r#"
+list = "LAB/list.csv"
+success = [{ play = "https://your-server.example.com/static/audio/success.mp3" }, { connect = "1091" }]
+failure = [{ play = "https://your-server.example.com/static/audio/failure.mp3" }, { connect = "1092" }]
+gather.ask = "https://your-server.example.com/static/audio/pin_prompt.mp3"
+"#;
+
+/// Its list.
+pub const LIST: &str = "account,secret,caller\nalice,plain:1234,+905060508169\n";
+
+/// A folder with a list, and the files of credentials.
+pub fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.list("list.csv", LIST);
+    lab.file("logs.cred", LOGS_AUTH, 0o600);
+    lab
+}
+
+/// Writes a configuration: `LAB` in it is the folder.
+pub fn configure(lab: &Lab, general: &str, service: &str) {
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\nstate = \"LAB/state.db\"\n{general}\n\
+         [numbers]\ncountry_code = \"90\"\n\
+         [log]\nfile = \"LAB/log.db\"\nlogs_auth = \"basic:LAB/logs.cred\"\n\
+         [service.hipcall]\n{service}"
+    );
+    write(lab, &text);
+}
+
+/// Writes it as it is.
+pub fn write(lab: &Lab, text: &str) {
+    let folder = lab.path("");
+    let folder = folder.to_str().unwrap().trim_end_matches('/');
+    lab.file("serve.toml", text.replace("LAB", folder), 0o640);
+}
+
+pub struct Server {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// With the seed's service, in this folder.
+    pub fn seed(lab: &Lab) -> Self {
+        configure(lab, "", SEED);
+        Self::start(lab)
+    }
+
+    /// As it is configured.
+    pub fn start(lab: &Lab) -> Self {
+        Self::run(lab, lab.command(&["serve", "--config", "serve.toml"]))
+    }
+
+    /// A command that becomes the service.
+    pub fn run(lab: &Lab, mut command: Command) -> Self {
+        let mut err = File::options();
+        let err = err.create(true).append(true).open(lab.path("err"));
+        let err = err.unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let address = line.trim().rsplit("//").next().unwrap().parse();
+        let address = address.unwrap_or_else(|_| panic!("{}", lab.text("err")));
+        Self {
+            child,
+            out,
+            address,
+        }
+    }
+
+    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        let mut connection = Connection::new(self.address);
+        connection.send(&request(method, path, headers, body));
+        connection.response().unwrap()
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        self.ask("GET", path, &[], "")
+    }
+
+    pub fn post(&self, body: &str) -> Response {
+        self.ask("POST", INGRESS, &[], body)
+    }
+
+    /// Where a caller with this PIN is sent, in a call of its own.
+    pub fn call(&self, caller: &str, pin: &str) -> String {
+        let body = format!(r#"{{"caller":"{caller}","data":{{"pin_code":"{pin}"}}}}"#);
+        self.post(&body).destination()
+    }
+
+    /// The log, by who may read it.
+    pub fn logs(&self, page: &str) -> Response {
+        let (name, value) = basic(LOGS_AUTH);
+        self.ask("GET", page, &[(name, &value)], "")
+    }
+
+    /// Rows of the log, newest first.
+    pub fn rows(&self, query: &str) -> Vec<serde_json::Value> {
+        let found = self.logs(&format!("/logs.json{query}"));
+        assert_eq!(found.status, 200, "{}", found.text());
+        found.json()["rows"].as_array().unwrap().clone()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        // Its output ends with it.
+        let mut rest = String::new();
+        while self.out.read_line(&mut rest).unwrap() > 0 {}
+        self.child.wait().unwrap()
+    }
+
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something that takes a while has happened.
+pub fn until(what: &str, mut has: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !has() {
+        assert!(Instant::now() < end, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
