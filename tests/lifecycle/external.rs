@@ -1,8 +1,12 @@
 //! A web service that says what becomes of a call: `source = https://…`.
 
+mod caller;
+mod connections;
 mod failures;
 mod sequence;
 mod service;
+mod sounds;
+mod tls;
 
 use harness::{Builder, Call, Pbx};
 use serde_json::Value;

@@ -125,7 +125,7 @@ pub fn hangup() -> Value {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
-    Opened { connection: u32, port: u16 },
+    Opened { port: u16 },
     Asked(Request),
     Closed { path: String, by: String },
     Ok,
@@ -134,7 +134,6 @@ pub enum Event {
 /// A request it has got.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Request {
-    pub connection: u32,
     pub method: String,
     pub path: String,
     /// By their names in small letters.
@@ -312,7 +311,7 @@ impl Service {
 
     /// How many connections were made to a port so far.
     pub fn connections(&self, port: u16) -> usize {
-        self.count(|event| matches!(event, Event::Opened { port: of, .. } if *of == port))
+        self.count(|event| matches!(event, Event::Opened { port: of } if *of == port))
     }
 }
 
