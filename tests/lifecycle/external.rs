@@ -3,6 +3,7 @@
 mod caller;
 mod connections;
 mod failures;
+mod ours;
 mod sequence;
 mod service;
 mod sounds;

@@ -38,7 +38,7 @@ fn url(path: &str) -> String {
 }
 
 /// The sizes of the files a call has heard, but for Asterisk's own.
-fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
+pub fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
     let foreign = report.sounds.iter().filter(|sound| sound.starts_with('/'));
     foreign
         .map(|sound| {
