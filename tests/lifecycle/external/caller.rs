@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
-use harness::Outcome;
+use harness::{Ongoing, Outcome};
 use serde_json::json;
 
 use super::service::{connect, gather, hangup, play, Answer, Service, PORT};
@@ -21,13 +21,21 @@ fn silent(service: &Service, set: &str) -> Result<()> {
     service.answers(&path(set), &[Answer::default().hang()])
 }
 
+/// Follows a call until its application runs: then it has a channel.
+fn begun(call: &mut Ongoing<'_>) -> Result<()> {
+    call.until("its application", |frame| {
+        frame.event() == Some("Newexten") && frame.has("Application", "Authenticate")
+    })
+}
+
 /// Whoever hangs up while the service thinks: the request ends with the call.
 #[test]
 fn a_hang_up_ends_the_request() {
     let sets = Sets::new().set("silent", PATIENT).set("later", PATIENT);
     on(sets.builder(), |pbx, service| {
         silent(service, "silent")?;
-        let ongoing = pbx.place(&from_outside("silent", ""))?;
+        let mut ongoing = pbx.place(&from_outside("silent", ""))?;
+        begun(&mut ongoing)?;
         service.until_asked("/silent", 1)?;
         ongoing.hang_up()?;
         let report = ongoing.finish()?;
@@ -37,9 +45,7 @@ fn a_hang_up_ends_the_request() {
         let ask = Answer::seq(&[gather("pin_code", (1, 4), None)]);
         service.answers("/later", &[ask, Answer::default().hang()])?;
         let mut ongoing = pbx.place(&from_outside("later", ""))?;
-        ongoing.until("the application", |frame| {
-            frame.event() == Some("Newexten") && frame.has("Application", "Authenticate")
-        })?;
+        begun(&mut ongoing)?;
         let mut asked = 0;
         while asked < 2 {
             ongoing.press('1')?;
@@ -82,7 +88,8 @@ fn a_call_sent_elsewhere_leaves_the_service() {
     let sets = Sets::new().set("silent", PATIENT);
     on(sets.builder(), |pbx, service| {
         silent(service, "silent")?;
-        let ongoing = pbx.place(&from_outside("silent", ""))?;
+        let mut ongoing = pbx.place(&from_outside("silent", ""))?;
+        begun(&mut ongoing)?;
         service.until_asked("/silent", 1)?;
         let headers = [
             ("Channel", ongoing.channel().context("no channel")?),
@@ -149,9 +156,10 @@ fn lockouts() {
     on(sets.builder(), |pbx, service| {
         let ask = || Answer::seq(&[gather("pin_code", (1, 4), None)]);
         let calls = |set: &str, times: usize, answers: &[Answer], want: &_| -> Result<()> {
-            for _ in 0..times {
+            for time in 0..times {
                 service.answers(&path(set), answers)?;
-                becomes(pbx, &from_outside(set, "<now>12#"), want)?;
+                let called = becomes(pbx, &from_outside(set, "<now>12#"), want);
+                called.with_context(|| format!("{time}, {answers:?}"))?;
             }
             Ok(())
         };

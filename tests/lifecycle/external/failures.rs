@@ -31,7 +31,7 @@ fn failure(name: &'static str, said: &'static str, answers: Vec<Answer>) -> Fail
 
 fn keyed(name: &'static str, said: &'static str, answers: Vec<Answer>) -> Failure {
     Failure {
-        keys: "<now>1# 2# 3# 4# 5# 6#",
+        keys: "<now>1# <now>2# <now>3# <now>4# <now>5# <now>6#",
         ..failure(name, said, answers)
     }
 }
@@ -164,7 +164,7 @@ fn failures() -> Vec<Failure> {
         failure("no-arguments", "seq[0]", sequence(r#"{"action":"gather"}"#)),
         failure(
             "local-file",
-            "file:///etc/passwd",
+            "seq[0]: url",
             vec![Answer::seq(&[play("file:///etc/passwd"), connect("1091")])],
         ),
         // A good beginning is no promise.
@@ -197,7 +197,8 @@ fn fails(pbx: &Pbx, failure: &Failure, want: &Want) -> Result<()> {
     // Far beyond the limits, and far before a service has dripped it all.
     let call = from_outside(failure.name, failure.keys).deadline(Duration::from_secs(45));
     becomes(pbx, &call, want)?;
-    let lines = told(pbx, &[failure.name, failure.said])?;
+    let set = format!("PIN set '{}'", failure.name);
+    let lines = told(pbx, &[&set, failure.said])?;
     ensure!(lines.len() == 1, "the log says: {lines:#?}");
     Ok(())
 }

