@@ -149,7 +149,7 @@ fn what_is_gathered_is_not_seen() {
 /// not.
 #[test]
 fn lockouts() {
-    const LOCK: &str = "lockout_caller = 2/10m/10m";
+    const LOCK: &str = "lockout_caller = 3/10m/10m";
     let sets = Sets::new()
         .set("people", &format!("{LOCK}\nsuccess_destinations = 1091"))
         .set("uncounted", LOCK);
@@ -170,7 +170,7 @@ fn lockouts() {
         calls("people", 3, &down, &error())?;
         calls("people", 3, &unasked, &refused("FAILURE").whatever_keyed())?;
         calls("people", 1, &wrong, &sent)?;
-        // Who is let in begins anew.
+        // What was right since takes nothing back.
         let right = [ask(), Answer::seq(&[connect("1091")])];
         calls("people", 1, &right, &passed().went("agents,1091,1"))?;
         calls("people", 2, &wrong, &sent)?;

@@ -3,7 +3,8 @@
 keeper.py PORT PROGRAM ARGUMENT...
 
 Each line of stdin has the service end and another begin, and is answered with
-the exit status of the one that has ended. The end of stdin is the end of it.
+the exit status of the one that has ended; what a service says comes the same
+way. The end of stdin is the end of it all.
 """
 import os, signal, socket, sys
 
@@ -29,7 +30,6 @@ def end(service):
 
 service = begin()
 for line in sys.stdin:
-    status = end(service)
+    print(end(service), flush=True)
     service = begin()
-    print(status, flush=True)
 end(service)
