@@ -24,8 +24,8 @@ CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install test unit harness compliance lifecycle demo call shell bench \
-	bench-lists bench-pin-sets bench-lockouts fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench module-for-tests clean
+.PHONY: help build headers install test unit harness compliance lifecycle browser demo call shell bench \
+	bench-lists bench-pin-sets bench-lockouts fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,7 +39,7 @@ headers: ## Fetch Debian's Asterisk headers (SUITE=sid)
 install: ## Install the built module (DESTDIR, MODDIR, DATADIR, ASTERISK)
 	packaging/install.sh $(MODULE)
 
-test: unit harness compliance lifecycle ## All tests
+test: unit harness compliance lifecycle browser ## All tests
 
 unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
 	$(TEST) --lib --bins $(CLI_TESTS)
@@ -51,8 +51,11 @@ compliance: deps-run module-for-tests ## The same calls on the stock module and 
 	AUTHENTICATE_UNDER_TEST=theirs $(TEST) --test compliance -- --include-ignored
 	AUTHENTICATE_UNDER_TEST=ours $(TEST) --test compliance -- --include-ignored
 
-lifecycle: deps-run module-for-tests ## Load, unload, race, crash: ours alone
+lifecycle: deps-run module-for-tests pinset-for-tests ## Load, unload, race, crash: ours alone
 	$(TEST) --test lifecycle -- --include-ignored
+
+browser: deps-browser pinset-for-tests ## The service's page of requests, in a web browser
+	$(TEST) --test browser -- --include-ignored
 
 demo: deps-run module-for-tests ## A handful of calls, explained
 	$(HARNESS) demo
@@ -98,6 +101,9 @@ clean: ## Remove what was built and fetched
 module-for-tests: deps-build $(HEADERS)
 	$(FOR_TESTS) $(CARGO) build --release --locked -p app_authenticate_rs
 
+pinset-for-tests: deps-build
+	$(CARGO) build --release --locked -p pinset-cli
+
 # Without optimization, as it only starts what does the work: half the time.
 $(CARGO_FUZZ):
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked \
@@ -123,3 +129,6 @@ deps-fuzz:
 
 deps-bench:
 	@packaging/deps.sh bench
+
+deps-browser:
+	@packaging/deps.sh browser

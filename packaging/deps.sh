@@ -8,6 +8,7 @@
 #   packaging/deps.sh lint     rustfmt, clippy
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
 #   packaging/deps.sh bench    what reading lists is compared with
+#   packaging/deps.sh browser  Chromium, and what drives it
 set -eu
 
 missing=
@@ -62,8 +63,12 @@ for job in "$@"; do
 	bench)
 		need ripgrep rg --version
 		;;
+	browser)
+		need chromium chromium --version
+		need chromium-driver chromedriver --version
+		;;
 	*)
-		echo "deps.sh: what is '$job'? build, unit, run, lint, fuzz or bench" >&2
+		echo "deps.sh: what is '$job'? build, unit, run, lint, fuzz, bench or browser" >&2
 		exit 2
 		;;
 	esac

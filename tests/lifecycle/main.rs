@@ -6,6 +6,7 @@ mod audit;
 mod brute_force;
 mod configuration;
 mod digits;
+mod external;
 mod foreign;
 mod hangup;
 mod headers;

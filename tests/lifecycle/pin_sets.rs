@@ -53,7 +53,7 @@ pub(crate) fn with(conf: &str) -> Builder {
 }
 
 /// The same, with the lockouts it says.
-fn with_lockouts(conf: &str) -> Builder {
+pub(crate) fn with_lockouts(conf: &str) -> Builder {
     Pbx::builder()
         .file("authenticate.conf", conf)
         .dialplan(PLACES)
@@ -78,7 +78,7 @@ pub(crate) fn call(args: &str, keys: &str) -> Call {
 
 /// The same by a caller who leaves something out: with short times for the
 /// keys, but time between them for a busy machine.
-fn impatient(args: &str, keys: &str) -> Call {
+pub(crate) fn impatient(args: &str, keys: &str) -> Call {
     let time = std::time::Duration::from_millis;
     call(args, keys).timeouts(time(300), time(1000))
 }
@@ -120,7 +120,7 @@ pub(crate) fn broken() -> Want {
 
 impl Want {
     /// Goes on there: `context,extension,priority`.
-    fn went(mut self, place: &str) -> Self {
+    pub(crate) fn went(mut self, place: &str) -> Self {
         self.outcome = Outcome::Went(place.to_owned());
         self
     }
@@ -137,7 +137,7 @@ impl Want {
     }
 
     /// In place of what was wanted of it before.
-    fn variable(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.retain(|(other, _)| *other != name);
         self.variables.push((name, value.to_owned()));
         self
@@ -186,7 +186,7 @@ impl Want {
 }
 
 /// A call in short: all its events would be pages.
-fn story(report: &Report) -> String {
+pub(crate) fn story(report: &Report) -> String {
     format!(
         "{:?}, {:.1} s, {:#?}\n{:#?}, not keyed: {:?}",
         report.outcome,
@@ -198,13 +198,13 @@ fn story(report: &Report) -> String {
 }
 
 /// A call and what should become of it.
-struct Row {
+pub(crate) struct Row {
     name: String,
     call: Call,
     want: Want,
 }
 
-fn row(name: &str, call: Call, want: Want) -> Row {
+pub(crate) fn row(name: &str, call: Call, want: Want) -> Row {
     Row {
         name: name.to_owned(),
         call,
@@ -220,7 +220,7 @@ pub(crate) fn becomes(pbx: &Pbx, call: &Call, want: &Want) -> Result<Report> {
 }
 
 /// Makes the calls, some at a time; all that fail are told.
-fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
+pub(crate) fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
     let failed = std::sync::Mutex::new(Vec::new());
     side_by_side(rows.len(), AT_ONCE, |number| {
         let row = &rows[number];
@@ -250,7 +250,7 @@ pub(crate) fn reconfigure(pbx: &Pbx, conf: &str, succeeds: bool) -> Result<()> {
     reload(pbx, succeeds)
 }
 
-fn reload(pbx: &Pbx, succeeds: bool) -> Result<()> {
+pub(crate) fn reload(pbx: &Pbx, succeeds: bool) -> Result<()> {
     let said = pbx.cli(&format!("module reload {OURS}"))?;
     ensure!(said.contains("reloaded successfully") == succeeds, "{said}");
     Ok(())
@@ -269,7 +269,7 @@ fn record(pbx: &Pbx, language: &str, names: &[&str]) -> Result<()> {
 
 /// The log's lines of errors, warnings and notices in which all of `parts`
 /// stand.
-fn told(pbx: &Pbx, parts: &[&str]) -> Result<Vec<String>> {
+pub(crate) fn told(pbx: &Pbx, parts: &[&str]) -> Result<Vec<String>> {
     let level = |line: &str| {
         ["] ERROR[", "] WARNING[", "] NOTICE["]
             .iter()
@@ -282,7 +282,7 @@ fn told(pbx: &Pbx, parts: &[&str]) -> Result<Vec<String>> {
 }
 
 /// The same, where it must have been said.
-fn is_told(pbx: &Pbx, parts: &[&str]) -> Result<()> {
+pub(crate) fn is_told(pbx: &Pbx, parts: &[&str]) -> Result<()> {
     let told = told(pbx, parts)?;
     ensure!(!told.is_empty(), "the log does not say {parts:?}");
     Ok(())

@@ -16,6 +16,7 @@ pub struct Builder {
     pub(crate) config: Config,
     pub(crate) network: String,
     pub(crate) file_systems: bool,
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) pins: Vec<(String, Vec<u8>, u32)>,
     module_file: Option<PathBuf>,
 }
@@ -38,6 +39,7 @@ impl Default for Builder {
             },
             network: "none".into(),
             file_systems: false,
+            environment: Vec::new(),
             pins: Vec::new(),
             module_file: None,
         }
@@ -139,6 +141,12 @@ impl Builder {
     /// `/dev/fuse` must be there on the host.
     pub fn file_systems(mut self) -> Self {
         self.file_systems = true;
+        self
+    }
+
+    /// A variable of Asterisk's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 

@@ -88,6 +88,8 @@ pub(crate) struct Spec<'a> {
     pub network: &'a str,
     /// Whether file systems can be mounted inside.
     pub file_systems: bool,
+    /// Variables of the environment of all that runs inside.
+    pub environment: &'a [(String, String)],
     /// Directories of the host and where they are seen inside.
     pub volumes: &'a [(PathBuf, &'a str)],
 }
@@ -118,6 +120,9 @@ impl Container {
             command
                 .arg("--volume")
                 .arg(format!("{}:{inside}{options}", outside.display()));
+        }
+        for (name, value) in spec.environment {
+            command.arg("--env").arg(format!("{name}={value}"));
         }
         command.args([spec.image, "bash", "-c", KEEPER]);
         // Ctrl-C at the terminal is for us; the container ends with us.

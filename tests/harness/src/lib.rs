@@ -39,7 +39,7 @@ pub use frame::Frame;
 pub use image::Image;
 pub use keys::{Group, Keys, Step};
 pub use leftovers::{remove_dead, remove_own};
-pub use module::{our_module, workspace, Module};
+pub use module::{our_module, pinset, workspace, Module};
 pub use ongoing::Ongoing;
 pub use pbx::Pbx;
 pub use report::{Cdr, Happening, Outcome, Report};

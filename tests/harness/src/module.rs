@@ -10,6 +10,7 @@ pub const OURS: &str = "app_authenticate_rs.so";
 pub const THEIRS: &str = "app_authenticate.so";
 
 const PATH_VAR: &str = "AUTHENTICATE_MODULE";
+const PINSET_VAR: &str = "PINSET";
 const UNDER_TEST_VAR: &str = "AUTHENTICATE_UNDER_TEST";
 
 /// The module that provides `Authenticate`.
@@ -51,13 +52,22 @@ pub fn workspace() -> PathBuf {
 
 /// Our module's file: `AUTHENTICATE_MODULE`, else the release build.
 pub fn our_module() -> Result<PathBuf> {
-    let path = match std::env::var_os(PATH_VAR).filter(|path| !path.is_empty()) {
+    built(PATH_VAR, "our module", "libapp_authenticate_rs.so")
+}
+
+/// The program `pinset`: that of the variable `PINSET`, else the release build.
+pub fn pinset() -> Result<PathBuf> {
+    built(PINSET_VAR, "pinset", "pinset")
+}
+
+fn built(variable: &str, what: &str, name: &str) -> Result<PathBuf> {
+    let path = match std::env::var_os(variable).filter(|path| !path.is_empty()) {
         Some(path) => PathBuf::from(path),
-        None => workspace().join("target/release/libapp_authenticate_rs.so"),
+        None => workspace().join("target/release").join(name),
     };
     if !path.is_file() {
         bail!(
-            "our module is not built: no {} (run make, or name it in {PATH_VAR})",
+            "{what} is not built: no {} (run make, or name it in {variable})",
             path.display()
         );
     }

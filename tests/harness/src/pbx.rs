@@ -81,6 +81,7 @@ impl Pbx {
                 image: image.tag(),
                 network: &builder.network,
                 file_systems: builder.file_systems,
+                environment: &builder.environment,
                 volumes: &[
                     (dir.path().join("etc"), "/etc/asterisk"),
                     (dir.path().join("log"), "/var/log/asterisk"),

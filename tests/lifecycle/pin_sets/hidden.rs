@@ -90,7 +90,7 @@ fn builder() -> Result<Builder> {
 }
 
 /// All that can be seen of calls.
-struct Eyes<'a> {
+pub(crate) struct Eyes<'a> {
     pbx: &'a Pbx,
     events: Events,
     seen: Vec<Arc<Frame>>,
@@ -99,7 +99,7 @@ struct Eyes<'a> {
 }
 
 impl<'a> Eyes<'a> {
-    fn open(pbx: &'a Pbx) -> Result<Self> {
+    pub(crate) fn open(pbx: &'a Pbx) -> Result<Self> {
         Ok(Self {
             pbx,
             events: pbx.manager()?.events(),
@@ -109,7 +109,7 @@ impl<'a> Eyes<'a> {
     }
 
     /// Where the digits are to be seen: files, events, the CLI.
-    fn see(&mut self, digits: &str) -> Result<Vec<String>> {
+    pub(crate) fn see(&mut self, digits: &str) -> Result<Vec<String>> {
         // With a mark behind it, the log is complete.
         self.pbx.log()?;
         let database = self.pbx.manager()?.command("database show")?;

@@ -1,0 +1,123 @@
+//! A web browser without a screen, told what to do by WebDriver
+//! (<https://www.w3.org/TR/webdriver2/>): Chromium, by `chromedriver`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{bail, Context, Result};
+use serde_json::{json, Value};
+use ureq::Agent;
+
+/// How WebDriver calls the reference to an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// A browser with one window. It ends when it is dropped.
+pub struct Browser {
+    driver: Child,
+    agent: Agent,
+    /// The session's address.
+    session: String,
+}
+
+impl Browser {
+    pub fn start() -> Result<Self> {
+        let mut driver = Command::new("chromedriver")
+            .args(["--port=0", "--log-level=SEVERE"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("no chromedriver (on Debian: apt-get install chromium-driver)")?;
+        let said = BufReader::new(driver.stdout.take().context("no output")?);
+        let mut browser = Self {
+            driver,
+            agent: Agent::config_builder()
+                .http_status_as_error(false)
+                .build()
+                .into(),
+            session: String::new(),
+        };
+        let begun = |line: &String| line.contains("started successfully");
+        let mut lines = said.lines().map_while(Result::ok);
+        let line = lines.find(begun).context("chromedriver did not start")?;
+        let port = line.trim_end_matches('.').rsplit(' ').next();
+        browser.session = format!("http://127.0.0.1:{}/session", port.unwrap_or_default());
+        // Its sandbox is not for root, and /dev/shm is small in a container.
+        let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage"];
+        let chrome = json!({"args": arguments});
+        let wanted = json!({"browserName": "chrome", "goog:chromeOptions": chrome});
+        let capabilities = json!({"capabilities": {"alwaysMatch": wanted}});
+        let session = browser.post("", &capabilities)?;
+        let id = session["sessionId"].as_str().context("no session")?;
+        browser.session = format!("{}/{id}", browser.session);
+        Ok(browser)
+    }
+
+    /// Goes to an address, and waits for the page.
+    pub fn open(&self, url: &str) -> Result<()> {
+        self.post("/url", &json!({ "url": url })).map(drop)
+    }
+
+    /// The value of an expression of JavaScript in the page.
+    pub fn value(&self, expression: &str) -> Result<Value> {
+        let script = format!("return {expression}");
+        self.post("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// The texts of all elements a CSS selector finds, as a reader sees them.
+    pub fn texts(&self, selector: &str) -> Result<Vec<String>> {
+        let elements = format!("[...document.querySelectorAll({})]", json!(selector));
+        let texts = self.value(&format!("{elements}.map(element => element.innerText)"))?;
+        Ok(serde_json::from_value(texts)?)
+    }
+
+    /// Clicks on the first element a selector finds; if a page comes of it,
+    /// waits for that.
+    pub fn click(&self, selector: &str) -> Result<()> {
+        let element = self.element(selector)?;
+        let path = format!("/element/{element}/click");
+        self.post(&path, &json!({})).map(drop)
+    }
+
+    /// Types into a field in place of what stands there.
+    pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+        let element = self.element(selector)?;
+        self.post(&format!("/element/{element}/clear"), &json!({}))?;
+        let path = format!("/element/{element}/value");
+        self.post(&path, &json!({ "text": text })).map(drop)
+    }
+
+    /// Whether a page has opened a dialog.
+    pub fn alerts(&self) -> Result<bool> {
+        let url = format!("{}/alert/text", self.session);
+        let answer: Value = self.agent.get(&url).call()?.body_mut().read_json()?;
+        Ok(answer["value"]["error"] != "no such alert")
+    }
+
+    fn element(&self, selector: &str) -> Result<String> {
+        let by = json!({"using": "css selector", "value": selector});
+        let element = self.post("/element", &by)?;
+        let id = element[ELEMENT].as_str().context("no element")?;
+        Ok(id.to_owned())
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let url = format!("{}{path}", self.session);
+        let mut answer = self.agent.post(&url).send_json(body)?;
+        let mut answer: Value = answer.body_mut().read_json()?;
+        let value = answer["value"].take();
+        if let Some(error) = value["error"].as_str() {
+            let message = value["message"].as_str().unwrap_or_default();
+            bail!("{path} {body}: {error}: {message}");
+        }
+        Ok(value)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The browser ends with its session.
+        let _ = self.agent.delete(&self.session).call();
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}

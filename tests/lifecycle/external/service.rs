@@ -1,0 +1,328 @@
+//! A web service in the container that answers as it is told to, right or
+//! wrong: `service.py`.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context, Result};
+use base64::prelude::{Engine as _, BASE64_STANDARD};
+use harness::Pbx;
+use serde::Deserialize;
+use serde_json::{json, Value};
+
+const PROGRAM: &str = include_str!("service.py");
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where it listens unless told otherwise.
+pub const PORT: u16 = 8080;
+
+/// What one request gets.
+#[derive(Clone, Debug, Default)]
+pub struct Answer(Vec<Value>);
+
+impl Answer {
+    /// These bytes.
+    pub fn raw(bytes: impl AsRef<[u8]>) -> Self {
+        Self::default().then("send", bytes.as_ref())
+    }
+
+    fn then(mut self, step: &str, bytes: &[u8]) -> Self {
+        self.0.push(json!([step, BASE64_STANDARD.encode(bytes)]));
+        self
+    }
+
+    /// HTTP with this status, such as `503 Service Unavailable`, these further
+    /// header lines, and a body.
+    pub fn http(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Self {
+        let mut head = format!("HTTP/1.1 {status}\r\n");
+        for header in headers {
+            head.push_str(header);
+            head.push_str("\r\n");
+        }
+        let body = body.as_ref();
+        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        Self::raw([head.as_bytes(), body].concat())
+    }
+
+    /// 200 and this body, as JSON.
+    pub fn json(body: impl AsRef<[u8]>) -> Self {
+        Self::http("200 OK", &["Content-Type: application/json"], body)
+    }
+
+    /// 200 and this sequence of actions.
+    pub fn seq(actions: &[Value]) -> Self {
+        Self::json(json!({"version": "1", "seq": actions}).to_string())
+    }
+
+    /// A sound, as a web server delivers it.
+    pub fn sound(content_type: &str, bytes: &[u8]) -> Self {
+        Self::http("200 OK", &[&format!("Content-Type: {content_type}")], bytes)
+    }
+
+    /// These bytes, one a second.
+    pub fn drip(mut self, bytes: &[u8]) -> Self {
+        self.0
+            .push(json!(["drip", BASE64_STANDARD.encode(bytes), 1.0]));
+        self
+    }
+
+    /// Nothing, until the other side closes.
+    pub fn hang(mut self) -> Self {
+        self.0.push(json!(["hang"]));
+        self
+    }
+
+    /// The end of the connection.
+    pub fn close(mut self) -> Self {
+        self.0.push(json!(["close"]));
+        self
+    }
+
+    /// The same after this time.
+    pub fn after(self, time: Duration) -> Self {
+        let wait = json!(["wait", time.as_secs_f64()]);
+        Self([vec![wait], self.0].concat())
+    }
+}
+
+/// `gather` of digits under this name.
+pub fn gather(name: &str, digits: (usize, usize), ask: Option<&str>) -> Value {
+    let mut args = json!({
+        "min_digits": digits.0,
+        "max_digits": digits.1,
+        "variable_name": name,
+    });
+    if let Some(ask) = ask {
+        args["ask"] = ask.into();
+    }
+    json!({"action": "gather", "args": args})
+}
+
+pub fn play(url: &str) -> Value {
+    json!({"action": "play", "args": {"url": url}})
+}
+
+pub fn say(text: &str, language: &str) -> Value {
+    json!({"action": "say", "args": {"text": text, "language": language}})
+}
+
+pub fn connect(destination: &str) -> Value {
+    json!({"action": "connect", "args": {"destination": destination}})
+}
+
+pub fn dial(destination: &str) -> Value {
+    json!({"action": "dial", "args": {"destination": destination}})
+}
+
+pub fn hangup() -> Value {
+    json!({"action": "hangup"})
+}
+
+/// What has happened at the service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Event {
+    Opened { port: u16 },
+    Asked(Request),
+    Closed { path: String, by: String },
+    Ok,
+}
+
+/// A request it has got.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    /// By their names in small letters.
+    pub headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Request {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The body, byte for byte.
+    pub fn body(&self) -> Result<String> {
+        Ok(String::from_utf8(BASE64_STANDARD.decode(&self.body)?)?)
+    }
+
+    /// The body's value.
+    pub fn post(&self) -> Result<Value> {
+        let body = self.body()?;
+        serde_json::from_str(&body).with_context(|| body.clone())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    events: Mutex<Vec<Event>>,
+    more: Condvar,
+}
+
+impl Told {
+    fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The service. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Service {
+    server: Mutex<Child>,
+    told: Arc<Told>,
+}
+
+impl Service {
+    /// Starts it; it listens on `PORT`.
+    pub fn start(pbx: &Pbx) -> Result<Self> {
+        let mut server = pbx
+            .exec_command(&["--interactive"], &["python3", "-c", PROGRAM])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = server.stdout.take().context("no output")?;
+        let told = Arc::new(Told::default());
+        let ours = Arc::clone(&told);
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                match serde_json::from_str(&line) {
+                    Ok(event) => ours.lock().push(event),
+                    Err(error) => eprintln!("the service said {line}: {error}"),
+                }
+                ours.more.notify_all();
+            }
+        });
+        let service = Self {
+            server: Mutex::new(server),
+            told,
+        };
+        service.listen(PORT)?;
+        Ok(service)
+    }
+
+    /// Takes connections on one more port.
+    pub fn listen(&self, port: u16) -> Result<()> {
+        self.order(&json!({"listen": port, "tls": null, "mute": false}))
+    }
+
+    /// The same over TLS, with the certificate and key of these files of the
+    /// container.
+    pub fn listen_tls(&self, port: u16, certificate: &str, key: &str) -> Result<()> {
+        self.order(&json!({"listen": port, "tls": [certificate, key], "mute": false}))
+    }
+
+    /// Takes connections, and never says a word.
+    pub fn listen_mute(&self, port: u16) -> Result<()> {
+        self.order(&json!({"listen": port, "tls": null, "mute": true}))
+    }
+
+    /// Nobody listens there any more.
+    pub fn deafen(&self, port: u16) -> Result<()> {
+        self.order(&json!({ "deafen": port }))
+    }
+
+    /// What requests of this path get, in turn; the last one for ever.
+    pub fn answers(&self, path: &str, answers: &[Answer]) -> Result<()> {
+        let answers: Vec<&Vec<Value>> = answers.iter().map(|answer| &answer.0).collect();
+        self.order(&json!({"path": path, "answers": answers}))
+    }
+
+    fn order(&self, order: &Value) -> Result<()> {
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = self.count(|event| matches!(event, Event::Ok));
+        let input = server.stdin.as_mut().context("no input")?;
+        writeln!(input, "{order}").context("the service is gone")?;
+        let obeyed = |event: &Event| matches!(event, Event::Ok);
+        self.until(&order.to_string(), |events| {
+            (events.iter().filter(|event| obeyed(event)).count() > done).then_some(())
+        })
+    }
+
+    fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.told
+            .lock()
+            .iter()
+            .filter(|event| wanted(event))
+            .count()
+    }
+
+    /// Waits for something to have happened; `what` names it in the error.
+    pub fn until<T>(&self, what: &str, find: impl Fn(&[Event]) -> Option<T>) -> Result<T> {
+        let mut found = None;
+        let (events, _) = self
+            .told
+            .more
+            .wait_timeout_while(self.told.lock(), PATIENCE, |events| {
+                found = find(events);
+                found.is_none()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Some(found) => Ok(found),
+            None => bail!("{what}: not within {PATIENCE:?}; {events:#?}"),
+        }
+    }
+
+    /// The requests of a path so far.
+    pub fn asked(&self, path: &str) -> Vec<Request> {
+        let events = self.told.lock();
+        let requests = events.iter().filter_map(|event| match event {
+            Event::Asked(request) if request.path == path => Some(request.clone()),
+            _ => None,
+        });
+        requests.collect()
+    }
+
+    /// The values posted to a path so far.
+    pub fn posts(&self, path: &str) -> Result<Vec<Value>> {
+        let asked = self.asked(path);
+        for request in &asked {
+            ensure!(request.method == "POST", "{request:?}");
+        }
+        asked.iter().map(Request::post).collect()
+    }
+
+    /// Waits for this many requests of a path.
+    pub fn until_asked(&self, path: &str, count: usize) -> Result<()> {
+        self.until(&format!("{count} requests of {path}"), |events| {
+            let asked = events
+                .iter()
+                .filter(|event| matches!(event, Event::Asked(request) if request.path == path));
+            (asked.count() >= count).then_some(())
+        })
+    }
+
+    /// Waits until the other side has closed the connection of the last
+    /// request of this path.
+    pub fn until_closed(&self, path: &str) -> Result<()> {
+        self.until(&format!("the end of the request of {path}"), |events| {
+            let closed = events.iter().find_map(|event| match event {
+                Event::Closed { path: last, by } if last == path => Some(by == "peer"),
+                _ => None,
+            })?;
+            closed.then_some(())
+        })
+    }
+
+    /// How many connections were made to a port so far.
+    pub fn connections(&self, port: u16) -> usize {
+        self.count(|event| matches!(event, Event::Opened { port: of } if *of == port))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let server = self
+            .server
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        // The end of its input is the end of it.
+        drop(server.stdin.take());
+        let _ = server.wait();
+    }
+}
