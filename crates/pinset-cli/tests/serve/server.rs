@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{kill_process, Pid, Signal};
@@ -54,7 +54,6 @@ pub fn write(lab: &Lab, text: &str) {
 
 pub struct Server {
     child: Child,
-    out: BufReader<ChildStdout>,
     pub address: SocketAddr,
 }
 
@@ -81,11 +80,7 @@ impl Server {
         out.read_line(&mut line).unwrap();
         let address = line.trim().rsplit("//").next().unwrap().parse();
         let address = address.unwrap_or_else(|_| panic!("{}", lab.text("err")));
-        Self {
-            child,
-            out,
-            address,
-        }
+        Self { child, address }
     }
 
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
@@ -128,10 +123,12 @@ impl Server {
 
     /// Waits until it has ended.
     pub fn wait(&mut self) -> ExitStatus {
-        // Its output ends with it.
-        let mut rest = String::new();
-        while self.out.read_line(&mut rest).unwrap() > 0 {}
-        self.child.wait().unwrap()
+        let mut status = None;
+        until("its end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
     }
 
     pub fn stop(mut self) -> ExitStatus {
