@@ -130,6 +130,10 @@ impl flow::Service<Caller<'_, '_>> for Service<'_> {
         self.note(permit.tell(came));
         Some(answer.map_err(|why| self.refuse(&why)))
     }
+
+    fn asks_again(&mut self) {
+        self.settle(Judged::Wrong);
+    }
 }
 
 /// What a reply says of the service, and what it says to do, or why not.

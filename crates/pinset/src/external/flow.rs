@@ -29,6 +29,9 @@ pub trait Service<H> {
     ///
     /// There is no answer; who implements it logs why.
     fn post(&mut self, host: &mut H, data: &Data) -> Option<Result<Answer, Unavailable>>;
+    /// The last answer asks for a variable that was posted already: what was keyed
+    /// for it was wrong, whatever the caller does now.
+    fn asks_again(&mut self) {}
 }
 
 /// Why there is no answer.
@@ -235,7 +238,7 @@ impl<H: Speaker> Flow<'_, H> {
                 Some(Ok(answer)) => answer,
             };
             self.line.posted();
-            if let Err(end) = self.carry_out(answer.actions) {
+            if let Err(end) = self.carry_out(answer.actions, service) {
                 return end;
             }
         }
@@ -243,7 +246,11 @@ impl<H: Speaker> Flow<'_, H> {
 
     /// Carries actions out; what comes behind a `gather` is not: the next answer
     /// takes its place.
-    fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), End> {
+    fn carry_out(
+        &mut self,
+        actions: Vec<Action>,
+        service: &mut impl Service<H>,
+    ) -> Result<(), End> {
         let (plan, most) = (self.order.plan, self.order.external.max_steps);
         for action in actions {
             if self.steps >= most {
@@ -251,7 +258,12 @@ impl<H: Speaker> Flow<'_, H> {
             }
             self.steps += 1;
             let there = match action {
-                Action::Gather(gather) => return self.gather(&gather),
+                Action::Gather(gather) => {
+                    if self.data.get(&gather.variable_name).is_some() {
+                        service.asks_again();
+                    }
+                    return self.gather(&gather);
+                }
                 Action::Play { url } => self.line.play(&url, plan.opening),
                 Action::Say { text, language } => {
                     let language = language.as_deref().filter(|name| is_language(name));

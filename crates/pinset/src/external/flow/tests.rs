@@ -129,6 +129,28 @@ fn what_is_gathered_stays_and_replaces_its_like() {
     );
 }
 
+/// Who is silent or hangs up then has guessed all the same.
+#[test]
+fn a_variable_that_is_asked_for_again_was_wrong() {
+    let second = GATHER.replace("\"pin\"", "\"again\"");
+    for (keyed, answers, times) in [
+        ("_12#", vec![GATHER, HANGUP], 0),
+        ("_1#_12#", vec![GATHER, HANGUP], 0),
+        ("_12#_34#", vec![GATHER, &second, HANGUP], 0),
+        ("_12#_34#", vec![GATHER, GATHER, HANGUP], 1),
+        ("_12#", vec![GATHER], 1),
+        (
+            "_12#_34#_56#_78#",
+            vec![GATHER, &second, GATHER, &second, HANGUP],
+            2,
+        ),
+    ] {
+        let (mut phone, mut service) = (Phone::keying(keyed), Answers::of(&answers));
+        call("", &mut phone, &mut service);
+        assert_eq!(service.again, times, "{keyed}");
+    }
+}
+
 #[test]
 fn what_is_behind_a_gather_is_dropped() {
     let both = format!("{SAY},{GATHER},{}", connect("1091"));
@@ -369,7 +391,7 @@ fn a_service_that_is_not_there_is_an_error_and_a_lock_is_a_lock() {
     ] {
         let mut service = Answers {
             answers: vec![Ok(GATHER.to_owned()), Err(why)],
-            posts: Vec::new(),
+            ..Answers::of(&[])
         };
         let outcome = call("", &mut Phone::keying("_1234"), &mut service);
         assert_eq!(outcome, refused(status, attempts));

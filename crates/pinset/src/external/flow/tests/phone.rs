@@ -142,6 +142,8 @@ impl Speaker for Phone {
 pub struct Answers {
     pub answers: Vec<Result<String, Unavailable>>,
     pub posts: Vec<String>,
+    /// How often something was asked for again.
+    pub again: usize,
 }
 
 impl Answers {
@@ -149,6 +151,7 @@ impl Answers {
         Self {
             answers: answers.iter().map(|seq| Ok((*seq).to_owned())).collect(),
             posts: Vec::new(),
+            again: 0,
         }
     }
 }
@@ -165,5 +168,9 @@ impl Service<Phone> for Answers {
             let json = format!(r#"{{"version":"1","seq":[{seq}]}}"#);
             Answer::parse(json.as_bytes()).expect("an answer")
         }))
+    }
+
+    fn asks_again(&mut self) {
+        self.again += 1;
     }
 }
