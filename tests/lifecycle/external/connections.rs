@@ -29,8 +29,8 @@ fn a_connection_is_kept() {
                 becomes(pbx, &call, &passed().went("agents,1091,1"))?;
             }
         }
-        ensure!(service.asked("/people").len() == 8);
-        let connections = service.connections(PORT);
+        ensure!(service.asked("/people")?.len() == 8);
+        let connections = service.connections(PORT)?;
         ensure!(connections == 1, "{connections} connections");
         // One that the service has closed in between is made anew.
         service.deafen(PORT)?;
@@ -38,7 +38,7 @@ fn a_connection_is_kept() {
         answers(service, "people", &[&[connect("1091")]])?;
         let call = from_outside("people", "");
         becomes(pbx, &call, &passed().went("agents,1091,1"))?;
-        ensure!(service.connections(PORT) == 2);
+        ensure!(service.connections(PORT)? == 2);
         Ok(())
     });
 }
@@ -83,11 +83,11 @@ fn a_dead_service_holds_nobody_up() {
         service.answers("/dead", &[Answer::default().hang()])?;
         let dead = from_outside("dead", "").deadline(Duration::from_secs(45));
         side_by_side(OPENS, OPENS, |_| becomes(pbx, &dead, &error()).map(drop))?;
-        ensure!(service.asked("/dead").len() == OPENS);
+        ensure!(service.asked("/dead")?.len() == OPENS);
         for _ in 0..3 {
             becomes(pbx, &dead, &error())?;
         }
-        let asked = service.asked("/dead").len();
+        let asked = service.asked("/dead")?.len();
         ensure!(asked == OPENS, "asked {asked} times");
         is_told(pbx, &["dead"])?;
         // Who has an answer, though one we do not like, is not dead.
@@ -95,7 +95,7 @@ fn a_dead_service_holds_nobody_up() {
         for _ in 0..OPENS + 2 {
             becomes(pbx, &from_outside("forbids", ""), &error())?;
         }
-        ensure!(service.asked("/forbids").len() == OPENS + 2);
+        ensure!(service.asked("/forbids")?.len() == OPENS + 2);
         answers(service, "dead", &[&[connect("1091")]])?;
         eventually("it is asked again", || {
             Ok(pbx.call(&dead)?.status() == "SUCCESS")
@@ -138,7 +138,7 @@ fn credentials() {
         for (set, header, value) in &wanted {
             answers(service, set, &[&[connect("1091")]])?;
             becomes(pbx, &from_outside(set, ""), &passed().went("agents,1091,1"))?;
-            let asked = service.asked(&format!("/{set}"));
+            let asked = service.asked(&format!("/{set}"))?;
             ensure!(asked[0].header(header) == value, "{:?}", asked[0]);
             ensure!(!asked[0].headers.contains_key("cookie"));
         }
@@ -150,7 +150,7 @@ fn credentials() {
             ensure!(!told(pbx, &[set])?.is_empty(), "{set}");
         }
         for set in ["readable", "missing"] {
-            ensure!(service.asked(&format!("/{set}")).is_empty(), "{set}");
+            ensure!(service.asked(&format!("/{set}"))?.is_empty(), "{set}");
         }
         let shown = pbx.cli("authenticate show pinset basic")? + &pbx.log()? + &pbx.console()?;
         for secret in [SECRET, basic.as_str()] {
@@ -180,7 +180,7 @@ fn no_proxy_and_no_netrc() {
         answers(service, "people", &[&[connect("1091")]])?;
         let call = from_outside("people", "");
         becomes(pbx, &call, &passed().went("agents,1091,1"))?;
-        let asked = service.asked("/people");
+        let asked = service.asked("/people")?;
         ensure!(asked[0].header("authorization").is_empty(), "{asked:?}");
         Ok(())
     });

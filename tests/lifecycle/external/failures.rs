@@ -230,7 +230,10 @@ fn each_ends_in_an_error_and_the_log_says_why() {
         })?;
         let failed = failed.into_inner().unwrap_or_default();
         ensure!(failed.is_empty(), "{}", failed.join("\n"));
-        ensure!(service.asked("/trap").is_empty(), "a redirect was followed");
+        ensure!(
+            service.asked("/trap")?.is_empty(),
+            "a redirect was followed"
+        );
         asked_no_further(service)
     });
 }
@@ -239,7 +242,7 @@ fn each_ends_in_an_error_and_the_log_says_why() {
 /// more often than there may be steps.
 fn asked_no_further(service: &Service) -> Result<()> {
     for (set, times) in [("down", 1), ("fails-later", 3), ("asks-for-ever", 5)] {
-        let asked = service.asked(&path(set)).len();
+        let asked = service.asked(&path(set))?.len();
         ensure!(asked == times, "{set}: asked {asked} times");
     }
     Ok(())

@@ -93,7 +93,7 @@ fn a_post_is_as_the_sample_and_all_gathered_is_kept() {
             let begun = pbx.exec(&["date", "+%s"])?;
             let call = from_outside("call", "<now>12 <now>345");
             becomes(pbx, &call, &admitted("1091").attempts("2"))?;
-            let asked = service.asked("/call");
+            let asked = service.asked("/call")?;
             let asked = &asked[asked.len() - 3..];
             let data = [
                 json!({}),
@@ -115,7 +115,7 @@ fn a_post_is_as_the_sample_and_all_gathered_is_kept() {
         // Without an option, the number is 1.
         answers(service, "plain", &[&[hangup()]])?;
         becomes(pbx, &from_outside("plain", ""), &refused("FAILURE"))?;
-        let asked = service.asked("/plain");
+        let asked = service.asked("/plain")?;
         is_sample(&asked[0].body()?, &json!({}), 1).map(drop)
     });
 }

@@ -1,6 +1,6 @@
 """A web service that answers as it is told to, right or wrong.
 
-Orders come by stdin, a JSON object a line; each is answered with
+Orders come by stdin, a JSON object a line; each, {} too, is answered with
 {"event": "ok"}:
 
   {"listen": PORT, "tls": null or [CERTIFICATE, KEY], "mute": false}
@@ -179,7 +179,7 @@ for line in sys.stdin:
         listen(order['listen'], order['tls'], order['mute'])
     elif 'deafen' in order:
         deafen(order['deafen'])
-    else:
+    elif 'path' in order:
         with lock:
             answers[order['path']] = order['answers']
     tell('ok')

@@ -268,19 +268,25 @@ impl Service {
         }
     }
 
+    /// Waits for all to be told that has happened so far.
+    fn heard(&self) -> Result<()> {
+        self.order(&json!({}))
+    }
+
     /// The requests of a path so far.
-    pub fn asked(&self, path: &str) -> Vec<Request> {
+    pub fn asked(&self, path: &str) -> Result<Vec<Request>> {
+        self.heard()?;
         let events = self.told.lock();
         let requests = events.iter().filter_map(|event| match event {
             Event::Asked(request) if request.path == path => Some(request.clone()),
             _ => None,
         });
-        requests.collect()
+        Ok(requests.collect())
     }
 
     /// The values posted to a path so far.
     pub fn posts(&self, path: &str) -> Result<Vec<Value>> {
-        let asked = self.asked(path);
+        let asked = self.asked(path)?;
         for request in &asked {
             ensure!(request.method == "POST", "{request:?}");
         }
@@ -310,8 +316,9 @@ impl Service {
     }
 
     /// How many connections were made to a port so far.
-    pub fn connections(&self, port: u16) -> usize {
-        self.count(|event| matches!(event, Event::Opened { port: of } if *of == port))
+    pub fn connections(&self, port: u16) -> Result<usize> {
+        self.heard()?;
+        Ok(self.count(|event| matches!(event, Event::Opened { port: of } if *of == port)))
     }
 }
 
