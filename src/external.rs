@@ -99,9 +99,9 @@ impl Asked {
                 flow::run(order, &mut caller, &mut service)
             }
         };
+        // What was wrong is counted already.
         service.settle(match outcome.status() {
             Status::Success => Judged::Right,
-            Status::Failure => Judged::Wrong,
             _ => Judged::Void,
         });
         if let Outcome::Refused {

@@ -131,7 +131,7 @@ impl flow::Service<Caller<'_, '_>> for Service<'_> {
         Some(answer.map_err(|why| self.refuse(&why)))
     }
 
-    fn asks_again(&mut self) {
+    fn was_wrong(&mut self) {
         self.settle(Judged::Wrong);
     }
 }

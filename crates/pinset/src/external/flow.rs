@@ -29,9 +29,8 @@ pub trait Service<H> {
     ///
     /// There is no answer; who implements it logs why.
     fn post(&mut self, host: &mut H, data: &Data) -> Option<Result<Answer, Unavailable>>;
-    /// The last answer asks for a variable that was posted already: what was keyed
-    /// for it was wrong, whatever the caller does now.
-    fn asks_again(&mut self) {}
+    /// By the last answer, what was keyed was wrong, whatever the caller does now.
+    fn was_wrong(&mut self) {}
 }
 
 /// Why there is no answer.
@@ -238,19 +237,33 @@ impl<H: Speaker> Flow<'_, H> {
                 Some(Ok(answer)) => answer,
             };
             self.line.posted();
-            if let Err(end) = self.carry_out(answer.actions, service) {
+            if !self.data.is_empty() && !self.may_admit(&answer.actions) {
+                service.was_wrong();
+            }
+            if let Err(end) = self.carry_out(answer.actions) {
                 return end;
             }
         }
     }
 
+    /// Whether what was keyed may have been right: the call is to be admitted, or
+    /// something else is asked for.
+    fn may_admit(&self, actions: &[Action]) -> bool {
+        let external = self.order.external;
+        let ends = actions.iter().find_map(|action| match action {
+            Action::Gather(gather) => Some(self.data.get(&gather.variable_name).is_none()),
+            Action::Connect { destination } | Action::Dial { destination } => {
+                Some(external.admits(destination))
+            }
+            Action::Hangup => Some(false),
+            Action::Play { .. } | Action::Say { .. } => None,
+        });
+        ends == Some(true)
+    }
+
     /// Carries actions out; what comes behind a `gather` is not: the next answer
     /// takes its place.
-    fn carry_out(
-        &mut self,
-        actions: Vec<Action>,
-        service: &mut impl Service<H>,
-    ) -> Result<(), End> {
+    fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), End> {
         let (plan, most) = (self.order.plan, self.order.external.max_steps);
         for action in actions {
             if self.steps >= most {
@@ -258,12 +271,7 @@ impl<H: Speaker> Flow<'_, H> {
             }
             self.steps += 1;
             let there = match action {
-                Action::Gather(gather) => {
-                    if self.data.get(&gather.variable_name).is_some() {
-                        service.asks_again();
-                    }
-                    return self.gather(&gather);
-                }
+                Action::Gather(gather) => return self.gather(&gather),
                 Action::Play { url } => self.line.play(&url, plan.opening),
                 Action::Say { text, language } => {
                     let language = language.as_deref().filter(|name| is_language(name));

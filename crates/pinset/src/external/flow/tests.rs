@@ -129,25 +129,34 @@ fn what_is_gathered_stays_and_replaces_its_like() {
     );
 }
 
-/// Who is silent or hangs up then has guessed all the same.
+/// Who is silent or hangs up when the answer is there has guessed all the same.
 #[test]
-fn a_variable_that_is_asked_for_again_was_wrong() {
+fn what_was_keyed_was_wrong_by_the_answer() {
     let second = GATHER.replace("\"pin\"", "\"again\"");
+    let after = |end: &str| format!("{PLAY},{end}");
+    let (right, wrong) = (after(&connect("1091")), after(&connect("1092")));
+    let over = after(HANGUP);
     for (keyed, answers, times) in [
-        ("_12#", vec![GATHER, HANGUP], 0),
-        ("_1#_12#", vec![GATHER, HANGUP], 0),
-        ("_12#_34#", vec![GATHER, &second, HANGUP], 0),
-        ("_12#_34#", vec![GATHER, GATHER, HANGUP], 1),
-        ("_12#", vec![GATHER], 1),
+        ("", vec![HANGUP], 0),
+        ("", vec![&wrong], 0),
+        ("_12#", vec![GATHER, &right], 0),
+        ("_12#", vec![GATHER, &wrong], 1),
+        ("_12#", vec![GATHER, &over], 1),
+        ("_12#", vec![GATHER, PLAY], 1),
+        ("_12#_34#", vec![GATHER, &second, &right], 0),
+        ("_12#_34#", vec![GATHER, &second, &wrong], 1),
+        ("_12#_34#", vec![GATHER, GATHER, &right], 1),
+        ("_12#", vec![GATHER, GATHER], 1),
+        ("_12#", vec![GATHER, &second], 0),
         (
             "_12#_34#_56#_78#",
-            vec![GATHER, &second, GATHER, &second, HANGUP],
+            vec![GATHER, &second, GATHER, &second, &right],
             2,
         ),
     ] {
         let (mut phone, mut service) = (Phone::keying(keyed), Answers::of(&answers));
         call("", &mut phone, &mut service);
-        assert_eq!(service.again, times, "{keyed}");
+        assert_eq!(service.wrong, times, "{keyed} {answers:?}");
     }
 }
 

@@ -142,8 +142,8 @@ impl Speaker for Phone {
 pub struct Answers {
     pub answers: Vec<Result<String, Unavailable>>,
     pub posts: Vec<String>,
-    /// How often something was asked for again.
-    pub again: usize,
+    /// How often what was keyed was wrong.
+    pub wrong: usize,
 }
 
 impl Answers {
@@ -151,7 +151,7 @@ impl Answers {
         Self {
             answers: answers.iter().map(|seq| Ok((*seq).to_owned())).collect(),
             posts: Vec::new(),
-            again: 0,
+            wrong: 0,
         }
     }
 }
@@ -170,7 +170,7 @@ impl Service<Phone> for Answers {
         }))
     }
 
-    fn asks_again(&mut self) {
-        self.again += 1;
+    fn was_wrong(&mut self) {
+        self.wrong += 1;
     }
 }
