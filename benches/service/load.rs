@@ -1,7 +1,7 @@
 //! Requests of a PBX, as many as a service answers, over connections that are
 //! kept; each answer is read whole and compared.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
