@@ -37,6 +37,9 @@ const TIMES: f64 = 20.0;
 /// Where the seed's sounds are.
 const AUDIO: &str = "https://your-server.example.com/static/audio";
 
+/// A clock tick of `/proc/PID/stat`.
+const TICK: Duration = Duration::from_millis(10);
+
 /// How long a service may take to start.
 const START: Duration = Duration::from_secs(30);
 
@@ -56,6 +59,7 @@ fn main() {
     for service in &services {
         load::round(service.address, CONNECTIONS, WARM_UP, &answers);
     }
+    let before: Vec<Duration> = services.iter().map(Service::processor).collect();
     let mut rounds: Vec<Vec<Round>> = services.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for (service, rounds) in services.iter().zip(&mut rounds) {
@@ -66,9 +70,10 @@ fn main() {
         "{CONNECTIONS} connections, {ROUNDS} rounds of {ROUND:?} each in turn; the middle one:"
     );
     let mut rates = Vec::new();
-    for (service, rounds) in services.iter().zip(&mut rounds) {
+    for ((service, before), rounds) in services.iter().zip(before).zip(&mut rounds) {
         rounds.sort_by(|one, two| one.rate.total_cmp(&two.rate));
         let (asked, logged) = (rounds.iter().map(Round::requests).sum(), service.logged());
+        let processor = service.processor().saturating_sub(before).as_secs_f64() / asked as f64;
         assert!(
             logged >= asked,
             "{}: {logged} of {asked} requests are logged",
@@ -80,8 +85,11 @@ fn main() {
         rates.push(middle.rate);
         let [half, most] = [500, 990].map(|share| middle.within(share));
         println!(
-            "{:24} {:8.0} requests a second, half within {half:.1?}, 99 of 100 within {most:.1?}",
-            service.name, middle.rate
+            "{:24} {:8.0} requests a second, half within {half:.1?}, 99 of 100 within {most:.1?}, \
+             {:.0} µs of a processor each",
+            service.name,
+            middle.rate,
+            processor * 1e6
         );
     }
     let [ours, others @ ..] = rates.as_slice() else {
@@ -224,6 +232,22 @@ impl Service {
             thread::sleep(Duration::from_millis(100));
         }
         service
+    }
+
+    /// What it has taken of processors: on a machine that has other things to do,
+    /// this tells more than the rest.
+    fn processor(&self) -> Duration {
+        let own = self.child.id();
+        let tasks = must(fs::read_dir("/proc")).flatten();
+        let ticks = tasks.filter_map(|task| {
+            let pid: u32 = task.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+            let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+            let theirs = pid == own || number(1)? == u64::from(own);
+            theirs.then_some(number(11)? + number(12)?)
+        });
+        TICK * u32::try_from(ticks.sum::<u64>()).unwrap_or(u32::MAX)
     }
 
     /// How many requests are in its log: some may still be on their way there.
