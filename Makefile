@@ -25,7 +25,7 @@ HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle browser demo call shell bench \
-	bench-lists bench-pin-sets bench-lockouts fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
+	bench-lists bench-pin-sets bench-lockouts bench-service fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -78,6 +78,9 @@ bench-pin-sets: deps-build ## PIN sets of a million rows: memory a row, building
 
 bench-lockouts: deps-build ## Lockouts, tables full: what an attempt takes, and pieces of a list
 	$(CARGO) bench --quiet --locked -p pinset --bench lockouts
+
+bench-service: deps-build deps-bench ## pinset serve beside Flask under gunicorn, both with their request logs
+	$(CARGO) bench --quiet --locked -p pinset-cli --bench service
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
 # inputs go to the first folder, so that the seeds stay as they are.

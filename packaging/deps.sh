@@ -7,7 +7,7 @@
 #   packaging/deps.sh run      a container engine, mmdebstrap
 #   packaging/deps.sh lint     rustfmt, clippy
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
-#   packaging/deps.sh bench    what reading lists is compared with
+#   packaging/deps.sh bench    what reading lists and serving is compared with
 #   packaging/deps.sh browser  Chromium, and what drives it
 set -eu
 
@@ -33,6 +33,11 @@ libclang() {
 
 engine() {
 	podman info || docker info
+}
+
+# Debian's gunicorn runs Debian's Python, whatever else there is.
+flask_under_gunicorn() {
+	gunicorn --version && /usr/bin/python3 -c 'import flask'
 }
 
 for job in "$@"; do
@@ -62,6 +67,7 @@ for job in "$@"; do
 		;;
 	bench)
 		need ripgrep rg --version
+		need "gunicorn python3-flask" flask_under_gunicorn
 		;;
 	browser)
 		need chromium chromium --version

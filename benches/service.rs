@@ -1,0 +1,279 @@
+//! `pinset serve` beside the fourth seed's own service, Flask under gunicorn:
+//! requests a second and how long they take, on one machine in one run, both
+//! with their request logs: `make bench-service`.
+//!
+//! The requests are those of calls that come through, two each. Both services
+//! and the callers share the machine's processors.
+#![forbid(unsafe_code)]
+
+use std::fmt::Debug;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, available_parallelism};
+use std::time::{Duration, Instant};
+
+use pinset::secret::make::Recipe;
+use pinset::{Pepper, Pin};
+use rusqlite::Connection;
+use rustix::process::{kill_process, Pid, Signal};
+use serde_json::json;
+
+#[path = "service/load.rs"]
+mod load;
+
+use load::{caller, Answers, Round, CALLERS};
+
+const CONNECTIONS: u64 = 32;
+const WARM_UP: Duration = Duration::from_secs(2);
+const ROUND: Duration = Duration::from_secs(10);
+const ROUNDS: usize = 3;
+
+/// What is promised: so many times the other's requests a second.
+const TIMES: f64 = 20.0;
+
+/// Where the seed's sounds are.
+const AUDIO: &str = "https://your-server.example.com/static/audio";
+
+/// A clock tick of `/proc/PID/stat`.
+const TICK: Duration = Duration::from_millis(10);
+
+/// How long a service may take to start.
+const START: Duration = Duration::from_secs(30);
+
+/// There is nothing to go on with when a benchmark can't do its work.
+fn must<T, E: Debug>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+fn main() {
+    let folder = must(tempfile::tempdir());
+    let services = [
+        Service::ours(folder.path()),
+        Service::flask(folder.path(), "sync"),
+        Service::flask(folder.path(), "gthread"),
+    ];
+    let answers = answers();
+    for service in &services {
+        load::round(service.address, CONNECTIONS, WARM_UP, &answers);
+    }
+    let before: Vec<Duration> = services.iter().map(Service::processor).collect();
+    let mut rounds: Vec<Vec<Round>> = services.iter().map(|_| Vec::new()).collect();
+    for _ in 0..ROUNDS {
+        for (service, rounds) in services.iter().zip(&mut rounds) {
+            rounds.push(load::round(service.address, CONNECTIONS, ROUND, &answers));
+        }
+    }
+    println!(
+        "{CONNECTIONS} connections, {ROUNDS} rounds of {ROUND:?} each in turn; the middle one:"
+    );
+    let mut rates = Vec::new();
+    for ((service, before), rounds) in services.iter().zip(before).zip(&mut rounds) {
+        rounds.sort_by(|one, two| one.rate.total_cmp(&two.rate));
+        let (asked, logged) = (rounds.iter().map(Round::requests).sum(), service.logged());
+        let processor = service.processor().saturating_sub(before).as_secs_f64() / asked as f64;
+        assert!(
+            logged >= asked,
+            "{}: {logged} of {asked} requests are logged",
+            service.name
+        );
+        let Some(middle) = rounds.get(rounds.len() / 2) else {
+            continue;
+        };
+        rates.push(middle.rate);
+        let [half, most] = [500, 990].map(|share| middle.within(share));
+        println!(
+            "{:24} {:8.0} requests a second, half within {half:.1?}, 99 of 100 within {most:.1?}, \
+             {:.0} µs of a processor each",
+            service.name,
+            middle.rate,
+            processor * 1e6
+        );
+    }
+    let [ours, others @ ..] = rates.as_slice() else {
+        return;
+    };
+    let best = others.iter().copied().fold(0.0, f64::max);
+    let times = ours / best;
+    println!(
+        "ours answers {times:.1} times as many as the better of the other two; promised: {TIMES}"
+    );
+}
+
+/// A csv list of all callers, their PINs hashed by the pepper's key.
+fn list(pepper: &str) -> String {
+    let pepper = must(Pepper::parse(pepper.as_bytes()));
+    let mut list = "account,secret,caller\n".to_owned();
+    for at in 0..CALLERS {
+        let (number, pin) = caller(at);
+        let key = pepper.signing().map(|(id, key)| Recipe::Hmac(id, key));
+        let secret = key.zip(Pin::keyed(pin.as_bytes()));
+        let secret = secret.map(|(recipe, pin)| must(recipe.make(&pin)));
+        let secret = secret.as_deref().map_or("", String::as_str);
+        list.push_str(&format!("{at},{secret},+90{number}\n"));
+    }
+    list
+}
+
+fn answers() -> Answers {
+    let sound = |name| format!("{AUDIO}/{name}.mp3");
+    let gather = json!({
+        "min_digits": 1,
+        "max_digits": 4,
+        "ask": sound("pin_prompt"),
+        "variable_name": "pin_code",
+    });
+    let play = json!({"action": "play", "args": {"url": sound("success")}});
+    let connect = json!({"action": "connect", "args": {"destination": "1091"}});
+    Answers {
+        gather: json!({"version": "1", "seq": [{"action": "gather", "args": gather}]}),
+        success: json!({"version": "1", "seq": [play, connect]}),
+    }
+}
+
+/// A service that runs, with a log in a database.
+struct Service {
+    name: String,
+    child: Child,
+    address: SocketAddr,
+    log: Connection,
+    count: &'static str,
+}
+
+impl Service {
+    /// `pinset serve`, with hashed PINs: what the documentation recommends.
+    fn ours(folder: &Path) -> Self {
+        let pepper = format!("main:{}\n", "0123456789abcdef".repeat(4));
+        let file = |name: &str, text: &str| {
+            let path = folder.join(name);
+            must(fs::write(&path, text));
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            must(fs::set_permissions(&path, private));
+        };
+        file("pepper", &pepper);
+        file("list.csv", &list(&pepper));
+        let folder_name = folder.display();
+        file(
+            "serve.toml",
+            &format!(
+                "listen = \"127.0.0.1:0\"\nstate = \"{folder_name}/state.db\"\n\
+                 [numbers]\ncountry_code = \"90\"\n\
+                 [lists]\npepper_file = \"{folder_name}/pepper\"\n\
+                 [log]\nfile = \"{folder_name}/log.db\"\nrows = 1000000000\n\
+                 [service.hipcall]\nlist = \"{folder_name}/list.csv\"\n\
+                 success = [{{ play = \"{AUDIO}/success.mp3\" }}, {{ connect = \"1091\" }}]\n\
+                 failure = [{{ play = \"{AUDIO}/failure.mp3\" }}, {{ connect = \"1092\" }}]\n\
+                 gather.ask = \"{AUDIO}/pin_prompt.mp3\"\n"
+            ),
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pinset"));
+        command
+            .args(["serve", "--config"])
+            .arg(folder.join("serve.toml"));
+        let mut child = must(command.stdout(Stdio::piped()).spawn());
+        let mut line = String::new();
+        if let Some(out) = &mut child.stdout {
+            must(BufReader::new(out).read_line(&mut line));
+        }
+        let address = line.trim().rsplit("//").next().unwrap_or_default();
+        Self {
+            name: "pinset serve".to_owned(),
+            child,
+            address: must(address.parse()),
+            log: must(Connection::open(folder.join("log.db"))),
+            count: "SELECT count(*) FROM log",
+        }
+    }
+
+    /// The seed's, under gunicorn as its own manual recommends it: twice as many
+    /// workers as processors, and one.
+    fn flask(folder: &Path, class: &str) -> Self {
+        let database = folder.join(format!("{class}.db"));
+        let log = must(Connection::open(&database));
+        must(log.execute_batch(
+            "PRAGMA journal_mode = WAL;
+             CREATE TABLE users (phone TEXT PRIMARY KEY, pin_code TEXT);
+             CREATE TABLE logs (id INTEGER PRIMARY KEY, created_at TEXT DEFAULT CURRENT_TIMESTAMP,
+                 method TEXT, path TEXT, request_body TEXT, response_body TEXT);
+             BEGIN",
+        ));
+        for number in 0..CALLERS {
+            let insert = "INSERT INTO users (phone, pin_code) VALUES (?, ?)";
+            must(log.execute(insert, <[String; 2]>::from(caller(number))));
+        }
+        must(log.execute_batch("COMMIT"));
+        // Taken by nobody else in the moment it is free.
+        let port =
+            must(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()));
+        let workers = 2 * available_parallelism().map_or(1, usize::from) + 1;
+        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/service");
+        let child = Command::new("gunicorn")
+            .args(["--workers", &workers.to_string(), "--worker-class", class])
+            .args(["--threads", if class == "sync" { "1" } else { "8" }])
+            .args(["--keep-alive", "60", "--log-level", "warning"])
+            .args(["--bind", &port.to_string(), "--chdir"])
+            .arg(app)
+            .arg("app:app")
+            .env("SERVICE_DB", &database)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .spawn();
+        let service = Self {
+            name: format!("Flask, gunicorn {class}"),
+            child: must(child),
+            address: port,
+            log,
+            count: "SELECT count(*) FROM logs",
+        };
+        let began = Instant::now();
+        while TcpStream::connect(port).is_err() {
+            assert!(began.elapsed() < START, "gunicorn does not start");
+            thread::sleep(Duration::from_millis(100));
+        }
+        service
+    }
+
+    /// What it has taken of processors: on a machine that has other things to do,
+    /// this tells more than the rest.
+    fn processor(&self) -> Duration {
+        let own = self.child.id();
+        let tasks = must(fs::read_dir("/proc")).flatten();
+        let ticks = tasks.filter_map(|task| {
+            let pid: u32 = task.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+            let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+            let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+            let theirs = pid == own || number(1)? == u64::from(own);
+            theirs.then_some(number(11)? + number(12)?)
+        });
+        TICK * u32::try_from(ticks.sum::<u64>()).unwrap_or(u32::MAX)
+    }
+
+    /// How many requests are in its log: some may still be on their way there.
+    fn logged(&self) -> u64 {
+        let count = || {
+            must(
+                self.log
+                    .query_row(self.count, [], |row| row.get::<_, u64>(0)),
+            )
+        };
+        let mut before = count();
+        loop {
+            thread::sleep(Duration::from_secs(2));
+            let now = count();
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended; gunicorn ends its workers.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
