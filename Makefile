@@ -17,8 +17,8 @@ FUZZ_SECONDS ?= 20
 # 0.13.2 needs a newer Rust than we do.
 CARGO_FUZZ_VERSION = 0.13.1
 CARGO_FUZZ = $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
-# All tests with the same features of the same crates, which are built once.
-TEST = $(FOR_TESTS) $(CARGO) test --locked --workspace
+# All tests of the same crates, so that what they have in common is built once.
+TEST = $(FOR_TESTS) $(CARGO) test --locked -p pinset -p pinset-cli -p harness
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
 CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --

@@ -1,7 +1,7 @@
 """The fourth seed's service, as its guide has it: Flask, users and log in SQLite.
 
-What the guide leaves open is chosen for its good: a connection a thread, a
-write-ahead log, no wait for the disk at each commit, an index on the number.
+What the guide leaves open is chosen for its good: a connection a thread, an index
+on the number, and, with SERVICE_SYNCHRONOUS, no wait for the disk at each commit.
 """
 
 import os
@@ -18,7 +18,8 @@ def connection():
     if not hasattr(local, "db"):
         local.db = sqlite3.connect(os.environ["SERVICE_DB"], timeout=30)
         local.db.row_factory = sqlite3.Row
-        local.db.execute("PRAGMA synchronous = NORMAL")
+        if "SERVICE_SYNCHRONOUS" in os.environ:
+            local.db.execute(f"PRAGMA synchronous = {os.environ['SERVICE_SYNCHRONOUS']}")
     return local.db
 
 

@@ -5,10 +5,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::{params, Connection};
@@ -24,8 +23,7 @@ pub use filter::{Filter, Row, PAGE};
 
 /// So many requests wait to be written: some seconds of them.
 const WAITING: usize = 50_000;
-/// So many are written at once, or those of this time.
-const AT_ONCE: usize = 5_000;
+/// So long they are gathered to be written at once.
 const GATHERED: Duration = Duration::from_millis(50);
 /// So many rows go at once when they are too old or too many.
 const GO_AT_ONCE: u32 = 5_000;
@@ -68,12 +66,52 @@ pub struct Entry {
     pub response: Bytes,
 }
 
-enum Message {
-    Entry(Box<Entry>),
-    /// To be answered when all before it is written, or lost.
-    Flush(oneshot::Sender<()>),
+/// What is to be written.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// The first entry after none, or somebody is in a hurry.
+    call: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    entries: Vec<Entry>,
+    /// To be told when all of it is written, or lost.
+    asked: Vec<oneshot::Sender<()>>,
     /// There is no more.
-    Stop,
+    stopped: bool,
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What there is to write, gathered for a while unless it is wanted at once.
+    fn take(&self) -> Waiting {
+        let nothing = |waiting: &mut Waiting| waiting.entries.is_empty() && !waiting.is_wanted();
+        let waiting = self
+            .call
+            .wait_while(self.waiting(), nothing)
+            .unwrap_or_else(PoisonError::into_inner);
+        // Nobody who adds an entry wakes us meanwhile: that takes longer than adding.
+        let (mut waiting, _) = self
+            .call
+            .wait_timeout_while(waiting, GATHERED, |waiting| !waiting.is_wanted())
+            .unwrap_or_else(PoisonError::into_inner);
+        Waiting {
+            entries: std::mem::take(&mut waiting.entries),
+            asked: std::mem::take(&mut waiting.asked),
+            stopped: waiting.stopped,
+        }
+    }
+}
+
+impl Waiting {
+    fn is_wanted(&self) -> bool {
+        self.stopped || !self.asked.is_empty()
+    }
 }
 
 /// What is known of the writing.
@@ -86,14 +124,14 @@ struct Told {
 /// The request log.
 pub struct Log {
     path: PathBuf,
-    queue: SyncSender<Message>,
+    queue: Arc<Queue>,
     told: Arc<Told>,
 }
 
 /// Writes the log.
 pub struct Writer {
     thread: JoinHandle<()>,
-    queue: SyncSender<Message>,
+    queue: Arc<Queue>,
 }
 
 impl Log {
@@ -104,7 +142,7 @@ impl Log {
     /// The file can't be used.
     pub fn open(path: &Path, days: u32, rows: u32) -> Result<(Self, Writer), Failure> {
         let database = database::open(path, TABLES)?;
-        let (queue, queued) = mpsc::sync_channel(WAITING);
+        let queue = Arc::new(Queue::default());
         let told = Arc::new(Told::default());
         let mut work = Work {
             path: path.to_owned(),
@@ -114,11 +152,12 @@ impl Log {
             rows,
         };
         let thread = std::thread::Builder::new().name("log".to_owned());
+        let queued = Arc::clone(&queue);
         let thread = thread.spawn(move || work.run(&queued));
         let thread = thread.map_err(Failure::told)?;
         let writer = Writer {
             thread,
-            queue: queue.clone(),
+            queue: Arc::clone(&queue),
         };
         let path = path.to_owned();
         Ok((Self { path, queue, told }, writer))
@@ -126,22 +165,25 @@ impl Log {
 
     /// Has an entry written soon.
     pub fn add(&self, entry: Entry) {
-        if self
-            .queue
-            .try_send(Message::Entry(Box::new(entry)))
-            .is_err()
-        {
-            self.told.lose(1, || "the request log can't keep up");
+        let mut waiting = self.queue.waiting();
+        let before = waiting.entries.len();
+        if before < WAITING {
+            waiting.entries.push(entry);
+        }
+        drop(waiting);
+        match before {
+            0 => self.queue.call.notify_one(),
+            WAITING => self.told.lose(1, || "the request log can't keep up"),
+            _ => {}
         }
     }
 
     /// Waits until all that was added is written.
     pub async fn flush(&self) {
         let (done, all) = oneshot::channel();
-        // A full queue is being written anyway.
-        if self.queue.try_send(Message::Flush(done)).is_ok() {
-            let _ = all.await;
-        }
+        self.queue.waiting().asked.push(done);
+        self.queue.call.notify_one();
+        let _ = all.await;
     }
 
     /// How many entries were lost.
@@ -167,8 +209,9 @@ impl Log {
 impl Writer {
     /// Waits until all is written.
     pub fn finish(self) {
-        // Without a receiver there is no thread any more.
-        let _ = self.queue.send(Message::Stop);
+        self.queue.waiting().stopped = true;
+        self.queue.call.notify_one();
+        // It ends whatever happens.
         let _ = self.thread.join();
     }
 }
@@ -191,38 +234,21 @@ struct Work {
 }
 
 impl Work {
-    fn run(&mut self, queued: &Receiver<Message>) {
-        let (mut entries, mut asked) = (Vec::new(), Vec::new());
-        let mut stopped = false;
-        while !stopped {
-            let Ok(first) = queued.recv() else {
-                return;
-            };
-            let until = Instant::now() + GATHERED;
-            let mut next = Ok(first);
-            loop {
-                match next {
-                    Ok(Message::Entry(entry)) => entries.push(entry),
-                    Ok(Message::Flush(done)) => asked.push(done),
-                    Ok(Message::Stop) => stopped = true,
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-                }
-                if entries.len() >= AT_ONCE || !asked.is_empty() || stopped {
-                    break;
-                }
-                let left = until.saturating_duration_since(Instant::now());
-                next = queued.recv_timeout(left);
-            }
-            self.write(&entries);
-            entries.clear();
-            for done in asked.drain(..) {
+    fn run(&mut self, queue: &Queue) {
+        loop {
+            let taken = queue.take();
+            self.write(&taken.entries);
+            for done in taken.asked {
                 // Who asked may be gone.
                 let _ = done.send(());
+            }
+            if taken.stopped {
+                return;
             }
         }
     }
 
-    fn write(&mut self, entries: &[Box<Entry>]) {
+    fn write(&mut self, entries: &[Entry]) {
         let written = self.store(entries).and_then(|()| self.tidy());
         let failed = written.is_err();
         let before = self.told.failing.swap(failed, Relaxed);
@@ -247,7 +273,7 @@ impl Work {
         }
     }
 
-    fn store(&mut self, entries: &[Box<Entry>]) -> rusqlite::Result<()> {
+    fn store(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
         let write = self.database.transaction()?;
         {
             let mut insert = write.prepare_cached(

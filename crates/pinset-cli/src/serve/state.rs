@@ -4,10 +4,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use pinset::lockout::{Capacity, Lockouts};
 use rusqlite::{params, Connection};
@@ -50,25 +49,28 @@ struct Calls {
 struct Shared {
     lockouts: Mutex<Lockouts>,
     calls: Mutex<Calls>,
+    wanted: Mutex<Wanted>,
+    call: Condvar,
 }
 
-/// What the writer is told.
-#[derive(PartialEq, Eq)]
-enum Wake {
-    Changed,
-    Stop,
+/// What the writer is to do.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    /// Write, a second later.
+    write: bool,
+    /// Write now, for the last time.
+    stop: bool,
 }
 
 /// The state.
 pub struct State {
     shared: Arc<Shared>,
-    wake: SyncSender<Wake>,
 }
 
 /// Writes the state.
 pub struct Writer {
     thread: JoinHandle<()>,
-    wake: SyncSender<Wake>,
+    shared: Arc<Shared>,
 }
 
 pub fn now() -> Duration {
@@ -92,46 +94,34 @@ impl State {
         let shared = Arc::new(Shared {
             lockouts: Mutex::new(Lockouts::new(Capacity::DEFAULT)),
             calls: Mutex::default(),
+            wanted: Mutex::default(),
+            call: Condvar::new(),
         });
         shared.restore(&database).at(path)?;
-        let (wake, woken) = mpsc::sync_channel(1);
-        let (ours, path) = (Arc::clone(&shared), path.to_owned());
+        let mut work = Work {
+            shared: Arc::clone(&shared),
+            database,
+            lockouts: HashMap::new(),
+            calls: HashMap::new(),
+            failing: false,
+        };
+        let path = path.to_owned();
         let thread = std::thread::Builder::new().name("state".to_owned());
         let thread = thread.spawn(move || {
-            let mut work = Work {
-                shared: ours,
-                database,
-                lockouts: HashMap::new(),
-                calls: HashMap::new(),
-                failing: false,
-            };
             let say = |why: &rusqlite::Error| note(Failure::at(&path, why));
-            while woken.recv() == Ok(Wake::Changed) {
-                // More may change by then. What can't be written is tried again.
-                let mut due = Instant::now() + WRITE_AFTER;
-                loop {
-                    let left = due.saturating_duration_since(Instant::now());
-                    match woken.recv_timeout(left) {
-                        Ok(Wake::Changed) => {}
-                        Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                            work.write(&say);
-                            return;
-                        }
-                        Err(RecvTimeoutError::Timeout) if work.write(&say) => {
-                            due = Instant::now() + WRITE_AFTER;
-                        }
-                        Err(RecvTimeoutError::Timeout) => break,
-                    }
+            while work.shared.wait() {
+                if work.write(&say) {
+                    // What can't be written is tried again.
+                    locked(&work.shared.wanted).write = true;
                 }
             }
             work.write(&say);
         });
-        let thread = thread.map_err(Failure::told)?;
         let writer = Writer {
-            thread,
-            wake: wake.clone(),
+            thread: thread.map_err(Failure::told)?,
+            shared: Arc::clone(&shared),
         };
-        Ok((Self { shared, wake }, writer))
+        Ok((Self { shared }, writer))
     }
 
     /// Does something with the lockouts, which takes some microseconds.
@@ -141,8 +131,11 @@ impl State {
 
     /// Has what has changed written soon.
     pub fn changed(&self) {
-        // If it is full, that is going to happen.
-        let _ = self.wake.try_send(Wake::Changed);
+        let mut wanted = locked(&self.shared.wanted);
+        // Who is to write already is not woken: that takes longer than all else here.
+        if !std::mem::replace(&mut wanted.write, true) {
+            self.shared.call.notify_one();
+        }
     }
 
     /// Takes one of the tries of a call: false, if it has had as many.
@@ -164,9 +157,13 @@ impl State {
     pub fn refund_try(&self, service: &str, uuid: &str) {
         let key = key(service, uuid);
         let mut calls = locked(&self.shared.calls);
-        if let Some(call) = calls.known.get_mut(&key) {
+        let Calls { known, changed } = &mut *calls;
+        if let Some(call) = known.get_mut(&key) {
             call.tries = call.tries.saturating_sub(1);
-            calls.changed.insert(key);
+            if call.tries == 0 {
+                known.remove(&key);
+            }
+            changed.insert(key);
         }
         drop(calls);
         self.changed();
@@ -184,8 +181,9 @@ impl State {
 impl Writer {
     /// Waits until all is written.
     pub fn finish(self) {
-        // Without a receiver there is no thread any more.
-        let _ = self.wake.send(Wake::Stop);
+        locked(&self.shared.wanted).stop = true;
+        self.shared.call.notify_one();
+        // It ends whatever happens.
         let _ = self.thread.join();
     }
 }
@@ -242,6 +240,22 @@ impl Calls {
 }
 
 impl Shared {
+    /// Waits until something has changed, and for more that may; false: no more
+    /// will.
+    fn wait(&self) -> bool {
+        let idle = |wanted: &mut Wanted| !wanted.write && !wanted.stop;
+        let wanted = self
+            .call
+            .wait_while(locked(&self.wanted), idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        let (mut wanted, _) = self
+            .call
+            .wait_timeout_while(wanted, WRITE_AFTER, |wanted| !wanted.stop)
+            .unwrap_or_else(PoisonError::into_inner);
+        wanted.write = false;
+        !wanted.stop
+    }
+
     fn restore(&self, database: &Connection) -> rusqlite::Result<()> {
         let (mut lockouts, mut calls) = (locked(&self.lockouts), locked(&self.calls));
         let mut broken = 0_u32;
