@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 20
 CARGO_FUZZ_VERSION = 0.13.1
 CARGO_FUZZ = $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 # All tests of the same crates, so that what they have in common is built once.
-TEST = $(FOR_TESTS) $(CARGO) test --locked -p pinset -p pinset-cli -p harness
+TEST = $(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset $(CARGO) test --locked -p pinset -p pinset-cli -p harness
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
 CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
@@ -105,7 +105,7 @@ module-for-tests: deps-build $(HEADERS)
 	$(FOR_TESTS) $(CARGO) build --release --locked -p app_authenticate_rs
 
 pinset-for-tests: deps-build
-	$(CARGO) build --release --locked -p pinset-cli
+	$(CARGO) build --locked -p pinset -p pinset-cli -p harness --bins
 
 # Without optimization, as it only starts what does the work: half the time.
 $(CARGO_FUZZ):
