@@ -17,15 +17,16 @@ FUZZ_SECONDS ?= 20
 # 0.13.2 needs a newer Rust than we do.
 CARGO_FUZZ_VERSION = 0.13.1
 CARGO_FUZZ = $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
+PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # All tests of the same crates, so that what they have in common is built once.
-TEST = $(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset $(CARGO) test --locked -p pinset -p pinset-cli -p harness
+TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked -p pinset -p pinset-cli -p harness
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
 CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install test unit harness compliance lifecycle browser demo call shell bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -57,8 +58,8 @@ lifecycle: deps-run module-for-tests pinset-for-tests ## Load, unload, race, cra
 browser: deps-browser pinset-for-tests ## The service's page of requests, in a web browser
 	$(TEST) --test browser -- --include-ignored
 
-demo: deps-run module-for-tests ## A handful of calls, explained
-	$(HARNESS) demo
+demo: deps-run module-for-tests pinset-for-tests ## A handful of calls, explained
+	PINSET=$(PINSET) $(HARNESS) demo
 
 call: deps-run module-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999# 1234#'
 	$(HARNESS) call "$$ARGS" --keys "$$KEYS" $(CALL)
@@ -81,6 +82,10 @@ bench-lockouts: deps-build ## Lockouts, tables full: what an attempt takes, and 
 
 bench-service: deps-build deps-bench ## pinset serve beside Flask under gunicorn, both with their request logs
 	$(CARGO) bench --quiet --locked -p pinset-cli --bench service
+
+bench-external: deps-run module-for-tests ## A web service in a call, beside libcurl alone; 200 calls at once
+	$(CARGO) build --release --locked -p pinset-cli
+	PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS) bench-external $(BENCH)
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
 # inputs go to the first folder, so that the seeds stay as they are.

@@ -24,6 +24,8 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Measures what a call costs, on the stock module and on ours.
     Bench(commands::bench::Arguments),
+    /// Measures what a web service adds to a call, beside libcurl alone.
+    BenchExternal(commands::external::Arguments),
     /// Starts a PBX for a SIP phone of yours and opens its console.
     Shell(commands::shell::Arguments),
     /// Builds the container image unless it is there, and names it.
@@ -44,6 +46,7 @@ fn main() -> Result<()> {
         Command::Call(arguments) => commands::call::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::BenchExternal(arguments) => commands::external::run(&arguments),
         Command::Shell(arguments) => commands::shell::run(&arguments),
         Command::Image(arguments) => commands::image::run(&arguments),
         Command::Clean => commands::image::clean(),

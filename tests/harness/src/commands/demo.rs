@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use harness::{Call, Module, Pbx};
 
+use super::service::Service;
 use super::{configure, module, text, Whose, FILE};
 
 /// Whose module to show.
@@ -59,6 +60,9 @@ const SCENES: &[Scene] = &[
 
 /// The MD5 hash is that of 1234.
 const ACCOUNTS: &str = "sales:81dc9bdb52d04dc20036dbd8313ed055\n";
+
+/// A caller of the PIN set.
+const ADA: &str = "+905060508169";
 
 /// The number of who calls in the scenes above.
 const CALLER: &str = "5551234";
@@ -120,6 +124,34 @@ const CUSTOMERS_CALLS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The service reads the same list, and counts for itself.
+const SERVE: &str = r#"state = "/harness/state.db"
+
+[numbers]
+country_code = 90
+
+[service.customers]
+list = "/pins/customers.csv"
+success = [{ connect = 1091 }]
+failure = [{ connect = 1092 }]
+"#;
+
+const WEB_CONF: &str = "[web]
+source = http://127.0.0.1:5000/api/external/hipcall-ingress
+connect_context = office
+success_destinations = 1091
+on_error = goto:office,1092,1
+";
+
+/// Calls of the web service.
+const WEB_CALLS: &[(&str, &str)] = &[
+    (
+        "The call is posted, the service has a PIN gathered, is told it, and connects 1091.",
+        "1234#",
+    ),
+    ("A wrong PIN: it connects 1092.", "1111#"),
+];
+
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let module = module(arguments.module)?;
     let pbx = Pbx::builder().module(module).dialplan(OFFICE).start()?;
@@ -143,6 +175,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             let call = Call::new(args).keys(keys).caller(caller);
             show(&pbx, number, story, args, &call)?;
         }
+        number = web(&pbx, number)?;
     }
 
     number += 1;
@@ -158,6 +191,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         show(&stock, number, "The same call.", "${PIN},a", &silent)?;
     }
     Ok(())
+}
+
+/// Calls that a web service decides on; the number of the last one.
+fn web(pbx: &Pbx, mut number: usize) -> Result<usize> {
+    println!("A web service, pinset serve, says what becomes of a call.\n");
+    show_file("serve.toml", SERVE);
+    show_file("authenticate.conf", WEB_CONF);
+    let service = Service::start(pbx, SERVE)?;
+    configure(pbx, &[(FILE, WEB_CONF)])?;
+    let args = "pinset:web";
+    for (story, keys) in WEB_CALLS {
+        number += 1;
+        let call = Call::new(args).keys(&format!("<now>{keys}")).caller(ADA);
+        show(pbx, number, story, args, &call)?;
+    }
+    service.stop(pbx)?;
+    number += 1;
+    let story = "The service is down: the call goes where on_error says.";
+    show(pbx, number, story, args, &Call::new(args).caller(ADA))?;
+    Ok(number)
 }
 
 fn name(module: Module) -> &'static str {

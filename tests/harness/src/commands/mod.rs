@@ -3,7 +3,9 @@
 pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod demo;
+pub(crate) mod external;
 pub(crate) mod image;
+mod service;
 pub(crate) mod shell;
 mod text;
 

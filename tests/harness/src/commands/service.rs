@@ -1,0 +1,46 @@
+//! `pinset serve` in the container of an Asterisk.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use anyhow::{ensure, Context, Result};
+use harness::Pbx;
+
+const PROGRAM: &str = "/harness/pinset";
+const CONFIG: &str = "/harness/serve.toml";
+
+/// The service; it ends with the container, or when this is dropped.
+pub(crate) struct Service(Child);
+
+impl Service {
+    /// Starts it with this configuration; it listens when this returns.
+    pub(crate) fn start(pbx: &Pbx, config: &str) -> Result<Self> {
+        let program = pbx.outside(PROGRAM).context("no way in")?;
+        std::fs::copy(harness::pinset()?, program)?;
+        pbx.write_file(CONFIG, config)?;
+        let mut service = pbx
+            .exec_command(&[], &[PROGRAM, "serve", "--config", CONFIG])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let said = service.stdout.take().context("no output")?;
+        let mut line = String::new();
+        BufReader::new(said).read_line(&mut line)?;
+        ensure!(line.starts_with("listening on "), "the service said {line}");
+        Ok(Self(service))
+    }
+
+    /// Stops it.
+    pub(crate) fn stop(self, pbx: &Pbx) -> Result<()> {
+        let script = "for task in /proc/[0-9]*; do \
+            case $(readlink $task/exe) in */pinset) kill ${task#/proc/};; esac; done";
+        pbx.exec(&["bash", "-c", script]).map(drop)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Only what has it run, which is gone without it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
