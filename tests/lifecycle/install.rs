@@ -68,6 +68,7 @@ fn into_a_folder_and_into_place() {
             format!("644 {SAMPLES}/authenticate.conf.sample"),
             format!("644 {SAMPLES}/extensions.conf.sample"),
             format!("644 {SAMPLES}/modules.conf.sample"),
+            format!("644 {SAMPLES}/serve.toml.sample"),
         ];
         expected.sort();
         let found = shell
