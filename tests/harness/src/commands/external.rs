@@ -48,6 +48,9 @@ const LIST: &str = "account,secret,caller\nada,plain:1234,+905060508169\n";
 const CALLER: &str = "+905060508169";
 const WRONG: &str = r#"{"caller": "+905060508169", "data": {"pin_code": "1"}}"#;
 
+/// As an argument of CURL().
+const BODY: &str = r#"{"caller": "+905060508169"}"#;
+
 const CONF: &str = "[bench]
 source = http://127.0.0.1:5000/bench
 connect_context = bench-ours
@@ -56,8 +59,7 @@ connect_context = bench-ours
 /// Each way measures itself, in microseconds: N times, into ALL.
 const DIALPLAN: &str = r#"
 [bench-curl]
-exten => s,1,Set(BODY={\"caller\": \"+905060508169\"})
- same => n(next),Set(A=${STRFTIME(,,%s%6q)})
+exten => s,1(next),Set(A=${STRFTIME(,,%s%6q)})
  same => n,Set(ANSWER=${CURL(http://127.0.0.1:5000/bench,${BODY})})
  same => n,Set(B=${STRFTIME(,,%s%6q)})
  same => n,Set(ALL=${ALL} $[${B} - ${A}])
@@ -170,6 +172,7 @@ impl Way {
             .caller(CALLER)
             .variable("N", requests.to_string())
             .variable("ALL", "")
+            .variable("BODY", BODY)
             .report("ALL")
             .report("ANSWER");
         let report = pbx.call(&call)?;
