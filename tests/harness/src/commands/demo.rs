@@ -147,9 +147,9 @@ on_error = goto:office,1092,1
 const WEB_CALLS: &[(&str, &str)] = &[
     (
         "The call is posted, the service has a PIN gathered, is told it, and connects 1091.",
-        "1234#",
+        "1234",
     ),
-    ("A wrong PIN: it connects 1092.", "1111#"),
+    ("A wrong PIN: it connects 1092.", "1111"),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {

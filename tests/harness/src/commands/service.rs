@@ -29,11 +29,13 @@ impl Service {
         Ok(Self(service))
     }
 
-    /// Stops it.
-    pub(crate) fn stop(self, pbx: &Pbx) -> Result<()> {
+    /// Stops it, and waits until it has ended.
+    pub(crate) fn stop(mut self, pbx: &Pbx) -> Result<()> {
         let script = "for task in /proc/[0-9]*; do \
             case $(readlink $task/exe) in */pinset) kill ${task#/proc/};; esac; done";
-        pbx.exec(&["bash", "-c", script]).map(drop)
+        pbx.exec(&["bash", "-c", script])?;
+        self.0.wait()?;
+        Ok(())
     }
 }
 
