@@ -52,9 +52,8 @@ compliance: deps-run module-for-tests ## The same calls on the stock module and 
 	AUTHENTICATE_UNDER_TEST=theirs $(TEST) --test compliance -- --include-ignored
 	AUTHENTICATE_UNDER_TEST=ours $(TEST) --test compliance -- --include-ignored
 
-# They wait for sounds, half of the time.
 lifecycle: deps-run module-for-tests pinset-for-tests ## Load, unload, race, crash: ours alone
-	$(TEST) --test lifecycle -- --include-ignored --test-threads $$((3 * $$(nproc) / 2))
+	$(TEST) --test lifecycle -- --include-ignored
 
 browser: deps-browser pinset-for-tests ## The service's page of requests, in a web browser
 	$(TEST) --test browser -- --include-ignored
