@@ -27,9 +27,29 @@ recent_rust() {
 	cargo --version | awk '{ split($2, v, "."); recent = v[1] > 1 || v[2] >= 85 } END { exit !recent }'
 }
 
-libclang() {
-	ls /usr/lib/llvm-*/lib/libclang*.so* || ldconfig -p | grep -q libclang
-}
+# bindgen loads libclang when it runs: what is tried is that, on the files it
+# would find. Another library of that family (libclang-cpp) is not it.
+libclang() (
+	probe=$(mktemp -d) || return
+	trap 'rm -rf "$probe"' EXIT
+	cat > "$probe/load.c" <<- 'END'
+		#include <dlfcn.h>
+		int main(int count, char **files)
+		{
+			while (--count) {
+				void *library = dlopen(*++files, RTLD_NOW);
+				if (library && dlsym(library, "clang_createIndex"))
+					return 0;
+			}
+			return 1;
+		}
+	END
+	cc -o "$probe/load" "$probe/load.c" -ldl || return
+	prefix=$(llvm-config --prefix 2> /dev/null) || prefix=/usr/local
+	"$probe/load" ${LIBCLANG_PATH:+"$LIBCLANG_PATH" "$LIBCLANG_PATH"/libclang*.so*} \
+		"$prefix"/lib/libclang*.so* /usr/lib/llvm-*/lib/libclang*.so* \
+		/usr/lib/*-linux-gnu/libclang*.so* /usr/lib/libclang*.so* /usr/local/lib/libclang*.so*
+)
 
 engine() {
 	podman info || docker info
