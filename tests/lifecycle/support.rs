@@ -4,10 +4,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail, Context, Result};
+use anyhow::{anyhow, bail, ensure, Context, Result};
 use harness::{Builder, Pbx};
 
 /// The end of an `authenticate.conf`, for wrong entries without an end where a
@@ -19,9 +20,24 @@ lockout_account = no
 lockout_pinset = no
 ";
 
+/// Tests share the machine, but for one that takes all there is of it.
+static MACHINE: RwLock<()> = RwLock::new(());
+
 /// Runs a test on an Asterisk of its own. A failure is a panic while that
 /// Asterisk is still there, so that its log is printed.
 pub fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    run(builder, test);
+}
+
+/// The same for a test that takes all there is of the machine, or holds times
+/// against each other: no other one runs beside it.
+pub fn on_alone(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    run(builder, test);
+}
+
+fn run(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
     let pbx = match builder.start() {
         Ok(pbx) => pbx,
         Err(error) => panic!("{error:#}"),
@@ -130,5 +146,39 @@ impl Drop for Shell {
         // Its input ends with us; this is only not to leave a zombie.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A program in Python, in the container, that says what it does.
+pub struct Program(Child, BufReader<ChildStdout>);
+
+impl Program {
+    /// Starts it. It says `up` when it is, and ends with its input.
+    pub fn start(pbx: &Pbx, script: &str) -> Result<Self> {
+        let mut child = pbx
+            .exec_command(&["--interactive"], &["python3", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().context("no output")?;
+        let mut program = Self(child, BufReader::new(output));
+        program.says("up")?;
+        Ok(program)
+    }
+
+    /// Waits for its next word, which is to be this one.
+    pub fn says(&mut self, word: &str) -> Result<()> {
+        let mut line = String::new();
+        self.1.read_line(&mut line)?;
+        ensure!(line.trim() == word, "the program: {line:?}");
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // The end of its input is the end of it.
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }

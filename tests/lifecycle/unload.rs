@@ -1,15 +1,13 @@
 //! Unloading while a call is inside.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, ensure, Context, Result};
+use anyhow::{anyhow, ensure, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
 use crate::module::{load_by_ami, mappings, module_action, unload_wholly, use_count, OURS};
-use crate::support::{eventually, on, Shell};
+use crate::support::{eventually, on, Program, Shell};
 
 #[test]
 fn refused_during_a_call_which_goes_on() {
@@ -51,7 +49,7 @@ fn refused_by_force_too() {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
         let forced = format!("module unload -f {OURS}");
-        let mut server = SilentServer::start(pbx)?;
+        let mut server = Program::start(pbx, SILENT_SERVER)?;
         let sound = "http://127.0.0.1:8099/a-sound-that-never-comes-as-long-as-one-waits.wav";
         let fetching = pbx.place(&Call::new(format!("1234,,,{sound}")))?;
         server.says("asked")?;
@@ -79,42 +77,12 @@ fn refused_by_force_too() {
 }
 
 /// Takes one connection, and answers nothing.
-struct SilentServer(Child, BufReader<ChildStdout>);
-
-impl SilentServer {
-    fn start(pbx: &Pbx) -> Result<Self> {
-        const SERVER: &str = "import socket, sys\n\
-            server = socket.create_server(('127.0.0.1', 8099))\n\
-            print('up', flush=True)\n\
-            connection = server.accept()\n\
-            print('asked', flush=True)\n\
-            sys.stdin.read()";
-        let mut child = pbx
-            .exec_command(&["--interactive"], &["python3", "-c", SERVER])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().context("no output")?;
-        let mut server = Self(child, BufReader::new(output));
-        server.says("up")?;
-        Ok(server)
-    }
-
-    fn says(&mut self, word: &str) -> Result<()> {
-        let mut line = String::new();
-        self.1.read_line(&mut line)?;
-        ensure!(line.trim() == word, "the server: {line:?}");
-        Ok(())
-    }
-}
-
-impl Drop for SilentServer {
-    fn drop(&mut self) {
-        // The end of its input is the end of it.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
-}
+const SILENT_SERVER: &str = "import socket, sys\n\
+    server = socket.create_server(('127.0.0.1', 8099))\n\
+    print('up', flush=True)\n\
+    connection = server.accept()\n\
+    print('asked', flush=True)\n\
+    sys.stdin.read()";
 
 /// Unloading in the middle of traffic. A call may have looked the application
 /// up and be on its way to it when it is taken away: whatever moment it is, the

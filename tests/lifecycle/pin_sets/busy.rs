@@ -1,7 +1,7 @@
 //! Slow hashes: a hundred callers at once, and those who have nothing to do
 //! with them.
 
-use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -9,17 +9,10 @@ use anyhow::{anyhow, ensure, Context, Result};
 use harness::{Builder, Call, Outcome, Pbx, Report};
 
 use super::made::{argon2id, csv};
-use super::{becomes, call, is_told, on, passed, story, with};
+use super::{becomes, call, is_told, on_alone, passed, story, with};
 use crate::support::side_by_side;
 
 const CALLERS: usize = 100;
-
-/// Each of these tests takes all there is of the machine.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// What OWASP recommends, 19 MiB and two passes.
 const USUAL: (u32, u32, u32) = (19456, 2, 1);
@@ -152,10 +145,9 @@ fn told(what: &str, times: &[f64]) {
 
 #[test]
 fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
-    let _alone = alone();
     const FAST: usize = 25;
     let pace = |number: usize| Duration::from_millis(40) * u32::try_from(number).unwrap_or(0);
-    on(builder()?, |pbx| {
+    on_alone(builder()?, |pbx| {
         let fast: Vec<_> = (0..FAST).map(|who| ("fast", who, pace(who))).collect();
         let slow = (0..CALLERS).map(|who| ("slow", who, Duration::ZERO));
         let all: Vec<_> = slow.chain(fast.iter().copied()).collect();
@@ -204,8 +196,7 @@ fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
 /// The next entry, keyed while the last one is being judged.
 #[test]
 fn what_is_keyed_meanwhile_counts() -> Result<()> {
-    let _alone = alone();
-    on(builder()?, |pbx| {
+    on_alone(builder()?, |pbx| {
         side_by_side(4, 4, |who| {
             let call = shown("twice", "97").caller(&number(who));
             let report = pbx.call(&call)?;
@@ -238,10 +229,9 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
 /// the same, and nobody gets in by it who should not.
 #[test]
 fn more_than_the_machine_can_do() -> Result<()> {
-    let _alone = alone();
     /// Seconds: ten, and what a busy machine takes besides.
     const LONGEST: f64 = 15.0;
-    on(builder()?, |pbx| {
+    on_alone(builder()?, |pbx| {
         let all: Vec<_> = (0..CALLERS)
             .map(|who| ("slowest", who, Duration::ZERO))
             .collect();

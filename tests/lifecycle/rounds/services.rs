@@ -1,15 +1,12 @@
 //! Unloading after web services were asked, over TLS, and callers have hung up
 //! in the middle of it: libcurl's thread-locals and threads must not stay.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Stdio};
-
-use anyhow::{ensure, Context, Result};
+use anyhow::ensure;
 use harness::{Call, Module, Outcome, Pbx};
 
 use super::threads;
 use crate::module::{load_by_ami, module_action, unload_wholly, OURS};
-use crate::support::{eventually, on, side_by_side, Shell};
+use crate::support::{eventually, on, side_by_side, Program, Shell};
 
 const ROUNDS: usize = 20;
 
@@ -91,7 +88,7 @@ fn unmapped_after_web_services_were_asked() {
         let mut shell = Shell::open(pbx)?;
         let made = shell.run(CERTIFICATES)?;
         ensure!(made.trim() == "made", "{made}");
-        let mut server = Server::start(pbx)?;
+        let mut server = Program::start(pbx, SERVER)?;
         let ami = pbx.ami()?;
         load_by_ami(&ami, &mut shell)?;
         unload_wholly(pbx, &ami, &mut shell)?;
@@ -128,35 +125,4 @@ fn unmapped_after_web_services_were_asked() {
         }
         Ok(())
     });
-}
-
-struct Server(Child, BufReader<ChildStdout>);
-
-impl Server {
-    fn start(pbx: &Pbx) -> Result<Self> {
-        let mut child = pbx
-            .exec_command(&["--interactive"], &["python3", "-c", SERVER])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().context("no output")?;
-        let mut server = Self(child, BufReader::new(output));
-        server.says("up")?;
-        Ok(server)
-    }
-
-    fn says(&mut self, word: &str) -> Result<()> {
-        let mut line = String::new();
-        self.1.read_line(&mut line)?;
-        ensure!(line.trim() == word, "the server: {line:?}");
-        Ok(())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The end of its input is the end of it.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
-    }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pinset::external::Keyed;
 use pinset::judging::{
-    Answer, Asked, Asking, BackEnd, Calling, Judge, Keeper, Notice, Outcome, Patient, Use, Wanted,
-    Work,
+    Answer, Asked, Asking, BackEnd, Calling, Judge, Keeper, Notice, Outcome, Patient, Use, Waiting,
+    Wanted, Work,
 };
 use pinset::list::{
     csv, open, Cache, Kind, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules,
@@ -151,20 +151,9 @@ impl Case {
         // One key too many makes it one that nobody has.
         pin.as_str().bytes().for_each(|key| entry.push(key));
         let fits = pin.as_str().len() == entry.len();
-        let outcome = judge.outcome(&mut Caller, account.as_bytes(), fits.then_some(&entry));
+        let outcome = judge.outcome(&mut Waiting, account.as_bytes(), fits.then_some(&entry));
         let account = judge.counter().keeper().account.take();
         Judged { outcome, account }
-    }
-}
-
-/// Nobody is on the line: the PBX waits.
-struct Caller;
-
-impl Patient for Caller {
-    fn listen(&mut self, milliseconds: i32) -> bool {
-        let time = u64::try_from(milliseconds).unwrap_or_default();
-        std::thread::sleep(Duration::from_millis(time));
-        true
     }
 }
 
