@@ -8,6 +8,7 @@ mod change;
 mod check;
 mod convert;
 mod digests;
+mod dumps;
 mod entry;
 mod failure;
 mod forms;
@@ -126,6 +127,9 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if let Err(error) = dumps::forbid() {
+        failure::note(format!("core dumps can't be ruled out: {error}"));
+    }
     let done = match &arguments.command {
         Command::Add(add) => add::run(add),
         Command::Check(check) => match run(check) {

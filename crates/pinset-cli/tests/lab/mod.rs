@@ -61,6 +61,11 @@ impl Lab {
         fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
     }
 
+    /// Lets other users enter the folder.
+    pub fn open_to_all(&self) {
+        fs::set_permissions(self.0.path(), Permissions::from_mode(0o755)).unwrap();
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinset"));
         command.args(arguments).current_dir(self.0.path());
