@@ -22,9 +22,11 @@ use crate::serve::auth::Auth;
 use crate::serve::secret_file;
 use crate::serve::tls;
 
+mod place;
 mod raw;
 mod sequence;
 
+use place::Place;
 use raw::{Given, Raw};
 
 /// The paths that are no service's.
@@ -398,19 +400,7 @@ impl Reading<'_> {
 
     /// Names file, line, section and option.
     fn wrong(&self, at: usize, why: impl Display) -> Failure {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let line = self.text.get(start..).unwrap_or_default();
-        let line = line.lines().next().unwrap_or_default();
-        let number = before.matches('\n').count() + 1;
-        let option = match line.split_once('=') {
-            Some((option, _)) => format!("{}: ", option.trim()),
-            None => String::new(),
-        };
-        let mut above = before.lines().rev().map(str::trim);
-        let section = above.find(|line| line.starts_with('[') && line.ends_with(']'));
-        let section = section.map_or(String::new(), |section| format!("{section} "));
-        let path = self.path.display();
-        Failure::told(format!("{path}:{number}: {section}{option}{why}"))
+        let (path, place) = (self.path.display(), Place::of(self.text, at));
+        Failure::told(format!("{path}:{place} {why}"))
     }
 }

@@ -35,7 +35,16 @@ fn mistakes_are_named() {
         ("[service.a]\ngather.max_digits = 0\nSEED", "serve.toml:2: [service.a] gather.max_digits: it must be from 1"),
         ("[service.a]\ngather.variable_name = \"a b\"\nSEED", "serve.toml:2: [service.a] gather.variable_name: it must be a name"),
         ("[service.'a b']\nSEED", "the name of a service must be"),
-        ("[service.a]\nSEED[service.b]\nSEED", "has the same path"),
+        ("[service.a]\nSEED[service.b]\nSEED", "serve.toml:6: [service.b] service 'a' has the same path"),
+        ("[service.a]\nSEED[service.'a b']\npath = \"/b\"\nSEED", "serve.toml:6: [service.'a b'] the name of a service must be"),
+        ("[limits]\nbody = 1\n[service.a] # the first\nidentify = \"account\"\nSEED", "serve.toml:3: [service.a] an account is asked for"),
+        ("[numbers]\ncountry_code = \"90\"\n[service.a]\nlist = \"LAB/list.csv\"\n", "serve.toml:3: [service.a] missing field `success`"),
+        ("[limits] # [log]\nbody = 0\n", "serve.toml:2: [limits] body: "),
+        ("[limits]\n[limit]\nbody = 1\n", "serve.toml:2: [limit] unknown field `limit`"),
+        ("[limits]\n[log\n", "serve.toml:2: "),
+        ("[log]\ndays = 1\n[log]\n", "serve.toml:3: [log] duplicate key"),
+        ("[service.a]\nlist = \"LAB/list.csv\"\nfailure = [\"hangup\"]\nsuccess = [\n  { play = \"https://x\" },\n  { record = \"1\" },\n]\n", "serve.toml:6: [service.a] success: unknown variant `record`"),
+        ("[service.a]\nSEED[service.a.gather]\n", "serve.toml:6: [service.a.gather] "),
     ] {
         let text = text.replace("SEED", SEED.trim_start());
         let whole = if text.is_empty() { head.to_owned() } else { text };
