@@ -2,6 +2,7 @@
 
 mod app;
 mod auth;
+mod checks;
 mod client;
 mod config;
 mod connection;
@@ -14,6 +15,7 @@ mod metrics;
 mod secret_file;
 mod state;
 mod tls;
+mod workers;
 
 use std::io::{self, Write};
 use std::net::TcpListener as Listener;
@@ -247,10 +249,10 @@ async fn read_again(app: &Arc<App>, path: &Path) {
 fn tell_lists(app: &Arc<App>, config: &Arc<Config>) {
     for service in config.services.values() {
         let (lists, service) = (app.lists(config), Arc::clone(service));
-        tokio::task::spawn_blocking(move || {
-            if let Err(why) = lists.check(&service) {
-                let why = format!("service '{}' admits nobody: {why}", service.name);
-                lists.metrics.say(&why);
+        tokio::spawn(async move {
+            let (metrics, name) = (Arc::clone(&lists.metrics), service.name.clone());
+            if let Err(why) = lists.health(service).await {
+                metrics.say(&format!("service '{name}' admits nobody: {why}"));
             }
         });
     }

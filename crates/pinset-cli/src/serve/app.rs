@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
+use crate::serve::checks::Unusable;
 use crate::serve::config::{self, Config};
 use crate::serve::judging::{Bench, Lists};
 use crate::serve::log::{page, Filter, Log};
@@ -26,8 +27,6 @@ use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
 use crate::serve::{client, ingress};
 
-/// So many entries are judged at once; the others wait.
-const JUDGED_AT_ONCE: usize = 64;
 /// So many look at the log at once.
 const LOOKING_AT_ONCE: usize = 2;
 /// How long a look at the lists may take.
@@ -40,7 +39,6 @@ pub struct App {
     pub log: Option<Arc<Log>>,
     bench: Arc<Bench>,
     pub metrics: Arc<Metrics>,
-    pub judging: Arc<Semaphore>,
     looking: Semaphore,
 }
 
@@ -58,7 +56,6 @@ impl App {
             log: log.map(Arc::new),
             bench: Arc::new(Bench::new()),
             metrics: Arc::new(Metrics::new()),
-            judging: Arc::new(Semaphore::new(JUDGED_AT_ONCE)),
             looking: Semaphore::new(LOOKING_AT_ONCE),
         }
     }
@@ -79,6 +76,7 @@ impl App {
     }
 
     pub fn put(&self, config: Config) {
+        self.bench.keep(&config);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 }
@@ -125,30 +123,36 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
     reply
 }
 
+/// Checks the lists of all services at once.
+async fn health_of_lists(app: &App, config: &Arc<Config>) -> Vec<(String, Result<(), Unusable>)> {
+    let checks = config.services.values().map(|service| {
+        let check = app.lists(config).health(Arc::clone(service));
+        (service.name.clone(), tokio::spawn(check))
+    });
+    let checks: Vec<_> = checks.collect();
+    let mut results = Vec::new();
+    for (name, check) in checks {
+        results.push((name, check.await.unwrap_or(Err(Unusable::NoAnswer))));
+    }
+    results
+}
+
 /// 200 if lists and log can be used, 503 and why if not.
 async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
     let config = app.config();
-    let checked = config.services.values().map(|service| {
-        let (lists, service) = (app.lists(&config), Arc::clone(service));
-        let name = service.name.clone();
-        (
-            name,
-            tokio::task::spawn_blocking(move || lists.check(&service)),
-        )
-    });
-    let checked: Vec<_> = checked.collect();
     let mut wrong = String::new();
-    for (name, usable) in checked {
-        let usable = timeout(HEALTH, usable).await.map(Result::ok);
+    for (name, result) in health_of_lists(&app, &config).await {
         // Why, the administrator is told: here anybody may ask.
-        match usable {
-            Ok(Some(Ok(()))) => {}
-            Ok(Some(Err(why))) => {
+        match result {
+            Ok(()) => {}
+            Err(Unusable::Because(why)) => {
                 app.metrics
                     .say(&format!("service '{name}' admits nobody: {why}"));
                 wrong.push_str(&format!("the list of '{name}' can't be used\n"));
             }
-            _ => wrong.push_str(&format!("the list of '{name}' does not answer\n")),
+            Err(Unusable::NoAnswer) => {
+                wrong.push_str(&format!("the list of '{name}' does not answer\n"));
+            }
         }
     }
     if app.log.as_ref().is_some_and(|log| log.is_failing()) {

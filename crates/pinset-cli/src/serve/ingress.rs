@@ -20,6 +20,7 @@ use crate::serve::app::App;
 use crate::serve::config::{Config, Limits, Service};
 use crate::serve::judging::{Case, Judged};
 use crate::serve::log::Entry;
+use crate::serve::workers::Busy;
 use crate::serve::{mask, state};
 
 /// What is left to be done once a list has said what it knows: slow hashes.
@@ -222,14 +223,17 @@ async fn decide(
         return say(&answers.failure, "failure");
     }
     let listed = Arc::clone(&case.listed);
+    let verifying = case.verify(account, pin);
     let deciding = async {
-        let free = Arc::clone(&app.judging).acquire_owned().await;
-        let judged = tokio::task::spawn_blocking(move || {
-            let judged = case.decide(account.as_ref(), &pin);
-            drop(free);
-            judged
-        });
-        judged.await.ok()
+        match verifying {
+            Ok(verified) => verified.await.ok(),
+            Err(Busy) => {
+                let why =
+                    format!("service '{name}' admits nobody: too many calls wait for its list");
+                app.metrics.say(&why);
+                None
+            }
+        }
     };
     tokio::pin!(deciding);
     let mut judged = timeout(source_timeout, &mut deciding).await;

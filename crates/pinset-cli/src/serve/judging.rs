@@ -1,7 +1,8 @@
 //! Entries judged by the module's code: lists from files, slow hashes, lockouts.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::available_parallelism;
@@ -20,11 +21,18 @@ use pinset::lockout::{Lock, Lockouts, Standing};
 use pinset::rows::{Candidate, Rows};
 use pinset::settings::{Source, Times};
 use pinset::{Pepper, Pin, PinSet};
-use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
+use crate::serve::checks::{Check, Unusable};
 use crate::serve::config::{Config, Service};
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
+use crate::serve::workers::{Busy, Workers};
+
+/// The most threads that verify entries by one list, and the most entries that
+/// wait for one.
+const MAX_THREADS: usize = 64;
+const MAX_WAITING: usize = 1000;
 
 /// So long an entry waits for its hash: a PBX asks no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,10 +42,19 @@ const NO_USES: &str = "pinset serve counts no uses: that is the module's";
 /// What judging needs beside the configuration.
 pub struct Bench {
     cache: Cache,
+    /// By their paths.
+    lists: Mutex<HashMap<PathBuf, Arc<ListThreads>>>,
+    /// By the names of their services.
+    checks: Mutex<HashMap<String, Arc<Check>>>,
+    hashing: Slots,
+}
+
+/// The threads that verify entries by one list.
+struct ListThreads {
+    workers: Workers,
     /// What was read last. Held by who reads rows: who wants the same ones
     /// waits for them.
     last: Mutex<Option<Read>>,
-    hashing: Slots,
 }
 
 impl Bench {
@@ -45,12 +62,45 @@ impl Bench {
         let processors = available_parallelism().map_or(1, usize::from);
         Self {
             cache: Cache::new(),
-            last: Mutex::new(None),
+            lists: Mutex::default(),
+            checks: Mutex::default(),
             hashing: Slots {
                 free: Mutex::new(processors),
                 freed: Condvar::new(),
             },
         }
+    }
+
+    fn threads(&self, path: &Path) -> Arc<ListThreads> {
+        let mut lists = locked(&self.lists);
+        let threads = lists.entry(path.to_owned()).or_insert_with(|| {
+            Arc::new(ListThreads {
+                workers: Workers::new(MAX_THREADS, MAX_WAITING),
+                last: Mutex::new(None),
+            })
+        });
+        Arc::clone(threads)
+    }
+
+    fn check(&self, service: &str) -> Arc<Check> {
+        let mut checks = locked(&self.checks);
+        let check = checks.entry(service.to_owned());
+        Arc::clone(check.or_insert_with(|| Arc::new(Check::new())))
+    }
+
+    /// Drops the threads of lists and services that a configuration has no more.
+    pub fn keep(&self, config: &Config) {
+        let services = || config.services.values();
+        locked(&self.lists)
+            .retain(|path, _| services().any(|service| list(service) == Some(path.as_path())));
+        locked(&self.checks).retain(|name, _| services().any(|service| service.name == *name));
+    }
+}
+
+fn list(service: &Service) -> Option<&Path> {
+    match &service.set.source {
+        Some(Source::File(path)) => Some(path),
+        _ => None,
     }
 }
 
@@ -143,8 +193,24 @@ impl Case {
         (judge.counter().look(), judge.asks_account())
     }
 
+    /// Verifies an entry on a thread of its list.
+    ///
+    /// # Errors
+    ///
+    /// Too many wait for that list.
+    pub fn verify(
+        self,
+        account: Option<Keyed>,
+        pin: Keyed,
+    ) -> Result<oneshot::Receiver<Judged>, Busy> {
+        let path = list(&self.service).unwrap_or(Path::new(""));
+        let threads = self.lists.bench.threads(path);
+        let work = move || self.decide(account.as_ref(), &pin);
+        threads.workers.run(work)
+    }
+
     /// Judges an entry. It blocks: on the disk, and for hashes.
-    pub fn decide(&self, account: Option<&Keyed>, pin: &Keyed) -> Judged {
+    fn decide(&self, account: Option<&Keyed>, pin: &Keyed) -> Judged {
         let mut judge = self.judge();
         let account = account.map(Keyed::as_str).unwrap_or_default();
         let mut entry = Pin::new();
@@ -245,22 +311,24 @@ impl Lists {
             Err(why) => return Answer::Refused(why),
         };
         let limit = self.config.settings.max_list_memory;
+        let threads = self.bench.threads(path);
         match wanted.read(&asking, examined, limit, hear) {
             Asked::Answered(answer, rebuild) => {
-                let (lists, runtime) = (self.clone(), Handle::try_current());
-                if let (Some(rebuild), Ok(runtime)) = (rebuild, runtime) {
-                    runtime.spawn_blocking(move || lists.index(rebuild));
+                if let Some(rebuild) = rebuild {
+                    let lists = self.clone();
+                    // If too much waits, a later entry has it made.
+                    let _ = threads.workers.spawn(move || lists.index(rebuild));
                 }
                 answer
             }
-            Asked::Unread(reading) => self.rows(reading, came),
+            Asked::Unread(reading) => self.rows(&threads, reading, came),
         }
     }
 
     /// Reads the rows of a list, or takes those that another began to read after
     /// this one `came`.
-    fn rows(&self, mut reading: Box<RowReading>, came: Instant) -> Answer {
-        let mut last = locked(&self.bench.last);
+    fn rows(&self, threads: &ListThreads, mut reading: Box<RowReading>, came: Instant) -> Answer {
+        let mut last = locked(&threads.last);
         let list = reading.list().clone();
         let rules = Arc::as_ptr(&self.config.rules);
         let read = last.as_ref().filter(|read| {
@@ -297,6 +365,16 @@ impl Lists {
 }
 
 impl Lists {
+    /// Whether the list of a service can be used, by one check for all who ask.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub async fn health(self, service: Arc<Service>) -> Result<(), Unusable> {
+        let check = self.bench.check(&service.name);
+        check.result(self, service).await
+    }
+
     /// Whether the list of a service can be used as it is now. It blocks.
     ///
     /// # Errors

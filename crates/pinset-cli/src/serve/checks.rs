@@ -1,0 +1,160 @@
+//! Whether the list of a service can be used: checked once for all who ask.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime};
+
+use pinset::list::Stamp;
+use pinset::settings::Source;
+use tokio::sync::watch;
+use tokio::time::{timeout_at, Instant as Deadline};
+
+use crate::serve::config::{Config, Service};
+use crate::serve::judging::Lists;
+use crate::serve::workers::Workers;
+
+/// Longest wait for a check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a result counts that a change of the file need not show in, or that
+/// another try may change.
+const UNSURE_LIFETIME: Duration = Duration::from_secs(1);
+
+/// Why no call can be answered from a list.
+#[derive(Clone, Debug)]
+pub enum Unusable {
+    Because(String),
+    /// The check has not ended in time.
+    NoAnswer,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Because(why) => f.write_str(why),
+            Self::NoAnswer => f.write_str("its list does not answer"),
+        }
+    }
+}
+
+type Checked = Result<(), String>;
+
+/// The checks of one service, one at a time.
+pub struct Check {
+    thread: Workers,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: Option<Running>,
+    kept: Option<Kept>,
+}
+
+#[derive(Clone)]
+struct Running {
+    began: Instant,
+    config: Weak<Config>,
+    /// Closed when the check is over.
+    result: watch::Receiver<Option<Checked>>,
+}
+
+struct Kept {
+    config: Weak<Config>,
+    stamp: Stamp,
+    at: Instant,
+    /// Any change of the file shows in its stamp.
+    is_sure: bool,
+    result: Checked,
+}
+
+impl Check {
+    pub fn new() -> Self {
+        Self {
+            thread: Workers::new(1, 1),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks the list of a service, or waits for the check that is running.
+    ///
+    /// # Errors
+    ///
+    /// Why the list can't be used.
+    pub async fn result(
+        self: &Arc<Self>,
+        lists: Lists,
+        service: Arc<Service>,
+    ) -> Result<(), Unusable> {
+        let mut running = self.start(lists, service).ok_or(Unusable::NoAnswer)?;
+        let end = Deadline::from_std(running.began + CHECK_TIMEOUT);
+        let result = timeout_at(end, running.result.wait_for(Option::is_some)).await;
+        match result {
+            Ok(Ok(result)) => result.clone().unwrap_or(Ok(())).map_err(Unusable::Because),
+            _ => Err(Unusable::NoAnswer),
+        }
+    }
+
+    /// Returns the check that is running, after starting it if there is none.
+    /// Returns `None` if that of another configuration hangs.
+    fn start(self: &Arc<Self>, lists: Lists, service: Arc<Service>) -> Option<Running> {
+        let mut state = self.state();
+        let config = Arc::downgrade(&lists.config);
+        let is_running = |running: &&Running| {
+            let is_over =
+                running.result.borrow().is_some() || running.result.has_changed().is_err();
+            !is_over && running.config.ptr_eq(&config)
+        };
+        if let Some(running) = state.running.as_ref().filter(is_running) {
+            return Some(running.clone());
+        }
+        let (done, result) = watch::channel(None);
+        let running = Running {
+            began: Instant::now(),
+            config,
+            result,
+        };
+        let check = Arc::clone(self);
+        let work = move || {
+            let result = check.look(&lists, &service);
+            done.send_replace(Some(result));
+        };
+        self.thread.spawn(work).ok()?;
+        state.running = Some(running.clone());
+        Some(running)
+    }
+
+    /// Returns what is known of the file, or reads it.
+    fn look(&self, lists: &Lists, service: &Service) -> Checked {
+        let config = Arc::downgrade(&lists.config);
+        let (now, stamp) = (SystemTime::now(), stamp(service));
+        let known = |kept: &&Kept| {
+            let counts = kept.is_sure || kept.at.elapsed() < UNSURE_LIFETIME;
+            counts && Some(kept.stamp) == stamp && kept.config.ptr_eq(&config)
+        };
+        if let Some(kept) = self.state().kept.as_ref().filter(known) {
+            return kept.result.clone();
+        }
+        let result = lists.check(service);
+        self.state().kept = stamp.map(|stamp| Kept {
+            config,
+            stamp,
+            at: Instant::now(),
+            is_sure: result.is_ok() && stamp.is_telling(now),
+            result: result.clone(),
+        });
+        result
+    }
+}
+
+fn stamp(service: &Service) -> Option<Stamp> {
+    let of = |path: &Path| std::fs::metadata(path).ok();
+    match &service.set.source {
+        Some(Source::File(path)) => of(path).map(|about| Stamp::of(&about)),
+        _ => None,
+    }
+}

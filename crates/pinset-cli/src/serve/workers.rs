@@ -1,0 +1,197 @@
+//! Threads for work that blocks, with a bounded queue.
+//!
+//! Each list has its own, so that a disk that hangs takes up the threads of the
+//! lists on it and no other.
+
+use std::collections::VecDeque;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+/// A thread without work ends after this time.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The queue is full, or the system has no more threads.
+#[derive(Debug)]
+pub struct Busy;
+
+/// A queue of jobs and the threads that run them. Threads start when they are
+/// needed, and end when the last owner of the queue is gone.
+pub struct Workers {
+    shared: Arc<Shared>,
+    max_threads: usize,
+    max_waiting: usize,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// A job was added, or the owner is gone.
+    added: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    /// How many of the threads wait for a job.
+    idle: usize,
+    is_closed: bool,
+}
+
+impl Workers {
+    pub fn new(max_threads: usize, max_waiting: usize) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                queue: Mutex::default(),
+                added: Condvar::new(),
+            }),
+            max_threads,
+            max_waiting,
+        }
+    }
+
+    /// Runs work whose result somebody waits for. Work that has not begun when
+    /// the receiver is dropped is skipped.
+    ///
+    /// # Errors
+    ///
+    /// Too much work waits already.
+    pub fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<T>, Busy> {
+        let (sender, receiver) = oneshot::channel();
+        self.spawn(move || {
+            if !sender.is_closed() {
+                // The receiver may be dropped meanwhile.
+                let _ = sender.send(work());
+            }
+        })?;
+        Ok(receiver)
+    }
+
+    /// Runs work that nobody waits for.
+    ///
+    /// # Errors
+    ///
+    /// Too much work waits already.
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Busy> {
+        let mut queue = self.shared.queue();
+        if queue.jobs.len() >= self.max_waiting {
+            return Err(Busy);
+        }
+        queue.jobs.push_back(Box::new(work));
+        if queue.jobs.len() > queue.idle && queue.threads < self.max_threads {
+            let shared = Arc::clone(&self.shared);
+            let started = thread::Builder::new().spawn(move || shared.work());
+            match started {
+                Ok(_) => queue.threads += 1,
+                // The other threads will run it, if there are any.
+                Err(_) if queue.threads > 0 => {}
+                Err(_) => {
+                    queue.jobs.pop_back();
+                    return Err(Busy);
+                }
+            }
+        }
+        drop(queue);
+        self.shared.added.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.shared.queue().is_closed = true;
+        self.shared.added.notify_all();
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            // The panic hook has reported it; who waits finds the sender dropped.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    }
+
+    /// Returns the next job, or `None` if this thread ends.
+    fn next(&self) -> Option<Job> {
+        let mut queue = self.queue();
+        queue.idle += 1;
+        let is_idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.is_closed;
+        let (mut queue, _) = self
+            .added
+            .wait_timeout_while(queue, IDLE_TIMEOUT, is_idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        queue.idle -= 1;
+        let job = queue.jobs.pop_front();
+        if job.is_none() {
+            queue.threads -= 1;
+        }
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Blocks until the other end is dropped.
+    fn blocker(workers: &Workers) -> mpsc::Sender<()> {
+        let (release, blocked) = mpsc::channel::<()>();
+        let (running, runs) = mpsc::channel();
+        let job = move || {
+            running.send(()).expect("a test that waits");
+            let _ = blocked.recv();
+        };
+        workers.spawn(job).expect("room");
+        runs.recv().expect("a job that runs");
+        release
+    }
+
+    #[test]
+    fn full_queue_rejects_work_and_recovers() {
+        let workers = Workers::new(2, 1);
+        let blocked = [blocker(&workers), blocker(&workers)];
+        let waiting = workers.run(|| 7).expect("room");
+        assert!(workers.run(|| 8).is_err());
+        drop(blocked);
+        assert_eq!(waiting.blocking_recv(), Ok(7));
+        let after = workers.run(|| 9).expect("room");
+        assert_eq!(after.blocking_recv(), Ok(9));
+    }
+
+    #[test]
+    fn abandoned_work_is_skipped() {
+        let workers = Workers::new(1, 2);
+        let blocked = blocker(&workers);
+        let (ran, runs) = mpsc::channel();
+        let abandoned = workers.run(move || ran.send(())).expect("room");
+        drop(abandoned);
+        let last = workers.run(|| ()).expect("room");
+        drop(blocked);
+        assert_eq!(last.blocking_recv(), Ok(()));
+        assert!(runs.recv().is_err());
+    }
+
+    #[test]
+    fn panic_ends_one_job_only() {
+        let workers = Workers::new(1, 2);
+        let failed = workers.run(|| panic!("on purpose")).expect("room");
+        let next = workers.run(|| 1).expect("room");
+        assert!(failed.blocking_recv().is_err());
+        assert_eq!(next.blocking_recv(), Ok(1));
+    }
+}

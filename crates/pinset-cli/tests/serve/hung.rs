@@ -1,0 +1,96 @@
+//! A list on a disk that hangs, and what a look at the health of lists costs.
+
+use std::process::Command;
+
+use crate::client::{request, Connection};
+use crate::lab::Lab;
+use crate::server::{configure, lab, until, Server, INGRESS, SEED};
+
+const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
+/// More than the service verifies at once.
+const CALLS: usize = 100;
+
+/// Starts the service with `hung.c` between it and the disk: it counts how often
+/// the list is opened, which waits while there is a FIFO at the gate.
+fn start(lab: &Lab) -> Server {
+    let library = lab.path("hung.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/serve/hung.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library);
+    assert!(compiler.arg(source).status().unwrap().success());
+    let mut command = lab.command(&["serve", "--config", "serve.toml"]);
+    command
+        .env("LD_PRELOAD", library)
+        .env("SLOW_FILE", lab.path("list.csv"))
+        .env("SLOW_OPENED", lab.path("opened"))
+        .env("SLOW_GATE", lab.path("gate"));
+    Server::run(lab, command)
+}
+
+/// How often the list was opened.
+fn opened(lab: &Lab) -> u64 {
+    std::fs::metadata(lab.path("opened")).map_or(0, |about| about.len())
+}
+
+#[test]
+fn hung_list_keeps_no_other_service_waiting() {
+    let lab = lab();
+    lab.list("other.csv", lab.text("list.csv"));
+    let other = SEED.replace("list.csv", "other.csv");
+    let both = format!("{SEED}[service.other]\npath = \"/other\"\n{other}");
+    configure(&lab, "[lists]\nsource_timeout = 1", &both);
+    let made = Command::new("mkfifo").arg(lab.path("gate")).status();
+    assert!(made.unwrap().success());
+    let server = start(&lab);
+    let mut calls: Vec<_> = (0..CALLS)
+        .map(|_| Connection::new(server.address))
+        .collect();
+    for call in &mut calls {
+        call.send(&request("POST", INGRESS, &[], CALL));
+    }
+    // The service has given them up; its threads still hang.
+    for call in &mut calls {
+        assert_eq!(call.response().unwrap().destination(), "1092");
+    }
+    assert!(opened(&lab) > 0);
+    let answer = server.ask("POST", "/other", &[], CALL);
+    assert_eq!(answer.destination(), "1091");
+    let health = server.get("/health");
+    assert_eq!(
+        (health.status, health.text().as_str()),
+        (503, "the list of 'hipcall' does not answer\n")
+    );
+    // Those who ask then wait no more, and nothing is begun for them.
+    let before = opened(&lab);
+    for _ in 0..CALLS {
+        assert_eq!(server.get("/health").status, 503);
+    }
+    assert_eq!(opened(&lab), before);
+    assert_eq!(server.rows("?outcome=error").len(), 50);
+    // The disk is back.
+    let gate = std::fs::File::options().write(true).open(lab.path("gate"));
+    std::fs::remove_file(lab.path("gate")).unwrap();
+    drop(gate.unwrap());
+    until("health", || server.get("/health").status == 200);
+    assert_eq!(server.post(CALL).destination(), "1091");
+}
+
+/// Anybody may ask: a list that has not changed is not read again.
+#[test]
+fn health_of_an_unchanged_list_reads_nothing() {
+    let lab = lab();
+    configure(&lab, "", SEED);
+    let server = start(&lab);
+    let asked = || {
+        let before = opened(&lab);
+        for _ in 0..20 {
+            assert_eq!(server.get("/health").status, 200);
+        }
+        opened(&lab) == before
+    };
+    // A change of the last two seconds may have come since.
+    until("a list that is known", asked);
+    assert!(opened(&lab) > 0 && asked() && asked());
+    lab.list("list.csv", "account,secret\nalice\n");
+    assert_eq!(server.get("/health").status, 503);
+}
