@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pinset::external::flow::{self, conclude, Order, Outcome};
 use pinset::judging::{Calling, Counter};
-use pinset::lockout::{Judged, Limits, Standing};
+use pinset::lockout::{Limits, Standing};
 use pinset::settings::Source;
 use pinset::{Credential, Next, PinSet, Request, Status};
 use url::Url;
@@ -85,7 +85,7 @@ impl Asked {
         };
         let whom = calling.caller(&in_force.settings.numbering);
         let counter = Counter::new(&self.name, self.limits(), whom, Kept(trail));
-        let mut service = Service::new(self, in_force, calling.number, &call.dialled(), &counter);
+        let mut service = Service::new(self, in_force, calling.number, &call.dialled());
         let mut caller = Caller::new(call, self);
         // One try is enough: a call is one.
         let locked = || matches!(counter.look(), Standing::Locked(_));
@@ -96,14 +96,9 @@ impl Asked {
                     plan: &plan,
                     external,
                 };
-                flow::run(order, &mut caller, &mut service)
+                flow::run(order, &mut caller, &counter, &mut service)
             }
         };
-        // What was wrong is counted already.
-        service.settle(match outcome.status() {
-            Status::Success => Judged::Right,
-            _ => Judged::Void,
-        });
         if let Outcome::Refused {
             trouble: Some(trouble),
             ..

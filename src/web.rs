@@ -6,6 +6,7 @@ mod exchange;
 pub mod sounds;
 
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub struct Request {
     pub headers: Vec<Zeroizing<String>>,
     /// How long it may take.
     pub limits: Limits,
+    /// Whether the post was sent.
+    pub sending: Sending,
 }
 
 /// How long an exchange may take, and how much may come back.
@@ -95,8 +98,77 @@ impl fmt::Display for Failed {
     }
 }
 
+/// A request without a whole answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Why.
+    pub why: Failed,
+    /// The service has begun to answer, or may have and we can't tell.
+    pub answered: bool,
+}
+
+impl From<Failed> for Failure {
+    /// The service has answered nothing.
+    fn from(why: Failed) -> Self {
+        let answered = false;
+        Self { why, answered }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.why.fmt(f)
+    }
+}
+
 /// What comes of a request.
-pub type Reply = Result<Response, Failed>;
+pub type Reply = Result<Response, Failure>;
+
+/// Whether a post was sent, as far as the service may have received any of it.
+/// Either it is sent, or it is withdrawn before.
+#[derive(Clone, Default)]
+pub struct Sending(Arc<AtomicU8>);
+
+const UNSENT: u8 = 0;
+const SENT: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+impl Sending {
+    /// Notes that the post is sent from now on. Returns false if it was withdrawn:
+    /// nothing of it may be sent.
+    fn begin(&self) -> bool {
+        self.decide(SENT) == SENT
+    }
+
+    /// Withdraws the post. Returns whether it was sent already.
+    fn withdraw(&self) -> bool {
+        self.decide(WITHDRAWN) == SENT
+    }
+
+    fn decide(&self, wanted: u8) -> u8 {
+        match self.0.compare_exchange(UNSENT, wanted, AcqRel, Acquire) {
+            Ok(_) => wanted,
+            Err(decided) => decided,
+        }
+    }
+}
+
+/// The result of a request for a caller.
+pub enum Asked {
+    /// The exchange is over.
+    Over(Reply),
+    /// The exchange should be over by now, but the thread that does it has not
+    /// said so: it is given up.
+    Overdue {
+        /// The service may have received the post.
+        sent: bool,
+    },
+    /// The caller has hung up, and the request is given up.
+    Gone {
+        /// The service may have received the post.
+        sent: bool,
+    },
+}
 
 /// Who waits for a reply.
 pub trait Asker: Send {
@@ -118,24 +190,22 @@ impl Asker for Weak<Promise<Reply>> {
     }
 }
 
-/// Asks for a caller, who is looked after meanwhile; `None`: the caller is gone,
-/// and the request is given up.
-pub fn ask<H: Patient>(host: &mut H, request: Request) -> Option<Reply> {
+/// Asks for a caller, who is served meanwhile.
+pub fn ask<H: Patient>(host: &mut H, request: Request) -> Asked {
     let promise = Arc::new(Promise::new());
-    let whole = request.limits.whole;
+    let (whole, sending) = (request.limits.whole, request.sending.clone());
     start(request, Box::new(Arc::downgrade(&promise)));
     let awaited = promise.wait_with(host, Instant::now() + whole + GRACE);
     drop(promise);
+    let given_up = || {
+        let sent = sending.withdraw();
+        driver::wake();
+        sent
+    };
     match awaited {
-        Awaited::There(reply) => Some(reply),
-        Awaited::Late => {
-            driver::wake();
-            Some(Err(Failed::Late(whole)))
-        }
-        Awaited::Gone => {
-            driver::wake();
-            None
-        }
+        Awaited::There(reply) => Asked::Over(reply),
+        Awaited::Late => Asked::Overdue { sent: given_up() },
+        Awaited::Gone => Asked::Gone { sent: given_up() },
     }
 }
 

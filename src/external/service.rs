@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pinset::external::breaker::Came;
-use pinset::external::flow::{self, Unavailable};
+use pinset::external::flow::{self, Posted};
 use pinset::external::{Answer, Data, Post};
-use pinset::judging::{Counter, Halt, Ticket};
-use pinset::lockout::Judged;
 use pinset::Numbering;
 use zeroize::Zeroizing;
 
@@ -17,8 +15,7 @@ use super::Asked;
 use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::configuration::InForce;
-use crate::lockouts::Kept;
-use crate::web::{self, shown, Failed, Limits, Request, Response};
+use crate::web::{self, shown, Failed, Limits, Reply, Request, Sending};
 
 /// A service, asked about one call.
 pub struct Service<'a> {
@@ -28,20 +25,11 @@ pub struct Service<'a> {
     callee: String,
     uuid: String,
     began: u64,
-    counter: &'a Counter<Kept>,
-    /// The call's one entry, once something it has keyed was posted.
-    entry: Option<Ticket<'a, Kept>>,
 }
 
 impl<'a> Service<'a> {
     /// The service of this PIN set, about a call from and to these numbers.
-    pub fn new(
-        asked: &'a Asked,
-        in_force: &InForce,
-        caller: Option<&[u8]>,
-        callee: &[u8],
-        counter: &'a Counter<Kept>,
-    ) -> Self {
+    pub fn new(asked: &'a Asked, in_force: &InForce, caller: Option<&[u8]>, callee: &[u8]) -> Self {
         Self {
             asked,
             credential: in_force.credential(&asked.name),
@@ -49,15 +37,6 @@ impl<'a> Service<'a> {
             callee: String::from_utf8_lossy(callee).into_owned(),
             uuid: process::uuid(),
             began: now(),
-            counter,
-            entry: None,
-        }
-    }
-
-    /// Counts what has come of the call.
-    pub fn settle(&mut self, judged: Judged) {
-        if let Some(entry) = self.entry.take() {
-            entry.settle(judged);
         }
     }
 
@@ -82,14 +61,20 @@ impl<'a> Service<'a> {
                 whole: options.timeout,
                 largest: usize::try_from(options.max_response).unwrap_or(usize::MAX),
             },
+            sending: Sending::default(),
         }
     }
 
-    /// Logs why the call is not carried on.
-    fn refuse(&self, why: &str) -> Unavailable {
+    /// Logs why the call is not carried on. `answered`: the service has answered
+    /// the post, or may have.
+    fn refuse(&self, why: &str, answered: bool) -> Posted {
         let service = shown(&self.asked.url);
         log!(Error, "PIN set '{}': {service}: {why}", self.asked.name);
-        Unavailable::NoAnswer
+        if answered {
+            Posted::Unusable
+        } else {
+            Posted::NoAnswer
+        }
     }
 
     fn note(&self, change: Change) {
@@ -106,55 +91,53 @@ impl<'a> Service<'a> {
 }
 
 impl flow::Service<Caller<'_, '_>> for Service<'_> {
-    fn post(
-        &mut self,
-        caller: &mut Caller<'_, '_>,
-        data: &Data,
-    ) -> Option<Result<Answer, Unavailable>> {
-        if !data.is_empty() && self.entry.is_none() {
-            match self.counter.charge(caller) {
-                Ok(entry) => self.entry = Some(entry),
-                Err(Halt::Gone) => return None,
-                Err(Halt::Locked) => return Some(Err(Unavailable::LockedOut)),
-                // The log says so already.
-                Err(Halt::Busy) => return Some(Err(Unavailable::NoAnswer)),
-            }
-        }
+    fn post(&mut self, caller: &mut Caller<'_, '_>, data: &Data) -> Posted {
         caller.has_keyed(data);
-        let asked = self.asked;
-        let Some(permit) = breakers::ask(&asked.url) else {
-            return Some(Err(self.refuse("it has failed too often, and is not asked")));
+        let (url, request) = (&self.asked.url, self.request(data));
+        let Some(permit) = breakers::ask(url) else {
+            return self.refuse("it has failed too often, and is not asked", false);
         };
-        let reply = web::ask(caller, self.request(data))?;
+        let late = Failed::Late(request.limits.whole);
+        let reply = match web::ask(caller, request) {
+            web::Asked::Over(reply) => reply,
+            web::Asked::Overdue { sent } => {
+                self.note(permit.tell(Came::Failure));
+                return self.refuse(&late.to_string(), sent);
+            }
+            web::Asked::Gone { sent } => return Posted::Gone { sent },
+        };
         let (came, answer) = judged(reply);
         self.note(permit.tell(came));
-        Some(answer.map_err(|why| self.refuse(&why)))
-    }
-
-    fn was_wrong(&mut self) {
-        self.settle(Judged::Wrong);
+        answer.unwrap_or_else(|(why, answered)| self.refuse(&why, answered))
     }
 }
 
-/// What a reply says of the service, and what it says to do, or why not.
-fn judged(reply: Result<Response, Failed>) -> (Came, Result<Answer, String>) {
+/// What a reply says of the service, and what it says to do; or why not, and
+/// whether the service has answered at all.
+fn judged(reply: Reply) -> (Came, Result<Posted, (String, bool)>) {
     let response = match reply {
         Ok(response) => response,
-        // No fault of the service's.
-        Err(failed @ Failed::NoThread) => return (Came::Nothing, Err(failed.to_string())),
-        Err(failed) => return (Came::Failure, Err(failed.to_string())),
+        Err(failure) => {
+            // That there is no thread is no fault of the service's.
+            let came = match failure.why {
+                Failed::NoThread => Came::Nothing,
+                _ => Came::Failure,
+            };
+            return (came, Err((failure.to_string(), failure.answered)));
+        }
     };
+    let unusable = |why| Err((why, true));
     match response.code {
         200..=299 => match Answer::parse(&response.body) {
-            Ok(answer) => (Came::Answer, Ok(answer)),
-            Err(broken) => (Came::Failure, Err(broken.to_string())),
+            Ok(answer) => (Came::Answer, Ok(Posted::Answer(answer))),
+            Err(broken) => (Came::Failure, unusable(broken.to_string())),
         },
         code @ 300..=399 => {
             let why = format!("HTTP {code}: redirects are not followed");
-            (Came::Answer, Err(why))
+            (Came::Answer, unusable(why))
         }
-        code @ 400..=499 => (Came::Answer, Err(format!("HTTP {code}"))),
-        code => (Came::Failure, Err(format!("HTTP {code}"))),
+        code @ 400..=499 => (Came::Answer, unusable(format!("HTTP {code}"))),
+        code => (Came::Failure, unusable(format!("HTTP {code}"))),
     }
 }
 

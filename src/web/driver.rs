@@ -13,7 +13,7 @@ use curl::multi::{Easy2Handle, MultiWaker};
 use curl::{Error, MultiError};
 
 use super::exchange::Exchange;
-use super::{Asker, Failed, Reply, Request};
+use super::{Asker, Failed, Failure, Reply, Request};
 use crate::asterisk::boundary::guard;
 use crate::asterisk::worker;
 use crate::ffi::curl::{stay, Transfers};
@@ -65,7 +65,7 @@ pub fn put(request: Request, asker: Box<dyn Asker>) {
     let unasked = std::mem::take(&mut driver.waiting);
     drop(driver);
     for job in unasked {
-        job.asker.take(Err(Failed::NoThread));
+        job.asker.take(Err(Failed::NoThread.into()));
     }
 }
 
@@ -159,14 +159,14 @@ impl UnderWay {
         let begun = Exchange::prepare(request).and_then(|easy| add(transfers, easy));
         let mut handle = match begun {
             Ok(handle) => handle,
-            Err(failed) => return asker.take(Err(failed)),
+            Err(failed) => return asker.take(Err(failed.into())),
         };
         let token = self.0.last_key_value().map_or(0, |(last, _)| last + 1);
         match handle.set_token(token) {
             Ok(()) => {
                 self.0.insert(token, Entry { handle, asker });
             }
-            Err(error) => asker.take(Err(Failed::Broken(error.to_string()))),
+            Err(error) => asker.take(Err(Failed::Broken(error.to_string()).into())),
         }
     }
 
@@ -196,8 +196,10 @@ impl UnderWay {
 
     fn fail(&mut self, error: &MultiError) {
         for entry in std::mem::take(&mut self.0).into_values() {
-            let why = error.description().to_owned();
-            entry.asker.take(Err(Failed::Broken(why)));
+            let why = Failed::Broken(error.description().to_owned());
+            // What has come by then is not known.
+            let answered = entry.handle.get_ref().is_sent();
+            entry.asker.take(Err(Failure { why, answered }));
         }
     }
 }

@@ -6,7 +6,7 @@ use curl::easy::{Easy2, Handler, HttpVersion, List, NetRc, ReadError, SeekResult
 use curl::Error;
 use zeroize::Zeroizing;
 
-use super::{Failed, Headers, Limits, Reply, Request, Response};
+use super::{Failed, Failure, Headers, Limits, Reply, Request, Response, Sending};
 use crate::ffi::curl::only_http;
 
 /// How much of a header is kept.
@@ -16,7 +16,10 @@ const LONGEST: usize = 1024;
 pub struct Exchange {
     limits: Limits,
     post: Zeroizing<Vec<u8>>,
+    sending: Sending,
     sent: usize,
+    /// A status line has come that is not an interim one (1xx).
+    answered: bool,
     headers: Headers,
     body: Vec<u8>,
     too_large: bool,
@@ -24,6 +27,9 @@ pub struct Exchange {
 
 impl Handler for Exchange {
     fn read(&mut self, room: &mut [u8]) -> Result<usize, ReadError> {
+        if !self.sending.begin() {
+            return Err(ReadError::Abort);
+        }
         let left = self.post.get(self.sent..).unwrap_or_default();
         let length = left.len().min(room.len());
         for (to, from) in room.iter_mut().zip(left) {
@@ -49,6 +55,7 @@ impl Handler for Exchange {
         // There may be several answers, 100 before 200: the last one counts.
         if line.starts_with(b"HTTP/") {
             self.headers = Headers::default();
+            self.answered |= !is_interim(line);
         }
         let line = std::str::from_utf8(line).unwrap_or_default();
         if let Some((name, value)) = line.split_once(':') {
@@ -102,12 +109,15 @@ impl Exchange {
             post,
             headers,
             limits,
+            sending,
         } = request;
         let posts = post.is_some();
         let mut easy = Easy2::new(Self {
             limits,
             post: post.unwrap_or_default(),
+            sending,
             sent: 0,
+            answered: false,
             headers: Headers::default(),
             body: Vec::new(),
             too_large: false,
@@ -144,24 +154,39 @@ impl Exchange {
         Ok(easy)
     }
 
+    /// Whether the service may have received some of the post.
+    pub fn is_sent(&self) -> bool {
+        self.sent > 0
+    }
+
     /// What came of it; `connected`: there was a connection.
     pub fn reply(&mut self, result: Result<(), Error>, code: u32, connected: bool) -> Reply {
         let limits = self.limits;
-        match result {
-            Ok(()) => Ok(Response {
-                code,
-                body: std::mem::take(&mut self.body),
-                headers: std::mem::take(&mut self.headers),
-            }),
-            Err(_) if self.too_large => Err(Failed::TooLarge(limits.largest)),
-            Err(error) if error.is_filesize_exceeded() => Err(Failed::TooLarge(limits.largest)),
-            Err(error) if error.is_operation_timedout() => Err(match connected {
+        let why = match result {
+            Ok(()) => {
+                return Ok(Response {
+                    code,
+                    body: std::mem::take(&mut self.body),
+                    headers: std::mem::take(&mut self.headers),
+                })
+            }
+            Err(_) if self.too_large => Failed::TooLarge(limits.largest),
+            Err(error) if error.is_filesize_exceeded() => Failed::TooLarge(limits.largest),
+            Err(error) if error.is_operation_timedout() => match connected {
                 true => Failed::Late(limits.whole),
                 false => Failed::Unconnected(limits.connect.min(limits.whole)),
-            }),
-            Err(error) => Err(Failed::Broken(text_of(&error))),
-        }
+            },
+            Err(error) => Failed::Broken(text_of(&error)),
+        };
+        let answered = self.answered;
+        Err(Failure { why, answered })
     }
+}
+
+/// Whether a status line announces that the answer is still to come.
+fn is_interim(line: &[u8]) -> bool {
+    let mut words = line.split(|byte| *byte == b' ');
+    words.nth(1).is_some_and(|code| code.starts_with(b"1"))
 }
 
 /// What libcurl says, on one line.

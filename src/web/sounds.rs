@@ -11,7 +11,7 @@ use pinset::sounds::{extension, fresh_for, Draft, Found, Store, Version, LARGEST
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Asker, Failed, Limits, Reply, Request, Response};
+use super::{Asker, Failed, Limits, Reply, Request, Response, Sending};
 use crate::asterisk::boundary::guard;
 use crate::asterisk::{process, worker};
 
@@ -165,6 +165,7 @@ fn asked(url: &Url, limits: Limits) -> Asked {
         post: None,
         headers: version.headers().map(Zeroizing::new).collect(),
         limits,
+        sending: Sending::default(),
     };
     super::start(request, Box::new(download));
     Asked::Coming(fetch)

@@ -2,6 +2,7 @@
 
 mod caller;
 mod connections;
+mod counting;
 mod failures;
 mod ours;
 mod sequence;

@@ -29,7 +29,7 @@ mod notice;
 mod wanted;
 
 pub use back_end::{Answer, BackEnd, Entries, Family, Use, Work};
-pub use counter::{Counter, Halt, Keeper, Patient, Ticket, Waiting};
+pub use counter::{Counter, Debt, Halt, Keeper, Patient, Ticket, Waiting};
 pub use notice::Notice;
 pub use wanted::{Asked, Asking, Wanted};
 

@@ -27,6 +27,7 @@ mod cells;
 mod clock;
 mod count;
 mod key;
+mod owed;
 mod stored;
 mod subject;
 mod table;
@@ -205,26 +206,7 @@ impl Lockouts {
         if let Some(lock) = budget.filter(|_| tries > 0) {
             return Err(Refused::Locked(lock));
         }
-        let caller = || Count::new(who.pin_set, Who::Caller(who.caller.clone()));
-        let by_caller =
-            who.limits.caller.is_some() && fly(&mut self.callers, &keys.caller, caller, now);
-        let pin_set = || Count::new(who.pin_set, Who::PinSet);
-        let over_budget = budget.is_some();
-        let by_pin_set = if over_budget {
-            let fly = |count: &mut Count| count.fly_on_reserve(now);
-            self.pin_sets.change(&keys.pin_set, fly).is_some()
-        } else {
-            who.limits.pin_set.is_some() && fly(&mut self.pin_sets, &keys.pin_set, pin_set, now)
-        };
-        Ok(Charge {
-            pin_set: who.pin_set.to_owned(),
-            caller: who.caller.clone(),
-            limits: who.limits,
-            by_caller: by_caller.then_some(keys.caller),
-            by_pin_set: by_pin_set.then_some(keys.pin_set),
-            over_budget,
-            by_accounts: Vec::new(),
-        })
+        Ok(self.put_in_flight(who, keys, budget.is_some(), now))
     }
 
     /// Charges the entry to an account as well, before it is judged for it. A
@@ -298,6 +280,35 @@ impl Lockouts {
             .into_iter()
             .max_by_key(|(end, kind)| (*end, Reverse(*kind)))?;
         Some(self.lock(kind, end))
+    }
+
+    /// Charges an entry to the caller and the PIN set, whatever the limits say.
+    fn put_in_flight(
+        &mut self,
+        who: &Subject<'_>,
+        keys: Keys,
+        over_budget: bool,
+        now: u64,
+    ) -> Charge {
+        let caller = || Count::new(who.pin_set, Who::Caller(who.caller.clone()));
+        let by_caller =
+            who.limits.caller.is_some() && fly(&mut self.callers, &keys.caller, caller, now);
+        let pin_set = || Count::new(who.pin_set, Who::PinSet);
+        let by_pin_set = if over_budget {
+            let fly = |count: &mut Count| count.fly_on_reserve(now);
+            self.pin_sets.change(&keys.pin_set, fly).is_some()
+        } else {
+            who.limits.pin_set.is_some() && fly(&mut self.pin_sets, &keys.pin_set, pin_set, now)
+        };
+        Charge {
+            pin_set: who.pin_set.to_owned(),
+            caller: who.caller.clone(),
+            limits: who.limits,
+            by_caller: by_caller.then_some(keys.caller),
+            by_pin_set: by_pin_set.then_some(keys.pin_set),
+            over_budget,
+            by_accounts: Vec::new(),
+        }
     }
 
     /// What the clock has it be, once what is over by then has gone.

@@ -145,8 +145,8 @@ fn what_is_gathered_is_not_seen() {
     });
 }
 
-/// Wrong digits count; that the service is down, or has asked for none, does
-/// not.
+/// Wrong digits count; that the service is not reached, or has asked for none,
+/// does not.
 #[test]
 fn lockouts() {
     const LOCK: &str = "lockout_caller = 3/10m/10m";
@@ -165,7 +165,7 @@ fn lockouts() {
         };
         let sent = refused("FAILURE").went("agents,1092,1");
         let wrong = [ask(), Answer::seq(&[connect("1092")])];
-        let down = [ask(), Answer::http("503 Busy", &[], "")];
+        let down = [ask(), Answer::default().close()];
         let unasked = [Answer::seq(&[hangup()])];
         calls("people", 3, &down, &error())?;
         calls("people", 3, &unasked, &refused("FAILURE").whatever_keyed())?;

@@ -6,6 +6,7 @@
 //!
 //! [`Conversation`]: crate::Conversation
 
+mod attempts;
 mod line;
 mod trouble;
 
@@ -14,36 +15,40 @@ use super::data::Data;
 use super::speech::{argument, is_language};
 use crate::conversation::{Next, Plan, Settlement, Status};
 use crate::host::{self, Host, Started};
+use crate::judging::{Counter, Halt, Keeper, Patient};
 use crate::settings::{External, Place, Route};
 use crate::source::Nobody;
 
+use attempts::{Attempts, Meaning};
 use line::{Counted, Ended, Line};
 pub use trouble::Trouble;
 
-/// Who is asked what to do with a call.
+/// The service that is asked what to do with a call.
 pub trait Service<H> {
-    /// Posts all that was gathered, and looks after the caller on `host`
-    /// meanwhile. `None`: the caller is gone.
-    ///
-    /// # Errors
-    ///
-    /// There is no answer; who implements it logs why.
-    fn post(&mut self, host: &mut H, data: &Data) -> Option<Result<Answer, Unavailable>>;
-    /// By the last answer, what was keyed was wrong, whatever the caller does now.
-    fn was_wrong(&mut self) {}
+    /// Posts all that was gathered, and serves the caller on `host` meanwhile.
+    fn post(&mut self, host: &mut H, data: &Data) -> Posted;
 }
 
-/// Why there is no answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unavailable {
-    /// The service is down, slow or broken, or could not be asked.
+/// The result of a post.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Posted {
+    /// The service has answered with actions.
+    Answer(Answer),
+    /// The service has answered with anything else: an HTTP error, or a body that
+    /// is invalid, too large or incomplete. The log says why.
+    Unusable,
+    /// There is no HTTP answer: no connection, a timeout before the status line,
+    /// or a service that is not asked for now. The log says why.
     NoAnswer,
-    /// What was gathered is not posted: there were too many wrong entries.
-    LockedOut,
+    /// The caller has hung up, and the post is given up.
+    Gone {
+        /// The service may have received it.
+        sent: bool,
+    },
 }
 
 /// One call, as a service's answers need it.
-pub trait Speaker: Host {
+pub trait Speaker: Host + Patient {
     /// Starts the sound at a URL, which may have to be fetched first. One that
     /// may not be fetched, or can't be, is missing, and the log says so.
     fn start_url(&mut self, url: &str) -> Started;
@@ -122,17 +127,25 @@ impl Outcome {
     }
 }
 
-/// Asks the service and does what it says, until that is settled.
-pub fn run<H: Speaker>(order: Order<'_>, host: &mut H, service: &mut impl Service<H>) -> Outcome {
+/// Asks the service and does what it says, until that is settled. What the caller
+/// enters is counted by `counter`: an entry as soon as its post is answered, earlier
+/// steps of a call that is not admitted at its end.
+pub fn run<H: Speaker, K: Keeper>(
+    order: Order<'_>,
+    host: &mut H,
+    counter: &Counter<K>,
+    service: &mut impl Service<H>,
+) -> Outcome {
     let mut flow = Flow {
         order,
         line: Line::new(host),
         data: Data::new(),
-        attempts: 0,
+        attempts: Attempts::new(counter),
+        posted: 0,
         steps: 0,
     };
     let end = flow.go(service);
-    let attempts = flow.attempts;
+    let attempts = flow.posted;
     match end {
         End::Sent(status, place) => Outcome::Sent {
             status,
@@ -215,50 +228,68 @@ enum End {
     Gone,
 }
 
-struct Flow<'a, H> {
+struct Flow<'a, H, K: Keeper> {
     order: Order<'a>,
     line: Line<'a, H>,
     data: Data,
-    attempts: u32,
+    attempts: Attempts<'a, K>,
+    /// How many entries were posted.
+    posted: u32,
     steps: u32,
 }
 
-impl<H: Speaker> Flow<'_, H> {
+impl<H: Speaker, K: Keeper> Flow<'_, H, K> {
     fn go(&mut self, service: &mut impl Service<H>) -> End {
         loop {
-            let answer = match service.post(self.line.host, &self.data) {
-                None => return End::Gone,
-                Some(Err(Unavailable::LockedOut)) => {
-                    // It was not posted.
-                    self.attempts = self.attempts.saturating_sub(1);
-                    return End::Refused(Status::Locked);
-                }
-                Some(Err(Unavailable::NoAnswer)) => return End::Refused(Status::Error),
-                Some(Ok(answer)) => answer,
-            };
-            self.line.posted();
-            if !self.data.is_empty() && !self.may_admit(&answer.actions) {
-                service.was_wrong();
-            }
-            if let Err(end) = self.carry_out(answer.actions) {
+            let step = self.post(service);
+            if let Err(end) = step.and_then(|actions| self.carry_out(actions)) {
                 return end;
             }
         }
     }
 
-    /// Whether what was keyed may have been right: the call is to be admitted, or
-    /// something else is asked for.
-    fn may_admit(&self, actions: &[Action]) -> bool {
+    /// Posts what was gathered, and counts it by the answer.
+    fn post(&mut self, service: &mut impl Service<H>) -> Result<Vec<Action>, End> {
+        // Each post but the first has a new entry.
+        if !self.data.is_empty() {
+            self.attempts
+                .charge(self.line.host)
+                .map_err(|halt| match halt {
+                    Halt::Locked => End::Refused(Status::Locked),
+                    Halt::Busy => End::Refused(Status::Error),
+                    Halt::Gone => End::Gone,
+                })?;
+            self.posted += 1;
+        }
+        let (meaning, result) = match service.post(self.line.host, &self.data) {
+            Posted::Answer(answer) => (self.meaning(&answer.actions), Ok(answer.actions)),
+            Posted::Unusable => (Meaning::Wrong, Err(End::Refused(Status::Error))),
+            Posted::NoAnswer => (Meaning::Unknown, Err(End::Refused(Status::Error))),
+            // Nobody who hangs up before the answer guesses for nothing.
+            Posted::Gone { sent: true } => (Meaning::Wrong, Err(End::Gone)),
+            Posted::Gone { sent: false } => (Meaning::Unknown, Err(End::Gone)),
+        };
+        self.attempts.settle(meaning);
+        self.line.posted();
+        result
+    }
+
+    /// What an answer says of the entry that was posted.
+    fn meaning(&self, actions: &[Action]) -> Meaning {
         let external = self.order.external;
-        let ends = actions.iter().find_map(|action| match action {
-            Action::Gather(gather) => Some(self.data.get(&gather.variable_name).is_none()),
-            Action::Connect { destination } | Action::Dial { destination } => {
-                Some(external.admits(destination))
+        let end = actions.iter().find_map(|action| match action {
+            Action::Gather(gather) if self.data.get(&gather.variable_name).is_none() => {
+                Some(Meaning::Step)
             }
-            Action::Hangup => Some(false),
+            Action::Connect { destination } | Action::Dial { destination }
+                if external.admits(destination) =>
+            {
+                Some(Meaning::Admitted)
+            }
             Action::Play { .. } | Action::Say { .. } => None,
+            _ => Some(Meaning::Wrong),
         });
-        ends == Some(true)
+        end.unwrap_or(Meaning::Wrong)
     }
 
     /// Carries actions out; what comes behind a `gather` is not: the next answer
@@ -298,7 +329,6 @@ impl<H: Speaker> Flow<'_, H> {
         match self.line.gather(gather, self.order.plan) {
             Ended::Keyed(keyed) => {
                 self.data.insert(&gather.variable_name, keyed);
-                self.attempts += 1;
                 Ok(())
             }
             Ended::Refused(status) => Err(End::Refused(status)),

@@ -108,6 +108,11 @@ impl<K: Keeper> Counter<K> {
         &self.name
     }
 
+    /// Whom entries are counted under.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     fn subject(&self) -> Subject<'_> {
         Subject {
             pin_set: &self.name,
@@ -214,7 +219,7 @@ pub struct Ticket<'a, K: Keeper> {
     charge: Option<Charge>,
 }
 
-impl<K: Keeper> Ticket<'_, K> {
+impl<'a, K: Keeper> Ticket<'a, K> {
     /// Charges the entry to an account as well, before a hash is computed for
     /// it. `known`: it is in the list.
     ///
@@ -233,6 +238,16 @@ impl<K: Keeper> Ticket<'_, K> {
         self.counter.charged(host, |lockouts, now| {
             lockouts.charge_account(charge, Account { name, known }, now)
         })
+    }
+
+    /// Takes the entry out of flight as one step of several. It counts as wrong
+    /// once the [`Debt`] is dropped, unless that is forgiven first. The try goes
+    /// on with the next step.
+    pub fn owe(mut self) -> Debt<'a, K> {
+        let (counter, owed) = (self.counter, self.charge.is_some());
+        self.end(Judged::Void);
+        counter.tries.set(counter.tries.get().saturating_sub(1));
+        Debt { counter, owed }
     }
 
     /// Says what has come of it; true, if that locks the caller out.
@@ -266,5 +281,33 @@ impl<K: Keeper> Ticket<'_, K> {
 impl<K: Keeper> Drop for Ticket<'_, K> {
     fn drop(&mut self) {
         self.end(Judged::Void);
+    }
+}
+
+/// An entry that was one step of several and is not in flight any more. Dropped,
+/// it counts as wrong, whatever else is in flight or locked by then.
+pub struct Debt<'a, K: Keeper> {
+    counter: &'a Counter<K>,
+    owed: bool,
+}
+
+impl<K: Keeper> Debt<'_, K> {
+    /// The last step has admitted the caller: it does not count.
+    pub fn forgive(mut self) {
+        self.owed = false;
+    }
+}
+
+impl<K: Keeper> Drop for Debt<'_, K> {
+    fn drop(&mut self) {
+        if !self.owed {
+            return;
+        }
+        let counter = self.counter;
+        let charge = counter
+            .keeper
+            .lockouts(|lockouts, now| lockouts.charge_owed(&counter.subject(), now));
+        let charge = Some(charge);
+        Ticket { counter, charge }.settle(Judged::Wrong);
     }
 }

@@ -6,6 +6,7 @@ mod crowds;
 mod limits;
 mod model;
 mod operating;
+mod owed;
 mod parts;
 mod pieces;
 mod reserve;

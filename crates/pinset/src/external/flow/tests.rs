@@ -1,11 +1,15 @@
 mod concluding;
+mod counting;
 mod phone;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::*;
 use crate::arguments::Request;
+use crate::lockout::Limits;
 use crate::settings::PinSet;
+use counting::Books;
 use phone::{Answers, Cue, Phone};
 
 const GATHER: &str = r#"{"action":"gather","args":{"min_digits":2,"max_digits":4,"ask":"https://h/ask","variable_name":"pin"}}"#;
@@ -32,15 +36,26 @@ fn set(options: &str) -> PinSet {
     set
 }
 
-/// Runs a call.
+/// Runs a call in which nothing is counted.
 fn call(options: &str, phone: &mut Phone, service: &mut Answers) -> Outcome {
+    let counter = Books::counter(&Rc::new(Books::new()), Limits::default());
+    counted(options, phone, &counter, service)
+}
+
+/// Runs a call.
+fn counted(
+    options: &str,
+    phone: &mut Phone,
+    counter: &Counter<Rc<Books>>,
+    service: &mut impl Service<Phone>,
+) -> Outcome {
     let set = set(options);
     let plan = Request::parse(b"pinset:x").plan_of(&set, None);
     let order = Order {
         plan: &plan,
         external: &set.external,
     };
-    run(order, phone, service)
+    run(order, phone, counter, service)
 }
 
 /// Runs a call, with what is keyed, what is answered, and what is heard.
@@ -127,37 +142,6 @@ fn what_is_gathered_stays_and_replaces_its_like() {
             r#"{"again":"345","pin":"6789"}"#,
         ]
     );
-}
-
-/// Who is silent or hangs up when the answer is there has guessed all the same.
-#[test]
-fn what_was_keyed_was_wrong_by_the_answer() {
-    let second = GATHER.replace("\"pin\"", "\"again\"");
-    let after = |end: &str| format!("{PLAY},{end}");
-    let (right, wrong) = (after(&connect("1091")), after(&connect("1092")));
-    let over = after(HANGUP);
-    for (keyed, answers, times) in [
-        ("", vec![HANGUP], 0),
-        ("", vec![&wrong], 0),
-        ("_12#", vec![GATHER, &right], 0),
-        ("_12#", vec![GATHER, &wrong], 1),
-        ("_12#", vec![GATHER, &over], 1),
-        ("_12#", vec![GATHER, PLAY], 1),
-        ("_12#_34#", vec![GATHER, &second, &right], 0),
-        ("_12#_34#", vec![GATHER, &second, &wrong], 1),
-        ("_12#_34#", vec![GATHER, GATHER, &right], 1),
-        ("_12#", vec![GATHER, GATHER], 1),
-        ("_12#", vec![GATHER, &second], 0),
-        (
-            "_12#_34#_56#_78#",
-            vec![GATHER, &second, GATHER, &second, &right],
-            2,
-        ),
-    ] {
-        let (mut phone, mut service) = (Phone::keying(keyed), Answers::of(&answers));
-        call("", &mut phone, &mut service);
-        assert_eq!(service.wrong, times, "{keyed} {answers:?}");
-    }
 }
 
 #[test]
@@ -393,16 +377,10 @@ fn no_trouble_repeats_what_was_keyed() {
 }
 
 #[test]
-fn a_service_that_is_not_there_is_an_error_and_a_lock_is_a_lock() {
-    for (why, status, attempts) in [
-        (Unavailable::NoAnswer, Status::Error, 1),
-        (Unavailable::LockedOut, Status::Locked, 0),
-    ] {
-        let mut service = Answers {
-            answers: vec![Ok(GATHER.to_owned()), Err(why)],
-            ..Answers::of(&[])
-        };
+fn a_service_that_gives_no_answer_is_an_error() {
+    for result in [Posted::NoAnswer, Posted::Unusable] {
+        let mut service = Answers::of(&[GATHER]).then(result);
         let outcome = call("", &mut Phone::keying("_1234"), &mut service);
-        assert_eq!(outcome, refused(status, attempts));
+        assert_eq!(outcome, refused(Status::Error, 1));
     }
 }

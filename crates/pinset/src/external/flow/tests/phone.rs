@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::conversation::{Heard, Opening, Settlement, Wait};
-use crate::external::flow::{Service, Speaker, Unavailable};
+use crate::external::flow::{Posted, Service, Speaker};
 use crate::external::{Answer, Data};
 use crate::host::{Host, Started};
+use crate::judging::Patient;
 use crate::settings::Place;
 
 /// A caller who keys what the script says. Time passes only where it says so.
@@ -23,6 +24,8 @@ pub struct Phone {
     pub missing: bool,
     pub no_place: bool,
     pub jumps: bool,
+    /// Called for each sound and each wait for digits.
+    pub watch: Option<Box<dyn FnMut()>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,12 @@ impl Phone {
         !self.gone
     }
 
+    fn watched(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch();
+        }
+    }
+
     fn note(&mut self, text: impl Into<String>) {
         assert!(!self.gone, "nothing is done for who is gone");
         self.log.push(text.into());
@@ -80,6 +89,7 @@ impl Host for Phone {
     fn stop_sound(&mut self) {}
 
     fn next_key(&mut self, wait: Wait) -> Heard {
+        self.watched();
         if !self.there() {
             return Heard::Gone;
         }
@@ -114,6 +124,7 @@ impl Host for Phone {
 
 impl Speaker for Phone {
     fn start_url(&mut self, url: &str) -> Started {
+        self.watched();
         if !self.there() {
             return Started::Gone;
         }
@@ -138,12 +149,18 @@ impl Speaker for Phone {
     }
 }
 
+impl Patient for Phone {
+    fn listen(&mut self, _: i32) -> bool {
+        self.there()
+    }
+}
+
 /// A service that answers this, the last one for ever.
 pub struct Answers {
-    pub answers: Vec<Result<String, Unavailable>>,
+    pub answers: Vec<Result<String, Posted>>,
     pub posts: Vec<String>,
-    /// How often what was keyed was wrong.
-    pub wrong: usize,
+    /// How many of them were answered, or not at all, with the caller there.
+    pub done: usize,
 }
 
 impl Answers {
@@ -151,26 +168,32 @@ impl Answers {
         Self {
             answers: answers.iter().map(|seq| Ok((*seq).to_owned())).collect(),
             posts: Vec::new(),
-            wrong: 0,
+            done: 0,
         }
+    }
+
+    /// With another result in the end.
+    pub fn then(mut self, last: Posted) -> Self {
+        self.answers.push(Err(last));
+        self
     }
 }
 
 impl Service<Phone> for Answers {
-    fn post(&mut self, phone: &mut Phone, data: &Data) -> Option<Result<Answer, Unavailable>> {
+    fn post(&mut self, phone: &mut Phone, data: &Data) -> Posted {
         assert!(!phone.gone, "nothing is posted for who is gone");
         let at = self.posts.len().min(self.answers.len() - 1);
         self.posts.push(serde_json::to_string(data).expect("JSON"));
         if !phone.there() {
-            return None;
+            return Posted::Gone { sent: true };
         }
-        Some(self.answers[at].clone().map(|seq| {
-            let json = format!(r#"{{"version":"1","seq":[{seq}]}}"#);
-            Answer::parse(json.as_bytes()).expect("an answer")
-        }))
-    }
-
-    fn was_wrong(&mut self) {
-        self.wrong += 1;
+        self.done += 1;
+        match &self.answers[at] {
+            Ok(seq) => {
+                let json = format!(r#"{{"version":"1","seq":[{seq}]}}"#);
+                Posted::Answer(Answer::parse(json.as_bytes()).expect("an answer"))
+            }
+            Err(result) => result.clone(),
+        }
     }
 }

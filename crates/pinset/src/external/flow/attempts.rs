@@ -1,0 +1,77 @@
+//! Counting of what a caller enters for a service.
+//!
+//! An entry is in flight from its post until the answer, and at no other time:
+//! a caller who listens to sounds, or enters nothing, takes no room from others.
+
+use crate::judging::{Counter, Debt, Halt, Keeper, Patient, Ticket};
+use crate::lockout::Judged;
+
+/// What the answer to a post means for the entry that was posted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meaning {
+    /// The caller is admitted.
+    Admitted,
+    /// Another entry is needed before the service can tell.
+    Step,
+    /// Anything else. What was posted may have been compared.
+    Wrong,
+    /// The service has not answered, and so has told nobody anything.
+    Unknown,
+}
+
+/// The entries of one call. Those that are not settled when it is dropped count
+/// as wrong.
+pub(super) struct Attempts<'a, K: Keeper> {
+    counter: &'a Counter<K>,
+    /// The entry that is being posted.
+    in_flight: Option<Ticket<'a, K>>,
+    /// Earlier steps. They count as wrong unless the call is admitted.
+    owed: Vec<Debt<'a, K>>,
+}
+
+impl<'a, K: Keeper> Attempts<'a, K> {
+    pub(super) fn new(counter: &'a Counter<K>) -> Self {
+        Self {
+            counter,
+            in_flight: None,
+            owed: Vec::new(),
+        }
+    }
+
+    /// Charges an entry before it is posted.
+    ///
+    /// # Errors
+    ///
+    /// It must not be posted, and is not charged.
+    pub(super) fn charge<H: Patient>(&mut self, host: &mut H) -> Result<(), Halt> {
+        self.in_flight = Some(self.counter.charge(host)?);
+        Ok(())
+    }
+
+    /// Settles the entry that was posted, if there was one.
+    pub(super) fn settle(&mut self, meaning: Meaning) {
+        let Some(ticket) = self.in_flight.take() else {
+            return;
+        };
+        // A lock that begins with it ends the call at the next entry.
+        match meaning {
+            Meaning::Admitted => {
+                self.owed.drain(..).for_each(Debt::forgive);
+                ticket.settle(Judged::Right);
+            }
+            Meaning::Step => self.owed.push(ticket.owe()),
+            Meaning::Wrong => {
+                ticket.settle(Judged::Wrong);
+            }
+            Meaning::Unknown => {
+                ticket.settle(Judged::Void);
+            }
+        }
+    }
+}
+
+impl<K: Keeper> Drop for Attempts<'_, K> {
+    fn drop(&mut self) {
+        self.settle(Meaning::Wrong);
+    }
+}
