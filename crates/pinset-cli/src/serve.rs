@@ -12,13 +12,14 @@ mod judging;
 mod log;
 mod mask;
 mod metrics;
+mod pages;
 mod secret_file;
 mod state;
 mod tls;
 mod workers;
 
 use std::io::{self, Write};
-use std::net::TcpListener as Listener;
+use std::net::{SocketAddr, TcpListener as Listener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::signal::unix::{signal, SignalKind};
+use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::{watch, Semaphore};
 use tokio::time::{sleep, timeout};
 
@@ -36,11 +37,14 @@ use config::Config;
 use connection::Shared;
 use judging::{Bench, Lists};
 use metrics::Metrics;
+use workers::Workers;
 
 /// So many connections wait to be accepted.
 const BACKLOG: u32 = 1024;
 /// How long what is under way has, when the service stops.
 const STOP: Duration = Duration::from_secs(10);
+/// The most threads that read sounds.
+const SOUND_THREADS: usize = 64;
 /// How long it is before it is tried again, where the system has no more
 /// connections.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -62,12 +66,18 @@ pub struct Serve {
 }
 
 pub fn run(arguments: &Serve) -> Result<u8, Failure> {
-    let config = Config::read(&arguments.config)?;
+    let inherited = inherited()?;
+    let bound = inherited.as_ref().map(Listener::local_addr);
+    let bound = bound.transpose().map_err(Failure::told)?;
+    let config = Config::read(&arguments.config, bound)?;
     if arguments.check {
-        return check(config);
+        let address = bound.unwrap_or(config.listen);
+        return check(config, address);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Sounds are read on them, and nothing else is.
+        .max_blocking_threads(SOUND_THREADS)
         .build()
         .map_err(Failure::told)?;
     let (state, state_writer) = state::State::open(&config.state)?;
@@ -79,7 +89,7 @@ pub fn run(arguments: &Serve) -> Result<u8, Failure> {
         None => (None, None),
     };
     let app = Arc::new(App::new(config, state, log));
-    let served = runtime.block_on(serve(app, &arguments.config));
+    let served = runtime.block_on(serve(app, inherited, &arguments.config));
     // What is not answered by now is given up.
     runtime.shutdown_background();
     state_writer.finish();
@@ -90,7 +100,7 @@ pub fn run(arguments: &Serve) -> Result<u8, Failure> {
 }
 
 /// Says what would be served.
-fn check(config: Config) -> Result<u8, Failure> {
+fn check(config: Config, address: SocketAddr) -> Result<u8, Failure> {
     let lists = Lists {
         config: Arc::new(config),
         bench: Arc::new(Bench::new()),
@@ -108,7 +118,7 @@ fn check(config: Config) -> Result<u8, Failure> {
         writeln!(
             out,
             "{}: {scheme}://{}{}",
-            service.name, config.listen, service.path
+            service.name, address, service.path
         )
         .map_err(Failure::Output)?;
         if let Err(why) = lists.check(service) {
@@ -126,12 +136,12 @@ fn check(config: Config) -> Result<u8, Failure> {
     }
 }
 
-async fn serve(app: Arc<App>, path: &Path) -> Result<(), Failure> {
+async fn serve(app: Arc<App>, inherited: Option<Listener>, path: &Path) -> Result<(), Failure> {
     let config = app.config();
-    let mut reload = signal(SignalKind::hangup()).map_err(Failure::told)?;
+    let reload = signal(SignalKind::hangup()).map_err(Failure::told)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Failure::told)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::told)?;
-    let listener = listen(&config)?;
+    let listener = listen(&config, inherited)?;
     let address = listener.local_addr().map_err(Failure::told)?;
     let scheme = if config.tls.is_some() {
         "https"
@@ -156,13 +166,13 @@ async fn serve(app: Arc<App>, path: &Path) -> Result<(), Failure> {
         stopping,
     };
     let accepting = tokio::spawn(accept(listener, Arc::clone(&places), shared));
-    loop {
-        tokio::select! {
-            _ = reload.recv() => read_again(&app, path).await,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
+    // A file that hangs keeps no signal waiting but the next of its kind.
+    let reloading = tokio::spawn(reload_at(reload, app, path.to_owned(), address));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
+    reloading.abort();
     let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     accepting.abort();
     // What was accepted is served.
@@ -175,10 +185,26 @@ async fn serve(app: Arc<App>, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The socket of systemd, or one of our own.
-fn listen(config: &Config) -> Result<TcpListener, Failure> {
-    let inherited = ListenFd::from_env().take_tcp_listener(0);
-    if let Some(listener) = inherited.map_err(Failure::told)? {
+/// Returns the socket of systemd, if there is one.
+fn inherited() -> Result<Option<Listener>, Failure> {
+    let mut sockets = ListenFd::from_env();
+    if sockets.len() > 1 {
+        let why = format!(
+            "{} sockets are inherited, and one is served: the unit of the socket must have one \
+             ListenStream=",
+            sockets.len()
+        );
+        return Err(Failure::told(why));
+    }
+    let why = |why| format!("the socket that is inherited can't be used: {why}");
+    sockets
+        .take_tcp_listener(0)
+        .map_err(|error| Failure::told(why(error)))
+}
+
+/// Listens on that socket, or on one of our own.
+fn listen(config: &Config, inherited: Option<Listener>) -> Result<TcpListener, Failure> {
+    if let Some(listener) = inherited {
         return taken(listener).map_err(Failure::told);
     }
     let bind = || {
@@ -221,10 +247,21 @@ async fn accept(listener: TcpListener, places: Arc<Semaphore>, shared: Shared) {
     }
 }
 
+/// Reads the configuration at each SIGHUP. Those that come meanwhile are one.
+async fn reload_at(mut reload: Signal, app: Arc<App>, path: PathBuf, bound: SocketAddr) {
+    let reader = Workers::new(1, 1);
+    while reload.recv().await.is_some() {
+        read_again(&app, &path, bound, &reader).await;
+    }
+}
+
 /// Reads the configuration anew; a wrong one is not taken.
-async fn read_again(app: &Arc<App>, path: &Path) {
+async fn read_again(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Workers) {
     let ours = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || Config::read(&ours)).await;
+    let Ok(read) = reader.run(move || Config::read(&ours, Some(bound))) else {
+        return note("the configuration can't be read: the system has no more threads");
+    };
+    let read = read.await;
     match read {
         Ok(Ok(config)) => {
             let before = app.config();

@@ -1,14 +1,16 @@
 //! Who may ask.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use axum::http::header::{HeaderName, AUTHORIZATION};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use base64::prelude::{Engine, BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::serve::config::Config;
 use crate::serve::secret_file;
 
 /// What a request has to bring.
@@ -75,7 +77,7 @@ impl Auth {
     }
 
     /// Whether these headers have it.
-    pub fn admits(&self, headers: &HeaderMap) -> bool {
+    fn admits(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::None => true,
             Self::Header(name, secret) => one(headers, name).is_some_and(|text| secret.is(text)),
@@ -90,8 +92,17 @@ impl Auth {
         }
     }
 
+    /// Whether these headers have any credential of this kind.
+    fn is_tried(&self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::None => false,
+            Self::Header(name, _) => headers.contains_key(name),
+            Self::Scheme(..) => headers.contains_key(AUTHORIZATION),
+        }
+    }
+
     /// What a request without it is told to bring.
-    pub fn challenge(&self) -> Option<HeaderValue> {
+    fn challenge(&self) -> Option<HeaderValue> {
         match self {
             Self::Scheme(BASIC, _) => Some(HeaderValue::from_static(
                 "Basic realm=\"pinset\", charset=\"UTF-8\"",
@@ -99,6 +110,47 @@ impl Auth {
             Self::Scheme(..) => Some(HeaderValue::from_static(BEARER)),
             Self::None | Self::Header(..) => None,
         }
+    }
+}
+
+/// Why a request is not answered.
+pub struct Denied {
+    pub status: StatusCode,
+    pub why: &'static str,
+    /// There was a credential, which is wrong.
+    pub is_guess: bool,
+    /// What the client is told to bring.
+    pub challenge: Option<HeaderValue>,
+}
+
+/// Checks the credentials of a request that came from this peer.
+///
+/// # Errors
+///
+/// They are missing or wrong, or must not come over plain HTTP.
+pub fn check(
+    auth: &Auth,
+    config: &Config,
+    peer: IpAddr,
+    headers: &HeaderMap,
+) -> Result<(), Denied> {
+    let is_open = matches!(auth, Auth::None);
+    if !is_open && !config.plain_http.admits(peer, &config.trusted_proxies) {
+        return Err(Denied {
+            status: StatusCode::FORBIDDEN,
+            is_guess: false,
+            why: "credentials over plain HTTP are refused: use HTTPS",
+            challenge: None,
+        });
+    }
+    match auth.admits(headers) {
+        true => Ok(()),
+        false => Err(Denied {
+            status: StatusCode::UNAUTHORIZED,
+            is_guess: auth.is_tried(headers),
+            why: "missing or invalid credentials",
+            challenge: auth.challenge(),
+        }),
     }
 }
 

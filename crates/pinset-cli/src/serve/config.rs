@@ -22,10 +22,13 @@ use crate::serve::auth::Auth;
 use crate::serve::secret_file;
 use crate::serve::tls;
 
+mod exposure;
 mod place;
 mod raw;
 mod sequence;
 
+use exposure::is_local;
+pub use exposure::PlainHttp;
 use place::Place;
 use raw::{Given, Raw};
 
@@ -50,6 +53,7 @@ pub struct Config {
     pub tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
     /// Who may say in `X-Forwarded-For` whom a request comes from.
     pub trusted_proxies: Vec<IpNet>,
+    pub plain_http: PlainHttp,
     pub limits: Limits,
     pub state: PathBuf,
     pub log: Option<Log>,
@@ -124,15 +128,16 @@ pub struct Answers {
 }
 
 impl Config {
-    /// Reads the file and all that it names but the lists.
+    /// Reads the file and all that it names but the lists. `bound` is the address
+    /// of the socket, if there is one: it decides, not `listen`, who can connect.
     ///
     /// # Errors
     ///
     /// What is wrong, with file, line and option.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
+    pub fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).at(path)?;
         let config = Reading { path, text: &text };
-        config.whole()
+        config.whole(bound)
     }
 }
 
@@ -143,7 +148,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn whole(&self) -> Result<Config, Failure> {
+    fn whole(&self, bound: Option<SocketAddr>) -> Result<Config, Failure> {
         let raw: Raw = toml::from_str(self.text).map_err(|error| {
             let at = error.span().unwrap_or_default();
             self.wrong(at.start, error.message())
@@ -155,6 +160,7 @@ impl Reading<'_> {
                 .parse()
                 .map_err(|_| self.at(listen, "it must be an address and a port: 127.0.0.1:5000"))?,
         };
+        let address = bound.unwrap_or(listen);
         let mut settings = Settings::default();
         let (numbers, lists) = (raw.numbers.given(), raw.lists.given());
         for (name, value) in numbers.iter().chain(&lists) {
@@ -172,17 +178,19 @@ impl Reading<'_> {
         });
         let mut services = BTreeMap::new();
         for (name, service) in &raw.service {
-            let service = self.service(name, service, &settings, listen)?;
+            let service = self.service(name, service, &settings, address)?;
             let again = services.insert(service.path.clone(), Arc::new(service));
             if let Some(other) = again {
                 let why = format!("service '{}' has the same path", other.name);
                 return Err(self.at(name, why));
             }
         }
+        let trusted_proxies = self.proxies(&raw)?;
         let config = Config {
             listen,
             tls: self.tls(&raw)?,
-            trusted_proxies: self.proxies(&raw)?,
+            plain_http: self.plain_http(&raw, &trusted_proxies, address)?,
+            trusted_proxies,
             limits: self.limits(&raw)?,
             state: raw.state.clone().unwrap_or_else(|| DEFAULT_STATE.into()),
             log: raw.log.as_ref().map(|log| self.log(log)).transpose()?,
@@ -218,7 +226,7 @@ impl Reading<'_> {
         name: &Spanned<String>,
         raw: &raw::Service,
         settings: &Settings,
-        listen: SocketAddr,
+        address: SocketAddr,
     ) -> Result<Service, Failure> {
         let right = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         let spelled = name.get_ref();
@@ -257,10 +265,12 @@ impl Reading<'_> {
         };
         let auth = match &raw.auth {
             Some(auth) => self.auth(auth)?,
-            None if listen.ip().is_loopback() => Auth::None,
+            None if is_local(address) => Auth::None,
             None => {
-                let why = "auth is missing: only a service on the loopback address may be \
-                           without one (auth = \"none\" leaves it to others)";
+                let why = format!(
+                    "auth is missing: the socket is at {address}, and only a service on the \
+                     loopback address may be without one (auth = \"none\" leaves it to others)"
+                );
                 return Err(self.at(name, why));
             }
         };
@@ -334,6 +344,32 @@ impl Reading<'_> {
             net.map_err(|_| self.at(proxy, "it must be an address, or a network as 10.0.0.0/8"))
         };
         raw.trusted_proxies.iter().map(of).collect()
+    }
+
+    /// Refuses credentials that everybody on their way could read.
+    fn plain_http(
+        &self,
+        raw: &Raw,
+        proxies: &[IpNet],
+        address: SocketAddr,
+    ) -> Result<PlainHttp, Failure> {
+        let is_allowed = raw.allow_plain_http.unwrap_or(false);
+        let plain = PlainHttp::of(address, raw.tls.is_some(), is_allowed, proxies);
+        let services = raw.service.values();
+        let auths = services.map(|service| service.auth.as_ref());
+        let auths = auths.chain(raw.log.iter().map(|log| log.logs_auth.as_ref()));
+        let mut credentials = auths.flatten().filter(|auth| auth.get_ref() != "none");
+        match credentials.next() {
+            Some(auth) if plain == PlainHttp::Refused => {
+                let why = format!(
+                    "credentials over plain HTTP at {address}: add [tls], listen on the loopback \
+                     address, name the proxy that has TLS in trusted_proxies, or set \
+                     allow_plain_http = true"
+                );
+                Err(self.at(auth, why))
+            }
+            _ => Ok(plain),
+        }
     }
 
     fn limits(&self, raw: &Raw) -> Result<Limits, Failure> {

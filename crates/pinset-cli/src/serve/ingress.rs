@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 use crate::serve::app::App;
 use crate::serve::config::{Config, Limits, Service};
 use crate::serve::judging::{Case, Judged};
-use crate::serve::log::Entry;
+use crate::serve::log::{Entry, UNAUTHORIZED};
 use crate::serve::workers::Busy;
-use crate::serve::{mask, state};
+use crate::serve::{auth, client, mask, state};
 
 /// What is left to be done once a list has said what it knows: slow hashes.
 const HASHES: Duration = Duration::from_secs(15);
@@ -62,15 +62,19 @@ pub async fn answer(
     app: &Arc<App>,
     config: Arc<Config>,
     service: Arc<Service>,
-    client: IpAddr,
+    peer: IpAddr,
     request: Request<Body>,
 ) -> Response<Body> {
     let (began, time) = (Instant::now(), state::now());
     let (head, body) = request.into_parts();
-    let answered = if !service.auth.admits(&head.headers) {
-        let mut answered = Answered::refused(StatusCode::UNAUTHORIZED, "no, or wrong, credentials");
-        answered.outcome = "unauthorized";
-        answered
+    let client = client::of(peer, &head.headers, &config.trusted_proxies);
+    let mut challenge = None;
+    let answered = if let Err(denied) = auth::check(&service.auth, &config, peer, &head.headers) {
+        challenge = denied.challenge;
+        Answered {
+            outcome: UNAUTHORIZED,
+            ..Answered::refused(denied.status, denied.why)
+        }
     } else if head.method != Method::POST {
         Answered::refused(StatusCode::METHOD_NOT_ALLOWED, "POST a call")
     } else {
@@ -97,16 +101,13 @@ pub async fn answer(
     if *status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(ALLOW, HeaderValue::from_static("POST"));
     }
-    if *status == StatusCode::UNAUTHORIZED {
-        service
-            .auth
-            .challenge()
-            .map(|challenge| headers.insert(WWW_AUTHENTICATE, challenge));
+    if let Some(challenge) = challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge);
     }
     if let Some(log) = &app.log {
         log.add(Entry {
             time: i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
-            method: head.method.as_str().chars().take(16).collect(),
+            method: head.method.to_string(),
             path: service.path.clone(),
             client: client.to_string(),
             caller: answered.caller,

@@ -10,42 +10,34 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{params, Connection};
 use tokio::sync::oneshot;
 
-use crate::failure::{note, Failure};
-use crate::serve::{database, state};
+use crate::failure::{note, At, Failure};
+use crate::serve::database;
 
 mod filter;
 pub mod page;
+mod table;
 
 pub use filter::{Filter, Row, PAGE};
+use table::{Table, TABLES};
 
-/// So many requests wait to be written: some seconds of them.
-const WAITING: usize = 50_000;
+/// The outcome of requests without valid credentials. Anybody can send them, so
+/// they have a share of their own in the queue and in the file, and never take
+/// the place of others.
+pub const UNAUTHORIZED: &str = "unauthorized";
+
+/// The most requests that wait to be written, some seconds of them; of these,
+/// the most without credentials; and the most bytes of all.
+const MAX_WAITING: usize = 50_000;
+const MAX_WAITING_UNAUTHORIZED: usize = 1_000;
+const MAX_WAITING_BYTES: usize = 64 << 20;
+/// The most bytes of a field.
+const MAX_METHOD_BYTES: usize = 16;
+const MAX_FIELD_BYTES: usize = 256;
+const MAX_BODY_BYTES: usize = 16 << 10;
 /// So long they are gathered to be written at once.
 const GATHERED: Duration = Duration::from_millis(50);
-/// So many rows go at once when they are too old or too many.
-const GO_AT_ONCE: u32 = 5_000;
-const DAY: i64 = 24 * 60 * 60 * 1000;
-
-const TABLES: &str = "
-    CREATE TABLE IF NOT EXISTS log (
-        id INTEGER PRIMARY KEY,
-        time INTEGER NOT NULL,
-        method TEXT NOT NULL,
-        path TEXT NOT NULL,
-        client TEXT NOT NULL,
-        caller TEXT NOT NULL,
-        outcome TEXT NOT NULL,
-        account TEXT NOT NULL,
-        status INTEGER NOT NULL,
-        duration INTEGER NOT NULL,
-        request TEXT NOT NULL,
-        response TEXT NOT NULL
-    );
-    CREATE INDEX IF NOT EXISTS log_time ON log (time);";
-
 /// A request and its response, without a PIN.
 pub struct Entry {
     /// When it came, in milliseconds since the Unix epoch.
@@ -66,6 +58,46 @@ pub struct Entry {
     pub response: Bytes,
 }
 
+impl Entry {
+    fn is_unauthorized(&self) -> bool {
+        self.outcome == UNAUTHORIZED
+    }
+
+    /// Cuts what others have sent to a length.
+    fn bounded(mut self) -> Self {
+        cut(&mut self.method, MAX_METHOD_BYTES);
+        for field in [
+            &mut self.path,
+            &mut self.client,
+            &mut self.caller,
+            &mut self.account,
+        ] {
+            cut(field, MAX_FIELD_BYTES);
+        }
+        cut(&mut self.request, MAX_BODY_BYTES);
+        self
+    }
+
+    /// The memory that it takes. The response is shared by all that have it.
+    fn bytes(&self) -> usize {
+        let texts = [&self.path, &self.client, &self.caller, &self.account];
+        let texts = texts.iter().map(|text| text.len()).sum::<usize>();
+        size_of::<Self>() + texts + self.request.len()
+    }
+}
+
+/// Cuts a text at a letter's end, and shows that there was more.
+fn cut(text: &mut String, max_bytes: usize) {
+    if text.len() > max_bytes {
+        let end = (0..=max_bytes)
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or_default());
+        text.push('…');
+        text.shrink_to_fit();
+    }
+}
+
 /// What is to be written.
 #[derive(Default)]
 struct Queue {
@@ -77,6 +109,9 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     entries: Vec<Entry>,
+    /// How many of them have no credentials.
+    unauthorized: usize,
+    bytes: usize,
     /// To be told when all of it is written, or lost.
     asked: Vec<oneshot::Sender<()>>,
     /// There is no more.
@@ -102,6 +137,8 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner);
         Waiting {
             entries: std::mem::take(&mut waiting.entries),
+            unauthorized: std::mem::take(&mut waiting.unauthorized),
+            bytes: std::mem::take(&mut waiting.bytes),
             asked: std::mem::take(&mut waiting.asked),
             stopped: waiting.stopped,
         }
@@ -112,12 +149,28 @@ impl Waiting {
     fn is_wanted(&self) -> bool {
         self.stopped || !self.asked.is_empty()
     }
+
+    /// Adds an entry, unless there is no room for it.
+    fn add(&mut self, entry: Entry) -> bool {
+        let (unauthorized, bytes) = (usize::from(entry.is_unauthorized()), entry.bytes());
+        let fits = self.entries.len() < MAX_WAITING
+            && self.unauthorized + unauthorized <= MAX_WAITING_UNAUTHORIZED
+            && self.bytes.saturating_add(bytes) <= MAX_WAITING_BYTES;
+        if fits {
+            self.unauthorized += unauthorized;
+            self.bytes += bytes;
+            self.entries.push(entry);
+        }
+        fits
+    }
 }
 
 /// What is known of the writing.
 #[derive(Default)]
 struct Told {
     lost: AtomicU64,
+    /// It has been reported that the queue is full.
+    full: AtomicBool,
     failing: AtomicBool,
 }
 
@@ -146,10 +199,8 @@ impl Log {
         let told = Arc::new(Told::default());
         let mut work = Work {
             path: path.to_owned(),
-            database,
             told: Arc::clone(&told),
-            days,
-            rows,
+            table: Table::new(database, days, rows).at(path)?,
         };
         let thread = std::thread::Builder::new().name("log".to_owned());
         let queued = Arc::clone(&queue);
@@ -165,25 +216,25 @@ impl Log {
 
     /// Has an entry written soon.
     pub fn add(&self, entry: Entry) {
+        let unauthorized = entry.is_unauthorized();
+        let entry = entry.bounded();
         let mut waiting = self.queue.waiting();
-        let before = waiting.entries.len();
-        if before < WAITING {
-            waiting.entries.push(entry);
-        }
+        let is_first = waiting.entries.is_empty();
+        let is_added = waiting.add(entry);
         drop(waiting);
-        match before {
-            0 => self.queue.call.notify_one(),
-            WAITING => self.told.lose(1, || "the request log can't keep up"),
-            _ => {}
+        if !is_added {
+            self.told.lose(unauthorized);
+        } else if is_first {
+            self.queue.call.notify_one();
         }
     }
 
-    /// Waits until all that was added is written.
-    pub async fn flush(&self) {
+    /// Waits until all that was added is written. It blocks.
+    pub fn flush(&self) {
         let (done, all) = oneshot::channel();
         self.queue.waiting().asked.push(done);
         self.queue.call.notify_one();
-        let _ = all.await;
+        let _ = all.blocking_recv();
     }
 
     /// How many entries were lost.
@@ -217,20 +268,20 @@ impl Writer {
 }
 
 impl Told {
-    fn lose(&self, entries: u64, why: impl FnOnce() -> &'static str) {
-        // Once, until it works again.
-        if self.lost.fetch_add(entries, Relaxed) == 0 {
-            note(format!("{}: entries are lost, and counted", why()));
+    /// Counts an entry for which there was no room. It is reported once, and not
+    /// at all for what anybody may send.
+    fn lose(&self, unauthorized: bool) {
+        self.lost.fetch_add(1, Relaxed);
+        if !unauthorized && !self.full.swap(true, Relaxed) {
+            note("the request log can't keep up: entries are lost, and counted");
         }
     }
 }
 
 struct Work {
     path: PathBuf,
-    database: Connection,
     told: Arc<Told>,
-    days: u32,
-    rows: u32,
+    table: Table,
 }
 
 impl Work {
@@ -249,7 +300,7 @@ impl Work {
     }
 
     fn write(&mut self, entries: &[Entry]) {
-        let written = self.store(entries).and_then(|()| self.tidy());
+        let written = self.table.store(entries).and_then(|()| self.table.tidy());
         let failed = written.is_err();
         let before = self.told.failing.swap(failed, Relaxed);
         match written {
@@ -272,47 +323,44 @@ impl Work {
             Ok(()) => {}
         }
     }
+}
 
-    fn store(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
-        let write = self.database.transaction()?;
-        {
-            let mut insert = write.prepare_cached(
-                "INSERT INTO log (time, method, path, client, caller, outcome, account, status, \
-                 duration, request, response) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
-            )?;
-            for entry in entries {
-                let response = String::from_utf8_lossy(&entry.response);
-                insert.execute(params![
-                    entry.time,
-                    entry.method,
-                    entry.path,
-                    entry.client,
-                    entry.caller,
-                    entry.outcome,
-                    entry.account,
-                    entry.status,
-                    entry.duration,
-                    entry.request,
-                    response,
-                ])?;
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(outcome: &'static str, request: usize) -> Entry {
+        Entry {
+            time: 0,
+            method: "POST".repeat(10),
+            path: "/é".repeat(MAX_FIELD_BYTES),
+            client: String::new(),
+            caller: String::new(),
+            outcome,
+            account: String::new(),
+            status: 200,
+            duration: 0,
+            request: "x".repeat(request),
+            response: Bytes::new(),
         }
-        write.commit()
     }
 
-    /// Lets rows go that are too old or too many.
-    fn tidy(&mut self) -> rusqlite::Result<()> {
-        let now = i64::try_from(state::now().as_millis()).unwrap_or(i64::MAX);
-        let oldest = now - i64::from(self.days) * DAY;
-        let mut old = self.database.prepare_cached(
-            "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE time < ?1 LIMIT ?2)",
-        )?;
-        old.execute(params![oldest, GO_AT_ONCE])?;
-        let mut many = self.database.prepare_cached(
-            "DELETE FROM log WHERE id IN (SELECT id FROM log \
-             WHERE id <= (SELECT max(id) FROM log) - ?1 ORDER BY id LIMIT ?2)",
-        )?;
-        many.execute(params![self.rows, GO_AT_ONCE])?;
-        Ok(())
+    #[test]
+    fn entry_is_cut_at_a_letter() {
+        let entry = entry("error", 1 << 20).bounded();
+        assert_eq!(entry.method, format!("{}…", "POST".repeat(4)));
+        assert!(entry.path.len() <= MAX_FIELD_BYTES + 3 && entry.path.ends_with('…'));
+        assert_eq!(entry.request.len(), MAX_BODY_BYTES + 3);
+    }
+
+    #[test]
+    fn queue_is_bounded_and_strangers_leave_room() {
+        let mut waiting = Waiting::default();
+        while waiting.add(entry(UNAUTHORIZED, 0)) {}
+        assert_eq!(waiting.entries.len(), MAX_WAITING_UNAUTHORIZED);
+        assert!(waiting.add(entry("success", 0)));
+        while waiting.add(entry("success", 1 << 20)) {}
+        assert!(waiting.bytes <= MAX_WAITING_BYTES && waiting.entries.len() > 1050);
+        assert!(waiting.add(entry("success", 0)));
     }
 }

@@ -79,7 +79,7 @@ fn a_service_for_everybody_is_no_accident() {
     let check = |listen: &str, auth: &str| {
         write(
             &lab,
-            &format!("listen = \"{listen}\"\n[service.a]\n{auth}\n{SEED}"),
+            &format!("listen = \"{listen}\"\nallow_plain_http = true\n[service.a]\n{auth}\n{SEED}"),
         );
         lab.run(&["serve", "--config", "serve.toml", "--check"], "")
     };

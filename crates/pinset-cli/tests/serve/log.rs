@@ -288,3 +288,81 @@ fn a_broken_log_refuses_nobody() {
         .text("err")
         .contains("requests are logged again; lost so far: 1"));
 }
+
+/// Anybody can send requests without credentials: they have places of their own.
+#[test]
+fn requests_without_credentials_evict_each_other_only() {
+    let lab = lab();
+    configure(&lab, "", &format!("auth = \"basic:LAB/logs.cred\"\n{SEED}"));
+    let text = lab.text("serve.toml");
+    let text = text.replace("[log]\n", "[log]\nrows = 20\n");
+    lab.file("serve.toml", text, 0o640);
+    let (name, value) = basic(crate::server::LOGS_AUTH);
+    let credential = [(name, value.as_str())];
+    for _ in 0..2 {
+        // Also after a restart.
+        let server = Server::start(&lab);
+        for _ in 0..2 {
+            server.ask("POST", INGRESS, &credential, "{\"data\":{}}");
+        }
+        for _ in 0..25 {
+            assert_eq!(server.post("{}").status, 401);
+            assert_eq!(server.get("/logs").status, 401);
+        }
+        assert_eq!(server.rows("?outcome=unauthorized").len(), 2);
+        assert!(server.stop().success());
+    }
+    let server = Server::start(&lab);
+    assert_eq!(server.rows("?outcome=gather").len(), 4);
+    for _ in 0..30 {
+        server.ask("POST", INGRESS, &credential, "{\"data\":{}}");
+    }
+    assert_eq!(server.rows("?outcome=gather").len(), 20);
+    assert_eq!(server.rows("?outcome=unauthorized").len(), 2);
+}
+
+#[test]
+fn wrong_password_at_logs_is_recorded() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    for (at, page) in ["/logs", "/logs.json"].into_iter().enumerate() {
+        let (name, value) = basic("admin:other");
+        let answer = server.ask("GET", &format!("{page}?from={PIN}"), &[(name, &value)], "");
+        assert_eq!(answer.status, 401);
+        assert!(answer.header("www-authenticate").is_some());
+        let row = &server.rows("?outcome=unauthorized")[0];
+        for (field, value) in [("path", page), ("method", "GET"), ("client", "127.0.0.1")] {
+            assert_eq!(row[field], value);
+        }
+        assert_eq!((&row["status"], &row["request"]), (&401.into(), &"".into()));
+        let metrics = server.get("/metrics").text();
+        for count in [
+            "pinset_outcomes_total{service=\"\",outcome=\"unauthorized\"}",
+            "pinset_requests_total{service=\"\",status=\"401\"}",
+        ] {
+            let line = format!("{count} {}", at + 1);
+            assert!(
+                metrics.lines().any(|found| found == line),
+                "{line}\n{metrics}"
+            );
+        }
+        let note = format!("{page}: invalid credentials");
+        assert!(lab.text("err").contains(&note), "{}", lab.text("err"));
+    }
+}
+
+#[test]
+fn long_texts_are_cut() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    let caller = "ü".repeat(30_000);
+    server.post(&format!(r#"{{"caller":"{caller}","data":{{}}}}"#));
+    let row = &server.rows("")[0];
+    let kept = row["caller"].as_str().unwrap();
+    assert!(kept.len() < 300 && kept.ends_with("ü…"), "{}", kept.len());
+    assert!(row["request"].as_str().unwrap().len() < 20_000);
+    let mut method = "X".repeat(5000);
+    method.push_str("POST");
+    assert_eq!(server.ask(&method, INGRESS, &[], "").status, 405);
+    assert!(server.rows("")[0]["method"].as_str().unwrap().len() < 30);
+}

@@ -8,6 +8,7 @@ mod access;
 mod client;
 mod configuration;
 mod decisions;
+mod exposure;
 mod hung;
 mod limits;
 mod log;

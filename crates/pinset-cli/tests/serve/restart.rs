@@ -14,20 +14,26 @@ use crate::server::{configure, lab, Server, INGRESS, SEED};
 const RESTARTS: u32 = 4;
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 
-/// The service on a socket that it inherits, as systemd passes them.
-fn inherit(lab: &Lab, listener: &TcpListener) -> Server {
+/// `pinset serve` with a socket that it inherits, as systemd passes them; as many
+/// as `SOCKETS` says.
+pub fn inherit(lab: &Lab, listener: &TcpListener, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command
         .args([
             "-c",
-            "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" serve --config serve.toml 3<&0 </dev/null",
+            "LISTEN_PID=$$ LISTEN_FDS=${SOCKETS:-1} exec \"$0\" serve \"$@\" 3<&0 4<&0 </dev/null",
             env!("CARGO_BIN_EXE_pinset"),
         ])
+        .args(arguments)
         .current_dir(lab.path(""))
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(
             listener.try_clone().unwrap(),
         )));
-    Server::run(lab, command)
+    command
+}
+
+fn start(lab: &Lab, listener: &TcpListener) -> Server {
+    Server::run(lab, inherit(lab, listener, &["--config", "serve.toml"]))
 }
 
 fn call(connection: &mut Connection) -> Option<String> {
@@ -43,7 +49,7 @@ fn a_restart_under_load_loses_no_call() {
     configure(&lab, "", SEED);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
-    let mut server = inherit(&lab, &listener);
+    let mut server = start(&lab, &listener);
     assert_eq!(server.address, address);
     let (over, calls) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
@@ -71,7 +77,7 @@ fn a_restart_under_load_loses_no_call() {
             crate::server::until("calls", || calls.load(Relaxed) > before + 100);
             server.signal(Signal::TERM);
             assert!(server.wait().success());
-            server = inherit(&lab, &listener);
+            server = start(&lab, &listener);
         }
         over.store(true, Relaxed);
     });

@@ -13,6 +13,7 @@ pub struct Raw {
     pub listen: Option<Spanned<String>>,
     #[serde(default)]
     pub trusted_proxies: Vec<Spanned<String>>,
+    pub allow_plain_http: Option<bool>,
     pub state: Option<PathBuf>,
     pub audio: Option<Spanned<PathBuf>>,
     pub tls: Option<Tls>,

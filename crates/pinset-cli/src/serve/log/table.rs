@@ -1,0 +1,174 @@
+//! The table of the log: what is added, and what goes again.
+
+use rusqlite::{params, Connection, Params};
+
+use super::{Entry, UNAUTHORIZED};
+use crate::serve::state;
+
+/// The most rows that go at once when they are too old or too many.
+const MAX_REMOVED: u64 = 5_000;
+/// The share of requests without credentials, beside the rows of the others.
+const UNAUTHORIZED_SHARE: u64 = 10;
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// Each half has an index by age of its own: the other half is not walked over to
+/// find the oldest row.
+pub const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS log (
+        id INTEGER PRIMARY KEY,
+        time INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        path TEXT NOT NULL,
+        client TEXT NOT NULL,
+        caller TEXT NOT NULL,
+        outcome TEXT NOT NULL,
+        account TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        duration INTEGER NOT NULL,
+        request TEXT NOT NULL,
+        response TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS log_time ON log (time);
+    CREATE INDEX IF NOT EXISTS log_unauthorized ON log (id) WHERE outcome = 'unauthorized';
+    CREATE INDEX IF NOT EXISTS log_authorized ON log (id) WHERE outcome <> 'unauthorized';";
+
+const OLDEST_AUTHORIZED: &str = "DELETE FROM log WHERE id IN (SELECT id FROM log \
+    INDEXED BY log_authorized WHERE outcome <> 'unauthorized' ORDER BY id LIMIT ?1) \
+    RETURNING outcome = 'unauthorized'";
+const OLDEST_UNAUTHORIZED: &str = "DELETE FROM log WHERE id IN (SELECT id FROM log \
+    INDEXED BY log_unauthorized WHERE outcome = 'unauthorized' ORDER BY id LIMIT ?1) \
+    RETURNING outcome = 'unauthorized'";
+
+/// The log in its file.
+pub struct Table {
+    database: Connection,
+    days: u32,
+    /// The most rows of requests with credentials.
+    rows: u64,
+    counted: Rows,
+    /// Changes when another program has written to the file.
+    version: i64,
+}
+
+/// Numbers of rows.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Rows {
+    authorized: u64,
+    unauthorized: u64,
+}
+
+impl Rows {
+    fn add(&mut self, is_unauthorized: bool) {
+        match is_unauthorized {
+            true => self.unauthorized += 1,
+            false => self.authorized += 1,
+        }
+    }
+}
+
+impl Table {
+    /// # Errors
+    ///
+    /// The file can't be read.
+    pub fn new(database: Connection, days: u32, rows: u32) -> rusqlite::Result<Self> {
+        let mut table = Self {
+            database,
+            days,
+            rows: rows.into(),
+            counted: Rows::default(),
+            version: 0,
+        };
+        table.count()?;
+        Ok(table)
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    ///
+    /// They can't be written; then none of them is there.
+    pub fn store(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
+        let mut counted = self.counted;
+        let write = self.database.transaction()?;
+        {
+            let mut insert = write.prepare_cached(
+                "INSERT INTO log (time, method, path, client, caller, outcome, account, status, \
+                 duration, request, response) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+            )?;
+            for entry in entries {
+                let response = String::from_utf8_lossy(&entry.response);
+                insert.execute(params![
+                    entry.time,
+                    entry.method,
+                    entry.path,
+                    entry.client,
+                    entry.caller,
+                    entry.outcome,
+                    entry.account,
+                    entry.status,
+                    entry.duration,
+                    entry.request,
+                    response,
+                ])?;
+                counted.add(entry.outcome == UNAUTHORIZED);
+            }
+        }
+        write.commit()?;
+        self.counted = counted;
+        Ok(())
+    }
+
+    /// Removes rows that are too old or too many.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be written.
+    pub fn tidy(&mut self) -> rusqlite::Result<()> {
+        if self.version()? != self.version {
+            self.count()?;
+        }
+        let now = i64::try_from(state::now().as_millis()).unwrap_or(i64::MAX);
+        let oldest = now - i64::from(self.days) * DAY;
+        self.remove(
+            "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE time < ?1 LIMIT ?2) \
+             RETURNING outcome = 'unauthorized'",
+            params![oldest, MAX_REMOVED],
+        )?;
+        let share = (self.rows / UNAUTHORIZED_SHARE).max(1);
+        let many = self.counted.authorized.saturating_sub(self.rows);
+        self.remove(OLDEST_AUTHORIZED, params![many.min(MAX_REMOVED)])?;
+        let many = self.counted.unauthorized.saturating_sub(share);
+        self.remove(OLDEST_UNAUTHORIZED, params![many.min(MAX_REMOVED)])
+    }
+
+    fn remove(&mut self, delete: &str, values: impl Params) -> rusqlite::Result<()> {
+        let mut delete = self.database.prepare_cached(delete)?;
+        let mut removed = delete.query(values)?;
+        while let Some(row) = removed.next()? {
+            let counted = match row.get(0)? {
+                true => &mut self.counted.unauthorized,
+                false => &mut self.counted.authorized,
+            };
+            *counted = counted.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> rusqlite::Result<i64> {
+        self.database
+            .query_row("PRAGMA data_version", [], |row| row.get(0))
+    }
+
+    fn count(&mut self) -> rusqlite::Result<()> {
+        let count = |of: &str| {
+            let count = format!("SELECT count(*) FROM log WHERE outcome {of} 'unauthorized'");
+            self.database.query_row(&count, [], |row| row.get(0))
+        };
+        self.counted = Rows {
+            authorized: count("<>")?,
+            unauthorized: count("=")?,
+        };
+        self.version = self.version()?;
+        Ok(())
+    }
+}
