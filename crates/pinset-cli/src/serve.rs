@@ -6,6 +6,7 @@ mod checks;
 mod client;
 mod config;
 mod connection;
+mod connections;
 mod database;
 mod ingress;
 mod judging;
@@ -28,13 +29,14 @@ use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{signal, Signal, SignalKind};
-use tokio::sync::{watch, Semaphore};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::failure::{note, At, Failure};
 use app::App;
 use config::Config;
 use connection::Shared;
+use connections::{Connections, Most};
 use judging::{Bench, Lists};
 use metrics::Metrics;
 use workers::Workers;
@@ -157,15 +159,14 @@ async fn serve(app: Arc<App>, inherited: Option<Listener>, path: &Path) -> Resul
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(false, &[NotifyState::Ready]);
     let (stop, stopping) = watch::channel(false);
-    let most = config.limits.connections;
     drop(config);
-    let places = Arc::new(Semaphore::new(most));
+    let connections = Arc::new(Connections::default());
     let shared = Shared {
         app: Arc::clone(&app),
         router: app::router(Arc::clone(&app)),
         stopping,
     };
-    let accepting = tokio::spawn(accept(listener, Arc::clone(&places), shared));
+    let accepting = tokio::spawn(accept(listener, Arc::clone(&connections), shared));
     // A file that hangs keeps no signal waiting but the next of its kind.
     let reloading = tokio::spawn(reload_at(reload, app, path.to_owned(), address));
     tokio::select! {
@@ -178,8 +179,7 @@ async fn serve(app: Arc<App>, inherited: Option<Listener>, path: &Path) -> Resul
     // What was accepted is served.
     let _ = accepting.await;
     let _ = stop.send(true);
-    let all = u32::try_from(most).unwrap_or(u32::MAX);
-    if timeout(STOP, places.acquire_many(all)).await.is_err() {
+    if timeout(STOP, connections.ended()).await.is_err() {
         note("some connections did not end in time");
     }
     Ok(())
@@ -224,19 +224,24 @@ fn taken(listener: Listener) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-async fn accept(listener: TcpListener, places: Arc<Semaphore>, shared: Shared) {
+async fn accept(listener: TcpListener, connections: Arc<Connections>, shared: Shared) {
+    let app = Arc::clone(&shared.app);
     loop {
-        // Who comes above that waits in the socket.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let shared = shared.clone();
-                tokio::spawn(async move {
-                    connection::serve(shared, stream, peer).await;
-                    drop(place);
-                });
+                let config = app.config();
+                let most = Most {
+                    all: config.limits.connections,
+                    of_client: config.limits.connections_per_address,
+                };
+                let client = connections::client(peer.ip(), &config.trusted_proxies);
+                let ended = |reason| app.metrics.made_room(reason);
+                // If all have requests, those that come wait in the socket.
+                let Some(place) = connections.place(client, most, ended).await else {
+                    app.metrics.refused();
+                    continue;
+                };
+                tokio::spawn(connection::serve(shared.clone(), stream, peer, place));
             }
             Err(error) => {
                 let why = format!("connections can't be accepted: {error}");
@@ -267,14 +272,13 @@ async fn read_again(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Wor
             let before = app.config();
             let same = before.listen == config.listen
                 && before.state == config.state
-                && before.limits.connections == config.limits.connections
                 && before.log.as_ref().map(config::Log::place)
                     == config.log.as_ref().map(config::Log::place);
             app.put(config);
             tell_lists(app, &app.config());
             note(format!("{}: in force", path.display()));
             if !same {
-                note("listen, state, connections and what is logged change with a restart");
+                note("listen, state and what is logged change with a restart");
             }
         }
         Ok(Err(why)) => note(format!("{why}; what was in force stays so")),

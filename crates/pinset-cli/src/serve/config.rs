@@ -73,11 +73,15 @@ pub struct Limits {
     pub body: usize,
     /// How long a body may take.
     pub body_timeout: Duration,
-    /// How long a connection may be without a request that is whole up to its
-    /// body.
+    /// How long the head of the first request may take, with the handshake of TLS.
+    pub head_timeout: Duration,
+    /// How long a connection may then be without a request that is whole up to
+    /// its body.
     pub idle_timeout: Duration,
     /// How many connections there may be.
     pub connections: usize,
+    /// How many one client may have.
+    pub connections_per_address: usize,
 }
 
 /// The request log.
@@ -386,8 +390,11 @@ impl Reading<'_> {
         Ok(Limits {
             body: number(given(|l| &l.body), 64 << 10, 16 << 20).map(size)?,
             body_timeout: seconds(given(|l| &l.body_timeout), 10)?,
+            head_timeout: seconds(given(|l| &l.head_timeout), 5)?,
             idle_timeout: seconds(given(|l| &l.idle_timeout), 30)?,
             connections: number(given(|l| &l.connections), 1000, 100_000).map(size)?,
+            connections_per_address: number(given(|l| &l.connections_per_address), 256, 100_000)
+                .map(size)?,
         })
     }
 

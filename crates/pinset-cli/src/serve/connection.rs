@@ -5,6 +5,8 @@
 //! service stops, once what is under way is answered.
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,11 +27,12 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{sleep_until, timeout, Instant};
+use tokio::time::{sleep_until, timeout, timeout_at, Instant};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::serve::app::{App, Peer};
+use crate::serve::connections::Place;
 
 /// A response of which nothing was taken for so long is not wanted.
 const STALLED: Duration = Duration::from_secs(60);
@@ -44,6 +47,10 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// The most of an HTTP/2 connection.
 const STREAMS: u32 = 100;
 const HEADERS: u32 = 16 << 10;
+const WINDOW_BYTES: u32 = 64 << 10;
+const MAX_SEND_BYTES: usize = 64 << 10;
+/// The most bytes of a head of HTTP/1.1, and of what is read ahead.
+const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// What connections share.
 #[derive(Clone)]
@@ -56,6 +63,7 @@ pub struct Shared {
 
 /// What happens on a connection.
 struct Activity {
+    place: Place,
     now: Mutex<Now>,
     is_http2: AtomicBool,
 }
@@ -90,6 +98,15 @@ impl UnderWay {
         drop(now);
         activity.touch();
         Self(Arc::clone(activity))
+    }
+}
+
+/// A request that is not answered, until it is dropped.
+struct Unanswered<'a>(&'a Place);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -128,31 +145,52 @@ impl HttpBody for Sent {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr) {
+pub async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr, place: Place) {
     // The answer is one packet, which is not to wait for more.
     let _ = stream.set_nodelay(true);
     let config = shared.app.config();
-    let idle = config.limits.idle_timeout;
-    match &config.tls {
-        None => http(shared, stream, peer, idle).await,
+    let times = Times {
+        head: Instant::now() + config.limits.head_timeout,
+        idle: config.limits.idle_timeout,
+    };
+    match config.tls.as_ref().map(Arc::clone) {
+        None => {
+            drop(config);
+            http(shared, stream, peer, times, place).await;
+        }
         Some(tls) => {
-            let accepted = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
+            drop(config);
+            let accepted = timeout_at(times.head, TlsAcceptor::from(tls).accept(stream));
+            let accepted = tokio::select! {
+                accepted = accepted => accepted,
+                () = place.evicted() => return,
+            };
             // Who can't do it is told so by TLS itself.
-            if let Ok(Ok(stream)) = timeout(idle, accepted).await {
-                drop(config);
-                http(shared, stream, peer, idle).await;
+            if let Ok(Ok(stream)) = accepted {
+                http(shared, stream, peer, times, place).await;
             }
         }
     }
+}
+
+/// How long a connection may be without a request.
+#[derive(Clone, Copy)]
+struct Times {
+    /// When the head of the first one must be there.
+    head: Instant,
+    /// Between two.
+    idle: Duration,
 }
 
 async fn http(
     mut shared: Shared,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    idle: Duration,
+    times: Times,
+    place: Place,
 ) {
     let activity = Arc::new(Activity {
+        place,
         now: Mutex::new(Now {
             under_way: 0,
             since: Instant::now(),
@@ -170,12 +208,17 @@ async fn http(
     builder
         .http1()
         .timer(TokioTimer::new())
+        .max_buf_size(MAX_HEAD_BYTES)
         .header_read_timeout(None);
     let mut http2 = builder.http2();
     http2
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS);
-    http2.max_header_list_size(HEADERS);
+    http2
+        .max_header_list_size(HEADERS)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buf_size(MAX_SEND_BYTES);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let (mut ending, mut stopped) = (false, None);
@@ -186,7 +229,8 @@ async fn http(
             stopped = Some(Instant::now());
         }
         let end = match (now.under_way, stopped) {
-            (0, None) => now.since + idle,
+            (0, None) if !now.used => times.head,
+            (0, None) => now.since + times.idle,
             (0, Some(stopped)) if now.used => now.since.max(stopped) + LINGER,
             (0, Some(stopped)) => stopped + FRESH,
             _ => now.since + STALLED,
@@ -198,6 +242,8 @@ async fn http(
         tokio::select! {
             // Whether it has ended well or not, nobody is left to tell.
             _ = connection.as_mut() => return,
+            // It has no request, unless one came in this moment: that is refused.
+            () = activity.place.evicted() => return,
             changed = shared.stopping.changed(), if !stops => {
                 if changed.is_err() {
                     return;
@@ -225,18 +271,39 @@ async fn http(
     }
 }
 
+/// Another connection has taken the place before the request came.
+#[derive(Debug)]
+struct Evicted;
+
+impl fmt::Display for Evicted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection has made room for another")
+    }
+}
+
+impl Error for Evicted {}
+
 async fn answer(
     router: Router,
     stopping: watch::Receiver<bool>,
     under_way: UnderWay,
     peer: SocketAddr,
     request: Request<Incoming>,
-) -> Result<Response<Sent>, Infallible> {
+) -> Result<Response<Sent>, Evicted> {
     let is_http2 = request.version() == Version::HTTP_2;
     under_way.0.is_http2.store(is_http2, Relaxed);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
-    let mut response = router.oneshot(request).await?;
+    let activity = Arc::clone(&under_way.0);
+    if !activity.place.begin() {
+        return Err(Evicted);
+    }
+    let unanswered = Unanswered(&activity.place);
+    let mut response = router
+        .oneshot(request)
+        .await
+        .map_err(|never: Infallible| match never {})?;
+    drop(unanswered);
     if *stopping.borrow() && !is_http2 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

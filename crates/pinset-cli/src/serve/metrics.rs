@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::failure::note;
+use crate::serve::connections::Reason;
 
 /// What was said is not said again within this time.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -38,12 +39,18 @@ struct Lockout {
     kind: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Closed {
+    reason: &'static str,
+}
+
 /// All that is counted.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     outcomes: Family<Verdict, Counter>,
     lockouts: Family<Lockout, Counter>,
+    closed: Family<Closed, Counter>,
     durations: Histogram,
     lost: Counter,
     /// What was said, and when.
@@ -55,6 +62,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("pinset");
         let requests = Family::default();
         let outcomes = Family::default();
+        let closed = Family::default();
         let lockouts = Family::default();
         let durations = Histogram::new([
             0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
@@ -67,6 +75,11 @@ impl Metrics {
             requests.clone(),
         );
         registry.register("outcomes", "What calls were answered", outcomes.clone());
+        registry.register(
+            "connections_closed",
+            "Connections closed because there were too many",
+            closed.clone(),
+        );
         registry.register("lockouts", "Calls ended by a lock", lockouts.clone());
         registry.register(
             "request_duration_seconds",
@@ -82,6 +95,7 @@ impl Metrics {
             registry,
             requests,
             outcomes,
+            closed,
             lockouts,
             durations,
             lost,
@@ -110,6 +124,30 @@ impl Metrics {
         self.lockouts
             .get_or_create(&Lockout { service, kind })
             .inc();
+    }
+
+    /// A connection was closed to make room for another.
+    pub fn made_room(&self, reason: Reason) {
+        let (reason, why) = match reason {
+            Reason::Full => (
+                "full",
+                "more than [limits] connections: those longest without a request are closed",
+            ),
+            Reason::Client => (
+                "address",
+                "an address has more than [limits] connections_per_address: those longest \
+                 without a request are closed",
+            ),
+        };
+        self.closed.get_or_create(&Closed { reason }).inc();
+        self.say(&why);
+    }
+
+    /// A connection was not taken: its client has too many with requests.
+    pub fn refused(&self) {
+        let reason = "refused";
+        self.closed.get_or_create(&Closed { reason }).inc();
+        self.say(&"an address has more than [limits] connections_per_address, all with requests");
     }
 
     /// As Prometheus reads it; `lost`: of the log.

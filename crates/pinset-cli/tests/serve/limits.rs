@@ -85,7 +85,7 @@ fn a_body_has_a_size_and_a_time() {
 #[test]
 fn slow_clients_are_dropped() {
     let lab = lab();
-    configure(&lab, "[limits]\nidle_timeout = 1", SEED);
+    configure(&lab, "[limits]\nhead_timeout = 1\nidle_timeout = 1", SEED);
     let server = Server::start(&lab);
     let silent = Connection::new(server.address);
     let mut dripping = Connection::new(server.address);
@@ -112,26 +112,125 @@ fn slow_clients_are_dropped() {
     assert_eq!(server.post(CALL).status, 200);
 }
 
-/// Those who come above the limit wait; they are not lost.
+/// Sends a call and returns whether it was answered.
+fn is_served(connection: &mut Connection) -> bool {
+    let sent = connection.try_send(&request("POST", INGRESS, &[], CALL));
+    sent.is_ok()
+        && connection
+            .response()
+            .is_some_and(|answer| answer.status == 200)
+}
+
+fn closed(server: &Server, reason: &str) -> u32 {
+    let text = server.get("/metrics").text();
+    let name = format!("pinset_connections_closed_total{{reason=\"{reason}\"}} ");
+    let count = text.lines().find_map(|line| line.strip_prefix(&name));
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+/// Idle connections keep nobody out.
 #[test]
-fn connections_are_limited() {
+fn connection_longest_without_request_makes_room() {
     let lab = lab();
-    configure(&lab, "[limits]\nconnections = 2\nidle_timeout = 1", SEED);
+    configure(&lab, "[limits]\nconnections = 3", SEED);
     let server = Server::start(&lab);
-    let mut held: Vec<_> = (0..2).map(|_| Connection::new(server.address)).collect();
-    for connection in &mut held {
-        connection.send(&request("POST", INGRESS, &[], CALL));
-        assert_eq!(connection.response().unwrap().status, 200);
+    let mut held: Vec<_> = (0..3).map(|_| Connection::new(server.address)).collect();
+    for at in [0, 1, 2, 0] {
+        assert!(is_served(&mut held[at]));
     }
-    let metrics = |connection: &mut Connection| {
-        connection.send(&request("GET", "/metrics", &[], ""));
-        connection.response().unwrap().text()
-    };
+    let mut next = Connection::new(server.address);
+    assert!(is_served(&mut next));
+    assert!(held[1].is_closed());
+    assert!(is_served(&mut held[0]) && is_served(&mut held[2]));
+    assert!(is_served(&mut next));
+    // Each of these takes the place of the one before, or of one of those.
+    for _ in 0..10 {
+        assert_eq!(server.post(CALL).status, 200);
+    }
+    assert!(closed(&server, "full") >= 2);
+    assert!(lab.text("err").contains("more than [limits] connections"));
+}
+
+/// Those with a request stay, and the next one waits; it is not lost.
+#[test]
+fn connection_above_limit_waits_for_requests() {
+    let lab = lab();
+    configure(&lab, "[limits]\nconnections = 2", SEED);
+    let server = Server::start(&lab);
+    let (first, rest) = CALL.split_at(5);
+    let head = format!(
+        "POST {INGRESS} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        CALL.len()
+    );
+    let mut busy: Vec<_> = (0..2).map(|_| Connection::new(server.address)).collect();
+    for connection in &mut busy {
+        connection.send(head.as_bytes());
+        // The service reads the body: the request has begun.
+        assert_eq!(connection.response().unwrap().status, 100);
+        connection.send(first.as_bytes());
+    }
     let mut third = Connection::new(server.address);
     third.send(&request("POST", INGRESS, &[], CALL));
-    let first = held.first_mut().unwrap();
-    let counted = "pinset_requests_total{service=\"hipcall\",status=\"200\"} 2";
-    assert!(metrics(first).contains(counted));
-    // Those who idle make room.
+    for connection in &mut busy {
+        connection.send(rest.as_bytes());
+        assert_eq!(connection.response().unwrap().status, 200);
+    }
     assert_eq!(third.response().unwrap().status, 200);
+}
+
+#[test]
+fn one_address_has_a_share_of_connections() {
+    let lab = lab();
+    let limits = "[limits]\nconnections = 10\nconnections_per_address = 2";
+    configure(&lab, limits, SEED);
+    let server = Server::start(&lab);
+    let mut held: Vec<_> = (0..3).map(|_| Connection::new(server.address)).collect();
+    assert!(is_served(&mut held[2]));
+    assert!(held[0].is_closed());
+    assert!(is_served(&mut held[1]));
+    assert!(closed(&server, "address") >= 1);
+    // A trusted proxy asks for many.
+    configure(
+        &lab,
+        &format!("trusted_proxies = [\"127.0.0.1\"]\n{limits}"),
+        SEED,
+    );
+    let server = Server::start(&lab);
+    let mut held: Vec<_> = (0..8).map(|_| Connection::new(server.address)).collect();
+    assert!(held.iter_mut().all(is_served));
+    assert_eq!(closed(&server, "address"), 0);
+}
+
+/// A handshake of TLS that is never begun counts as well as a slow head.
+#[test]
+fn first_head_has_a_short_time() {
+    let lab = lab();
+    crate::tls::certify(&lab);
+    for tls in ["", crate::tls::TLS] {
+        let limits = "[limits]\nhead_timeout = 1\nidle_timeout = 3600";
+        configure(&lab, &format!("{limits}\n{tls}"), SEED);
+        let server = Server::start(&lab);
+        let mut silent = Connection::new(server.address);
+        let mut half = Connection::new(server.address);
+        half.send(if tls.is_empty() {
+            b"POST / HTTP/1.1\r\n"
+        } else {
+            b"\x16\x03\x01\x02\x00"
+        });
+        assert!(silent.is_closed() && half.is_closed());
+    }
+}
+
+/// A head is bounded.
+#[test]
+fn huge_head_is_refused() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    let mut connection = Connection::new(server.address);
+    let filler = "x".repeat(200 << 10);
+    // It may close before it has all of it.
+    let _ = connection.try_send(format!("GET /health HTTP/1.1\r\nX: {filler}\r\n\r\n").as_bytes());
+    let answer = connection.response();
+    assert!(answer.is_none_or(|answer| answer.status == 431));
+    assert_eq!(server.get("/health").status, 200);
 }

@@ -39,8 +39,10 @@ pub struct Tls {
 pub struct Limits {
     pub body: Option<Spanned<u64>>,
     pub body_timeout: Option<Spanned<u64>>,
+    pub head_timeout: Option<Spanned<u64>>,
     pub idle_timeout: Option<Spanned<u64>>,
     pub connections: Option<Spanned<u64>>,
+    pub connections_per_address: Option<Spanned<u64>>,
 }
 
 #[derive(serde::Deserialize)]
