@@ -8,7 +8,6 @@ use pinset::lockout::{Limits, Standing};
 use pinset::source::{Literal, Nobody};
 use pinset::{run, Credential, Entry, Grant, Next, PinSource, Plan, Request, Status, Verdict};
 
-use crate::asterisk::database;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::audit::Trail;
@@ -16,7 +15,7 @@ use crate::external::Asked;
 use crate::lists::FileSource;
 use crate::lockouts::Kept;
 use crate::pin_sets::{self, PinSetSource};
-use crate::{configuration, uses};
+use crate::{configuration, families, uses};
 
 type Counter = judging::Counter<Kept>;
 
@@ -168,25 +167,30 @@ struct Family {
 }
 
 impl PinSource<Call<'_>> for Family {
-    fn judge(&mut self, _: &mut Call<'_>, Entry { pin, .. }: Entry<'_>) -> Option<Verdict> {
+    fn judge(&mut self, call: &mut Call<'_>, Entry { pin, .. }: Entry<'_>) -> Option<Verdict> {
         // Hazard C: `Set(DB(pin/)=1)` makes a key of no name.
         if pin.is_empty() {
             return Some(Verdict::Wrong);
         }
+        let timeout = configuration::current().settings.source_timeout;
         let right = if self.one_time {
-            uses::use_up(&self.name, pin.as_bytes())
+            uses::use_up(call, &self.name, pin.as_bytes(), timeout)
         } else {
-            Ok(database::exists(&self.name, pin.as_bytes()))
+            families::holds(call, &self.name, pin.as_bytes(), timeout)
         };
-        Some(match right {
+        Some(match right? {
             Ok(true) => Verdict::Right(Grant::default()),
             Ok(false) => Verdict::Wrong,
             Err(why) => {
-                log!(
-                    Error,
-                    "a one-time PIN of family '{}' can't be used up, so it is refused: {why}",
-                    String::from_utf8_lossy(&self.name)
-                );
+                let family = String::from_utf8_lossy(&self.name);
+                if self.one_time {
+                    log!(
+                        Error,
+                        "a one-time PIN of family '{family}' can't be used up, so it is refused: {why}"
+                    );
+                } else {
+                    log!(Error, "family '{family}' admits nobody: {why}");
+                }
                 Verdict::Unavailable
             }
         })

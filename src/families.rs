@@ -1,7 +1,7 @@
-//! Families of Asterisk's database whose values are `account:secret`.
+//! Families of Asterisk's database, read on threads of ours while the caller is
+//! serviced: Asterisk holds one lock over all of its database, and over the disk.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pinset::judging::Family;
 use pinset::rows::of_credentials;
@@ -9,14 +9,38 @@ use zeroize::Zeroizing;
 
 use crate::asterisk::database;
 use crate::asterisk::log::log_once;
-use crate::crew::Crew;
-use crate::patience::{Awaited, Patient, Promise};
+use crate::crew::{Crew, Failed, Priority};
+use crate::patience::Patient;
+
+/// Longest queue for the database: more than it answers within `source_timeout`.
+pub const MAX_WAITING: usize = 1000;
+/// Longest queue for whole families, each of which may take long.
+const MAX_WAITING_FAMILIES: usize = 64;
 
 /// Asterisk's database serves one after the other anyway.
-static CREW: Crew = Crew::new();
+static LOOKUPS: Crew = Crew::new(Priority::Normal, MAX_WAITING);
+static READERS: Crew = Crew::new(Priority::Low, MAX_WAITING_FAMILIES);
 
-/// Reads a family as it is now, in `limit` bytes of memory at most. `None`: the
-/// caller is gone.
+/// Whether a family holds a key. Returns `None` if the caller has hung up.
+///
+/// # Errors
+///
+/// The database has not answered in time.
+pub fn holds<H: Patient>(
+    host: &mut H,
+    name: &[u8],
+    key: &[u8],
+    timeout: Duration,
+) -> Option<Result<bool, String>> {
+    let (name, key) = (name.to_vec(), Zeroizing::new(key.to_vec()));
+    let there = LOOKUPS.ask(host, 1, timeout, move |wanted| {
+        wanted().then(|| database::exists(&name, &key))
+    })?;
+    Some(there.map_err(|failed| late(failed, timeout)))
+}
+
+/// Reads a family as it is now, in `limit` bytes of memory at most. Returns `None`
+/// if the caller has hung up.
 ///
 /// # Errors
 ///
@@ -27,25 +51,15 @@ pub fn read<H: Patient>(
     limit: u64,
     timeout: Duration,
 ) -> Option<Result<Family, String>> {
-    let promise = Arc::new(Promise::new());
-    let told = Arc::downgrade(&promise);
     let family = name.to_owned();
-    let taken = CREW.take_on(1, move || {
-        if let Some(promise) = told.upgrade() {
-            promise.keep(read_now(family, limit));
-        }
-    });
-    if !taken {
-        return Some(Err("too many wait for the database".to_owned()));
-    }
-    match promise.wait_with(host, Instant::now() + timeout) {
-        Awaited::There(family) => Some(family),
-        Awaited::Late => Some(Err(format!(
-            "the database has not answered within {} s",
-            timeout.as_secs_f64()
-        ))),
-        Awaited::Gone => None,
-    }
+    let family = READERS.ask(host, 1, timeout, move |wanted| {
+        wanted().then(|| read_now(family, limit))
+    })?;
+    Some(family.unwrap_or_else(|failed| Err(late(failed, timeout))))
+}
+
+fn late(failed: Failed, timeout: Duration) -> String {
+    failed.of("Asterisk's database", timeout)
 }
 
 fn read_now(name: String, limit: u64) -> Result<Family, String> {
@@ -75,5 +89,6 @@ fn read_now(name: String, limit: u64) -> Result<Family, String> {
 
 /// Lets go of what waited.
 pub fn forget() {
-    CREW.forget();
+    LOOKUPS.forget();
+    READERS.forget();
 }

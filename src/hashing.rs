@@ -3,18 +3,21 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::OnceLock;
 use std::thread::available_parallelism;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pinset::judging::Work;
 use pinset::rows::Candidate;
 use pinset::secret::Unverifiable;
 
-use crate::crew::Crew;
-use crate::patience::{Awaited, Patient, Promise};
+use crate::crew::{self, Crew, Priority};
+use crate::patience::Patient;
 
-static CREW: Crew = Crew::new();
+/// How many hashes wait at most for each processor.
+const MAX_WAITING: usize = 64;
+
+static CREW: Crew = Crew::new(Priority::Low, MAX_WAITING);
 
 /// How many processors there are for us; to ask takes a look at some files.
 static MOST: OnceLock<usize> = OnceLock::new();
@@ -46,31 +49,15 @@ impl fmt::Display for Failed {
     }
 }
 
-type Result = std::result::Result<Vec<Candidate>, Unverifiable>;
-
 /// The rows whose PIN it is, in their order. `None`: the caller is gone.
-pub fn verify<H: Patient>(
-    host: &mut H,
-    work: Work,
-) -> Option<std::result::Result<Vec<Candidate>, Failed>> {
-    let promise = Arc::new(Promise::new());
-    let told = Arc::downgrade(&promise);
+pub fn verify<H: Patient>(host: &mut H, work: Work) -> Option<Result<Vec<Candidate>, Failed>> {
     let most = MOST.get_or_init(|| available_parallelism().map_or(1, NonZeroUsize::get));
-    if !CREW.take_on(*most, move || compute(work, &told)) {
-        return Some(Err(Failed::TooMany));
-    }
-    match promise.wait_with(host, Instant::now() + PATIENCE) {
-        Awaited::There(rows) => Some(rows.map_err(Failed::Unverifiable)),
-        Awaited::Late => Some(Err(Failed::Late)),
-        Awaited::Gone => None,
-    }
-}
-
-fn compute(work: Work, told: &Weak<Promise<Result>>) {
-    let right = work.carry_out(|| told.strong_count() == 0);
-    if let (Some(right), Some(promise)) = (right, told.upgrade()) {
-        promise.keep(right);
-    }
+    let right = CREW.ask(host, *most, PATIENCE, |wanted| work.carry_out(|| !wanted()))?;
+    Some(match right {
+        Ok(right) => right.map_err(Failed::Unverifiable),
+        Err(crew::Failed::TooMany) => Err(Failed::TooMany),
+        Err(crew::Failed::Late) => Err(Failed::Late),
+    })
 }
 
 /// Lets go of what waited.

@@ -1,7 +1,7 @@
 //! Who is locked out for keying wrong PINs, and what is stored of it.
 //!
 //! Memory decides. What has changed is written to Asterisk's database a second
-//! later, by Asterisk's scheduler; Asterisk commits within another second.
+//! later, on a thread of ours; Asterisk commits within another second.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use crate::asterisk::database;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::schedule::Schedule;
 use crate::audit::Trail;
+use crate::crew::{Crew, Priority};
 
 /// The family of the database.
 const FAMILY: &[u8] = b"authenticate-lockouts";
@@ -42,6 +43,22 @@ static WRITER: Mutex<Writer> = Mutex::new(Writer {
     scheduled: false,
     unwritten: BTreeMap::new(),
 });
+
+impl Writer {
+    /// Has the changes written in a while.
+    fn schedule(&mut self) {
+        self.scheduled = self
+            .schedule
+            .as_ref()
+            .is_some_and(|schedule| schedule.add(WRITE_AFTER, write_soon));
+    }
+}
+
+/// The thread that writes.
+static CREW: Crew = Crew::new(Priority::Normal, 1);
+
+/// Held while the database is written: what is written last is the latest.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// Nobody waits for anything with this lock held, and takes [`WRITER`] inside
 /// it. It is held for less than 0.1 ms: what takes longer goes [`in_pieces`]. Only
@@ -89,7 +106,7 @@ pub fn start() {
 
 /// Writes what has not been written, and forgets everything.
 pub fn stop() {
-    // Joins the scheduler's thread, which may be waiting for the writer.
+    // Joins the scheduler's thread.
     let schedule = writer().schedule.take();
     drop(schedule);
     write();
@@ -104,15 +121,19 @@ pub fn stop() {
 fn write_later() {
     let mut writer = writer();
     if !writer.scheduled {
-        writer.scheduled = writer
-            .schedule
-            .as_ref()
-            .is_some_and(|schedule| schedule.add(WRITE_AFTER, write));
+        writer.schedule();
     }
 }
 
-/// Writes what has changed. The scheduler's call: true to be called again.
-fn write() -> bool {
+/// The scheduler's call: true to be called again, for there is no thread now.
+fn write_soon() -> bool {
+    !CREW.take_on_due(write)
+}
+
+/// Writes what has changed. It blocks for as long as the database does, so no
+/// channel's thread calls it, and none waits for it.
+pub fn write() {
+    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut changes = Vec::new();
     in_pieces(|lockouts| {
         let some = lockouts.take_changes(CHANGES_AT_ONCE);
@@ -142,8 +163,15 @@ fn write() -> bool {
     let lockouts = lockouts();
     let mut writer = writer();
     writer.unwritten = failed;
-    writer.scheduled = lockouts.has_changes() || !writer.unwritten.is_empty();
-    writer.scheduled
+    writer.scheduled = false;
+    if lockouts.has_changes() || !writer.unwritten.is_empty() {
+        writer.schedule();
+    }
+}
+
+/// Drops what waited for the thread.
+pub fn forget() {
+    CREW.forget();
 }
 
 /// The locks there are, of one PIN set or of all.

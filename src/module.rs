@@ -1,18 +1,24 @@
 //! Load, unload, reload: what the C shim hands on from Asterisk.
 
 use std::ffi::c_int;
+use std::time::Duration;
 
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::{dialplan, function, level, log as logger, mounts, process, sound, worker};
 use crate::{
-    application, configuration, external, families, hashing, lists, lockouts, operate, stats, uses,
-    verify, web,
+    application, configuration, crew, external, families, hashing, lists, lockouts, operate, stats,
+    uses, verify, web,
 };
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
 const LOADED: c_int = 0;
 const DECLINED: c_int = 1;
+
+/// How long an unload waits for work that is about to end, and for what is
+/// written down.
+const WORK_ENDS: Duration = Duration::from_millis(100);
+const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 
 /// `authrs-built-for:MAJOR:SUM`: the Asterisk whose headers this was built
 /// with. `packaging/install.sh` looks for it in the module's file.
@@ -42,6 +48,20 @@ extern "C" fn authrs_load() -> c_int {
         guard((), clear);
         DECLINED
     }
+}
+
+/// The same, before the module goes: a disk that hangs must not hang the unload,
+/// which holds Asterisk's lock over its modules.
+fn is_written_down() -> bool {
+    let written = worker::start(lockouts::write) && worker::are_idle(WRITTEN_WITHIN);
+    if !written {
+        log!(
+            Warning,
+            "not unloaded: Asterisk's database has not answered within {} s",
+            WRITTEN_WITHIN.as_secs()
+        );
+    }
+    written
 }
 
 /// Has on disk what must not be lost.
@@ -102,7 +122,8 @@ extern "C" fn authrs_unload() -> c_int {
         let Some(_quiet) = operate::hold_off() else {
             return -1;
         };
-        if dialplan::has_calls() || worker::any() {
+        let _none_due = crew::hold_off();
+        if dialplan::has_calls() || !worker::are_idle(WORK_ENDS) || !is_written_down() {
             return -1;
         }
         // First, so that `dialplan::withdraw` also waits for who has found
@@ -129,6 +150,8 @@ fn clear() {
     external::forget();
     hashing::forget();
     families::forget();
+    uses::forget();
+    lockouts::forget();
     lists::forget();
     mounts::forget();
     configuration::forget();

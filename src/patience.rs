@@ -67,13 +67,16 @@ impl<T> Promise<T> {
                 return Awaited::There(value);
             }
             let glance = (began.elapsed() / SHARE).clamp(*GLANCE.start(), *GLANCE.end());
-            if !host.listen(i32::try_from(glance.as_millis()).unwrap_or_default()) {
+            let here = host.listen(i32::try_from(glance.as_millis()).unwrap_or_default());
+            let late = Instant::now() >= until;
+            value = self.wait(Duration::ZERO);
+            // What is there counts: it may have cost the caller a use.
+            if value.is_none() && !here {
                 return Awaited::Gone;
             }
-            if Instant::now() >= until {
+            if value.is_none() && late {
                 return Awaited::Late;
             }
-            value = self.wait(Duration::ZERO);
         }
     }
 }

@@ -7,7 +7,7 @@ use pinset::rows::Candidate;
 use pinset::settings::{AstdbValue, Source, Times};
 use pinset::{Grant, Pepper, Pin, PinSet, Verdict};
 
-use crate::asterisk::{database, dialplan};
+use crate::asterisk::dialplan;
 use crate::audit::Trail;
 use crate::configuration::InForce;
 use crate::lists::{self, About};
@@ -65,7 +65,7 @@ impl BackEnd for Asterisk {
                 lists::ask(host, path, &about, pin)
             }
             Some(Source::Astdb(family)) => match set.astdb_value {
-                AstdbValue::Ignore => Some(key(family, pin)),
+                AstdbValue::Ignore => self.key(host, family, pin),
                 AstdbValue::AccountSecret => self.values(host, family),
             },
             Some(Source::Url(_)) | None => {
@@ -83,8 +83,9 @@ impl BackEnd for Asterisk {
         Some(verified.map_err(|failed| failed.to_string()))
     }
 
-    fn take(&self, what: Use<'_>) -> Result<bool, String> {
-        match what {
+    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
+        let timeout = self.in_force.settings.source_timeout;
+        Some(match what {
             Use::Counted {
                 pin_set,
                 account,
@@ -97,12 +98,14 @@ impl BackEnd for Asterisk {
                     key = format!("{}/", account.escape_ascii());
                 }
                 key.extend(digest.iter().map(|byte| format!("{byte:02x}")));
-                uses::count(family.as_bytes(), key.as_bytes(), limit)
-                    .map_err(|why| format!("a use can't be counted: {why}"))
+                let taken = uses::count(host, family.as_bytes(), key.as_bytes(), limit, timeout)?;
+                taken.map_err(|why| format!("a use can't be counted: {why}"))
             }
-            Use::Key { family, key } => uses::use_up(family.as_bytes(), key)
-                .map_err(|why| format!("a PIN can't be used up: {why}")),
-        }
+            Use::Key { family, key } => {
+                let taken = uses::use_up(host, family.as_bytes(), key, timeout)?;
+                taken.map_err(|why| format!("a PIN can't be used up: {why}"))
+            }
+        })
     }
 
     fn is_time(&self, times: &Times) -> bool {
@@ -115,6 +118,18 @@ impl BackEnd for Asterisk {
 }
 
 impl Asterisk {
+    /// A key of the database is the PIN.
+    fn key<H: Patient>(&self, host: &mut H, family: &str, pin: &Pin) -> Option<Answer> {
+        let timeout = self.in_force.settings.source_timeout;
+        let there = families::holds(host, family.as_bytes(), pin.as_bytes(), timeout)?;
+        let verdict = match there {
+            Ok(true) => Verdict::Right(Grant::default()),
+            Ok(false) => Verdict::Wrong,
+            Err(why) => return Some(Answer::Refused(why)),
+        };
+        Some(Answer::Entry(verdict, Entries::Keys))
+    }
+
     /// The values of the database are `account:secret`.
     fn values<H: Patient>(&self, host: &mut H, family: &str) -> Option<Answer> {
         let settings = &self.in_force.settings;
@@ -125,14 +140,4 @@ impl Asterisk {
             Err(why) => Answer::Refused(why),
         })
     }
-}
-
-/// A key of the database is the PIN.
-fn key(family: &str, pin: &Pin) -> Answer {
-    let verdict = if database::exists(family.as_bytes(), pin.as_bytes()) {
-        Verdict::Right(Grant::default())
-    } else {
-        Verdict::Wrong
-    };
-    Answer::Entry(verdict, Entries::Keys)
 }

@@ -48,6 +48,9 @@ static WORKERS: Mutex<Workers> = Mutex::new(Workers {
 /// There is work, or no more will come.
 static CALL: Condvar = Condvar::new();
 
+/// A thread has done its work.
+static DONE: Condvar = Condvar::new();
+
 fn workers() -> MutexGuard<'static, Workers> {
     WORKERS.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -76,7 +79,8 @@ fn put(work: Work) -> bool {
         return false;
     }
     // SAFETY: the module is registered and running, for a call or a worker is
-    // inside it.
+    // inside it, or the thread of a schedule of ours, which is joined before it
+    // goes.
     unsafe { ffi::authrs_hold() };
     workers.work.push_back(work);
     CALL.notify_one();
@@ -106,10 +110,14 @@ fn hire(workers: &mut Workers) -> bool {
     true
 }
 
-/// Whether any works, or is about to.
-pub fn any() -> bool {
-    let workers = workers();
-    workers.busy > 0 || !workers.work.is_empty()
+/// Whether none works, or is about to, or all are done within this time.
+pub fn are_idle(within: Duration) -> bool {
+    let busy = |workers: &mut Workers| workers.busy > 0 || !workers.work.is_empty();
+    let (workers, waited) = DONE
+        .wait_timeout_while(workers(), within, busy)
+        .unwrap_or_else(PoisonError::into_inner);
+    drop(workers);
+    !waited.timed_out()
 }
 
 /// Ends all threads, when the module is unloaded: none works then.
@@ -142,6 +150,7 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
         }
         guard((), run);
         workers().busy -= 1;
+        DONE.notify_all();
         // SAFETY: the reference `start` took. From here on the module may be
         // unloaded, which joins this thread first.
         unsafe { ffi::authrs_release() };

@@ -1,9 +1,9 @@
 //! PIN lists in files: the disk is the list, whatever becomes of it.
 
 mod changed;
-mod hung;
+pub mod hung;
 mod large;
-mod mount;
+pub mod mount;
 mod unreadable;
 
 use anyhow::{bail, Result};

@@ -2,6 +2,7 @@
 //! crashes.
 
 mod crash;
+mod hung;
 mod journal;
 mod locked;
 mod race;

@@ -212,10 +212,10 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         let answer = self.back_end.ask(host, &self.set, pin);
         match answer.ok_or(Failure::Gone)? {
             Answer::Refused(why) => Err(why.into()),
-            Answer::Entry(Verdict::Right(grant), entries) => self.entry(grant, entries, pin),
+            Answer::Entry(Verdict::Right(grant), entries) => self.entry(host, grant, entries, pin),
             Answer::Entry(verdict, _) => Ok(verdict),
             Answer::Rows(rows, kind) => {
-                let take = |row: &Candidate| self.take_of_row(row);
+                let take = |host: &mut H, row: &Candidate| self.take_of_row(host, row);
                 let verdict = self.rows(host, &rows, &who, pin, ticket, take)?;
                 Ok(match kind {
                     Kind::Csv => verdict,
@@ -223,8 +223,8 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
                 })
             }
             Answer::Family(family) => {
-                let take = |row: &Candidate| match self.set.one_time {
-                    true => self.take_key(family.key(row).unwrap_or_default()),
+                let take = |host: &mut H, row: &Candidate| match self.set.one_time {
+                    true => self.take_key(host, family.key(row).unwrap_or_default()),
                     false => Ok(true),
                 };
                 let verdict = self.rows(host, &family.rows, &who, pin, ticket, take)?;
@@ -234,7 +234,13 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 
     /// An entry that is in the list.
-    fn entry(&self, grant: Grant, entries: Entries, pin: &Pin) -> Result<Verdict, Failure> {
+    fn entry<H: Patient>(
+        &self,
+        host: &mut H,
+        grant: Grant,
+        entries: Entries,
+        pin: &Pin,
+    ) -> Result<Verdict, Failure> {
         if !self.is_open() {
             return Ok(Verdict::Expired);
         }
@@ -245,11 +251,11 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
             Entries::Lines(format) => {
                 let account = grant.account.as_deref().unwrap_or_default();
                 let digest = digest_of_entry(format, account, pin);
-                let taken = self.count(account, digest, NonZeroU32::MIN)?;
+                let taken = self.count(host, account, digest, NonZeroU32::MIN)?;
                 (taken, Verdict::Expired)
             }
             // Another call has just removed it.
-            Entries::Keys => (self.take_key(pin.as_bytes())?, Verdict::Wrong),
+            Entries::Keys => (self.take_key(host, pin.as_bytes())?, Verdict::Wrong),
         };
         Ok(if taken {
             Verdict::Right(grant)
@@ -266,10 +272,10 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         who: &Who<'_>,
         pin: &Pin,
         ticket: &mut Ticket<'_, K>,
-        take: impl FnMut(&Candidate) -> Result<bool, Failure>,
+        take: impl FnMut(&mut H, &Candidate) -> Result<bool, Failure>,
     ) -> Result<Verdict, Failure> {
         let theirs: Vec<Candidate> = match who {
-            Who::Anybody => return self.anybody(rows, pin, take),
+            Who::Anybody => return self.anybody(host, rows, pin, take),
             Who::Caller(number) => rows.by_caller(number).collect(),
             Who::Account(account) => rows.by_account(account).collect(),
         };
@@ -282,14 +288,15 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
             ticket.account(host, &row.account, true)?;
         }
         let right = self.right(host, theirs, rows.dummy(), pin)?;
-        self.admit(right, take)
+        self.admit(host, right, take)
     }
 
-    fn anybody(
+    fn anybody<H: Patient>(
         &self,
+        host: &mut H,
         rows: &Rows,
         pin: &Pin,
-        take: impl FnMut(&Candidate) -> Result<bool, Failure>,
+        take: impl FnMut(&mut H, &Candidate) -> Result<bool, Failure>,
     ) -> Result<Verdict, Failure> {
         if rows.argon2id() > 0 {
             let notice = Notice::Argon2id(self.name(), rows.argon2id());
@@ -297,7 +304,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         }
         let found = rows.by_pin(pin, self.back_end.pepper());
         let missing = found.missing().first().copied();
-        match (self.admit(found, take)?, missing) {
+        match (self.admit(host, found, take)?, missing) {
             // It may be the PIN of a row that can't be checked.
             (Verdict::Wrong, Some(key)) => Err(Unverifiable::NoKey(key).to_string().into()),
             (verdict, _) => Ok(verdict),
@@ -343,10 +350,11 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         }
     }
 
-    fn admit(
+    fn admit<H: Patient>(
         &self,
+        host: &mut H,
         rows: impl IntoIterator<Item = Candidate>,
-        take: impl FnMut(&Candidate) -> Result<bool, Failure>,
+        mut take: impl FnMut(&mut H, &Candidate) -> Result<bool, Failure>,
     ) -> Result<Verdict, Failure> {
         let terms = Terms {
             required_level: self.set.required_level,
@@ -357,7 +365,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         let rows = rows.into_iter().inspect(|row| {
             self.keeper().identified(&row.account);
         });
-        admit(rows, terms, take)
+        admit(rows, terms, |row| take(host, row))
     }
 
     /// Whether it admits at this time.
@@ -367,33 +375,45 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 
     /// Takes one of the uses of a row of a list.
-    fn take_of_row(&self, row: &Candidate) -> Result<bool, Failure> {
+    fn take_of_row<H: Patient>(&self, host: &mut H, row: &Candidate) -> Result<bool, Failure> {
         let limit = if self.set.one_time {
             Some(NonZeroU32::MIN)
         } else {
             row.max_uses
         };
         limit.map_or(Ok(true), |limit| {
-            self.count(&row.account, row.digest(), limit)
+            self.count(host, &row.account, row.digest(), limit)
         })
     }
 
-    fn count(&self, account: &[u8], digest: [u8; 16], limit: NonZeroU32) -> Result<bool, Failure> {
+    fn count<H: Patient>(
+        &self,
+        host: &mut H,
+        account: &[u8],
+        digest: [u8; 16],
+        limit: NonZeroU32,
+    ) -> Result<bool, Failure> {
         let pin_set = self.name();
-        Ok(self.back_end.take(Use::Counted {
+        let counted = Use::Counted {
             pin_set,
             account,
             digest,
             limit,
-        })?)
+        };
+        self.take(host, counted)
     }
 
     /// Removes a key of the database; false if it is gone already.
-    fn take_key(&self, key: &[u8]) -> Result<bool, Failure> {
+    fn take_key<H: Patient>(&self, host: &mut H, key: &[u8]) -> Result<bool, Failure> {
         match &self.set.source {
-            Some(Source::Astdb(family)) => Ok(self.back_end.take(Use::Key { family, key })?),
+            Some(Source::Astdb(family)) => self.take(host, Use::Key { family, key }),
             _ => Ok(false),
         }
+    }
+
+    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Result<bool, Failure> {
+        let taken = self.back_end.take(host, what);
+        Ok(taken.ok_or(Failure::Gone)??)
     }
 }
 

@@ -2,14 +2,11 @@
 
 use std::collections::VecDeque;
 
-/// So much work waits at most for each of those who may be at it: then the last
-/// one waits as long, however many they are.
-pub const MOST_WAITING: usize = 64;
-
 /// The work of some who are at it at a time.
 pub struct Queue<T> {
     waiting: VecDeque<T>,
     at_it: usize,
+    most_waiting: usize,
 }
 
 /// What became of work that was put into a queue.
@@ -24,17 +21,20 @@ pub enum Put {
 }
 
 impl<T> Queue<T> {
-    /// With nothing in it, and nobody at it.
-    pub const fn new() -> Self {
+    /// With nothing in it, and nobody at it. For each of those who may be at it,
+    /// `most_waiting` wait at most: then the last one waits as long, however
+    /// many they are.
+    pub const fn new(most_waiting: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
             at_it: 0,
+            most_waiting,
         }
     }
 
     /// Puts work in, of which `most` may be at it at a time.
     pub fn put(&mut self, work: T, most: usize) -> Put {
-        if self.waiting.len() >= most.saturating_mul(MOST_WAITING) {
+        if self.waiting.len() >= most.saturating_mul(self.most_waiting) {
             return Put::Full;
         }
         self.waiting.push_back(work);
@@ -75,20 +75,16 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const MOST_WAITING: usize = 64;
+
     #[test]
     fn so_many_are_at_it_so_many_wait_and_no_more() {
         for most in [1, 2, 5] {
-            let mut queue = Queue::new();
+            let mut queue = Queue::new(MOST_WAITING);
             for number in 0..most {
                 assert_eq!(queue.put(number, most), Put::MayBegin);
                 queue.begin();
@@ -112,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_nobody_can_begin_is_left_to_others_or_dropped() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::new(MOST_WAITING);
         assert_eq!(queue.put(1, 2), Put::MayBegin);
         assert!(!queue.keep_last());
         assert_eq!(queue.put(2, 2), Put::MayBegin);

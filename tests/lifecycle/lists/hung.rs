@@ -14,10 +14,10 @@ use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
 use crate::support::{eventually, on, side_by_side, Shell};
 
 /// `source_timeout`, when nobody has set it, and what may come on top.
-const LIMIT: f64 = 3.0;
-const SLACK: f64 = 2.0;
+pub const LIMIT: f64 = 3.0;
+pub const SLACK: f64 = 2.0;
 /// What is not held up is answered within this, on a busy machine too.
-const AT_ONCE: Duration = Duration::from_millis(1500);
+pub const AT_ONCE: Duration = Duration::from_millis(1500);
 const STEPS: [&str; 5] = ["lookup", "getattr", "open", "read", "later"];
 
 /// A call of three entries of one key each.
@@ -28,7 +28,7 @@ fn three_keys(list: &str) -> Call {
 }
 
 /// Refused for want of a list, and no later and no sooner than promised.
-fn is_timed_out(report: &Report, limit: f64) -> Result<()> {
+pub fn is_timed_out(report: &Report, limit: f64) -> Result<()> {
     ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
     ensure!(report.status() == "ERROR", "{report:#?}");
     let mut waits = Vec::new();

@@ -272,8 +272,8 @@ impl BackEnd for &Case {
         })
     }
 
-    fn take(&self, _: Use<'_>) -> Result<bool, String> {
-        Err(NO_USES.to_owned())
+    fn take<H: Patient>(&self, _: &mut H, _: Use<'_>) -> Option<Result<bool, String>> {
+        Some(Err(NO_USES.to_owned()))
     }
 
     fn is_time(&self, _: &Times) -> bool {

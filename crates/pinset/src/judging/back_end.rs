@@ -30,12 +30,14 @@ pub trait BackEnd {
         work: Work,
     ) -> Option<Result<Vec<Candidate>, String>>;
 
-    /// Takes a use, for good. False: there is none left.
+    /// Takes a use, for good, while the caller is served. Returns false if
+    /// there is none left, and `None` if the caller has hung up: the use may be
+    /// taken all the same.
     ///
     /// # Errors
     ///
     /// Nobody is to be admitted, and why.
-    fn take(&self, what: Use<'_>) -> Result<bool, String>;
+    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>>;
 
     /// Whether it is one of these times.
     fn is_time(&self, times: &Times) -> bool;

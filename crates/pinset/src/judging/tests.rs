@@ -141,8 +141,10 @@ impl BackEnd for &Pbx {
         Some(done.map_err(|why| why.to_string()))
     }
 
-    fn take(&self, what: Use<'_>) -> Result<bool, String> {
-        match what {
+    /// A caller who hangs up meanwhile does not give the use back.
+    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
+        let here = host.listen(0);
+        let taken = match what {
             Use::Counted {
                 pin_set,
                 account,
@@ -152,17 +154,16 @@ impl BackEnd for &Pbx {
                 assert_eq!(pin_set, "customers");
                 let mut uses = self.uses.borrow_mut();
                 let uses = uses.entry((account.to_vec(), digest)).or_default();
-                if *uses >= limit.get() {
-                    return Ok(false);
-                }
-                *uses += 1;
-                Ok(true)
+                let left = *uses < limit.get();
+                *uses += u32::from(left);
+                left
             }
             Use::Key { family, key } => {
                 assert_eq!(family, "PINS/1");
-                Ok(self.keys.borrow_mut().remove(key))
+                self.keys.borrow_mut().remove(key)
             }
-        }
+        };
+        here.then_some(Ok(taken))
     }
 
     fn is_time(&self, _: &Times) -> bool {

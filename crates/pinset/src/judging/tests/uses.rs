@@ -104,3 +104,20 @@ fn outside_its_times_no_use_is_taken() {
         assert_ne!(verdicts[1], verdicts[0]);
     }
 }
+
+#[test]
+fn caller_who_hangs_up_while_a_use_is_taken_is_not_admitted() {
+    let list = "account,secret,max_uses\nalice,plain:1,1\n";
+    let entry = Entry {
+        account: None,
+        pin: &keys("1"),
+    };
+    // The source is asked first, then the use is taken.
+    let pbx = Pbx::csv(list);
+    let verdict = pbx.judge(&[], None).judge(&mut Host(2), entry);
+    assert_eq!(verdict, None);
+    assert_eq!(judged(&mut pbx.judge(&[], None), "1"), "expired");
+    let pbx = Pbx::csv(list);
+    let verdict = pbx.judge(&[], None).judge(&mut Host(3), entry);
+    assert!(matches!(verdict, Some(Verdict::Right(_))));
+}
