@@ -132,6 +132,11 @@ void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin);
 /* The same of the channel of this name or unique id; -1 if there is none. */
 int authrs_origin_of(const char *channel, struct authrs_origin *origin);
 /*
+ * What a function of the dialplan says of the channel of this name or unique id;
+ * not 0 if there is none, or the function fails.
+ */
+int authrs_read_of(const char *channel, const char *function, char *buffer, size_t size);
+/*
  * Reports to Asterisk's security events that a caller was let in, or has made a wrong
  * entry; addresses with their ports. 0 on success.
  */

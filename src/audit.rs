@@ -13,7 +13,20 @@ use crate::asterisk::channel::{Channel, Origin};
 use crate::asterisk::host::Witness;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::{event, phone};
+use crate::crew::{Crew, Priority};
+use crate::patience::Promise;
 use crate::{configuration, stats};
+
+/// How many phones are looked up at once, and how many wait for each of these.
+const MOST: usize = 4;
+const MAX_WAITING: usize = 250;
+/// How long a verdict waits for a look-up that began with the call.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+static CREW: Crew = Crew::new(Priority::Normal, MAX_WAITING);
+
+/// What is looked up of a phone, if the call may be one's.
+type Lookup<'a> = Option<&'a Promise<Option<Phone>>>;
 
 /// What becomes known of a call on the way to its verdict. Clones share it.
 #[derive(Clone, Default)]
@@ -24,6 +37,8 @@ struct Known {
     pin_set: String,
     identity: Vec<u8>,
     locked: Option<(Kind, Option<Duration>)>,
+    /// What is looked up of the phone.
+    phone: Option<Arc<Promise<Option<Phone>>>>,
     told: bool,
 }
 
@@ -32,11 +47,13 @@ struct Known {
 pub struct Source {
     /// Who calls, and on which channel.
     pub origin: Origin,
-    /// The phone, if `phone_endpoints` says that it is one.
+    /// The phone, if `phone_endpoints` says that it is one, and it has proven its
+    /// address.
     pub phone: Option<Phone>,
 }
 
-/// A phone: what is at the address is the caller's own.
+/// A phone: what is at the address is the caller's own, and the call has come from
+/// there.
 pub struct Phone {
     endpoint: Vec<u8>,
     remote: Remote,
@@ -67,7 +84,7 @@ impl Trail {
     }
 
     /// Tells how it has come out, unless that is told already.
-    pub fn tell(&self, outcome: Status, attempts: u32, source: impl FnOnce() -> Source) {
+    pub fn tell(&self, outcome: Status, attempts: u32, source: impl FnOnce(Lookup<'_>) -> Source) {
         let known = {
             let mut known = self.known();
             if known.told {
@@ -81,7 +98,7 @@ impl Trail {
         };
         // First: this can't be lost, the log can.
         stats::count(&known.pin_set, outcome, attempts);
-        let Source { origin, phone } = source();
+        let Source { origin, phone } = source(known.phone.as_deref());
         let record = Record {
             outcome,
             pin_set: &known.pin_set,
@@ -107,36 +124,57 @@ impl Trail {
 }
 
 impl Witness for Trail {
+    /// A phone's address is looked up while the caller is asked for a PIN.
+    fn begins(&self, channel: &Channel<'_>) {
+        let in_force = configuration::current();
+        self.known().phone = Phone::look_up(&channel.origin(), &in_force.settings);
+    }
+
     fn admitted(&self, grant: &Grant) {
         self.set_identity(grant.account.as_deref().unwrap_or_default());
     }
 
     fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32) {
-        self.tell(outcome, attempts, || Source::of(channel));
-    }
-}
-
-impl Source {
-    /// That of a channel. A phone's address is asked for: the channel must not be
-    /// locked by us.
-    fn of(channel: &Channel<'_>) -> Self {
-        let origin = channel.origin();
-        let in_force = configuration::current();
-        let phone = Phone::of(channel, &origin, &in_force.settings);
-        Self { origin, phone }
+        self.tell(outcome, attempts, |phone| Source {
+            origin: channel.origin(),
+            phone: phone.and_then(|phone| phone.wait(AT_ONCE)?),
+        });
     }
 }
 
 impl Phone {
-    fn of(channel: &Channel<'_>, origin: &Origin, settings: &Settings) -> Option<Self> {
+    /// Begins to look up the phone of a call, if it is one; `None`: it is none, or
+    /// too many are looked up.
+    fn look_up(origin: &Origin, settings: &Settings) -> Option<Arc<Promise<Option<Self>>>> {
         let endpoint = settings.phone_endpoints.of_channel(&origin.channel)?;
         if !origin.is_pjsip {
             return None;
         }
+        let (endpoint, channel) = (endpoint.to_vec(), origin.unique_id.clone());
+        let with_local = settings.security_events;
+        let promise = Arc::new(Promise::new());
+        let told = Arc::downgrade(&promise);
+        let taken = CREW.take_on(MOST, move || {
+            if let Some(promise) = told.upgrade() {
+                promise.keep(Self::of(endpoint, &channel, with_local));
+            }
+        });
+        taken.then_some(promise)
+    }
+
+    fn of(endpoint: Vec<u8>, channel: &[u8], with_local: bool) -> Option<Self> {
+        if let Err(why) = phone::is_authenticated(&endpoint, channel) {
+            log_once!(
+                Warning,
+                "phone_endpoints: no address is reported of endpoint '{}': {why}",
+                escaped(&endpoint)
+            );
+            return None;
+        }
         Some(Self {
-            endpoint: endpoint.to_vec(),
+            endpoint,
             remote: phone::remote(channel)?,
-            local: settings.security_events.then(|| phone::local(channel)),
+            local: with_local.then(|| phone::local(channel)),
         })
     }
 
@@ -154,4 +192,9 @@ impl Phone {
             log_once!(Warning, "Asterisk has not taken a security event");
         }
     }
+}
+
+/// Drops what waited to be looked up.
+pub fn forget() {
+    CREW.forget();
 }

@@ -7,8 +7,8 @@ use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::{dialplan, function, level, log as logger, mounts, process, sound, worker};
 use crate::{
-    application, configuration, crew, external, families, hashing, lists, lockouts, operate, stats,
-    uses, verify, web,
+    application, audit, configuration, crew, external, families, hashing, lists, lockouts, operate,
+    stats, uses, verify, web,
 };
 
 /// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
@@ -152,6 +152,7 @@ fn clear() {
     families::forget();
     uses::forget();
     lockouts::forget();
+    audit::forget();
     lists::forget();
     mounts::forget();
     configuration::forget();

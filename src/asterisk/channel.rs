@@ -240,24 +240,6 @@ impl<'call> Channel<'call> {
         Origin::new(&origin)
     }
 
-    /// What a function of the dialplan says of it, `CHANNEL(language)`; `None`:
-    /// nothing, or Asterisk has said in its log why not.
-    pub fn read(&self, function: &CStr) -> Option<Vec<u8>> {
-        let mut buffer = [0_u8; 256];
-        // SAFETY: the channel is valid and not locked by us; the name is copied, the
-        // buffer ours and of that size.
-        let failed = unsafe {
-            ffi::ast_func_read(
-                self.raw(),
-                function.as_ptr(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-            )
-        };
-        let value = CStr::from_bytes_until_nul(&buffer).ok()?.to_bytes();
-        (failed == 0 && !value.is_empty()).then(|| value.to_vec())
-    }
-
     /// Takes a variable away from the channel: its value, if it has one, or
     /// [`TooLong`]. Nobody is told.
     pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {

@@ -66,6 +66,7 @@ impl<'call> Bystander<'call> {
 
     /// Has somebody told what becomes of it.
     pub fn watched_by(&mut self, witness: impl Witness + 'static) {
+        witness.begins(&self.channel);
         self.witness = Some(Box::new(witness));
     }
 

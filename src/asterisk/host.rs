@@ -34,6 +34,8 @@ pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 
 /// Who is told what becomes of a call.
 pub trait Witness {
+    /// The call begins.
+    fn begins(&self, channel: &Channel<'_>);
     /// Whose PIN it was.
     fn admitted(&self, grant: &Grant);
     /// How it has come out, with so many entries judged. What is said first
@@ -87,6 +89,7 @@ impl<'call> Call<'call> {
 
     /// Has somebody told what becomes of it.
     pub fn watched_by(&mut self, witness: impl Witness + 'static) {
+        witness.begins(&self.channel);
         self.witness = Some(Box::new(witness));
     }
 

@@ -288,6 +288,19 @@ int authrs_origin_of(const char *channel, struct authrs_origin *origin)
 	return 0;
 }
 
+int authrs_read_of(const char *channel, const char *function, char *buffer, size_t size)
+{
+	struct ast_channel *chan = ast_channel_get_by_name(channel);
+	int result;
+
+	if (!chan) {
+		return -1;
+	}
+	result = ast_func_read(chan, function, buffer, size);
+	ast_channel_unref(chan);
+	return result;
+}
+
 int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,
 	const char *priority)
 {

@@ -213,7 +213,7 @@ impl Action for Verify {
             .add("Level", level.unwrap_or_default())
             .add("Context", grant.context.unwrap_or_default())
             .number("Attempts", attempts.into());
-        trail.tell(status, attempts, || Source {
+        trail.tell(status, attempts, |_| Source {
             origin,
             phone: None,
         });

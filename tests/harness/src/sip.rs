@@ -56,6 +56,11 @@ pub struct Phone {
     pub number: String,
     /// Whether it calls over TCP.
     pub tcp: bool,
+    /// Its password, if it is challenged; its user is its number.
+    pub password: Option<String>,
+    /// Whether it acknowledges the answer. One that calls from an address that is
+    /// not its own can't.
+    pub acks: bool,
     /// How it tells which key is pressed.
     pub signal: Signal,
 }
@@ -73,6 +78,8 @@ impl Phone {
             name: String::new(),
             number: number.into(),
             tcp: false,
+            password: None,
+            acks: true,
             signal,
         }
     }
@@ -186,7 +193,31 @@ fn scenario(by: &Phone, keys: &Keys) -> Result<String> {
         };
         steps.push_str(&format!("<nop><action><exec {exec}/></action></nop>\n"));
     }
-    let scenario = SCENARIO.replace("KEYS\n", &steps);
+    let invite = |sequence: &str, credentials: &str| {
+        INVITE
+            .replace("SEQUENCE", sequence)
+            .replace("CREDENTIALS\n", credentials)
+    };
+    let call = match &by.password {
+        None => invite("1", ""),
+        Some(password) => {
+            let credentials = format!(
+                "[authentication username={} password={password}]\n",
+                by.number
+            );
+            invite("1", "") + CHALLENGED + &invite("2", &credentials)
+        }
+    };
+    let last = if by.password.is_some() { "2" } else { "1" };
+    let ack = if by.acks {
+        ACK.replace("SEQUENCE", last)
+    } else {
+        String::new()
+    };
+    let scenario = SCENARIO
+        .replace("ACK\n", &ack)
+        .replace("CALL\n", &call)
+        .replace("KEYS\n", &steps);
     Ok(scenario
         .replace("NAME", &by.name)
         .replace("NUMBER", &by.number))
@@ -253,17 +284,16 @@ Duration=160
 <recv response="200"/>
 "#;
 
-/// The offer names telephone-event as payload type 96, which is what `sipp`
-/// sends.
-const SCENARIO: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<scenario name="a caller with a keypad">
-<send retrans="500"><![CDATA[
+/// A call. The offer names telephone-event as payload type 96, which is what
+/// `sipp` sends.
+const INVITE: &str = r#"<send retrans="500"><![CDATA[
 INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: NAME<sip:NUMBER@[local_ip]:[local_port]>;tag=[call_number]
 To: <sip:[service]@[remote_ip]:[remote_port]>
 Call-ID: [call_id]
-CSeq: 1 INVITE
+CSeq: SEQUENCE INVITE
+CREDENTIALS
 Contact: <sip:phone@[local_ip]:[local_port];transport=[transport]>
 Max-Forwards: 70
 Content-Type: application/sdp
@@ -279,13 +309,13 @@ a=rtpmap:0 PCMU/8000
 a=rtpmap:96 telephone-event/8000
 a=fmtp:96 0-16
 ]]></send>
-<recv response="100" optional="true"/>
-<recv response="180" optional="true"/>
-<recv response="183" optional="true"/>
-<recv response="200" rrs="true"/>
+"#;
+
+/// The answer is a challenge: no dialog, and its end.
+const CHALLENGED: &str = r#"<recv response="401" auth="true"/>
 <send><![CDATA[
-ACK [next_url] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+[last_Via:]
 From: NAME<sip:NUMBER@[local_ip]:[local_port]>;tag=[call_number]
 [last_To:]
 Call-ID: [call_id]
@@ -294,6 +324,29 @@ Max-Forwards: 70
 Content-Length: 0
 
 ]]></send>
+"#;
+
+const ACK: &str = r#"<send><![CDATA[
+ACK [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: NAME<sip:NUMBER@[local_ip]:[local_port]>;tag=[call_number]
+[last_To:]
+Call-ID: [call_id]
+CSeq: SEQUENCE ACK
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+"#;
+
+const SCENARIO: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="a caller with a keypad">
+CALL
+<recv response="100" optional="true"/>
+<recv response="180" optional="true"/>
+<recv response="183" optional="true"/>
+<recv response="200" rrs="true"/>
+ACK
 KEYS
 <recv request="BYE"/>
 <label id="1"/>

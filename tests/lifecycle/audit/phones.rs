@@ -14,7 +14,7 @@ const JSON: &str = "/var/log/asterisk/authenticate.json";
 
 const CONF: &str = "
 [general]
-phone_endpoints = PJSIP/anonymous, PJSIP/10*
+phone_endpoints = PJSIP/anonymous, PJSIP/10*, PJSIP/desk, PJSIP/open
 security_events = yes
 source = file:/pins/people.csv
 attempts = 1
@@ -39,8 +39,15 @@ const ATTACKER: &str = "127.0.0.2";
 const CARRIER: &str = "127.0.0.3";
 const FRIEND: &str = "127.0.0.4";
 const OVER_TCP: &str = "127.0.0.5";
+const AT_A_DESK: &str = "127.0.0.6";
+/// Whose address others send in their calls: it never sends anything itself.
+const VICTIM: &str = "127.0.0.7";
 
-/// Phones are anonymous, the carrier is known by its address.
+const PASSWORD: &str = "s3cret";
+
+/// Phones with a number are challenged, and so is the one at the desk, which is
+/// known by its address. The carrier is too, and is not challenged, nor are `open`
+/// and `anonymous`.
 const PJSIP: &str = "[global]
 type = global
 endpoint_identifier_order = ip,username,anonymous
@@ -59,6 +66,31 @@ disallow = all
 allow = ulaw
 dtmf_mode = rfc4733
 direct_media = no
+[secret](!)
+type = auth
+auth_type = userpass
+password = s3cret
+[1001](phone)
+auth = auth1001
+[auth1001](secret)
+username = 1001
+[1003](phone)
+auth = auth1003
+[auth1003](secret)
+username = 1003
+[1004](phone)
+auth = auth1004
+[auth1004](secret)
+username = 1004
+[desk](phone)
+auth = auth-desk
+[auth-desk](secret)
+username = 1006
+[desk]
+type = identify
+endpoint = desk
+match = 127.0.0.6
+[open](phone)
 [anonymous](phone)
 [trunk](phone)
 [trunk]
@@ -88,6 +120,11 @@ struct SipCall {
     from: &'static str,
     name: &'static str,
     number: &'static str,
+    /// Whom `chan_pjsip` takes it for.
+    endpoint: &'static str,
+    /// Whether that one is challenged.
+    challenged: bool,
+    acks: bool,
     keys: &'static str,
     outcome: &'static str,
 }
@@ -96,23 +133,40 @@ struct SipCall {
 const FORGED: &str = "%22%2cRemoteAddress%3d%22IPV4%2fUDP%2f203.0.113.1%2f5060%22";
 const FORGED_NAME: &str = "\"x\\\",RemoteAddress=\\\"IPV4/UDP/203.0.113.1/5060\\\"\" ";
 
-const CALLS: [SipCall; 8] = [
+const CALLS: [SipCall; 13] = [
     call(ATTACKER, "1001", "0000", "FAILURE"),
     SipCall {
         name: FORGED_NAME,
-        ..call(ATTACKER, FORGED, "0000", "FAILURE")
+        ..call(ATTACKER, "1001", "0000", "FAILURE")
     },
-    call(CARRIER, "1002", "0000", "FAILURE"),
+    call(CARRIER, "1002", "0000", "FAILURE").of("trunk"),
     SipCall {
         name: FORGED_NAME,
-        ..call(CARRIER, FORGED, "0000", "FAILURE")
+        ..call(CARRIER, FORGED, "0000", "FAILURE").of("trunk")
     },
     call(FRIEND, "1003", "1234", "SUCCESS"),
     call(FRIEND, "1003", "4321", "EXPIRED"),
     call(FRIEND, "1003", "", "TIMEOUT"),
     call(OVER_TCP, "1004", "0000", "FAILURE"),
+    SipCall {
+        challenged: true,
+        ..call(AT_A_DESK, "1006", "0000", "FAILURE").of("desk")
+    },
+    // Anybody can send these, from any address.
+    SipCall {
+        name: FORGED_NAME,
+        ..call(VICTIM, FORGED, "0000", "FAILURE").of("anonymous")
+    },
+    call(VICTIM, "open", "0000", "FAILURE").of("open"),
+    SipCall {
+        acks: false,
+        ..call(VICTIM, "open", "0000", "FAILURE").of("open")
+    },
+    // The address is right, but the module can't tell that it is TCP.
+    call(OVER_TCP, "1", "0000", "FAILURE").of("anonymous"),
 ];
 
+/// A call of the phone with this number, which is challenged.
 const fn call(
     from: &'static str,
     number: &'static str,
@@ -123,8 +177,20 @@ const fn call(
         from,
         name: "",
         number,
+        endpoint: number,
+        challenged: true,
+        acks: true,
         keys,
         outcome,
+    }
+}
+
+impl SipCall {
+    /// The same of an endpoint that is not challenged.
+    const fn of(mut self, endpoint: &'static str) -> Self {
+        self.endpoint = endpoint;
+        self.challenged = false;
+        self
     }
 }
 
@@ -139,6 +205,8 @@ fn make(pbx: &Pbx, calls: &[usize]) -> Result<Vec<(usize, String)>> {
             name: call.name.into(),
             number: call.number.into(),
             tcp: call.from == OVER_TCP,
+            password: call.challenged.then(|| PASSWORD.into()),
+            acks: call.acks,
             ..Phone::default()
         };
         let made = pbx.sip_call_by(&phone, &(number + 1).to_string(), call.keys)?;
@@ -153,17 +221,14 @@ fn make(pbx: &Pbx, calls: &[usize]) -> Result<Vec<(usize, String)>> {
 /// What a call is to be told with as its address, but for the port.
 fn address(call: &SipCall) -> Option<String> {
     let transport = if call.from == OVER_TCP { "TCP" } else { "UDP" };
-    (call.from != CARRIER).then(|| format!("IPV4/{transport}/{}/", call.from))
+    call.challenged
+        .then(|| format!("IPV4/{transport}/{}/", call.from))
 }
 
 fn check(told: &Told, call: &SipCall) -> Result<()> {
     let value = |key| told.get(key).map_or("", String::as_str);
-    let endpoint = if call.from == CARRIER {
-        "PJSIP/trunk-"
-    } else {
-        "PJSIP/anonymous-"
-    };
-    ensure!(value("Channel").starts_with(endpoint), "{told:#?}");
+    let endpoint = format!("PJSIP/{}-", call.endpoint);
+    ensure!(value("Channel").starts_with(&endpoint), "{told:#?}");
     ensure!(value("Outcome") == call.outcome, "{told:#?}");
     match address(call) {
         None => ensure!(!told.contains_key("RemoteAddress"), "{told:#?}"),
@@ -190,7 +255,7 @@ fn banned(pbx: &Pbx, log: &str) -> Result<Vec<String>> {
 }
 
 #[test]
-fn the_attacker_is_banned_and_not_the_carrier() {
+fn address_is_reported_and_banned_only_if_the_phone_has_authenticated() {
     let builder = phones(builder(CONF)).modules("load = res_security_log.so");
     let security = LOGGER.to_owned() + "security.log => security\n";
     on(builder.file("logger.conf", security), |pbx| {
@@ -207,7 +272,10 @@ fn the_attacker_is_banned_and_not_the_carrier() {
 
         for log in [LOG, JSON] {
             let found = banned(pbx, log)?;
-            ensure!(found == [ATTACKER, ATTACKER, OVER_TCP], "{log}: {found:?}");
+            ensure!(
+                found == [ATTACKER, ATTACKER, OVER_TCP, AT_A_DESK],
+                "{log}: {found:?}"
+            );
         }
         pbx.write_file("/var/log/asterisk/lines", lines_of_others())?;
         let found = banned(pbx, "/var/log/asterisk/lines")?;
@@ -220,12 +288,12 @@ fn the_attacker_is_banned_and_not_the_carrier() {
             let kind = frame.event().unwrap_or_default().to_owned();
             if frame.has("Service", "Authenticate") {
                 let get = |key| frame.get(key).unwrap_or_default().to_owned();
-                ensure!(get("AccountID") == "anonymous", "{frame:#?}");
                 ensure!(
                     get("LocalAddress").contains("/127.0.0.1/5060"),
                     "{frame:#?}"
                 );
-                reported.insert((get("SessionID"), kind, get("RemoteAddress")));
+                let (session, account) = (get("SessionID"), get("AccountID"));
+                reported.insert((session, account, kind, get("RemoteAddress")));
             }
         }
         let wanted = channels.iter().filter_map(|(number, channel)| {
@@ -238,7 +306,8 @@ fn the_attacker_is_banned_and_not_the_carrier() {
                 _ => "InvalidPassword",
             };
             let remote = line.get("RemoteAddress")?.clone();
-            Some((channel.clone(), kind.to_owned(), remote))
+            let account = CALLS[*number].endpoint.to_owned();
+            Some((channel.clone(), account, kind.to_owned(), remote))
         });
         let wanted: BTreeSet<_> = wanted.collect();
         ensure!(reported == wanted, "{reported:#?}\n{wanted:#?}");
@@ -248,6 +317,11 @@ fn the_attacker_is_banned_and_not_the_carrier() {
             ours == wanted.len() && !logged.contains("203.0.113.1"),
             "{logged}"
         );
+        let said = pbx.log()?;
+        for endpoint in ["anonymous", "open"] {
+            let why = format!("no address is reported of endpoint '{endpoint}': it has no 'auth'");
+            ensure!(said.matches(&why).count() == 1, "{why}: {said}");
+        }
         Ok(())
     });
 }

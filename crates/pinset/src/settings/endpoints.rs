@@ -1,4 +1,4 @@
-//! Endpoints, by name: `PJSIP/1*,PJSIP/anonymous`.
+//! Endpoints, by name: `PJSIP/1*,PJSIP/desk`.
 
 use super::fault::Fault;
 
