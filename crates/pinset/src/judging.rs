@@ -7,6 +7,7 @@
 //! known of the call); the caller is looked after by who is [`Patient`].
 //! A [`Counter`] counts entries without a PIN set, too.
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 use crate::admission::{admit, digest_of_entry, Terms};
 use crate::conversation::Status;
 use crate::list::Kind;
-use crate::lockout::{Caller, Limits};
+use crate::lockout::{Account, Caller, Limits};
 use crate::moment::Moment;
 use crate::number::{Number, Numbering};
 use crate::pin::Pin;
@@ -281,12 +282,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         };
         self.keeper().identified(only_account(&theirs));
         // Before any hash is computed.
-        if let Who::Account(account) = who {
-            ticket.account(host, account, !theirs.is_empty())?;
-        }
-        for row in theirs.iter().filter(|row| !row.account.is_empty()) {
-            ticket.account(host, &row.account, true)?;
-        }
+        let theirs = charged(host, who, theirs, ticket)?;
         let right = self.right(host, theirs, rows.dummy(), pin)?;
         self.admit(host, right, take)
     }
@@ -433,6 +429,37 @@ impl<H: Patient, B: BackEnd, K: Keeper> PinSource<H> for Judge<B, K> {
             }
         })
     }
+}
+
+/// Charges the entry to the account that was asked for, and to those of these
+/// rows. Returns the rows it may be compared with: those of locked accounts are
+/// left out.
+fn charged<H: Patient, K: Keeper>(
+    host: &mut H,
+    who: &Who<'_>,
+    rows: Vec<Candidate>,
+    ticket: &mut Ticket<'_, K>,
+) -> Result<Vec<Candidate>, Halt> {
+    let named = match who {
+        Who::Account(name) => Some(Account {
+            name,
+            known: !rows.is_empty(),
+        }),
+        Who::Anybody | Who::Caller(_) => None,
+    };
+    let of_rows = rows.iter().map(|row| Account {
+        name: &row.account,
+        known: true,
+    });
+    let of_rows = of_rows.filter(|account| !account.name.is_empty());
+    let accounts: Vec<Account<'_>> = named.into_iter().chain(of_rows).collect();
+    let open = ticket.accounts(host, &accounts)?;
+    let locked: HashSet<Vec<u8>> = (accounts.iter().zip(open))
+        .filter(|(_, open)| !open)
+        .map(|(account, _)| account.name.to_vec())
+        .collect();
+    let is_open = |row: &Candidate| !locked.contains(row.account.as_slice());
+    Ok(rows.into_iter().filter(is_open).collect())
 }
 
 /// The account that all of these have; empty if there are several, or none.

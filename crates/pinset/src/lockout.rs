@@ -13,7 +13,6 @@
 //! many keys ([`Capacity`]): what is locked stays; of the rest, what would be
 //! forgotten first makes room.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use crate::settings::Lockout;
@@ -24,6 +23,7 @@ use table::Held as Holding;
 use trust::Trust;
 
 mod cells;
+mod charge;
 mod clock;
 mod count;
 mod key;
@@ -34,6 +34,7 @@ mod table;
 mod trust;
 mod view;
 
+pub use charge::Charge;
 pub use stored::{Broken, Change};
 pub use subject::{endpoint, Account, Caller, Limits, Subject};
 pub use view::{Cursor, Held, Unlock};
@@ -43,9 +44,11 @@ pub use view::{Cursor, Held, Unlock};
 pub struct Capacity {
     /// Callers with failures.
     pub callers: usize,
-    /// Accounts with failures.
+    /// Accounts with failures. Those that are in no list take half of them at
+    /// most.
     pub accounts: usize,
-    /// Callers who have succeeded in the last 30 days.
+    /// Callers who have succeeded in a PIN set in the last 30 days; and as many
+    /// who have with an account, a hundredth of them for one account.
     pub trusted: usize,
     /// PIN sets with failures.
     pub pin_sets: usize,
@@ -120,39 +123,14 @@ pub enum Refused {
 
 /// What has come of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Judged {
-    /// It admits.
-    Right,
+pub enum Judged<'a> {
+    /// It admits, with this account; `None` if the list has no accounts.
+    Right(Option<&'a [u8]>),
     /// It does not.
     Wrong,
     /// It does not count: the PIN was right but outside its dates or uses,
     /// there was no list, the caller has gone.
     Void,
-}
-
-/// An entry that is being judged. It counts as wrong until it is settled, so it
-/// has to be, whatever becomes of the call.
-#[must_use = "it counts as wrong until it is settled"]
-#[derive(Debug)]
-pub struct Charge {
-    pin_set: String,
-    caller: Caller,
-    limits: Limits,
-    /// Where it was charged; `None`: nothing is counted there, or there is no
-    /// room.
-    by_caller: Option<Key>,
-    by_pin_set: Option<Key>,
-    /// There it counts among those of trusted callers while it is locked.
-    over_budget: bool,
-    by_accounts: Vec<Key>,
-}
-
-impl Charge {
-    /// Whether the PIN set is over its budget, and the entry that of a caller
-    /// who has succeeded there.
-    pub fn is_over_budget(&self) -> bool {
-        self.over_budget
-    }
 }
 
 /// All counts and locks.
@@ -162,17 +140,23 @@ pub struct Lockouts {
     accounts: Holding<Count>,
     pin_sets: Holding<Count>,
     trusted: Holding<Trust>,
+    trusted_for_account: Holding<Trust>,
 }
 
 impl Lockouts {
     /// With nothing counted.
     pub const fn new(capacity: Capacity) -> Self {
+        let of_account = match capacity.trusted / 100 {
+            0 => 1,
+            of_account => of_account,
+        };
         Self {
             clock: Clock::new(),
-            callers: Holding::new(capacity.callers),
-            accounts: Holding::new(capacity.accounts),
-            pin_sets: Holding::new(capacity.pin_sets),
-            trusted: Holding::new(capacity.trusted),
+            callers: Holding::new(capacity.callers, capacity.callers),
+            accounts: Holding::new(capacity.accounts, capacity.accounts / 2),
+            pin_sets: Holding::new(capacity.pin_sets, capacity.pin_sets),
+            trusted: Holding::new(capacity.trusted, capacity.trusted),
+            trusted_for_account: Holding::new(capacity.trusted, of_account),
         }
     }
 
@@ -206,80 +190,7 @@ impl Lockouts {
         if let Some(lock) = budget.filter(|_| tries > 0) {
             return Err(Refused::Locked(lock));
         }
-        Ok(self.put_in_flight(who, keys, budget.is_some(), now))
-    }
-
-    /// Charges the entry to an account as well, before it is judged for it. A
-    /// number may belong to several; each is charged once.
-    ///
-    /// # Errors
-    ///
-    /// It is not to be judged for this account. The charge as a whole is still
-    /// to be settled.
-    pub fn charge_account(
-        &mut self,
-        charge: &mut Charge,
-        account: Account<'_>,
-        now: Duration,
-    ) -> Result<(), Refused> {
-        let now = self.now(now);
-        let Some(limit) = charge.limits.account else {
-            return Ok(());
-        };
-        let name = String::from_utf8_lossy(account.name);
-        let key = Table::Accounts.key(&[Some(&charge.pin_set), Some(&name)]);
-        if charge.by_accounts.contains(&key) {
-            return Ok(());
-        }
-        let known = account.known.then(|| name.into_owned());
-        let full = self.accounts.change(&key, |count| {
-            count.known_as(known.as_deref());
-            count.full(&limit, now)
-        });
-        if let Some(full) = full.flatten() {
-            return Err(self.refused(Kind::Account, full));
-        }
-        let new = || Count::new(&charge.pin_set, Who::Account(known));
-        if fly(&mut self.accounts, &key, new, now) {
-            charge.by_accounts.push(key);
-        }
-        Ok(())
-    }
-
-    /// Says what has come of an entry. Returns the longest of the locks that
-    /// begin with it, if any do, or from now on hold for trusted callers as
-    /// well: the call it was made in is locked out.
-    pub fn settle(&mut self, charge: Charge, result: Judged, now: Duration) -> Option<Lock> {
-        let now = self.now(now);
-        let limits = charge.limits;
-        let mut locks = Vec::new();
-        let mut settle = |kind, table: &mut Holding<Count>, key: &Key, limit: Option<Lockout>| {
-            let on_reserve = kind == Kind::PinSet && charge.over_budget;
-            let lock = table.change(key, |count| match (result, limit) {
-                (Judged::Wrong, Some(limit)) if on_reserve => count.wrong_on_reserve(&limit, now),
-                _ if on_reserve => count.refund_reserve(now),
-                (Judged::Wrong, Some(limit)) => count.wrong(&limit, now),
-                (Judged::Right, _) if kind == Kind::Account => count.right(now),
-                _ => count.refund(now),
-            });
-            locks.extend(lock.flatten().map(|end| (end, kind)));
-        };
-        if let Some(key) = charge.by_caller {
-            settle(Kind::Caller, &mut self.callers, &key, limits.caller);
-        }
-        if let Some(key) = charge.by_pin_set {
-            settle(Kind::PinSet, &mut self.pin_sets, &key, limits.pin_set);
-        }
-        for key in &charge.by_accounts {
-            settle(Kind::Account, &mut self.accounts, key, limits.account);
-        }
-        if result == Judged::Right && limits.pin_set.is_some() {
-            self.trust(&charge.pin_set, &charge.caller, now);
-        }
-        let (end, kind) = locks
-            .into_iter()
-            .max_by_key(|(end, kind)| (*end, Reverse(*kind)))?;
-        Some(self.lock(kind, end))
+        Ok(self.put_in_flight(who, keys, budget.is_some(), tries, now))
     }
 
     /// Charges an entry to the caller and the PIN set, whatever the limits say.
@@ -288,6 +199,7 @@ impl Lockouts {
         who: &Subject<'_>,
         keys: Keys,
         over_budget: bool,
+        tries: u32,
         now: u64,
     ) -> Charge {
         let caller = || Count::new(who.pin_set, Who::Caller(who.caller.clone()));
@@ -304,6 +216,7 @@ impl Lockouts {
             pin_set: who.pin_set.to_owned(),
             caller: who.caller.clone(),
             limits: who.limits,
+            tries,
             by_caller: by_caller.then_some(keys.caller),
             by_pin_set: by_pin_set.then_some(keys.pin_set),
             over_budget,
@@ -318,6 +231,7 @@ impl Lockouts {
         self.accounts.tend(now);
         self.pin_sets.tend(now);
         self.trusted.tend(now);
+        self.trusted_for_account.tend(now);
         now
     }
 
@@ -352,19 +266,16 @@ impl Lockouts {
         (budget, room)
     }
 
+    /// Whether the caller has succeeded in the PIN set.
     fn trusts(&self, who: &Subject<'_>, now: u64) -> bool {
-        let key = caller_key(Table::Trusted, who.pin_set, who.caller);
+        let (_, key) = Trust::key(who.pin_set, who.caller, None);
         self.trusted.get(&key).is_some_and(|trust| trust.holds(now))
     }
 
-    fn trust(&mut self, pin_set: &str, caller: &Caller, now: u64) {
-        let key = caller_key(Table::Trusted, pin_set, caller);
-        if self
-            .trusted
-            .change(&key, |trust| trust.renew(now))
-            .is_none()
-        {
-            self.trusted.insert(key, Trust::new(pin_set, caller, now));
+    fn trusted(&mut self, table: Table) -> &mut Holding<Trust> {
+        match table {
+            Table::TrustedForAccount => &mut self.trusted_for_account,
+            _ => &mut self.trusted,
         }
     }
 
@@ -399,14 +310,18 @@ struct Keys {
 impl Keys {
     fn of(who: &Subject<'_>) -> Self {
         Self {
-            caller: caller_key(Table::Callers, who.pin_set, who.caller),
+            caller: caller_key(who.pin_set, who.caller),
             pin_set: Table::PinSets.key(&[Some(who.pin_set)]),
         }
     }
 }
 
-fn caller_key(table: Table, pin_set: &str, caller: &Caller) -> Key {
-    table.key(&[Some(pin_set), caller.number(), Some(caller.endpoint())])
+fn caller_key(pin_set: &str, caller: &Caller) -> Key {
+    Table::Callers.key(&[Some(pin_set), caller.number(), Some(caller.endpoint())])
+}
+
+fn account_key(pin_set: &str, name: &str) -> Key {
+    Table::Accounts.key(&[Some(pin_set), Some(name)])
 }
 
 /// One more entry in flight, if there is room to count it.

@@ -124,7 +124,7 @@ impl<K: Keeper> Counter<K> {
     /// What the caller may do, before anything is asked.
     pub fn look(&self) -> Standing {
         let look = |lockouts: &mut Lockouts, now| lockouts.look(&self.subject(), now);
-        let standing = self.keeper.lockouts(look);
+        let standing = self.with_lockouts(look);
         if let Standing::Locked(lock) = standing {
             self.leave(lock);
         }
@@ -142,10 +142,7 @@ impl<K: Keeper> Counter<K> {
             lockouts.charge(&self.subject(), tries, now)
         })?;
         self.tries.set(tries.saturating_add(1));
-        Ok(Ticket {
-            counter: self,
-            charge: Some(charge),
-        })
+        Ok(Ticket::new(self, Some(charge), tries))
     }
 
     /// Judges an entry with `judge`, which may charge accounts to the
@@ -157,8 +154,7 @@ impl<K: Keeper> Counter<K> {
         judge: impl FnOnce(&mut H, &mut Ticket<'_, K>) -> Option<Verdict>,
     ) -> Option<Verdict> {
         if pin.is_empty() {
-            let (counter, charge) = (self, None);
-            return judge(host, &mut Ticket { counter, charge });
+            return judge(host, &mut Ticket::new(self, None, 0));
         }
         let mut ticket = match self.charge(host) {
             Ok(ticket) => ticket,
@@ -168,7 +164,7 @@ impl<K: Keeper> Counter<K> {
         };
         let verdict = judge(host, &mut ticket)?;
         let judged = match &verdict {
-            Verdict::Right(_) => Judged::Right,
+            Verdict::Right(grant) => Judged::Right(grant.account.as_deref()),
             Verdict::Wrong => Judged::Wrong,
             Verdict::Expired | Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
         };
@@ -186,6 +182,18 @@ impl<K: Keeper> Counter<K> {
         self.keeper.locked(lock, left);
     }
 
+    /// Does this with the lockouts, and has what it changes stored.
+    fn with_lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+        let (result, changes) = self.keeper.lockouts(|lockouts, now| {
+            let result = what(lockouts, now);
+            (result, lockouts.has_changes())
+        });
+        if changes {
+            self.keeper.changed();
+        }
+        result
+    }
+
     /// Asks until the answer does not depend on entries that are being judged.
     fn charged<H: Patient, T>(
         &self,
@@ -194,7 +202,7 @@ impl<K: Keeper> Counter<K> {
     ) -> Result<T, Halt> {
         let until = Instant::now() + K::PATIENCE;
         loop {
-            match self.keeper.lockouts(&mut charge) {
+            match self.with_lockouts(&mut charge) {
                 Ok(charged) => return Ok(charged),
                 Err(Refused::Locked(lock)) => {
                     self.leave(lock);
@@ -215,29 +223,64 @@ impl<K: Keeper> Counter<K> {
 /// anything.
 pub struct Ticket<'a, K: Keeper> {
     counter: &'a Counter<K>,
+    counted: bool,
     /// `None`: it is not counted, or settled.
     charge: Option<Charge>,
+    /// How many entries of the call were charged before.
+    tries: u32,
+    /// The lock of one of its accounts: it is judged for the others.
+    locked: Option<Lock>,
 }
 
 impl<'a, K: Keeper> Ticket<'a, K> {
-    /// Charges the entry to an account as well, before a hash is computed for
-    /// it. `known`: it is in the list.
+    /// An entry of a call that made so many before; without a charge, one that
+    /// is not counted.
+    fn new(counter: &'a Counter<K>, charge: Option<Charge>, tries: u32) -> Self {
+        Self {
+            counter,
+            counted: charge.is_some(),
+            charge,
+            tries,
+            locked: None,
+        }
+    }
+
+    /// Charges the entry to these accounts as well, before it is compared with a
+    /// secret of theirs. Returns of each whether it may be: locked accounts are
+    /// left out. While others in flight may fill a limit, nothing of the entry
+    /// is in flight: it waits, and is then charged anew.
     ///
     /// # Errors
     ///
-    /// The entry is not to be judged.
-    pub fn account<H: Patient>(
+    /// The entry is not to be judged: all of them are locked.
+    pub fn accounts<H: Patient>(
         &mut self,
         host: &mut H,
-        name: &[u8],
-        known: bool,
-    ) -> Result<(), Halt> {
-        let Some(charge) = &mut self.charge else {
-            return Ok(());
-        };
-        self.counter.charged(host, |lockouts, now| {
-            lockouts.charge_account(charge, Account { name, known }, now)
-        })
+        accounts: &[Account<'_>],
+    ) -> Result<Vec<bool>, Halt> {
+        if !self.counted {
+            return Ok(vec![true; accounts.len()]);
+        }
+        let Self { counter, tries, .. } = *self;
+        let held = &mut self.charge;
+        let locks = counter.charged(host, |lockouts, now| {
+            let mut charge = match held.take() {
+                Some(charge) => charge,
+                None => lockouts.charge(&counter.subject(), tries, now)?,
+            };
+            match charge_accounts(lockouts, &mut charge, accounts, now) {
+                Ok(locks) => {
+                    *held = Some(charge);
+                    Ok(locks)
+                }
+                Err(refused) => {
+                    lockouts.settle(charge, Judged::Void, now);
+                    Err(refused)
+                }
+            }
+        })?;
+        self.locked = locks.iter().flatten().next().copied();
+        Ok(locks.iter().map(Option::is_none).collect())
     }
 
     /// Takes the entry out of flight as one step of several. It counts as wrong
@@ -251,27 +294,25 @@ impl<'a, K: Keeper> Ticket<'a, K> {
     }
 
     /// Says what has come of it; true, if that locks the caller out.
-    pub fn settle(mut self, judged: Judged) -> bool {
+    pub fn settle(mut self, judged: Judged<'_>) -> bool {
         self.end(judged)
     }
 
-    fn end(&mut self, judged: Judged) -> bool {
+    fn end(&mut self, judged: Judged<'_>) -> bool {
         let Some(charge) = self.charge.take() else {
             return false;
         };
         let over_budget = charge.is_over_budget();
         let counter = self.counter;
-        let (lock, changes) = counter.keeper.lockouts(|lockouts, now| {
-            let lock = lockouts.settle(charge, judged, now);
-            (lock, lockouts.has_changes())
-        });
-        if changes {
-            counter.keeper.changed();
+        let settle = |lockouts: &mut Lockouts, now| lockouts.settle(charge, judged, now);
+        let begins = counter.with_lockouts(settle);
+        if let Some(notice) = begins.and_then(|lock| Notice::of(&counter.name, lock, over_budget)) {
+            counter.keeper.notice(&notice);
         }
+        // It may have been the PIN of the account that is locked.
+        let stands = self.locked.filter(|_| judged == Judged::Wrong);
+        let lock = begins.or(stands);
         if let Some(lock) = lock {
-            if let Some(notice) = Notice::of(&counter.name, lock, over_budget) {
-                counter.keeper.notice(&notice);
-            }
             counter.leave(lock);
         }
         lock.is_some()
@@ -304,10 +345,31 @@ impl<K: Keeper> Drop for Debt<'_, K> {
             return;
         }
         let counter = self.counter;
-        let charge = counter
-            .keeper
-            .lockouts(|lockouts, now| lockouts.charge_owed(&counter.subject(), now));
-        let charge = Some(charge);
-        Ticket { counter, charge }.settle(Judged::Wrong);
+        let charge =
+            counter.with_lockouts(|lockouts, now| lockouts.charge_owed(&counter.subject(), now));
+        Ticket::new(counter, Some(charge), 0).settle(Judged::Wrong);
+    }
+}
+
+/// Charges an entry to accounts. Returns the lock of each that is locked, unless
+/// all are.
+fn charge_accounts(
+    lockouts: &mut Lockouts,
+    charge: &mut Charge,
+    accounts: &[Account<'_>],
+    now: Duration,
+) -> Result<Vec<Option<Lock>>, Refused> {
+    let mut locks = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        match lockouts.charge_account(charge, *account, now) {
+            Ok(()) => locks.push(None),
+            Err(Refused::Locked(lock)) => locks.push(Some(lock)),
+            Err(Refused::Busy) => return Err(Refused::Busy),
+        }
+    }
+    let all_locked = locks.iter().all(Option::is_some);
+    match locks.first() {
+        Some(Some(lock)) if all_locked => Err(Refused::Locked(*lock)),
+        _ => Ok(locks),
     }
 }

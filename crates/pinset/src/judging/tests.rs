@@ -15,6 +15,7 @@ use crate::secret::tests::TEST_KEY;
 use crate::secret::Secret;
 use crate::settings::Times;
 
+mod accounts;
 mod counting;
 mod deciding;
 mod files;
@@ -99,6 +100,16 @@ impl Pbx {
     }
 
     fn judge(&self, options: &[(&str, &str)], number: Option<&str>) -> Judge<&Self, &Self> {
+        self.judge_at(TRUNK, options, number)
+    }
+
+    /// The same, for a call that comes in on this channel.
+    fn judge_at(
+        &self,
+        channel: &str,
+        options: &[(&str, &str)],
+        number: Option<&str>,
+    ) -> Judge<&Self, &Self> {
         let mut set = PinSet::default();
         for (name, value) in options {
             let set = set.set(name.as_bytes(), value.as_bytes());
@@ -106,7 +117,7 @@ impl Pbx {
         }
         let calling = Calling {
             number: number.map(str::as_bytes),
-            channel: TRUNK,
+            channel,
         };
         Judge::new("customers", Arc::new(set), calling, &turkey(), self, self)
     }

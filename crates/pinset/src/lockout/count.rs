@@ -2,6 +2,7 @@
 
 use super::cells::Cells;
 use super::clock::milliseconds;
+use super::key::Key;
 use super::table::{Entry, Place};
 use super::{Caller, Kind};
 use crate::settings::Lockout;
@@ -27,6 +28,9 @@ pub const BY_HAND: u64 = u64::MAX;
 /// last to make room for others.
 const NEVER: u64 = 1 << 60;
 
+/// The group of accounts that are in no list.
+const STRANGERS: Key = [0; 16];
+
 /// Whose failures these are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Who {
@@ -46,11 +50,14 @@ pub struct Count {
     pub who: Who,
     /// Definite failures since the last lock began, within `window`.
     pub cells: Cells,
+    /// Those of callers an account trusts, which are not in `cells`. Their
+    /// success ends these alone.
+    pub trusted_cells: Cells,
     /// Entries charged and not yet settled.
     pub in_flight: u32,
-    /// While the PIN set is locked: wrong entries of trusted callers since the
-    /// lock began, and those of them that are not yet settled. They have as
-    /// many as it took to lock it.
+    /// While an account or a PIN set is locked: wrong entries of trusted callers
+    /// since the lock began, of an account also since one of them succeeded;
+    /// and those of them that are not yet settled.
     pub reserve: u32,
     pub reserve_in_flight: u32,
     pub locked: bool,
@@ -58,9 +65,10 @@ pub struct Count {
     pub end: u64,
     /// How often it was locked, the current time included.
     pub times: u32,
-    /// An account's failures since its last success, and when the last one
-    /// came.
+    /// An account's failures since its last success; those of callers it trusts;
+    /// and when the last one of either came.
     pub consecutive: u32,
+    pub trusted_consecutive: u32,
     pub last: u64,
     /// The window its failures were last counted by.
     pub window: u64,
@@ -84,6 +92,7 @@ impl Count {
             pin_set: pin_set.to_owned(),
             who,
             cells: Cells::default(),
+            trusted_cells: Cells::default(),
             in_flight: 0,
             reserve: 0,
             reserve_in_flight: 0,
@@ -91,6 +100,7 @@ impl Count {
             end: 0,
             times: 0,
             consecutive: 0,
+            trusted_consecutive: 0,
             last: 0,
             window: 0,
             version: 0,
@@ -122,18 +132,41 @@ impl Count {
             return Some(Full::Locked(self.end));
         }
         let full = |failures: u32, most| failures.saturating_add(self.in_flight) >= most;
-        (full(self.cells.count(), limit.failures) || full(self.consecutive, CONSECUTIVE))
+        (full(self.failures(), limit.failures) || full(self.all_consecutive(), CONSECUTIVE))
             .then_some(Full::InFlight)
     }
 
-    /// Why a trusted caller's entry can't be charged while the PIN set is
-    /// locked, if it can't.
+    /// Failures within the window since the last lock began.
+    pub fn failures(&self) -> u32 {
+        let trusted = self.trusted_cells.count();
+        self.cells.count().saturating_add(trusted)
+    }
+
+    /// An account's failures since its last success.
+    pub fn all_consecutive(&self) -> u32 {
+        self.consecutive.saturating_add(self.trusted_consecutive)
+    }
+
+    fn is_account(&self) -> bool {
+        matches!(self.who, Who::Account(_))
+    }
+
+    /// How many wrong entries trusted callers have during one lock: as many as
+    /// it took to lock it.
+    fn reserve_size(&self, limit: &Lockout) -> u32 {
+        match self.who {
+            Who::Account(_) => limit.failures.min(CONSECUTIVE),
+            _ => limit.failures,
+        }
+    }
+
+    /// Why a trusted caller's entry can't be charged during a lock, if it can't.
     pub fn reserve_full(&self, limit: &Lockout) -> Option<Full> {
-        if self.reserve >= limit.failures {
+        let most = self.reserve_size(limit);
+        if self.reserve >= most {
             return Some(Full::Locked(self.end));
         }
-        (self.reserve.saturating_add(self.reserve_in_flight) >= limit.failures)
-            .then_some(Full::InFlight)
+        (self.reserve.saturating_add(self.reserve_in_flight) >= most).then_some(Full::InFlight)
     }
 
     /// One more of a trusted caller's is in flight.
@@ -149,16 +182,35 @@ impl Count {
         None
     }
 
-    /// One of those was wrong. The end of the lock, if no more are left. Once
-    /// there is no lock, none is counted: the one that admitted it has had it.
+    /// One of those was right. An account's trusted callers have their reserve
+    /// back. The lock stays, and so do the failures of all others.
+    pub fn right_on_reserve(&mut self, now: u64) -> Option<u64> {
+        self.refund_reserve(now);
+        self.trusted_callers_start_over();
+        None
+    }
+
+    /// One of those was wrong. The end of the lock, if no more are left or the
+    /// lock now lasts until it is unlocked by hand. Once there is no lock, it is
+    /// counted only among the consecutive failures of an account: the lock that
+    /// admitted it has had it.
     pub fn wrong_on_reserve(&mut self, limit: &Lockout, now: u64) -> Option<u64> {
         self.refund_reserve(now);
+        let was_by_hand = self.locked && self.end == BY_HAND;
+        if self.is_account() {
+            self.failed_once_more(true, now);
+            if self.locked && self.all_consecutive() >= CONSECUTIVE {
+                self.end = BY_HAND;
+            }
+        }
         if !self.locked {
-            return None;
+            let is_due = self.is_account() && self.lock_if_due(limit, now);
+            return is_due.then_some(self.end);
         }
         self.reserve = self.reserve.saturating_add(1);
         self.version = self.version.wrapping_add(1);
-        (self.reserve >= limit.failures).then_some(self.end)
+        let is_by_hand = self.end == BY_HAND;
+        (self.reserve >= self.reserve_size(limit) || is_by_hand != was_by_hand).then_some(self.end)
     }
 
     /// One more is in flight.
@@ -175,22 +227,39 @@ impl Count {
     }
 
     /// One in flight was wrong. The end of the lock that begins with it.
-    pub fn wrong(&mut self, limit: &Lockout, now: u64) -> Option<u64> {
+    pub fn wrong(&mut self, limit: &Lockout, is_trusted: bool, now: u64) -> Option<u64> {
         self.refund(now);
         self.count_by(limit, now);
-        self.cells.add(now);
-        if let Who::Account(_) = self.who {
-            self.consecutive = self.consecutive.saturating_add(1);
+        if is_trusted {
+            self.trusted_cells.add(now);
+        } else {
+            self.cells.add(now);
         }
-        self.last = now;
-        self.version = self.version.wrapping_add(1);
+        self.failed_once_more(is_trusted, now);
         self.lock_if_due(limit, now).then_some(self.end)
     }
 
-    /// One in flight was right, and the account starts over. A lock that began
-    /// meanwhile stays.
-    pub fn right(&mut self, now: u64) -> Option<u64> {
+    fn failed_once_more(&mut self, is_trusted: bool, now: u64) {
+        let consecutive = match is_trusted {
+            true => &mut self.trusted_consecutive,
+            false => &mut self.consecutive,
+        };
+        if let Who::Account(_) = self.who {
+            *consecutive = consecutive.saturating_add(1);
+        }
+        self.last = now;
+        self.version = self.version.wrapping_add(1);
+    }
+
+    /// One in flight was right. If it is that of a caller the account trusts,
+    /// the failures of such callers are forgotten, and strangers get no fresh
+    /// tries; else the account starts over. A lock that began meanwhile stays.
+    pub fn right(&mut self, is_trusted: bool, now: u64) -> Option<u64> {
         self.refund(now);
+        self.trusted_callers_start_over();
+        if is_trusted {
+            return None;
+        }
         let told = self.cells.last().is_some() || self.consecutive > 0 || self.times > 0;
         self.cells.clear();
         self.consecutive = 0;
@@ -203,13 +272,25 @@ impl Count {
         None
     }
 
+    fn trusted_callers_start_over(&mut self) {
+        if self.trusted_consecutive == 0 {
+            return;
+        }
+        self.trusted_cells.clear();
+        self.trusted_consecutive = 0;
+        self.reserve = 0;
+        self.version = self.version.wrapping_add(1);
+    }
+
     /// Starts over; entries in flight stay in flight. Whether there was a lock.
     pub fn unlock(&mut self, now: u64) -> bool {
         self.see(now);
         let locked = self.locked;
         self.cells.clear();
+        self.trusted_cells.clear();
         self.locked = false;
-        (self.times, self.end, self.consecutive) = (0, 0, 0);
+        (self.times, self.end) = (0, 0);
+        (self.consecutive, self.trusted_consecutive) = (0, 0);
         self.reserve = 0;
         self.version = self.version.wrapping_add(1);
         locked
@@ -219,9 +300,9 @@ impl Count {
         if self.locked {
             return false;
         }
-        self.end = if self.consecutive >= CONSECUTIVE {
+        self.end = if self.all_consecutive() >= CONSECUTIVE {
             BY_HAND
-        } else if self.cells.count() >= limit.failures {
+        } else if self.failures() >= limit.failures {
             let doubled = 1u64 << self.times.min(30);
             let lock = milliseconds(limit.lock).max(1).saturating_mul(doubled);
             now + lock.min(LONGEST_LOCK)
@@ -229,6 +310,7 @@ impl Count {
             return false;
         };
         self.cells.clear();
+        self.trusted_cells.clear();
         self.locked = true;
         self.times = self.times.saturating_add(1);
         self.version = self.version.wrapping_add(1);
@@ -243,7 +325,9 @@ impl Count {
     }
 
     fn forget(&mut self, now: u64) {
-        self.cells.forget(now.saturating_sub(self.window));
+        let since = now.saturating_sub(self.window);
+        self.cells.forget(since);
+        self.trusted_cells.forget(since);
     }
 }
 
@@ -269,9 +353,10 @@ impl Entry for Count {
         if self.in_flight > 0 || self.reserve_in_flight > 0 {
             return Place::InFlight;
         }
-        let failures = self.cells.last().map(|last| last + self.window + 1);
+        let last = self.cells.last().max(self.trusted_cells.last());
+        let failures = last.map(|last| last + self.window + 1);
         let locks = (self.times > 0).then_some(self.end.saturating_add(MEMORY_OF_LOCKS));
-        let consecutive = (self.consecutive > 0).then_some(match self.who {
+        let consecutive = (self.all_consecutive() > 0).then_some(match self.who {
             Who::Account(Some(_)) => NEVER + self.last,
             _ => self.last + MEMORY_OF_STRANGERS,
         });
@@ -281,5 +366,11 @@ impl Entry for Count {
 
     fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Accounts that are in no list: however many are made up, there is room
+    /// for those that are.
+    fn group(&self) -> Option<Key> {
+        (self.who == Who::Account(None)).then_some(STRANGERS)
     }
 }

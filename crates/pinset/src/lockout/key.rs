@@ -17,13 +17,21 @@ pub enum Table {
     Accounts,
     /// PIN sets and theirs.
     PinSets,
-    /// Callers who have succeeded.
+    /// Callers who have succeeded in a PIN set.
     Trusted,
+    /// Callers who have succeeded with an account.
+    TrustedForAccount,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Callers, Self::Accounts, Self::PinSets, Self::Trusted];
+    pub const ALL: [Self; 5] = [
+        Self::Callers,
+        Self::Accounts,
+        Self::PinSets,
+        Self::Trusted,
+        Self::TrustedForAccount,
+    ];
 
     fn letter(self) -> char {
         match self {
@@ -31,6 +39,7 @@ impl Table {
             Self::Accounts => 'a',
             Self::PinSets => 'p',
             Self::Trusted => 't',
+            Self::TrustedForAccount => 'o',
         }
     }
 

@@ -27,6 +27,6 @@ impl Lockouts {
         let (budget, room) = self.standing(&only(None, pin_set), &keys, now);
         let pin_set = pin_set.filter(|_| !locked(room));
         let over_budget = budget.is_some() && pin_set.is_some();
-        self.put_in_flight(&only(caller, pin_set), keys, over_budget, now)
+        self.put_in_flight(&only(caller, pin_set), keys, over_budget, 0, now)
     }
 }

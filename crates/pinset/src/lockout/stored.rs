@@ -12,7 +12,7 @@ use super::count::{Count, Who, BY_HAND, LONGEST_LOCK};
 use super::key::{Key, Table};
 use super::table::Entry;
 use super::trust::Trust;
-use super::{caller_key, Caller, Lockouts};
+use super::{account_key, caller_key, Caller, Lockouts};
 
 /// The version of what is written.
 const VERSION: u32 = 1;
@@ -72,9 +72,16 @@ struct Counts {
     times: u32,
     consecutive: u32,
     last: u64,
-    /// Of a PIN set that is locked: wrong entries of trusted callers since.
+    /// Of an account or a PIN set that is locked: wrong entries of trusted
+    /// callers since.
     #[serde(default, skip_serializing_if = "is_zero")]
     reserve: u32,
+    /// Of an account, the failures of callers it trusts: those of `failures`
+    /// and `consecutive` are the others'.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    trusted_failures: Vec<(u64, u32)>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    trusted_consecutive: u32,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -85,7 +92,9 @@ impl Lockouts {
     /// Whether there is something to be written.
     pub fn has_changes(&self) -> bool {
         let counts = [&self.callers, &self.accounts, &self.pin_sets];
-        counts.into_iter().any(|table| table.has_changes()) || self.trusted.has_changes()
+        let trusted = [&self.trusted, &self.trusted_for_account];
+        counts.into_iter().any(|table| table.has_changes())
+            || trusted.into_iter().any(|table| table.has_changes())
     }
 
     /// What is to be written, at most so many rows; the newest state of each.
@@ -120,16 +129,26 @@ impl Lockouts {
                 return Some((*table, key, None));
             }
         }
-        if let Some(key) = self.trusted.take_gone() {
-            return Some((Table::Trusted, key, None));
+        let mut trusted = [
+            (Table::Trusted, &mut self.trusted),
+            (Table::TrustedForAccount, &mut self.trusted_for_account),
+        ];
+        for (table, trusted) in &mut trusted {
+            if let Some(key) = trusted.take_gone() {
+                return Some((*table, key, None));
+            }
         }
         for (table, counts) in counts {
             if let Some((key, value)) = counts.take_changed(|count| of_count(count, clock)) {
                 return Some((table, key, value));
             }
         }
-        let (key, value) = self.trusted.take_changed(|trust| of_trust(trust, clock))?;
-        Some((Table::Trusted, key, value))
+        for (table, trusted) in trusted {
+            if let Some((key, value)) = trusted.take_changed(|trust| of_trust(trust, clock)) {
+                return Some((table, key, value));
+            }
+        }
+        None
     }
 
     /// Takes in what the database has, before the first call. A row that says
@@ -150,11 +169,11 @@ impl Lockouts {
             Table::Callers => &mut self.callers,
             Table::Accounts => &mut self.accounts,
             Table::PinSets => &mut self.pin_sets,
-            Table::Trusted => {
+            Table::Trusted | Table::TrustedForAccount => {
                 let trust = trust_of(row, &self.clock, now)
-                    .filter(|trust| caller_key(table, &trust.pin_set, &trust.caller) == key)
+                    .filter(|trust| key_of_trust(trust) == (table, key))
                     .ok_or(Broken)?;
-                self.trusted.restore(key, trust);
+                self.trusted(table).restore(key, trust);
                 return Ok(());
             }
         };
@@ -166,11 +185,15 @@ impl Lockouts {
     }
 }
 
+fn key_of_trust(trust: &Trust) -> (Table, Key) {
+    Trust::key(&trust.pin_set, &trust.caller, trust.account.as_deref())
+}
+
 fn key_of(count: &Count) -> Key {
     let pin_set = count.pin_set.as_str();
     match &count.who {
-        Who::Caller(caller) => caller_key(Table::Callers, pin_set, caller),
-        Who::Account(name) => Table::Accounts.key(&[Some(pin_set), name.as_deref()]),
+        Who::Caller(caller) => caller_key(pin_set, caller),
+        Who::Account(name) => account_key(pin_set, name.as_deref().unwrap_or_default()),
         Who::PinSet => Table::PinSets.key(&[Some(pin_set)]),
     }
 }
@@ -189,16 +212,18 @@ fn row(pin_set: &str, caller: Option<&Caller>) -> Row {
 
 fn of_trust(trust: &Trust, clock: &Clock) -> Option<String> {
     let mut row = row(&trust.pin_set, Some(&trust.caller));
+    row.account = trust.account.clone();
     row.success = Some(clock.says(trust.stored));
     serde_json::to_string(&row).ok()
 }
 
 fn trust_of(row: Row, clock: &Clock, now: u64) -> Option<Trust> {
-    if row.account.is_some() || row.counts.is_some() {
+    if row.counts.is_some() {
         return None;
     }
     let caller = Caller::restored(row.number, row.endpoint?)?;
-    let mut trust = Trust::new(&row.pin_set, &caller, clock.time(row.success?).min(now));
+    let success = clock.time(row.success?).min(now);
+    let mut trust = Trust::new(&row.pin_set, &caller, row.account.as_deref(), success);
     trust.see(now);
     Some(trust)
 }
@@ -214,11 +239,14 @@ fn of_count(count: &Count, clock: &Clock) -> Option<String> {
         row.account = name.clone();
     }
     let by_hand = count.end == BY_HAND;
-    let failures = count.cells.iter();
-    row.counts = Some(Counts {
-        failures: failures
+    let failures = |cells: &Cells| {
+        let cells = cells.iter();
+        cells
             .map(|(time, count)| (clock.says(time), count))
-            .collect(),
+            .collect()
+    };
+    row.counts = Some(Counts {
+        failures: failures(&count.cells),
         window: count.window,
         until: match count.times {
             0 => 0,
@@ -230,6 +258,8 @@ fn of_count(count: &Count, clock: &Clock) -> Option<String> {
         consecutive: count.consecutive,
         last: clock.says(count.last),
         reserve: count.reserve,
+        trusted_failures: failures(&count.trusted_cells),
+        trusted_consecutive: count.trusted_consecutive,
     });
     serde_json::to_string(&row).ok()
 }
@@ -245,20 +275,28 @@ fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
         _ => return None,
     };
     let is_account = table == Table::Accounts;
-    if !is_account && (counts.by_hand || counts.consecutive > 0) {
+    let of_account = counts.by_hand
+        || counts.consecutive > 0
+        || counts.trusted_consecutive > 0
+        || !counts.trusted_failures.is_empty();
+    if of_account && !is_account {
         return None;
     }
     let was_locked = counts.until > 0 || counts.by_hand;
     if was_locked != (counts.times > 0) {
         return None;
     }
-    if counts.reserve > 0 && !(was_locked && table == Table::PinSets) {
+    if counts.reserve > 0 && !(was_locked && table != Table::Callers) {
         return None;
     }
     let past = |time| clock.time(time).min(now);
-    let failures = counts.failures.into_iter();
+    let cells = |failures: Vec<(u64, u32)>| {
+        let failures = failures.into_iter();
+        Cells::restored(failures.map(|(time, count)| (past(time), count)).collect())
+    };
     let mut count = Count::new(&row.pin_set, who);
-    count.cells = Cells::restored(failures.map(|(time, count)| (past(time), count)).collect())?;
+    count.cells = cells(counts.failures)?;
+    count.trusted_cells = cells(counts.trusted_failures)?;
     count.window = counts.window.min(LONGEST_WINDOW);
     count.end = match (was_locked, counts.by_hand) {
         (false, _) => 0,
@@ -269,6 +307,7 @@ fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
     count.locked = count.end > now;
     count.times = counts.times;
     count.consecutive = counts.consecutive;
+    count.trusted_consecutive = counts.trusted_consecutive;
     count.last = past(counts.last);
     count.reserve = counts.reserve;
     count.see(now);

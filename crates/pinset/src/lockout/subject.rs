@@ -1,7 +1,10 @@
 //! Who makes an entry.
 
+use std::borrow::Cow;
+
 use crate::number::Numbering;
 use crate::settings::{Lockout, PinSet};
+use crate::shown;
 
 /// Of a number, and of an endpoint, so many bytes count. Asterisk's channel
 /// names are not longer.
@@ -112,4 +115,13 @@ pub struct Account<'a> {
     /// Whether it is in the list. One that is not is charged and locked all
     /// the same, so that nobody learns which are, but shown and stored nowhere.
     pub known: bool,
+}
+
+/// The name of an account as text: bytes that are not UTF-8 are written as
+/// `\xNN`, so that two names are never one.
+pub(super) fn account_text(name: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(name) {
+        Ok(name) => Cow::Borrowed(name),
+        Err(_) => Cow::Owned(shown::escape(name)),
+    }
 }

@@ -19,6 +19,11 @@ pub trait Entry {
 
     /// Is another one once there is something new to be stored.
     fn version(&self) -> u32;
+
+    /// The group whose share of the room it takes, if it is in one.
+    fn group(&self) -> Option<Key> {
+        None
+    }
 }
 
 /// Where an entry stands.
@@ -40,28 +45,52 @@ struct Slot<E> {
     stored: bool,
 }
 
+impl<E: Entry> Slot<E> {
+    fn rank(&self) -> Rank {
+        Rank {
+            place: self.entry.place(),
+            group: self.entry.group(),
+        }
+    }
+}
+
+/// What decides which entry makes room for another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Rank {
+    place: Place,
+    group: Option<Key>,
+}
+
 /// Entries by their key.
 pub struct Held<E> {
     slots: BTreeMap<Key, Slot<E>>,
     until: BTreeSet<(u64, Key)>,
+    /// The same by group, of those in one.
+    group_until: BTreeSet<(Key, u64, Key)>,
+    /// How many entries each group has.
+    groups: BTreeMap<Key, usize>,
     locked: BTreeSet<(u64, Key)>,
     /// Have changed since they were stored.
     changed: BTreeSet<Key>,
     /// Have gone since they were stored.
     gone: BTreeSet<Key>,
     most: usize,
+    most_of_group: usize,
 }
 
 impl<E: Entry> Held<E> {
-    /// Has room for `most`.
-    pub const fn new(most: usize) -> Self {
+    /// Has room for `most`, and for `most_of_group` of one group.
+    pub const fn new(most: usize, most_of_group: usize) -> Self {
         Self {
             slots: BTreeMap::new(),
             until: BTreeSet::new(),
+            group_until: BTreeSet::new(),
+            groups: BTreeMap::new(),
             locked: BTreeSet::new(),
             changed: BTreeSet::new(),
             gone: BTreeSet::new(),
             most,
+            most_of_group,
         }
     }
 
@@ -86,9 +115,9 @@ impl<E: Entry> Held<E> {
     /// Has `change` change the entry of that key, if there is one.
     pub fn change<R>(&mut self, key: &Key, change: impl FnOnce(&mut E) -> R) -> Option<R> {
         let slot = self.slots.get_mut(key)?;
-        let (before, version) = (slot.entry.place(), slot.entry.version());
+        let (before, version) = (slot.rank(), slot.entry.version());
         let result = change(&mut slot.entry);
-        let after = slot.entry.place();
+        let after = slot.rank();
         if slot.entry.version() != version {
             self.changed.insert(*key);
         }
@@ -99,19 +128,28 @@ impl<E: Entry> Held<E> {
         Some(result)
     }
 
-    /// Takes in an entry that is not there yet. False: there is no room, for
-    /// all that are there must stay.
+    /// Takes in an entry that is not there yet. Returns false if there is no
+    /// room: no entry may be removed, or none of its group if that has its
+    /// share.
     pub fn insert(&mut self, key: Key, entry: E) -> bool {
-        if self.slots.len() >= self.most && !self.make_room() {
+        let group = entry.group();
+        let members = group.and_then(|group| self.groups.get(&group));
+        let has_room = if members.is_some_and(|members| *members >= self.most_of_group) {
+            self.make_room(group)
+        } else {
+            self.slots.len() < self.most || self.make_room(None)
+        };
+        if !has_room {
             return false;
         }
-        let place = entry.place();
         let stored = self.gone.remove(&key);
-        if stored || place != Place::InFlight {
+        let slot = Slot { entry, stored };
+        let rank = slot.rank();
+        if stored || rank.place != Place::InFlight {
             self.changed.insert(key);
         }
-        self.slots.insert(key, Slot { entry, stored });
-        self.enter(&key, place);
+        self.slots.insert(key, slot);
+        self.enter(&key, rank);
         true
     }
 
@@ -172,11 +210,16 @@ impl<E: Entry> Held<E> {
         }
     }
 
-    fn enter(&mut self, key: &Key, place: Place) {
-        match place {
+    fn enter(&mut self, key: &Key, rank: Rank) {
+        if let Some(group) = rank.group {
+            *self.groups.entry(group).or_default() += 1;
+        }
+        match rank.place {
             Place::Nowhere => self.remove(key),
             Place::Until(until) => {
                 self.until.insert((until, *key));
+                let group = rank.group.map(|group| (group, until, *key));
+                self.group_until.extend(group);
             }
             Place::Locked(until) => {
                 self.locked.insert((until, *key));
@@ -185,25 +228,49 @@ impl<E: Entry> Held<E> {
         }
     }
 
-    fn leave(&mut self, key: &Key, place: Place) {
-        match place {
-            Place::Until(until) => self.until.remove(&(until, *key)),
-            Place::Locked(until) => self.locked.remove(&(until, *key)),
-            Place::Nowhere | Place::InFlight => false,
-        };
+    fn leave(&mut self, key: &Key, rank: Rank) {
+        if let Some(group) = rank.group {
+            let members = self.groups.get(&group).copied().unwrap_or_default();
+            match members.saturating_sub(1) {
+                0 => self.groups.remove(&group),
+                left => self.groups.insert(group, left),
+            };
+        }
+        match rank.place {
+            Place::Until(until) => {
+                self.until.remove(&(until, *key));
+                if let Some(group) = rank.group {
+                    self.group_until.remove(&(group, until, *key));
+                }
+            }
+            Place::Locked(until) => {
+                self.locked.remove(&(until, *key));
+            }
+            Place::Nowhere | Place::InFlight => {}
+        }
     }
 
     fn remove(&mut self, key: &Key) {
         self.changed.remove(key);
-        if self.slots.remove(key).is_some_and(|slot| slot.stored) {
-            self.gone.insert(*key);
+        if let Some(slot) = self.slots.remove(key) {
+            self.leave(key, slot.rank());
+            if slot.stored {
+                self.gone.insert(*key);
+            }
         }
     }
 
-    /// The one that would go first goes now.
-    fn make_room(&mut self) -> bool {
-        let first = self.until.pop_first();
-        if let Some((_, key)) = first {
+    /// Removes the entry that is the first to go, of this group if one is named.
+    fn make_room(&mut self, group: Option<Key>) -> bool {
+        let first = match group {
+            None => self.until.first().map(|(_, key)| *key),
+            Some(group) => {
+                let members = (group, 0, Key::default())..;
+                let first = self.group_until.range(members).next();
+                first.filter(|first| first.0 == group).map(|first| first.2)
+            }
+        };
+        if let Some(key) = first {
             self.remove(&key);
         }
         first.is_some()

@@ -11,6 +11,7 @@ mod parts;
 mod pieces;
 mod reserve;
 mod rows;
+mod trusted;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -123,23 +124,27 @@ impl Pbx {
         self.lockouts.charge(&self.subject(caller), 0, self.now)
     }
 
-    fn settle(&mut self, charge: Charge, result: Judged) -> Option<Lock> {
+    fn settle(&mut self, charge: Charge, result: Judged<'_>) -> Option<Lock> {
         self.lockouts.settle(charge, result, self.now)
     }
 
     /// An entry of its own call.
-    fn entry(&mut self, caller: &Caller, result: Judged) -> Result<Option<Lock>, Refused> {
+    fn entry(&mut self, caller: &Caller, result: Judged<'_>) -> Result<Option<Lock>, Refused> {
         let charge = self.charge(caller)?;
         Ok(self.settle(charge, result))
     }
 
-    /// An entry that is judged for an account.
+    /// An entry that is judged for an account, and admits with it if it is right.
     fn entry_for(
         &mut self,
         caller: &Caller,
         account: Account<'_>,
-        result: Judged,
+        result: Judged<'_>,
     ) -> Result<Option<Lock>, Refused> {
+        let result = match result {
+            Judged::Right(_) => Judged::Right(Some(account.name)),
+            other => other,
+        };
         let mut charge = self.charge(caller)?;
         let charged = self.lockouts.charge_account(&mut charge, account, self.now);
         let result = charged.map_or(Judged::Void, |()| result);

@@ -1,18 +1,22 @@
-//! Callers who have succeeded: a PIN set over its budget still admits them.
+//! Callers who have succeeded: a PIN set over its budget still admits them, and
+//! so does a locked account that they succeeded with.
 
+use super::key::{Key, Table};
 use super::table::{Entry, Place};
-use super::Caller;
+use super::{account_key, Caller};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// For so long a success is remembered.
 pub const MEMORY: u64 = 30 * DAY;
 
-/// A caller's last success in a PIN set.
+/// A caller's last success in a PIN set, or with one of its accounts.
 #[derive(Clone, Debug)]
 pub struct Trust {
     pub pin_set: String,
     pub caller: Caller,
+    /// The account; `None` if the success counts for the PIN set.
+    pub account: Option<String>,
     /// When it was; `None`: it is over.
     pub success: Option<u64>,
     /// The one that is stored, or is to be. It is stored anew after a day: not
@@ -23,13 +27,30 @@ pub struct Trust {
 
 impl Trust {
     /// A caller who has succeeded at that time.
-    pub fn new(pin_set: &str, caller: &Caller, success: u64) -> Self {
+    pub fn new(pin_set: &str, caller: &Caller, account: Option<&str>, success: u64) -> Self {
         Self {
             pin_set: pin_set.to_owned(),
             caller: caller.clone(),
+            account: account.map(str::to_owned),
             success: Some(success),
             stored: success,
             version: 0,
+        }
+    }
+
+    /// The table that holds such a success, and its key there.
+    pub fn key(pin_set: &str, caller: &Caller, account: Option<&str>) -> (Table, Key) {
+        let (number, endpoint) = (caller.number(), Some(caller.endpoint()));
+        match account {
+            None => {
+                let key = Table::Trusted.key(&[Some(pin_set), number, endpoint]);
+                (Table::Trusted, key)
+            }
+            Some(_) => {
+                let parts = [Some(pin_set), number, endpoint, account];
+                let table = Table::TrustedForAccount;
+                (table, table.key(&parts))
+            }
         }
     }
 
@@ -62,5 +83,12 @@ impl Entry for Trust {
 
     fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Those of one account: whoever has its PIN, and shows one number after
+    /// the other, takes the room of no other account.
+    fn group(&self) -> Option<Key> {
+        let account = self.account.as_deref()?;
+        Some(account_key(&self.pin_set, account))
     }
 }

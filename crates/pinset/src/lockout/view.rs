@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::count::{Count, Who};
 use super::key::{Key, Table};
-use super::{Kind, Lockouts};
+use super::{account_key, Kind, Lockouts};
 
 /// What is to be unlocked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,8 +112,8 @@ impl Lockouts {
             until,
             times: count.times,
             failures: match until {
-                Some(_) => count.cells.count(),
-                None => count.consecutive,
+                Some(_) => count.failures(),
+                None => count.all_consecutive(),
             },
         }
     }
@@ -177,9 +177,7 @@ impl Unlock<'_> {
             }
             (Self::Account(name), Who::Account(Some(own))) => own == name,
             // One that is in no list has no name.
-            (Self::Account(name), Who::Account(None)) => {
-                *key == Table::Accounts.key(&[Some(&count.pin_set), Some(name)])
-            }
+            (Self::Account(name), Who::Account(None)) => *key == account_key(&count.pin_set, name),
             _ => false,
         }
     }

@@ -57,7 +57,7 @@ impl<'a, K: Keeper> Attempts<'a, K> {
         match meaning {
             Meaning::Admitted => {
                 self.owed.drain(..).for_each(Debt::forgive);
-                ticket.settle(Judged::Right);
+                ticket.settle(Judged::Right(None));
             }
             Meaning::Step => self.owed.push(ticket.owe()),
             Meaning::Wrong => {

@@ -86,9 +86,12 @@ fn accounts_are_charged_before_a_hash_is_computed() {
         let other = pbx.judge(&[("lockout_account", "1/1h/1h")], Some("2"));
         let ticket = other.counter().charge(&mut stays());
         let mut ticket = ticket.unwrap_or_else(|halt| panic!("{halt:?}"));
-        let charged = ticket.account(&mut Host(1), b"4711", true);
-        assert_eq!(charged, Err(Halt::Gone));
-        assert_eq!(ticket.account(&mut Host(1), b"4712", true), Ok(()));
+        let mut charge = |name: &[u8]| {
+            let known = true;
+            ticket.accounts(&mut Host(1), &[Account { name, known }])
+        };
+        assert_eq!(charge(b"4711"), Err(Halt::Gone));
+        assert_eq!(charge(b"4712"), Ok(vec![true]));
     })));
     let mut judge = pbx.judge(&options, None);
     assert_eq!(for_account(&mut judge, Some("4711"), "1"), "locked, judged");
@@ -135,7 +138,7 @@ fn all_accounts_of_a_number_are_charged() {
 /// While one entry is judged that may yet fill the limit, another one waits.
 #[test]
 fn an_entry_waits_for_those_that_may_fill_the_limit() {
-    struct Waits<'a>(Option<Ticket<'a, &'a Pbx>>, Judged, u32);
+    struct Waits<'a>(Option<Ticket<'a, &'a Pbx>>, Judged<'a>, u32);
     impl Patient for Waits<'_> {
         fn listen(&mut self, milliseconds: i32) -> bool {
             assert!((1..=100).contains(&milliseconds));
@@ -150,7 +153,7 @@ fn an_entry_waits_for_those_that_may_fill_the_limit() {
     for (first, then) in [
         (Judged::Wrong, Err(Halt::Locked)),
         (Judged::Void, Ok(())),
-        (Judged::Right, Ok(())),
+        (Judged::Right(None), Ok(())),
     ] {
         let pbx = Pbx::csv(LIST);
         let options = [("lockout_caller", "1/1h/1h")];

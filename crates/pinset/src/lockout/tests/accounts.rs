@@ -9,44 +9,99 @@ fn an_account_is_locked_whoever_fails_for_it_and_success_starts_it_over() {
         |pbx: &mut Pbx, number| pbx.entry_for(&from(number), account("alice"), Judged::Wrong);
     assert_eq!(fail(&mut pbx, 1), Ok(None));
     assert_eq!(fail(&mut pbx, 2), Ok(None));
-    let right = pbx.entry_for(&from(3), account("alice"), Judged::Right);
+    let right = pbx.entry_for(&from(3), account("alice"), Judged::Right(None));
     assert_eq!(right, Ok(None));
     assert_eq!(fail(&mut pbx, 1), Ok(None));
     assert_eq!(fail(&mut pbx, 2), Ok(None));
     let lock = pbx.lock(Kind::Account, HOUR);
     assert_eq!(fail(&mut pbx, 4), Ok(Some(lock)));
     assert_eq!(fail(&mut pbx, 5), Err(Refused::Locked(lock)));
-    let right = pbx.entry_for(&from(3), account("alice"), Judged::Right);
+    let right = pbx.entry_for(&from(6), account("alice"), Judged::Right(None));
     assert_eq!(right, Err(Refused::Locked(lock)));
     let bob = pbx.entry_for(&from(5), account("bob"), Judged::Wrong);
     assert_eq!(bob, Ok(None));
     // A success forgets the earlier lock as well.
     pbx.now += HOUR;
-    pbx.entry_for(&from(3), account("alice"), Judged::Right)
+    pbx.entry_for(&from(6), account("alice"), Judged::Right(None))
         .unwrap();
     let locks: Vec<_> = (0..3).filter_map(|n| fail(&mut pbx, n).unwrap()).collect();
     assert_eq!(locks, [pbx.lock(Kind::Account, HOUR)]);
 }
 
+/// An entry for two accounts of one number.
+fn entry_for_both(pbx: &mut Pbx, result: Judged<'_>) -> Option<Lock> {
+    let mut charge = pbx.charge(&from(1)).unwrap();
+    for name in ["alice", "bob"] {
+        let charged = pbx
+            .lockouts
+            .charge_account(&mut charge, account(name), pbx.now);
+        assert_eq!(charged, Ok(()));
+    }
+    pbx.settle(charge, result)
+}
+
 #[test]
 fn all_accounts_of_a_number_are_charged() {
     let mut pbx = Pbx::with(by_account(2));
-    let both = |result, pbx: &mut Pbx| {
-        let mut charge = pbx.charge(&from(1)).unwrap();
-        for name in ["alice", "bob"] {
-            let charged = pbx
-                .lockouts
-                .charge_account(&mut charge, account(name), pbx.now);
-            assert_eq!(charged, Ok(()));
-        }
-        pbx.settle(charge, result)
-    };
-    assert_eq!(both(Judged::Wrong, &mut pbx), None);
-    assert_eq!(both(Judged::Right, &mut pbx), None);
-    assert_eq!(both(Judged::Wrong, &mut pbx), None);
+    assert_eq!(entry_for_both(&mut pbx, Judged::Wrong), None);
     let lock = pbx.lock(Kind::Account, HOUR);
-    assert_eq!(both(Judged::Wrong, &mut pbx), Some(lock));
+    assert_eq!(entry_for_both(&mut pbx, Judged::Wrong), Some(lock));
     assert_eq!(pbx.locks().len(), 2);
+}
+
+#[test]
+fn success_with_one_account_of_a_number_clears_no_other() {
+    let mut pbx = Pbx::with(by_account(3));
+    let lock = pbx.lock(Kind::Account, HOUR);
+    for locked in [None, None, Some(lock)] {
+        let right = Judged::Right(Some(b"alice"));
+        assert_eq!(entry_for_both(&mut pbx, right), None);
+        assert_eq!(entry_for_both(&mut pbx, Judged::Wrong), locked);
+    }
+    let locks = pbx.locks();
+    let what: Vec<_> = locks.iter().map(|held| held.what.as_deref()).collect();
+    assert_eq!(what, [Some("bob")]);
+    // Nor does it end the memory of an earlier lock, nor the hundred.
+    pbx.now += HOUR;
+    let mut locks = 1;
+    while pbx.locks().iter().all(|held| held.until.is_some()) {
+        entry_for_both(&mut pbx, Judged::Right(Some(b"alice")));
+        if entry_for_both(&mut pbx, Judged::Wrong).is_some() {
+            locks += 1;
+            let held = pbx.locks().remove(0);
+            assert_eq!((held.what.as_deref(), held.times), (Some("bob"), locks));
+            pbx.now = held.until.unwrap_or(pbx.now);
+        }
+    }
+    assert_eq!(pbx.locks()[0].failures, 100);
+}
+
+#[test]
+fn success_without_an_account_clears_none() {
+    let mut pbx = Pbx::with(by_account(2));
+    entry_for_both(&mut pbx, Judged::Wrong);
+    entry_for_both(&mut pbx, Judged::Right(None));
+    assert!(entry_for_both(&mut pbx, Judged::Wrong).is_some());
+}
+
+#[test]
+fn names_that_are_no_text_are_different_accounts() {
+    let mut pbx = Pbx::with(by_account(1));
+    let named = |name| Account { name, known: true };
+    let (one, other) = (named(b"m\xfcller".as_slice()), named(b"m\xf6ller"));
+    let lock = pbx.entry_for(&from(1), one, Judged::Wrong).unwrap();
+    assert!(lock.is_some());
+    assert_eq!(
+        pbx.entry_for(&from(1), other, Judged::Right(None)),
+        Ok(None)
+    );
+    assert_eq!(pbx.locks()[0].what.as_deref(), Some("m\\xfcller"));
+    assert_eq!(pbx.restart(Capacity::DEFAULT), 2);
+    assert!(pbx.entry_for(&from(2), one, Judged::Right(None)).is_err());
+    let unlocked = pbx
+        .lockouts
+        .unlock(Unlock::Account("m\\xfcller"), None, pbx.now);
+    assert_eq!(unlocked, 1);
 }
 
 /// Over years, so that no window has anything to do with it.
@@ -64,7 +119,7 @@ fn slowly(pbx: &mut Pbx, account: Account<'_>, failures: u32) -> Option<Lock> {
 fn a_hundred_consecutive_failures_lock_an_account_until_it_is_unlocked_by_hand() {
     let mut pbx = Pbx::with(by_account(10));
     assert_eq!(slowly(&mut pbx, account("alice"), 99), None);
-    pbx.entry_for(&from(2), account("alice"), Judged::Right)
+    pbx.entry_for(&from(2), account("alice"), Judged::Right(None))
         .unwrap();
     assert_eq!(slowly(&mut pbx, account("alice"), 99), None);
     let by_hand = Lock {
@@ -73,7 +128,7 @@ fn a_hundred_consecutive_failures_lock_an_account_until_it_is_unlocked_by_hand()
     };
     assert_eq!(pbx.wrong_for("alice"), Some(by_hand));
     pbx.now += 1000 * DAY;
-    let right = pbx.entry_for(&from(2), account("alice"), Judged::Right);
+    let right = pbx.entry_for(&from(2), account("alice"), Judged::Right(None));
     assert_eq!(right, Err(Refused::Locked(by_hand)));
     let [held] = &pbx.locks()[..] else {
         panic!("{:?}", pbx.locks())

@@ -151,7 +151,7 @@ fn accounts_keep_their_failures_while_strangers_come_and_go() {
         pbx.entry_for(&from(1), stranger(&name), Judged::Wrong)
             .unwrap();
     }
-    assert_eq!(pbx.lockouts.size()[1], CAPACITY.accounts);
+    assert_eq!(pbx.lockouts.size()[1], CAPACITY.accounts / 2 + 1);
     let lock = pbx.wrong_for("alice").unwrap();
     assert_eq!(lock.until, None);
 }
@@ -160,7 +160,7 @@ fn accounts_keep_their_failures_while_strangers_come_and_go() {
 fn who_fails_pushes_out_nobody_who_has_succeeded() {
     let mut pbx = Pbx::sized(by_pin_set(100_000), CAPACITY);
     for number in 0..CAPACITY.trusted {
-        pbx.entry(&from(number), Judged::Right).unwrap();
+        pbx.entry(&from(number), Judged::Right(None)).unwrap();
         pbx.now += SECOND;
     }
     (1000..11_000).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
@@ -169,10 +169,10 @@ fn who_fails_pushes_out_nobody_who_has_succeeded() {
         assert_eq!(pbx.look(&from(number)), Standing::OneTry);
     }
     // Of those who succeed, the one longest ago goes.
-    pbx.entry(&from(0), Judged::Right).unwrap();
+    pbx.entry(&from(0), Judged::Right(None)).unwrap();
     pbx.limits = by_pin_set(100_000);
     pbx.lockouts.unlock(Unlock::PinSet(SET), None, pbx.now);
-    pbx.entry(&from("new"), Judged::Right).unwrap();
+    pbx.entry(&from("new"), Judged::Right(None)).unwrap();
     pbx.wrong(&from(1));
     pbx.limits = by_pin_set(1);
     assert_eq!(pbx.look(&from(0)), Standing::OneTry);
@@ -191,4 +191,54 @@ fn what_is_over_goes_a_little_at_a_time() {
         assert!((1..=16).contains(&(before - now)), "{before} {now}");
         before = now;
     }
+}
+
+#[test]
+fn locked_strangers_leave_room_for_accounts() {
+    let mut pbx = Pbx::sized(by_account(1), CAPACITY);
+    for number in 0..200 {
+        let name = number.to_string();
+        let entry = pbx.entry_for(&from(1), stranger(&name), Judged::Wrong);
+        let has_room = number < CAPACITY.accounts / 2;
+        assert_eq!(entry.unwrap().is_some(), has_room, "{number}");
+    }
+    for number in 0..CAPACITY.accounts / 2 {
+        assert!(pbx.wrong_for(&format!("account {number}")).is_some());
+    }
+    // One of them is put into the list: it is no stranger, so one more may come.
+    let first = pbx.entry_for(&from(1), account("0"), Judged::Wrong);
+    assert!(first.is_err());
+    pbx.lockouts
+        .unlock(Unlock::Account("account 0"), None, pbx.now);
+    let one_more = pbx.entry_for(&from(1), stranger("new"), Judged::Wrong);
+    assert!(one_more.unwrap().is_some());
+    assert_eq!(pbx.lockouts.size()[1], CAPACITY.accounts);
+}
+
+#[test]
+fn success_with_one_account_evicts_no_trust_of_another() {
+    let capacity = Capacity {
+        trusted: 500,
+        ..CAPACITY
+    };
+    let mut pbx = Pbx::sized(by_account(2), capacity);
+    let right = |pbx: &mut Pbx, number: usize, name: &str| {
+        pbx.now += SECOND;
+        let entry = pbx.entry_for(&from(number), account(name), Judged::Right(None));
+        assert_eq!(entry, Ok(None));
+    };
+    right(&mut pbx, 0, "alice");
+    // Whoever has mallory's PIN shows a thousand numbers.
+    (0..1000).for_each(|number| right(&mut pbx, number, "mallory"));
+    for name in ["alice", "mallory"] {
+        while pbx.wrong_for(name).is_none() {}
+    }
+    let mut is_open = |number: usize, name| {
+        let entry = pbx.entry_for(&from(number), account(name), Judged::Void);
+        entry.is_ok()
+    };
+    assert!(is_open(0, "alice"));
+    let open = (0..1000).filter(|number| is_open(*number, "mallory"));
+    assert_eq!(open.collect::<Vec<_>>(), [995, 996, 997, 998, 999]);
+    assert_eq!(pbx.lockouts.trusted_for_account.iter().count(), 6);
 }

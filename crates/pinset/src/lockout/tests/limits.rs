@@ -85,7 +85,7 @@ fn a_right_entry_leaves_the_callers_and_the_pin_sets_failures() {
     pbx.wrong(&caller);
     pbx.wrong(&caller);
     for _ in 0..10 {
-        assert_eq!(pbx.entry(&caller, Judged::Right), Ok(None));
+        assert_eq!(pbx.entry(&caller, Judged::Right(None)), Ok(None));
     }
     assert_eq!(pbx.wrong(&caller).map(|lock| lock.kind), Some(Kind::Caller));
     let lock = pbx.wrong(&from(2));
@@ -144,7 +144,7 @@ fn what_is_off_is_not_counted() {
         let entry = pbx.entry_for(&from(1), account("alice"), Judged::Wrong);
         assert_eq!(entry, Ok(None));
     }
-    pbx.entry(&from(1), Judged::Right).unwrap();
+    pbx.entry(&from(1), Judged::Right(None)).unwrap();
     assert!(!pbx.lockouts.has_changes());
 }
 
@@ -175,7 +175,7 @@ fn the_longest_lock_that_begins_is_the_one_that_is_told() {
 fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
     let mut pbx = Pbx::with(by_pin_set(3));
     let (alice, mallory) = (from(1), from(2));
-    pbx.entry(&alice, Judged::Right).unwrap();
+    pbx.entry(&alice, Judged::Right(None)).unwrap();
     let lock = pbx.until_locked(&mallory).1;
     assert_eq!(lock, pbx.lock(Kind::PinSet, 15 * MINUTE));
     for stranger in [&mallory, &from(3)] {
@@ -190,7 +190,7 @@ fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
         let second = pbx.lockouts.charge(&subject, 1, pbx.now);
         assert_eq!(second.unwrap_err(), Refused::Locked(lock));
     }
-    assert_eq!(pbx.entry(&alice, Judged::Right), Ok(None));
+    assert_eq!(pbx.entry(&alice, Judged::Right(None)), Ok(None));
     let subject = Subject {
         pin_set: "other",
         ..pbx.subject(&alice)
@@ -212,7 +212,7 @@ fn over_the_budget_callers_and_accounts_are_still_charged() {
     };
     let mut pbx = Pbx::with(limits);
     let alice = from(1);
-    pbx.entry(&alice, Judged::Right).unwrap();
+    pbx.entry(&alice, Judged::Right(None)).unwrap();
     for number in 0..10 {
         pbx.wrong(&from(100 + number));
     }
@@ -232,7 +232,7 @@ fn a_success_is_remembered_for_thirty_days() {
     let mut pbx = Pbx::with(by_pin_set(1));
     let (alice, mallory) = (from(1), from(2));
     for (days, standing) in [(29, true), (30, false)] {
-        pbx.entry(&alice, Judged::Right).unwrap();
+        pbx.entry(&alice, Judged::Right(None)).unwrap();
         pbx.now += days * DAY;
         pbx.wrong(&mallory);
         assert_eq!(pbx.look(&alice) == Standing::OneTry, standing);

@@ -35,18 +35,34 @@ fn reserve(set: &'static str) -> Key {
     (Kind::PinSet, set, "reserve".to_owned())
 }
 
+/// What trusted callers have in flight during the lock of an account.
+fn account_reserve(key: &Key) -> Key {
+    (key.0, key.1, format!("{} on reserve", key.2))
+}
+
 /// Who fails: kind, PIN set, name.
 type Key = (Kind, &'static str, String);
 
 #[derive(Clone, Debug)]
 enum What {
-    Wrong,
+    /// `trusted`: of a caller an account trusts.
+    Wrong {
+        trusted: bool,
+    },
     /// An account's success.
-    Right,
+    Right {
+        trusted: bool,
+    },
     Locked {
         end: Option<Duration>,
     },
     Unlocked,
+    /// A trusted caller's wrong entry for an account.
+    WrongOnReserve,
+    /// A trusted caller's success with one.
+    RightOnReserve,
+    /// The lock that stands does not end by itself any more.
+    NowByHand,
 }
 
 #[derive(Default)]
@@ -54,6 +70,8 @@ struct Model {
     events: Vec<(Duration, Key, What)>,
     /// PIN set, caller, when; and when as it is stored.
     successes: BTreeMap<(&'static str, usize), (Duration, Duration)>,
+    /// The same with an account.
+    account_successes: BTreeMap<(&'static str, usize, String), (Duration, Duration)>,
     in_flight: Vec<Vec<Key>>,
 }
 
@@ -82,6 +100,7 @@ impl Model {
         let events = self.since(key, |what| matches!(what, What::Unlocked));
         let until = events.iter().rev().find_map(|(_, what)| match what {
             What::Locked { end } => Some(*end),
+            What::NowByHand => Some(None),
             _ => None,
         })?;
         let lock = Lock { kind: key.0, until };
@@ -89,26 +108,54 @@ impl Model {
     }
 
     fn failures(&self, key: &Key, limit: &Lockout, now: Duration) -> u32 {
-        let events = self.since(key, |what| !matches!(what, What::Wrong));
-        let within = events.iter().filter(|(at, _)| *at + limit.window >= now);
+        let over = |what: &What| {
+            matches!(
+                what,
+                What::Right { trusted: false } | What::Locked { .. } | What::Unlocked
+            )
+        };
+        let (others, trusted) = self.by_class(self.since(key, over));
+        let all = others.into_iter().chain(trusted);
+        let wrong = all.filter(|(_, what)| matches!(what, What::Wrong { .. }));
+        let within = wrong.filter(|(at, _)| *at + limit.window >= now);
         within.count() as u32
     }
 
-    fn consecutive(&self, key: &Key, now: Duration) -> u32 {
-        let over = |what: &What| matches!(what, What::Right | What::Unlocked);
-        let mut count = 0;
-        let mut last = None;
-        for (at, what) in self.since(key, over) {
-            if let (What::Wrong, Kind::Account) = (what, key.0) {
-                let forgotten = |last| !is_known(&key.2) && last + 30 * DAY <= at;
-                count = if last.is_some_and(forgotten) {
-                    0
-                } else {
-                    count
-                };
-                count += 1;
-                last = Some(at);
+    /// Failures of others, and those of trusted callers since they last
+    /// succeeded.
+    fn by_class<'a>(
+        &self,
+        events: Vec<(Duration, &'a What)>,
+    ) -> (Vec<(Duration, &'a What)>, Vec<(Duration, &'a What)>) {
+        let (mut others, mut trusted) = (Vec::new(), Vec::new());
+        for (at, what) in events {
+            match what {
+                What::Wrong { trusted: false } => others.push((at, what)),
+                What::Wrong { trusted: true } | What::WrongOnReserve => trusted.push((at, what)),
+                What::Right { .. } | What::RightOnReserve => trusted.clear(),
+                _ => {}
             }
+        }
+        (others, trusted)
+    }
+
+    fn consecutive(&self, key: &Key, now: Duration) -> u32 {
+        if key.0 != Kind::Account {
+            return 0;
+        }
+        let over = |what: &What| matches!(what, What::Right { trusted: false } | What::Unlocked);
+        let (others, trusted) = self.by_class(self.since(key, over));
+        let mut count = trusted.len() as u32;
+        let mut last = None;
+        for (at, _) in others {
+            let forgotten = |last| !is_known(&key.2) && last + 30 * DAY <= at;
+            count = if last.is_some_and(forgotten) {
+                0
+            } else {
+                count
+            };
+            count += 1;
+            last = Some(at);
         }
         let forgotten = |last| !is_known(&key.2) && last + 30 * DAY <= now;
         let by_hand = self.lock(key, now).is_some();
@@ -119,7 +166,7 @@ impl Model {
     }
 
     fn earlier_locks(&self, key: &Key, now: Duration) -> u32 {
-        let over = |what: &What| matches!(what, What::Right | What::Unlocked);
+        let over = |what: &What| matches!(what, What::Right { trusted: false } | What::Unlocked);
         let mut times = 0;
         let mut last_end: Option<Duration> = None;
         for (at, what) in self.since(key, over) {
@@ -131,6 +178,9 @@ impl Model {
                 };
                 times += 1;
                 last_end = *end;
+            }
+            if let What::NowByHand = what {
+                last_end = None;
             }
         }
         if last_end.is_some_and(|end| end + DAY <= now) {
@@ -193,8 +243,85 @@ impl Model {
         now: Duration,
     ) -> Option<Lock> {
         let lock = self.lock(&budget(set), now)?;
-        self.events.push((now, reserve(set), What::Wrong));
+        let wrong = What::Wrong { trusted: false };
+        self.events.push((now, reserve(set), wrong));
         (self.reserve_failures(set) >= limit.failures).then_some(lock)
+    }
+
+    /// Whether one more can be charged to an account, and if so, whether on the
+    /// reserve.
+    fn account_room(
+        &self,
+        key: &Key,
+        caller: usize,
+        tries: u32,
+        limit: &Lockout,
+        now: Duration,
+    ) -> Result<bool, Refused> {
+        let is_trusted = self.trusts_for(key, caller, now);
+        let Some(lock) = self.lock(key, now).filter(|_| is_trusted) else {
+            return self.room(key, limit, now).map(|()| false);
+        };
+        let reserve = account_reserve(key);
+        let flying = self.in_flight.iter().flatten();
+        let flying = flying.filter(|other| **other == reserve).count() as u32;
+        let failed = self.account_reserve_failures(key);
+        let most = limit.failures.min(100);
+        if failed >= most || (tries > 0 && failed + flying < most) {
+            Err(Refused::Locked(lock))
+        } else if failed + flying >= most {
+            Err(Refused::Busy)
+        } else {
+            Ok(true)
+        }
+    }
+
+    fn trusts_for(&self, key: &Key, caller: usize, now: Duration) -> bool {
+        let success = self.account_successes.get(&(key.1, caller, key.2.clone()));
+        success.is_some_and(|(at, _)| *at + 30 * DAY > now)
+    }
+
+    /// Since the lock began, or one of them succeeded.
+    fn account_reserve_failures(&self, key: &Key) -> u32 {
+        let over = |what: &What| {
+            matches!(
+                what,
+                What::Locked { .. } | What::Unlocked | What::Right { .. } | What::RightOnReserve
+            )
+        };
+        let events = self.since(key, over);
+        let wrong = |(_, what): &&(Duration, &What)| matches!(what, What::WrongOnReserve);
+        events.iter().filter(wrong).count() as u32
+    }
+
+    fn wrong_on_account_reserve(
+        &mut self,
+        key: &Key,
+        limit: &Lockout,
+        now: Duration,
+    ) -> Option<Lock> {
+        self.events.push((now, key.clone(), What::WrongOnReserve));
+        let is_hundredth = self.consecutive(key, now) >= 100;
+        let by_hand = Lock {
+            kind: Kind::Account,
+            until: None,
+        };
+        match self.lock(key, now) {
+            None if is_hundredth => {
+                self.events
+                    .push((now, key.clone(), What::Locked { end: None }));
+                Some(by_hand)
+            }
+            None => None,
+            Some(lock) if is_hundredth && lock != by_hand => {
+                self.events.push((now, key.clone(), What::NowByHand));
+                Some(by_hand)
+            }
+            Some(lock) => {
+                let used_up = self.account_reserve_failures(key) >= limit.failures.min(100);
+                used_up.then_some(lock)
+            }
+        }
     }
 
     fn trusts(&self, set: &'static str, caller: usize, now: Duration) -> bool {
@@ -230,8 +357,9 @@ impl Model {
         (room, over)
     }
 
-    fn wrong(&mut self, key: &Key, limit: &Lockout, now: Duration) -> Option<Lock> {
-        self.events.push((now, key.clone(), What::Wrong));
+    fn wrong(&mut self, key: &Key, trusted: bool, limit: &Lockout, now: Duration) -> Option<Lock> {
+        self.events
+            .push((now, key.clone(), What::Wrong { trusted }));
         if self.lock(key, now).is_some() {
             return None;
         }

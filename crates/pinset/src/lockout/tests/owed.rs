@@ -42,7 +42,7 @@ fn an_owed_entry_adds_nothing_to_a_lock() {
 fn an_owed_entry_of_a_trusted_caller_counts_on_the_reserve() {
     let mut pbx = Pbx::with(by_pin_set(2));
     let (alice, mallory) = (from("alice"), from("mallory"));
-    pbx.entry(&alice, Judged::Right).unwrap();
+    pbx.entry(&alice, Judged::Right(None)).unwrap();
     let (_, lock) = pbx.until_locked(&mallory);
     // Not that of anybody else.
     assert_eq!(count_owed(&mut pbx, &mallory), None);

@@ -163,7 +163,8 @@ fn no_time_is_too_early_or_too_late() {
                 pbx.look(&from(1));
                 pbx.entry_for(&from(1), account("alice"), Judged::Wrong)
                     .ok();
-                pbx.entry_for(&from(2), stranger("bob"), Judged::Right).ok();
+                pbx.entry_for(&from(2), stranger("bob"), Judged::Right(None))
+                    .ok();
                 pbx.entry_for(&from(2), stranger("bob"), Judged::Wrong).ok();
                 pbx.locks();
                 pbx.lockouts.unlock(Unlock::Account("bob"), None, now);

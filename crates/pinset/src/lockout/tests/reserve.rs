@@ -10,7 +10,7 @@ fn over_budget(failures: u32) -> (Pbx, [Caller; 2], Lock) {
     let mut pbx = Pbx::with(by_pin_set(failures));
     let trusted = [from("alice"), from("bob")];
     for caller in &trusted {
-        pbx.entry(caller, Judged::Right).unwrap();
+        pbx.entry(caller, Judged::Right(None)).unwrap();
     }
     let (tries, lock) = pbx.until_locked(&from("mallory"));
     assert_eq!((tries, lock), (failures, pbx.lock(Kind::PinSet, LOCK)));
@@ -31,7 +31,7 @@ fn trusted_callers_have_as_many_failures_as_the_budget_between_them() {
     let (mut pbx, [alice, bob], lock) = over_budget(4);
     assert_eq!(pbx.wrong(&alice), None);
     for _ in 0..10 {
-        assert_eq!(pbx.entry(&bob, Judged::Right), Ok(None));
+        assert_eq!(pbx.entry(&bob, Judged::Right(None)), Ok(None));
         assert_eq!(pbx.entry(&bob, Judged::Void), Ok(None));
     }
     assert_eq!(pbx.wrong(&bob), None);
@@ -73,7 +73,7 @@ fn each_pin_set_has_its_own() {
         pin_set: "other",
         ..pbx.subject(&alice)
     };
-    for result in [Judged::Right, Judged::Wrong, Judged::Wrong] {
+    for result in [Judged::Right(None), Judged::Wrong, Judged::Wrong] {
         let charge = pbx.lockouts.charge(&other, 0, pbx.now).unwrap();
         pbx.lockouts.settle(charge, result, pbx.now);
     }
@@ -91,7 +91,7 @@ fn entries_in_flight_are_on_it_until_they_are_settled() {
     // Others may yet be right.
     assert_eq!(pbx.charge(&alice).unwrap_err(), Refused::Busy);
     assert_eq!(pbx.look(&alice), Standing::OneTry);
-    assert_eq!(pbx.settle(first, Judged::Right), None);
+    assert_eq!(pbx.settle(first, Judged::Right(None)), None);
     let first = pbx.charge(&alice).unwrap();
     assert_eq!(pbx.settle(first, Judged::Void), None);
     let first = pbx.charge(&alice).unwrap();

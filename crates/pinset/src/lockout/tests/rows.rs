@@ -9,8 +9,12 @@ use super::*;
 /// A PBX on which something of each kind has happened, and its rows.
 fn stored() -> (Pbx, Vec<Change>) {
     let mut pbx = Pbx::with(defaults());
-    pbx.entry_for(&from("+90\"\\\n\u{1}é"), account("alice"), Judged::Right)
-        .unwrap();
+    pbx.entry_for(
+        &from("+90\"\\\n\u{1}é"),
+        account("alice"),
+        Judged::Right(None),
+    )
+    .unwrap();
     for number in 0..4 {
         pbx.now += SECOND;
         pbx.entry_for(&from(number), account("bob"), Judged::Wrong)
@@ -33,7 +37,7 @@ fn a_row_a_key_and_each_once() {
     let (mut pbx, changes) = stored();
     let mut letters: Vec<_> = changes.iter().map(|change| &change.key[..1]).collect();
     letters.sort_unstable();
-    assert_eq!(letters, ["a", "c", "c", "c", "c", "c", "p", "t"]);
+    assert_eq!(letters, ["a", "c", "c", "c", "c", "c", "o", "p", "t"]);
     for change in &changes {
         assert!(change.key[1..].bytes().all(|byte| byte.is_ascii_hexdigit()));
         let value = change.value.as_deref().unwrap();
@@ -57,7 +61,7 @@ fn a_success_is_written_once_a_day() {
     let mut pbx = Pbx::with(by_pin_set(1));
     let mut written = 0;
     for _ in 0..100 {
-        pbx.entry(&from(1), Judged::Right).unwrap();
+        pbx.entry(&from(1), Judged::Right(None)).unwrap();
         written += pbx.lockouts.take_changes(100).len();
         pbx.now += HOUR;
     }
@@ -99,7 +103,7 @@ fn a_restart_while_nobody_called_deletes_what_is_over() {
         assert_eq!(pbx.lockouts.restore(&change.key, value, pbx.now), Ok(()));
     }
     let gone = pbx.lockouts.take_changes(100);
-    assert_eq!(gone.len(), 7);
+    assert_eq!(gone.len(), 8);
     assert!(gone.iter().all(|change| change.value.is_none()));
 }
 
@@ -249,7 +253,7 @@ fn broken_rows_are_refused() {
         broken(&change.key[1..], value);
         broken(&change.key, &value[1..]);
         broken(&change.key, "");
-        for letter in ["c", "a", "p", "t"] {
+        for letter in ["c", "a", "p", "t", "o"] {
             if !change.key.starts_with(letter) {
                 broken(&format!("{letter}{}", &change.key[1..]), value);
             }
@@ -268,10 +272,13 @@ fn broken_rows_are_refused() {
             "\"by_hand\":true,\"times\":1",
         ),
     );
-    broken(
-        &caller.key,
-        &value.replace("\"consecutive\":0", "\"consecutive\":1"),
-    );
+    for (what, by) in [
+        ("\"consecutive\":0", "\"consecutive\":1"),
+        ("\"last\"", "\"trusted_consecutive\":1,\"last\""),
+        ("\"last\"", "\"trusted_failures\":[[1,1]],\"last\""),
+    ] {
+        broken(&caller.key, &value.replace(what, by));
+    }
 }
 
 #[test]
@@ -290,7 +297,7 @@ fn what_is_held_already_stays() {
 proptest! {
     #[test]
     fn no_row_panics(
-        row in 0usize..8,
+        row in 0usize..9,
         at in 0usize..400,
         with in "[0-9\"\\[\\]{},:a-z-]{0,12}",
         cut in 0usize..12,

@@ -5,6 +5,15 @@ use proptest::sample::Index;
 
 use super::*;
 
+/// What has come of an entry. What is right admits with one of the accounts it
+/// was charged to, or with none.
+#[derive(Clone, Copy, Debug)]
+enum Result {
+    Right(Option<Index>),
+    Wrong,
+    Void,
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Charge {
@@ -15,7 +24,7 @@ enum Step {
     },
     Settle {
         which: Index,
-        result: Judged,
+        result: Result,
     },
     /// So many wrong entries for an account, as soon as no lock stands.
     Burst {
@@ -24,11 +33,12 @@ enum Step {
         entries: u32,
     },
     /// So many wrong entries of a caller's, who may have succeeded just before,
-    /// by the PIN set's limit alone.
+    /// by the limit of the PIN set or of an account alone.
     Flood {
         set: usize,
+        account: Option<usize>,
         caller: usize,
-        succeeds: bool,
+        succeeds: Option<Index>,
         entries: u32,
     },
     Wait(Duration),
@@ -40,7 +50,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let result = prop_oneof![
-        1 => Just(Judged::Right), 5 => Just(Judged::Wrong), 1 => Just(Judged::Void)
+        1 => prop::option::of(any::<Index>()).prop_map(Result::Right),
+        5 => Just(Result::Wrong),
+        1 => Just(Result::Void),
     ];
     let wait = prop_oneof![
         10 => (0u64..40_000).prop_map(Duration::from_millis),
@@ -53,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let accounts = prop::collection::vec(0..ACCOUNTS.len(), 0..3);
     let set = 0..SETS.len();
+    let one_account = prop::option::of(0..ACCOUNTS.len());
     let one_set = prop::option::of(set.clone());
     prop_oneof![
         20 => (set.clone(), 0usize..3, 0u32..2, accounts)
@@ -60,9 +73,9 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (any::<Index>(), result).prop_map(|(which, result)| Step::Settle { which, result }),
         1 => (set.clone(), 0..ACCOUNTS.len(), 1u32..99)
             .prop_map(|(set, account, entries)| Step::Burst { set, account, entries }),
-        5 => (set.clone(), 0usize..3, any::<bool>(), 1u32..9)
-            .prop_map(|(set, caller, succeeds, entries)| {
-                Step::Flood { set, caller, succeeds, entries }
+        10 => (set.clone(), one_account, 0usize..3, prop::option::of(any::<Index>()), 1u32..9)
+            .prop_map(|(set, account, caller, succeeds, entries)| {
+                Step::Flood { set, account, caller, succeeds, entries }
             }),
         10 => wait.prop_map(Step::Wait),
         1 => (0usize..3, one_set.clone()).prop_map(|(who, set)| Step::UnlockCaller(who, set)),
@@ -78,6 +91,8 @@ struct Both {
     lockouts: Lockouts,
     rows: BTreeMap<String, String>,
     charges: Vec<Charge>,
+    /// Of each charge, the accounts that trusted its caller.
+    trusting: Vec<Vec<Key>>,
     now: Duration,
 }
 
@@ -89,7 +104,7 @@ impl Both {
         limits: Limits,
         tries: u32,
         accounts: &[usize],
-    ) -> Result<(), TestCaseError> {
+    ) -> std::result::Result<(), TestCaseError> {
         let callers = callers();
         let subject = Subject {
             pin_set: set,
@@ -109,7 +124,7 @@ impl Both {
         let Ok(mut charge) = charge else {
             return Ok(());
         };
-        let mut keys = Vec::new();
+        let (mut keys, mut trusting) = (Vec::new(), Vec::new());
         if limits.caller.is_some() {
             keys.push((Kind::Caller, set, caller.to_string()));
         }
@@ -132,31 +147,60 @@ impl Both {
                 prop_assert_eq!(charged, Ok(()));
                 continue;
             }
-            let expected = self.model.room(&key, &limit, self.now);
-            prop_assert_eq!(charged, expected);
-            if expected.is_err() {
+            if keys.contains(&account_reserve(&key)) {
+                prop_assert_eq!(charged, Ok(()));
+                continue;
+            }
+            let room = self
+                .model
+                .account_room(&key, caller, tries, &limit, self.now);
+            prop_assert_eq!(charged, room.map(|_| ()));
+            let Ok(on_reserve) = room else {
                 refused = true;
                 break;
+            };
+            if self.model.trusts_for(&key, caller, self.now) {
+                trusting.push(key.clone());
             }
-            keys.push(key);
+            keys.push(if on_reserve {
+                account_reserve(&key)
+            } else {
+                key
+            });
         }
         if refused {
             prop_assert_eq!(self.lockouts.settle(charge, Judged::Void, self.now), None);
         } else {
             self.model.in_flight.push(keys);
             self.charges.push(charge);
+            self.trusting.push(trusting);
         }
         Ok(())
     }
 
-    fn settle(&mut self, at: usize, result: Judged, limits: Limits) -> Result<(), TestCaseError> {
+    fn settle(
+        &mut self,
+        at: usize,
+        result: Result,
+        limits: Limits,
+    ) -> std::result::Result<(), TestCaseError> {
         let keys = self.model.in_flight.remove(at);
         let charge = self.charges.remove(at);
+        let trusting = self.trusting.remove(at);
         let caller = callers()
             .iter()
             .position(|caller| *caller == charge.caller)
             .unwrap();
         let set = *SETS.iter().find(|set| **set == charge.pin_set).unwrap();
+        let of_accounts = keys.iter().filter(|key| key.0 == Kind::Account);
+        let names: Vec<&'static str> = of_accounts
+            .map(|key| ACCOUNTS.into_iter().find(|name| key.2.starts_with(name)))
+            .map(Option::unwrap)
+            .collect();
+        let admitted = match result {
+            Result::Right(Some(index)) if !names.is_empty() => Some(*index.get(&names)),
+            _ => None,
+        };
         let mut locks = Vec::new();
         for key in keys {
             let limit = match key.0 {
@@ -164,31 +208,61 @@ impl Both {
                 Kind::PinSet => limits.pin_set,
                 Kind::Account => limits.account,
             };
+            let name = names.iter().find(|name| key.2.starts_with(**name));
+            let own = (key.0, key.1, name.copied().unwrap_or(&key.2).to_owned());
+            let trusted = trusting.contains(&own);
+            let on_reserve = key.0 == Kind::Account && own != key;
+            let admits = key.0 == Kind::Account && admitted == Some(own.2.as_str());
             match result {
-                Judged::Wrong if key == reserve(set) => {
+                Result::Wrong if key == reserve(set) => {
                     let limit = limit.unwrap();
                     locks.extend(self.model.wrong_on_reserve(set, &limit, self.now));
                 }
-                Judged::Wrong => locks.extend(self.model.wrong(&key, &limit.unwrap(), self.now)),
-                Judged::Right if key.0 == Kind::Account => {
-                    self.model.events.push((self.now, key, What::Right));
+                Result::Wrong if on_reserve => {
+                    let limit = limit.unwrap();
+                    let lock = self.model.wrong_on_account_reserve(&own, &limit, self.now);
+                    locks.extend(lock);
                 }
-                Judged::Right | Judged::Void => {}
+                Result::Wrong => {
+                    let limit = limit.unwrap();
+                    locks.extend(self.model.wrong(&key, trusted, &limit, self.now));
+                }
+                Result::Right(_) if admits && on_reserve => {
+                    let right = What::RightOnReserve;
+                    self.model.events.push((self.now, own, right));
+                }
+                Result::Right(_) if admits => {
+                    let right = What::Right { trusted };
+                    self.model.events.push((self.now, key, right));
+                }
+                Result::Right(_) | Result::Void => {}
             }
         }
-        if result == Judged::Right && limits.pin_set.is_some() {
-            let success = self.model.successes.entry((set, caller));
-            let (at, stored) = success.or_insert((self.now, self.now));
-            *at = self.now;
-            if self.now - *stored > DAY {
-                *stored = self.now;
+        let is_right = matches!(result, Result::Right(_));
+        let renew = |success: &mut (Duration, Duration)| {
+            success.0 = self.now;
+            if self.now - success.1 > DAY {
+                success.1 = self.now;
             }
+        };
+        let first = (self.now, self.now);
+        if is_right && limits.pin_set.is_some() {
+            renew(self.model.successes.entry((set, caller)).or_insert(first));
+        }
+        if let Some(name) = admitted {
+            let key = (set, caller, name.to_owned());
+            renew(self.model.account_successes.entry(key).or_insert(first));
         }
         // Until it is unlocked by hand, then the longest, then the caller's.
         locks.sort_by_key(|lock| {
             lock.until
                 .map_or((0, Duration::ZERO), |until| (1, DAY * 1_000_000 - until))
         });
+        let result = match result {
+            Result::Right(_) => Judged::Right(admitted.map(str::as_bytes)),
+            Result::Wrong => Judged::Wrong,
+            Result::Void => Judged::Void,
+        };
         let lock = self.lockouts.settle(charge, result, self.now);
         prop_assert_eq!(lock, locks.first().copied());
         Ok(())
@@ -218,16 +292,18 @@ impl Both {
             assert_eq!(self.lockouts.restore(key, value, self.now), Ok(()));
         }
         self.charges.clear();
+        self.trusting.clear();
         self.model.in_flight.clear();
         self.model
             .events
             .retain(|(_, key, _)| key.0 != Kind::Account || is_known(&key.2));
-        for (at, stored) in self.model.successes.values_mut() {
+        let of_sets = self.model.successes.values_mut();
+        for (at, stored) in of_sets.chain(self.model.account_successes.values_mut()) {
             *at = *stored;
         }
     }
 
-    fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+    fn step(&mut self, step: Step) -> std::result::Result<(), TestCaseError> {
         let callers = callers();
         match step {
             Step::Charge {
@@ -261,25 +337,33 @@ impl Both {
                     let before = self.charges.len();
                     self.charge(SETS[set], 0, only, 0, &[account])?;
                     if self.charges.len() > before {
-                        self.settle(before, Judged::Wrong, only)?;
+                        self.settle(before, Result::Wrong, only)?;
                     }
                 }
             }
             Step::Flood {
                 set,
+                account,
                 caller,
                 succeeds,
                 entries,
             } => {
-                let only = Limits {
-                    pin_set: limits().pin_set,
-                    ..NONE
+                let only = match account {
+                    None => Limits {
+                        pin_set: limits().pin_set,
+                        ..NONE
+                    },
+                    Some(_) => Limits {
+                        account: limits().account,
+                        ..NONE
+                    },
                 };
-                let right = succeeds.then_some(Judged::Right);
-                let wrong = (0..entries).map(|_| Judged::Wrong);
+                let accounts: Vec<usize> = account.into_iter().collect();
+                let right = succeeds.map(|account| Result::Right(Some(account)));
+                let wrong = (0..entries).map(|_| Result::Wrong);
                 for result in right.into_iter().chain(wrong) {
                     let before = self.charges.len();
-                    self.charge(SETS[set], caller, only, 0, &[])?;
+                    self.charge(SETS[set], caller, only, 0, &accounts)?;
                     if self.charges.len() > before {
                         self.settle(before, result, only)?;
                     }
@@ -309,7 +393,7 @@ impl Both {
         self.compare()
     }
 
-    fn compare(&mut self) -> Result<(), TestCaseError> {
+    fn compare(&mut self) -> std::result::Result<(), TestCaseError> {
         for set in SETS {
             for (caller, who) in callers().iter().enumerate() {
                 let expected = match self.model.standing(set, caller, &limits(), self.now) {
@@ -353,6 +437,7 @@ proptest! {
             lockouts: Lockouts::default(),
             rows: BTreeMap::new(),
             charges: Vec::new(),
+            trusting: Vec::new(),
             now: START,
         };
         for step in steps {

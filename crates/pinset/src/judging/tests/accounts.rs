@@ -1,0 +1,214 @@
+//! Accounts: what is counted for several of one number, and during a lock.
+
+use super::*;
+
+const LIST: &str = "account,secret,caller\n\
+    alice,plain:1234,+905060508169\nbob,plain:4321,+905060508169\n4711,plain:9999,\n";
+
+const NUMBER: Option<&str> = Some("+905060508169");
+
+/// Where a number can be forged.
+const ELSEWHERE: &str = "PJSIP/carrier-0000001b";
+
+const BY_CALLER: [(&str, &str); 4] = [
+    ("identify", "caller"),
+    ("lockout_caller", "no"),
+    ("lockout_pinset", "no"),
+    ("lockout_account", "3/1h/1h"),
+];
+
+/// A caller who looks after something while they wait.
+struct Meanwhile<F>(F);
+
+impl<F: FnMut() -> bool> Patient for Meanwhile<F> {
+    fn listen(&mut self, _: i32) -> bool {
+        (self.0)()
+    }
+}
+
+/// Three wrong entries by that number, coming in elsewhere.
+fn lock_from_elsewhere(pbx: &Pbx) {
+    for verdict in ["wrong", "wrong", "locked, judged"] {
+        let mut forged = pbx.judge_at(ELSEWHERE, &BY_CALLER, NUMBER);
+        assert_eq!(judged(&mut forged, "1"), verdict);
+    }
+}
+
+/// A caller who knows alice's PIN guesses bob's, whose number it is as well.
+#[test]
+fn right_pin_of_one_account_keeps_the_failures_of_another() {
+    let pbx = Pbx::csv(LIST);
+    let options = [
+        ("identify", "caller"),
+        ("lockout_caller", "no"),
+        ("lockout_pinset", "no"),
+        ("lockout_account", "3/1h/1h"),
+    ];
+    let mut judge = pbx.judge(&options, Some("+905060508169"));
+    for verdict in ["wrong", "wrong", "locked, judged"] {
+        assert_eq!(judged(&mut judge, "1234"), "right alice 0 -");
+        assert_eq!(judged(&mut judge, "1"), verdict);
+    }
+    let held = pbx.lockouts.borrow().locks(None, START);
+    let what: Vec<_> = held.into_iter().filter_map(|held| held.what).collect();
+    assert_eq!(what, ["bob"]);
+}
+
+#[test]
+fn customer_who_succeeded_before_passes_the_lock_of_the_account() {
+    let pbx = Pbx::csv(LIST);
+    let customer = || pbx.judge(&BY_CALLER, NUMBER);
+    for pin in ["1234", "4321"] {
+        judged(&mut customer(), pin);
+    }
+    lock_from_elsewhere(&pbx);
+    let mut forged = pbx.judge_at(ELSEWHERE, &BY_CALLER, NUMBER);
+    assert_eq!(judged(&mut forged, "1234"), "locked");
+    // One try a call, and three wrong ones between successes.
+    for _ in 0..3 {
+        for _ in 0..2 {
+            let mut call = customer();
+            assert_eq!(judged(&mut call, "1"), "wrong");
+            assert_eq!(judged(&mut call, "1234"), "locked");
+        }
+        assert_eq!(judged(&mut customer(), "1234"), "right alice 0 -");
+        assert_eq!(judged(&mut customer(), "4321"), "right bob 0 -");
+    }
+    let mut forged = pbx.judge_at(ELSEWHERE, &BY_CALLER, NUMBER);
+    assert_eq!(judged(&mut forged, "1234"), "locked");
+}
+
+/// The customer has never used bob's PIN, so bob's lock holds for them.
+#[test]
+fn lock_of_one_account_leaves_the_others_of_the_number_open() {
+    let pbx = Pbx::csv(LIST);
+    judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1234");
+    lock_from_elsewhere(&pbx);
+    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
+    assert_eq!(judged(&mut customer, "1234"), "right alice 0 -");
+    // What is wrong for alice may be bob's, which is locked.
+    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
+    assert_eq!(judged(&mut customer, "4321"), "locked, judged");
+    let told = pbx.locked.take().map(|(lock, _)| lock.kind);
+    assert_eq!(told, Some(LockKind::Account));
+    // It has been counted for alice: two are left.
+    let wrong = || judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1");
+    assert_eq!([wrong(), wrong()], ["locked, judged", "locked, judged"]);
+    assert_eq!(judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1234"), "locked");
+}
+
+#[test]
+fn lock_of_an_asked_account_lets_in_who_succeeded_with_it() {
+    let pbx = Pbx::csv(LIST);
+    let options = [
+        ("identify", "account"),
+        ("lockout_caller", "no"),
+        ("lockout_account", "1/1h/1h"),
+    ];
+    let of = |number| pbx.judge(&options, Some(number));
+    let (mut customer, mut stranger) = (of("1"), of("2"));
+    let right = "right 4711 0 -";
+    assert_eq!(for_account(&mut customer, Some("4711"), "9999"), right);
+    assert_eq!(
+        for_account(&mut stranger, Some("4711"), "1"),
+        "locked, judged"
+    );
+    assert_eq!(for_account(&mut stranger, Some("4711"), "9999"), "locked");
+    assert_eq!(for_account(&mut of("1"), Some("4711"), "9999"), right);
+}
+
+/// While an entry waits for others that may fill the limit of its account, it
+/// takes no room of its caller's or the PIN set's.
+#[test]
+fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
+    let list = format!("account,secret\n4711,\"{}\"\n", argon2id("1234"));
+    for limit in ["lockout_caller", "lockout_pinset"] {
+        let pbx = Pbx::csv(&list);
+        let options = [
+            ("identify", "account"),
+            ("lockout_caller", "no"),
+            ("lockout_pinset", "no"),
+            ("lockout_account", "1/1h/1h"),
+        ];
+        let waited = std::rc::Rc::new(Cell::new(0));
+        let waits = std::rc::Rc::clone(&waited);
+        pbx.hashing.replace(Some(Box::new(move |pbx| {
+            let options = [&options[..], &[(limit, "2/1h/1h")]].concat();
+            let others = pbx.judge(&options, Some("2"));
+            let mut listened = 0;
+            let mut host = Meanwhile(|| {
+                listened += 1;
+                // At first the list is asked.
+                if listened == 1 {
+                    return true;
+                }
+                let charge = || others.counter().charge(&mut Host(1)).ok();
+                let others = [charge(), charge()];
+                assert!(others.iter().all(Option::is_some), "{limit}");
+                waits.set(waits.get() + 1);
+                waits.get() < 3
+            });
+            let (account, pin) = (keys("4711"), keys("1"));
+            let entry = Entry {
+                account: Some(&account),
+                pin: &pin,
+            };
+            let verdict = pbx.judge(&options, Some("2")).judge(&mut host, entry);
+            assert_eq!(said(verdict), "gone");
+        })));
+        let mut first = pbx.judge(&options, Some("1"));
+        assert_eq!(
+            for_account(&mut first, Some("4711"), "1234"),
+            "right 4711 0 -"
+        );
+        assert_eq!(waited.get(), 3);
+    }
+}
+
+/// An entry that waited is charged anew, and counts.
+#[test]
+fn entry_counts_everywhere_after_it_waited_for_its_account() {
+    let list = format!(
+        "account,secret\n4711,\"{}\"\n4712,plain:1\n",
+        argon2id("1234")
+    );
+    let pbx = Pbx::csv(&list);
+    let options = [
+        ("identify", "account"),
+        ("lockout_caller", "1/1h/1h"),
+        ("lockout_pinset", "no"),
+        ("lockout_account", "2/1h/1h"),
+    ];
+    let one = pbx.judge(&options, Some("1"));
+    let other = pbx.judge(&options, Some("2"));
+    let account = Account {
+        name: b"4712",
+        known: true,
+    };
+    let mut held: Vec<_> = [&one, &other]
+        .into_iter()
+        .map(|judge| {
+            let ticket = judge.counter().charge(&mut stays());
+            let mut ticket = ticket.unwrap_or_else(|halt| panic!("{halt:?}"));
+            assert_eq!(ticket.accounts(&mut stays(), &[account]), Ok(vec![true]));
+            ticket
+        })
+        .collect();
+    let mut listened = 0;
+    let mut host = Meanwhile(|| {
+        listened += 1;
+        if listened == 3 {
+            held.clear();
+        }
+        true
+    });
+    let (account, pin) = (keys("4712"), keys("9"));
+    let entry = Entry {
+        account: Some(&account),
+        pin: &pin,
+    };
+    let mut judge = pbx.judge(&options, Some("3"));
+    assert_eq!(said(judge.judge(&mut host, entry)), "locked, judged");
+    let locked = pbx.locked.take().map(|(lock, _)| lock.kind);
+    assert_eq!(locked, Some(LockKind::Caller));
+}
