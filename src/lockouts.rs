@@ -25,6 +25,9 @@ const WRITE_AFTER: i32 = 1000;
 const CHANGES_AT_ONCE: usize = 10;
 const LOCKS_AT_ONCE: usize = 20;
 const UNLOCKED_AT_ONCE: usize = 20;
+/// With so many rows that could not be written, no more changes are taken: until
+/// they are written the lockouts hold them, whose number is bounded.
+const MOST_UNWRITTEN: usize = 10_000;
 /// How long their turn is: who waits needs it to wake up.
 const TURN: Duration = Duration::from_micros(100);
 
@@ -110,6 +113,10 @@ pub fn stop() {
     let schedule = writer().schedule.take();
     drop(schedule);
     write();
+    if lockouts().has_changes() {
+        // Those not taken while too many rows could not be written.
+        write();
+    }
     let mut writer = writer();
     writer.scheduled = false;
     writer.unwritten = BTreeMap::new();
@@ -134,18 +141,16 @@ fn write_soon() -> bool {
 /// channel's thread calls it, and none waits for it.
 pub fn write() {
     let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut changes = Vec::new();
-    in_pieces(|lockouts| {
-        let some = lockouts.take_changes(CHANGES_AT_ONCE);
-        let more = !some.is_empty();
-        changes.extend(some);
-        more
-    });
     let mut unwritten = std::mem::take(&mut writer().unwritten);
-    let changes = changes
-        .into_iter()
-        .map(|Change { key, value }| (key, value));
-    unwritten.extend(changes);
+    if unwritten.len() < MOST_UNWRITTEN {
+        in_pieces(|lockouts| {
+            let some = lockouts.take_changes(CHANGES_AT_ONCE);
+            let more = !some.is_empty();
+            let changes = some.into_iter();
+            unwritten.extend(changes.map(|Change { key, value }| (key, value)));
+            more
+        });
+    }
     let failed: BTreeMap<_, _> = unwritten
         .into_iter()
         .filter(|(key, value)| !match value {

@@ -19,6 +19,9 @@ use crate::serve::database;
 const WRITE_AFTER: Duration = Duration::from_secs(1);
 /// So many rows at a time are made with the lockouts locked.
 const AT_ONCE: usize = 10;
+/// With so many rows that could not be written, no more changes are taken: until
+/// they are written the lockouts hold them, whose number is bounded.
+const MOST_UNWRITTEN: usize = 10_000;
 /// A call is forgotten so long after its last try.
 const CALL: Duration = Duration::from_secs(60 * 60);
 /// So many calls are known; then the oldest make room.
@@ -115,7 +118,10 @@ impl State {
                     locked(&work.shared.wanted).write = true;
                 }
             }
-            work.write(&say);
+            if work.write(&say) {
+                // What was not taken while too many rows could not be written.
+                work.write(&say);
+            }
         });
         let writer = Writer {
             thread: thread.map_err(Failure::told)?,
@@ -288,15 +294,10 @@ struct Work {
 }
 
 impl Work {
-    /// True: it could not be written, and is to be tried again.
+    /// Returns true if something is still to be written.
     fn write(&mut self, say: &impl Fn(&rusqlite::Error)) -> bool {
-        loop {
-            let changes = locked(&self.shared.lockouts).take_changes(AT_ONCE);
-            if changes.is_empty() {
-                break;
-            }
-            let changes = changes.into_iter().map(|change| (change.key, change.value));
-            self.lockouts.extend(changes);
+        if self.lockouts.len() < MOST_UNWRITTEN {
+            self.take_changes();
         }
         let mut calls = locked(&self.shared.calls);
         calls.forget_old(now().as_secs());
@@ -318,7 +319,18 @@ impl Work {
                 self.failing = true;
             }
         }
-        self.failing
+        self.failing || locked(&self.shared.lockouts).has_changes()
+    }
+
+    fn take_changes(&mut self) {
+        loop {
+            let changes = locked(&self.shared.lockouts).take_changes(AT_ONCE);
+            if changes.is_empty() {
+                break;
+            }
+            let changes = changes.into_iter().map(|change| (change.key, change.value));
+            self.lockouts.extend(changes);
+        }
     }
 
     fn store(&mut self) -> rusqlite::Result<()> {
