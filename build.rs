@@ -139,14 +139,14 @@ fn main() {
         );
     }
     println!("cargo:rerun-if-changed=include");
-    println!("cargo:rerun-if-changed=src/ffi/shim.c");
+    println!("cargo:rerun-if-changed=src/ffi");
     let include = find_headers().unwrap_or_else(|why| stop(&why));
     let built_for = BuiltFor::read(&include).unwrap_or_else(|why| stop(&why));
     println!("cargo:rerun-if-changed={}", include.display());
     println!("cargo:rustc-env=AUTHRS_BUILT_FOR={}", built_for.marker());
 
     let mut shim = cc::Build::new();
-    shim.file("src/ffi/shim.c")
+    shim.files(["src/ffi/shim.c", "src/ffi/channel.c"])
         .include("include")
         // As a system's headers, so that only our own code is warned about.
         .flag("-isystem")

@@ -1,7 +1,7 @@
 /*
  * Our C ABI: what of Asterisk's API is a macro, inline, variadic, or a section
  * to be run under a lock (a lock taken in C is let go in C, whatever happens
- * in Rust). Implemented in src/ffi/shim.c.
+ * in Rust). Implemented in src/ffi/shim.c and src/ffi/channel.c.
  */
 #ifndef AUTHRS_SHIM_H
 #define AUTHRS_SHIM_H
