@@ -262,7 +262,7 @@ struct BuiltFor {
     /// Asterisk: 5 in 16, 9 in 20, 11 in 22.
     major: u32,
     sum: String,
-    /// `ast_db_exists` came with 22.
+    /// `ast_db_exists` came with 18.22, 20.7, 21.2 and 22.0.
     db_exists: bool,
 }
 
@@ -288,8 +288,7 @@ impl BuiltFor {
         Ok(Self {
             major: ami + 11,
             sum,
-            db_exists: header("astdb.h")?.contains("ast_db_exists(")
-                && env::var_os("CARGO_FEATURE_NO_DB_EXISTS").is_none(),
+            db_exists: header("astdb.h")?.contains("ast_db_exists("),
         })
     }
 

@@ -147,7 +147,10 @@ int authrs_security_event(int admitted, const char *account, const char *session
 int authrs_function_register(void);
 void authrs_function_unregister(void);
 
-/* Whether the key exists, without a line in the log that names it. */
+/*
+ * Whether the key exists, without a line in the log that names it: 1 or 0, -1 if
+ * that can't be told.
+ */
 int authrs_db_exists(const char *family, const char *key);
 
 /* What came of reading a configuration file. */

@@ -129,10 +129,22 @@ void authrs_function_unregister(void)
 	ast_custom_function_unregister(&verify);
 }
 
+#ifndef AUTHRS_HAVE_DB_EXISTS
+/* main/db.c, of all versions without ast_db_exists: "/family/key" with its end. */
+#define MAX_DB_FIELD 256
+#endif
+
 int authrs_db_exists(const char *family, const char *key)
 {
 #ifdef AUTHRS_HAVE_DB_EXISTS
-	return ast_db_exists(family, key);
+	/*
+	 * The number of such keys, 0 or 1. -1: no memory; and in 18.22 to 18.25, 20.7
+	 * to 20.10, 21.2 to 21.5, 22.0 and certified-20.7-cert1 to -cert5 a key that is
+	 * too long, "/family/key" of 256 characters or more.
+	 */
+	int exists = ast_db_exists(family, key);
+
+	return exists > 0 ? 1 : exists == 0 ? 0 : -1;
 #else
 	/* ast_db_get logs the key it does not find. A look at the keys that
 	 * start with all of this one but its last character logs nothing. */
@@ -141,7 +153,8 @@ int authrs_db_exists(const char *family, const char *key)
 	size_t fixed = strlen(family) + 2;
 	int found = 0;
 
-	if (!*prefix) {
+	/* Nor is there a key longer than this, whose digits a warning would show. */
+	if (!*prefix || fixed + strlen(key) >= MAX_DB_FIELD) {
 		return 0;
 	}
 	prefix[strlen(prefix) - 1] = '\0';
