@@ -122,6 +122,7 @@ const TYPES: &[&str] = &[
 ];
 
 const VARIABLES: &[&str] = &[
+    "AUTHRS_ROOM",
     "ast_config_AST_CACHE_DIR",
     "ast_config_AST_CONFIG_DIR",
     "ast_config_AST_DB",

@@ -50,6 +50,26 @@ void authrs_metrics_append(struct ast_str **output, const char *text);
 /* Whether Asterisk has started all its modules. */
 int authrs_is_booted(void);
 
+/*
+ * Room behind structures of ours that Asterisk writes to, or keeps. They grow at
+ * their end from one release to the next within a major version, and an Asterisk
+ * newer than the headers of the build writes, and reads, what lies behind ours.
+ * Zeros there are what a member that is not set is.
+ *
+ * ast_custom_function   room: kept and written. It has grown twice since 20.0:
+ *                       `since` (20.12, 21.7, 22.2), `provided_by` (20.19, 22.9)
+ * ast_cli_entry         room: kept and written. The same since 16
+ * ast_timing            room: written, on our stack. The same since 16
+ * prometheus_callback   room: kept and read. The same since 17
+ * ast_module_info       none: kept and written, but it has members in reserve
+ * ast_framehook_interface, security events
+ *                       none: copied; their version is compared first
+ * ast_sockaddr          none: written; inline functions of all modules know its size
+ * applications, AMI actions, configurations, JSON, schedules, channels, frames
+ *                       none: Asterisk's own; we have pointers to them
+ */
+#define AUTHRS_ROOM 256
+
 /* Whether the caller is gone or somebody has redirected the call. */
 int authrs_is_gone(struct ast_channel *chan);
 /* asterisk.conf: transmit_silence. */

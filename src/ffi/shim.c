@@ -102,31 +102,40 @@ int authrs_security_event(int admitted, const char *account, const char *session
 
 int authrs_is_time(const char *times)
 {
-	struct ast_timing timing = { 0 };
+	struct {
+		struct ast_timing timing;
+		char room[AUTHRS_ROOM];
+	} filled = { 0 };
 	int is = -1;
 
-	if (ast_build_timing(&timing, times)) {
-		is = ast_check_timing(&timing);
+	/* ast_build_timing: 1, or 0 if they are none; ast_check_timing: 1 or 0. */
+	if (ast_build_timing(&filled.timing, times) == 1) {
+		is = ast_check_timing(&filled.timing) == 1;
 	}
-	ast_destroy_timing(&timing);
+	ast_destroy_timing(&filled.timing);
 	return is;
 }
 
-static struct ast_custom_function verify = {
-	.name = "AUTHENTICATE_VERIFY",
-	.read = authrs_verify,
+static struct {
+	struct ast_custom_function function;
+	char room[AUTHRS_ROOM];
+} verify = {
+	.function = {
+		.name = "AUTHENTICATE_VERIFY",
+		.read = authrs_verify,
+	},
 };
 
 int authrs_function_register(void)
 {
 	/* It changes what is counted: not for AMI and ARI, unless
 	 * live_dangerously says so. */
-	return ast_custom_function_register_escalating(&verify, AST_CFE_READ);
+	return ast_custom_function_register_escalating(&verify.function, AST_CFE_READ);
 }
 
 void authrs_function_unregister(void)
 {
-	ast_custom_function_unregister(&verify);
+	ast_custom_function_unregister(&verify.function);
 }
 
 #ifndef AUTHRS_HAVE_DB_EXISTS

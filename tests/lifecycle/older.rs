@@ -2,3 +2,4 @@
 //! builds as for them, with stand-ins for the functions that differ.
 
 mod keys;
+mod upgrade;
