@@ -20,10 +20,41 @@
 
 #include "shim.h"
 
+void authrs_name(struct ast_channel *chan, char *buffer, size_t size)
+{
+	ast_channel_lock(chan);
+	ast_copy_string(buffer, ast_channel_name(chan), size);
+	ast_channel_unlock(chan);
+}
+
+int authrs_is_up(struct ast_channel *chan)
+{
+	int is;
+
+	ast_channel_lock(chan);
+	is = ast_channel_state(chan) == AST_STATE_UP;
+	ast_channel_unlock(chan);
+	return is;
+}
+
+int authrs_is_streaming(struct ast_channel *chan)
+{
+	int is;
+
+	ast_channel_lock(chan);
+	is = ast_channel_stream(chan) != NULL;
+	ast_channel_unlock(chan);
+	return is;
+}
+
 int authrs_is_gone(struct ast_channel *chan)
 {
-	return ast_test_flag(ast_channel_flags(chan), AST_FLAG_ZOMBIE)
-		|| ast_check_hangup_locked(chan);
+	int is;
+
+	ast_channel_lock(chan);
+	is = ast_test_flag(ast_channel_flags(chan), AST_FLAG_ZOMBIE) || ast_check_hangup(chan);
+	ast_channel_unlock(chan);
+	return is ? 1 : 0;
 }
 
 void authrs_key_timeouts(struct ast_channel *chan, int *first, int *next)
@@ -155,8 +186,11 @@ void authrs_show_digits(struct ast_channel *chan, int hook)
 	struct ast_frame *frame;
 
 	ast_channel_lock(chan);
-	/* That marks it only; it goes when a frame comes by, whatever becomes of the call. */
-	if (!ast_framehook_detach(chan, hook)) {
+	/*
+	 * 0: it is there, and is only marked; it goes when a frame comes by, whatever
+	 * becomes of the call. -1: there is no such hook.
+	 */
+	if (ast_framehook_detach(chan, hook) == 0) {
 		frame = ast_framehook_list_write_event(ast_channel_framehooks(chan), &ast_null_frame);
 		if (frame) {
 			ast_frfree(frame);
@@ -173,7 +207,7 @@ int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size)
 	valid = ast_channel_caller(chan)->id.number.valid;
 	ast_copy_string(buffer, valid ? S_OR(ast_channel_caller(chan)->id.number.str, "") : "", size);
 	ast_channel_unlock(chan);
-	return valid;
+	return valid ? 1 : 0;
 }
 
 void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin)
@@ -212,9 +246,36 @@ int authrs_read_of(const char *channel, const char *function, char *buffer, size
 	if (!chan) {
 		return -1;
 	}
+	/* 0: read, perhaps empty. -1, and what the function returns besides: not read. */
 	result = ast_func_read(chan, function, buffer, size);
 	ast_channel_unref(chan);
-	return result;
+	return result == 0 ? 0 : -1;
+}
+
+/* ast_exists_extension: 0 if there is none; if there is one, -1 or what a switch says. */
+static int exists(struct ast_channel *chan, const char *context, const char *exten, int priority)
+{
+	char number[AST_MAX_EXTENSION];
+	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
+
+	return priority > 0 && ast_exists_extension(chan, context, exten, priority, caller) != 0;
+}
+
+static int go_to(struct ast_channel *chan, const char *context, const char *exten, int priority)
+{
+	int result = -1;
+
+	if (!exists(chan, context, exten, priority)) {
+		return -1;
+	}
+	ast_channel_lock(chan);
+	/* A redirect that is under way wins; ast_explicit_goto looks only since 20.16, 22.6. */
+	if (!(ast_channel_softhangup_internal_flag(chan) & AST_SOFTHANGUP_ASYNCGOTO)) {
+		/* 0, or -1 with no change made. */
+		result = ast_explicit_goto(chan, context, exten, priority);
+	}
+	ast_channel_unlock(chan);
+	return result == 0 ? 0 : -1;
 }
 
 int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,
@@ -222,23 +283,35 @@ int authrs_goto(struct ast_channel *chan, const char *context, const char *exten
 {
 	char number[AST_MAX_EXTENSION];
 	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
-	/* A label may begin with digits. */
+	/*
+	 * A label may begin with digits. ast_findlabel_extension: the priority, or -1
+	 * if there is no such label or a switch would have to say.
+	 */
 	int at = priority[strspn(priority, "0123456789")]
 		? ast_findlabel_extension(chan, context, exten, priority, caller)
 		: atoi(priority);
 
-	if (at < 1 || !ast_exists_extension(chan, context, exten, at, caller)) {
-		return -1;
-	}
-	return ast_explicit_goto(chan, context, exten, at);
+	return go_to(chan, context, exten, at);
+}
+
+int authrs_jump(struct ast_channel *chan, int by)
+{
+	char context[AST_MAX_CONTEXT];
+	char exten[AST_MAX_EXTENSION];
+	int priority;
+
+	/* AMI's Redirect sets all three from its own thread. */
+	ast_channel_lock(chan);
+	ast_copy_string(context, ast_channel_context(chan), sizeof(context));
+	ast_copy_string(exten, ast_channel_exten(chan), sizeof(exten));
+	priority = ast_channel_priority(chan);
+	ast_channel_unlock(chan);
+	return go_to(chan, context, exten, priority + by);
 }
 
 int authrs_has_place(struct ast_channel *chan, const char *context, const char *exten)
 {
-	char number[AST_MAX_EXTENSION];
-	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
-
-	return ast_exists_extension(chan, context, exten, 1, caller);
+	return exists(chan, context, exten, 1);
 }
 
 void authrs_dialled(struct ast_channel *chan, char *buffer, size_t size)
@@ -274,7 +347,8 @@ enum authrs_ran authrs_run(struct ast_channel *chan, const char *application, co
 	if (language) {
 		set_language(chan, before);
 	}
-	return result ? AUTHRS_RAN_FAILED : AUTHRS_RAN;
+	/* An application returns 0 to go on, anything else to end the call. */
+	return result == 0 ? AUTHRS_RAN : AUTHRS_RAN_FAILED;
 }
 
 int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size)
