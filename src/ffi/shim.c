@@ -84,10 +84,12 @@ int authrs_security_event(int admitted, const char *account, const char *session
 	struct ast_security_event_successful_auth right = { .using_password = 1 };
 	struct ast_security_event_inval_password wrong = { .challenge = NULL };
 
-	if (!ast_sockaddr_parse(&there, remote, PARSE_PORT_REQUIRE)
-		|| !ast_sockaddr_parse(&here, local, PARSE_PORT_REQUIRE)) {
+	/* 1: parsed, 0: not. */
+	if (ast_sockaddr_parse(&there, remote, PARSE_PORT_REQUIRE) != 1
+		|| ast_sockaddr_parse(&here, local, PARSE_PORT_REQUIRE) != 1) {
 		return -1;
 	}
+	/* ast_security_event_report: 0, also if the event was lost; -1: not of its kind or version. */
 	if (admitted) {
 		common.event_type = AST_SECURITY_EVENT_SUCCESSFUL_AUTH;
 		common.version = AST_SECURITY_EVENT_SUCCESSFUL_AUTH_VERSION;
@@ -184,7 +186,8 @@ enum authrs_config_status authrs_config_load(const char *file, struct ast_config
 	if (loaded == CONFIG_STATUS_FILEMISSING) {
 		return AUTHRS_CONFIG_MISSING;
 	}
-	if (loaded == CONFIG_STATUS_FILEINVALID) {
+	/* Unchanged it can't be, for it was not asked for; it would be no pointer either. */
+	if (loaded == CONFIG_STATUS_FILEINVALID || loaded == CONFIG_STATUS_FILEUNCHANGED) {
 		return AUTHRS_CONFIG_INVALID;
 	}
 	*config = loaded;
