@@ -15,113 +15,20 @@ use std::process::exit;
 /// The name Asterisk knows the module by; the file's name without `.so`.
 const MODULE: &str = "app_authenticate_rs";
 
-/// All of Asterisk's API that Rust calls, name by name. What is a macro,
-/// inline or variadic is in `src/ffi/shim.c`.
-const FUNCTIONS: &[&str] = &[
-    "__ast_cli_register",
-    "ast_answer",
-    "ast_autoservice_start",
-    "ast_autoservice_stop",
-    "ast_carefulwrite",
-    "ast_category_browse",
-    "ast_channel_name",
-    "ast_channel_priority",
-    "ast_channel_start_silence_generator",
-    "ast_channel_state",
-    "ast_channel_stop_silence_generator",
-    "ast_channel_stream",
-    "ast_cli_unregister",
-    "ast_config_destroy",
-    "ast_db_del",
-    "ast_db_deltree",
-    "ast_db_freetree",
-    "ast_db_get",
-    "ast_db_gettree",
-    "ast_db_put",
-    "ast_fileexists",
-    "ast_get_version",
-    "ast_goto_if_exists",
-    "ast_indicate",
-    "ast_json_object_create",
-    "ast_json_object_set",
-    "ast_json_string_create",
-    "ast_json_unref",
-    "ast_logger_get_dynamic_level",
-    "ast_logger_register_level",
-    "ast_logger_unregister_level",
-    "ast_manager_publish_event",
-    "ast_manager_register2",
-    "ast_manager_unregister",
-    "ast_media_cache_retrieve",
-    "ast_register_application2",
-    "ast_register_atexit",
-    "ast_sched_add",
-    "ast_sched_context_create",
-    "ast_sched_context_destroy",
-    "ast_sched_start_thread",
-    "ast_stopstream",
-    "ast_streamfile",
-    "ast_unlock_contexts",
-    "ast_unregister_application",
-    "ast_unregister_atexit",
-    "ast_update_module_list_data",
-    "ast_uuid_generate_str",
-    "ast_variable_browse",
-    "ast_waitfordigit",
-    "ast_waitstream",
-    "ast_wrlock_contexts",
-    "astman_send_ack",
-    "astman_send_error",
-    "astman_send_list_complete_end",
-    "astman_send_list_complete_start",
-    "astman_send_listack",
-    "pbx_builtin_setvar_helper",
-    "pbx_findapp",
-    "authrs_caller_number",
-    "authrs_cli_complete",
-    "authrs_config_load",
-    "authrs_db_exists",
-    "authrs_dialled",
-    "authrs_fail_closed",
-    "authrs_function_register",
-    "authrs_function_unregister",
-    "authrs_goto",
-    "authrs_has_place",
-    "authrs_hide_digits",
-    "authrs_hold",
-    "authrs_is_booted",
-    "authrs_is_gone",
-    "authrs_is_time",
-    "authrs_key_timeouts",
-    "authrs_language",
-    "authrs_log",
-    "authrs_manager_append",
-    "authrs_metrics_append",
-    "authrs_origin",
-    "authrs_origin_of",
-    "authrs_read_of",
-    "authrs_publish",
-    "authrs_release",
-    "authrs_run",
-    "authrs_security_event",
-    "authrs_self",
-    "authrs_set_account_code",
-    "authrs_show_digits",
-    "authrs_take_variable",
-    "authrs_thread_start",
-    "authrs_transmits_silence",
-];
+#[path = "src/ffi/functions.rs"]
+mod functions;
 
 const TYPES: &[&str] = &[
-    "ast_channel_state",
     "ast_cli_command",
     "ast_control_frame_type",
+    "ast_module_load_result",
     "ast_transport",
     "authrs_config_status",
     "authrs_ran",
 ];
 
 const VARIABLES: &[&str] = &[
+    "AUTHRS_ROOM",
     "ast_config_AST_CACHE_DIR",
     "ast_config_AST_CONFIG_DIR",
     "ast_config_AST_DB",
@@ -139,14 +46,14 @@ fn main() {
         );
     }
     println!("cargo:rerun-if-changed=include");
-    println!("cargo:rerun-if-changed=src/ffi/shim.c");
+    println!("cargo:rerun-if-changed=src/ffi");
     let include = find_headers().unwrap_or_else(|why| stop(&why));
     let built_for = BuiltFor::read(&include).unwrap_or_else(|why| stop(&why));
     println!("cargo:rerun-if-changed={}", include.display());
     println!("cargo:rustc-env=AUTHRS_BUILT_FOR={}", built_for.marker());
 
     let mut shim = cc::Build::new();
-    shim.file("src/ffi/shim.c")
+    shim.files(["src/ffi/shim.c", "src/ffi/channel.c"])
         .include("include")
         // As a system's headers, so that only our own code is warned about.
         .flag("-isystem")
@@ -183,7 +90,8 @@ fn generate_bindings(include: &Path) {
         .prepend_enum_name(false)
         .layout_tests(true)
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()));
-    for function in FUNCTIONS {
+    let asterisk = functions::FUNCTIONS.iter().map(|(name, _)| name);
+    for function in asterisk.chain(functions::SHIM) {
         builder = builder.allowlist_function(function);
     }
     for kind in TYPES {
@@ -262,7 +170,7 @@ struct BuiltFor {
     /// Asterisk: 5 in 16, 9 in 20, 11 in 22.
     major: u32,
     sum: String,
-    /// `ast_db_exists` came with 22.
+    /// `ast_db_exists` came with 18.22, 20.7, 21.2 and 22.0.
     db_exists: bool,
 }
 
@@ -288,8 +196,7 @@ impl BuiltFor {
         Ok(Self {
             major: ami + 11,
             sum,
-            db_exists: header("astdb.h")?.contains("ast_db_exists(")
-                && env::var_os("CARGO_FEATURE_NO_DB_EXISTS").is_none(),
+            db_exists: header("astdb.h")?.contains("ast_db_exists("),
         })
     }
 

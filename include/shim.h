@@ -1,7 +1,7 @@
 /*
  * Our C ABI: what of Asterisk's API is a macro, inline, variadic, or a section
  * to be run under a lock (a lock taken in C is let go in C, whatever happens
- * in Rust). Implemented in src/ffi/shim.c.
+ * in Rust). Implemented in src/ffi/shim.c and src/ffi/channel.c.
  */
 #ifndef AUTHRS_SHIM_H
 #define AUTHRS_SHIM_H
@@ -47,12 +47,38 @@ void authrs_cli_complete(const char *text);
 void authrs_manager_append(struct mansession *session, const char *text);
 /* Appends `text` to what Prometheus gets. */
 void authrs_metrics_append(struct ast_str **output, const char *text);
-/* Whether Asterisk has started all its modules. */
+/* Whether Asterisk has started all its modules: 1 or 0. */
 int authrs_is_booted(void);
 
-/* Whether the caller is gone or somebody has redirected the call. */
+/*
+ * Room behind structures of ours that Asterisk writes to, or keeps. They grow at
+ * their end from one release to the next within a major version, and an Asterisk
+ * newer than the headers of the build writes, and reads, what lies behind ours.
+ * Zeros there are what a member that is not set is.
+ *
+ * ast_custom_function   room: kept and written. It has grown twice since 20.0:
+ *                       `since` (20.12, 21.7, 22.2), `provided_by` (20.19, 22.9)
+ * ast_cli_entry         room: kept and written. The same since 16
+ * ast_timing            room: written, on our stack. The same since 16
+ * prometheus_callback   room: kept and read. The same since 17
+ * ast_module_info       none: kept and written, but it has members in reserve
+ * ast_framehook_interface, security events
+ *                       none: copied; their version is compared first
+ * ast_sockaddr          none: written; inline functions of all modules know its size
+ * applications, AMI actions, configurations, JSON, schedules, channels, frames
+ *                       none: Asterisk's own; we have pointers to them
+ */
+#define AUTHRS_ROOM 256
+
+/* Copies the channel's name, ended by NUL, cut to `size`. */
+void authrs_name(struct ast_channel *chan, char *buffer, size_t size);
+/* Whether it is answered: 1 or 0. */
+int authrs_is_up(struct ast_channel *chan);
+/* Whether a sound plays: 1 or 0. */
+int authrs_is_streaming(struct ast_channel *chan);
+/* Whether the caller is gone or somebody has redirected the call: 1 or 0. */
 int authrs_is_gone(struct ast_channel *chan);
-/* asterisk.conf: transmit_silence. */
+/* asterisk.conf: transmit_silence, 1 or 0. */
 int authrs_transmits_silence(void);
 /* The channel's waits for the first and for further keys, in milliseconds. */
 void authrs_key_timeouts(struct ast_channel *chan, int *first, int *next);
@@ -73,22 +99,24 @@ void authrs_publish(struct ast_channel *chan);
 /*
  * Takes the keys that come in on the channel before Asterisk's core sees them:
  * of each, `authrs_digit_taken` is told, and whoever waits for a digit or for the
- * end of a sound gets AST_CONTROL_STREAM_STOP. The hook's id, or -1; unless it is
- * that, `data` is the hook's until `authrs_digits_done`.
+ * end of a sound gets AST_CONTROL_STREAM_STOP. The hook's id, 1 or more, or -1;
+ * unless it is that, `data` is the hook's until `authrs_digits_done`.
  */
 int authrs_hide_digits(struct ast_channel *chan, void *data);
 /* Takes the hook back. It is gone when this returns, unless it was on another channel by then. */
 void authrs_show_digits(struct ast_channel *chan, int hook);
 
-/* Copies the caller's number, ended by NUL, cut to `size`; 0 if there is none. */
+/* Copies the caller's number, ended by NUL, cut to `size`: 1, or 0 if there is none. */
 int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size);
 /*
- * Goes to a place of the dialplan, its priority a number or a label; -1 if
- * there is no such place.
+ * Goes to a place of the dialplan, its priority a number or a label: 0, or -1 if
+ * there is no such place or a redirect is under way.
  */
 int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,
 	const char *priority);
-/* Whether there is a first priority of this extension. */
+/* The same for the priority of its own extension that lies `by` behind the current one. */
+int authrs_jump(struct ast_channel *chan, int by);
+/* Whether there is a first priority of this extension: 1 or 0. */
 int authrs_has_place(struct ast_channel *chan, const char *context, const char *exten);
 /* Copies the number that was dialled, or the extension, ended by NUL, cut to `size`. */
 void authrs_dialled(struct ast_channel *chan, char *buffer, size_t size);
@@ -112,7 +140,7 @@ enum authrs_ran authrs_run(struct ast_channel *chan, const char *application, co
  * Nobody is told.
  */
 int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size);
-/* Whether it is one of these times now (ast_build_timing), -1 if they are none. */
+/* Whether it is one of these times now (ast_build_timing): 1 or 0, -1 if they are none. */
 int authrs_is_time(const char *times);
 
 /*
@@ -129,16 +157,16 @@ struct authrs_origin {
 	int is_pjsip;
 };
 void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin);
-/* The same of the channel of this name or unique id; -1 if there is none. */
+/* The same of the channel of this name or unique id: 0, or -1 if there is none. */
 int authrs_origin_of(const char *channel, struct authrs_origin *origin);
 /*
- * What a function of the dialplan says of the channel of this name or unique id;
- * not 0 if there is none, or the function fails.
+ * What a function of the dialplan says of the channel of this name or unique id:
+ * 0, or -1 if there is none, or the function fails.
  */
 int authrs_read_of(const char *channel, const char *function, char *buffer, size_t size);
 /*
  * Reports to Asterisk's security events that a caller was let in, or has made a wrong
- * entry; addresses with their ports. 0 on success.
+ * entry; addresses with their ports. 0 on success, else -1.
  */
 int authrs_security_event(int admitted, const char *account, const char *session,
 	const char *local, const char *remote, enum ast_transport transport);
@@ -147,7 +175,10 @@ int authrs_security_event(int admitted, const char *account, const char *session
 int authrs_function_register(void);
 void authrs_function_unregister(void);
 
-/* Whether the key exists, without a line in the log that names it. */
+/*
+ * Whether the key exists, without a line in the log that names it: 1 or 0, -1 if
+ * that can't be told.
+ */
 int authrs_db_exists(const char *family, const char *key);
 
 /* What came of reading a configuration file. */

@@ -5,15 +5,12 @@ use std::time::Duration;
 
 use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
+use crate::asterisk::modules::{DECLINED, LOADED};
 use crate::asterisk::{dialplan, function, level, log as logger, mounts, process, sound, worker};
 use crate::{
     application, audit, configuration, crew, external, families, hashing, lists, lockouts, operate,
     stats, uses, verify, web,
 };
-
-/// `AST_MODULE_LOAD_SUCCESS` and `AST_MODULE_LOAD_DECLINE`.
-const LOADED: c_int = 0;
-const DECLINED: c_int = 1;
 
 /// How long an unload waits for work that is about to end, and for what is
 /// written down.

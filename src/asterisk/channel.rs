@@ -32,12 +32,13 @@ pub enum Waited {
 }
 
 impl Waited {
+    /// Of `ast_waitfordigit` and `ast_waitstream`: the digit, 0, or −1 if the
+    /// caller is gone; the former also a control frame's subclass, 1000 and up.
     fn from_result(result: i32) -> Self {
         match u8::try_from(result) {
             Ok(0) => Self::Over,
             Ok(digit) => Self::Digit(digit),
-            // Control frames come as their subclass, 1000 and up.
-            Err(_) if result > 0 => Self::Controlled,
+            Err(_) if result >= 1000 => Self::Controlled,
             Err(_) => Self::Gone,
         }
     }
@@ -64,17 +65,18 @@ impl<'call> Channel<'call> {
 
     /// Its name, `PJSIP/100-0000001`.
     pub fn name(&self) -> String {
-        // SAFETY: the channel is valid, and its name can't change while the
-        // application runs on it: only the channel's own thread masquerades it.
-        let name = unsafe { CStr::from_ptr(ffi::ast_channel_name(self.raw())) };
+        let mut buffer = [0_u8; 256];
+        // SAFETY: the channel is valid; the buffer is ours and of that size. The
+        // name is copied with the channel locked: other threads replace it.
+        unsafe { ffi::authrs_name(self.raw(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        let name = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
         name.to_string_lossy().into_owned()
     }
 
     /// Whether it is answered.
     pub fn is_up(&self) -> bool {
-        // SAFETY: the channel is valid.
-        let state = unsafe { ffi::ast_channel_state(self.raw()) };
-        state == ffi::AST_STATE_UP
+        // SAFETY: the channel is valid and not locked by us.
+        unsafe { ffi::authrs_is_up(self.raw()) == 1 }
     }
 
     /// Answers it. False: that failed, the caller is gone.
@@ -95,7 +97,7 @@ impl<'call> Channel<'call> {
     /// Whether the caller is gone, or a redirect waits for us to return.
     pub fn is_gone(&self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
-        unsafe { ffi::authrs_is_gone(self.raw()) != 0 }
+        unsafe { ffi::authrs_is_gone(self.raw()) != 0 } // Anything but "no" ends the call.
     }
 
     /// The waits for the first and for further keys, in milliseconds.
@@ -131,9 +133,8 @@ impl<'call> Channel<'call> {
 
     /// Whether a sound plays.
     pub fn is_streaming(&self) -> bool {
-        // SAFETY: the channel is valid; the pointer is only looked at, and only
-        // this thread starts and ends sounds.
-        !unsafe { ffi::ast_channel_stream(self.raw()) }.is_null()
+        // SAFETY: the channel is valid and not locked by us.
+        unsafe { ffi::authrs_is_streaming(self.raw()) == 1 }
     }
 
     /// Waits for a key or for the end of the sound; a key does not stop it. What
@@ -153,8 +154,8 @@ impl<'call> Channel<'call> {
     /// Sends silence until the guard is dropped, if asterisk.conf asks for it
     /// (`transmit_silence`).
     pub fn silence(&self) -> Option<Silence<'call>> {
-        // SAFETY: reads a global of Asterisk's that is set at start.
-        if unsafe { ffi::authrs_transmits_silence() } == 0 {
+        // SAFETY: reads a flag of Asterisk's options, which are set at start.
+        if unsafe { ffi::authrs_transmits_silence() } != 1 {
             return None;
         }
         // SAFETY: the channel is valid and not locked by us.
@@ -216,7 +217,7 @@ impl<'call> Channel<'call> {
             ffi::authrs_caller_number(self.raw(), buffer.as_mut_ptr().cast(), buffer.len())
         };
         let number = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
-        (valid != 0).then(|| number.to_bytes().to_vec())
+        (valid == 1).then(|| number.to_bytes().to_vec())
     }
 
     /// The number that was dialled, or the extension.
@@ -264,7 +265,8 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Goes to a place of the dialplan; false: there is none.
+    /// Goes to a place of the dialplan; false: there is none, or a redirect is
+    /// under way.
     pub fn go_to(&mut self, place: &Place) -> bool {
         let [context, exten, priority] =
             [&place.context, &place.exten, &place.priority].map(|name| Text::new(name.as_bytes()));
@@ -286,7 +288,7 @@ impl<'call> Channel<'call> {
         // SAFETY: the channel is valid and not locked by us; two NUL-terminated
         // strings, read before the call returns.
         unsafe {
-            ffi::authrs_has_place(self.raw(), context.as_c().as_ptr(), exten.as_c().as_ptr()) != 0
+            ffi::authrs_has_place(self.raw(), context.as_c().as_ptr(), exten.as_c().as_ptr()) == 1
         }
     }
 
@@ -326,15 +328,13 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Goes to priority n + `by` of this extension, if there is one.
+    /// Goes to priority n + `by` of this extension; false: there is none, or a
+    /// redirect is under way.
     pub fn jump(&mut self, by: i32) -> bool {
-        let here: *const c_char = std::ptr::null();
-        // SAFETY: the channel is valid and not locked by us; NULL stands for
-        // its own context and extension, which only this thread changes.
-        unsafe {
-            let priority = ffi::ast_channel_priority(self.raw()).saturating_add(by);
-            ffi::ast_goto_if_exists(self.raw(), here, here, priority) == 0
-        }
+        // SAFETY: the channel is valid and not locked by us. Where it is in the
+        // dialplan is copied with the channel locked: AMI's Redirect changes that
+        // from another thread.
+        unsafe { ffi::authrs_jump(self.raw(), by) == 0 }
     }
 }
 

@@ -35,10 +35,12 @@ pub enum Said {
     Usage,
 }
 
-/// A command as Asterisk keeps it: its own part comes first.
+/// A command as Asterisk keeps it: its own part comes first, with room behind it
+/// for what a newer Asterisk adds (`include/shim.h`).
 #[repr(C)]
 struct Entry {
     raw: ffi::ast_cli_entry,
+    room: [u8; ffi::AUTHRS_ROOM as usize],
     command: &'static Command,
 }
 
@@ -68,7 +70,8 @@ pub fn register(command: &'static Command) -> bool {
     let mut raw: ffi::ast_cli_entry = unsafe { MaybeUninit::zeroed().assume_init() };
     raw.summary = command.summary.as_ptr();
     raw.handler = Some(handle);
-    let entry = NonNull::from(Box::leak(Box::new(Entry { raw, command })));
+    let room = [0; ffi::AUTHRS_ROOM as usize];
+    let entry = NonNull::from(Box::leak(Box::new(Entry { raw, room, command })));
     // SAFETY: the entry stays until `withdraw` has taken it back.
     if unsafe { ffi::__ast_cli_register(entry.as_ptr().cast(), ffi::authrs_self()) } == 0 {
         entries().0.push(entry);
@@ -201,7 +204,7 @@ fn print(console: c_int, text: &str) {
         let written = unsafe {
             ffi::ast_carefulwrite(console, piece.as_ptr().cast_mut().cast(), size, READ_WITHIN)
         };
-        if written < 0 {
+        if written != 0 {
             return;
         }
         rest = after;

@@ -57,7 +57,8 @@ impl Config {
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
         let mut name: *const c_char = ptr::null();
         iter::from_fn(move || {
-            // SAFETY: the configuration is ours, and no other thread has it;
+            // SAFETY: the configuration is ours, read for us alone: Asterisk
+            // caches the time of a file, not its lines, and gives hooks a copy.
             // `name` is NULL or what this call returned before.
             name = unsafe { ffi::ast_category_browse(self.config.as_ptr(), name) };
             // SAFETY: as above. Asked for right behind `ast_category_browse`,

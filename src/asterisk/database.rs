@@ -1,5 +1,7 @@
 //! Asterisk's database (astdb). No call of ours makes it log a key that a
-//! caller keyed: `ast_db_get` and `ast_db_del2` would.
+//! caller entered, unless it has no memory for some 300 bytes: `ast_db_get` and
+//! `ast_db_del2` would, and before 22.1 so would a listing whose prefix is too
+//! long (`authrs_db_exists`).
 //!
 //! The file itself is never opened from here: closing it would drop SQLite's
 //! locks, and Asterisk's own commit would fail. `stat` is harmless.
@@ -12,11 +14,32 @@ use std::time::SystemTime;
 use super::text::Text;
 use crate::ffi;
 
-/// Whether the family holds the key. An error of the database is a no.
-pub fn exists(family: &[u8], key: &[u8]) -> bool {
+/// What the database says of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It is there.
+    Present,
+    /// It is not there, or the database can't be read.
+    Absent,
+    /// The database has not looked: the key is too long for it, or it has no
+    /// memory.
+    Unknown,
+}
+
+/// Looks a key up.
+pub fn presence(family: &[u8], key: &[u8]) -> Presence {
     let (family, key) = (Text::new(family), Text::new(key));
     // SAFETY: two NUL-terminated strings, read before the call returns.
-    unsafe { ffi::authrs_db_exists(family.as_c().as_ptr(), key.as_c().as_ptr()) != 0 }
+    match unsafe { ffi::authrs_db_exists(family.as_c().as_ptr(), key.as_c().as_ptr()) } {
+        1 => Presence::Present,
+        0 => Presence::Absent,
+        _ => Presence::Unknown,
+    }
+}
+
+/// Whether the database says that the family holds the key.
+pub fn exists(family: &[u8], key: &[u8]) -> bool {
+    presence(family, key) == Presence::Present
 }
 
 /// Calls `look` with each key of a family and its value, not with those of

@@ -34,14 +34,14 @@ pub fn is_time(times: &Times) -> bool {
     let text = Text::new(times.as_str().as_bytes());
     // SAFETY: a NUL-terminated string, read before the call returns.
     let is = unsafe { ffi::authrs_is_time(text.as_c().as_ptr()) };
-    if is < 0 {
+    if is != 0 && is != 1 {
         log!(
             Error,
             "times = {}: Asterisk takes it for none",
             times.as_str()
         );
     }
-    is > 0
+    is == 1
 }
 
 /// Whether another module has the name.
@@ -76,7 +76,9 @@ const ON_THE_WAY: Duration = Duration::from_millis(50);
 /// nowhere yet, and unregistering frees under it what it has looked up. So
 /// nobody may look anything up while we wait for who is on the way to arrive.
 pub fn withdraw() -> bool {
-    let _still = Still::new();
+    let Some(_still) = Still::new() else {
+        return false;
+    };
     std::thread::sleep(ON_THE_WAY);
     if has_calls() {
         return false;
@@ -91,11 +93,11 @@ pub fn withdraw() -> bool {
 struct Still;
 
 impl Still {
-    fn new() -> Self {
+    /// `None`: the lock can't be had.
+    fn new() -> Option<Self> {
         // SAFETY: Asterisk's lock on its contexts, which is recursive, taken
         // by its own unregistering in the same order behind the module list.
-        unsafe { ffi::ast_wrlock_contexts() };
-        Self
+        (unsafe { ffi::ast_wrlock_contexts() } == 0).then_some(Self)
     }
 }
 

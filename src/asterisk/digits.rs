@@ -49,9 +49,12 @@ impl<'call> Hidden<'call> {
         // SAFETY: the channel is valid and not locked by us. The hook's share of
         // `taken` lives until `authrs_digits_done`.
         let hook = unsafe { ffi::authrs_hide_digits(channel.as_ptr(), data.cast_mut().cast()) };
-        if hook < 0 {
+        if hook == -1 {
             // SAFETY: there is no hook: its share is ours again.
             drop(unsafe { Arc::from_raw(data) });
+        }
+        // With a number that means nothing, there may be one: its share stays.
+        if hook < 1 {
             return None;
         }
         Some(Self {

@@ -8,7 +8,8 @@ use crate::ffi;
 
 const NAME: &CStr = c"AUTHENTICATE";
 
-/// What Asterisk says for a level that there is none of.
+/// What Asterisk says for a level that there is none of. Those it makes have
+/// numbers from 16 on.
 const NONE: i32 = -1;
 
 static NUMBER: AtomicI32 = AtomicI32::new(NONE);
@@ -18,7 +19,11 @@ static OURS: AtomicBool = AtomicBool::new(false);
 
 /// The level's number, if there is such a level.
 pub fn number() -> Option<i32> {
-    Some(NUMBER.load(Ordering::Relaxed)).filter(|number| *number != NONE)
+    Some(NUMBER.load(Ordering::Relaxed)).filter(|number| is_level(*number))
+}
+
+fn is_level(number: i32) -> bool {
+    number > 0
 }
 
 /// Finds the level, or makes it. One that is there already belongs to
@@ -26,13 +31,13 @@ pub fn number() -> Option<i32> {
 pub fn register() {
     // SAFETY: a static name, compared before the call returns.
     let mut number = unsafe { ffi::ast_logger_get_dynamic_level(NAME.as_ptr()) };
-    if number == NONE {
+    if !is_level(number) {
         // SAFETY: a static name, which Asterisk copies.
         number = unsafe { ffi::ast_logger_register_level(NAME.as_ptr()) };
-        OURS.store(number != NONE, Ordering::Relaxed);
+        OURS.store(is_level(number), Ordering::Relaxed);
     }
     NUMBER.store(number, Ordering::Relaxed);
-    if number == NONE {
+    if !is_level(number) {
         log!(
             Warning,
             "Asterisk has no log level to spare for AUTHENTICATE: how calls come out is logged \

@@ -1,10 +1,16 @@
-//! Asterisk's other modules.
+//! Modules of Asterisk: what loading ours may result in, and the others.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
 use super::boundary::guard;
 use super::text;
 use crate::ffi;
+
+/// A load's result: the module is loaded.
+pub const LOADED: c_int = ffi::AST_MODULE_LOAD_SUCCESS;
+/// A load's result: it is not, and Asterisk goes on. With a failure in its place,
+/// an Asterisk that starts would end.
+pub const DECLINED: c_int = ffi::AST_MODULE_LOAD_DECLINE;
 
 struct Looking<'a> {
     name: &'a CStr,

@@ -17,22 +17,26 @@ pub type Scrape = fn() -> String;
 static SCRAPE: OnceLock<Scrape> = OnceLock::new();
 
 /// `struct prometheus_callback` of `asterisk/res_prometheus.h`, which Asterisk
-/// 16 does not have; it is the same since.
+/// 16 does not have; it is the same since. Room as `include/shim.h` says.
 #[repr(C)]
 struct Callback {
     name: *const c_char,
     function: unsafe extern "C" fn(*mut *mut ffi::ast_str),
+    room: [u8; ffi::AUTHRS_ROOM as usize],
 }
 
-// SAFETY: nobody writes to it.
+// SAFETY: it is not written to: `res_prometheus` keeps a pointer to it, reads its
+// name and calls its function, with a lock of its own held.
 unsafe impl Sync for Callback {}
 
 /// `res_prometheus` keeps a pointer to it, and no reference to our module.
 static CALLBACK: Callback = Callback {
     name: c"app_authenticate_rs".as_ptr(),
     function: scraped,
+    room: [0; ffi::AUTHRS_ROOM as usize],
 };
 
+/// 0 on success, −1 for a callback without a name or a function.
 type Register = unsafe extern "C" fn(*const Callback) -> c_int;
 type Unregister = unsafe extern "C" fn(*const Callback);
 

@@ -78,5 +78,5 @@ pub fn forget() {
 fn exists(sound: &Text, language: &Text) -> bool {
     let any_format = std::ptr::null();
     // SAFETY: two NUL-terminated strings, read before the call returns.
-    unsafe { ffi::ast_fileexists(sound.as_c().as_ptr(), any_format, language.as_c().as_ptr()) != 0 }
+    unsafe { ffi::ast_fileexists(sound.as_c().as_ptr(), any_format, language.as_c().as_ptr()) > 0 }
 }

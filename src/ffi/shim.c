@@ -1,5 +1,6 @@
 /*
  * All of Asterisk's API that only C can use, and nothing else: see shim.h.
+ * What is done with channels stands in channel.c.
  *
  * AST_MODULE_INFO stands here so that Asterisk's own check of the build
  * options and of the licence stays in force.
@@ -9,12 +10,8 @@
 #include "asterisk.h"
 
 #include "asterisk/astdb.h"
-#include "asterisk/channel.h"
-#include "asterisk/chanvars.h"
 #include "asterisk/cli.h"
 #include "asterisk/config.h"
-#include "asterisk/framehook.h"
-#include "asterisk/linkedlists.h"
 #include "asterisk/logger.h"
 #include "asterisk/manager.h"
 #include "asterisk/module.h"
@@ -22,7 +19,6 @@
 #include "asterisk/netsock2.h"
 #include "asterisk/pbx.h"
 #include "asterisk/security_events.h"
-#include "asterisk/stasis_channels.h"
 #include "asterisk/strings.h"
 #include "asterisk/utils.h"
 
@@ -68,180 +64,9 @@ int authrs_is_booted(void)
 	return ast_fully_booted ? 1 : 0;
 }
 
-int authrs_is_gone(struct ast_channel *chan)
-{
-	return ast_test_flag(ast_channel_flags(chan), AST_FLAG_ZOMBIE)
-		|| ast_check_hangup_locked(chan);
-}
-
 int authrs_transmits_silence(void)
 {
 	return ast_opt_transmit_silence ? 1 : 0;
-}
-
-void authrs_key_timeouts(struct ast_channel *chan, int *first, int *next)
-{
-	struct ast_pbx *pbx;
-
-	ast_channel_lock(chan);
-	pbx = ast_channel_pbx(chan);
-	/* ast_app_getdata's own, main/app.c */
-	*first = pbx ? pbx->rtimeoutms : 6000;
-	*next = pbx ? pbx->dtimeoutms : 2000;
-	ast_channel_unlock(chan);
-}
-
-void authrs_language(struct ast_channel *chan, char *buffer, size_t size)
-{
-	ast_channel_lock(chan);
-	ast_copy_string(buffer, ast_channel_language(chan), size);
-	ast_channel_unlock(chan);
-}
-
-void authrs_set_account_code(struct ast_channel *chan, const char *code)
-{
-	ast_channel_lock(chan);
-	ast_channel_accountcode_set(chan, code);
-	ast_channel_unlock(chan);
-}
-
-static void set_quietly(struct ast_channel *chan, const char *name, const char *value)
-{
-	struct varshead *variables = ast_channel_varshead(chan);
-	struct ast_var_t *variable;
-
-	AST_LIST_TRAVERSE_SAFE_BEGIN(variables, variable, entries) {
-		if (!strcmp(ast_var_name(variable), name)) {
-			AST_LIST_REMOVE_CURRENT(entries);
-			ast_var_delete(variable);
-		}
-	}
-	AST_LIST_TRAVERSE_SAFE_END;
-	if ((variable = ast_var_assign(name, value))) {
-		AST_LIST_INSERT_HEAD(variables, variable, entries);
-	}
-}
-
-void authrs_fail_closed(struct ast_channel *chan, const char *status, const char *failed,
-	const char *const *cleared, size_t count, int hide)
-{
-	size_t i;
-
-	ast_channel_lock(chan);
-	set_quietly(chan, status, failed);
-	for (i = 0; i < count; i++) {
-		set_quietly(chan, cleared[i], "");
-	}
-	if (hide) {
-		/* pbx_exec puts back what stood there, when the application returns. */
-		ast_channel_data_set(chan, "<hidden>");
-	}
-	ast_channel_unlock(chan);
-}
-
-void authrs_publish(struct ast_channel *chan)
-{
-	ast_channel_lock(chan);
-	ast_channel_publish_snapshot(chan);
-	ast_channel_unlock(chan);
-}
-
-/*
- * The frame stays the same one, for others may hang on it (frame_list); only
- * keys are touched, not fax tones, which come as digits too.
- */
-static struct ast_frame *take_digit(struct ast_channel *chan, struct ast_frame *frame,
-	enum ast_framehook_event event, void *data)
-{
-	int key;
-
-	if (event != AST_FRAMEHOOK_EVENT_READ || !frame
-		|| (frame->frametype != AST_FRAME_DTMF_BEGIN && frame->frametype != AST_FRAME_DTMF_END)) {
-		return frame;
-	}
-	key = frame->subclass.integer;
-	if (key <= 0 || key > 'd' || !strchr("0123456789*#ABCDabcd", key)) {
-		return frame;
-	}
-	frame->subclass.integer = 0;
-	frame->len = 0;
-	if (frame->frametype == AST_FRAME_DTMF_BEGIN) {
-		frame->frametype = AST_FRAME_NULL;
-		return frame;
-	}
-	frame->frametype = AST_FRAME_CONTROL;
-	frame->subclass.integer = AST_CONTROL_STREAM_STOP;
-	frame->datalen = 0;
-	/* Its beginning may have come before us; it would mute the caller from now on. */
-	ast_clear_flag(ast_channel_flags(chan), AST_FLAG_IN_DTMF);
-	authrs_digit_taken(data, key);
-	return frame;
-}
-
-/* The caller goes on elsewhere, on another channel; the call that hides stays here. */
-static void leave_digits(void *data, int hook, struct ast_channel *from, struct ast_channel *to)
-{
-	(void) data;
-	(void) from;
-	ast_framehook_detach(to, hook);
-}
-
-int authrs_hide_digits(struct ast_channel *chan, void *data)
-{
-	struct ast_framehook_interface digits = {
-		.version = AST_FRAMEHOOK_INTERFACE_VERSION,
-		.event_cb = take_digit,
-		.destroy_cb = authrs_digits_done,
-		.chan_fixup_cb = leave_digits,
-		.data = data,
-	};
-	int hook;
-
-	ast_channel_lock(chan);
-	hook = ast_framehook_attach(chan, &digits);
-	ast_channel_unlock(chan);
-	return hook;
-}
-
-void authrs_show_digits(struct ast_channel *chan, int hook)
-{
-	struct ast_frame *frame;
-
-	ast_channel_lock(chan);
-	/* That marks it only; it goes when a frame comes by, whatever becomes of the call. */
-	if (!ast_framehook_detach(chan, hook)) {
-		frame = ast_framehook_list_write_event(ast_channel_framehooks(chan), &ast_null_frame);
-		if (frame) {
-			ast_frfree(frame);
-		}
-	}
-	ast_channel_unlock(chan);
-}
-
-int authrs_caller_number(struct ast_channel *chan, char *buffer, size_t size)
-{
-	int valid;
-
-	ast_channel_lock(chan);
-	valid = ast_channel_caller(chan)->id.number.valid;
-	ast_copy_string(buffer, valid ? S_OR(ast_channel_caller(chan)->id.number.str, "") : "", size);
-	ast_channel_unlock(chan);
-	return valid;
-}
-
-void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin)
-{
-	ast_channel_lock(chan);
-	authrs_caller_number(chan, origin->caller, sizeof(origin->caller));
-	ast_copy_string(origin->channel, ast_channel_name(chan), sizeof(origin->channel));
-	ast_copy_string(origin->unique_id, ast_channel_uniqueid(chan), sizeof(origin->unique_id));
-	ast_copy_string(origin->linked_id, ast_channel_linkedid(chan), sizeof(origin->linked_id));
-	ast_copy_string(origin->context, ast_channel_context(chan), sizeof(origin->context));
-	/* A channel that Asterisk makes up, to read a function without a call, has a
-	 * driver without a name. */
-	origin->is_pjsip = ast_channel_tech(chan)
-		&& !strcmp(S_OR(ast_channel_tech(chan)->type, ""), "PJSIP");
-	ast_channel_unlock(chan);
 }
 
 int authrs_security_event(int admitted, const char *account, const char *session,
@@ -259,10 +84,12 @@ int authrs_security_event(int admitted, const char *account, const char *session
 	struct ast_security_event_successful_auth right = { .using_password = 1 };
 	struct ast_security_event_inval_password wrong = { .challenge = NULL };
 
-	if (!ast_sockaddr_parse(&there, remote, PARSE_PORT_REQUIRE)
-		|| !ast_sockaddr_parse(&here, local, PARSE_PORT_REQUIRE)) {
+	/* 1: parsed, 0: not. */
+	if (ast_sockaddr_parse(&there, remote, PARSE_PORT_REQUIRE) != 1
+		|| ast_sockaddr_parse(&here, local, PARSE_PORT_REQUIRE) != 1) {
 		return -1;
 	}
+	/* ast_security_event_report: 0, also if the event was lost; -1: not of its kind or version. */
 	if (admitted) {
 		common.event_type = AST_SECURITY_EVENT_SUCCESSFUL_AUTH;
 		common.version = AST_SECURITY_EVENT_SUCCESSFUL_AUTH_VERSION;
@@ -275,154 +102,60 @@ int authrs_security_event(int admitted, const char *account, const char *session
 	return ast_security_event_report(&wrong.common);
 }
 
-int authrs_origin_of(const char *channel, struct authrs_origin *origin)
-{
-	/* It takes unique ids as well. */
-	struct ast_channel *chan = ast_channel_get_by_name(channel);
-
-	if (!chan) {
-		return -1;
-	}
-	authrs_origin(chan, origin);
-	ast_channel_unref(chan);
-	return 0;
-}
-
-int authrs_read_of(const char *channel, const char *function, char *buffer, size_t size)
-{
-	struct ast_channel *chan = ast_channel_get_by_name(channel);
-	int result;
-
-	if (!chan) {
-		return -1;
-	}
-	result = ast_func_read(chan, function, buffer, size);
-	ast_channel_unref(chan);
-	return result;
-}
-
-int authrs_goto(struct ast_channel *chan, const char *context, const char *exten,
-	const char *priority)
-{
-	char number[AST_MAX_EXTENSION];
-	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
-	/* A label may begin with digits. */
-	int at = priority[strspn(priority, "0123456789")]
-		? ast_findlabel_extension(chan, context, exten, priority, caller)
-		: atoi(priority);
-
-	if (at < 1 || !ast_exists_extension(chan, context, exten, at, caller)) {
-		return -1;
-	}
-	return ast_explicit_goto(chan, context, exten, at);
-}
-
-int authrs_has_place(struct ast_channel *chan, const char *context, const char *exten)
-{
-	char number[AST_MAX_EXTENSION];
-	const char *caller = authrs_caller_number(chan, number, sizeof(number)) ? number : NULL;
-
-	return ast_exists_extension(chan, context, exten, 1, caller);
-}
-
-void authrs_dialled(struct ast_channel *chan, char *buffer, size_t size)
-{
-	ast_channel_lock(chan);
-	ast_copy_string(buffer,
-		S_OR(ast_channel_dialed(chan)->number.str, ast_channel_exten(chan)), size);
-	ast_channel_unlock(chan);
-}
-
-static void set_language(struct ast_channel *chan, const char *language)
-{
-	ast_channel_lock(chan);
-	ast_channel_language_set(chan, language);
-	ast_channel_unlock(chan);
-}
-
-enum authrs_ran authrs_run(struct ast_channel *chan, const char *application, const char *data,
-	const char *language)
-{
-	struct ast_app *app = pbx_findapp(application);
-	char before[MAX_LANGUAGE];
-	int result;
-
-	if (!app) {
-		return AUTHRS_RAN_NONE;
-	}
-	if (language) {
-		authrs_language(chan, before, sizeof(before));
-		set_language(chan, language);
-	}
-	result = pbx_exec(chan, app, data);
-	if (language) {
-		set_language(chan, before);
-	}
-	return result ? AUTHRS_RAN_FAILED : AUTHRS_RAN;
-}
-
-int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size)
-{
-	struct varshead *variables;
-	struct ast_var_t *variable;
-	int length = -1;
-
-	ast_channel_lock(chan);
-	variables = ast_channel_varshead(chan);
-	AST_LIST_TRAVERSE_SAFE_BEGIN(variables, variable, entries) {
-		if (!strcmp(ast_var_name(variable), name)) {
-			char *value = (char *) ast_var_value(variable);
-			size_t there = strlen(value);
-
-			if (length == -1 && there >= size) {
-				length = -2;
-			} else if (length == -1) {
-				ast_copy_string(buffer, value, size);
-				length = there;
-			}
-			explicit_bzero(value, there);
-			AST_LIST_REMOVE_CURRENT(entries);
-			ast_var_delete(variable);
-		}
-	}
-	AST_LIST_TRAVERSE_SAFE_END;
-	ast_channel_unlock(chan);
-	return length;
-}
-
 int authrs_is_time(const char *times)
 {
-	struct ast_timing timing = { 0 };
+	struct {
+		struct ast_timing timing;
+		char room[AUTHRS_ROOM];
+	} filled = { 0 };
 	int is = -1;
 
-	if (ast_build_timing(&timing, times)) {
-		is = ast_check_timing(&timing);
+	/* ast_build_timing: 1, or 0 if they are none; ast_check_timing: 1 or 0. */
+	if (ast_build_timing(&filled.timing, times) == 1) {
+		is = ast_check_timing(&filled.timing) == 1;
 	}
-	ast_destroy_timing(&timing);
+	ast_destroy_timing(&filled.timing);
 	return is;
 }
 
-static struct ast_custom_function verify = {
-	.name = "AUTHENTICATE_VERIFY",
-	.read = authrs_verify,
+static struct {
+	struct ast_custom_function function;
+	char room[AUTHRS_ROOM];
+} verify = {
+	.function = {
+		.name = "AUTHENTICATE_VERIFY",
+		.read = authrs_verify,
+	},
 };
 
 int authrs_function_register(void)
 {
 	/* It changes what is counted: not for AMI and ARI, unless
 	 * live_dangerously says so. */
-	return ast_custom_function_register_escalating(&verify, AST_CFE_READ);
+	return ast_custom_function_register_escalating(&verify.function, AST_CFE_READ);
 }
 
 void authrs_function_unregister(void)
 {
-	ast_custom_function_unregister(&verify);
+	ast_custom_function_unregister(&verify.function);
 }
+
+#ifndef AUTHRS_HAVE_DB_EXISTS
+/* main/db.c, of all versions without ast_db_exists: "/family/key" with its end. */
+#define MAX_DB_FIELD 256
+#endif
 
 int authrs_db_exists(const char *family, const char *key)
 {
 #ifdef AUTHRS_HAVE_DB_EXISTS
-	return ast_db_exists(family, key);
+	/*
+	 * The number of such keys, 0 or 1. -1: no memory; and in 18.22 to 18.25, 20.7
+	 * to 20.10, 21.2 to 21.5, 22.0 and certified-20.7-cert1 to -cert5 a key that is
+	 * too long, "/family/key" of 256 characters or more.
+	 */
+	int exists = ast_db_exists(family, key);
+
+	return exists > 0 ? 1 : exists == 0 ? 0 : -1;
 #else
 	/* ast_db_get logs the key it does not find. A look at the keys that
 	 * start with all of this one but its last character logs nothing. */
@@ -431,7 +164,8 @@ int authrs_db_exists(const char *family, const char *key)
 	size_t fixed = strlen(family) + 2;
 	int found = 0;
 
-	if (!*prefix) {
+	/* Nor is there a key longer than this, whose digits a warning would show. */
+	if (!*prefix || fixed + strlen(key) >= MAX_DB_FIELD) {
 		return 0;
 	}
 	prefix[strlen(prefix) - 1] = '\0';
@@ -452,7 +186,8 @@ enum authrs_config_status authrs_config_load(const char *file, struct ast_config
 	if (loaded == CONFIG_STATUS_FILEMISSING) {
 		return AUTHRS_CONFIG_MISSING;
 	}
-	if (loaded == CONFIG_STATUS_FILEINVALID) {
+	/* Unchanged it can't be, for it was not asked for; it would be no pointer either. */
+	if (loaded == CONFIG_STATUS_FILEINVALID || loaded == CONFIG_STATUS_FILEUNCHANGED) {
 		return AUTHRS_CONFIG_INVALID;
 	}
 	*config = loaded;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::journal::{self, Journal};
 use super::look_later;
-use crate::asterisk::database;
+use crate::asterisk::database::{self, Presence};
 use crate::asterisk::log::{log, log_once};
 
 /// The family of the markers. No `_` and no `%` in it: see
@@ -343,8 +343,8 @@ fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
     // so can all else.
     let markers = MARKERS.to_bytes();
     let written = database::put(markers, WITNESS, BEFORE);
-    let there = database::exists(family, key);
-    if !written || there || !database::own_value_is(markers, WITNESS, BEFORE) {
+    let absent = database::presence(family, key) == Presence::Absent;
+    if !written || !absent || !database::own_value_is(markers, WITNESS, BEFORE) {
         return Err(io::Error::other("Asterisk's database can't be read"));
     }
     database::delete(markers, WITNESS);
@@ -354,7 +354,7 @@ fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
 /// Whether the database says what the record says, or counts beyond it.
 fn is_in_force(record: &Record) -> bool {
     match record.effect {
-        Effect::Removed => !database::exists(&record.family, &record.key),
+        Effect::Removed => database::presence(&record.family, &record.key) == Presence::Absent,
         Effect::Counted(known) => database::own_value(&record.family, &record.key)
             .and_then(|value| uses(&value))
             .is_some_and(|uses| uses >= known),

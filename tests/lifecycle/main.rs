@@ -4,6 +4,7 @@
 
 mod audit;
 mod brute_force;
+mod channels;
 mod configuration;
 mod digits;
 mod external;

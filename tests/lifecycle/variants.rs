@@ -1,12 +1,19 @@
 //! Other builds of the module, and its build script, made once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use anyhow::{bail, ensure, Context, Result};
 use cargo_metadata::{Message, MetadataCommand, TargetKind};
 use harness::workspace;
+use object::elf::FileHeader64;
+use object::read::elf::ElfFile;
+use object::{Endianness, Object, ObjectSymbol};
+use tempfile::TempDir;
+
+/// The stand-ins' source, in the workspace.
+pub const STAND_INS: &str = "tests/lifecycle/stand_ins.c";
 
 /// What a build has made.
 #[derive(Clone)]
@@ -19,18 +26,53 @@ pub struct Built {
 pub struct Variant {
     name: &'static str,
     features: &'static str,
-    /// The suite whose headers are taken, if not those of the Asterisk under
-    /// test.
-    suite: Option<&'static str>,
+    headers: Headers,
     built: OnceLock<std::result::Result<Built, String>>,
 }
 
-/// `Authenticate(panic!)` panics, and keys are looked up as on an Asterisk
-/// before 22.
+/// The headers that a module is built with.
+enum Headers {
+    /// Those of this suite of Debian's.
+    Suite(&'static str),
+    /// Those of the Asterisk under test without these lines, and
+    /// `stand_ins.c` in place of some of its functions.
+    Without(&'static [Line]),
+}
+
+/// The only line of a header that holds this text.
+struct Line {
+    header: &'static str,
+    text: &'static str,
+}
+
+const DB_EXISTS: Line = Line {
+    header: "astdb.h",
+    text: "int ast_db_exists(",
+};
+/// The end of `struct ast_custom_function`, which has grown twice within 22.
+const FUNCTION_SINCE: Line = Line {
+    header: "pbx.h",
+    text: "AST_STRING_FIELD_EXTENDED(since); /*!< Since text for 'show functions'",
+};
+const FUNCTION_PROVIDED_BY: Line = Line {
+    header: "pbx.h",
+    text: "AST_STRING_FIELD_EXTENDED(provided_by);  /*!< Provided-by text for 'show functions'",
+};
+
+/// Has a panic in `Authenticate(panic!)`, and is built as for an Asterisk that
+/// has no `ast_db_exists`: before 18.22, 20.7, 21.2 and 22.0.
 pub static TEST_BUILD: Variant = Variant {
     name: "test-build",
-    features: "deliberate-panic,no-db-exists",
-    suite: None,
+    features: "deliberate-panic",
+    headers: Headers::Without(&[DB_EXISTS]),
+    built: OnceLock::new(),
+};
+
+/// Built for Asterisk 22.0.
+pub static ASTERISK_22_0: Variant = Variant {
+    name: "asterisk-22.0",
+    features: "",
+    headers: Headers::Without(&[FUNCTION_SINCE, FUNCTION_PROVIDED_BY]),
     built: OnceLock::new(),
 };
 
@@ -38,7 +80,7 @@ pub static TEST_BUILD: Variant = Variant {
 pub static ASTERISK_16: Variant = Variant {
     name: "asterisk-16",
     features: "",
-    suite: Some("bullseye"),
+    headers: Headers::Suite("bullseye"),
     built: OnceLock::new(),
 };
 
@@ -59,20 +101,29 @@ impl Variant {
         static BUILDING: Mutex<()> = Mutex::new(());
         let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         let target = target_directory()?.join("variants");
+        let made = TempDir::new()?;
+        let (headers, linked) = match self.headers {
+            Headers::Suite(suite) => (headers_of(suite)?, Vec::new()),
+            Headers::Without(lines) => {
+                let headers = without(lines, made.path())?;
+                let linked = stand_ins(&headers, made.path())?;
+                (headers, linked)
+            }
+        };
         let output = Command::new(cargo())
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "-p",
-                "app_authenticate_rs",
-            ])
-            .args(["--features", self.features])
+            .args(["rustc", "--release", "--locked", "--lib"])
+            .args(["-p", "app_authenticate_rs", "--features", self.features])
             .arg("--message-format=json-render-diagnostics")
             .arg("--target-dir")
             .arg(&target)
+            .arg("--")
+            .args(
+                linked
+                    .iter()
+                    .map(|argument| format!("-Clink-arg={argument}")),
+            )
             .current_dir(workspace())
-            .env("ASTERISK_INCLUDE_DIR", self.headers()?)
+            .env("ASTERISK_INCLUDE_DIR", headers)
             .stderr(Stdio::inherit())
             .output()
             .context("can't run cargo")?;
@@ -100,23 +151,84 @@ impl Variant {
             build_script: build_script.context("cargo names no build script")?.into(),
         })
     }
+}
 
-    fn headers(&self) -> Result<PathBuf> {
-        let headers = workspace().join("asterisk-headers");
-        let of = |suite: &str| headers.join(suite).join("usr/include");
-        let Some(suite) = self.suite else {
-            let named = std::env::var_os("ASTERISK_INCLUDE_DIR");
-            return Ok(named.map_or_else(|| of("sid"), PathBuf::from));
-        };
-        if !of(suite).join("asterisk.h").is_file() {
-            let fetched = Command::new(headers.join("fetch.sh")).arg(suite).status()?;
-            ensure!(
-                fetched.success(),
-                "fetching the headers of {suite}: {fetched}"
-            );
-        }
-        Ok(of(suite))
+fn fetched(suite: &str) -> PathBuf {
+    let headers = workspace().join("asterisk-headers");
+    headers.join(suite).join("usr/include")
+}
+
+/// The headers of a suite, fetched if they are not there.
+fn headers_of(suite: &str) -> Result<PathBuf> {
+    let headers = fetched(suite);
+    if !headers.join("asterisk.h").is_file() {
+        let script = workspace().join("asterisk-headers/fetch.sh");
+        let status = Command::new(script).arg(suite).status()?;
+        ensure!(
+            status.success(),
+            "fetching the headers of {suite}: {status}"
+        );
     }
+    Ok(headers)
+}
+
+/// Copies the headers of the Asterisk under test without these lines.
+fn without(lines: &[Line], folder: &Path) -> Result<PathBuf> {
+    let named = std::env::var_os("ASTERISK_INCLUDE_DIR");
+    let from = named.map_or_else(|| fetched("sid"), PathBuf::from);
+    let to = folder.join("include");
+    std::fs::create_dir(&to)?;
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args([from.join("asterisk"), from.join("asterisk.h")])
+        .arg(&to)
+        .status()?;
+    ensure!(copied.success(), "copying {}: {copied}", from.display());
+    for line in lines {
+        let path = to.join("asterisk").join(line.header);
+        let text = std::fs::read_to_string(&path)?;
+        let (taken, kept): (Vec<_>, Vec<_>) = text
+            .lines()
+            .partition(|candidate| candidate.contains(line.text));
+        ensure!(
+            taken.len() == 1,
+            "{} lines of {} hold {}",
+            taken.len(),
+            line.header,
+            line.text
+        );
+        std::fs::write(&path, kept.join("\n") + "\n")?;
+    }
+    Ok(to)
+}
+
+/// Compiles the stand-ins; returns what the linker needs to take them.
+fn stand_ins(headers: &Path, folder: &Path) -> Result<Vec<String>> {
+    let object = folder.join("stand_ins.o");
+    let compiled = Command::new("cc")
+        .args(["-c", "-O1", "-fPIC", "-std=gnu11"])
+        .args(["-Wall", "-Wextra", "-Werror"])
+        // What the module does not call is left out: the linker knows no __real_
+        // of it.
+        .arg("-ffunction-sections")
+        .args(["-DAST_MODULE=\"app_authenticate_rs\""])
+        .args(["-DAST_MODULE_SELF_SYM=__internal_app_authenticate_rs_self"])
+        .arg("-isystem")
+        .arg(headers)
+        .arg(workspace().join(STAND_INS))
+        .arg("-o")
+        .arg(&object)
+        .status()
+        .context("can't run cc")?;
+    ensure!(compiled.success(), "cc: {compiled}");
+    let bytes = std::fs::read(&object)?;
+    let mut arguments = vec![object.to_string_lossy().into_owned()];
+    for symbol in ElfFile::<FileHeader64<Endianness>>::parse(bytes.as_slice())?.symbols() {
+        if let Some(name) = symbol.name()?.strip_prefix("__wrap_") {
+            arguments.push(format!("-Wl,--wrap={name}"));
+        }
+    }
+    Ok(arguments)
 }
 
 /// The cargo that runs the tests.
