@@ -201,7 +201,7 @@ fn hung_database_holds_up_its_own_callers_alone_and_not_for_long() {
         }
         ensure!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
         mount.go()?;
-        writer.is_done()?;
+        writer.finish()?;
         passes(&pbx.call(&lookup("/pins,dq"))?)
     });
 }
@@ -225,7 +225,7 @@ fn unload_with_a_hung_disk_is_refused_soon_and_works_once_the_disk_answers() {
         let writer = Writer::hung(pbx, &mut mount)?;
         let unloaded = is_unloaded_soon(&ami)?;
         mount.go()?;
-        writer.is_done()?;
+        writer.finish()?;
         if unloaded {
             module_action(&ami, "load", OURS)?;
         }
@@ -256,7 +256,7 @@ impl Writer {
         Ok(Self(writer))
     }
 
-    fn is_done(mut self) -> Result<()> {
+    fn finish(mut self) -> Result<()> {
         ensure!(self.0.wait()?.success(), "the writer has failed");
         Ok(())
     }
