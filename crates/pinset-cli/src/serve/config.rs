@@ -204,6 +204,7 @@ impl Reading<'_> {
             rules,
             services,
         };
+        self.guard_audio(&raw, &config)?;
         if config.services.is_empty() {
             return Err(Failure::at(self.path, "there is no [service.NAME] in it"));
         }
@@ -429,6 +430,36 @@ impl Reading<'_> {
         }
     }
 
+    /// Refuses a folder of sounds, which anybody may fetch, with other files of
+    /// the service in it.
+    fn guard_audio(&self, raw: &Raw, config: &Config) -> Result<(), Failure> {
+        let Some(audio) = &raw.audio else {
+            return Ok(());
+        };
+        let folder = audio.get_ref().canonicalize();
+        let folder = folder.map_err(|error| self.file(audio, error))?;
+        let services = raw.service.values();
+        let credentials = services.clone().map(|service| service.auth.as_ref());
+        let credentials = credentials.chain(raw.log.iter().map(|log| log.logs_auth.as_ref()));
+        let credentials = credentials.flatten();
+        let others = [Some(self.path), Some(config.state.as_path())]
+            .into_iter()
+            .chain([config.log.as_ref().map(|log| log.file.as_path())])
+            .chain([config.settings.pepper_file.as_deref()])
+            .chain([raw.tls.as_ref().map(|tls| tls.key.get_ref().as_path())])
+            .flatten()
+            .chain(services.map(|service| service.list.get_ref().as_path()))
+            .chain(credentials.filter_map(|auth| auth.get_ref().rsplit(':').next().map(Path::new)));
+        match others.into_iter().find(|file| is_within(file, &folder)) {
+            None => Ok(()),
+            Some(file) => {
+                let file = file.display();
+                let why = format!("'{file}' would be served: the folder must have sounds only");
+                Err(self.at(audio, why))
+            }
+        }
+    }
+
     fn auth(&self, auth: &Spanned<String>) -> Result<Auth, Failure> {
         Auth::read(auth.get_ref()).map_err(|why| self.at(auth, why))
     }
@@ -446,4 +477,13 @@ impl Reading<'_> {
         let (path, place) = (self.path.display(), Place::of(self.text, at));
         Failure::told(format!("{path}:{place} {why}"))
     }
+}
+
+/// Whether a file, which may not exist yet, is in a folder or below.
+fn is_within(file: &Path, folder: &Path) -> bool {
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new(".")).canonicalize();
+    parent.is_ok_and(|parent| parent.starts_with(folder))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
 
 use crate::failure::{At, Failure};
 
@@ -21,8 +22,14 @@ pub fn open(path: &Path, tables: &str) -> Result<Connection, Failure> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(path);
-    drop(file.at(path)?);
+        // A FIFO would keep the start waiting for a reader.
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(path)
+        .at(path)?;
+    if !file.metadata().at(path)?.is_file() {
+        return Err(Failure::at(path, "not a regular file"));
+    }
+    drop(file);
     let set_up = || {
         let database = Connection::open(path)?;
         database.busy_timeout(PATIENCE)?;

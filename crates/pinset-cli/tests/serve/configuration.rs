@@ -5,6 +5,8 @@ use crate::server::{lab, write, SEED};
 #[test]
 fn mistakes_are_named() {
     let lab = lab();
+    std::fs::create_dir_all(lab.path("sub/x")).unwrap();
+    lab.file("sub/a.cred", "secret", 0o600);
     let head = "state = \"LAB/state.db\"\n";
     for (text, said) in [
         ("listen = \"here\"\n", "serve.toml:1: listen: it must be an address"),
@@ -39,6 +41,11 @@ fn mistakes_are_named() {
         ("[service.a]\nSEED[service.'a b']\npath = \"/b\"\nSEED", "serve.toml:6: [service.'a b'] the name of a service must be"),
         ("[limits]\nbody = 1\n[service.a] # the first\nidentify = \"account\"\nSEED", "serve.toml:3: [service.a] an account is asked for"),
         ("[numbers]\ncountry_code = \"90\"\n[service.a]\nlist = \"LAB/list.csv\"\n", "serve.toml:3: [service.a] missing field `success`"),
+        ("audio = \"LAB\"\n[service.a]\nSEED", "serve.toml:1: audio: 'serve.toml' would be served"),
+        ("audio = \"LAB/sub/..\"\n[service.a]\nSEED", "serve.toml:1: audio: "),
+        ("audio = \"LAB/sub\"\nstate = \"LAB/sub/state.db\"\n[service.a]\nSEED", "serve.toml:1: audio: 'LAB/sub/state.db' would be served"),
+        ("audio = \"LAB/sub\"\n[log]\nfile = \"LAB/sub/x/../log.db\"\n[service.a]\nSEED", "would be served"),
+        ("audio = \"LAB/sub\"\n[service.a]\nauth = \"header:x-key:LAB/sub/a.cred\"\nSEED", "would be served"),
         ("[limits] # [log]\nbody = 0\n", "serve.toml:2: [limits] body: "),
         ("[limits]\n[limit]\nbody = 1\n", "serve.toml:2: [limit] unknown field `limit`"),
         ("[limits]\n[log\n", "serve.toml:2: "),
@@ -47,11 +54,12 @@ fn mistakes_are_named() {
         ("[service.a]\nSEED[service.a.gather]\n", "serve.toml:6: [service.a.gather] "),
     ] {
         let text = text.replace("SEED", SEED.trim_start());
+        let said = said.replace("LAB", lab.path("").to_str().unwrap().trim_end_matches('/'));
         let whole = if text.is_empty() { head.to_owned() } else { text };
         write(&lab, &whole);
         let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
         assert_eq!(ran.code, 3, "{whole}");
-        assert!(ran.err.contains(said), "{said}\n{}", ran.err);
+        assert!(ran.err.contains(&said), "{said}\n{}", ran.err);
         assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
     }
 }
@@ -113,4 +121,44 @@ fn the_sample_can_be_used() {
         "{}",
         ran.err
     );
+}
+
+/// A file of the wrong kind is named, and does not keep the start waiting.
+#[test]
+fn files_of_the_wrong_kind_are_refused() {
+    let lab = lab();
+    let made = std::process::Command::new("mkfifo")
+        .arg(lab.path("fifo"))
+        .status();
+    assert!(made.unwrap().success());
+    lab.file(
+        "text",
+        "this is no database, but a text of some length",
+        0o600,
+    );
+    std::fs::create_dir(lab.path("folder")).unwrap();
+    for (name, said) in [
+        ("fifo", ""),
+        ("folder", "directory"),
+        ("text", "not a database"),
+        ("none/state.db", "No such file"),
+    ] {
+        for option in ["state", "[log]\nfile"] {
+            write(
+                &lab,
+                &format!(
+                    "listen = \"127.0.0.1:0\"\nstate = \"LAB/s.db\"\n{option} = \"LAB/{name}\"\n\
+                     [service.a]\n{SEED}"
+                )
+                .replace("state = \"LAB/s.db\"\nstate", "state"),
+            );
+            let ran = lab.run(&["serve", "--config", "serve.toml"], "");
+            assert_eq!(ran.code, 3, "{option} {name}");
+            assert!(
+                ran.err.contains(name) && ran.err.contains(said),
+                "{}",
+                ran.err
+            );
+        }
+    }
 }
