@@ -91,6 +91,7 @@ pub fn run(arguments: &Serve) -> Result<u8, Failure> {
         None => (None, None),
     };
     let app = Arc::new(App::new(config, state, log));
+    let metrics = Arc::clone(&app.metrics);
     let served = runtime.block_on(serve(app, inherited, &arguments.config));
     // What is not answered by now is given up.
     runtime.shutdown_background();
@@ -98,6 +99,7 @@ pub fn run(arguments: &Serve) -> Result<u8, Failure> {
     if let Some(writer) = log_writer {
         writer.finish();
     }
+    metrics.flush();
     served.map(|()| 0)
 }
 
@@ -131,6 +133,7 @@ fn check(config: Config, address: SocketAddr) -> Result<u8, Failure> {
             wrong += 1;
         }
     }
+    lists.metrics.flush();
     out.flush().map_err(Failure::Output)?;
     match wrong {
         0 => Ok(0),
@@ -264,7 +267,8 @@ async fn reload_at(mut reload: Signal, app: Arc<App>, path: PathBuf, bound: Sock
 async fn read_again(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Workers) {
     let ours = path.to_owned();
     let Ok(read) = reader.run(move || Config::read(&ours, Some(bound))) else {
-        return note("the configuration can't be read: the system has no more threads");
+        let why = "the configuration can't be read: the system has no more threads";
+        return app.metrics.note(why.to_owned());
     };
     let read = read.await;
     match read {
@@ -276,13 +280,23 @@ async fn read_again(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Wor
                     == config.log.as_ref().map(config::Log::place);
             app.put(config);
             tell_lists(app, &app.config());
-            note(format!("{}: in force", path.display()));
+            app.metrics.note(format!("{}: in force", path.display()));
             if !same {
-                note("listen, state and what is logged change with a restart");
+                let why = "listen, state and what is logged change with a restart";
+                app.metrics.note(why.to_owned());
             }
         }
-        Ok(Err(why)) => note(format!("{why}; what was in force stays so")),
-        Err(why) => note(format!("{why}; what was in force stays so")),
+        Ok(Err(why)) => {
+            let why = format!("{why}; what was in force stays so");
+            app.metrics.note(why);
+        }
+        Err(_) => {
+            let why = format!(
+                "{}: internal error; what was in force stays so",
+                path.display()
+            );
+            app.metrics.note(why);
+        }
     }
 }
 

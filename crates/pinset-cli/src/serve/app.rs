@@ -114,7 +114,11 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
     let path = request.uri().path();
     if let Some(service) = config.services.get(path).map(Arc::clone) {
         let peer = peer(request.extensions());
-        return ingress::answer(&app, config, service, peer, request).await;
+        // It runs to its end, and has its row in the log, also for a client that
+        // does not wait for the answer.
+        let answer = async move { ingress::answer(&app, config, service, peer, request).await };
+        let failed = |_| text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
+        return tokio::spawn(answer).await.unwrap_or_else(failed);
     }
     let sound = path.strip_prefix(config::AUDIO).map(str::to_owned);
     match (&config.audio, sound.as_deref().map(str::parse::<Uri>)) {

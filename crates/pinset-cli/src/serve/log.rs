@@ -169,7 +169,7 @@ impl Waiting {
 #[derive(Default)]
 struct Told {
     lost: AtomicU64,
-    /// It has been reported that the queue is full.
+    /// The queue has been full.
     full: AtomicBool,
     failing: AtomicBool,
 }
@@ -201,6 +201,7 @@ impl Log {
             path: path.to_owned(),
             told: Arc::clone(&told),
             table: Table::new(database, days, rows).at(path)?,
+            has_told: false,
         };
         let thread = std::thread::Builder::new().name("log".to_owned());
         let queued = Arc::clone(&queue);
@@ -268,13 +269,11 @@ impl Writer {
 }
 
 impl Told {
-    /// Counts an entry for which there was no room. It is reported once, and not
-    /// at all for what anybody may send.
+    /// Counts an entry for which there was no room. That is no failure of the log
+    /// if it is one that anybody may send.
     fn lose(&self, unauthorized: bool) {
         self.lost.fetch_add(1, Relaxed);
-        if !unauthorized && !self.full.swap(true, Relaxed) {
-            note("the request log can't keep up: entries are lost, and counted");
-        }
+        self.full.fetch_or(!unauthorized, Relaxed);
     }
 }
 
@@ -282,6 +281,8 @@ struct Work {
     path: PathBuf,
     told: Arc<Told>,
     table: Table,
+    /// It has been reported that the queue was full.
+    has_told: bool,
 }
 
 impl Work {
@@ -300,6 +301,10 @@ impl Work {
     }
 
     fn write(&mut self, entries: &[Entry]) {
+        if self.told.full.load(Relaxed) && !self.has_told {
+            self.has_told = true;
+            note("the request log can't keep up: entries are lost, and counted");
+        }
         let written = self.table.store(entries).and_then(|()| self.table.tidy());
         let failed = written.is_err();
         let before = self.told.failing.swap(failed, Relaxed);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{mpsc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use pinset::lockout::Kind;
@@ -15,9 +15,13 @@ use prometheus_client::registry::Registry;
 
 use crate::failure::note;
 use crate::serve::connections::Reason;
+use crate::serve::workers::Workers;
 
 /// What was said is not said again within this time.
 const AGAIN: Duration = Duration::from_secs(60);
+/// The most notes that wait to be written, and the longest wait for that at the end.
+const MAX_WAITING_NOTES: usize = 1000;
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// So many different things are kept in mind.
 const IN_MIND: usize = 1000;
 
@@ -55,6 +59,8 @@ pub struct Metrics {
     lost: Counter,
     /// What was said, and when.
     said: Mutex<HashMap<String, Instant>>,
+    /// Writes what is said: standard error may be a pipe that nobody reads.
+    notes: Workers,
 }
 
 impl Metrics {
@@ -100,6 +106,7 @@ impl Metrics {
             durations,
             lost,
             said: Mutex::default(),
+            notes: Workers::new(1, MAX_WAITING_NOTES),
         }
     }
 
@@ -166,8 +173,23 @@ impl Metrics {
         let now = Instant::now();
         said.retain(|_, at| now.duration_since(*at) < AGAIN);
         if said.len() < IN_MIND && !said.contains_key(&text) {
-            note(&text);
+            self.note(text.clone());
             said.insert(text, now);
+        }
+    }
+
+    /// Tells the administrator, without waiting until it is written.
+    pub fn note(&self, text: String) {
+        // With so many before it that can't be written, it can't be either.
+        let _ = self.notes.spawn(move || note(text));
+    }
+
+    /// Waits until what was said is written, but not for long.
+    pub fn flush(&self) {
+        let (done, all) = mpsc::channel();
+        if self.notes.spawn(move || drop(done)).is_ok() {
+            // It ends by the other end being dropped.
+            let _: Result<(), _> = all.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::server::{configure, lab, Server, SEED};
+use crate::server::{configure, lab, noted, Server, SEED};
 
 fn call(caller: &str, uuid: &str, data: &str) -> String {
     format!(r#"{{"caller":"{caller}","uuid":"{uuid}","data":{{{data}}}}}"#)
@@ -158,11 +158,7 @@ fn a_list_that_can_not_be_used_admits_nobody() {
     }
     fs::remove_file(lab.path("list.csv")).unwrap();
     assert_eq!(server.call(ALICE, "1234"), "dial");
-    assert!(
-        lab.text("err").contains("can't be read"),
-        "{}",
-        lab.text("err")
-    );
+    noted(&lab, "can't be read");
     // It is the disk that says, at the next entry.
     lab.list("list.csv", &good);
     assert_eq!(server.call(ALICE, "1234"), "1091");

@@ -75,6 +75,25 @@ fn hung_list_keeps_no_other_service_waiting() {
     assert_eq!(server.post(CALL).destination(), "1091");
 }
 
+/// A client that does not wait for the answer leaves its row all the same.
+#[test]
+fn call_of_a_client_that_goes_is_logged() {
+    let lab = lab();
+    configure(&lab, "[lists]\nsource_timeout = 1", SEED);
+    let server = start(&lab);
+    assert_eq!(server.post(CALL).destination(), "1091");
+    let made = Command::new("mkfifo").arg(lab.path("gate")).status();
+    assert!(made.unwrap().success());
+    // It is read again.
+    lab.list("list.csv", lab.text("list.csv"));
+    let before = opened(&lab);
+    let mut call = Connection::new(server.address);
+    call.send(&request("POST", INGRESS, &[], CALL));
+    until("a call", || opened(&lab) > before);
+    drop(call);
+    until("its row", || server.rows("?outcome=error").len() == 1);
+}
+
 /// Anybody may ask: a list that has not changed is not read again.
 #[test]
 fn health_of_an_unchanged_list_reads_nothing() {

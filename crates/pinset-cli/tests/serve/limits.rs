@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::client::{request, Connection, PATIENCE};
-use crate::server::{configure, lab, Server, INGRESS, SEED};
+use crate::server::{configure, lab, noted, Server, INGRESS, SEED};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{}}"#;
 
@@ -148,7 +148,7 @@ fn connection_longest_without_request_makes_room() {
         assert_eq!(server.post(CALL).status, 200);
     }
     assert!(closed(&server, "full") >= 2);
-    assert!(lab.text("err").contains("more than [limits] connections"));
+    noted(&lab, "more than [limits] connections");
 }
 
 /// Those with a request stay, and the next one waits; it is not lost.

@@ -1,5 +1,9 @@
 //! Health, metrics, signals.
 
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+
 use rustix::process::Signal;
 
 use crate::client::{request, Connection};
@@ -117,4 +121,32 @@ fn sigterm_ends_what_is_under_way() {
             .unwrap();
         assert_eq!(rows, 2);
     }
+}
+
+/// What reads the messages may hang: a pipe that is full.
+#[test]
+fn blocked_standard_error_stops_nothing() {
+    let lab = lab();
+    let pipe = lab.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let mut full = File::options();
+    let full = full.read(true).write(true).custom_flags(nonblocking);
+    let mut full = full.open(&pipe).unwrap();
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    configure(&lab, "", SEED);
+    let err = File::options().write(true).open(&pipe).unwrap();
+    let command = lab.command(&["serve", "--config", "serve.toml"]);
+    let server = Server::run_with(&lab, command, err);
+    let (name, value) = crate::client::basic("admin:other");
+    for page in ["/logs", "/logs.json"] {
+        assert_eq!(server.ask("GET", page, &[(name, &value)], "").status, 401);
+    }
+    std::fs::remove_file(lab.path("list.csv")).unwrap();
+    assert_eq!(server.get("/health").status, 503);
+    assert_eq!(server.call(ALICE, "1234"), "1092");
+    server.signal(Signal::HUP);
+    lab.list("list.csv", crate::server::LIST);
+    assert_eq!(server.call(ALICE, "1234"), "1091");
 }

@@ -70,10 +70,14 @@ impl Server {
     }
 
     /// A command that becomes the service.
-    pub fn run(lab: &Lab, mut command: Command) -> Self {
+    pub fn run(lab: &Lab, command: Command) -> Self {
         let mut err = File::options();
         let err = err.create(true).append(true).open(lab.path("err"));
-        let err = err.unwrap();
+        Self::run_with(lab, command, err.unwrap())
+    }
+
+    /// Likewise, with this as standard error.
+    pub fn run_with(lab: &Lab, mut command: Command, err: File) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -143,6 +147,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits for a message on standard error, which a thread of its own writes.
+pub fn noted(lab: &Lab, text: &str) {
+    until(text, || lab.text("err").contains(text));
 }
 
 /// Waits until something that takes a while has happened.
