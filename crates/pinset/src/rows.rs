@@ -12,6 +12,7 @@ use foldhash::quality::RandomState;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::list::csv::Column;
 use crate::moment::Moment;
 use crate::number::Number;
 use crate::pepper::{KeyId, Pepper};
@@ -51,6 +52,7 @@ pub struct Rows {
     argon2id: u64,
     dummy: Option<Cost>,
     broken: Vec<BrokenRow>,
+    limited: Option<(u64, Column)>,
 }
 
 /// A row that may be the caller's. It has no `Debug`; its secret is wiped when
@@ -175,6 +177,12 @@ impl Rows {
     /// The first rows that admit nobody: 20, or one more if there are more.
     pub fn broken(&self) -> &[BrokenRow] {
         &self.broken
+    }
+
+    /// The line of the first row with a value for `max_uses` or `context`, and
+    /// that column: not everything that verifies PINs can carry these out.
+    pub fn limited(&self) -> Option<(u64, Column)> {
+        self.limited
     }
 
     /// What they take of memory, in bytes.

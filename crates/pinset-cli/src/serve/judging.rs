@@ -13,9 +13,9 @@ use pinset::judging::{
     Answer, Asked, Asking, BackEnd, Calling, Judge, Keeper, Notice, Outcome, Patient, Use, Waiting,
     Wanted, Work,
 };
+use pinset::list::csv::Column;
 use pinset::list::{
-    csv, open, Cache, Kind, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules,
-    Stamp,
+    open, Cache, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules, Stamp,
 };
 use pinset::lockout::{Lock, Lockouts, Standing};
 use pinset::rows::{Candidate, Rows};
@@ -38,6 +38,8 @@ const MAX_WAITING: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const NO_USES: &str = "pinset serve counts no uses: that is the module's";
+const NO_CONTEXTS: &str = "pinset serve sends calls where the service's actions say, and nowhere \
+                           else";
 
 /// What judging needs beside the configuration.
 pub struct Bench {
@@ -286,8 +288,25 @@ impl BackEnd for &Case {
 }
 
 impl Lists {
-    /// What the list says: from memory, if it is what is on the disk.
+    /// What the list says, unless some of it can't be honoured here.
     fn file(&self, path: &Path, set: &Arc<PinSet>, pin: &Pin) -> Answer {
+        let answer = self.read(path, set, pin);
+        let limited = match &answer {
+            Answer::Rows(rows, _) => rows.limited(),
+            _ => None,
+        };
+        let why = |column| match column {
+            Column::MaxUses => NO_USES,
+            _ => NO_CONTEXTS,
+        };
+        limited.map_or(answer, |(line, column)| {
+            let (path, name, why) = (path.display(), column.name(), why(column));
+            Answer::Refused(format!("'{path}', line {line}: {name}: {why}"))
+        })
+    }
+
+    /// What the list says: from memory, if it is what is on the disk.
+    fn read(&self, path: &Path, set: &Arc<PinSet>, pin: &Pin) -> Answer {
         let came = Instant::now();
         let wanted = Wanted {
             set: Arc::clone(set),
@@ -387,26 +406,7 @@ impl Lists {
         // Nobody's PIN: an empty one is looked up nowhere.
         match self.file(path, &service.set, &Pin::new()) {
             Answer::Refused(why) => Err(why),
-            Answer::Rows(_, Kind::Csv) => self.without_uses(path),
             _ => Ok(()),
         }
-    }
-
-    /// Whether no row of a csv list has uses to count.
-    fn without_uses(&self, path: &Path) -> Result<(), String> {
-        let list = open(path).map_err(|error| error.to_string())?;
-        let mut rows = csv::Reader::new(list, true, &self.config.rules.zone);
-        while let Ok(Some(row)) = rows.next_row() {
-            if let Ok(csv::Row {
-                line,
-                max_uses: Some(_),
-                ..
-            }) = row
-            {
-                let path = path.display();
-                return Err(format!("'{path}', line {line}: max_uses: {NO_USES}"));
-            }
-        }
-        Ok(())
     }
 }

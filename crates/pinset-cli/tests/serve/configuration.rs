@@ -78,7 +78,11 @@ fn a_check_says_what_would_be_served() {
         ("account,secret\nalice\n", "list.csv"),
         (
             "account,secret,caller,max_uses\na,plain:1234,+905060508169,3\n",
-            "max_uses",
+            "line 2: max_uses",
+        ),
+        (
+            "account,secret,caller,context\na,plain:1234,+905060508169,inside\n",
+            "line 2: context",
         ),
     ] {
         lab.list("list.csv", list);

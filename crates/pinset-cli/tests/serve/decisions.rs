@@ -141,6 +141,19 @@ fn a_list_that_can_not_be_used_admits_nobody() {
             0o640,
             "counts no uses",
         ),
+        // Of another row than the caller's.
+        (
+            "account,secret,caller,max_uses\nalice,plain:1234,+905060508169,\n\
+             bob,plain:1234,+905060508170,5\n",
+            0o640,
+            "line 3: max_uses: ",
+        ),
+        (
+            "account,secret,caller,context\nalice,plain:1234,+905060508169,\n\
+             bob,plain:1234,+905060508170,inside\n",
+            0o640,
+            "line 3: context: ",
+        ),
         (
             "account,secret,caller\nalice,hmac-sha256:k:00,+905060508169\n",
             0o640,
@@ -162,7 +175,7 @@ fn a_list_that_can_not_be_used_admits_nobody() {
     // It is the disk that says, at the next entry.
     lab.list("list.csv", &good);
     assert_eq!(server.call(ALICE, "1234"), "1091");
-    assert_eq!(server.rows("?outcome=error").len(), 4);
+    assert_eq!(server.rows("?outcome=error").len(), 6);
 }
 
 #[test]

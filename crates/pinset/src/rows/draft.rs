@@ -49,6 +49,7 @@ struct About {
     argon2id: u64,
     dummy: Option<Cost>,
     broken: Vec<BrokenRow>,
+    limited: Option<(u64, Column)>,
 }
 
 impl Draft {
@@ -67,6 +68,7 @@ impl Draft {
                 argon2id: 0,
                 dummy: None,
                 broken: Vec::new(),
+                limited: None,
             },
             limit,
         }
@@ -118,6 +120,9 @@ impl Draft {
         }
         self.about.count += 1;
         self.about.argon2id += u64::from(record.slow);
+        if self.about.limited.is_none() {
+            self.about.limited = limit_of(&record).map(|column| (record.line, column));
+        }
         let work = |cost: &Cost| cost.work();
         if secret.cost().as_ref().map(work) > self.about.dummy.as_ref().map(work) {
             self.about.dummy = secret.cost();
@@ -153,6 +158,12 @@ impl Draft {
             about: self.about,
         })
     }
+}
+
+/// The column by which a row limits more than whether a PIN is right.
+fn limit_of(record: &Record<'_>) -> Option<Column> {
+    let uses = record.max_uses.map(|_| Column::MaxUses);
+    uses.or(record.context.map(|_| Column::Context))
 }
 
 /// Writes a record, by way of `buffer`: where it is.
@@ -205,6 +216,7 @@ impl Sorting {
             argon2id: self.about.argon2id,
             dummy: self.about.dummy,
             broken: self.about.broken,
+            limited: self.about.limited,
         };
         let callers = too_many(&rows, &rows.callers, |record| record.caller);
         let accounts = too_many(&rows, &rows.accounts, |record| Some((true, record.account)));

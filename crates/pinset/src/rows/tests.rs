@@ -190,6 +190,21 @@ fn broken_rows_are_named() {
     );
 }
 
+#[test]
+fn first_row_with_uses_or_a_context_is_named() {
+    let limited =
+        |rows_of: &str| rows(&format!("account,secret,max_uses,context\n{rows_of}"), CSV).limited();
+    assert_eq!(limited("a,plain:1,,\n"), None);
+    assert_eq!(
+        limited("a,plain:1,,\nb,plain:2,,in\nc,plain:3,1,\n"),
+        Some((3, Column::Context))
+    );
+    assert_eq!(limited("a,plain:1,2,in\n"), Some((2, Column::MaxUses)));
+    // Rows that admit nobody limit nobody.
+    assert_eq!(limited("a,1,2,\nb,plain:2,0,\n"), None);
+    assert_eq!(rows("1234\n", PLAIN).limited(), None);
+}
+
 /// Of so many rows some have the same hash by chance: of 400,000, about 18 times
 /// two accounts, and as often two numbers and two PINs.
 #[test]
