@@ -1,6 +1,7 @@
 //! `pinset serve`: answers PBXs that ask by External Management.
 
 mod app;
+mod asks;
 mod auth;
 mod checks;
 mod client;
@@ -16,6 +17,7 @@ mod metrics;
 mod pages;
 mod secret_file;
 mod state;
+mod tally;
 mod tls;
 mod workers;
 

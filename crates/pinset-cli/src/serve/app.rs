@@ -15,6 +15,7 @@ use axum::Router;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
+use crate::serve::asks::Asks;
 use crate::serve::checks::Unusable;
 use crate::serve::config::{self, Config};
 use crate::serve::judging::{Bench, Lists};
@@ -32,6 +33,7 @@ const MAX_WAITING_QUERIES: usize = 8;
 pub struct App {
     config: RwLock<Arc<Config>>,
     pub state: Arc<State>,
+    pub asks: Asks,
     pub log: Option<Arc<Log>>,
     bench: Arc<Bench>,
     pub metrics: Arc<Metrics>,
@@ -55,6 +57,7 @@ impl App {
         Self {
             config: RwLock::new(Arc::new(config)),
             state: Arc::new(state),
+            asks: Asks::default(),
             log: log.map(Arc::new),
             bench: Arc::new(Bench::new()),
             metrics: Arc::new(Metrics::new()),

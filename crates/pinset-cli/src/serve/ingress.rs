@@ -10,14 +10,15 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use pinset::external::Received;
+use pinset::external::{Keyed, Received};
 use pinset::lockout::Standing;
 use pinset::Status;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::serve::app::App;
-use crate::serve::config::{Config, Limits, Service};
+use crate::serve::asks::Ask;
+use crate::serve::config::{Config, Gather, Limits, Service};
 use crate::serve::judging::{Case, Judged};
 use crate::serve::log::{Entry, UNAUTHORIZED};
 use crate::serve::workers::Busy;
@@ -184,19 +185,10 @@ async fn decide(
     received: &Received,
 ) -> Decision {
     let answers = &service.answers;
-    let say = |answer: &Bytes, outcome| Decision {
-        answer: answer.clone(),
-        outcome,
-        account: Vec::new(),
-    };
     let most = service.set.attempts;
     let name = service.name.as_str();
     let uuid = received.uuid.as_deref();
     let tries = uuid.map_or(0, |uuid| app.state.tries(name, uuid));
-    if tries >= most {
-        return say(&answers.failure, "failure");
-    }
-    let source_timeout = config.settings.source_timeout;
     let case = Case {
         lists: app.lists(&config),
         service: Arc::clone(service),
@@ -204,25 +196,40 @@ async fn decide(
         caller: received.caller.clone(),
         listed: Arc::new(AtomicBool::new(false)),
     };
-    let (standing, asks_account) = case.look();
-    match standing {
-        Standing::Locked(_) => return say(&answers.locked, "locked"),
-        Standing::OneTry if tries > 0 => return say(&answers.locked, "locked"),
-        Standing::OneTry | Standing::Open => {}
-    }
-    let account = match asks_account {
-        false => None,
-        true => match received.data.get(&service.account.variable) {
-            None => return say(&service.account.answer, "gather"),
-            account => account.cloned(),
-        },
-    };
-    let Some(pin) = received.data.get(&service.pin.variable).cloned() else {
-        return say(&service.pin.answer, "gather");
+    let (account, pin) = match entry(app, &case, received, tries) {
+        Ok(entry) => entry,
+        Err(decision) => return decision,
     };
     if !uuid.is_none_or(|uuid| app.state.take_try(name, uuid, most)) {
         return say(&answers.failure, "failure");
     }
+    let judged = verify(app, case, account, pin, config.settings.source_timeout).await;
+    let status = judged.as_ref().map(|judged| judged.outcome.status);
+    // Whatever else it is, it may have been compared with the list.
+    if let (Some(Status::Success), Some(uuid)) = (status, uuid) {
+        app.state.refund_try(name, uuid);
+    }
+    let mut decision = match status {
+        Some(Status::Success) => say(&answers.success, "success"),
+        Some(Status::Locked) => say(&answers.locked, "locked"),
+        None | Some(Status::Error | Status::Hangup) => say(&answers.error, "error"),
+        Some(_) if uuid.is_some() && tries + 1 < most => say(&service.pin.again, "again"),
+        Some(Status::Expired) => say(&answers.failure, "expired"),
+        Some(_) => say(&answers.failure, "failure"),
+    };
+    decision.account = judged.map_or_else(Vec::new, |Judged { account, .. }| account);
+    decision
+}
+
+/// Verifies an entry. Returns `None` if that takes too long, or can't be done.
+async fn verify(
+    app: &App,
+    case: Case,
+    account: Option<Keyed>,
+    pin: Keyed,
+    source_timeout: Duration,
+) -> Option<Judged> {
+    let name = case.service.name.clone();
     let listed = Arc::clone(&case.listed);
     let verifying = case.verify(account, pin);
     let deciding = async {
@@ -245,23 +252,66 @@ async fn decide(
         let why = format!("service '{name}' admits nobody: its list did not answer in time");
         app.metrics.say(&why);
     }
-    let judged = judged.ok().flatten();
-    let status = judged.as_ref().map(|judged| judged.outcome.status);
-    let counts = !matches!(
-        status,
-        None | Some(Status::Success | Status::Error | Status::Hangup)
-    );
-    if let (false, Some(uuid)) = (counts, uuid) {
-        app.state.refund_try(name, uuid);
+    judged.ok().flatten()
+}
+
+fn say(answer: &Bytes, outcome: &'static str) -> Decision {
+    Decision {
+        answer: answer.clone(),
+        outcome,
+        account: Vec::new(),
     }
-    let mut decision = match status {
-        Some(Status::Success) => say(&answers.success, "success"),
-        Some(Status::Locked) => say(&answers.locked, "locked"),
-        None | Some(Status::Error | Status::Hangup) => say(&answers.error, "error"),
-        Some(_) if uuid.is_some() && tries + 1 < most => say(&service.pin.again, "again"),
-        Some(Status::Expired) => say(&answers.failure, "expired"),
-        Some(_) => say(&answers.failure, "failure"),
+}
+
+/// Returns the account and the PIN to verify, or the answer if there is nothing to
+/// verify: no more tries, a lock, a caller who can't be anybody, or something that
+/// is still to be asked for.
+fn entry(
+    app: &App,
+    case: &Case,
+    received: &Received,
+    tries: u32,
+) -> Result<(Option<Keyed>, Keyed), Decision> {
+    let service = &case.service;
+    let answers = &service.answers;
+    if tries >= service.set.attempts {
+        return Err(say(&answers.failure, "failure"));
+    }
+    let look = case.look();
+    match look.standing {
+        Standing::Locked(_) => return Err(say(&answers.locked, "locked")),
+        Standing::OneTry if tries > 0 => return Err(say(&answers.locked, "locked")),
+        Standing::OneTry | Standing::Open => {}
+    }
+    if look.refuses {
+        return Err(say(&answers.failure, "failure"));
+    }
+    let given = |gather: &Gather| {
+        let entered = received.data.get(&gather.variable).cloned();
+        entered.ok_or_else(|| ask(app, case, received, gather, &look.number))
     };
-    decision.account = judged.map_or_else(Vec::new, |Judged { account, .. }| account);
-    decision
+    let account = look
+        .asks_account
+        .then(|| given(&service.account))
+        .transpose()?;
+    let pin = given(&service.pin)?;
+    app.asks.entered(&service.name, &look.number);
+    Ok((account, pin))
+}
+
+/// The answer that asks for something, unless it was asked for often enough.
+fn ask(app: &App, case: &Case, received: &Received, gather: &Gather, number: &str) -> Decision {
+    let service = &case.service;
+    let ask = Ask {
+        service: &service.name,
+        variable: &gather.variable,
+        uuid: received.uuid.as_deref(),
+        caller: number,
+    };
+    let now = state::now().as_secs();
+    match app.asks.take(ask, service.set.attempts, now) {
+        Some(0) => say(&gather.answer, "gather"),
+        Some(_) => say(&gather.again, "gather"),
+        None => say(&service.answers.failure, "failure"),
+    }
 }

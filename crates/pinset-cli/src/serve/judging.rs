@@ -163,6 +163,16 @@ pub struct Case {
     pub listed: Arc<AtomicBool>,
 }
 
+/// What is known of a caller before anything is asked.
+pub struct Look {
+    pub standing: Standing,
+    /// The caller can't be anybody in the list, whatever is entered.
+    pub refuses: bool,
+    pub asks_account: bool,
+    /// The caller number in its one spelling; empty if there is none.
+    pub number: String,
+}
+
 /// What has come of it.
 pub struct Judged {
     pub outcome: Outcome,
@@ -188,11 +198,16 @@ impl Case {
         Judge::new(&service.name, set, calling, numbering, self, trail)
     }
 
-    /// What the caller may do, and whether an account is to be asked for: before
-    /// anything is.
-    pub fn look(&self) -> (Standing, bool) {
+    /// What is known of the caller before anything is asked.
+    pub fn look(&self) -> Look {
         let judge = self.judge();
-        (judge.counter().look(), judge.asks_account())
+        let caller = judge.counter().caller();
+        Look {
+            standing: judge.counter().look(),
+            refuses: judge.refuses(),
+            asks_account: judge.asks_account(),
+            number: caller.number().unwrap_or_default().to_owned(),
+        }
     }
 
     /// Verifies an entry on a thread of its list.

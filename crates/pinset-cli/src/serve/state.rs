@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use pinset::lockout::{Capacity, Lockouts};
 use rusqlite::{params, Connection};
-use sha2::{Digest, Sha256};
 
 use crate::failure::{note, At, Failure};
 use crate::serve::database;
+use crate::serve::tally::{key, Key, Tallies, Tally};
 
 /// How long after a change it is written.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
@@ -24,8 +24,6 @@ const AT_ONCE: usize = 10;
 const MOST_UNWRITTEN: usize = 10_000;
 /// A call is forgotten so long after its last try.
 const CALL: Duration = Duration::from_secs(60 * 60);
-/// So many calls are known; then the oldest make room.
-const MOST_CALLS: usize = 100_000;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS lockouts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -33,20 +31,11 @@ const TABLES: &str = "
         key BLOB PRIMARY KEY, tries INTEGER NOT NULL, until INTEGER NOT NULL
     ) WITHOUT ROWID;";
 
-/// The digest of a service and of the `uuid` of a call.
-type CallKey = [u8; 32];
-
-#[derive(Clone, Copy)]
-struct Call {
-    tries: u32,
-    /// Since the Unix epoch, in seconds.
-    until: u64,
-}
-
+/// The tries of calls, by service and `uuid`.
 #[derive(Default)]
 struct Calls {
-    known: HashMap<CallKey, Call>,
-    changed: HashSet<CallKey>,
+    known: Tallies,
+    changed: HashSet<Key>,
 }
 
 struct Shared {
@@ -146,10 +135,9 @@ impl State {
 
     /// Takes one of the tries of a call: false, if it has had as many.
     pub fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
-        let (key, now) = (key(service, uuid), now().as_secs());
+        let (key, now) = (key(&[service, uuid]), now().as_secs());
         let mut calls = locked(&self.shared.calls);
-        let known = calls.known.get(&key).filter(|call| call.until > now);
-        let tries = known.map_or(0, |call| call.tries);
+        let tries = calls.tries(&key, now);
         if tries >= most {
             return false;
         }
@@ -161,16 +149,13 @@ impl State {
 
     /// Gives one back: it did not count.
     pub fn refund_try(&self, service: &str, uuid: &str) {
-        let key = key(service, uuid);
+        let (key, now) = (key(&[service, uuid]), now().as_secs());
         let mut calls = locked(&self.shared.calls);
-        let Calls { known, changed } = &mut *calls;
-        if let Some(call) = known.get_mut(&key) {
-            call.tries = call.tries.saturating_sub(1);
-            if call.tries == 0 {
-                known.remove(&key);
-            }
-            changed.insert(key);
+        let tries = calls.tries(&key, now);
+        if tries == 0 {
+            return;
         }
+        calls.put(key, tries - 1, now);
         drop(calls);
         self.changed();
     }
@@ -178,9 +163,7 @@ impl State {
     /// How many tries a call has had.
     pub fn tries(&self, service: &str, uuid: &str) -> u32 {
         let calls = locked(&self.shared.calls);
-        let call = calls.known.get(&key(service, uuid));
-        let current = call.filter(|call| call.until > now().as_secs());
-        current.map_or(0, |call| call.tries)
+        calls.tries(&key(&[service, uuid]), now().as_secs())
     }
 }
 
@@ -194,53 +177,31 @@ impl Writer {
     }
 }
 
-fn key(service: &str, uuid: &str) -> CallKey {
-    let digest = Sha256::new_with_prefix(service);
-    digest
-        .chain_update("\0")
-        .chain_update(uuid)
-        .finalize()
-        .into()
-}
-
 impl Calls {
-    fn put(&mut self, key: CallKey, tries: u32, now: u64) {
-        if self.known.len() >= MOST_CALLS && !self.known.contains_key(&key) {
-            self.make_room(now);
-        }
-        let until = now + CALL.as_secs();
-        self.known.insert(key, Call { tries, until });
-        self.changed.insert(key);
+    fn tries(&self, key: &Key, now: u64) -> u32 {
+        self.known.get(key, now).map_or(0, |call| call.count)
     }
 
-    /// Forgets what is over; if that is nothing, the older half.
-    fn make_room(&mut self, now: u64) {
-        let mut ends: Vec<u64> = self.known.values().map(|call| call.until).collect();
-        ends.sort_unstable();
-        let half = ends.get(ends.len() / 2).copied().unwrap_or_default();
-        let end = if ends.first().is_some_and(|first| *first <= now) {
-            now
-        } else {
-            half
-        };
+    fn put(&mut self, key: Key, tries: u32, now: u64) {
         let Self { known, changed } = self;
-        known.retain(|key, call| {
-            let stays = call.until > end;
-            if !stays {
-                changed.insert(*key);
-            }
-            stays
+        changed.insert(key);
+        if tries == 0 {
+            known.remove(&key);
+            return;
+        }
+        let call = Tally {
+            count: tries,
+            until: now + CALL.as_secs(),
+        };
+        known.put(key, call, now, |gone| {
+            changed.insert(gone);
         });
     }
 
     fn forget_old(&mut self, now: u64) {
         let Self { known, changed } = self;
-        known.retain(|key, call| {
-            let stays = call.until > now;
-            if !stays {
-                changed.insert(*key);
-            }
-            stays
+        known.expire(now, |gone| {
+            changed.insert(gone);
         });
     }
 }
@@ -274,8 +235,9 @@ impl Shared {
         let mut rows = database.prepare("SELECT key, tries, until FROM calls")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let (tries, until) = (row.get(1)?, row.get(2)?);
-            calls.known.insert(row.get(0)?, Call { tries, until });
+            let (count, until) = (row.get(1)?, row.get(2)?);
+            let call = Tally { count, until };
+            calls.known.put(row.get(0)?, call, 0, drop);
         }
         if broken > 0 {
             note(format!("{broken} stored lockouts are none and are ignored"));
@@ -289,7 +251,7 @@ struct Work {
     shared: Arc<Shared>,
     database: Connection,
     lockouts: HashMap<String, Option<String>>,
-    calls: HashMap<CallKey, Option<Call>>,
+    calls: HashMap<Key, Option<Tally>>,
     failing: bool,
 }
 
@@ -299,10 +261,10 @@ impl Work {
         if self.lockouts.len() < MOST_UNWRITTEN {
             self.take_changes();
         }
-        let mut calls = locked(&self.shared.calls);
-        calls.forget_old(now().as_secs());
+        let (mut calls, now) = (locked(&self.shared.calls), now().as_secs());
+        calls.forget_old(now);
         for key in std::mem::take(&mut calls.changed) {
-            self.calls.insert(key, calls.known.get(&key).copied());
+            self.calls.insert(key, calls.known.get(&key, now));
         }
         drop(calls);
         match self.store() {
@@ -351,7 +313,7 @@ impl Work {
             let mut delete = write.prepare_cached("DELETE FROM calls WHERE key = ?1")?;
             for (key, call) in &self.calls {
                 match call {
-                    Some(call) => put.execute(params![key, call.tries, call.until])?,
+                    Some(call) => put.execute(params![key, call.count, call.until])?,
                     None => delete.execute(params![key])?,
                 };
             }
@@ -386,18 +348,5 @@ mod tests {
         assert!(!state.take_try("one", "a", 2) && !state.take_try("two", "a", 1));
         assert!(state.take_try("one", "b", 1));
         writer.finish();
-    }
-
-    #[test]
-    fn calls_are_bounded_and_forgotten_in_time() {
-        let mut calls = Calls::default();
-        for call in 0..MOST_CALLS + 10 {
-            calls.put(key("s", &call.to_string()), 1, call as u64);
-        }
-        assert!(calls.known.len() <= MOST_CALLS);
-        let newest = key("s", &(MOST_CALLS + 9).to_string());
-        assert!(calls.known.contains_key(&newest) && !calls.known.contains_key(&key("s", "0")));
-        calls.forget_old(u64::MAX);
-        assert!(calls.known.is_empty());
     }
 }

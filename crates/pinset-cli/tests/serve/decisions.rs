@@ -238,3 +238,97 @@ fn several_services() {
     assert_eq!(server.call(ALICE, "1234"), "1092");
     assert_eq!(server.rows("?path=/other").len(), 3);
 }
+
+#[test]
+fn caller_who_can_not_be_anybody_is_asked_for_nothing() {
+    let lab = lab();
+    configure(&lab, "", SEED);
+    let server = Server::start(&lab);
+    for caller in ["\"anonymous\"", "\"\"", "null"] {
+        for data in ["", r#""pin_code":"1234""#] {
+            let body = format!(r#"{{"caller":{caller},"data":{{{data}}}}}"#);
+            assert_eq!(server.post(&body).destination(), "1092", "{body}");
+        }
+    }
+    assert_eq!(server.rows("?outcome=failure").len(), 6);
+    // An account number makes anybody somebody.
+    let account = "no_caller = \"account\"\n";
+    configure(
+        &lab,
+        "",
+        &format!("{account}{SEED}[service.hipcall.account]\n"),
+    );
+    drop(server);
+    let server = Server::start(&lab);
+    let asked = server.post(&call("anonymous", "", ""));
+    assert_eq!(asked.destination(), "account_number");
+}
+
+#[test]
+fn call_that_enters_nothing_is_asked_three_times_or_as_often_as_it_has_attempts() {
+    let lab = lab();
+    let again = "gather.ask_again = \"https://h/again.mp3\"\n";
+    for (attempts, most) in [(1, 3), (3, 3), (5, 5)] {
+        let options = format!("attempts = {attempts}\nlockout_caller = \"no\"\n{SEED}{again}");
+        configure(&lab, "", &options);
+        let server = Server::start(&lab);
+        let ask = |uuid: &str| server.post(&call(ALICE, uuid, ""));
+        for at in 0..most {
+            let asked = ask("one");
+            assert_eq!(asked.destination(), "pin_code", "{at} of {most}");
+            let sound = asked.json()["seq"][0]["args"]["ask"].clone();
+            let is_again = sound == "https://h/again.mp3";
+            assert_eq!(is_again, at > 0, "{sound}");
+        }
+        for _ in 0..3 {
+            assert_eq!(ask("one").destination(), "1092");
+        }
+        assert_eq!(ask("two").destination(), "pin_code");
+        // What is entered late is verified all the same.
+        let late = server.post(&call(ALICE, "one", r#""pin_code":"1234""#));
+        assert_eq!(late.destination(), "1091");
+    }
+}
+
+#[test]
+fn posts_without_a_uuid_or_with_a_new_one_each_are_not_asked_without_end() {
+    let lab = lab();
+    configure(&lab, "", SEED);
+    let server = Server::start(&lab);
+    // However the number is spelled.
+    let callers = [ALICE, "05060508169", "00905060508169"];
+    let asked = |uuid: &dyn Fn(usize) -> String, number: Option<&str>| {
+        let mut posts = (0..200).map(|at| {
+            let caller = number.unwrap_or(callers[at % callers.len()]);
+            server.post(&call(caller, &uuid(at), "")).destination()
+        });
+        posts.position(|answer| answer == "1092")
+    };
+    let none = |_: usize| String::new();
+    assert_eq!(asked(&none, None), Some(60));
+    assert_eq!(
+        asked(&|at| format!("u{at}"), Some("+905060508170")),
+        Some(60)
+    );
+    // An entry, even a wrong one, starts over.
+    assert_eq!(server.call(ALICE, "1111"), "1092");
+    assert_eq!(asked(&none, None), Some(60));
+}
+
+/// Only success gives a try back: the entry may have been compared.
+#[test]
+fn error_uses_up_a_try_of_the_call() {
+    let lab = lab();
+    lab.list(
+        "list.csv",
+        "account,secret,caller\nalice,hmac-sha256:k:\
+         0000000000000000000000000000000000000000000000000000000000000000,+905060508169\n",
+    );
+    let error = "error = [{ dial = \"0\" }]\n";
+    configure(&lab, "", &format!("attempts = 2\n{error}{SEED}"));
+    let server = Server::start(&lab);
+    let post = || server.post(&call(ALICE, "one", r#""pin_code":"1234""#));
+    assert_eq!(post().destination(), "dial");
+    assert_eq!(post().destination(), "dial");
+    assert_eq!(post().destination(), "1092");
+}

@@ -311,11 +311,11 @@ fn requests_without_credentials_evict_each_other_only() {
         assert!(server.stop().success());
     }
     let server = Server::start(&lab);
-    assert_eq!(server.rows("?outcome=gather").len(), 4);
+    assert_eq!(server.rows("?outcome=failure").len(), 4);
     for _ in 0..30 {
         server.ask("POST", INGRESS, &credential, "{\"data\":{}}");
     }
-    assert_eq!(server.rows("?outcome=gather").len(), 20);
+    assert_eq!(server.rows("?outcome=failure").len(), 20);
     assert_eq!(server.rows("?outcome=unauthorized").len(), 2);
 }
 

@@ -1,0 +1,133 @@
+//! Limits on how often a call is asked for something that it does not enter.
+//!
+//! A PBX posts a call again at once if the caller is silent or the prompt can't be
+//! played, so that asking without a limit never ends. Memory alone keeps these
+//! counts: after a restart they start over.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::serve::tally::{key, Tallies, Tally};
+
+/// A call is asked for each variable as often as it has attempts, but not less
+/// often than this.
+const MIN_ASKS: u32 = 3;
+/// A call is forgotten this long after it was last asked, in seconds.
+const CALL_LIFETIME: u64 = 60 * 60;
+
+/// How often a caller number is asked within [`CALLER_WINDOW`] without entering
+/// anything, whatever calls the PBX says these are.
+const MAX_CALLER_ASKS: u32 = 60;
+/// In seconds, from the first time.
+const CALLER_WINDOW: u64 = 60;
+
+/// What is asked for, and in which call.
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    pub service: &'a str,
+    pub variable: &'a str,
+    pub uuid: Option<&'a str>,
+    /// The caller number, in its one spelling; empty if there is none.
+    pub caller: &'a str,
+}
+
+/// The counts.
+#[derive(Default)]
+pub struct Asks(Mutex<Tallies>);
+
+impl Asks {
+    /// Counts one more. Returns how often this call was asked for it before, or
+    /// `None` if it has been asked often enough.
+    pub fn take(&self, ask: Ask<'_>, attempts: u32, now: u64) -> Option<u32> {
+        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_caller = key(&[ask.service, "caller", ask.caller]);
+        let caller = tallies.get(&of_caller, now).unwrap_or(Tally {
+            count: 0,
+            until: now + CALLER_WINDOW,
+        });
+        if caller.count >= MAX_CALLER_ASKS {
+            return None;
+        }
+        let of_call = ask
+            .uuid
+            .map(|uuid| key(&[ask.service, "call", ask.variable, uuid]));
+        let before = of_call.and_then(|of_call| tallies.get(&of_call, now));
+        let before = before.map_or(0, |call| call.count);
+        if before >= attempts.max(MIN_ASKS) {
+            return None;
+        }
+        let count = caller.count + 1;
+        tallies.put(of_caller, Tally { count, ..caller }, now, drop);
+        if let Some(of_call) = of_call {
+            let call = Tally {
+                count: before + 1,
+                until: now + CALL_LIFETIME,
+            };
+            tallies.put(of_call, call, now, drop);
+        }
+        Some(before)
+    }
+
+    /// Notes that this caller number has entered something.
+    pub fn entered(&self, service: &str, caller: &str) {
+        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.remove(&key(&[service, "caller", caller]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask<'a>(uuid: Option<&'a str>, caller: &'a str) -> Ask<'a> {
+        Ask {
+            service: "hipcall",
+            variable: "pin_code",
+            uuid,
+            caller,
+        }
+    }
+
+    #[test]
+    fn call_is_asked_for_each_variable_as_often_as_it_has_attempts() {
+        for (attempts, most) in [(1, 3), (3, 3), (5, 5)] {
+            let asks = Asks::default();
+            let call = ask(Some("one"), "1");
+            let account = Ask {
+                variable: "account_number",
+                ..call
+            };
+            for before in 0..most {
+                assert_eq!(asks.take(call, attempts, 0), Some(before));
+            }
+            assert_eq!(asks.take(call, attempts, 0), None);
+            assert_eq!(asks.take(account, attempts, 0), Some(0));
+            assert_eq!(asks.take(ask(Some("two"), "1"), attempts, 0), Some(0));
+            // An entry gives a call nothing back.
+            asks.entered("hipcall", "1");
+            assert_eq!(asks.take(call, attempts, CALL_LIFETIME - 1), None);
+            assert_eq!(asks.take(call, attempts, CALL_LIFETIME), Some(0));
+        }
+    }
+
+    #[test]
+    fn caller_number_is_limited_whatever_the_uuid() {
+        for with_uuid in [false, true] {
+            let asks = Asks::default();
+            let take = |at: u32, caller: &str, now| {
+                let uuid = at.to_string();
+                asks.take(ask(with_uuid.then_some(&uuid), caller), 1, now)
+            };
+            for at in 0..MAX_CALLER_ASKS {
+                assert_eq!(take(at, "1", 0), Some(0));
+            }
+            assert_eq!(take(1000, "1", CALLER_WINDOW - 1), None);
+            // Neither another caller nor another minute is.
+            assert_eq!(take(1000, "2", 0), Some(0));
+            assert_eq!(take(1001, "1", CALLER_WINDOW), Some(0));
+            for at in 0..2 * MAX_CALLER_ASKS {
+                assert_eq!(take(2000 + at, "3", 0), Some(0));
+                asks.entered("hipcall", "3");
+            }
+        }
+    }
+}
