@@ -120,7 +120,7 @@ pub struct Account<'a> {
 /// The name of an account as text: bytes that are not UTF-8 are written as
 /// `\xNN`, so that two names are never one.
 pub(super) fn account_text(name: &[u8]) -> Cow<'_, str> {
-    match str::from_utf8(name) {
+    match std::str::from_utf8(name) {
         Ok(name) => Cow::Borrowed(name),
         Err(_) => Cow::Owned(shown::escape(name)),
     }

@@ -114,7 +114,7 @@ impl Model {
                 What::Right { trusted: false } | What::Locked { .. } | What::Unlocked
             )
         };
-        let (others, trusted) = self.by_class(self.since(key, over));
+        let [others, trusted] = self.by_class(self.since(key, over));
         let all = others.into_iter().chain(trusted);
         let wrong = all.filter(|(_, what)| matches!(what, What::Wrong { .. }));
         let within = wrong.filter(|(at, _)| *at + limit.window >= now);
@@ -123,10 +123,7 @@ impl Model {
 
     /// Failures of others, and those of trusted callers since they last
     /// succeeded.
-    fn by_class<'a>(
-        &self,
-        events: Vec<(Duration, &'a What)>,
-    ) -> (Vec<(Duration, &'a What)>, Vec<(Duration, &'a What)>) {
+    fn by_class<'a>(&self, events: Vec<(Duration, &'a What)>) -> [Vec<(Duration, &'a What)>; 2] {
         let (mut others, mut trusted) = (Vec::new(), Vec::new());
         for (at, what) in events {
             match what {
@@ -136,7 +133,7 @@ impl Model {
                 _ => {}
             }
         }
-        (others, trusted)
+        [others, trusted]
     }
 
     fn consecutive(&self, key: &Key, now: Duration) -> u32 {
@@ -144,7 +141,7 @@ impl Model {
             return 0;
         }
         let over = |what: &What| matches!(what, What::Right { trusted: false } | What::Unlocked);
-        let (others, trusted) = self.by_class(self.since(key, over));
+        let [others, trusted] = self.by_class(self.since(key, over));
         let mut count = trusted.len() as u32;
         let mut last = None;
         for (at, _) in others {

@@ -275,10 +275,10 @@ fn owed_steps_count_when_the_next_entry_is_refused() {
             let mut waits = 0;
             move || {
                 waits += 1;
-                while waits > 5 {
-                    let Ok(charge) = books.charge(2) else {
-                        break;
-                    };
+                if waits <= 5 {
+                    return;
+                }
+                while let Ok(charge) = books.charge(2) {
                     if locks {
                         books.0.borrow_mut().settle(charge, Judged::Wrong, NOW);
                     } else {
