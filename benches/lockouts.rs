@@ -49,7 +49,13 @@ fn main() {
     });
     told("right attempt of a new caller", || {
         for number in CALLERS..CALLERS + ATTEMPTS {
-            attempt(&mut lockouts, limits, 7 * number, START, Judged::Right(None));
+            attempt(
+                &mut lockouts,
+                limits,
+                7 * number,
+                START,
+                Judged::Right(None),
+            );
         }
         ATTEMPTS
     });

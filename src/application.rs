@@ -15,7 +15,8 @@ use crate::external::Asked;
 use crate::lists::FileSource;
 use crate::lockouts::Kept;
 use crate::pin_sets::{self, PinSetSource};
-use crate::{configuration, families, uses};
+use crate::uses::{self, Untaken};
+use crate::{configuration, families};
 
 type Counter = judging::Counter<Kept>;
 
@@ -173,26 +174,40 @@ impl PinSource<Call<'_>> for Family {
             return Some(Verdict::Wrong);
         }
         let timeout = configuration::current().settings.source_timeout;
-        let right = if self.one_time {
-            uses::use_up(call, &self.name, pin.as_bytes(), timeout)
-        } else {
-            families::holds(call, &self.name, pin.as_bytes(), timeout)
-        };
-        Some(match right? {
+        if self.one_time {
+            let taken = uses::use_up(call, &self.name, pin.as_bytes(), timeout)?;
+            return Some(self.used(taken));
+        }
+        let there = families::holds(call, &self.name, pin.as_bytes(), timeout)?;
+        Some(match there {
             Ok(true) => Verdict::Right(Grant::default()),
             Ok(false) => Verdict::Wrong,
             Err(why) => {
                 let family = String::from_utf8_lossy(&self.name);
-                if self.one_time {
-                    log!(
-                        Error,
-                        "a one-time PIN of family '{family}' can't be used up, so it is refused: {why}"
-                    );
-                } else {
-                    log!(Error, "family '{family}' admits nobody: {why}");
-                }
+                log!(Error, "family '{family}' admits nobody: {why}");
                 Verdict::Unavailable
             }
         })
+    }
+}
+
+impl Family {
+    /// The verdict on a one-time PIN. If it can't be used up, it is refused as a
+    /// wrong one, in all that the caller can tell.
+    fn used(&self, taken: Result<bool, Untaken>) -> Verdict {
+        let why = match taken {
+            Ok(true) => return Verdict::Right(Grant::default()),
+            Ok(false) => return Verdict::Wrong,
+            Err(why) => why,
+        };
+        let family = String::from_utf8_lossy(&self.name);
+        log!(
+            Error,
+            "a one-time PIN of family '{family}' can't be used up, so it is refused: {why}"
+        );
+        match why {
+            Untaken::NotLookedUp(_) => Verdict::Unavailable,
+            Untaken::Failed(_) => Verdict::Wrong,
+        }
     }
 }

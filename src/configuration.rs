@@ -5,7 +5,7 @@
 
 mod reading;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,6 +91,7 @@ impl Default for InForce {
             rules: Arc::new(Rules {
                 zone: Zone::utc(),
                 numbering: settings.numbering.clone(),
+                keys: BTreeSet::new(),
             }),
             pin_sets: BTreeMap::new(),
             credentials: BTreeMap::new(),

@@ -99,10 +99,11 @@ pub fn check(lists: &[(PathBuf, About)], settings: &Settings) -> Vec<Option<Stri
     let answers = questions.iter().map(|question| {
         let left = until.saturating_duration_since(Instant::now());
         match question.answer.wait(left) {
-            Some(Answer::Refused(why)) => Some(why),
-            Some(_) => None,
-            None if question.is_examined() => None,
-            None => Some(late(timeout)),
+            Some(answer) => question.objection(&answer),
+            None => match question.kind() {
+                Some(kind) => question.kind_objection(kind),
+                None => Some(late(timeout)),
+            },
         }
     });
     answers.collect()

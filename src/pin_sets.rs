@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use pinset::judging::{Answer, BackEnd, Calling, Entries, Judge, Use, Wanted, Work};
-use pinset::rows::Candidate;
+use pinset::judging::{Answer, BackEnd, Calling, Entries, Judge, Use, Verification, Wanted, Work};
 use pinset::settings::{AstdbValue, Source, Times};
 use pinset::{Grant, Pepper, Pin, PinSet, Verdict};
 
@@ -74,13 +73,8 @@ impl BackEnd for Asterisk {
         }
     }
 
-    fn verify<H: Patient>(
-        &self,
-        host: &mut H,
-        work: Work,
-    ) -> Option<Result<Vec<Candidate>, String>> {
-        let verified = hashing::verify(host, work)?;
-        Some(verified.map_err(|failed| failed.to_string()))
+    fn verify<H: Patient>(&self, host: &mut H, work: Work) -> Verification {
+        hashing::verify(host, work)
     }
 
     fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {

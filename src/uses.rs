@@ -20,6 +20,7 @@
 mod journal;
 mod ledger;
 
+use std::fmt;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +30,7 @@ use zeroize::Zeroizing;
 
 use crate::asterisk::log::log;
 use crate::asterisk::schedule::Schedule;
-use crate::crew::{Crew, Priority};
+use crate::crew::{Crew, Failed, Priority};
 use crate::families::MAX_WAITING;
 use crate::patience::Patient;
 use ledger::Ledger;
@@ -84,6 +85,22 @@ pub fn forget() {
     CREW.forget();
 }
 
+/// Why a use was not taken.
+pub enum Untaken {
+    /// No PIN was looked up, right or wrong: there is no journal, or too many wait.
+    NotLookedUp(String),
+    /// It can't be counted, or not in time.
+    Failed(String),
+}
+
+impl fmt::Display for Untaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLookedUp(why) | Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
 /// Uses a PIN up, within `timeout`. True: it was there, and no other call gets in
 /// by it. False: there is no such PIN. Returns `None` if the caller has hung up.
 ///
@@ -95,7 +112,7 @@ pub fn use_up<H: Patient>(
     family: &[u8],
     key: &[u8],
     timeout: Duration,
-) -> Option<Result<bool, String>> {
+) -> Option<Result<bool, Untaken>> {
     let (family, key) = (family.to_vec(), Zeroizing::new(key.to_vec()));
     take(host, timeout, move |ledger, wanted| {
         ledger.use_up(&family, &key, wanted)
@@ -123,7 +140,7 @@ pub fn count<H: Patient>(
     key: &[u8],
     limit: NonZeroU32,
     timeout: Duration,
-) -> Option<Result<bool, String>> {
+) -> Option<Result<bool, Untaken>> {
     let (family, key) = (family.to_vec(), key.to_vec());
     take(host, timeout, move |ledger, wanted| {
         ledger.count(&family, &key, limit, wanted)
@@ -135,24 +152,33 @@ fn take<H: Patient>(
     host: &mut H,
     timeout: Duration,
     work: impl FnOnce(&mut Ledger, &dyn Fn() -> bool) -> io::Result<bool> + Send + 'static,
-) -> Option<Result<bool, String>> {
+) -> Option<Result<bool, Untaken>> {
     let taken = CREW.ask(host, 1, timeout, move |wanted| {
         if !wanted() {
             return None;
         }
-        let taken = work(&mut ledger(), wanted);
+        let mut ledger = ledger();
+        // Before the look-up: what is said must not tell a right PIN from a wrong.
+        if !ledger.has_journal() {
+            return Some(Err(Untaken::NotLookedUp("there is no journal".to_owned())));
+        }
+        let taken = work(&mut ledger, wanted);
+        drop(ledger);
         if matches!(taken, Ok(true)) && !wanted() {
             log!(
                 Warning,
                 "a use of a PIN was counted after its caller had given up: nobody was admitted by it"
             );
         }
-        Some(taken)
+        Some(taken.map_err(|error| Untaken::Failed(error.to_string())))
     })?;
-    Some(match taken {
-        Ok(taken) => taken.map_err(|error| error.to_string()),
-        Err(failed) => Err(failed.of("Asterisk's database", timeout)),
-    })
+    Some(taken.unwrap_or_else(|failed| {
+        let why = failed.of("Asterisk's database", timeout);
+        Err(match failed {
+            Failed::TooMany => Untaken::NotLookedUp(why),
+            Failed::Late => Untaken::Failed(why),
+        })
+    }))
 }
 
 /// Has the ledger look later what is on disk, on the thread for uses; false if

@@ -97,6 +97,7 @@ impl Reading {
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
             numbering: reading.settings.numbering.clone(),
+            keys: pepper.ids().collect(),
         });
         reading.check_lists(&sets, &rules);
         let credentials = sets

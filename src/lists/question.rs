@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use pinset::judging::{Answer, Asked, Asking, Entries, Wanted};
-use pinset::list::{Format, List, Mounts, Rebuild, RowReading, Way};
+use pinset::list::{Format, Kind, List, Mounts, Rebuild, RowReading, Way};
 use pinset::Pin;
 
 use super::{log_report, CACHE};
@@ -32,8 +31,8 @@ pub struct Question {
     way: Mutex<Way>,
     /// What the lists may take of memory, in bytes.
     limit: u64,
-    /// The file is open, and it is what is needed.
-    examined: AtomicBool,
+    /// What the list is, once its file is open.
+    kind: OnceLock<Kind>,
     pub answer: Promise<Answer>,
 }
 
@@ -55,7 +54,7 @@ impl Question {
             pin: pin.clone(),
             way: Mutex::new(Way::new(path, mounts)),
             limit,
-            examined: AtomicBool::new(false),
+            kind: OnceLock::new(),
             answer: Promise::new(),
         }
     }
@@ -78,9 +77,25 @@ impl Question {
         }
     }
 
-    /// Whether the list is there and can be the list of its PIN set.
-    pub fn is_examined(&self) -> bool {
-        self.examined.load(Ordering::Relaxed)
+    /// What the list is, once its file is open.
+    pub fn kind(&self) -> Option<Kind> {
+        self.kind.get().copied()
+    }
+
+    /// Returns why its PIN set can't use this answer.
+    pub fn objection(&self, answer: &Answer) -> Option<String> {
+        match &self.about {
+            About::PinSet(wanted) => wanted.objection(answer),
+            About::Entry(_) => None,
+        }
+    }
+
+    /// Returns why its PIN set can't use a list of this kind.
+    pub fn kind_objection(&self, kind: Kind) -> Option<String> {
+        match &self.about {
+            About::PinSet(wanted) => wanted.set.kind_objection(kind),
+            About::Entry(_) => None,
+        }
     }
 
     /// Whether its answer may be rows.
@@ -107,7 +122,8 @@ impl Question {
                 return Left::Nothing;
             }
         };
-        self.examined.store(true, Ordering::Relaxed);
+        // Set once: a question is attended to once.
+        let _ = self.kind.set(examined.1);
         match wanted.read(&asking, examined, self.limit, log_report) {
             Asked::Answered(answer, rebuild) => {
                 self.answer.keep(answer);

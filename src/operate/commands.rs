@@ -126,6 +126,9 @@ fn show_pin_set(words: &[&[u8]]) -> Said {
         };
         let age = span(view::age(recalled.read));
         text.push_str(&format!("; list: {contents}, looked at {age} ago\n"));
+        for rows in view::unchecked(&recalled) {
+            text.push_str(&format!("; {rows}\n"));
+        }
     }
     Said::Done(text)
 }

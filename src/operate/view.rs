@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use pinset::list::{Contents, Kind, Recalled};
 use pinset::lockout::{Kind as By, Unlock};
+use pinset::rows::SignedRows;
 use pinset::settings::Source;
 use pinset::shown::escape;
 use pinset::stats::Counts;
@@ -112,6 +113,13 @@ pub fn recall(set: &PinSet) -> Option<Recalled> {
         Some(Source::File(path)) => lists::recall(path),
         _ => None,
     }
+}
+
+/// The rows of a list whose key the pepper file lacks.
+pub fn unchecked(recalled: &Recalled) -> Vec<&SignedRows> {
+    let in_force = configuration::current();
+    let lacks_key = |rows: &&SignedRows| in_force.pepper.key(rows.key).is_none();
+    recalled.signed.iter().filter(lacks_key).collect()
 }
 
 /// How long ago that was.

@@ -6,6 +6,7 @@ mod errors;
 mod fields;
 mod formats;
 mod function;
+mod guard;
 pub(crate) mod hidden;
 mod identify;
 mod large;

@@ -55,13 +55,19 @@ fn is_refused(report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// A caller with that PIN three times, to whom the module can't say whether it
-/// has a use left.
-fn is_refused_as_error(pbx: &Pbx, pin: &str) -> Result<()> {
-    let call = Call::new("pinset:customers,q,4,agent-pass");
-    let report = pbx.call(&call.keys(&format!("{pin} {pin} {pin}")))?;
-    ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
-    ensure!(report.status() == "ERROR", "{report:#?}");
+/// A caller who enters that PIN three times, whose uses can't be counted, is told
+/// from one with a wrong PIN by nothing.
+fn is_refused_as_wrong(pbx: &Pbx, pin: &str) -> Result<()> {
+    for pin in [pin, "0000"] {
+        let call = Call::new("pinset:customers,q,4,agent-pass");
+        let report = pbx.call(&call.keys(&format!("{pin} {pin} {pin}")))?;
+        ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
+        ensure!(report.status() == "FAILURE", "{report:#?}");
+        let wrong = ["agent-pass", "auth-incorrect", "auth-incorrect"];
+        ensure!(report.sounds == wrong, "{report:#?}");
+    }
+    let log = pbx.log()?;
+    ensure!(log.contains("attempt rejected as wrong: a use can't be counted"));
     Ok(())
 }
 

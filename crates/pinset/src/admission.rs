@@ -19,17 +19,28 @@ pub struct Terms {
     pub now: Moment,
 }
 
+/// The result of taking one of the uses of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Taken {
+    /// It is taken, or the row has any number of them.
+    Yes,
+    /// All of them were taken before.
+    NoneLeft,
+    /// It can't be counted: the row admits nobody, as if the PIN were wrong.
+    Failed,
+}
+
 /// The verdict on an entry that is the PIN of `rows`, which are in the order of
 /// their list: the first that admits does. `take` takes one of the uses of a
-/// row: false, if it has had them all.
+/// row.
 ///
 /// # Errors
 ///
-/// Those of `take`: nobody may get in.
+/// Those of `take`: there is no verdict.
 pub fn admit<E>(
     rows: impl IntoIterator<Item = Candidate>,
     terms: Terms,
-    mut take: impl FnMut(&Candidate) -> Result<bool, E>,
+    mut take: impl FnMut(&Candidate) -> Result<Taken, E>,
 ) -> Result<Verdict, E> {
     let mut verdict = Verdict::Wrong;
     for row in rows {
@@ -38,9 +49,17 @@ pub fn admit<E>(
         }
         let begun = row.from.is_none_or(|from| from <= terms.now);
         let over = row.until.is_some_and(|until| until <= terms.now);
-        if !terms.open || !begun || over || !take(&row)? {
+        if !terms.open || !begun || over {
             verdict = Verdict::Expired;
             continue;
+        }
+        match take(&row)? {
+            Taken::Yes => {}
+            Taken::NoneLeft => {
+                verdict = Verdict::Expired;
+                continue;
+            }
+            Taken::Failed => continue,
         }
         return Ok(Verdict::Right(Grant {
             account: Some(row.account).filter(|account| !account.is_empty()),

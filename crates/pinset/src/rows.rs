@@ -17,7 +17,7 @@ use crate::moment::Moment;
 use crate::number::Number;
 use crate::pepper::{KeyId, Pepper};
 use crate::pin::Pin;
-use crate::secret::{Cost, Form, IndexKey, Secret, Unverifiable};
+use crate::secret::{Form, IndexKey, Secret, Unverifiable};
 
 mod broken;
 mod chunks;
@@ -25,14 +25,18 @@ mod draft;
 mod index;
 mod reading;
 mod record;
+mod signed;
+mod weighing;
 
 pub use broken::{Broken, BrokenRow, Fault};
 pub use draft::MOST_SLOW;
 pub use reading::{of_credentials, Reading};
+pub use signed::{FoundBy, SignedRows};
 
 use chunks::Chunks;
 use index::{row, Index};
 use record::{caller, Record};
+use weighing::Dearest;
 
 /// What is hashed in front of an account and its secret, so that no other
 /// digest is one of these.
@@ -48,9 +52,10 @@ pub struct Rows {
     hasher: RandomState,
     /// The forms of the secrets that a PIN finds.
     forms: Vec<Form>,
+    signed: Vec<SignedRows>,
     count: u64,
     argon2id: u64,
-    dummy: Option<Cost>,
+    dearest: Dearest,
     broken: Vec<BrokenRow>,
     limited: Option<(u64, Column)>,
 }
@@ -153,12 +158,6 @@ impl Rows {
             .filter_map(|record| Candidate::of(&record))
     }
 
-    /// The largest cost, by [`Cost::work`], of the rows with Argon2id; `None`
-    /// without such rows.
-    pub fn dummy(&self) -> Option<Cost> {
-        self.dummy.clone()
-    }
-
     /// How many rows have Argon2id, so that no PIN alone finds them.
     pub fn argon2id(&self) -> u64 {
         self.argon2id
@@ -191,6 +190,7 @@ impl Rows {
         let bytes = self.records.size()
             + indexes.iter().sum::<usize>()
             + self.forms.capacity() * size_of::<Form>()
+            + self.signed.capacity() * size_of::<SignedRows>()
             + self.broken.capacity() * size_of::<BrokenRow>();
         bytes as u64
     }

@@ -29,8 +29,13 @@ fn three_keys(list: &str) -> Call {
 
 /// Refused for want of a list, and no later and no sooner than promised.
 pub fn is_timed_out(report: &Report, limit: f64) -> Result<()> {
+    is_timed_out_as("ERROR", report, limit)
+}
+
+/// The same with another status.
+pub fn is_timed_out_as(status: &str, report: &Report, limit: f64) -> Result<()> {
     ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
-    ensure!(report.status() == "ERROR", "{report:#?}");
+    ensure!(report.status() == status, "{report:#?}");
     let mut waits = Vec::new();
     let mut keyed = None;
     for (time, happening) in report.timeline() {

@@ -10,7 +10,7 @@ use anyhow::{ensure, Context, Result};
 use harness::{Ami, Builder, Call, Module, Outcome, Pbx, Report};
 
 use super::{press, try_pin, FAMILY};
-use crate::lists::hung::{is_timed_out, AT_ONCE, LIMIT, SLACK};
+use crate::lists::hung::{is_timed_out, is_timed_out_as, AT_ONCE, LIMIT, SLACK};
 use crate::lists::mount::Mount;
 use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
 use crate::support::{eventually, on, Shell, UNLIMITED};
@@ -117,7 +117,7 @@ fn one_time_pin_with_a_hung_journal_is_refused_in_time_and_admits_once_later() {
         let mut mount = on_disk(pbx)?;
         mount.hang(JOURNAL_WRITES)?;
         let waits = pbx.call(&three_entries("/once,drq", "7531"))?;
-        is_timed_out(&waits, LIMIT)?;
+        is_timed_out_as("FAILURE", &waits, LIMIT)?;
         mount.until_asked()?;
         // One thread hangs with it, and the database does not.
         hang_ups_are_noticed(pbx, "/once,drq", "8642")?;
@@ -125,7 +125,7 @@ fn one_time_pin_with_a_hung_journal_is_refused_in_time_and_admits_once_later() {
         is_served_at_once(pbx, &lookup("/pins,dq"))?;
         is_served_at_once(pbx, &lookup("pinset:keys,q"))?;
         let waits = pbx.call(&three_entries("pinset:counted,q", "1234"))?;
-        is_timed_out(&waits, LIMIT)?;
+        is_timed_out_as("FAILURE", &waits, LIMIT)?;
         ensure!(mount.asked() == 0, "more than one thread hangs");
         mount.go()?;
         for pin in ["7531", "8642"] {

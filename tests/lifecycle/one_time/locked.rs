@@ -15,11 +15,20 @@ fn a_locked_database_refuses_and_names_no_pin() {
         pbx.stop()?;
         pbx.start_again()?;
         while_held(pbx, WRITER, || {
-            let keys = "7531 7531 7531";
-            let call = Call::new(format!("{FOUR_DIGITS},agent-pass")).keys(keys);
-            let report = pbx.call(&call)?;
-            ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
-            ensure!(report.status() == "ERROR", "{report:#?}");
+            // The right PIN is told from a wrong one by nothing.
+            for keys in ["7531 7531 7531", "1111 1111 1111"] {
+                let call = Call::new(format!("{FOUR_DIGITS},agent-pass")).keys(keys);
+                let report = pbx.call(&call)?;
+                ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
+                ensure!(report.status() == "FAILURE", "{report:#?}");
+                let sounds = [
+                    "agent-pass",
+                    "auth-incorrect",
+                    "auth-incorrect",
+                    "vm-goodbye",
+                ];
+                ensure!(report.sounds == sounds, "{report:#?}");
+            }
             Ok(())
         })?;
         ensure!(pbx.log()?.contains("Asterisk's database can't be written"));

@@ -172,11 +172,15 @@ fn a_key_that_is_missing() -> Result<()> {
                     passed().account("4"),
                 ),
                 row(
-                    "nobody can say",
+                    "its key is missing",
                     call("by-pin", "1009# 1009# 1009#"),
-                    broken(),
+                    refused("FAILURE"),
                 ),
-                row("nor of this one", call("by-pin", "7# 7# 7#"), broken()),
+                row(
+                    "nor of this one",
+                    call("by-pin", "7# 7# 7#"),
+                    refused("FAILURE"),
+                ),
                 row(
                     "a row of another account is no matter",
                     call("by-account", "4# 7# 7# 1004#"),
@@ -185,7 +189,7 @@ fn a_key_that_is_missing() -> Result<()> {
                 row(
                     "but this one is",
                     call("by-account", "9# 1009# 1009# 1009#"),
-                    broken(),
+                    refused("FAILURE"),
                 ),
             ],
         )?;
@@ -225,7 +229,7 @@ fn who_may_read_the_pepper_file() -> Result<()> {
         is_told(pbx, &["] ERROR[", "pepper_file", RIGHTS[0].2])?;
         let signed = call("by-pin", "1004# 1004# 1004#");
         let works = |pbx: &Pbx| becomes(pbx, &call("plain", "1234#"), &passed()).map(drop);
-        becomes(pbx, &signed, &broken())?;
+        becomes(pbx, &signed, &refused("FAILURE"))?;
         works(pbx)?;
         set_rights(pbx, 0o600, "root:root")?;
         reload(pbx, true)?;

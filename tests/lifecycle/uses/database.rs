@@ -5,7 +5,7 @@ use anyhow::{ensure, Result};
 use harness::{Call, Outcome, Pbx};
 
 use super::{
-    customers, is_refused, is_refused_as_error, passes, record, row, shown, try_pin, write_list,
+    customers, is_refused, is_refused_as_wrong, passes, record, row, shown, try_pin, write_list,
     FAMILY,
 };
 use crate::one_time::{journal, JOURNAL};
@@ -116,7 +116,7 @@ fn a_value_that_is_no_number_refuses_and_is_named() {
         let (key, _) = row(pbx, "alice")?;
         for value in ["many", "-1", "1 ", "99999999999999999999999999999999999999"] {
             pbx.db_put(FAMILY, &key, value)?;
-            is_refused_as_error(pbx, "1234")?;
+            is_refused_as_wrong(pbx, "1234")?;
             ensure!(pbx.db_get(FAMILY, &key)?.as_deref() == Some(value));
         }
         let log = pbx.log()?;
@@ -126,7 +126,7 @@ fn a_value_that_is_no_number_refuses_and_is_named() {
         pbx.stop()?;
         pbx.write_file(JOURNAL, record(&key, 1))?;
         pbx.start_again()?;
-        is_refused_as_error(pbx, "1234")?;
+        is_refused_as_wrong(pbx, "1234")?;
         passes(&try_pin(pbx, "5678")?)?;
         // A number beyond all limits is one.
         pbx.db_put(FAMILY, &key, "18446744073709551615")?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{ensure, Result};
 use harness::{Call, Pbx, Report};
 
-use super::{customers, is_refused, is_refused_as_error, passes, row, shown, try_pin, write_list};
+use super::{customers, is_refused, is_refused_as_wrong, passes, row, shown, try_pin, write_list};
 use crate::foreign::{while_held, READER, WRITER};
 use crate::one_time::journal;
 use crate::support::{eventually, on};
@@ -18,7 +18,7 @@ fn a_locked_database_refuses_and_counts_nothing() {
         // Committed: Asterisk itself lets go of the lock.
         pbx.stop()?;
         pbx.start_again()?;
-        while_held(pbx, WRITER, || is_refused_as_error(pbx, "7531"))?;
+        while_held(pbx, WRITER, || is_refused_as_wrong(pbx, "7531"))?;
         ensure!(journal(pbx)?.is_empty(), "{}", journal(pbx)?);
         ensure!(shown(pbx)?.is_empty());
         passes(&try_pin(pbx, "7531")?)?;
@@ -35,7 +35,7 @@ fn a_database_that_cannot_be_read_refuses() {
         pbx.stop()?;
         pbx.start_again()?;
         let exclusive = WRITER.replace("IMMEDIATE", "EXCLUSIVE");
-        while_held(pbx, &exclusive, || is_refused_as_error(pbx, "7531"))?;
+        while_held(pbx, &exclusive, || is_refused_as_wrong(pbx, "7531"))?;
         ensure!(row(pbx, "alice")?.1 == 1);
         passes(&try_pin(pbx, "7531")?)?;
         is_refused(&try_pin(pbx, "7531")?)?;

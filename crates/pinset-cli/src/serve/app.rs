@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
 use crate::serve::asks::Asks;
-use crate::serve::checks::Unusable;
+use crate::serve::checks::{Unchecked, Unusable};
 use crate::serve::config::{self, Config};
 use crate::serve::judging::{Bench, Lists};
 use crate::serve::log::Log;
@@ -140,7 +140,10 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
 }
 
 /// Checks the lists of all services at once.
-async fn health_of_lists(app: &App, config: &Arc<Config>) -> Vec<(String, Result<(), Unusable>)> {
+async fn health_of_lists(
+    app: &App,
+    config: &Arc<Config>,
+) -> Vec<(String, Result<Unchecked, Unusable>)> {
     let checks = config.services.values().map(|service| {
         let check = app.lists(config).health(Arc::clone(service));
         (service.name.clone(), tokio::spawn(check))
@@ -153,14 +156,19 @@ async fn health_of_lists(app: &App, config: &Arc<Config>) -> Vec<(String, Result
     results
 }
 
-/// 200 if lists and log can be used, 503 and why if not.
+/// 200 if lists and log can be used, 503 and why if not; and the rows that can't be
+/// checked.
 async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
     let config = app.config();
-    let mut wrong = String::new();
+    let (mut wrong, mut unchecked) = (String::new(), String::new());
     for (name, result) in health_of_lists(&app, &config).await {
         // Why, the administrator is told: here anybody may ask.
         match result {
-            Ok(()) => {}
+            Ok(rows) => {
+                for rows in rows {
+                    unchecked.push_str(&format!("the list of '{name}': {rows}\n"));
+                }
+            }
             Err(Unusable::Because(why)) => {
                 app.metrics
                     .say(&format!("service '{name}' admits nobody: {why}"));
@@ -175,8 +183,8 @@ async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
         wrong.push_str("the request log can't be written\n");
     }
     match wrong.is_empty() {
-        true => text(StatusCode::OK, "ok\n"),
-        false => text(StatusCode::SERVICE_UNAVAILABLE, wrong),
+        true => text(StatusCode::OK, format!("ok\n{unchecked}")),
+        false => text(StatusCode::SERVICE_UNAVAILABLE, wrong + &unchecked),
     }
 }
 

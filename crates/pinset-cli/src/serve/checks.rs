@@ -37,7 +37,10 @@ impl fmt::Display for Unusable {
     }
 }
 
-type Checked = Result<(), String>;
+/// The rows of a list that can't be checked, in words.
+pub type Unchecked = Vec<String>;
+
+type Checked = Result<Unchecked, String>;
 
 /// The checks of one service, one at a time.
 pub struct Check {
@@ -89,12 +92,15 @@ impl Check {
         self: &Arc<Self>,
         lists: Lists,
         service: Arc<Service>,
-    ) -> Result<(), Unusable> {
+    ) -> Result<Unchecked, Unusable> {
         let mut running = self.start(lists, service).ok_or(Unusable::NoAnswer)?;
         let end = Deadline::from_std(running.began + CHECK_TIMEOUT);
         let result = timeout_at(end, running.result.wait_for(Option::is_some)).await;
         match result {
-            Ok(Ok(result)) => result.clone().unwrap_or(Ok(())).map_err(Unusable::Because),
+            Ok(Ok(result)) => match &*result {
+                Some(result) => result.clone().map_err(Unusable::Because),
+                None => Err(Unusable::NoAnswer),
+            },
             _ => Err(Unusable::NoAnswer),
         }
     }

@@ -179,6 +179,7 @@ impl Reading<'_> {
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
             numbering: settings.numbering.clone(),
+            keys: pepper.ids().collect(),
         });
         let mut services = BTreeMap::new();
         for (name, service) in &raw.service {

@@ -10,20 +10,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pinset::external::Keyed;
 use pinset::judging::{
-    Answer, Asked, Asking, BackEnd, Calling, Judge, Keeper, Notice, Outcome, Patient, Use, Waiting,
-    Wanted, Work,
+    Answer, Asked, Asking, BackEnd, Calling, Judge, Keeper, Notice, Outcome, Patient, Use,
+    Verification, Waiting, Wanted, Work,
 };
 use pinset::list::csv::Column;
 use pinset::list::{
     open, Cache, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules, Stamp,
 };
 use pinset::lockout::{Lock, Lockouts, Standing};
-use pinset::rows::{Candidate, Rows};
+use pinset::rows::Rows;
 use pinset::settings::{Source, Times};
 use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
 
-use crate::serve::checks::{Check, Unusable};
+use crate::serve::checks::{Check, Unchecked, Unusable};
 use crate::serve::config::{Config, Service};
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
@@ -133,10 +133,18 @@ impl Slots {
         }
         *free -= 1;
         drop(free);
-        let done = what();
-        *locked(&self.free) += 1;
-        self.freed.notify_one();
-        Some(done)
+        let _slot = Slot(self);
+        Some(what())
+    }
+}
+
+/// A slot that is taken, until it is dropped: also by a panic.
+struct Slot<'a>(&'a Slots);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        *locked(&self.0.free) += 1;
+        self.0.freed.notify_one();
     }
 }
 
@@ -281,12 +289,12 @@ impl BackEnd for &Case {
         Some(answer)
     }
 
-    fn verify<H: Patient>(&self, _: &mut H, work: Work) -> Option<Result<Vec<Candidate>, String>> {
+    fn verify<H: Patient>(&self, _: &mut H, work: Work) -> Verification {
         let carried_out = self.lists.bench.hashing.with(|| work.carry_out(|| false));
-        Some(match carried_out {
-            None => Err("too many wait for their hash to be computed".to_owned()),
-            Some(verified) => verified?.map_err(|why| why.to_string()),
-        })
+        match carried_out.flatten() {
+            Some(hashed) => Verification::Done(hashed),
+            None => Verification::Late("too many wait for their hash to be computed".to_owned()),
+        }
     }
 
     fn take<H: Patient>(&self, _: &mut H, _: Use<'_>) -> Option<Result<bool, String>> {
@@ -404,24 +412,30 @@ impl Lists {
     /// # Errors
     ///
     /// Why not.
-    pub async fn health(self, service: Arc<Service>) -> Result<(), Unusable> {
+    pub async fn health(self, service: Arc<Service>) -> Result<Unchecked, Unusable> {
         let check = self.bench.check(&service.name);
         check.result(self, service).await
     }
 
-    /// Whether the list of a service can be used as it is now. It blocks.
+    /// Whether the list of a service can be used as it is now: if so, the rows
+    /// that can't be checked. It blocks.
     ///
     /// # Errors
     ///
     /// Why not.
-    pub fn check(&self, service: &Service) -> Result<(), String> {
+    pub fn check(&self, service: &Service) -> Result<Unchecked, String> {
         let Some(Source::File(path)) = &service.set.source else {
             return Err("only lists in files are served".to_owned());
         };
         // Nobody's PIN: an empty one is looked up nowhere.
-        match self.file(path, &service.set, &Pin::new()) {
-            Answer::Refused(why) => Err(why),
-            _ => Ok(()),
+        let answer = self.file(path, &service.set, &Pin::new());
+        let has_key = &|key| self.config.rules.has_key(key);
+        match service.set.objection(&answer, has_key) {
+            Some(why) => Err(why),
+            None => Ok(match answer {
+                Answer::Rows(rows, _) => rows.unchecked(has_key).map(ToString::to_string).collect(),
+                _ => Unchecked::new(),
+            }),
         }
     }
 }

@@ -9,6 +9,7 @@ mod client;
 mod configuration;
 mod decisions;
 mod exposure;
+mod guard;
 mod hung;
 mod limits;
 mod log;

@@ -3,6 +3,7 @@ use crate::list::Kind;
 use crate::moment::Zone;
 use crate::number::Numbering;
 use crate::rows::Reading;
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 /// The rows of a csv list without its header, in their order.
@@ -37,10 +38,18 @@ fn terms(required_level: u8, open: bool) -> Terms {
     }
 }
 
+fn admitted(
+    rows: Vec<Candidate>,
+    terms: Terms,
+    mut take: impl FnMut(&Candidate) -> Taken,
+) -> Verdict {
+    let Ok(verdict) = admit(rows, terms, |row| Ok::<_, Infallible>(take(row)));
+    verdict
+}
+
 /// The verdict where all rows have uses left; in place of `Right`, the context.
 fn verdict(list: &str, terms: Terms) -> String {
-    let verdict = admit(rows(list), terms, |_| Ok::<bool, ()>(true));
-    match verdict.expect("no errors") {
+    match admitted(rows(list), terms, |_| Taken::Yes) {
         Verdict::Right(grant) => {
             assert_eq!(grant.account.as_deref(), Some(b"a".as_slice()));
             grant.context.unwrap_or_default()
@@ -81,23 +90,41 @@ fn a_use_is_taken_of_the_row_that_admits_alone() {
     let list = "a,plain:1,1,,,one\na,plain:1,2,,2026-11-21,two\n\
                 a,plain:1,2,,,three\na,plain:1,2,,,four\na,plain:1,2,,,five\n";
     let mut asked = Vec::new();
-    let verdict = admit(rows(list), terms(2, true), |row| {
+    let verdict = admitted(rows(list), terms(2, true), |row| {
         asked.push(row.context.clone().expect("a context"));
-        Ok::<bool, ()>(asked.len() == 2)
+        match asked.len() {
+            2 => Taken::Yes,
+            _ => Taken::NoneLeft,
+        }
     });
     assert_eq!(asked, ["three", "four"]);
     let context = match verdict {
-        Ok(Verdict::Right(grant)) => grant.context,
+        Verdict::Right(grant) => grant.context,
         _ => None,
     };
     assert_eq!(context.as_deref(), Some("four"));
 
-    let none_left = admit(rows(list), terms(0, true), |_| Ok::<bool, ()>(false));
-    assert_eq!(none_left, Ok(Verdict::Expired));
-    assert_eq!(admit(rows(list), terms(0, true), |_| Err("no")), Err("no"));
+    let none_left = admitted(rows(list), terms(0, true), |_| Taken::NoneLeft);
+    assert_eq!(none_left, Verdict::Expired);
     // Outside its times none is taken.
-    let closed = admit(rows(list), terms(0, false), |_| Err("taken"));
-    assert_eq!(closed, Ok(Verdict::Expired));
+    let closed = admitted(rows(list), terms(0, false), |_| panic!("a use is taken"));
+    assert_eq!(closed, Verdict::Expired);
+}
+
+#[test]
+fn use_that_cant_be_counted_is_wrong_unless_another_row_admits() {
+    let list = "a,plain:1,,,,one\na,plain:1,,,,two\n";
+    let failed = admitted(rows(list), terms(0, true), |_| Taken::Failed);
+    assert_eq!(failed, Verdict::Wrong);
+    let mut asked = 0;
+    let second = admitted(rows(list), terms(0, true), |_| {
+        asked += 1;
+        match asked {
+            1 => Taken::Failed,
+            _ => Taken::Yes,
+        }
+    });
+    assert!(matches!(second, Verdict::Right(_)), "{second:?}");
 }
 
 #[test]

@@ -22,13 +22,8 @@ pub trait BackEnd {
     /// where the list is asked for it alone: [`Answer::Entry`].
     fn ask<H: Patient>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
 
-    /// Has [`Work::carry_out`] done, where it keeps nobody else. An error:
-    /// nobody can say whether the PIN is right, and why.
-    fn verify<H: Patient>(
-        &self,
-        host: &mut H,
-        work: Work,
-    ) -> Option<Result<Vec<Candidate>, String>>;
+    /// Has [`Work::carry_out`] done, where it keeps nobody else.
+    fn verify<H: Patient>(&self, host: &mut H, work: Work) -> Verification;
 
     /// Takes a use, for good, while the caller is served. Returns false if
     /// there is none left, and `None` if the caller has hung up: the use may be
@@ -36,7 +31,7 @@ pub trait BackEnd {
     ///
     /// # Errors
     ///
-    /// Nobody is to be admitted, and why.
+    /// The use can't be counted, and why: the entry is refused as a wrong one.
     fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>>;
 
     /// Whether it is one of these times.
@@ -117,41 +112,71 @@ pub enum Use<'a> {
     },
 }
 
+/// The end of [`BackEnd::verify`].
+pub enum Verification {
+    /// The hashes were computed.
+    Done(Hashed),
+    /// The queue was full: nothing was compared, and nothing will be. Holds why.
+    Rejected(String),
+    /// The work was queued, but its result did not come in time. Holds why.
+    Late(String),
+    /// The caller has hung up.
+    Gone,
+}
+
+/// The result of [`Work::carry_out`].
+pub struct Hashed {
+    /// The rows whose PIN it is, in their order.
+    pub right: Vec<Candidate>,
+    /// Why some of the hashes can't be computed: whether these rows match is
+    /// unknown.
+    pub failed: Option<Unverifiable>,
+}
+
 /// What is to be hashed for a caller.
 pub struct Work {
     /// The rows whose hash may be that of the PIN.
     pub(super) rows: Vec<Candidate>,
-    /// What is spent in any case, so that it can't be told whether there are
-    /// such rows.
-    pub(super) dummy: Option<Cost>,
+    /// What is computed for nothing, so that time does not tell how many such rows
+    /// there are.
+    pub(super) filler: Vec<Cost>,
     /// What was keyed.
     pub(super) pin: Pin,
 }
 
 impl Work {
-    /// The rows whose PIN it is, in their order: up to a second for each of
-    /// them. `None`: it is `forsaken`, nobody waits for it any more.
-    pub fn carry_out(
-        self,
-        mut forsaken: impl FnMut() -> bool,
-    ) -> Option<Result<Vec<Candidate>, Unverifiable>> {
-        let Self { rows, dummy, pin } = self;
-        if forsaken() {
-            return None;
+    /// Whether there is nothing to compute.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.filler.is_empty()
+    }
+
+    /// Computes the hashes: up to a second for each row. Returns `None` if it is
+    /// `forsaken`: nobody waits for it any more.
+    pub fn carry_out(self, mut forsaken: impl FnMut() -> bool) -> Option<Hashed> {
+        let Self { rows, filler, pin } = self;
+        let mut hashed = Hashed {
+            right: Vec::new(),
+            failed: None,
+        };
+        for cost in filler {
+            if forsaken() {
+                return None;
+            }
+            if let Err(why) = cost.spend(&pin) {
+                hashed.failed = Some(why);
+            }
         }
-        let spent = dummy.map_or(Ok(()), |cost| cost.spend(&pin));
-        let mut right = spent.map(|()| Vec::new());
         for row in rows {
             if forsaken() {
                 return None;
             }
             // All of them: how long it takes must not tell which it was.
-            match (row.secret.verify(&pin, &Pepper::default()), &mut right) {
-                (Ok(true), Ok(right)) => right.push(row),
-                (Err(why), Ok(_)) => right = Err(why),
-                _ => {}
+            match row.secret.verify(&pin, &Pepper::default()) {
+                Ok(true) => hashed.right.push(row),
+                Ok(false) => {}
+                Err(why) => hashed.failed = Some(why),
             }
         }
-        Some(right)
+        Some(hashed)
     }
 }

@@ -146,7 +146,8 @@ impl<K: Keeper> Counter<K> {
     }
 
     /// Judges an entry with `judge`, which may charge accounts to the
-    /// [`Ticket`]; an empty one is not counted. `None`: the caller is gone.
+    /// [`Ticket`]; an empty one is not counted. Returns `None` if the caller has
+    /// hung up: then it has counted as wrong.
     pub fn judge<H: Patient>(
         &self,
         host: &mut H,
@@ -165,8 +166,8 @@ impl<K: Keeper> Counter<K> {
         let verdict = judge(host, &mut ticket)?;
         let judged = match &verdict {
             Verdict::Right(grant) => Judged::Right(grant.account.as_deref()),
-            Verdict::Wrong => Judged::Wrong,
-            Verdict::Expired | Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
+            Verdict::Wrong | Verdict::Expired => Judged::Wrong,
+            Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
         };
         Some(match ticket.settle(judged) {
             true => Verdict::Locked { judged: true },
@@ -219,13 +220,17 @@ impl<K: Keeper> Counter<K> {
     }
 }
 
-/// An entry that is being judged. Dropped, it does not count: nobody has learned
-/// anything.
+/// An entry that is being judged, charged to its caller and PIN set.
+///
+/// It ends in one of two ways: [`Self::settle`] gives the result, or it is
+/// dropped (a hang-up, a panic) and counts as wrong. Once it has been compared
+/// with a credential, only a right PIN refunds it.
 pub struct Ticket<'a, K: Keeper> {
     counter: &'a Counter<K>,
     counted: bool,
-    /// `None`: it is not counted, or settled.
+    /// `None` if it is not counted, or settled.
     charge: Option<Charge>,
+    compared: bool,
     /// How many entries of the call were charged before.
     tries: u32,
     /// The lock of one of its accounts: it is judged for the others.
@@ -240,9 +245,16 @@ impl<'a, K: Keeper> Ticket<'a, K> {
             counter,
             counted: charge.is_some(),
             charge,
+            compared: false,
             tries,
             locked: None,
         }
+    }
+
+    /// Notes that the entry is compared with a credential from now on, or waits
+    /// in the queue for that. To be called before the first comparison.
+    pub fn compare(&mut self) {
+        self.compared = true;
     }
 
     /// Charges the entry to these accounts as well, before it is compared with a
@@ -293,9 +305,14 @@ impl<'a, K: Keeper> Ticket<'a, K> {
         Debt { counter, owed }
     }
 
-    /// Says what has come of it; true, if that locks the caller out.
+    /// Settles the entry; returns whether that locks the caller out.
+    /// [`Judged::Void`] refunds an entry that was compared with nothing; any other
+    /// counts as wrong.
     pub fn settle(mut self, judged: Judged<'_>) -> bool {
-        self.end(judged)
+        self.end(match judged {
+            Judged::Void if self.compared => Judged::Wrong,
+            judged => judged,
+        })
     }
 
     fn end(&mut self, judged: Judged<'_>) -> bool {
@@ -321,7 +338,7 @@ impl<'a, K: Keeper> Ticket<'a, K> {
 
 impl<K: Keeper> Drop for Ticket<'_, K> {
     fn drop(&mut self) {
-        self.end(Judged::Void);
+        self.end(Judged::Wrong);
     }
 }
 

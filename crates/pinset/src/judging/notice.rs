@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::lockout::{Kind, Lock};
+use crate::rows::SignedRows;
 
 /// What an administrator should hear of; each names the PIN set or the list
 /// first. None holds a PIN.
@@ -18,8 +19,12 @@ pub enum Notice<'a> {
     Busy(&'a str),
     /// So many of its rows can't be found by a PIN alone.
     Argon2id(&'a str, u64),
-    /// An entry is refused, and why.
+    /// The list admits nobody, and why.
     Refused(&'a str, &'a str),
+    /// An entry counts as wrong for a failure of ours, and why.
+    Rejected(&'a str, &'a str),
+    /// An entry matches no row, but some rows can't be checked.
+    Unchecked(&'a str, &'a SignedRows),
 }
 
 impl<'a> Notice<'a> {
@@ -36,7 +41,7 @@ impl<'a> Notice<'a> {
 
     /// Whether a caller was refused for what is no fault of theirs.
     pub fn is_error(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Refused(..))
+        matches!(self, Self::Busy(_) | Self::Refused(..) | Self::Rejected(..))
     }
 }
 
@@ -69,6 +74,12 @@ impl fmt::Display for Notice<'_> {
                  them): identify = caller or account does"
             ),
             Self::Refused(name, why) => write!(f, "PIN set '{name}' admits nobody: {why}"),
+            Self::Rejected(name, why) => {
+                write!(f, "PIN set '{name}': attempt rejected as wrong: {why}")
+            }
+            Self::Unchecked(name, rows) => {
+                write!(f, "PIN set '{name}': attempt matches no row, but {rows}")
+            }
         }
     }
 }

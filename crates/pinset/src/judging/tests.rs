@@ -2,23 +2,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::*;
-use crate::list::{Format, Rules};
-use crate::lockout::{Capacity, Judged, Kind as LockKind, Lock, Lockouts, Standing};
+use crate::list::{Format, Kind, Rules};
+use crate::lockout::{Account, Capacity, Judged, Kind as LockKind, Lock, Lockouts, Standing};
 use crate::moment::Zone;
 use crate::pepper::Pepper;
-use crate::rows::Reading;
+use crate::rows::{Reading, Rows};
 use crate::secret::make::Recipe;
 use crate::secret::tests::TEST_KEY;
-use crate::secret::Secret;
+use crate::secret::{Cost, Secret, Unverifiable};
 use crate::settings::Times;
 
 mod accounts;
+mod charging;
 mod counting;
 mod deciding;
 mod files;
+mod guessing;
 mod uses;
 
 /// A day in 2026.
@@ -31,16 +34,32 @@ type Hook = dyn Fn(&Pbx);
 /// By account and digest.
 type Uses = BTreeMap<(Vec<u8>, [u8; 16]), u32>;
 
+/// What becomes of slow hashes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Hashes {
+    Computed,
+    Failed,
+    Late,
+    QueueFull,
+    Panic,
+}
+
 /// Where entries are judged and counted, and what has become of it.
 struct Pbx {
     source: Box<Source>,
     pepper: Pepper,
+    /// The pepper file has no key.
+    keyless: Cell<bool>,
+    no_pepper: Pepper,
     open: Cell<bool>,
     /// What is done while a hash is computed.
-    hashing: RefCell<Option<Box<Hook>>>,
-    /// Of each work: how many rows, and whether there is a dummy.
-    hashed: RefCell<Vec<(usize, bool)>>,
+    hashing: RefCell<Option<Rc<Hook>>>,
+    /// Of each work: how many rows, and what all of it costs.
+    hashed: RefCell<Vec<(usize, u64)>>,
+    hashes: Cell<Hashes>,
     uses: RefCell<Uses>,
+    /// No use can be counted.
+    disk_full: Cell<bool>,
     keys: RefCell<BTreeSet<Vec<u8>>>,
     lockouts: RefCell<Lockouts>,
     changed: Cell<u32>,
@@ -68,10 +87,14 @@ impl Pbx {
         Self {
             source: Box::new(source),
             pepper: Pepper::parse(format!("main:{TEST_KEY}\n").as_bytes()).expect("a pepper"),
+            keyless: Cell::new(false),
+            no_pepper: Pepper::default(),
             open: Cell::new(true),
             hashing: RefCell::new(None),
             hashed: RefCell::default(),
+            hashes: Cell::new(Hashes::Computed),
             uses: RefCell::default(),
+            disk_full: Cell::new(false),
             keys: RefCell::default(),
             lockouts: RefCell::new(Lockouts::new(Capacity::DEFAULT)),
             changed: Cell::new(0),
@@ -138,23 +161,37 @@ impl BackEnd for &Pbx {
         (self.source)(pin).filter(|_| here)
     }
 
-    fn verify<H: Patient>(
-        &self,
-        host: &mut H,
-        work: Work,
-    ) -> Option<Result<Vec<Candidate>, String>> {
-        let what = (work.rows.len(), work.dummy.is_some());
+    fn verify<H: Patient>(&self, host: &mut H, work: Work) -> Verification {
+        let rows = work.rows.iter().filter_map(|row| row.secret.cost());
+        let costs = rows.chain(work.filler.iter().cloned());
+        let cost = costs.map(|cost| u64::from(cost.work())).sum();
+        let what = (work.rows.len(), cost);
         self.hashed.borrow_mut().push(what);
-        if let Some(hook) = &*self.hashing.borrow() {
+        let hook = self.hashing.borrow().clone();
+        if let Some(hook) = hook {
             hook(self);
         }
-        let done = work.carry_out(|| !host.listen(0))?;
-        Some(done.map_err(|why| why.to_string()))
+        match self.hashes.get() {
+            Hashes::Computed => work
+                .carry_out(|| !host.listen(0))
+                .map_or(Verification::Gone, Verification::Done),
+            Hashes::Failed => Verification::Done(Hashed {
+                right: Vec::new(),
+                failed: Some(Unverifiable::Argon2),
+            }),
+            Hashes::Late => Verification::Late("a hash takes too long".to_owned()),
+            // Without a word of the panic hook's.
+            Hashes::Panic => std::panic::resume_unwind(Box::new("a bug")),
+            Hashes::QueueFull => Verification::Rejected("too many wait".to_owned()),
+        }
     }
 
     /// A caller who hangs up meanwhile does not give the use back.
     fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
         let here = host.listen(0);
+        if self.disk_full.get() {
+            return here.then(|| Err("a use can't be counted: no space".to_owned()));
+        }
         let taken = match what {
             Use::Counted {
                 pin_set,
@@ -182,7 +219,10 @@ impl BackEnd for &Pbx {
     }
 
     fn pepper(&self) -> &Pepper {
-        &self.pepper
+        match self.keyless.get() {
+            true => &self.no_pepper,
+            false => &self.pepper,
+        }
     }
 }
 

@@ -44,6 +44,12 @@ pub enum Asked {
 }
 
 impl Wanted {
+    /// Returns why the PIN set can't use this answer, by the pepper file of these
+    /// rules.
+    pub fn objection(&self, answer: &Answer) -> Option<String> {
+        self.set.objection(answer, &|key| self.rules.has_key(key))
+    }
+
     /// What memory says, if the file that the path leads to has this stamp, at
     /// [`Asking::now`] or after, and what is in memory was read from it. No disk
     /// is touched. What the administrator should hear, `hear` hears, here and
@@ -74,11 +80,12 @@ impl Wanted {
     }
 
     /// What the list is that was opened at the path, at [`Asking::now`] or
-    /// after.
+    /// after. Whether the PIN set can use such a list is for
+    /// [`PinSet::objection`] to say.
     ///
     /// # Errors
     ///
-    /// Why it can't be the list of this PIN set.
+    /// It can't be read, or everybody may write to it.
     pub fn examine(
         &self,
         asking: &Asking<'_>,
@@ -100,10 +107,7 @@ impl Wanted {
                 kind.map_err(|error| unreadable(path, &error))?
             }
         };
-        match self.set.conflicts_with(kind).first() {
-            Some(conflict) => Err(format!("'{}' can't be used: {conflict}", path.display())),
-            None => Ok((file, kind)),
-        }
+        Ok((file, kind))
     }
 
     /// Asks a list that was examined, as far as that can be done at once. The

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::index::{Index, NAMED};
+use crate::rows::SignedRows;
 
 /// Something the administrator should hear of a list. None holds a PIN.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +27,8 @@ pub enum Report {
     Broken(PathBuf, String),
     /// This is wrong with a row; it is skipped.
     BrokenRow(PathBuf, String),
+    /// These rows can't be checked, as the pepper file lacks their key.
+    Unchecked(PathBuf, SignedRows),
 }
 
 impl fmt::Display for Report {
@@ -70,6 +73,7 @@ impl fmt::Display for Report {
                 "'{}' {why}: the row is skipped",
                 path.display()
             ),
+            Self::Unchecked(path, rows) => write!(f, "'{}': {rows}", path.display()),
             Self::MoreBrokenLines(path) => write!(
                 f,
                 "'{}' has more lines that give nobody a PIN: 'pinset check' names them all",

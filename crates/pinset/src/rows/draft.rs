@@ -7,13 +7,15 @@ use zeroize::Zeroizing;
 
 use super::broken::{Broken, BrokenRow, Fault};
 use super::chunks::{Chunks, Full};
-use super::index::{self, row, Heap, Index};
+use super::index::{self, Heap};
 use super::record::{caller, Record};
+use super::signed::{SignedDraft, SignedRows};
+use super::weighing::{Dearest, Weighing};
 use super::{hash, normal, Rows};
 use crate::list::csv::Column;
 use crate::list::index::NAMED;
 use crate::number::Number;
-use crate::secret::{Cost, Form, Secret};
+use crate::secret::{Form, Secret};
 
 /// So many rows with Argon2id may one number have, and one account: each may
 /// have to be verified in one call.
@@ -37,6 +39,7 @@ pub struct Draft {
     /// A record being written.
     record: Zeroizing<Vec<u8>>,
     forms: BTreeSet<Form>,
+    signed: SignedDraft,
     /// Without records and indexes, so far.
     about: About,
     limit: u64,
@@ -47,7 +50,6 @@ struct About {
     hasher: RandomState,
     count: u64,
     argon2id: u64,
-    dummy: Option<Cost>,
     broken: Vec<BrokenRow>,
     limited: Option<(u64, Column)>,
 }
@@ -62,11 +64,11 @@ impl Draft {
             accounts: Heap::new(),
             record: Zeroizing::default(),
             forms: BTreeSet::new(),
+            signed: SignedDraft::default(),
             about: About {
                 hasher: RandomState::default(),
                 count: 0,
                 argon2id: 0,
-                dummy: None,
                 broken: Vec::new(),
                 limited: None,
             },
@@ -97,7 +99,7 @@ impl Draft {
         };
         let record = Record {
             secret: &normal(row.secret),
-            slow: secret.form().is_slow(),
+            cost: secret.cost().map(|cost| cost.parts()),
             caller: number.map(caller),
             ..row
         };
@@ -107,6 +109,9 @@ impl Draft {
         if let Some(key) = secret.index_key() {
             self.pins.push(hash(hasher, &key), at).map_err(too_large)?;
             self.forms.insert(secret.form());
+        }
+        if let Form::Hmac(key) = secret.form() {
+            self.signed.add(key, row.line);
         }
         if let Some(caller) = record.caller {
             self.callers
@@ -119,13 +124,9 @@ impl Draft {
                 .map_err(too_large)?;
         }
         self.about.count += 1;
-        self.about.argon2id += u64::from(record.slow);
+        self.about.argon2id += u64::from(record.cost.is_some());
         if self.about.limited.is_none() {
             self.about.limited = limit_of(&record).map(|column| (record.line, column));
-        }
-        let work = |cost: &Cost| cost.work();
-        if secret.cost().as_ref().map(work) > self.about.dummy.as_ref().map(work) {
-            self.about.dummy = secret.cost();
         }
         if self.peak() > self.limit {
             return Err(Broken::TooLarge(self.limit));
@@ -141,6 +142,7 @@ impl Draft {
         let largest = sizes.map(|(_, index)| index).into_iter().max();
         let bytes = self.records.size()
             + self.forms.len() * FORM
+            + self.signed.size()
             + either.iter().sum::<usize>()
             + largest.unwrap_or_default();
         bytes as u64
@@ -155,6 +157,7 @@ impl Draft {
             callers: self.callers.sort().map_err(too_large)?,
             accounts: self.accounts.sort().map_err(too_large)?,
             forms: self.forms.into_iter().collect(),
+            signed: self.signed.finish(),
             about: self.about,
         })
     }
@@ -190,6 +193,7 @@ pub struct Sorting {
     callers: index::Sorting,
     accounts: index::Sorting,
     forms: Vec<Form>,
+    signed: Vec<SignedRows>,
     about: About,
 }
 
@@ -199,59 +203,21 @@ impl Sorting {
         self.pins.step() || self.callers.step() || self.accounts.step()
     }
 
-    /// The rows; what is not sorted yet is.
-    ///
-    /// # Errors
-    ///
-    /// One number or one account has too many rows that are slow.
-    pub fn finish(self) -> Result<Rows, Broken> {
-        let rows = Rows {
+    /// The rows, to be weighed; what is not sorted yet is.
+    pub fn finish(self) -> Weighing {
+        Weighing::new(Rows {
             records: self.records,
             pins: self.pins.finish(),
             callers: self.callers.finish(),
             accounts: self.accounts.finish(),
             forms: self.forms,
+            signed: self.signed,
             hasher: self.about.hasher,
             count: self.about.count,
             argon2id: self.about.argon2id,
-            dummy: self.about.dummy,
+            dearest: Dearest::default(),
             broken: self.about.broken,
             limited: self.about.limited,
-        };
-        let callers = too_many(&rows, &rows.callers, |record| record.caller);
-        let accounts = too_many(&rows, &rows.accounts, |record| Some((true, record.account)));
-        match callers.into_iter().chain(accounts).min() {
-            Some(line) => Err(Broken::TooManySlow(line)),
-            None => Ok(rows),
-        }
+        })
     }
-}
-
-/// The line of the first slow row that is one too many of those that are the
-/// same by `of`.
-fn too_many<'a>(
-    rows: &'a Rows,
-    index: &Index,
-    of: impl Fn(&Record<'a>) -> Option<(bool, &'a [u8])>,
-) -> Option<u64> {
-    if rows.argon2id <= MOST_SLOW as u64 {
-        return None;
-    }
-    let runs = index.runs().filter(|run| run.len() > MOST_SLOW);
-    let lines = runs.filter_map(|run| {
-        // More than one has the same hash only by chance.
-        let mut counts: Vec<((bool, &[u8]), usize)> = Vec::new();
-        let records = run.iter().filter_map(|entry| rows.record(row(*entry)));
-        for record in records.filter(|record| record.slow) {
-            let key = of(&record)?;
-            let known = counts.iter_mut().find(|(other, _)| *other == key);
-            match known {
-                Some((_, count)) if *count == MOST_SLOW => return Some(record.line),
-                Some((_, count)) => *count += 1,
-                None => counts.push((key, 1)),
-            }
-        }
-        None
-    });
-    lines.min()
 }

@@ -18,7 +18,7 @@ const PART: usize = 32 << 10;
 
 /// The hash, and behind it where the row is: sorted, the rows of one hash
 /// stand together, in the order of the list.
-type Entry = u64;
+pub type Entry = u64;
 
 fn entry(hash: u32, row: u32) -> Entry {
     Entry::from(hash) << 32 | Entry::from(row)
@@ -198,7 +198,15 @@ impl Index {
         entries.get(start..end).unwrap_or_default()
     }
 
+    /// The entries from this one on that have its hash; none behind the last.
+    pub fn run_at(&self, at: usize) -> &[Entry] {
+        let rest = self.entries.get(at..).unwrap_or_default();
+        let mut runs = rest.chunk_by(|one, other| hash(*one) == hash(*other));
+        runs.next().unwrap_or_default()
+    }
+
     /// The entries of each hash that is there, one hash after the other.
+    #[cfg(test)]
     pub fn runs(&self) -> impl Iterator<Item = &[Entry]> {
         self.entries
             .chunk_by(|one, other| hash(*one) == hash(*other))

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::broken::{Broken, BrokenRow, Fault};
 use super::draft::{Draft, Sorting};
 use super::record::Record;
+use super::weighing::Weighing;
 use super::Rows;
 use crate::list::csv::{self, Column};
 use crate::list::lines::{first_line, trimmed};
@@ -34,6 +35,7 @@ enum Stage<R> {
     /// With how many lines there were.
     Lines(Blocks<R>, Format, u64, Box<Draft>),
     Sorting(Box<Sorting>),
+    Weighing(Box<Weighing>),
     Ended,
 }
 
@@ -91,10 +93,17 @@ impl<R: Read> Reading<R> {
                 }
             }
             Stage::Sorting(mut sorting) => {
-                if !sorting.step() {
-                    return sorting.finish().map(Some);
+                if sorting.step() {
+                    Stage::Sorting(sorting)
+                } else {
+                    Stage::Weighing(Box::new(sorting.finish()))
                 }
-                Stage::Sorting(sorting)
+            }
+            Stage::Weighing(mut weighing) => {
+                if !weighing.step() {
+                    return weighing.finish().map(Some);
+                }
+                Stage::Weighing(weighing)
             }
             Stage::Ended => return Err(Broken::Unreadable(io::ErrorKind::UnexpectedEof.into())),
         };
@@ -202,5 +211,5 @@ pub fn of_credentials<'a>(
             fault: Fault::Value(fault),
         });
     }
-    draft.sort()?.finish()
+    draft.sort()?.finish().finish()
 }

@@ -1,6 +1,6 @@
 //! A row in memory: what it has, one behind the other.
 //!
-//! A byte of flags, the line, the account and the secret; then the number, the
+//! A byte of flags, the line, the account and the secret; then the cost, the number, the
 //! level, the dates, the uses and the context, each if the flags say so. Texts
 //! have their length in front of them, lengths and the line seven bits a byte.
 
@@ -18,6 +18,9 @@ const UNTIL: u8 = 1 << 5;
 const USES: u8 = 1 << 6;
 const CONTEXT: u8 = 1 << 7;
 
+/// Memory, passes and lanes of an Argon2id hash.
+pub type CostParts = (u32, u32, u32);
+
 /// A row. It has no `Debug`, as it may hold a PIN; what it borrows from is
 /// wiped.
 pub struct Record<'a> {
@@ -27,8 +30,8 @@ pub struct Record<'a> {
     pub account: &'a [u8],
     /// The text of its secret.
     pub secret: &'a [u8],
-    /// Whether the secret is slow to verify.
-    pub slow: bool,
+    /// What the secret costs to verify, if it is slow: m, t and p of Argon2id.
+    pub cost: Option<CostParts>,
     /// The number that calls: whether it is international, and its digits.
     pub caller: Option<(bool, &'a [u8])>,
     /// Its level.
@@ -55,7 +58,7 @@ impl<'a> Record<'a> {
             line,
             account,
             secret,
-            slow: false,
+            cost: None,
             caller: None,
             level: 0,
             from: None,
@@ -69,7 +72,7 @@ impl<'a> Record<'a> {
     pub fn write(&self, bytes: &mut Vec<u8>) {
         let mut flags = 0;
         for (has, flag) in [
-            (self.slow, SLOW),
+            (self.cost.is_some(), SLOW),
             (self.caller.is_some(), CALLER),
             (self.caller.is_some_and(|caller| caller.0), INTERNATIONAL),
             (self.level > 0, LEVEL),
@@ -84,6 +87,11 @@ impl<'a> Record<'a> {
         write_number(self.line, bytes);
         write_text(self.account, bytes);
         write_text(self.secret, bytes);
+        if let Some((memory, passes, lanes)) = self.cost {
+            for part in [memory, passes, lanes] {
+                write_number(part.into(), bytes);
+            }
+        }
         if let Some((_, digits)) = self.caller {
             write_text(digits, bytes);
         }
@@ -107,10 +115,13 @@ impl<'a> Record<'a> {
         let flags = rest.byte()?;
         let has = |flag| flags & flag != 0;
         Some(Self {
-            slow: has(SLOW),
             line: rest.number()?,
             account: rest.text()?,
             secret: rest.text()?,
+            cost: match has(SLOW) {
+                true => Some((rest.part()?, rest.part()?, rest.part()?)),
+                false => None,
+            },
             caller: match has(CALLER) {
                 true => Some((has(INTERNATIONAL), rest.text()?)),
                 false => None,
@@ -182,6 +193,10 @@ impl<'a> Rest<'a> {
         None
     }
 
+    fn part(&mut self) -> Option<u32> {
+        u32::try_from(self.number()?).ok()
+    }
+
     fn text(&mut self) -> Option<&'a [u8]> {
         let length = self.number()?;
         self.take(usize::try_from(length).ok()?)
@@ -203,7 +218,7 @@ mod tests {
             line: u64,
             account in prop::collection::vec(any::<u8>(), 0..300),
             secret in prop::collection::vec(any::<u8>(), 0..20),
-            slow: bool,
+            cost: Option<CostParts>,
             caller: Option<(bool, [u8; 12])>,
             level: u8,
             dates: (Option<i64>, Option<i64>),
@@ -215,7 +230,7 @@ mod tests {
                 line,
                 account: &account,
                 secret: &secret,
-                slow,
+                cost,
                 caller: caller.as_ref().map(|caller| (caller.0, &caller.1[..])),
                 level,
                 from: dates.0.map(Moment::at),
@@ -227,7 +242,7 @@ mod tests {
                 record.line,
                 record.account,
                 record.secret,
-                record.slow,
+                record.cost,
                 record.caller,
                 record.level,
                 (record.from, record.until, record.max_uses, record.context),

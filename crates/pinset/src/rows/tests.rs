@@ -358,15 +358,53 @@ fn few_slow_rows_for_one_number_or_account() {
     );
 }
 
+/// The work of hashing for each number or account, whose rows these are, and for
+/// one there is not.
+fn works(rows: &Rows, by: FoundBy, named: &[&str]) -> Vec<u64> {
+    let of = |name: &str| -> Vec<Candidate> {
+        let theirs: Vec<Candidate> = match by {
+            FoundBy::Caller => {
+                let number = turkey().normalize(name.as_bytes()).expect("a number");
+                rows.by_caller(&number).collect()
+            }
+            _ => rows.by_account(name.as_bytes()).collect(),
+        };
+        theirs
+            .into_iter()
+            .filter(|row| row.secret.form().is_slow())
+            .collect()
+    };
+    let work = |name: &&str| -> u64 {
+        let own = of(name);
+        let filler = rows.filler(by, &own);
+        let own = own.iter().filter_map(|row| row.secret.cost());
+        own.chain(filler).map(|cost| u64::from(cost.work())).sum()
+    };
+    named.iter().map(work).collect()
+}
+
 #[test]
-fn the_slowest_hash_hides_the_others() {
-    let list = |rows: &str| format!("account,secret\n{rows}");
-    assert_eq!(rows(&list("a,plain:1\n"), CSV).dummy(), None);
-    let text: String = [2, 7, 3]
-        .map(|passes| format!("a,{}\n", argon2id(passes)))
-        .concat();
-    let dummy = rows(&list(&text), CSV).dummy().map(|cost| cost.parts());
-    assert_eq!(dummy, Some((8, 7, 1)));
+fn hashing_costs_the_same_for_every_number_and_account_of_a_list() {
+    let list = |rows: &str| format!("account,secret,caller\n{rows}");
+    let plain = rows(&list("a,plain:1,\n"), CSV);
+    assert_eq!(works(&plain, FoundBy::Account, &["a", "nobody"]), [0, 0]);
+    // Of m = 8 each; b has most passes of all, and shares its number with a.
+    let (one, two) = ("+905060508169", "+905060508170");
+    let text: String = [
+        ("a", 2, one),
+        ("b", 4, one),
+        ("b", 3, two),
+        ("c", 5, ""),
+        ("b", 1, ""),
+    ]
+    .map(|(account, passes, caller)| format!("{account},{},{caller}\n", argon2id(passes)))
+    .concat();
+    let found = rows(&list(&format!("{text}d,plain:1,{two}\n")), CSV);
+    let accounts = works(&found, FoundBy::Account, &["a", "b", "c", "d", "nobody"]);
+    assert_eq!(accounts, [8 * (4 + 3 + 1); 5]);
+    let callers = works(&found, FoundBy::Caller, &[one, two, "+905060508171"]);
+    assert_eq!(callers, [8 * (2 + 4); 3]);
+    assert!(found.filler(FoundBy::Pin, &[]).is_empty());
 }
 
 #[test]

@@ -98,6 +98,11 @@ impl Argon2id {
 pub struct Cost(Params);
 
 impl Cost {
+    /// One of these [`Self::parts`]; `None` if Argon2 can't do it.
+    pub fn of((memory, passes, lanes): (u32, u32, u32)) -> Option<Self> {
+        Params::new(memory, passes, lanes, None).ok().map(Self)
+    }
+
     /// The memory it takes, in KiB, the passes over it, and the lanes: m, t
     /// and p.
     pub fn parts(&self) -> (u32, u32, u32) {

@@ -132,7 +132,7 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
         ];
         let waited = std::rc::Rc::new(Cell::new(0));
         let waits = std::rc::Rc::clone(&waited);
-        pbx.hashing.replace(Some(Box::new(move |pbx| {
+        pbx.hashing.replace(Some(Rc::new(move |pbx: &Pbx| {
             let options = [&options[..], &[(limit, "2/1h/1h")]].concat();
             let others = pbx.judge(&options, Some("2"));
             let mut listened = 0;

@@ -116,12 +116,12 @@ fn slow_hashes_are_the_back_ends_work() {
     let options = [("identify", "account")];
     let mut judge = pbx.judge(&options, None);
     for (account, keys, verdict, work) in [
-        ("alice", "1234", "right alice 0 -", (1, false)),
-        ("alice", "5678", "right alice 0 -", (1, false)),
-        ("alice", "9", "wrong", (1, false)),
+        ("alice", "1234", "right alice 0 -", (1, 8)),
+        ("alice", "5678", "right alice 0 -", (1, 8)),
+        ("alice", "9", "wrong", (1, 8)),
         // Who has no such row, or none at all, takes as long.
-        ("bob", "4321", "right bob 0 -", (0, true)),
-        ("nobody", "4321", "wrong", (0, true)),
+        ("bob", "4321", "right bob 0 -", (0, 8)),
+        ("nobody", "4321", "wrong", (0, 8)),
     ] {
         assert_eq!(for_account(&mut judge, Some(account), keys), verdict);
         assert_eq!(pbx.hashed.take(), [work], "{account} {keys}");
@@ -133,17 +133,76 @@ fn slow_hashes_are_the_back_ends_work() {
 }
 
 #[test]
+fn entries_of_all_accounts_and_numbers_cost_the_same() {
+    let slow = argon2id("1234");
+    let rows = [
+        ("1", "+905060508161", slow.as_str()),
+        ("1", "+905060508161", &slow),
+        ("1", "+905060508162", &slow),
+        ("2", "+905060508162", &slow),
+        ("3", "+905060508163", "plain:1"),
+    ];
+    let rows = rows.map(|(account, caller, secret)| format!("{account},\"{secret}\",{caller}\n"));
+    let pbx = Pbx::csv(&format!("account,secret,caller\n{}", rows.concat()));
+    for (account, right) in [("1", "1234"), ("2", "1234"), ("3", "1"), ("4", "9")] {
+        for pin in [right, "0000"] {
+            let mut judge = pbx.judge(&[("identify", "account")], None);
+            for_account(&mut judge, Some(account), pin);
+            let cost: Vec<u64> = pbx
+                .hashed
+                .take()
+                .into_iter()
+                .map(|(_, cost)| cost)
+                .collect();
+            assert_eq!(cost, [3 * 8], "{account} {pin}");
+        }
+    }
+    for (last, right) in [("1", "1234"), ("2", "1234"), ("3", "1"), ("4", "9")] {
+        for pin in [right, "0000"] {
+            let number = format!("+90506050816{last}");
+            judged(
+                &mut pbx.judge(&[("identify", "caller")], Some(&number)),
+                pin,
+            );
+            let cost: Vec<u64> = pbx
+                .hashed
+                .take()
+                .into_iter()
+                .map(|(_, cost)| cost)
+                .collect();
+            assert_eq!(cost, [2 * 8], "{number} {pin}");
+        }
+    }
+}
+
+#[test]
+fn required_level_admits_nothing_without_a_level() {
+    let pbx = Pbx::entries(Entries::Keys);
+    let options = [("source", "astdb:PINS/1"), ("required_level", "5")];
+    let mut judge = pbx.judge(&options, None);
+    assert_eq!(judged(&mut judge, "1234"), "wrong");
+    // A list that can't have levels is refused as a whole.
+    let pbx = Pbx::entries(Entries::Lines(Format::Plain));
+    let mut judge = pbx.judge(&[("required_level", "5")], None);
+    assert_eq!(judged(&mut judge, "1234"), "unavailable");
+    assert_eq!(judged(&mut judge, "4321"), "unavailable");
+    let why = "E PIN set 'customers' admits nobody: it can't be used: required_level above 0 \
+        needs a csv list: no other has levels";
+    assert_eq!(pbx.notices(), [why; 2].join("\n"));
+}
+
+#[test]
 fn nothing_is_hashed_for_who_is_gone() {
     let hash = argon2id("1234");
     let work = || {
         let list = format!("account,secret\na,\"{hash}\"\na,\"{hash}\"\n");
         Work {
             rows: rows(&list, Kind::Csv).by_account(b"a").collect(),
-            dummy: None,
+            filler: Cost::of((8, 1, 1)).into_iter().collect(),
             pin: keys("1234"),
         }
     };
-    // Before the first, before each.
+    // Before the filler, before each row.
     for looks in 1..=3 {
         let mut looked = 0;
         let done = work().carry_out(|| {
@@ -153,10 +212,9 @@ fn nothing_is_hashed_for_who_is_gone() {
         assert!(done.is_none(), "{looks}");
         assert_eq!(looked, looks);
     }
-    let right = work()
-        .carry_out(|| false)
-        .map(|right| right.map(|rows| rows.len()));
-    assert_eq!(right, Some(Ok(2)));
+    let hashed = work().carry_out(|| false);
+    let hashed = hashed.map(|hashed| (hashed.right.len(), hashed.failed));
+    assert_eq!(hashed, Some((2, None)));
 }
 
 #[test]
@@ -175,13 +233,14 @@ fn a_row_that_cant_be_checked_admits_nobody_but_keeps_nobody_out() {
     let hmac = "0".repeat(64);
     let list = format!("account,secret\n4711,hmac-sha256:gone:{hmac}\n4711,plain:1234\n");
     let pbx = Pbx::csv(&list);
-    let why = "E PIN set 'customers' admits nobody: the pepper file has no key gone";
+    let why = "W PIN set 'customers': attempt matches no row, but 1 row can't be checked, \
+        line 2: the pepper file has no key gone";
     for options in [&[("identify", "account")][..], &[]] {
         let mut judge = pbx.judge(options, None);
         let mut judged = |keys: &str| for_account(&mut judge, Some("4711"), keys);
         assert_eq!(judged("1234"), "right 4711 0 -");
         assert_eq!(pbx.notices(), "");
-        assert_eq!(judged("4321"), "unavailable");
+        assert_eq!(judged("4321"), "wrong");
         assert_eq!(pbx.notices(), why);
     }
 }
@@ -217,28 +276,11 @@ fn a_source_that_refuses() {
 }
 
 #[test]
-fn a_caller_who_is_gone_is_not_judged() {
+fn a_caller_who_is_gone_gets_no_verdict() {
     let pbx = Pbx::of(|_| None);
     let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
     assert_eq!(judged(&mut judge, "1234"), "gone");
-    assert_eq!(judge.counter().look(), Standing::Open);
-
-    let list = format!("account,secret\n4711,\"{}\"\n", argon2id("1234"));
-    let pbx = Pbx::csv(&list);
-    let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
-    let mut judge = pbx.judge(&options, None);
-    let (account, pin) = (keys("4711"), keys("9"));
-    let entry = Entry {
-        account: Some(&account),
-        pin: &pin,
-    };
-    // While the source is asked, they are there yet.
-    let mut leaves = Host(2);
-    assert_eq!(said(judge.judge(&mut leaves, entry)), "gone");
-    assert_eq!(
-        for_account(&mut judge, Some("4711"), "1234"),
-        "right 4711 0 -"
-    );
+    assert!(matches!(judge.counter().look(), Standing::Locked(_)));
 }
 
 #[test]

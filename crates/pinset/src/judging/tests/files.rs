@@ -43,6 +43,7 @@ impl OnDisk {
             rules: Arc::new(Rules {
                 zone: Zone::utc(),
                 numbering: turkey(),
+                keys: BTreeSet::new(),
             }),
         }
     }
@@ -57,7 +58,7 @@ impl OnDisk {
         };
         let mut heard = Vec::new();
         let answer = wanted.ask(&asking, 1 << 20, |report| heard.push(report.to_string()));
-        self.told(answer, &heard)
+        self.told(wanted, answer, &heard)
     }
 
     fn known(&self, wanted: &Wanted, entry: &str) -> Option<String> {
@@ -71,11 +72,12 @@ impl OnDisk {
         let stamp = Stamp::of(&fs::metadata(&self.path).expect("a list"));
         let mut heard = Vec::new();
         let answer = wanted.known(&asking, stamp, |report| heard.push(report.to_string()))?;
-        Some(self.told(answer, &heard))
+        Some(self.told(wanted, answer, &heard))
     }
 
-    fn told(&self, answer: Answer, heard: &[String]) -> String {
-        let answer = match answer {
+    fn told(&self, wanted: &Wanted, answer: Answer, heard: &[String]) -> String {
+        let objection = wanted.objection(&answer);
+        let answer = match objection.map_or(answer, Answer::Refused) {
             Answer::Entry(verdict, entries) => format!("{} {entries:?}", said(Some(verdict))),
             Answer::Rows(rows, kind) => format!("{} rows {kind:?}", rows.len()),
             Answer::Family(_) => "a family".to_owned(),
@@ -142,10 +144,7 @@ fn lists_that_admit_nobody() {
     let list = OnDisk::new("1234\n");
     let by_account = OnDisk::wanted(&[("identify", "account")]);
     let told = list.ask(&by_account, "1234");
-    assert!(
-        told.starts_with("refused: 'PATH' can't be used: "),
-        "{told}"
-    );
+    assert!(told.starts_with("refused: it can't be used: "), "{told}");
 
     let list = OnDisk::new("account,secret,colour\na,plain:1,red\n");
     let told = list.ask(&wanted, "1");
@@ -159,6 +158,56 @@ fn lists_that_admit_nobody() {
     fs::remove_file(&list.path).expect("no list");
     let why = "refused: 'PATH' can't be read: No such file or directory (os error 2)";
     assert_eq!(list.ask(&wanted, "1"), why);
+}
+
+#[test]
+fn conflict_is_found_in_what_another_pin_set_has_read() {
+    let md5 = "alice:81dc9bdb52d04dc20036dbd8313ed055\n";
+    for (text, options, conflict) in [
+        (
+            "1234\n",
+            ("required_level", "5"),
+            "required_level above 0 needs a csv list",
+        ),
+        (
+            md5,
+            ("required_level", "5"),
+            "required_level above 0 needs a csv list",
+        ),
+        (
+            md5,
+            ("account_code", "pin"),
+            "account_code = pin is for lists without accounts",
+        ),
+        (
+            "account,secret\na,plain:1234\n",
+            ("account_code", "pin"),
+            "account_code = pin is for lists without accounts",
+        ),
+    ] {
+        let list = OnDisk::new(text);
+        let conflicting =
+            |answer: Option<String>| {
+                let why = format!(
+                    "refused: '{}' can't be used: {conflict}",
+                    list.path.display()
+                );
+                assert!(
+                    answer.as_deref().is_some_and(|told| told
+                        .starts_with(&why.replace(&list.path.display().to_string(), "PATH"))),
+                    "{answer:?}"
+                );
+            };
+        let wanted = OnDisk::wanted(&[
+            ("source", &format!("file:{}", list.path.display())),
+            options,
+        ]);
+        conflicting(Some(list.ask(&wanted, "1234")));
+        let other = OnDisk::wanted(&[]);
+        assert!(!list.ask(&other, "1234").starts_with("refused"));
+        conflicting(list.known(&wanted, "1234"));
+        conflicting(Some(list.ask(&wanted, "1234")));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::{Cache, Entry, Key, State};
+use crate::rows::SignedRows;
 
 /// What is remembered of a list, which may be something else by now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,6 +13,8 @@ pub struct Recalled {
     pub read: SystemTime,
     /// What came of it.
     pub contents: Contents,
+    /// The rows of each key of the pepper file; lists without rows have none.
+    pub signed: Vec<SignedRows>,
 }
 
 /// What came of reading a list.
@@ -34,6 +37,10 @@ impl Cache {
         let kept = self.kept();
         let lists = kept.lists.iter().filter(|(key, _)| key.path() == path);
         let (_, Entry { seen, state, .. }) = lists.max_by_key(|(_, entry)| entry.asked)?;
+        let signed = match state {
+            State::Rows(rows, _) => rows.signed().to_vec(),
+            _ => Vec::new(),
+        };
         let contents = match state {
             State::Index(index) => Contents::Entries(index.len()),
             State::Rows(rows, _) => Contents::Entries(rows.len()),
@@ -46,6 +53,7 @@ impl Cache {
         Some(Recalled {
             read: seen.at,
             contents,
+            signed,
         })
     }
 }
@@ -87,6 +95,7 @@ mod tests {
             Some(Recalled {
                 read: now,
                 contents: Contents::Entries(count),
+                signed: Vec::new(),
             })
         };
         assert_eq!(cache.recall(&path), entries(4));

@@ -1,5 +1,6 @@
 //! Rows kept in memory, as long as they are what is on the disk.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use crate::list::kind::{sniff, Kind};
 use crate::list::report::Report;
 use crate::moment::Zone;
 use crate::number::Numbering;
+use crate::pepper::KeyId;
 use crate::rows::{Reading, Rows};
 
 /// A list that is read as rows.
@@ -31,6 +33,15 @@ pub struct Rules {
     pub zone: Zone,
     /// How numbers are compared.
     pub numbering: Numbering,
+    /// The keys that the pepper file has, to report the rows that lack theirs.
+    pub keys: BTreeSet<KeyId>,
+}
+
+impl Rules {
+    /// Whether the pepper file has this key.
+    pub fn has_key(&self, key: KeyId) -> bool {
+        self.keys.contains(&key)
+    }
 }
 
 /// Rows being read, a part at a time, so that others get their turn.
@@ -40,8 +51,10 @@ pub struct RowReading {
     seen: Seen,
     rules: Arc<Rules>,
     limit: u64,
-    /// What is wrong with rows has not been said of this file yet.
+    /// What is wrong with rows has not been reported of this file yet.
     report: bool,
+    /// Nor, by these rules, which rows lack their key.
+    report_keys: bool,
     passes: usize,
     reading: Reading<File>,
 }
@@ -125,15 +138,16 @@ impl Cache {
     ) -> io::Result<RowAnswer> {
         let seen = Seen::of(&file, now)?;
         let known = self.known(&Key::Rows(list.clone()), seen.stamp, seen.still);
-        let report = match known {
+        let (report, report_keys) = match known {
             Known::Current(State::Rows(rows, by), true) if Arc::ptr_eq(&by, &rules) => {
                 return Ok(RowAnswer::Known(Ok(rows)))
             }
             Known::Current(State::Broken(report, by), true) if Arc::ptr_eq(&by, &rules) => {
                 return Ok(RowAnswer::Known(Err(report)))
             }
-            Known::Current(..) => false,
-            Known::Outdated(_) => true,
+            Known::Current(State::Rows(_, by), _) => (false, !Arc::ptr_eq(&by, &rules)),
+            Known::Current(..) => (false, true),
+            Known::Outdated(_) => (true, true),
         };
         let reading = begin(&list, &file, seen, &rules, limit)?;
         Ok(RowAnswer::Unread(Box::new(RowReading {
@@ -143,6 +157,7 @@ impl Cache {
             rules,
             limit,
             report,
+            report_keys,
             passes: 1,
             reading,
         })))
@@ -191,7 +206,12 @@ impl RowReading {
         cache: &Cache,
     ) -> io::Result<RowProgress> {
         // Written to meanwhile: what was read may never have been in it.
-        if Stamp::of(&self.file.metadata()?) != self.seen.stamp {
+        let stamp = Stamp::of(&self.file.metadata()?);
+        if stamp != self.seen.stamp {
+            if stamp.is_world_writable() {
+                let report = Report::WorldWritable(self.list.path.clone());
+                return Ok(RowProgress::Over(Err(report), Vec::new()));
+            }
             if self.passes == PASSES {
                 let unsteady = Report::Unsteady(self.list.path.clone());
                 return Ok(RowProgress::Over(Err(unsteady), Vec::new()));
@@ -204,7 +224,7 @@ impl RowReading {
         let (state, reports) = match &result {
             Ok(rows) => {
                 let state = State::Rows(Arc::clone(rows), Arc::clone(&self.rules));
-                (state, self.broken_rows(rows))
+                (state, self.reports(rows))
             }
             Err(report) => {
                 let state = State::Broken(report.clone(), Arc::clone(&self.rules));
@@ -219,6 +239,20 @@ impl RowReading {
     fn refuse(&self, why: String) -> RowProgress {
         let report = Report::Unreadable(self.list.path.clone(), why);
         RowProgress::Over(Err(report), Vec::new())
+    }
+
+    /// What the administrator should hear of these rows.
+    fn reports(&self, rows: &Rows) -> Vec<Report> {
+        let mut reports = self.broken_rows(rows);
+        if self.report_keys {
+            let unchecked = rows.unchecked(|key| self.rules.has_key(key));
+            reports.extend(
+                unchecked
+                    .take(NAMED)
+                    .map(|rows| Report::Unchecked(self.list.path.clone(), rows.clone())),
+            );
+        }
+        reports
     }
 
     fn broken_rows(&self, rows: &Rows) -> Vec<Report> {

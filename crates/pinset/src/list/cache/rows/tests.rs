@@ -18,6 +18,7 @@ fn rules() -> Arc<Rules> {
     Arc::new(Rules {
         zone: Zone::utc(),
         numbering: Numbering::default(),
+        keys: BTreeSet::new(),
     })
 }
 
