@@ -145,6 +145,9 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
                 let charge = || others.counter().charge(&mut Host(1)).ok();
                 let others = [charge(), charge()];
                 assert!(others.iter().all(Option::is_some), "{limit}");
+                for ticket in others.into_iter().flatten() {
+                    ticket.settle(Judged::Void);
+                }
                 waits.set(waits.get() + 1);
                 waits.get() < 3
             });
@@ -198,7 +201,9 @@ fn entry_counts_everywhere_after_it_waited_for_its_account() {
     let mut host = Meanwhile(|| {
         listened += 1;
         if listened == 3 {
-            held.clear();
+            for ticket in held.drain(..) {
+                ticket.settle(Judged::Void);
+            }
         }
         true
     });
