@@ -17,6 +17,7 @@ mod routing;
 mod secrets;
 mod seed;
 mod timing;
+mod trusted;
 mod unload;
 mod uses;
 

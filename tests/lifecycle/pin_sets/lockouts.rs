@@ -182,7 +182,7 @@ fn an_account_is_locked_whoever_calls() {
                 becomes(pbx, &ask(account, "9999", caller), &want)?;
             }
             let again = refused("LOCKED").sounds(&["agent-user", "agent-pass", "vm-goodbye"]);
-            becomes(pbx, &ask(account, "1234", BOB), &again)?;
+            becomes(pbx, &ask(account, "1234", "+905060000004"), &again)?;
         }
         becomes(pbx, &ask("200", "5678", BOB), &passed().account("200"))?;
         // The number that calls stands for its account, in its own PIN set.
