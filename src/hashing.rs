@@ -1,5 +1,5 @@
-//! Slow hashes: as many at once as the machine has processors, some more wait,
-//! and then nobody is admitted. The callers are looked after meanwhile.
+//! Slow hashes: as many at once as the machine has processors, 32 at most, some
+//! more wait, and then nobody is admitted. The callers are looked after meanwhile.
 
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
@@ -7,7 +7,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use pinset::judging::{Verification, Work};
+use pinset::queue::share;
 
+use crate::asterisk::worker;
 use crate::crew::{self, Crew, Priority};
 use crate::patience::Patient;
 
@@ -16,7 +18,8 @@ const MAX_WAITING: usize = 64;
 
 static CREW: Crew = Crew::new(Priority::Low, MAX_WAITING);
 
-/// How many processors there are for us; to ask takes a look at some files.
+/// How many hashes are computed at once; to ask for the processors takes a look at
+/// some files.
 static MOST: OnceLock<usize> = OnceLock::new();
 
 /// So long a caller waits for it: a hundred at once wait some seconds.
@@ -24,7 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Has the hashes of an entry computed.
 pub fn verify<H: Patient>(host: &mut H, work: Work) -> Verification {
-    let most = MOST.get_or_init(|| available_parallelism().map_or(1, NonZeroUsize::get));
+    let most = MOST.get_or_init(|| {
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        share(processors, worker::MOST)
+    });
     let hashed = CREW.ask(host, *most, PATIENCE, |wanted| work.carry_out(|| !wanted()));
     match hashed {
         Some(Ok(hashed)) => Verification::Done(hashed),

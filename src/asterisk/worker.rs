@@ -12,7 +12,7 @@ use super::boundary::guard;
 use crate::ffi;
 
 /// How many there may be at once.
-const MOST: usize = 64;
+pub const MOST: usize = 64;
 
 /// How long one waits for work.
 const IDLE: Duration = Duration::from_secs(2);

@@ -2,6 +2,12 @@
 
 use std::collections::VecDeque;
 
+/// Returns how many of these threads may compute at once with so many processors:
+/// the other half is left to what waits for disks and databases.
+pub fn share(processors: usize, threads: usize) -> usize {
+    processors.min(threads / 2).max(1)
+}
+
 /// The work of some who are at it at a time.
 pub struct Queue<T> {
     waiting: VecDeque<T>,
@@ -80,6 +86,13 @@ mod tests {
     use super::*;
 
     const MOST_WAITING: usize = 64;
+
+    #[test]
+    fn share_many_processors_leaves_half_of_the_threads() {
+        for (processors, threads, most) in [(0, 64, 1), (2, 64, 2), (128, 64, 32), (4, 1, 1)] {
+            assert_eq!(share(processors, threads), most, "{processors}");
+        }
+    }
 
     #[test]
     fn so_many_are_at_it_so_many_wait_and_no_more() {
