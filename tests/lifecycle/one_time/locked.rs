@@ -21,12 +21,7 @@ fn a_locked_database_refuses_and_names_no_pin() {
                 let report = pbx.call(&call)?;
                 ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
                 ensure!(report.status() == "FAILURE", "{report:#?}");
-                let sounds = [
-                    "agent-pass",
-                    "auth-incorrect",
-                    "auth-incorrect",
-                    "vm-goodbye",
-                ];
+                let sounds = ["agent-pass", "auth-incorrect", "auth-incorrect"];
                 ensure!(report.sounds == sounds, "{report:#?}");
             }
             Ok(())
