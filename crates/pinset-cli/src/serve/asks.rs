@@ -15,7 +15,7 @@ const MIN_ASKS: u32 = 3;
 const CALL_LIFETIME: u64 = 60 * 60;
 
 /// How often a caller number is asked within [`CALLER_WINDOW`] without entering
-/// anything, whatever calls the PBX says these are.
+/// anything, in posts that do not say which call they belong to.
 const MAX_CALLER_ASKS: u32 = 60;
 /// In seconds, from the first time.
 const CALLER_WINDOW: u64 = 60;
@@ -37,34 +37,36 @@ pub struct Asks(Mutex<Tallies>);
 impl Asks {
     /// Counts one more. Returns how often this call was asked for it before, or
     /// `None` if it has been asked often enough.
+    ///
+    /// A post with a `uuid` is limited by its call alone: anybody can show another
+    /// caller's number, or none, and must not use up what others have.
     pub fn take(&self, ask: Ask<'_>, attempts: u32, now: u64) -> Option<u32> {
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_caller = key(&[ask.service, "caller", ask.caller]);
-        let caller = tallies.get(&of_caller, now).unwrap_or(Tally {
-            count: 0,
-            until: now + CALLER_WINDOW,
-        });
-        if caller.count >= MAX_CALLER_ASKS {
+        let (key, most, lifetime) = match ask.uuid {
+            Some(uuid) => (
+                key(&[ask.service, "call", ask.variable, uuid]),
+                attempts.max(MIN_ASKS),
+                CALL_LIFETIME,
+            ),
+            None => (
+                key(&[ask.service, "caller", ask.caller]),
+                MAX_CALLER_ASKS,
+                CALLER_WINDOW,
+            ),
+        };
+        let known = tallies.get(&key, now);
+        let before = known.as_ref().map_or(0, |tally| tally.count);
+        if before >= most {
             return None;
         }
-        let of_call = ask
-            .uuid
-            .map(|uuid| key(&[ask.service, "call", ask.variable, uuid]));
-        let before = of_call.and_then(|of_call| tallies.get(&of_call, now));
-        let before = before.map_or(0, |call| call.count);
-        if before >= attempts.max(MIN_ASKS) {
-            return None;
-        }
-        let count = caller.count + 1;
-        tallies.put(of_caller, Tally { count, ..caller }, now, drop);
-        if let Some(of_call) = of_call {
-            let call = Tally {
-                count: before + 1,
-                until: now + CALL_LIFETIME,
-            };
-            tallies.put(of_call, call, now, drop);
-        }
-        Some(before)
+        let until = match (ask.uuid, known) {
+            (None, Some(first)) => first.until,
+            _ => now + lifetime,
+        };
+        let count = before + 1;
+        tallies.put(key, Tally { count, until }, now, drop);
+        // Without a call, nobody knows that it was asked before.
+        Some(ask.uuid.map_or(0, |_| before))
     }
 
     /// Notes that this caller number has entered something.
@@ -110,24 +112,31 @@ mod tests {
     }
 
     #[test]
-    fn caller_number_is_limited_whatever_the_uuid() {
-        for with_uuid in [false, true] {
+    fn caller_number_is_limited_without_uuid_alone() {
+        let asks = Asks::default();
+        let take = |caller: &str, now| asks.take(ask(None, caller), 1, now);
+        for _ in 0..MAX_CALLER_ASKS {
+            assert_eq!(take("1", 0), Some(0));
+        }
+        assert_eq!(take("1", CALLER_WINDOW - 1), None);
+        // Neither another caller nor another minute is.
+        assert_eq!(take("2", 0), Some(0));
+        assert_eq!(take("1", CALLER_WINDOW), Some(0));
+        for _ in 0..2 * MAX_CALLER_ASKS {
+            assert_eq!(take("3", 0), Some(0));
+            asks.entered("hipcall", "3");
+        }
+    }
+
+    #[test]
+    fn silent_calls_use_up_no_asks_of_other_calls() {
+        for caller in ["", "+905060508161"] {
             let asks = Asks::default();
-            let take = |at: u32, caller: &str, now| {
-                let uuid = at.to_string();
-                asks.take(ask(with_uuid.then_some(&uuid), caller), 1, now)
-            };
-            for at in 0..MAX_CALLER_ASKS {
-                assert_eq!(take(at, "1", 0), Some(0));
+            for silent in 0..2 * MAX_CALLER_ASKS {
+                let uuid = silent.to_string();
+                asks.take(ask(Some(&uuid), caller), 1, 0);
             }
-            assert_eq!(take(1000, "1", CALLER_WINDOW - 1), None);
-            // Neither another caller nor another minute is.
-            assert_eq!(take(1000, "2", 0), Some(0));
-            assert_eq!(take(1001, "1", CALLER_WINDOW), Some(0));
-            for at in 0..2 * MAX_CALLER_ASKS {
-                assert_eq!(take(2000 + at, "3", 0), Some(0));
-                asks.entered("hipcall", "3");
-            }
+            assert_eq!(asks.take(ask(Some("honest"), caller), 1, 0), Some(0));
         }
     }
 }
