@@ -65,6 +65,9 @@ fn is_refused_as_wrong(pbx: &Pbx, pin: &str) -> Result<()> {
         ensure!(report.status() == "FAILURE", "{report:#?}");
         let wrong = ["agent-pass", "auth-incorrect", "auth-incorrect"];
         ensure!(report.sounds == wrong, "{report:#?}");
+        let headers = [("PinSet", "customers"), ("Secret", pin), ("Caller", "1")];
+        let answer = pbx.manager()?.action("AuthenticateVerify", &headers)?;
+        ensure!(answer.has("Status", "FAILURE"), "{answer:?}");
     }
     let log = pbx.log()?;
     ensure!(log.contains("attempt rejected as wrong: a use can't be counted"));

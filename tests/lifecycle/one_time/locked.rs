@@ -39,6 +39,38 @@ fn a_locked_database_refuses_and_names_no_pin() {
     });
 }
 
+/// What can't be used up is charged as a wrong entry is.
+#[test]
+fn one_time_pin_that_cant_be_used_up_counts_for_lockouts() {
+    let conf = "[general]\nstock_lockout_caller = 2/10m/10m\n";
+    let builder = Pbx::builder()
+        .module(Module::Ours)
+        .file("authenticate.conf", conf);
+    on(builder, |pbx| {
+        pbx.db_put(FAMILY, "7531", "1")?;
+        pbx.stop()?;
+        pbx.start_again()?;
+        let call = |keys: &str, caller: &str| {
+            let call = Call::new(format!("{FOUR_DIGITS},agent-pass")).caller(caller);
+            pbx.call(&call.keys(keys))
+        };
+        while_held(pbx, WRITER, || {
+            for (pin, caller) in [("7531", "5550101"), ("1111", "5550102")] {
+                let report = call(&format!("{pin} {pin} <hangup>"), caller)?;
+                ensure!(report.status() == "LOCKED", "{report:#?}");
+                let judged = report.variable("AUTHENTICATEATTEMPTS");
+                ensure!(judged == "2", "{report:#?}");
+            }
+            Ok(())
+        })?;
+        let report = call("7531", "5550101")?;
+        ensure!(report.status() == "LOCKED", "{report:#?}");
+        let report = call("7531", "5550103")?;
+        ensure!(report.status() == "SUCCESS", "{report:#?}");
+        Ok(())
+    });
+}
+
 #[test]
 fn a_commit_that_fails_brings_no_used_pin_back() {
     on(Pbx::builder().module(Module::Ours).debug(1), |pbx| {
