@@ -169,9 +169,16 @@ impl<K: Keeper> Counter<K> {
             Verdict::Wrong | Verdict::Expired => Judged::Wrong,
             Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
         };
-        Some(match ticket.settle(judged) {
-            true => Verdict::Locked { judged: true },
-            false => verdict,
+        // It may have been the PIN of the account that is locked.
+        let stands = ticket.locked.filter(|_| verdict == Verdict::Wrong);
+        let begins = ticket.settle(judged);
+        if let Some(lock) = stands.filter(|_| !begins) {
+            self.leave(lock);
+        }
+        Some(if begins || stands.is_some() {
+            Verdict::Locked { judged: true }
+        } else {
+            verdict
         })
     }
 
@@ -326,13 +333,10 @@ impl<'a, K: Keeper> Ticket<'a, K> {
         if let Some(notice) = begins.and_then(|lock| Notice::of(&counter.name, lock, over_budget)) {
             counter.keeper.notice(&notice);
         }
-        // It may have been the PIN of the account that is locked.
-        let stands = self.locked.filter(|_| judged == Judged::Wrong);
-        let lock = begins.or(stands);
-        if let Some(lock) = lock {
+        if let Some(lock) = begins {
             counter.leave(lock);
         }
-        lock.is_some()
+        begins.is_some()
     }
 }
 

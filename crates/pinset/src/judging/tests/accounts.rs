@@ -117,6 +117,23 @@ fn lock_of_an_asked_account_lets_in_who_succeeded_with_it() {
     assert_eq!(for_account(&mut of("1"), Some("4711"), "9999"), right);
 }
 
+/// A wrong PIN may be that of the locked account; one that has expired is not.
+#[test]
+fn expired_pin_is_expired_while_another_account_of_the_number_is_locked() {
+    let pbx = Pbx::csv(
+        "account,secret,caller,valid_until\n\
+         alice,plain:1234,+905060508169,\n\
+         alice,plain:5678,+905060508169,2020-01-01\n\
+         bob,plain:4321,+905060508169,\n",
+    );
+    judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1234");
+    lock_from_elsewhere(&pbx);
+    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
+    assert_eq!(judged(&mut customer, "5678"), "expired");
+    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
+    assert_eq!(judged(&mut customer, "1"), "locked, judged");
+}
+
 /// While an entry waits for others that may fill the limit of its account, it
 /// takes no room of its caller's or the PIN set's.
 #[test]
