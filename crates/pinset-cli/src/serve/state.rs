@@ -324,6 +324,8 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
+    use pinset::lockout::{Caller, Judged, Limits, Subject};
+
     use super::*;
 
     fn file() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -348,5 +350,56 @@ mod tests {
         assert!(!state.take_try("one", "a", 2) && !state.take_try("two", "a", 1));
         assert!(state.take_try("one", "b", 1));
         writer.finish();
+    }
+
+    /// Wrong entries of these callers.
+    fn fail(lockouts: &mut Lockouts, callers: std::ops::Range<usize>) {
+        let limits = Limits::from(&pinset::PinSet::default());
+        for number in callers {
+            let caller = Caller::new(Some(number.to_string().as_bytes()), "service-0");
+            let subject = Subject {
+                pin_set: "service",
+                limits: Limits {
+                    pin_set: None,
+                    ..limits
+                },
+                caller: &caller,
+            };
+            let charge = lockouts.charge(&subject, 0, now()).expect("a charge");
+            lockouts.settle(charge, Judged::Wrong, now());
+        }
+    }
+
+    #[test]
+    fn rows_waiting_for_a_failing_database_are_bounded_and_then_written() {
+        const ROUND: usize = 4_000;
+        const ROUNDS: usize = 8;
+        let mut work = Work {
+            shared: Arc::new(Shared {
+                lockouts: Mutex::default(),
+                calls: Mutex::default(),
+                wanted: Mutex::default(),
+                call: Condvar::new(),
+            }),
+            // It has no tables.
+            database: Connection::open_in_memory().expect("a database"),
+            lockouts: HashMap::new(),
+            calls: HashMap::new(),
+            failing: false,
+        };
+        for round in 0..ROUNDS {
+            let callers = round * ROUND..(round + 1) * ROUND;
+            fail(&mut locked(&work.shared.lockouts), callers);
+            assert!(work.write(&|_| {}));
+            assert!(work.lockouts.len() < MOST_UNWRITTEN + ROUND);
+        }
+        work.database.execute_batch(TABLES).expect("tables");
+        // The rows that waited, and then what the lockouts held meanwhile.
+        assert!(work.write(&|_| {}));
+        assert!(!work.write(&|_| {}));
+        let rows = work
+            .database
+            .query_row("SELECT count(*) FROM lockouts", [], |row| row.get(0));
+        assert_eq!(rows, Ok(ROUND * ROUNDS));
     }
 }
