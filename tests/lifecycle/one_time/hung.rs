@@ -13,7 +13,7 @@ use super::{press, try_pin, FAMILY};
 use crate::lists::hung::{is_timed_out, is_timed_out_as, AT_ONCE, LIMIT, SLACK};
 use crate::lists::mount::Mount;
 use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
-use crate::support::{eventually, on, Shell, UNLIMITED};
+use crate::support::{eventually, has_no_pin, on, Shell, UNLIMITED};
 
 /// Asterisk's `astdbdir`.
 const FOLDER: &str = "/harness/db";
@@ -137,10 +137,7 @@ fn one_time_pin_with_a_hung_journal_is_refused_in_time_and_admits_once_later() {
         passes(&pbx.call(&counted)?)?;
         let again = pbx.call(&counted)?;
         ensure!(again.sounds == ["auth-incorrect"], "{again:#?}");
-        let log = pbx.log()?;
-        let told = log.lines().find(|line| line.contains("7531"));
-        ensure!(told.is_none(), "{told:?}");
-        Ok(())
+        has_no_pin(&pbx.log()?, "7531")
     });
 }
 
