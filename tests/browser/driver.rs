@@ -3,13 +3,19 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use serde_json::{json, Value};
 use ureq::Agent;
 
 /// How WebDriver calls the reference to an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How long a page may take to come, and how long until it is looked for again.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A browser with one window. It ends when it is dropped.
 pub struct Browser {
@@ -70,8 +76,23 @@ impl Browser {
         Ok(serde_json::from_value(texts)?)
     }
 
-    /// Clicks on the first element a selector finds; if a page comes of it,
-    /// waits for that.
+    /// Clicks on the first element a selector finds, and waits for the page
+    /// that comes of it: the driver waits for none that is slow to begin.
+    pub fn follow(&self, selector: &str) -> Result<()> {
+        self.value("document.documentElement.dataset.left = 'yes'")?;
+        self.click(selector)?;
+        let has_come = "!document.documentElement.dataset.left \
+            && document.readyState === 'complete'";
+        let deadline = Instant::now() + PATIENCE;
+        // While one page goes and the other comes there is none to ask.
+        while !matches!(self.value(has_come), Ok(Value::Bool(true))) {
+            ensure!(Instant::now() < deadline, "no page came of {selector}");
+            thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Clicks on the first element a selector finds.
     pub fn click(&self, selector: &str) -> Result<()> {
         let element = self.element(selector)?;
         let path = format!("/element/{element}/click");
