@@ -31,9 +31,12 @@ impl Service {
 
     /// Stops it, and waits until it has ended.
     pub(crate) fn stop(mut self, pbx: &Pbx) -> Result<()> {
+        // Its other links in /proc are hidden, as it is not dumpable.
         let script = "for task in /proc/[0-9]*; do \
-            case $(readlink $task/exe) in */pinset) kill ${task#/proc/};; esac; done";
-        pbx.exec(&["bash", "-c", script])?;
+            if [ \"$(cat $task/comm)\" = pinset ]; then kill ${task#/proc/}; found=1; fi; \
+            done; [ \"$found\" ]";
+        pbx.exec(&["bash", "-c", script])
+            .context("pinset serve does not run any more")?;
         self.0.wait()?;
         Ok(())
     }
