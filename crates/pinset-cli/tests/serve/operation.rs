@@ -143,6 +143,8 @@ fn blocked_standard_error_stops_nothing() {
     for page in ["/logs", "/logs.json"] {
         assert_eq!(server.ask("GET", page, &[(name, &value)], "").status, 401);
     }
+    // Waits for the check that began with the service.
+    assert_eq!(server.get("/health").status, 200);
     std::fs::remove_file(lab.path("list.csv")).unwrap();
     assert_eq!(server.get("/health").status, 503);
     assert_eq!(server.call(ALICE, "1234"), "1092");
