@@ -13,9 +13,9 @@ use ureq::Agent;
 /// How WebDriver calls the reference to an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// How long a page may take to come, and how long until it is looked for again.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(20);
+/// Longest wait for the page after a click, and how often it is polled.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A browser with one window. It ends when it is dropped.
 pub struct Browser {
@@ -76,20 +76,26 @@ impl Browser {
         Ok(serde_json::from_value(texts)?)
     }
 
-    /// Clicks on the first element a selector finds, and waits for the page
-    /// that comes of it: the driver waits for none that is slow to begin.
+    /// Clicks on the first element a selector finds, and waits for the page that
+    /// follows: the driver does not wait for one that begins to load late.
     pub fn follow(&self, selector: &str) -> Result<()> {
         self.value("document.documentElement.dataset.left = 'yes'")?;
         self.click(selector)?;
-        let has_come = "!document.documentElement.dataset.left \
+        let is_new = "!document.documentElement.dataset.left \
             && document.readyState === 'complete'";
-        let deadline = Instant::now() + PATIENCE;
-        // While one page goes and the other comes there is none to ask.
-        while !matches!(self.value(has_come), Ok(Value::Bool(true))) {
-            ensure!(Instant::now() < deadline, "no page came of {selector}");
-            thread::sleep(PAUSE);
+        let deadline = Instant::now() + PAGE_TIMEOUT;
+        loop {
+            // An error between the two pages, when there is no document.
+            let answer = self.value(is_new);
+            if matches!(answer, Ok(Value::Bool(true))) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "no page after a click on {selector}: {answer:?}"
+            );
+            thread::sleep(POLL_INTERVAL);
         }
-        Ok(())
     }
 
     /// Clicks on the first element a selector finds.
