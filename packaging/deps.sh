@@ -1,112 +1,143 @@
 #!/bin/sh
-# Installs what the given jobs need and this machine lacks, as Debian 12
-# packages; run as root. Does nothing where all of it is there.
+# Installs what the given jobs need and this machine lacks, as Debian's
+# packages; run as root. Installs nothing if everything works already. What
+# works is decided by using it (packaging/probes.sh), before and after.
 #
 #   packaging/deps.sh build    a C compiler, libclang, libcurl, Rust
-#   packaging/deps.sh unit     Python, which plays a terminal
+#   packaging/deps.sh unit     Python, for tests in a terminal
 #   packaging/deps.sh run      a container engine, mmdebstrap
 #   packaging/deps.sh lint     rustfmt, clippy
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
-#   packaging/deps.sh bench    what reading lists and serving is compared with
-#   packaging/deps.sh browser  Chromium, and what drives it
+#   packaging/deps.sh bench    what the benchmarks compare with
+#   packaging/deps.sh browser  Chromium and chromedriver
 set -eu
 
-missing=
+here=$(cd "$(dirname "$0")" && pwd)
+rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$here/../Cargo.toml" | head -n 1)
+# shellcheck source=packaging/probes.sh
+. "$here/probes.sh"
 
-need() { # PACKAGE COMMAND...: the package, unless the command succeeds
-	package=$1
-	shift
-	if ! "$@" > /dev/null 2>&1; then
-		missing="$missing $package"
+probes() { # JOB: the names of its probes
+	case $1 in
+	build) echo "compiler libclang libcurl rust" ;;
+	unit) echo "python" ;;
+	run) echo "engine bootstrap" ;;
+	lint) echo "rust rustfmt clippy" ;;
+	fuzz) echo "rust cxx" ;;
+	bench) echo "search flask_under_gunicorn" ;;
+	browser) echo "browser" ;;
+	*)
+		echo "deps.sh: unknown job '$1': expected build, unit, run, lint, fuzz, bench or browser" >&2
+		return 2
+		;;
+	esac
+}
+
+packages() { # PROBE: Debian's packages that make it succeed
+	case $1 in
+	compiler) echo "gcc libc6-dev" ;;
+	libclang) echo "gcc libc6-dev libclang-dev" ;;
+	libcurl) echo "gcc libc6-dev pkg-config libcurl4-openssl-dev" ;;
+	rust) toolchain "cargo rustc" "cargo-web rustc-web" ;;
+	rustfmt) toolchain rustfmt rustfmt-web ;;
+	clippy) toolchain rust-clippy rust-web-clippy ;;
+	python) echo "python3" ;;
+	engine) echo "podman runc" ;;
+	bootstrap) echo "mmdebstrap" ;;
+	cxx) echo "g++" ;;
+	search) echo "ripgrep" ;;
+	flask_under_gunicorn) echo "gunicorn python3-flask" ;;
+	browser) echo "chromium chromium-driver" ;;
+	esac
+}
+
+# Debian's Rust if it is recent enough, else the newer one that some suites
+# have for their web browsers; nothing if neither is.
+toolchain() { # PACKAGES PACKAGES-WEB
+	if offers rustc; then
+		echo "$1"
+	elif offers rustc-web; then
+		echo "$2"
 	fi
 }
 
-# Rust 1.85 or later; Debian 12 has it under the names of its web browsers'
-# toolchain.
-recent_rust() {
-	cargo --version | awk '{ split($2, v, "."); recent = v[1] > 1 || v[2] >= 85 } END { exit !recent }'
+offers() { # PACKAGE: whether apt has it in the version that the project needs
+	version=$(apt-cache policy "$1" 2> /dev/null | sed -n 's/^  Candidate: //p')
+	dpkg --compare-versions "${version:-0}" ge "$rust_version"
 }
 
-# bindgen loads libclang when it runs: what is tried is that, on the files it
-# would find. Another library of that family (libclang-cpp) is not it.
-libclang() (
-	probe=$(mktemp -d) || return
-	trap 'rm -rf "$probe"' EXIT
-	cat > "$probe/load.c" <<- 'END'
-		#include <dlfcn.h>
-		int main(int count, char **files)
-		{
-			while (--count) {
-				void *library = dlopen(*++files, RTLD_NOW);
-				if (library && dlsym(library, "clang_createIndex"))
-					return 0;
-			}
-			return 1;
-		}
-	END
-	cc -o "$probe/load" "$probe/load.c" -ldl || return
-	prefix=$(llvm-config --prefix 2> /dev/null) || prefix=/usr/local
-	"$probe/load" ${LIBCLANG_PATH:+"$LIBCLANG_PATH" "$LIBCLANG_PATH"/libclang*.so*} \
-		"$prefix"/lib/libclang*.so* /usr/lib/llvm-*/lib/libclang*.so* \
-		/usr/lib/*-linux-gnu/libclang*.so* /usr/lib/libclang*.so* /usr/local/lib/libclang*.so*
-)
-
-engine() {
-	podman info || docker info
-}
-
-# Debian's gunicorn runs Debian's Python, whatever else there is.
-flask_under_gunicorn() {
-	gunicorn --version && /usr/bin/python3 -c 'import flask'
-}
-
-for job in "$@"; do
-	case $job in
-	build)
-		need "gcc libc6-dev" cc --version
-		need libclang-dev libclang
-		need pkg-config pkg-config --version
-		need libcurl4-openssl-dev pkg-config --exists libcurl
-		need "cargo-web rustc-web" recent_rust
-		;;
-	unit)
-		need python3 python3 --version
-		;;
-	run)
-		if ! engine > /dev/null 2>&1; then
-			missing="$missing podman runc"
-		fi
-		need mmdebstrap mmdebstrap --version
-		;;
-	lint)
-		need rustfmt-web cargo fmt --version
-		need rust-web-clippy cargo clippy --version
-		;;
-	fuzz)
-		need g++ c++ --version
-		;;
-	bench)
-		need ripgrep rg --version
-		need "gunicorn python3-flask" flask_under_gunicorn
-		;;
-	browser)
-		need chromium chromium --version
-		need chromium-driver chromedriver --version
-		;;
-	*)
-		echo "deps.sh: what is '$job'? build, unit, run, lint, fuzz, bench or browser" >&2
-		exit 2
-		;;
+purpose() { # PROBE: what a person has to see to if packages don't help
+	case $1 in
+	compiler) echo "a C compiler (cc)" ;;
+	libclang) echo "libclang, which bindgen loads (LIBCLANG_PATH names its folder)" ;;
+	libcurl) echo "pkg-config and libcurl's headers" ;;
+	rust) echo "Rust $rust_version or later, from the distribution or https://rustup.rs" ;;
+	rustfmt) echo "rustfmt of the Rust in PATH (rustup component add rustfmt)" ;;
+	clippy) echo "clippy of the Rust in PATH (rustup component add clippy)" ;;
+	python) echo "Python 3 (python3)" ;;
+	engine) echo "podman or docker that runs a container (CONTAINER_ENGINE names one)" ;;
+	bootstrap) echo "mmdebstrap" ;;
+	cxx) echo "a C++ compiler (c++)" ;;
+	search) echo "ripgrep (rg)" ;;
+	flask_under_gunicorn) echo "gunicorn and Flask of Debian's Python" ;;
+	browser) echo "Chromium and chromedriver of the same version" ;;
 	esac
-done
+}
 
+# Runs a probe in a folder of its own. Returns whether it succeeded; what it
+# printed is in $work/PROBE.log.
+works() { # PROBE
+	rm -rf "${work:?}/$1"
+	mkdir "$work/$1"
+	(
+		cd "$work/$1"
+		unset CARGO_TARGET_DIR CARGO_BUILD_TARGET RUSTFLAGS
+		"$1"
+	) > "$work/$1.log" 2>&1 < /dev/null
+}
+
+failing() { # PROBE...: those that fail, each once
+	for probe in "$@"; do
+		case " $found " in *" $probe "*) continue ;; esac
+		works "$probe" || found="$found $probe"
+	done
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+
+wanted=
+for job in "$@"; do
+	names=$(probes "$job")
+	wanted="$wanted $names"
+done
+found=
+# shellcheck disable=SC2086 # a list of probes
+failing $wanted
+missing=$found
 [ -n "$missing" ] || exit 0
-if [ "$(id -u)" != 0 ] || ! command -v apt-get > /dev/null; then
-	echo "these packages are missing, and only root on Debian can have them installed here:$missing" >&2
-	exit 1
+
+if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq update
+	install=
+	for probe in $missing; do
+		install="$install $(packages "$probe")"
+	done
+	install=$(echo "$install" | xargs -n 1 | sort -u | xargs)
+	echo "installing $install" >&2
+	# shellcheck disable=SC2086 # a list of packages
+	[ -z "$install" ] || apt-get -qq install -y --no-install-recommends $install > "$work/apt.log" 2>&1 ||
+		tail -n 5 "$work/apt.log" >&2
+	found=
+	# shellcheck disable=SC2086
+	failing $missing
+	missing=$found
+else
+	echo "deps.sh: only root on Debian can have packages installed here" >&2
 fi
-echo "installing$missing" >&2
-export DEBIAN_FRONTEND=noninteractive
-apt-get -qq update
-# shellcheck disable=SC2086 # a list of packages
-apt-get -qq install -y --no-install-recommends $missing > /dev/null
+for probe in $missing; do
+	echo "deps.sh: needed: $(purpose "$probe"): $(grep . "$work/$probe.log" | tail -n 1)" >&2
+done
+[ -z "$missing" ]
