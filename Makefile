@@ -3,7 +3,9 @@
 # The Debian suite whose Asterisk the tests run, and whose headers they are
 # built with.
 SUITE ?= sid
+SUITES ?= bookworm trixie sid
 MODULE = target/release/libapp_authenticate_rs.so
+RELEASED_PINSET = target/release/pinset
 HEADERS = asterisk-headers/$(SUITE)/VERSION
 # What runs in the container is built for the container's Asterisk, whatever
 # is installed on this machine.
@@ -25,20 +27,25 @@ CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
 HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install test unit harness compliance lifecycle browser demo call shell bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
+.PHONY: help build headers install uninstall test unit harness compliance lifecycle browser demo call shell bench \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-build: deps-build ## The module, for the Asterisk whose headers are found
+# One after the other, so that the module's crates get no features for pinset's.
+build: deps-build ## The module, for the Asterisk whose headers are found, and pinset
 	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p pinset-cli
 
 headers: ## Fetch Debian's Asterisk headers (SUITE=sid)
 	asterisk-headers/fetch.sh $(SUITE)
 
-install: ## Install the built module (DESTDIR, MODDIR, DATADIR, ASTERISK)
-	packaging/install.sh $(MODULE)
+install: ## Install what was built (DESTDIR, MODDIR, DATADIR, ASTERISK, BINDIR, UNITDIR)
+	packaging/install.sh install $(MODULE) $(RELEASED_PINSET)
+
+uninstall: ## Remove what was installed (the same variables)
+	packaging/install.sh uninstall
 
 test: unit harness compliance lifecycle browser ## All tests
 
@@ -102,6 +109,9 @@ lint: deps-build deps-lint $(HEADERS) ## Format, clippy, rustdoc
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(FOR_TESTS) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(FOR_TESTS) RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+setup-from-bare: deps-run ## Set up and build on Debian that has nothing (SUITES='bookworm trixie sid')
+	.ci/setup-from-bare $(SUITES)
 
 clean: ## Remove what was built and fetched
 	rm -rf target asterisk-headers/*/

@@ -17,6 +17,8 @@ const MODULE: &str = "app_authenticate_rs";
 
 #[path = "src/ffi/functions.rs"]
 mod functions;
+#[path = "packaging/revision.rs"]
+mod revision;
 
 const TYPES: &[&str] = &[
     "ast_cli_command",
@@ -51,6 +53,9 @@ fn main() {
     let built_for = BuiltFor::read(&include).unwrap_or_else(|why| stop(&why));
     println!("cargo:rerun-if-changed={}", include.display());
     println!("cargo:rustc-env=AUTHRS_BUILT_FOR={}", built_for.marker());
+    println!("cargo:rerun-if-changed=packaging/revision.rs");
+    let version = revision::version();
+    println!("cargo:rustc-env=AUTHRS_VERSION={version}");
 
     let mut shim = cc::Build::new();
     shim.files(["src/ffi/shim.c", "src/ffi/channel.c"])
@@ -65,7 +70,8 @@ fn main() {
         // AST_MODULE_INFO leaves most fields at zero.
         .flag("-Wno-missing-field-initializers")
         .define("AST_MODULE", format!("\"{MODULE}\"").as_str())
-        .define("AST_MODULE_SELF_SYM", "__internal_app_authenticate_rs_self");
+        .define("AST_MODULE_SELF_SYM", "__internal_app_authenticate_rs_self")
+        .define("AUTHRS_VERSION", format!("\"{version}\"").as_str());
     if built_for.db_exists {
         shim.define("AUTHRS_HAVE_DB_EXISTS", None);
     }

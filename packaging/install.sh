@@ -1,12 +1,14 @@
 #!/bin/sh
-# Installs the module, its XML documentation and samples for the Asterisk on
-# this machine, and refuses if they do not belong together.
+# Installs the module, pinset, and what belongs to them, for the Asterisk on
+# this machine, and refuses if the module does not belong to it; or removes
+# what was installed.
 #
-#   packaging/install.sh MODULE
+#   packaging/install.sh install MODULE PINSET
+#   packaging/install.sh uninstall
 #
 # Environment: DESTDIR (a folder in place of /, for packages), MODDIR (where
 # Asterisk's modules are), DATADIR (Asterisk's astdatadir), ASTERISK (its
-# binary).
+# binary), BINDIR (for pinset), UNITDIR (for systemd's units).
 set -eu
 
 fail() {
@@ -14,12 +16,21 @@ fail() {
 	exit 1
 }
 
-module=${1:?usage: install.sh MODULE}
+action=${1:-}
+case $action/$# in
+install/3)
+	module=$2
+	pinset=$3
+	;;
+uninstall/1) ;;
+*) fail "usage: install.sh install MODULE PINSET, or install.sh uninstall" ;;
+esac
 here=$(cd "$(dirname "$0")/.." && pwd)
 destdir=${DESTDIR:-}
 asterisk=${ASTERISK:-$(command -v asterisk || echo /usr/sbin/asterisk)}
-
-[ -f "$module" ] || fail "there is no $module: run 'make build'"
+bindir=${BINDIR:-/usr/bin}
+unitdir=${UNITDIR:-/usr/lib/systemd/system}
+docdir=/usr/share/doc/app-authenticate-rs
 
 # What asterisk.conf says of the folder $1.
 configured() {
@@ -42,6 +53,33 @@ datadir=${DATADIR:-$(configured astdatadir)}
 datadir=${datadir:-$(first_folder /usr/share/asterisk /var/lib/asterisk)}
 [ -n "$moddir" ] || fail "where are Asterisk's modules? Say so in MODDIR"
 [ -n "$datadir" ] || fail "where is Asterisk's astdatadir? Say so in DATADIR"
+
+xml=$datadir/documentation/thirdparty/app_authenticate_rs-en_US.xml
+
+if [ "$action" = uninstall ]; then
+	for path in "$moddir/app_authenticate_rs.so" "$xml" "$bindir/pinset" \
+		"$unitdir/pinset-serve.service" "$unitdir/pinset-serve.socket" "$docdir"; do
+		[ -e "$destdir$path" ] || continue
+		rm -r "$destdir$path"
+		echo "removed $destdir$path"
+	done
+	[ -n "$destdir" ] || cat <<- END
+
+		Next:
+		1. In /etc/asterisk/modules.conf remove the lines of app_authenticate_rs.so and
+		   'noload = app_authenticate.so'.
+		2. Restart Asterisk, or, at a quiet moment and in this order:
+		       asterisk -rx 'xmldoc reload'
+		       asterisk -rx 'module unload app_authenticate_rs.so'
+		       asterisk -rx 'module load app_authenticate.so'
+		/etc/asterisk/authenticate.conf, PIN files, logs and Asterisk's database stay.
+	END
+	exit 0
+fi
+
+for file in "$module" "$pinset"; do
+	[ -f "$file" ] || fail "there is no $file: run 'make build'"
+done
 
 # "MAJOR:SUM" of the Asterisk the module was built for.
 built_for=$(grep -ao 'authrs-built-for:[0-9]*:[0-9a-f]*' "$module" | head -n 1)
@@ -70,14 +108,46 @@ elif [ -z "$destdir" ]; then
 	fail "there is no Asterisk at $asterisk (say where in ASTERISK, or give a DESTDIR)"
 fi
 
-put() { # FILE FOLDER [NAME]
-	mkdir -p "$destdir$2"
-	install -m 644 "$1" "$destdir$2/${3:-$(basename "$1")}"
-	echo "$destdir$2/${3:-$(basename "$1")}"
+# Takes the place of what is there at once: a module that runs keeps its file.
+put() { # MODE FILE PATH
+	mkdir -p "$destdir${3%/*}"
+	install -m "$1" "$2" "$destdir$3.new"
+	mv -f "$destdir$3.new" "$destdir$3"
+	echo "$destdir$3"
 }
 
-put "$module" "$moddir" app_authenticate_rs.so
-put "$here/documentation/app_authenticate_rs-en_US.xml" "$datadir/documentation/thirdparty"
-for sample in "$here"/packaging/samples/*.sample; do
-	put "$sample" /usr/share/doc/app-authenticate-rs
+put 644 "$module" "$moddir/app_authenticate_rs.so"
+put 644 "$here/documentation/app_authenticate_rs-en_US.xml" "$xml"
+put 755 "$pinset" "$bindir/pinset"
+unit=$(mktemp)
+trap 'rm -f "$unit"' EXIT
+for file in "$here"/packaging/systemd/pinset-serve.*; do
+	sed "s:/usr/bin/pinset:$bindir/pinset:" "$file" > "$unit"
+	put 644 "$unit" "$unitdir/${file##*/}"
 done
+for file in "$here"/packaging/samples/*.sample "$here/README.md" "$here/CHANGELOG.md" "$here/SECURITY.md"; do
+	put 644 "$file" "$docdir/${file##*/}"
+done
+for file in "$here"/docs/*.md; do
+	put 644 "$file" "$docdir/docs/${file##*/}"
+done
+for file in "$here"/packaging/fail2ban/*.conf; do
+	put 644 "$file" "$docdir/fail2ban/${file##*/}"
+done
+
+[ -n "$destdir" ] || cat <<- END
+
+	Next:
+	1. In /etc/asterisk/modules.conf, section [modules]:
+	       noload = app_authenticate.so
+	       load = app_authenticate_rs.so     ; not needed with autoload=yes
+	2. Restart Asterisk, or, at a quiet moment:
+	       asterisk -rx 'xmldoc reload'
+	       asterisk -rx 'module unload app_authenticate.so'
+	       asterisk -rx 'module load app_authenticate_rs.so'
+	   If an older version of this module runs: asterisk -rx 'module refresh app_authenticate_rs.so'
+
+	With autoload=yes a restart of Asterisk activates this module even without these
+	lines. To prevent that: noload = app_authenticate_rs.so, or 'make uninstall'.
+	First steps: $docdir/docs/getting-started.md
+END

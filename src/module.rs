@@ -21,6 +21,15 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 /// with. `packaging/install.sh` looks for it in the module's file.
 const BUILT_FOR: &str = env!("AUTHRS_BUILT_FOR");
 
+/// The module's version and the commit it was built from: `0.1.0 (1a2b3c4d)`.
+pub const VERSION: &str = env!("AUTHRS_VERSION");
+
+/// Returns the major version of the Asterisk whose headers this was built with.
+pub fn built_for() -> Option<&'static str> {
+    // The black box keeps the text whole in the module's file.
+    std::hint::black_box(BUILT_FOR).split(':').nth(1)
+}
+
 /// Loads the module. Whatever is wrong, it declines: a failure at boot would
 /// end Asterisk. The application is registered last, so that nothing is left
 /// of a load that failed.
@@ -76,8 +85,7 @@ fn register() -> bool {
 /// which Asterisk has compared before, is the same in all of them.
 fn fits() -> bool {
     let running = process::version();
-    // The black box keeps the text whole in the module's file.
-    let built_for = std::hint::black_box(BUILT_FOR).split(':').nth(1);
+    let built_for = built_for();
     let fits = built_for.is_some() && major(&running) == built_for;
     if !fits {
         log!(

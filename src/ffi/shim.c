@@ -199,8 +199,11 @@ int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data)
 	return ast_pthread_create_background(thread, NULL, body, data);
 }
 
-/* Before the stock module's, so that ours gets the name when both load. */
-AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_LOAD_ORDER, "Authentication Application in Rust",
+/*
+ * Before the stock module's, so that ours gets the name when both load. Of the
+ * description 'module show' prints 40 characters.
+ */
+AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_LOAD_ORDER, "Authenticate in Rust " AUTHRS_VERSION,
 	.support_level = AST_MODULE_SUPPORT_EXTENDED,
 	.load = authrs_load,
 	.unload = authrs_unload,

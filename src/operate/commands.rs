@@ -8,9 +8,9 @@ use pinset::Status;
 use super::table::Table;
 use super::view::{self, Lock};
 use crate::asterisk::cli::{self, Command, Said};
-use crate::stats;
+use crate::{module, stats};
 
-static COMMANDS: [Command; 5] = [
+static COMMANDS: [Command; 6] = [
     Command {
         words: c"authenticate show pinsets",
         summary: c"List the PIN sets of Authenticate",
@@ -49,6 +49,15 @@ static COMMANDS: [Command; 5] = [
         complete: nothing,
     },
     Command {
+        words: c"authenticate show version",
+        summary: c"Show the version of the Authenticate module",
+        usage: c"Usage: authenticate show version\n\
+            \x20      Shows the module's version, the commit it was built from, and the\n\
+            \x20      Asterisk version it was built for.\n",
+        run: show_version,
+        complete: nothing,
+    },
+    Command {
         words: c"authenticate unlock {caller|account|pinset}",
         summary: c"Unlock who is locked out by Authenticate",
         usage: c"Usage: authenticate unlock {caller|account|pinset} <value> [pinset <name>]\n\
@@ -68,6 +77,17 @@ pub fn register() -> bool {
 /// Takes back [`register`]; false if one is being run.
 pub fn withdraw() -> bool {
     cli::withdraw()
+}
+
+fn show_version(words: &[&[u8]]) -> Said {
+    if words.len() != 3 {
+        return Said::Usage;
+    }
+    let built_for = module::built_for().unwrap_or("unknown");
+    Said::Done(format!(
+        "app_authenticate_rs {}, built for Asterisk {built_for}\n",
+        module::VERSION
+    ))
 }
 
 fn show_pin_sets(words: &[&[u8]]) -> Said {

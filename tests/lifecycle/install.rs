@@ -1,10 +1,12 @@
 //! `packaging/install.sh`, run where Asterisk is.
 
+mod takeover;
+
 use std::fs;
 use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
-use harness::{our_module, workspace, Builder, Call, Module, Outcome, Pbx};
+use harness::{our_module, pinset, workspace, Builder, Call, Module, Outcome, Pbx};
 
 use crate::module::{use_count, OURS, STOCK};
 use crate::support::{on, Shell};
@@ -20,16 +22,38 @@ struct Installed {
     said: String,
 }
 
-/// Copies what the script needs, and runs it with this module.
+/// What the script reads of the repository.
+const FOLDERS: [&str; 6] = [
+    "packaging",
+    "packaging/samples",
+    "packaging/fail2ban",
+    "packaging/systemd",
+    "documentation",
+    "docs",
+];
+
+/// Copies what the script needs, and installs this module.
 fn install(pbx: &Pbx, module: &[u8], environment: &str) -> Result<Installed> {
     let inside = pbx
         .outside(&format!("{REPOSITORY}/"))
         .context("no way in")?;
-    for dir in ["packaging", "packaging/samples", "documentation"] {
+    for dir in FOLDERS {
         copy_files(&workspace().join(dir), &inside.join(dir))?;
     }
+    for file in ["README.md", "CHANGELOG.md", "SECURITY.md"] {
+        fs::copy(workspace().join(file), inside.join(file))?;
+    }
+    fs::copy(pinset()?, inside.join("pinset"))?;
     fs::write(inside.join("module.so"), module)?;
-    let script = format!("cd {REPOSITORY} && {environment} sh packaging/install.sh module.so 2>&1");
+    run(
+        pbx,
+        &format!("{environment} sh packaging/install.sh install module.so pinset"),
+    )
+}
+
+/// Runs a command in the copied repository.
+fn run(pbx: &Pbx, command: &str) -> Result<Installed> {
+    let script = format!("cd {REPOSITORY} && {command} 2>&1");
     let output = pbx.exec_command(&[], &["sh", "-c", &script]).output()?;
     Ok(Installed {
         done: output.status.success(),
@@ -62,21 +86,13 @@ fn into_a_folder_and_into_place() {
         let installed = install(pbx, &module, "DESTDIR=/tmp/package")?;
         ensure!(installed.done, "{}", installed.said);
         let moddir = shell.run("echo /usr/lib/*/asterisk/modules")?;
-        let mut expected = vec![
-            format!("644 {}/{OURS}", moddir.trim()),
-            format!("644 {DOCUMENTATION}/app_authenticate_rs-en_US.xml"),
-            format!("644 {SAMPLES}/authenticate.conf.sample"),
-            format!("644 {SAMPLES}/extensions.conf.sample"),
-            format!("644 {SAMPLES}/modules.conf.sample"),
-            format!("644 {SAMPLES}/serve.toml.sample"),
-        ];
-        expected.sort();
+        let expected = files(moddir.trim())?;
         let found = shell
             .run("cd /tmp/package && find . -type f -printf '%m %p\\n' | sed 's: \\.: :' | sort")?;
         ensure!(found.lines().eq(expected.iter()), "{found}");
         // It says where it has put each.
         for line in &expected {
-            let path = line.trim_start_matches("644 ");
+            let path = &line[4..];
             ensure!(
                 installed.said.contains(&format!("/tmp/package{path}\n")),
                 "{}",
@@ -101,6 +117,32 @@ fn into_a_folder_and_into_place() {
         ensure!(shown.contains("AUTHENTICATESTATUS"), "{shown}");
         Ok(())
     });
+}
+
+/// The mode and the path of each file that is installed.
+fn files(moddir: &str) -> Result<Vec<String>> {
+    let mut files = vec![
+        format!("644 {moddir}/{OURS}"),
+        format!("644 {DOCUMENTATION}/app_authenticate_rs-en_US.xml"),
+        "755 /usr/bin/pinset".to_owned(),
+        "644 /usr/lib/systemd/system/pinset-serve.service".to_owned(),
+        "644 /usr/lib/systemd/system/pinset-serve.socket".to_owned(),
+        format!("644 {SAMPLES}/README.md"),
+        format!("644 {SAMPLES}/CHANGELOG.md"),
+        format!("644 {SAMPLES}/SECURITY.md"),
+    ];
+    for (from, to) in [
+        ("packaging/samples", ""),
+        ("packaging/fail2ban", "/fail2ban"),
+        ("docs", "/docs"),
+    ] {
+        for entry in fs::read_dir(workspace().join(from))? {
+            let name = entry?.file_name();
+            files.push(format!("644 {SAMPLES}{to}/{}", name.to_string_lossy()));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Nothing is installed then, and one line says why.

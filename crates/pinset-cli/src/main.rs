@@ -42,7 +42,7 @@ const FAILED: u8 = 3;
 
 /// Looks after the PIN lists of Authenticate().
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "pinset", version = env!("PINSET_VERSION"))]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

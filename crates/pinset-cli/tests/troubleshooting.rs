@@ -1,0 +1,56 @@
+//! `docs/troubleshooting.md` quotes what the sources print.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where log lines and messages stand.
+const SOURCES: [&str; 5] = [
+    "src",
+    "crates/pinset/src",
+    "build.rs",
+    "packaging/install.sh",
+    "packaging/deps.sh",
+];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Appends the text of all files in a folder, or of one file.
+fn read_into(text: &mut String, path: &Path) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            read_into(text, &entry.unwrap().path());
+        }
+    } else if let Ok(file) = fs::read_to_string(path) {
+        // A string that continues on the next line is one line of the log.
+        for part in file.split("\\\n") {
+            text.push_str(part.trim_start());
+        }
+    }
+}
+
+/// The log lines in the second column of the tables.
+fn quoted(page: &str) -> Vec<&str> {
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let cells = rows.filter_map(|row| row.split(" | ").nth(1));
+    cells
+        .filter_map(|cell| cell.strip_prefix('`')?.strip_suffix('`'))
+        .collect()
+}
+
+#[test]
+fn quoted_log_lines_stand_in_the_sources() {
+    let mut sources = String::new();
+    for path in SOURCES {
+        read_into(&mut sources, &repository().join(path));
+    }
+    let page = fs::read_to_string(repository().join("docs/troubleshooting.md")).unwrap();
+    let quoted = quoted(&page);
+    assert!(quoted.len() > 20, "{quoted:?}");
+    for line in quoted {
+        for part in line.split('…').filter(|part| part.len() > 3) {
+            assert!(sources.contains(part), "not in the sources: {part:?} of {line:?}");
+        }
+    }
+}
