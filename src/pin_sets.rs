@@ -14,9 +14,6 @@ use crate::lockouts::Kept;
 use crate::patience::Patient;
 use crate::{families, hashing, uses};
 
-/// The family of the database in which uses are counted, a PIN set's below it.
-const USES: &str = "authenticate-uses";
-
 /// The PIN set of a call.
 pub type PinSetSource = Judge<Asterisk, Kept>;
 
@@ -86,7 +83,7 @@ impl BackEnd for Asterisk {
                 digest,
                 limit,
             } => {
-                let family = format!("{USES}/{pin_set}");
+                let family = format!("{}/{pin_set}", uses::FAMILY);
                 let mut key = String::new();
                 if !account.is_empty() {
                     key = format!("{}/", account.escape_ascii());

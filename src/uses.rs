@@ -19,6 +19,7 @@
 
 mod journal;
 mod ledger;
+mod purge;
 
 use std::fmt;
 use std::io;
@@ -34,6 +35,9 @@ use crate::crew::{Crew, Failed, Priority};
 use crate::families::MAX_WAITING;
 use crate::patience::Patient;
 use ledger::Ledger;
+
+/// The family of the database in which uses are counted, a PIN set's below it.
+pub const FAMILY: &str = "authenticate-uses";
 
 /// How often we look, in milliseconds, while there is anything to retire.
 const LOOK_EVERY: i32 = 1000;
@@ -68,6 +72,9 @@ pub fn start() {
              and so are PINs with a number of uses",
             journal::path().display()
         );
+    }
+    if let Some(schedule) = schedule().as_ref() {
+        schedule.add(purge::FIRST_LOOK, purge::first_look);
     }
 }
 

@@ -45,6 +45,16 @@ pub fn exists(family: &[u8], key: &[u8]) -> bool {
 /// Calls `look` with each key of a family and its value, not with those of
 /// families below it. An error of the database is an empty family.
 pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
+    each_below(family, |key, value| {
+        if !key.contains(&b'/') {
+            look(key, value);
+        }
+    });
+}
+
+/// Calls `look` with each key of a family and of the families below it, whose
+/// names stand in front of their keys, and its value.
+pub fn each_below(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     let name = Text::new(family);
     // SAFETY: a NUL-terminated string; NULL stands for the whole family.
     let entries = unsafe { ffi::ast_db_gettree(name.as_c().as_ptr(), std::ptr::null()) };
@@ -62,9 +72,7 @@ pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
         };
         // The database takes `_` and `%` in a name for wildcards.
         if let Some(key) = key.to_bytes().strip_prefix(head.as_slice()) {
-            if !key.contains(&b'/') {
-                look(key, value.to_bytes());
-            }
+            look(key, value.to_bytes());
         }
         next = entry.next;
     }

@@ -110,6 +110,16 @@ impl Ledger {
         Ok(true)
     }
 
+    /// Deletes the number of uses of a row that is in no list any more, unless
+    /// the row has been used since that number was read. Returns whether it is
+    /// deleted.
+    pub fn forget(&mut self, family: &[u8], key: &[u8], uses: &[u8]) -> bool {
+        let is_pending = |pending: &Pending| pending.record.is_about(family, key);
+        !self.pending.iter().any(is_pending)
+            && database::own_value_is(family, key, uses)
+            && database::delete(family, key)
+    }
+
     /// Retires what is on disk, and has this called again if anything is left.
     pub fn look(&mut self) {
         self.retire();

@@ -4,6 +4,7 @@
 mod crash;
 mod database;
 mod locked;
+mod purge;
 mod race;
 
 use std::collections::BTreeMap;

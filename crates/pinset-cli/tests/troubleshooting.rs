@@ -50,7 +50,10 @@ fn quoted_log_lines_stand_in_the_sources() {
     assert!(quoted.len() > 20, "{quoted:?}");
     for line in quoted {
         for part in line.split('…').filter(|part| part.len() > 3) {
-            assert!(sources.contains(part), "not in the sources: {part:?} of {line:?}");
+            assert!(
+                sources.contains(part),
+                "not in the sources: {part:?} of {line:?}"
+            );
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::pepper::{KeyId, Pepper};
 use crate::pin::Pin;
 use crate::secret::{Form, IndexKey, Secret, Unverifiable};
 
+pub mod absent;
 mod broken;
 mod chunks;
 mod draft;
