@@ -1,6 +1,7 @@
 //! `docs/troubleshooting.md` quotes what the sources print.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where log lines and messages stand.
@@ -17,17 +18,19 @@ fn repository() -> PathBuf {
 }
 
 /// Appends the text of all files in a folder, or of one file.
-fn read_into(text: &mut String, path: &Path) {
+fn read_into(text: &mut String, path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        for entry in fs::read_dir(path).unwrap() {
-            read_into(text, &entry.unwrap().path());
+        for entry in fs::read_dir(path)? {
+            read_into(text, &entry?.path())?;
         }
-    } else if let Ok(file) = fs::read_to_string(path) {
+    } else {
+        let file = fs::read_to_string(path)?;
         // A string that continues on the next line is one line of the log.
         for part in file.split("\\\n") {
             text.push_str(part.trim_start());
         }
     }
+    Ok(())
 }
 
 /// The log lines in the second column of the tables.
@@ -43,7 +46,7 @@ fn quoted(page: &str) -> Vec<&str> {
 fn quoted_log_lines_stand_in_the_sources() {
     let mut sources = String::new();
     for path in SOURCES {
-        read_into(&mut sources, &repository().join(path));
+        read_into(&mut sources, &repository().join(path)).unwrap();
     }
     let page = fs::read_to_string(repository().join("docs/troubleshooting.md")).unwrap();
     let quoted = quoted(&page);
