@@ -18,17 +18,25 @@ FUZZ_TARGETS = plain md5
 FUZZ_SECONDS ?= 20
 # 0.13.2 needs a newer Rust than we do.
 CARGO_FUZZ_VERSION = 0.13.1
-CARGO_FUZZ = $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
+# Built once for all clones.
+CARGO_FUZZ_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-fuzz-$(CARGO_FUZZ_VERSION)
+CARGO_FUZZ = $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
 PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # All tests of the same crates, so that what they have in common is built once.
 TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked -p pinset -p pinset-cli -p harness
+# Tests in containers mostly wait, so there are more of them than processors.
+IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
+AT_A_TIME = --include-ignored --test-threads 8
+PARTS = MAKE=$(MAKE) tests/parts
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
 CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
-HARNESS = $(FOR_TESTS) $(CARGO) run --quiet --locked -p harness --
+HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
+HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install uninstall test unit harness compliance lifecycle browser demo call shell bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests pinset-for-tests clean
+.PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
+	tests-built tests-ready image-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -47,34 +55,49 @@ install: ## Install what was built (DESTDIR, MODDIR, DATADIR, ASTERISK, BINDIR, 
 uninstall: ## Remove what was installed (the same variables)
 	packaging/install.sh uninstall
 
-test: unit harness compliance lifecycle browser ## All tests
+test: ## All tests
+	@$(PARTS) tests-ready unit harness compliance lifecycle browser
+
+test-quick: ## Before each commit: no Asterisk, and the same calls on ours alone
+	@$(PARTS) unit compliance-ours
 
 unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
 	$(TEST) --lib --bins $(CLI_TESTS)
 
-harness: deps-run deps-build $(HEADERS) ## The harness itself, on the stock module
-	$(TEST) --test stock -- --include-ignored
+harness: tests-ready ## The harness itself, on the stock module
+	$(IN_CONTAINERS) --test stock -- $(AT_A_TIME)
 
-compliance: deps-run module-for-tests ## The same calls on the stock module and on ours
-	AUTHENTICATE_UNDER_TEST=theirs $(TEST) --test compliance -- --include-ignored
-	AUTHENTICATE_UNDER_TEST=ours $(TEST) --test compliance -- --include-ignored
+compliance: compliance-theirs compliance-ours ## The same calls on the stock module and on ours
 
-lifecycle: deps-run module-for-tests pinset-for-tests ## Load, unload, race, crash: ours alone
-	$(TEST) --test lifecycle -- --include-ignored
+compliance-theirs: tests-ready
+	AUTHENTICATE_UNDER_TEST=theirs $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
-browser: deps-browser pinset-for-tests ## The service's page of requests, in a web browser
+compliance-ours: tests-ready
+	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
+
+lifecycle: tests-ready ## Load, unload, race, crash: ours alone
+	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME)
+
+browser: deps-browser tests-built ## The service's page of requests, in a web browser
 	$(TEST) --test browser -- --include-ignored
 
-demo: deps-run module-for-tests pinset-for-tests ## A handful of calls, explained
-	PINSET=$(PINSET) $(HARNESS) demo
+demo: ## A handful of calls, explained
+	@$(PARTS) demo-packages demo-build image-for-tests demo-calls
 
-call: deps-run module-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999# 1234#'
+demo-packages: deps-build deps-run #: Install the packages that are missing
+
+demo-build: module-for-tests pinset-for-tests #: Build the module, pinset and the test harness
+
+demo-calls: #: Start Asterisk in a container and place calls
+	@$(HARNESS) demo
+
+call: deps-run module-for-tests pinset-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999# 1234#'
 	$(HARNESS) call "$$ARGS" --keys "$$KEYS" $(CALL)
 
-shell: deps-run module-for-tests ## An Asterisk to play with, its CLI, a SIP account
+shell: deps-run module-for-tests pinset-for-tests ## An Asterisk to play with, its CLI, a SIP account
 	$(HARNESS) shell $(SHELL_ARGS)
 
-bench: bench-lists deps-run module-for-tests ## CPU and delay a call, stock and ours side by side; and bench-lists
+bench: bench-lists deps-run module-for-tests pinset-for-tests ## CPU and delay a call, stock and ours side by side; and bench-lists
 	$(HARNESS) bench $(BENCH)
 
 bench-lists: deps-build deps-bench ## Large lists: what is promised and what it is, then all sizes
@@ -90,9 +113,9 @@ bench-lockouts: deps-build ## Lockouts, tables full: what an attempt takes, and 
 bench-service: deps-build deps-bench ## pinset serve beside Flask under gunicorn, both with their request logs
 	$(CARGO) bench --quiet --locked -p pinset-cli --bench service
 
-bench-external: deps-run module-for-tests ## A web service in a call, beside libcurl alone; 200 calls at once
+bench-external: deps-run module-for-tests pinset-for-tests ## A web service in a call, beside libcurl alone; 200 calls at once
 	$(CARGO) build --release --locked -p pinset-cli
-	PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS) bench-external $(BENCH)
+	$(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS_PROGRAM) bench-external $(BENCH)
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
 # inputs go to the first folder, so that the seeds stay as they are.
@@ -119,13 +142,25 @@ clean: ## Remove what was built and fetched
 module-for-tests: deps-build $(HEADERS)
 	$(FOR_TESTS) $(CARGO) build --release --locked -p app_authenticate_rs
 
+# One command, so that each crate is built once. It builds pinset and the
+# harness, too.
+tests-built: deps-build deps-unit $(HEADERS) #: Build all test programs
+	$(TEST) --tests --no-run
+
+# Linking the module takes one processor, and making the image mostly the network.
+tests-ready: deps-run tests-built #: Build the module and the test programs, make the container image
+	@+$(MAKE) --no-print-directory -j2 module-for-tests image-for-tests
+
+image-for-tests: #: Make the container image: Debian with Asterisk
+	@$(HARNESS) image
+
 pinset-for-tests: deps-build
 	$(CARGO) build --locked -p pinset -p pinset-cli -p harness --bins
 
 # Without optimization, as it only starts what does the work: half the time.
 $(CARGO_FUZZ):
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked \
-		--root $(FUZZ)/cargo-fuzz-$(CARGO_FUZZ_VERSION) cargo-fuzz@$(CARGO_FUZZ_VERSION)
+		--root $(CARGO_FUZZ_ROOT) cargo-fuzz@$(CARGO_FUZZ_VERSION)
 
 $(HEADERS):
 	asterisk-headers/fetch.sh $(SUITE)

@@ -25,9 +25,10 @@ pub struct Expect {
     pub whatever_keyed: bool,
     /// The CDR's `lastdata`.
     pub lastdata: Option<String>,
-    /// Seconds the whole call takes.
+    /// Seconds the whole call takes, from what it has to wait to what would
+    /// be one wait too many: not how fast the machine is.
     pub elapsed: Option<(f64, f64)>,
-    /// Seconds from the last key to what answers it.
+    /// Seconds from the last key to what answers it, likewise.
     pub reply: Option<(f64, f64)>,
     /// Entries of Asterisk's database, and whether they are there afterwards.
     pub keys: Vec<(&'static str, &'static str, bool)>,

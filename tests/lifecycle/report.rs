@@ -1,15 +1,13 @@
 //! `pinset report`, on what a real Asterisk wrote of real calls.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{bail, ensure, Context, Result};
-use cargo_metadata::Message;
-use harness::{workspace, Call, Pbx};
+use anyhow::{ensure, Context, Result};
+use harness::{pinset, Call, Pbx};
 
 use crate::support::on;
-use crate::variants::cargo;
 
 const CONF: &str = "
 [people]
@@ -60,29 +58,6 @@ fn call(pbx: &Pbx, (pin_set, keys, identity, number): (&str, &str, &str, &str)) 
     let report = pbx.call(&call)?;
     ensure!(report.status() == outcome, "{report:#?}");
     Ok(report.channel)
-}
-
-/// Builds `pinset`, and returns where it is.
-fn pinset() -> Result<PathBuf> {
-    let built = Command::new(cargo())
-        .args(["build", "--quiet", "--locked", "-p", "pinset-cli"])
-        .arg("--message-format=json-render-diagnostics")
-        .current_dir(workspace())
-        .output()?;
-    ensure!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    let messages = Message::parse_stream(&built.stdout[..]);
-    for message in messages {
-        if let Message::CompilerArtifact(artifact) = message? {
-            if let Some(executable) = artifact.executable.filter(|path| path.ends_with("pinset")) {
-                return Ok(executable.into());
-            }
-        }
-    }
-    bail!("cargo did not say where pinset is")
 }
 
 /// What `pinset report` prints, as rows without their header.

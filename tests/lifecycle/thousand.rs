@@ -7,7 +7,7 @@ use anyhow::{ensure, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
 use crate::module::use_count;
-use crate::support::{on, side_by_side};
+use crate::support::{on_alone, side_by_side};
 
 const CALLS: usize = 1000;
 const AT_ONCE: usize = 50;
@@ -33,7 +33,7 @@ fn md5_list(pbx: &Pbx) -> Result<String> {
 
 #[test]
 fn a_thousand_calls_fifty_at_a_time() {
-    on(Pbx::builder().module(Module::Ours), |pbx| {
+    on_alone(Pbx::builder().module(Module::Ours), |pbx| {
         let all: String = (0..CALLS).map(|number| pin(number) + "\n").collect();
         pbx.pin_file("plain", all)?;
         pbx.pin_file("md5", md5_list(pbx)?)?;

@@ -96,11 +96,12 @@ impl Variant {
     }
 
     fn build(&self) -> Result<Built> {
-        // One folder for all, so that what they share is compiled once; the
-        // module's file is copied out of it before the next build.
+        // Without optimization, and where the tests were built, so that little
+        // is compiled again; the module's file is copied before the next build.
         static BUILDING: Mutex<()> = Mutex::new(());
         let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-        let target = target_directory()?.join("variants");
+        let copies = target_directory()?.join("variants");
+        std::fs::create_dir_all(&copies)?;
         let made = TempDir::new()?;
         let (headers, linked) = match self.headers {
             Headers::Suite(suite) => (headers_of(suite)?, Vec::new()),
@@ -110,12 +111,10 @@ impl Variant {
                 (headers, linked)
             }
         };
-        let output = Command::new(cargo())
-            .args(["rustc", "--release", "--locked", "--lib"])
+        let output = cargo()
+            .args(["rustc", "--locked", "--lib"])
             .args(["-p", "app_authenticate_rs", "--features", self.features])
             .arg("--message-format=json-render-diagnostics")
-            .arg("--target-dir")
-            .arg(&target)
             .arg("--")
             .args(
                 linked
@@ -144,7 +143,7 @@ impl Variant {
             }
         }
         let module = module.context("cargo names no module")?;
-        let copy = target.join(format!("{}.so", self.name));
+        let copy = copies.join(format!("{}.so", self.name));
         std::fs::copy(&module, &copy).with_context(|| module.to_string())?;
         Ok(Built {
             module: copy,
@@ -232,8 +231,11 @@ fn stand_ins(headers: &Path, folder: &Path) -> Result<Vec<String>> {
 }
 
 /// The cargo that runs the tests.
-pub fn cargo() -> PathBuf {
-    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // The test programs print their times with it, nothing is to be built so.
+    cargo.env_remove("RUSTC_BOOTSTRAP");
+    cargo
 }
 
 /// The workspace as cargo sees it, with the dependencies of this platform.

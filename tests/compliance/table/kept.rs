@@ -8,6 +8,10 @@ use harness::Call;
 use crate::expect::{failed, passed, passed_second, passed_third, silent};
 use crate::row::Row;
 
+/// How many seconds Asterisk waits for the first digit and for the next.
+const FIRST_DIGIT: f64 = 10.0;
+const DIGIT: f64 = 5.0;
+
 pub fn rows() -> Vec<Row> {
     let mut rows = conversation();
     rows.extend(timeouts());
@@ -25,7 +29,12 @@ fn conversation() -> Vec<Row> {
         .never_opened()
         .logged("Authenticate requires an argument(password)");
     vec![
-        Row::new("right at once", "1234", "1234#", passed().reply(0.0, 1.0)),
+        Row::new(
+            "right at once",
+            "1234",
+            "1234#",
+            passed().reply(0.0, 0.9 * DIGIT),
+        ),
         Row::new("right at last", "1234", "1# 2# 1234#", passed_third()),
         Row::new(
             "three wrong ones, and no fourth",
@@ -54,15 +63,18 @@ fn conversation() -> Vec<Row> {
         Row::new("answered before", "1234", "1234#", passed()).answered(),
         Row::new(
             "a key stops the prompt",
-            "1234",
+            // Whole it takes 73 seconds.
+            "1234,,,demo-instruct",
             "1234#",
-            passed().elapsed(0.5, 4.3),
+            passed()
+                .sounds(&["demo-instruct", "auth-thankyou"])
+                .elapsed(0.5, 60.0),
         ),
         Row::new(
             "keys after the prompt",
             "1234",
             "<after-prompt>1234#",
-            passed().elapsed(4.5, 9.0),
+            passed(),
         ),
         Row::new("every key but #", "12*ABCD0", "12*ABCD0#", passed()),
         Row::new("no PIN matches #", "12#34", "12#34#", failed()).impatient(),
@@ -84,21 +96,21 @@ fn timeouts() -> Vec<Row> {
             // Three times ten, and the sounds: auth-incorrect takes long.
             silent()
                 .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
-                .elapsed(40.4, 43.0),
+                .elapsed(40.4, 40.4 + 0.9 * FIRST_DIGIT),
         )
         .slow(),
         Row::new(
             "five seconds for the next",
             "1234",
             "1234",
-            passed().reply(4.9, 6.5),
+            passed().reply(0.98 * DIGIT, 0.9 * FIRST_DIGIT),
         )
         .slow(),
         Row::new(
             "a part is judged when time is up",
             "1234",
             "12 1234",
-            passed_second().reply(0.9, 2.5),
+            passed_second().reply(0.9, 0.9 * DIGIT),
         )
         .impatient(),
         Row::new(
@@ -109,8 +121,8 @@ fn timeouts() -> Vec<Row> {
             silent()
                 .status("FAILURE")
                 .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
-                .reply(0.9, 2.5)
-                .elapsed(11.0, 15.0),
+                .reply(0.9, 0.9 * DIGIT)
+                .elapsed(11.0, 11.0 + FIRST_DIGIT),
         )
         .with(|call| call.timeouts(Duration::from_secs(2), Duration::from_secs(1)))
         .slow(),
@@ -120,22 +132,22 @@ fn timeouts() -> Vec<Row> {
             "",
             silent()
                 .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
-                .elapsed(16.4, 18.2),
+                .elapsed(34.4, 42.0),
         )
-        .with(|call| call.variable("TIMEOUT(response)", "2"))
+        .with(|call| call.variable("TIMEOUT(response)", "8"))
         .slow()
         // It waits the time for the first key twice.
         .marked(
             "empty item",
             silent()
                 .sounds(&["beep", "auth-incorrect", "auth-incorrect", "vm-goodbye"])
-                .elapsed(18.4, 20.4),
+                .elapsed(42.4, 50.0),
         ),
     ]
 }
 
 fn max_digits() -> Vec<Row> {
-    let at_once = || passed().reply(0.0, 2.0);
+    let at_once = || passed().reply(0.0, 0.9 * DIGIT);
     let unlimited = |name, number: &str| {
         Row::new(
             name,

@@ -73,9 +73,9 @@ pub fn rows() -> Vec<Row> {
             "a URL that hangs, and keys meanwhile",
             url(&format!("hang.wav?{PAD}")),
             "<now>1234#",
-            skipped().elapsed(3.5, 6.0),
+            skipped().elapsed(3.0, 20.0),
         )
-        .marked("url", dropped().elapsed(6.5, 30.0))
+        .marked("url", dropped().elapsed(6.5, 60.0))
         .slow(),
     ]
 }

@@ -58,7 +58,7 @@ fn freepbx() -> Vec<Row> {
             "FreePBX: six digits, no #, the account code in the CDR",
             call("482913"),
             // Two of the seconds are the recipe's Wait.
-            billed(passed()).reply(0.0, 1.0).elapsed(3.0, 8.0),
+            billed(passed()).reply(0.0, 4.9).elapsed(3.0, 60.0),
         )
         .shell(PINSET),
         Row::of(
@@ -118,7 +118,7 @@ fn reference() -> Vec<Row> {
             "reference: maxdigits, no # is required",
             "86420,,5",
             "86420",
-            passed().reply(0.0, 1.0),
+            passed().reply(0.0, 4.9),
         ),
         Row::new(
             "reference: no limit unless told, # ends",

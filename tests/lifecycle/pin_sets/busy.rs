@@ -20,8 +20,9 @@ const USUAL: (u32, u32, u32) = (19456, 2, 1);
 /// The slowest there may be.
 const SLOWEST: (u32, u32, u32) = (65536, 10, 4);
 
-/// The most a call of another PIN set may wait longer, in seconds.
-const DELAY: f64 = 0.020;
+/// The most slow hashes, of a hundred, that are answered while a call of another
+/// PIN set waits; half of them would be, if it waited for its turn.
+const MOST_BEFORE: f64 = 10.0;
 
 const CONF: &str = "
 [general]
@@ -148,46 +149,45 @@ fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
     const FAST: usize = 25;
     let pace = |number: usize| Duration::from_millis(40) * u32::try_from(number).unwrap_or(0);
     on_alone(builder()?, |pbx| {
-        let fast: Vec<_> = (0..FAST).map(|who| ("fast", who, pace(who))).collect();
+        let fast = (0..FAST).map(|who| ("fast", who, pace(who)));
         let slow = (0..CALLERS).map(|who| ("slow", who, Duration::ZERO));
-        let all: Vec<_> = slow.chain(fast.iter().copied()).collect();
-        let quiet = all_at_once(pbx, &fast)?;
-        let mut slow = all_at_once(pbx, &all)?;
-        let busy = slow.split_off(CALLERS);
+        let mut slow = all_at_once(pbx, &slow.chain(fast).collect::<Vec<_>>())?;
+        let fast = slow.split_off(CALLERS);
         for (who, report) in slow.iter().enumerate() {
             let want = passed().account(&format!("c{who}"));
             want.check(report)
                 .with_context(|| format!("caller {who}"))?;
         }
-        for report in quiet.iter().chain(&busy) {
+        for report in &fast {
             passed().check(report)?;
         }
         let slow: Vec<(f64, f64)> = slow.iter().map(times).collect::<Result<_>>()?;
-        let first = slow
-            .iter()
-            .map(|(key, _)| *key)
-            .fold(f64::INFINITY, f64::min);
-        let last = slow.iter().map(|(_, answer)| *answer).fold(0.0, f64::max);
-        // Only those who keyed while others were waiting for a hash.
-        let delay = |reports: &[Report], within: (f64, f64)| -> Result<Vec<f64>> {
-            let times: Vec<_> = reports.iter().map(times).collect::<Result<_>>()?;
-            let times = times.into_iter();
-            let within = times.filter(|(key, _)| (within.0..within.1).contains(key));
-            Ok(within.map(|(key, answer)| answer - key).collect())
+        let fast: Vec<(f64, f64)> = fast.iter().map(times).collect::<Result<_>>()?;
+        let first = slow.iter().map(|time| time.0).fold(f64::INFINITY, f64::min);
+        let last = slow.iter().map(|time| time.1).fold(0.0, f64::max);
+        // How many hashes were answered while a call of the other PIN set waited:
+        // a machine that is slow is slow for both.
+        let during = |&(key, answer): &(f64, f64)| {
+            let answers = slow.iter().map(|time| time.1);
+            answers.filter(|time| (key..answer).contains(time)).count() as f64
         };
-        let quiet = delay(&quiet, (0.0, f64::INFINITY))?;
-        let busy = delay(&busy, (first, last))?;
-        let slow: Vec<f64> = slow.iter().map(|(key, answer)| answer - key).collect();
-        told("quiet", &quiet);
-        told("busy", &busy);
-        told("slow", &slow);
+        let busy = fast
+            .iter()
+            .filter(|(key, _)| (first..last).contains(key))
+            .map(during)
+            .collect::<Vec<_>>();
+        let wait = |times: &[(f64, f64)]| -> Vec<f64> {
+            times.iter().map(|(key, answer)| answer - key).collect()
+        };
+        told("fast", &wait(&fast));
+        told("slow", &wait(&slow));
         ensure!(
             busy.len() >= FAST / 4,
             "it was not busy: {} calls",
             busy.len()
         );
-        let delay = quantile(&busy, 0.5) - quantile(&quiet, 0.5);
-        ensure!(delay <= DELAY, "{:.1} ms", delay * 1e3);
+        let overtaken = quantile(&busy, 0.5);
+        ensure!(overtaken <= MOST_BEFORE, "{overtaken} hashes came first");
         Ok(())
     });
     Ok(())
@@ -229,8 +229,8 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
 /// the same, and nobody gets in by it who should not.
 #[test]
 fn more_than_the_machine_can_do() -> Result<()> {
-    /// Seconds: ten, and what a busy machine takes besides.
-    const LONGEST: f64 = 15.0;
+    /// Seconds: a caller waits at most ten, and this is twice that.
+    const LONGEST: f64 = 20.0;
     on_alone(builder()?, |pbx| {
         let all: Vec<_> = (0..CALLERS)
             .map(|who| ("slowest", who, Duration::ZERO))

@@ -25,34 +25,35 @@ struct Scene {
 
 const SCENES: &[Scene] = &[
     Scene {
-        story: "A list of PINs in a file. The caller keys one of them; with option a it\n\
-                becomes the account code of the call.",
+        story: "A file with one PIN on each line. The caller enters one of them; because of\n\
+                option a it becomes the account code of the call.",
         args: "/pins/doors,a",
         keys: "5678#",
     },
     Scene {
-        story: "A wrong PIN first, then the right one.",
+        story: "The caller enters a wrong PIN, then the right one.",
         args: "1234",
         keys: "9999# 1234#",
     },
     Scene {
-        story: "Three wrong ones.",
+        story: "The caller enters three wrong PINs: the call is hung up.",
         args: "1234",
         keys: "1111# 2222# 3333#",
     },
     Scene {
-        story: "A one-time PIN: an astdb entry, removed when it is used (options d and r).",
+        story: "A one-time PIN: an entry of Asterisk's database that is removed when it is used\n\
+                (options d and r).",
         args: "/tickets,dr",
         keys: "7777#",
     },
     Scene {
-        story: "The same ticket again.",
+        story: "The same one-time PIN again: it is no longer valid.",
         args: "/tickets,dr",
         keys: "7777# 7777# 7777#",
     },
     Scene {
-        story: "A file of accounts and MD5 hashes (options m and a): the account of the\n\
-                line becomes the account code.",
+        story: "A file of accounts and MD5 hashes (options m and a): the account on the\n\
+                matching line becomes the account code.",
         args: "/pins/accounts,ma",
         keys: "1234#",
     },
@@ -64,7 +65,7 @@ const ACCOUNTS: &str = "sales:81dc9bdb52d04dc20036dbd8313ed055\n";
 /// A caller of the PIN set.
 const ADA: &str = "+905060508169";
 
-/// The number of who calls in the scenes above.
+/// The caller number of the scenes above.
 const CALLER: &str = "5551234";
 
 const CONF: &str = "[general]
@@ -85,46 +86,51 @@ ada,plain:1234,+905060508169
 bob,plain:5678,0532 111 22 33
 ";
 
-/// Where the calls of the PIN set go on.
+/// Where calls to the PIN set continue.
 const OFFICE: &str = "[office]
 exten => 1091,1,NoOp(customer support)
 exten => 1092,1,NoOp(sales)
 include => harness-h
 ";
 
-/// A call of the PIN set: the story, the caller's number, the keys.
+/// Calls to the PIN set: the story, the caller number, the digits.
 const CUSTOMERS_CALLS: &[(&str, &str, &str)] = &[
     (
-        "Ada calls, keys her PIN and is put through to customer support. Her network\n\
-         sends the number in another spelling than the list has.",
+        "Ada calls, enters her PIN and is connected to customer support. Her network sends\n\
+         her number in another format than the file has.",
         "05060508169",
         "1234#",
     ),
     (
-        "Ada's number and Bob's PIN: to sales.",
+        "Ada's number with Bob's PIN: the call goes to sales.",
         "+905060508169",
         "5678#",
     ),
     (
-        "A number that is in no row is asked all the same, and hears the same: to sales.",
+        "A number that is in no row: the caller is asked for a PIN as everyone is, and the\n\
+         call goes to sales.",
         "+905059999999",
         "1234#",
     ),
-    ("No number at all: nothing is asked.", "", ""),
     (
-        "Ada's number again, and another guess: the second wrong PIN within a quarter of an\n\
-         hour is one too many. The number is locked out for half an hour.",
+        "No caller number: the caller is not asked for a PIN.",
+        "",
+        "",
+    ),
+    (
+        "Ada's number and a second wrong PIN within 15 minutes: the number is locked out for\n\
+         30 minutes.",
         "+905060508169",
         "1111#",
     ),
     (
-        "Ada's number and Ada's PIN: nothing is asked any more.",
+        "Ada's number while it is locked out: the caller is not asked for a PIN.",
         "+905060508169",
         "",
     ),
 ];
 
-/// The service reads the same list, and counts for itself.
+/// The service reads the same PIN file and counts failures by itself.
 const SERVE: &str = r#"state = "/harness/state.db"
 
 [numbers]
@@ -143,13 +149,17 @@ success_destinations = 1091
 on_error = goto:office,1092,1
 ";
 
-/// Calls of the web service.
+/// Calls to the web service.
 const WEB_CALLS: &[(&str, &str)] = &[
     (
-        "The call is posted, the service has a PIN gathered, is told it, and connects 1091.",
+        "The module posts the call to the service, which asks for a PIN, receives it, and\n\
+         connects the call to 1091.",
         "1234",
     ),
-    ("A wrong PIN: it connects 1092.", "1111"),
+    (
+        "A wrong PIN: the service connects the call to 1092.",
+        "1111",
+    ),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -165,7 +175,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut number = SCENES.len();
     if module != Module::Theirs {
-        println!("A PIN set: the number that calls says who it is, the PIN proves it.\n");
+        println!(
+            "A PIN set: the caller number identifies the caller, the PIN authenticates them.\n"
+        );
         show_file("authenticate.conf", CONF);
         show_file("/pins/customers.csv", CUSTOMERS);
         configure(&pbx, &[("/pins/customers.csv", CUSTOMERS), (FILE, CONF)])?;
@@ -179,23 +191,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 
     number += 1;
-    let story = "A variable that was meant to hold the PIN is not set, and the caller keys\n\
-                 nothing at all.";
+    let story = "The dialplan variable for the PIN is not set, and the caller enters nothing.";
     let soon = Duration::from_millis(500);
     let silent = Call::new(",a").timeouts(soon, soon).caller(CALLER);
     show(&pbx, number, story, "${PIN},a", &silent)?;
     if module != Module::Theirs {
         drop(pbx);
         let stock = Pbx::builder().module(Module::Theirs).start()?;
-        println!("For comparison: {}\n", name(Module::Theirs));
+        println!("For comparison, {}:\n", name(Module::Theirs));
         show(&stock, number, "The same call.", "${PIN},a", &silent)?;
     }
     Ok(())
 }
 
-/// Calls that a web service decides on; the number of the last one.
+/// Shows calls that a web service decides; returns the number of the last one.
 fn web(pbx: &Pbx, mut number: usize) -> Result<usize> {
-    println!("A web service, pinset serve, says what becomes of a call.\n");
+    println!("A web service decides what happens to a call; here it is pinset serve.\n");
     show_file("serve.toml", SERVE);
     show_file("authenticate.conf", WEB_CONF);
     let service = Service::start(pbx, SERVE)?;
@@ -208,7 +219,7 @@ fn web(pbx: &Pbx, mut number: usize) -> Result<usize> {
     }
     service.stop(pbx)?;
     number += 1;
-    let story = "The service is down: the call goes where on_error says.";
+    let story = "The service is down: the call continues where on_error says.";
     show(pbx, number, story, args, &Call::new(args).caller(ADA))?;
     Ok(number)
 }

@@ -1,20 +1,21 @@
-//! A report as text.
+//! The transcript of a call, as text.
 
 use harness::{Cdr, Happening, Outcome, Report};
 
-/// What was played and keyed, where the call went, what it set, its CDR row.
+/// Returns what was played and entered, where the call went, the variables it set
+/// and its CDR.
 pub(super) fn report(report: &Report) -> String {
     let mut text = String::new();
     for (time, happening) in report.timeline() {
         let line = match happening {
-            Happening::Plays(sound) => format!("PBX plays   {sound}"),
-            Happening::Keys(keys) => format!("caller keys {keys}"),
+            Happening::Plays(sound) => format!("Asterisk plays {sound}"),
+            Happening::Keys(keys) => format!("caller enters  {keys}"),
         };
         text.push_str(&format!("  {time:7.2}  {line}\n"));
     }
     text.push_str(&format!("  {:7.2}  {}\n", report.elapsed, outcome(report)));
     if !report.unkeyed.is_empty() {
-        text.push_str(&format!("  not keyed: {}\n", report.unkeyed));
+        text.push_str(&format!("  not entered: {}\n", report.unkeyed));
     }
     for (name, value) in &report.variables {
         if !value.is_empty() {
@@ -30,10 +31,10 @@ pub(super) fn report(report: &Report) -> String {
 
 fn outcome(report: &Report) -> String {
     match &report.outcome {
-        Outcome::Passed => "the call goes on at the next priority".into(),
-        Outcome::Continued => "the call goes on at the next priority, not authenticated".into(),
-        Outcome::Jumped => "the call goes on at priority n+101".into(),
-        Outcome::Went(place) => format!("the call goes on at {place}"),
+        Outcome::Passed => "the call continues at the next priority".into(),
+        Outcome::Continued => "the call continues at the next priority, not authenticated".into(),
+        Outcome::Jumped => "the call continues at priority n+101".into(),
+        Outcome::Went(place) => format!("the call continues at {place}"),
         Outcome::HungUp => "the call is hung up".into(),
         Outcome::NotReached => "the call ended before the application".into(),
     }
