@@ -56,7 +56,7 @@ uninstall: ## Remove what was installed (the same variables)
 	packaging/install.sh uninstall
 
 test: ## All tests
-	@$(PARTS) tests-ready unit harness compliance lifecycle browser
+	@$(PARTS) tests-ready unit harness demo-calls compliance lifecycle browser
 
 test-quick: ## Before each commit: no Asterisk, and the same calls on ours alone
 	@$(PARTS) unit compliance-ours
