@@ -30,7 +30,7 @@ mod signed;
 mod weighing;
 
 pub use broken::{Broken, BrokenRow, Fault};
-pub use draft::MOST_SLOW;
+pub use draft::{MAX_ACCOUNTS, MOST_SLOW};
 pub use reading::{of_credentials, Reading};
 pub use signed::{FoundBy, SignedRows};
 

@@ -2,11 +2,12 @@
 
 use std::{fmt, io};
 
-use super::draft::MOST_SLOW;
+use super::draft::{MAX_ACCOUNTS, MOST_SLOW};
 use crate::list::csv::{self, Column, Flaw};
 use crate::{list, secret};
 
-/// Why nothing of a list counts. The text has nothing of the list.
+/// Why nothing of a list counts. The text has nothing of the list but a caller
+/// number.
 #[derive(Debug)]
 pub enum Broken {
     /// It can't be read.
@@ -19,6 +20,8 @@ pub enum Broken {
     /// The row in this line is one over [`MOST_SLOW`] with Argon2id for one
     /// number, or for one account.
     TooManySlow(u64),
+    /// The row in this line has one account over [`MAX_ACCOUNTS`] for this number.
+    TooManyAccounts(u64, String),
 }
 
 /// A row that admits nobody. The text has nothing of the list.
@@ -77,6 +80,12 @@ impl fmt::Display for Broken {
                 f,
                 "line {line}: there are more than {MOST_SLOW} rows with argon2id for its number \
                  or its account"
+            ),
+            Self::TooManyAccounts(line, number) => write!(
+                f,
+                "line {line}: more than {MAX_ACCOUNTS} accounts have rows for the number {number}: \
+                 leave their caller empty and use identify = pin or account, or give them \
+                 different numbers"
             ),
         }
     }

@@ -21,6 +21,10 @@ use crate::secret::{Form, Secret};
 /// have to be verified in one call.
 pub const MOST_SLOW: usize = 8;
 
+/// The most accounts with rows for one caller number: an entry from it is charged to
+/// each of them at once.
+pub const MAX_ACCOUNTS: usize = 500;
+
 /// So many bytes of rows are taken from memory at once.
 const CHUNK: usize = 1 << 20;
 

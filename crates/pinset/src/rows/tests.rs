@@ -360,6 +360,37 @@ fn few_slow_rows_for_one_number_or_account() {
 
 /// The work of hashing for each number or account, whose rows these are, and for
 /// one there is not.
+#[test]
+fn number_with_too_many_accounts_breaks_the_list() {
+    const NUMBER: &str = "+905060508169";
+    let list = |accounts: usize, rows_each: usize| {
+        let mut list = "account,secret,caller\n".to_owned();
+        for account in 0..accounts {
+            for row in 0..rows_each {
+                list.push_str(&format!("a{account},plain:{row}{account},{NUMBER}\n"));
+            }
+        }
+        // Other numbers, and rows without one, have accounts of their own.
+        for other in 0..2 * MAX_ACCOUNTS {
+            list.push_str(&format!(
+                "b{other},plain:1234,+9053211{other:05}\nc{other},plain:1,\n"
+            ));
+        }
+        list
+    };
+    assert_eq!(broken(&list(MAX_ACCOUNTS, 3), u64::MAX), "");
+    let line = MAX_ACCOUNTS + 2;
+    let why = format!(
+        "line {line}: more than {MAX_ACCOUNTS} accounts have rows for the number {NUMBER}: "
+    );
+    let said = broken(&list(MAX_ACCOUNTS + 1, 1), u64::MAX);
+    assert!(said.starts_with(&why), "{said}");
+    assert!(said.contains("identify = pin or account"), "{said}");
+    // The spelling of the number does not matter.
+    let spelled = list(MAX_ACCOUNTS, 1) + "last,plain:1,0506 050 81 69\n";
+    assert!(broken(&spelled, u64::MAX).contains(NUMBER));
+}
+
 fn works(rows: &Rows, by: FoundBy, named: &[&str]) -> Vec<u64> {
     let of = |name: &str| -> Vec<Candidate> {
         let theirs: Vec<Candidate> = match by {

@@ -1,11 +1,14 @@
-//! How much the Argon2id hashes of one number, or of one account, cost at most.
+//! How much the Argon2id hashes of one number, or of one account, cost at most, and
+//! whether a number has too many accounts.
 //!
 //! All entries for which a caller is identified are to cost the same, so that time
 //! tells nothing of the rows of a number or an account: those with fewer or cheaper
 //! hashes, or none, are filled up to the most.
 
+use std::collections::HashSet;
+
 use super::broken::Broken;
-use super::draft::MOST_SLOW;
+use super::draft::{MAX_ACCOUNTS, MOST_SLOW};
 use super::index::{row, Entry};
 use super::record::{CostParts, Record};
 use super::signed::FoundBy;
@@ -33,7 +36,12 @@ pub struct Weighing {
     at: usize,
     /// The first row that is one too many.
     one_too_many: Option<u64>,
+    /// A row whose account is one too many for its number.
+    crowded: Option<Crowded>,
 }
+
+/// A line, and the number it is for.
+type Crowded = (u64, String);
 
 #[derive(Clone, Copy)]
 enum Stage {
@@ -48,13 +56,11 @@ type Identity<'a> = (bool, &'a [u8]);
 impl Weighing {
     pub fn new(rows: Rows) -> Self {
         Self {
-            stage: match rows.argon2id {
-                0 => Stage::Over,
-                _ => Stage::Callers,
-            },
+            stage: Stage::Callers,
             rows,
             at: 0,
             one_too_many: None,
+            crowded: None,
         }
     }
 
@@ -71,8 +77,8 @@ impl Weighing {
             if length == 0 {
                 self.at = 0;
                 self.stage = match self.stage {
-                    Stage::Callers => Stage::Accounts,
-                    Stage::Accounts | Stage::Over => Stage::Over,
+                    Stage::Callers if self.rows.argon2id > 0 => Stage::Accounts,
+                    Stage::Callers | Stage::Accounts | Stage::Over => Stage::Over,
                 };
                 return true;
             }
@@ -82,8 +88,15 @@ impl Weighing {
 
     fn weigh_callers(&mut self) -> usize {
         let run = self.rows.callers.run_at(self.at);
+        let length = run.len();
+        if length > MAX_ACCOUNTS && self.crowded.is_none() {
+            self.crowded = crowded(&self.rows, run);
+        }
+        if self.rows.argon2id == 0 {
+            return length;
+        }
         let groups = groups(&self.rows, run, |record| record.caller);
-        let (length, weighed) = (run.len(), weigh(groups));
+        let weighed = weigh(groups);
         self.keep(weighed, |dearest| &mut dearest.of_caller);
         length
     }
@@ -109,14 +122,42 @@ impl Weighing {
     ///
     /// # Errors
     ///
-    /// One number or one account has more than [`MOST_SLOW`] rows with Argon2id.
+    /// One number or one account has more than [`MOST_SLOW`] rows with Argon2id, or
+    /// one number more than [`MAX_ACCOUNTS`] accounts.
     pub fn finish(mut self) -> Result<Rows, Broken> {
         while self.step() {}
-        match self.one_too_many {
-            Some(line) => Err(Broken::TooManySlow(line)),
-            None => Ok(self.rows),
+        match (self.one_too_many, self.crowded) {
+            (Some(line), _) => Err(Broken::TooManySlow(line)),
+            (None, Some((line, number))) => Err(Broken::TooManyAccounts(line, number)),
+            (None, None) => Ok(self.rows),
         }
     }
+}
+
+/// Finds a number with more than [`MAX_ACCOUNTS`] accounts among the rows of one hash.
+fn crowded(rows: &Rows, run: &[Entry]) -> Option<Crowded> {
+    let mut numbers: Vec<(Identity<'_>, HashSet<&[u8]>)> = Vec::new();
+    for record in run.iter().filter_map(|entry| rows.record(row(*entry))) {
+        let Some(identity) = record.caller else {
+            continue;
+        };
+        let known = numbers.iter_mut().find(|(number, _)| *number == identity);
+        let accounts = match known {
+            Some((_, accounts)) => accounts,
+            None => {
+                numbers.push((identity, HashSet::new()));
+                &mut numbers.last_mut()?.1
+            }
+        };
+        accounts.insert(record.account);
+        if accounts.len() > MAX_ACCOUNTS {
+            let (is_international, digits) = identity;
+            let plus = if is_international { "+" } else { "" };
+            let number = format!("{plus}{}", String::from_utf8_lossy(digits));
+            return Some((record.line, number));
+        }
+    }
+    None
 }
 
 /// The hashes of the rows of one identity.
