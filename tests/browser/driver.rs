@@ -79,21 +79,29 @@ impl Browser {
     /// Clicks on the first element a selector finds, and waits for the page that
     /// follows: the driver does not wait for one that begins to load late.
     pub fn follow(&self, selector: &str) -> Result<()> {
+        self.follow_by(|| self.click(selector))
+            .with_context(|| format!("after a click on {selector}"))
+    }
+
+    /// Does something, and waits until another page has been loaded.
+    pub fn follow_by(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
         self.value("document.documentElement.dataset.left = 'yes'")?;
-        self.click(selector)?;
+        act()?;
         let is_new = "!document.documentElement.dataset.left \
             && document.readyState === 'complete'";
+        self.until("another page", || Ok(self.value(is_new)? == true))
+    }
+
+    /// Waits until a condition holds. Between two pages there is no document, and
+    /// an error means only that.
+    pub fn until(&self, what: &str, holds: impl Fn() -> Result<bool>) -> Result<()> {
         let deadline = Instant::now() + PAGE_TIMEOUT;
         loop {
-            // An error between the two pages, when there is no document.
-            let answer = self.value(is_new);
-            if matches!(answer, Ok(Value::Bool(true))) {
+            let answer = holds();
+            if matches!(answer, Ok(true)) {
                 return Ok(());
             }
-            ensure!(
-                Instant::now() < deadline,
-                "no page after a click on {selector}: {answer:?}"
-            );
+            ensure!(Instant::now() < deadline, "no {what}: {answer:?}");
             thread::sleep(POLL_INTERVAL);
         }
     }

@@ -43,6 +43,7 @@ impl Served {
                 country_code = 90
                 [service.customers]
                 list = "{dir}/list.csv"
+                hangup_path = "/hangup"
                 lockout_caller = "no"
                 lockout_pinset = "no"
                 success = [{{ connect = "1091" }}]
@@ -84,6 +85,14 @@ impl Served {
         let mut answer = self.agent.post(&url).send_json(call)?;
         ensure!(answer.status() == 200, "{call}: {}", answer.status());
         Ok(answer.body_mut().read_json()?)
+    }
+
+    /// Reports the end of a call.
+    pub fn hangup(&self, report: &Value) -> Result<()> {
+        let url = format!("http://{}/hangup", self.address);
+        let answer = self.agent.post(&url).send_json(report)?;
+        ensure!(answer.status() == 200, "{report}: {}", answer.status());
+        Ok(())
     }
 
     /// The status of a page without credentials.

@@ -1,5 +1,6 @@
 //! External Management: a PBX posts a call to a web service, which answers with
-//! what to do with it. [`Post`] and [`Answer`] are what goes over the wire;
+//! what to do with it. [`Post`] and [`Answer`] are what goes over the wire, and
+//! [`Hangup`] once the call has ended;
 //! [`flow`] carries answers out; a [`Breaker`] knows which service is down.
 //!
 //! We are strict in what we send and liberal in what we take, on both sides.
@@ -9,6 +10,7 @@ pub mod breaker;
 pub mod credential;
 mod data;
 pub mod flow;
+pub mod hangup;
 pub mod post;
 mod speech;
 mod value;
@@ -18,6 +20,7 @@ use std::fmt;
 pub use answer::{Action, Answer, Gather};
 pub use breaker::Breaker;
 pub use data::{Data, Keyed};
+pub use hangup::{Hangup, Webhook};
 pub use post::{Post, Received};
 
 /// What is wrong with a JSON document of the other side, and where. It never

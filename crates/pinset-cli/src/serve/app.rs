@@ -102,7 +102,7 @@ pub fn router(app: Arc<App>) -> Router {
 /// Counts what is no service's: those count for themselves.
 async fn counted(Extracted(app): Extracted<Arc<App>>, request: Request<Body>, next: Next) -> Reply {
     let began = Instant::now();
-    let is_service = app.config().services.contains_key(request.uri().path());
+    let is_service = app.config().paths.contains_key(request.uri().path());
     let reply = next.run(request).await;
     if !is_service {
         let status = reply.status().as_u16();
@@ -115,7 +115,7 @@ async fn counted(Extracted(app): Extracted<Arc<App>>, request: Request<Body>, ne
 async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> Reply {
     let config = app.config();
     let path = request.uri().path();
-    if let Some(service) = config.services.get(path).map(Arc::clone) {
+    if let Some(service) = config.paths.get(path).cloned() {
         let peer = peer(request.extensions());
         // It runs to its end, and has its row in the log, also for a client that
         // does not wait for the answer.

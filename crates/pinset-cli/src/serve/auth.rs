@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use axum::http::header::{HeaderName, AUTHORIZATION};
+use axum::http::header::{HeaderName, AUTHORIZATION, FORWARDED};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use base64::prelude::{Engine, BASE64_STANDARD};
 use sha2::{Digest, Sha256};
@@ -17,6 +17,9 @@ use crate::serve::secret_file;
 pub enum Auth {
     /// Nothing.
     None,
+    /// Nothing, but the client must be on this machine: a request that a proxy has
+    /// forwarded is refused.
+    Direct,
     /// `Authorization`, with this word in front.
     Scheme(&'static str, Secret),
     /// A header of its own.
@@ -79,7 +82,7 @@ impl Auth {
     /// Whether these headers have it.
     fn admits(&self, headers: &HeaderMap) -> bool {
         match self {
-            Self::None => true,
+            Self::None | Self::Direct => true,
             Self::Header(name, secret) => one(headers, name).is_some_and(|text| secret.is(text)),
             Self::Scheme(scheme, secret) => {
                 let given = one(headers, &AUTHORIZATION).and_then(|text| {
@@ -95,7 +98,7 @@ impl Auth {
     /// Whether these headers have any credential of this kind.
     fn is_tried(&self, headers: &HeaderMap) -> bool {
         match self {
-            Self::None => false,
+            Self::None | Self::Direct => false,
             Self::Header(name, _) => headers.contains_key(name),
             Self::Scheme(..) => headers.contains_key(AUTHORIZATION),
         }
@@ -108,7 +111,7 @@ impl Auth {
                 "Basic realm=\"pinset\", charset=\"UTF-8\"",
             )),
             Self::Scheme(..) => Some(HeaderValue::from_static(BEARER)),
-            Self::None | Self::Header(..) => None,
+            Self::None | Self::Direct | Self::Header(..) => None,
         }
     }
 }
@@ -134,7 +137,15 @@ pub fn check(
     peer: IpAddr,
     headers: &HeaderMap,
 ) -> Result<(), Denied> {
-    let is_open = matches!(auth, Auth::None);
+    let is_open = matches!(auth, Auth::None | Auth::Direct);
+    if matches!(auth, Auth::Direct) && is_forwarded(headers) {
+        return Err(Denied {
+            status: StatusCode::FORBIDDEN,
+            is_guess: false,
+            why: UNPROTECTED,
+            challenge: None,
+        });
+    }
     if !is_open && !config.plain_http.admits(peer, &config.trusted_proxies) {
         return Err(Denied {
             status: StatusCode::FORBIDDEN,
@@ -152,6 +163,15 @@ pub fn check(
             challenge: auth.challenge(),
         }),
     }
+}
+
+/// What a forwarded request to a service without `auth` is answered with.
+pub const UNPROTECTED: &str = "a proxy or tunnel has forwarded this request, and the service has \
+    no auth: set auth, or auth = \"none\" to let everybody ask";
+
+/// Returns whether a proxy or tunnel has forwarded a request, as it says itself.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED) || headers.contains_key("x-forwarded-for")
 }
 
 /// A header that is there once.

@@ -23,14 +23,17 @@ use crate::serve::secret_file;
 use crate::serve::tls;
 
 mod exposure;
+mod paths;
 mod place;
 mod raw;
 mod sequence;
 
 use exposure::is_local;
 pub use exposure::PlainHttp;
+use paths::Paths;
 use place::Place;
 use raw::{Given, Raw};
+use sequence::Base;
 
 /// The paths that are no service's.
 pub const HEALTH: &str = "/health";
@@ -64,6 +67,8 @@ pub struct Config {
     pub rules: Arc<Rules>,
     /// By their paths.
     pub services: BTreeMap<String, Arc<Service>>,
+    /// Which service a path belongs to, and what is posted there.
+    pub paths: Paths,
 }
 
 /// What clients may do.
@@ -181,15 +186,7 @@ impl Reading<'_> {
             numbering: settings.numbering.clone(),
             keys: pepper.ids().collect(),
         });
-        let mut services = BTreeMap::new();
-        for (name, service) in &raw.service {
-            let service = self.service(name, service, &settings, address)?;
-            let again = services.insert(service.path.clone(), Arc::new(service));
-            if let Some(other) = again {
-                let why = format!("service '{}' has the same path", other.name);
-                return Err(self.at(name, why));
-            }
-        }
+        let (services, paths) = self.services(&raw, &settings, address)?;
         let trusted_proxies = self.proxies(&raw)?;
         let config = Config {
             listen,
@@ -204,6 +201,7 @@ impl Reading<'_> {
             pepper,
             rules,
             services,
+            paths,
         };
         self.guard_audio(&raw, &config)?;
         if config.services.is_empty() {
@@ -232,7 +230,7 @@ impl Reading<'_> {
         name: &Spanned<String>,
         raw: &raw::Service,
         settings: &Settings,
-        address: SocketAddr,
+        (address, base): (SocketAddr, Base<'_>),
     ) -> Result<Service, Failure> {
         let right = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         let spelled = name.get_ref();
@@ -271,7 +269,7 @@ impl Reading<'_> {
         };
         let auth = match &raw.auth {
             Some(auth) => self.auth(auth)?,
-            None if is_local(address) => Auth::None,
+            None if is_local(address) => Auth::Direct,
             None => {
                 let why = format!(
                     "auth is missing: the socket is at {address}, and only a service on the \
@@ -280,9 +278,9 @@ impl Reading<'_> {
                 return Err(self.at(name, why));
             }
         };
-        let pin = sequence::gather(raw.gather.as_ref(), "pin_code");
+        let pin = sequence::gather(raw.gather.as_ref(), "pin_code", base);
         let pin = pin.map_err(|(at, why)| self.wrong(at.unwrap_or(name.span().start), why))?;
-        let account = sequence::gather(account, "account_number");
+        let account = sequence::gather(account, "account_number", base);
         let account =
             account.map_err(|(at, why)| self.wrong(at.unwrap_or(name.span().start), why))?;
         if pin.variable == account.variable {
@@ -295,13 +293,13 @@ impl Reading<'_> {
             set: Arc::new(set),
             pin,
             account,
-            answers: self.answers(raw)?,
+            answers: self.answers(raw, base)?,
         })
     }
 
-    fn answers(&self, raw: &raw::Service) -> Result<Answers, Failure> {
+    fn answers(&self, raw: &raw::Service, base: Base<'_>) -> Result<Answers, Failure> {
         let of = |actions: &Spanned<Vec<raw::Action>>| {
-            sequence::render(actions.get_ref()).map_err(|why| self.at(actions, why))
+            sequence::render(actions.get_ref(), base).map_err(|why| self.at(actions, why))
         };
         let failure = of(&raw.failure)?;
         let or_failure = |actions: &Option<Spanned<Vec<raw::Action>>>| {
@@ -314,20 +312,6 @@ impl Reading<'_> {
             error: or_failure(&raw.error)?,
             failure,
         })
-    }
-
-    fn service_path(&self, path: &Spanned<String>) -> Result<String, Failure> {
-        let text = path.get_ref();
-        let right = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
-        let taken = [HEALTH, METRICS, LOGS, LOGS_JSON, LOGS_STYLE];
-        if !text.starts_with('/') || !text.bytes().all(right) {
-            let why = "it must be a path such as /api/pins: letters, digits and / - . _ ~";
-            return Err(self.at(path, why));
-        }
-        if taken.contains(&text.as_str()) || text.starts_with(AUDIO) {
-            return Err(self.at(path, "something else is served there"));
-        }
-        Ok(text.clone())
     }
 
     fn tls(&self, raw: &Raw) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, Failure> {

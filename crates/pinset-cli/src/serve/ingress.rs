@@ -10,7 +10,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use pinset::external::{Keyed, Received};
+use pinset::external::{Keyed, Received, Webhook};
 use pinset::lockout::Standing;
 use pinset::Status;
 use tokio::time::timeout;
@@ -20,7 +20,7 @@ use crate::serve::app::App;
 use crate::serve::asks::Ask;
 use crate::serve::config::{Config, Gather, Limits, Service};
 use crate::serve::judging::{Case, Judged};
-use crate::serve::log::{Entry, UNAUTHORIZED};
+use crate::serve::log::{Call, Entry, HANGUP, UNAUTHORIZED};
 use crate::serve::workers::Busy;
 use crate::serve::{auth, client, mask, state};
 
@@ -36,6 +36,18 @@ struct Answered {
     account: String,
     /// The request as it may be shown.
     shown: String,
+    /// Of the call, as it may be shown.
+    uuid: String,
+    call: Call,
+}
+
+/// What is posted to a path of a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A call that is to be decided.
+    Call,
+    /// A webhook: a call has ended.
+    Webhook,
 }
 
 impl Answered {
@@ -47,6 +59,15 @@ impl Answered {
             caller: String::new(),
             account: String::new(),
             shown: String::new(),
+            uuid: String::new(),
+            call: Call::default(),
+        }
+    }
+
+    fn of_body(status: StatusCode, why: &str, body: &[u8]) -> Self {
+        Self {
+            shown: format!("{} bytes", body.len()),
+            ..Self::refused(status, why)
         }
     }
 }
@@ -62,7 +83,7 @@ struct Decision {
 pub async fn answer(
     app: &Arc<App>,
     config: Arc<Config>,
-    service: Arc<Service>,
+    (service, kind): (Arc<Service>, Kind),
     peer: IpAddr,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -71,6 +92,11 @@ pub async fn answer(
     let client = client::of(peer, &head.headers, &config.trusted_proxies);
     let mut challenge = None;
     let answered = if let Err(denied) = auth::check(&service.auth, &config, peer, &head.headers) {
+        if denied.why == auth::UNPROTECTED {
+            let name = &service.name;
+            app.metrics
+                .say(&format!("service '{name}': {}", denied.why));
+        }
         challenge = denied.challenge;
         Answered {
             outcome: UNAUTHORIZED,
@@ -79,9 +105,10 @@ pub async fn answer(
     } else if head.method != Method::POST {
         Answered::refused(StatusCode::METHOD_NOT_ALLOWED, "POST a call")
     } else {
-        match read(body, &config.limits).await {
-            Ok(body) => take(app, config, &service, &body).await,
-            Err((status, why)) => Answered::refused(status, why),
+        match (read(body, &config.limits).await, kind) {
+            (Ok(body), Kind::Call) => take(app, config, &service, &body).await,
+            (Ok(body), Kind::Webhook) => take_webhook(&body),
+            (Err((status, why)), _) => Answered::refused(status, why),
         }
     };
     let duration = began.elapsed();
@@ -109,7 +136,7 @@ pub async fn answer(
         log.add(Entry {
             time: i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
             method: head.method.to_string(),
-            path: service.path.clone(),
+            path: head.uri.path().to_owned(),
             client: client.to_string(),
             caller: answered.caller,
             outcome: answered.outcome,
@@ -118,6 +145,9 @@ pub async fn answer(
             duration: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             request: answered.shown,
             response: answered.body,
+            service: service.name.clone(),
+            uuid: answered.uuid,
+            call: answered.call,
         });
     }
     response
@@ -160,14 +190,12 @@ async fn take(
     let received = match Received::parse(body) {
         Ok(received) => received,
         Err(why) => {
-            let why = why.to_string();
-            let mut answered = Answered::refused(StatusCode::BAD_REQUEST, &why);
-            answered.shown = format!("{} bytes", body.len());
-            return answered;
+            return Answered::of_body(StatusCode::BAD_REQUEST, &why.to_string(), body);
         }
     };
     let shown = mask::masked(body, &received.data).unwrap_or_default();
     let decision = decide(app, config, service, &received).await;
+    let uuid = received.uuid.clone().unwrap_or_default();
     Answered {
         status: StatusCode::OK,
         body: decision.answer,
@@ -175,6 +203,35 @@ async fn take(
         caller: received.caller.unwrap_or_default(),
         account: String::from_utf8_lossy(&decision.account).into_owned(),
         shown,
+        uuid: Some(uuid)
+            .filter(|uuid| !mask::reveals(uuid, &received.data))
+            .unwrap_or_default(),
+        call: Call::default(),
+    }
+}
+
+/// Takes note of the end of a call. What else a webhook reports is not kept.
+fn take_webhook(body: &[u8]) -> Answered {
+    let ended = match Webhook::parse(body) {
+        Ok(Webhook::Hangup(ended)) => ended,
+        Ok(Webhook::Other) => {
+            return Answered {
+                outcome: "ignored",
+                ..Answered::of_body(StatusCode::OK, "{}", body)
+            }
+        }
+        Err(why) => return Answered::of_body(StatusCode::BAD_REQUEST, &why.to_string(), body),
+    };
+    Answered {
+        outcome: HANGUP,
+        caller: ended.caller.unwrap_or_default(),
+        uuid: ended.uuid,
+        call: Call {
+            outcome: ended.outcome.unwrap_or_default(),
+            destination: ended.destination.unwrap_or_default(),
+            duration: ended.duration,
+        },
+        ..Answered::of_body(StatusCode::OK, "{}", body)
     }
 }
 

@@ -26,6 +26,8 @@ use table::{Table, TABLES};
 /// they have a share of their own in the queue and in the file, and never take
 /// the place of others.
 pub const UNAUTHORIZED: &str = "unauthorized";
+/// The outcome of requests that report the end of a call.
+pub const HANGUP: &str = "hangup";
 
 /// The most requests that wait to be written, some seconds of them; of these,
 /// the most without credentials; and the most bytes of all.
@@ -56,6 +58,22 @@ pub struct Entry {
     pub duration: u64,
     pub request: String,
     pub response: Bytes,
+    /// The service that was asked; empty if none was.
+    pub service: String,
+    /// Of the call; empty if it is unknown, or shows what the caller has entered.
+    pub uuid: String,
+    /// What a `call_hangup` reports of its call.
+    pub call: Call,
+}
+
+/// The end of a call, as `call_hangup` reports it.
+#[derive(Default)]
+pub struct Call {
+    /// Empty if it is not reported, as the destination.
+    pub outcome: String,
+    pub destination: String,
+    /// How long it was, in seconds.
+    pub duration: Option<u64>,
 }
 
 impl Entry {
@@ -71,6 +89,9 @@ impl Entry {
             &mut self.client,
             &mut self.caller,
             &mut self.account,
+            &mut self.uuid,
+            &mut self.call.outcome,
+            &mut self.call.destination,
         ] {
             cut(field, MAX_FIELD_BYTES);
         }
@@ -80,7 +101,16 @@ impl Entry {
 
     /// The memory that it takes. The response is shared by all that have it.
     fn bytes(&self) -> usize {
-        let texts = [&self.path, &self.client, &self.caller, &self.account];
+        let texts = [
+            &self.path,
+            &self.client,
+            &self.caller,
+            &self.account,
+            &self.service,
+            &self.uuid,
+            &self.call.outcome,
+            &self.call.destination,
+        ];
         let texts = texts.iter().map(|text| text.len()).sum::<usize>();
         size_of::<Self>() + texts + self.request.len()
     }
@@ -347,6 +377,9 @@ mod tests {
             duration: 0,
             request: "x".repeat(request),
             response: Bytes::new(),
+            service: String::new(),
+            uuid: String::new(),
+            call: Call::default(),
         }
     }
 

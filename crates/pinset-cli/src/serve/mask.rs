@@ -45,7 +45,7 @@ enum Place {
     Number,
     /// A field of the protocol: shown, unless it has what was keyed.
     Known,
-    /// `callflow`, one of its steps, and the detail of one.
+    /// `callflow` or `call_flow`, one of its steps, and the detail of one.
     Flow,
     Step,
     Detail,
@@ -63,7 +63,7 @@ impl Place {
             (Self::Root, "uuid" | "direction" | "timestamp" | "external_manager_id")
             | (Self::Step, "timestamp" | "action")
             | (Self::Detail, "id" | "type") => Self::Known,
-            (Self::Root, "callflow") => Self::Flow,
+            (Self::Root, "callflow" | "call_flow") => Self::Flow,
             (Self::Step, "detail") => Self::Detail,
             _ => Self::Unknown,
         }
@@ -104,17 +104,9 @@ impl Writer<'_> {
         match self.place {
             Place::Number => true,
             Place::Keyed => false,
-            Place::Known => !self.is_keyed(text),
-            _ => !text.bytes().any(|byte| byte.is_ascii_digit()) && !self.is_keyed(text),
+            Place::Known => !reveals(text, self.data),
+            _ => !text.bytes().any(|byte| byte.is_ascii_digit()) && !reveals(text, self.data),
         }
-    }
-
-    /// Whether a text is what was keyed for anything, or has it in it.
-    fn is_keyed(&self, text: &str) -> bool {
-        let mut keyed = self.data.iter().map(|(_, keyed)| keyed.as_str());
-        keyed.any(|keyed| {
-            !keyed.is_empty() && (text == keyed || keyed.len() >= TELLING && text.contains(keyed))
-        })
     }
 
     fn scalar(mut self, text: &str, quoted: bool) {
@@ -124,6 +116,14 @@ impl Writer<'_> {
             (false, _) => self.quoted(MASK),
         }
     }
+}
+
+/// Returns whether a text is what was entered for anything, or has it in it.
+pub fn reveals(text: &str, data: &Data) -> bool {
+    let mut keyed = data.iter().map(|(_, keyed)| keyed.as_str());
+    keyed.any(|keyed| {
+        !keyed.is_empty() && (text == keyed || keyed.len() >= TELLING && text.contains(keyed))
+    })
 }
 
 /// The names of fields are shown as far as they look like names.
@@ -208,7 +208,7 @@ impl<'de> Visitor<'de> for Writer<'_> {
                 self.out.push(',');
             }
             first = false;
-            let shown = if self.is_keyed(&key) {
+            let shown = if reveals(&key, self.data) {
                 MASK
             } else {
                 name(&key)

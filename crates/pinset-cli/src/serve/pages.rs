@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::{Query, State as Extracted};
 use axum::http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE,
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, REFRESH, WWW_AUTHENTICATE,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -15,16 +15,24 @@ use tokio::time::timeout;
 
 use crate::serve::app::{self, text, App, Reply};
 use crate::serve::auth::{self, Denied};
-use crate::serve::log::{page, Entry, Filter, Log, Row, UNAUTHORIZED};
+use crate::serve::log::{page, Call, Entry, Filter, Log, Row, UNAUTHORIZED};
 use crate::serve::workers::Busy;
 use crate::serve::{client, state};
 
 /// Longest wait for a query of the log.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a browser loads the page of requests again, in seconds.
+const REFRESH_INTERVAL: HeaderValue = HeaderValue::from_static("5");
 
 pub async fn logs(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
     match looked(&app, &head).await {
-        Ok((filter, rows)) => html(StatusCode::OK, page::rows(&filter, &rows)),
+        Ok((filter, rows)) => {
+            let mut reply = html(StatusCode::OK, page::rows(&filter, &rows));
+            if page::refreshes(&filter) {
+                reply.headers_mut().insert(REFRESH, REFRESH_INTERVAL);
+            }
+            reply
+        }
         Err(reply) => *reply,
     }
 }
@@ -130,6 +138,9 @@ fn deny(
         duration: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         request: String::new(),
         response: body.clone(),
+        service: String::new(),
+        uuid: String::new(),
+        call: Call::default(),
     });
     let mut reply = text(denied.status, body);
     if let Some(challenge) = denied.challenge {

@@ -1,7 +1,7 @@
 //! Who may ask.
 
 use crate::client::basic;
-use crate::server::{configure, lab, write, Server, INGRESS, SEED};
+use crate::server::{configure, lab, noted, write, Server, INGRESS, SEED};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 
@@ -143,4 +143,47 @@ fn whose_address_it_is() {
         server.ask("POST", INGRESS, &forwarded, CALL);
         assert_eq!(server.rows("")[0]["client"], client);
     }
+}
+
+/// A tunnel such as ngrok makes a service on the loopback address everybody's.
+#[test]
+fn forwarded_request_needs_auth_unless_auth_is_none() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    assert_eq!(server.ask("POST", INGRESS, &[], CALL).destination(), "1091");
+    let headers = [
+        ("X-Forwarded-For", "203.0.113.9"),
+        ("Forwarded", "for=203.0.113.9"),
+    ];
+    for header in headers {
+        let response = server.ask("POST", INGRESS, &[header], CALL);
+        assert_eq!(response.status, 403, "{header:?}");
+        assert!(response.text().contains("auth"), "{}", response.text());
+    }
+    noted(
+        &lab,
+        "service 'hipcall': a proxy or tunnel has forwarded this request",
+    );
+    assert!(server.stop().success());
+    assert_eq!(lab.text("err").matches("tunnel").count(), 1);
+
+    configure(&lab, "", &format!("auth = \"none\"\n{SEED}"));
+    let server = Server::start(&lab);
+    for header in headers {
+        assert_eq!(
+            server.ask("POST", INGRESS, &[header], CALL).destination(),
+            "1091"
+        );
+    }
+    assert!(server.stop().success());
+
+    lab.file("pbx.cred", "pbx:four words", 0o600);
+    configure(&lab, "", &format!("auth = \"basic:LAB/pbx.cred\"\n{SEED}"));
+    let server = Server::start(&lab);
+    let right = basic("pbx:four words");
+    let headers = [headers[0], (right.0, right.1.as_str())];
+    assert_eq!(
+        server.ask("POST", INGRESS, &headers, CALL).destination(),
+        "1091"
+    );
 }

@@ -47,7 +47,7 @@ fn a_pin_alone() {
     lab.list("list.csv", "account,secret\nalice,plain:1234\n");
     configure(&lab, "", &format!("identify = \"pin\"\n{SEED}"));
     let server = Server::start(&lab);
-    for (pin, goes) in [("1234", "1091"), ("1235", "1092"), ("", "1092")] {
+    for (pin, goes) in [("1234", "1091"), ("1235", "1092"), ("", "pin_code")] {
         assert_eq!(server.call("anonymous", pin), goes);
     }
     assert_eq!(server.rows("?outcome=success")[0]["account"], "alice");
@@ -81,7 +81,7 @@ fn an_account_is_asked_for_first() {
         ("100", "5678", "1092"),
         ("200", "5678", "1091"),
         ("300", "5678", "1092"),
-        ("", "1234", "1092"),
+        ("", "1234", "account_number"),
     ] {
         let data = format!(r#""account_number":"{account}","pin_code":"{pin}""#);
         assert_eq!(post(&data).destination(), goes, "{account} {pin}");
@@ -331,4 +331,73 @@ fn error_uses_up_a_try_of_the_call() {
     assert_eq!(post().destination(), "dial");
     assert_eq!(post().destination(), "dial");
     assert_eq!(post().destination(), "1092");
+}
+
+/// A PBX posts a caller who enters nothing with an empty entry.
+#[test]
+fn empty_entry_is_asked_for_again_and_is_no_wrong_pin() {
+    let lab = lab();
+    configure(&lab, "", &format!("lockout_caller = \"1/15m/30m\"\n{SEED}"));
+    let server = Server::start(&lab);
+    let post = |uuid: &str, pin: &str| {
+        let data = format!(r#""pin_code":"{pin}""#);
+        server.post(&call(ALICE, uuid, &data)).destination()
+    };
+    for _ in 0..3 {
+        assert_eq!(post("silent", ""), "pin_code");
+    }
+    assert_eq!(post("silent", ""), "1092");
+    // Nothing was counted: neither the one attempt of a call nor a lockout.
+    assert_eq!(post("late", ""), "pin_code");
+    assert_eq!(post("late", "1234"), "1091");
+    let rows = server.rows("?uuid=silent");
+    let outcomes: Vec<_> = rows.iter().map(|row| row["outcome"].as_str()).collect();
+    assert_eq!(
+        outcomes,
+        [
+            Some("failure"),
+            Some("gather"),
+            Some("gather"),
+            Some("gather")
+        ]
+    );
+}
+
+#[test]
+fn call_flow_is_read_and_shown_as_callflow_is() {
+    let lab = lab();
+    let server = Server::seed(&lab);
+    for name in ["callflow", "call_flow"] {
+        let flow = format!(r#""{name}":[{{"timestamp":1729721495,"action":"init"}}]"#);
+        let body = format!(r#"{{"caller":"{ALICE}",{flow},"data":{{}}}}"#);
+        assert_eq!(server.post(&body).destination(), "pin_code");
+        let request = server.rows("")[0]["request"].to_string();
+        assert!(request.contains("1729721495"), "{request}");
+    }
+}
+
+#[test]
+fn list_with_too_many_accounts_on_a_number_is_refused_with_a_reason() {
+    let lab = lab();
+    let mut list = "account,secret,caller\n".to_owned();
+    for account in 0..501 {
+        list.push_str(&format!("a{account},plain:1{account:03},{ALICE}\n"));
+    }
+    lab.list("list.csv", &list);
+    configure(&lab, "", SEED);
+    let checked = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+    let why = format!(
+        "line 502: more than 500 accounts have rows for the number {ALICE}: \
+         leave their caller empty and use identify = pin or account"
+    );
+    assert_eq!(checked.code, 3);
+    let names = |said: &str| said.contains("list.csv") && said.contains(&why);
+    assert!(names(&checked.err), "{}", checked.err);
+    let checked = lab.run(&["check", "list.csv"], "");
+    assert_eq!(checked.code, 2);
+    let said = checked.out.clone() + &checked.err;
+    assert!(names(&said), "{said}");
+    let server = Server::start(&lab);
+    assert_eq!(server.call(ALICE, "1001"), "1092");
+    assert_eq!(server.rows("")[0]["outcome"], "error");
 }

@@ -198,7 +198,7 @@ fn nothing_is_markup() {
         r#"{{"caller":"{hostile}","callee":"\"><img src=x onerror=alert(1)>","direction":"\u202egpj","data":{{}},"note":"<b>","<i>":"x"}}"#
     ));
     let page = server
-        .logs("/logs?caller=%22%3E%3Cscript%3E&text=%3Cb%3E")
+        .logs("/logs?edit=1&caller=%22%3E%3Cscript%3E&text=%3Cb%3E")
         .text();
     assert!(
         page.contains("value=\"&quot;&gt;&lt;script&gt;\""),

@@ -10,6 +10,7 @@ mod configuration;
 mod decisions;
 mod exposure;
 mod guard;
+mod hangups;
 mod hung;
 mod limits;
 mod log;

@@ -79,3 +79,40 @@ fn there_are_none_without_a_folder() {
         ran.err
     );
 }
+
+#[test]
+fn public_url_makes_relative_sounds_absolute() {
+    let lab = lab();
+    let service = r#"
+list = "LAB/list.csv"
+success = [{ play = "/elsewhere/yes.mp3" }, { connect = "1091" }]
+failure = [{ play = "https://h/no.mp3" }, { connect = "1092" }]
+gather.ask = "pin_prompt.mp3"
+"#;
+    configure(&lab, "public_url = \"https://x1.ngrok.app/\"", service);
+    let server = Server::start(&lab);
+    let call = |pin: &str| {
+        let body = format!(r#"{{"caller":"+905060508169","data":{{{pin}}}}}"#);
+        server.post(&body).json()["seq"][0]["args"].clone()
+    };
+    assert_eq!(
+        call("")["ask"],
+        "https://x1.ngrok.app/static/audio/pin_prompt.mp3"
+    );
+    assert_eq!(
+        call(r#""pin_code":"1234""#)["url"],
+        "https://x1.ngrok.app/elsewhere/yes.mp3"
+    );
+    assert_eq!(call(r#""pin_code":"4321""#)["url"], "https://h/no.mp3");
+    drop(server);
+    for general in [
+        "",
+        "public_url = \"x1.ngrok.app\"",
+        "public_url = \"https://h/?a=b\"",
+    ] {
+        configure(&lab, general, service);
+        let checked = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+        assert_eq!(checked.code, 3, "{general}");
+        assert!(checked.err.contains("public_url"), "{}", checked.err);
+    }
+}

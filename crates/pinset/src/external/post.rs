@@ -134,6 +134,8 @@ impl Received {
             for (name, value) in data {
                 match value {
                     Value::Null => {}
+                    // What a caller is asked for and does not enter is not there.
+                    Value::String(keyed) if keyed.is_empty() => {}
                     Value::String(keyed) => received.data.insert(name, keyed.as_str()),
                     Value::Number(keyed) => {
                         let keyed = Zeroizing::new(keyed.to_string());

@@ -16,6 +16,7 @@ pub struct Raw {
     pub allow_plain_http: Option<bool>,
     pub state: Option<PathBuf>,
     pub audio: Option<Spanned<PathBuf>>,
+    pub public_url: Option<Spanned<String>>,
     pub tls: Option<Tls>,
     pub limits: Option<Limits>,
     pub log: Option<Log>,
@@ -85,6 +86,7 @@ options!(Lists: pepper_file max_list_memory source_timeout);
 #[serde(deny_unknown_fields)]
 pub struct Service {
     pub path: Option<Spanned<String>>,
+    pub hangup_path: Option<Spanned<String>>,
     pub auth: Option<Spanned<String>>,
     pub list: Spanned<PathBuf>,
     format: Option<Spanned<Text>>,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use pinset::external::answer::{Action, Answer, Gather};
 use pinset::pin::MAX_DIGITS;
 
-use super::raw;
+use super::{raw, AUDIO};
 
 /// What is wrong, and where in the file, if it is an option's value.
 type Wrong = (Option<usize>, &'static str);
@@ -14,8 +14,9 @@ type Wrong = (Option<usize>, &'static str);
 /// # Errors
 ///
 /// A PBX could not carry them out.
-pub fn render(actions: &[raw::Action]) -> Result<Bytes, &'static str> {
-    let actions: Vec<Action> = actions.iter().map(action).collect::<Result<_, _>>()?;
+pub fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, &'static str> {
+    let actions = actions.iter().map(|raw| action(raw, base));
+    let actions: Vec<Action> = actions.collect::<Result<_, _>>()?;
     let last = actions.len().saturating_sub(1);
     for (at, action) in actions.iter().enumerate() {
         let ends = !matches!(action, Action::Play { .. } | Action::Say { .. });
@@ -33,15 +34,22 @@ pub fn render(actions: &[raw::Action]) -> Result<Bytes, &'static str> {
 }
 
 /// What is asked for, by the section of the file, if there is one.
-pub fn gather(raw: Option<&raw::Gather>, variable: &str) -> Result<super::Gather, Wrong> {
+pub fn gather(
+    raw: Option<&raw::Gather>,
+    variable: &str,
+    base: Base<'_>,
+) -> Result<super::Gather, Wrong> {
     let digits = |given: Option<&toml::Spanned<usize>>, default| match given {
         None => Ok(default),
         Some(given) if (1..=MAX_DIGITS).contains(given.get_ref()) => Ok(*given.get_ref()),
         Some(given) => Err((Some(given.span().start), "it must be from 1 to 254")),
     };
-    let sound = |given: Option<&toml::Spanned<String>>| match given {
-        Some(given) if !is_url(given.get_ref()) => Err((Some(given.span().start), NO_URL)),
-        given => Ok(given.map(|given| given.get_ref().clone())),
+    let sound = |given: Option<&toml::Spanned<String>>| {
+        let sound = given.map(|given| {
+            let url = base.sound(given.get_ref());
+            url.map_err(|why| (Some(given.span().start), why))
+        });
+        sound.transpose()
     };
     let least = digits(raw.and_then(|raw| raw.min_digits.as_ref()), 1)?;
     let most = digits(raw.and_then(|raw| raw.max_digits.as_ref()), 4.max(least))?;
@@ -73,16 +81,50 @@ pub fn gather(raw: Option<&raw::Gather>, variable: &str) -> Result<super::Gather
     })
 }
 
-const NO_URL: &str = "it must be a URL: https://…";
+const NO_URL: &str =
+    "it must be a URL: https://…, or, with public_url, a path or the name of a file under audio";
+
+/// What sounds that are no URLs are relative to: `public_url`, if it is set.
+#[derive(Clone, Copy)]
+pub struct Base<'a>(Option<&'a str>);
+
+impl<'a> Base<'a> {
+    /// # Errors
+    ///
+    /// `public_url` is no URL that paths can follow.
+    pub fn new(public_url: Option<&'a str>) -> Result<Self, &'static str> {
+        let right = |url: &str| is_url(url) && !url.contains(['?', '#']);
+        match public_url {
+            Some(url) if !right(url) => Err("it must be a URL without ? and #: https://…"),
+            given => Ok(Self(given.map(|url| url.trim_end_matches('/')))),
+        }
+    }
+
+    /// Returns the URL of a sound: a path is added to `public_url`, a name to the path
+    /// of [`AUDIO`].
+    fn sound(self, text: &str) -> Result<String, &'static str> {
+        let is_path = |text: &str| {
+            let right = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%+".contains(&byte);
+            !text.is_empty() && text.bytes().all(right)
+        };
+        match self.0 {
+            _ if is_url(text) => Ok(text.to_owned()),
+            Some(base) if is_path(text) && text.starts_with('/') => Ok(format!("{base}{text}")),
+            Some(base) if is_path(text) => Ok(format!("{base}{AUDIO}/{text}")),
+            _ => Err(NO_URL),
+        }
+    }
+}
 
 fn json(actions: Vec<Action>) -> Bytes {
     Answer { actions }.to_json().into()
 }
 
-fn action(raw: &raw::Action) -> Result<Action, &'static str> {
+fn action(raw: &raw::Action, base: Base<'_>) -> Result<Action, &'static str> {
     Ok(match raw {
-        raw::Action::Play(url) if !is_url(url) => return Err(NO_URL),
-        raw::Action::Play(url) => Action::Play { url: url.clone() },
+        raw::Action::Play(sound) => Action::Play {
+            url: base.sound(sound)?,
+        },
         raw::Action::Say(say) => Action::Say {
             text: say.text.clone(),
             language: say.language.clone(),

@@ -14,6 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// So often SQLite asks whether to go on, in its steps.
 const STEPS: i32 = 10_000;
 
+/// The row that reports the end of a row's call, to the same service: another
+/// service's PBX has no say in it.
+const HANGUP_OF_CALL: &str = "SELECT max(id) FROM log AS hangup \
+    WHERE hangup.outcome = 'hangup' AND log.uuid <> '' AND hangup.uuid = log.uuid \
+    AND hangup.service = log.service";
+
 /// What is filled in on the page. What is empty filters nothing.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Deserialize)]
 #[serde(default)]
@@ -27,10 +33,14 @@ pub struct Filter {
     pub outcome: String,
     pub status: String,
     pub path: String,
+    /// Of the call.
+    pub uuid: String,
     /// A part of the request or the response.
     pub text: String,
     /// Rows older than this one.
     pub before: String,
+    /// The page has the form in which these are filled in.
+    pub edit: String,
 }
 
 /// A row of the log.
@@ -50,6 +60,12 @@ pub struct Row {
     pub duration: i64,
     pub request: String,
     pub response: String,
+    pub uuid: String,
+    /// The end of the call, as a `call_hangup` with the same `uuid` has reported it.
+    pub call_outcome: Option<String>,
+    pub call_destination: Option<String>,
+    /// In seconds.
+    pub call_duration: Option<u64>,
 }
 
 impl Filter {
@@ -90,13 +106,17 @@ impl Filter {
         add("instr(caller, ?)", text(&self.caller).map(Value::from));
         add("outcome = ?", text(&self.outcome).map(Value::from));
         add("path = ?", text(&self.path).map(Value::from));
+        add("uuid = ?", text(&self.uuid).map(Value::from));
         let wanted = text(&self.text).map(Value::from);
         add("instr(request || char(10) || response, ?)", wanted);
         let until = SystemTime::now() + PATIENCE;
         database.progress_handler(STEPS, Some(move || SystemTime::now() > until));
         let mut rows = database.prepare(&format!(
-            "SELECT id, time, method, path, client, caller, outcome, account, status, duration, \
-             request, response FROM log WHERE {} ORDER BY id DESC LIMIT {}",
+            "SELECT log.id, log.time, log.method, log.path, log.client, log.caller, log.outcome, \
+             log.account, log.status, log.duration, log.request, log.response, log.uuid, \
+             ended.call_outcome, ended.call_destination, ended.call_duration \
+             FROM (SELECT * FROM log WHERE {} ORDER BY id DESC LIMIT {}) AS log \
+             LEFT JOIN log AS ended ON ended.id = ({HANGUP_OF_CALL}) ORDER BY log.id DESC",
             wheres.join(" AND "),
             PAGE + 1
         ))?;
@@ -114,6 +134,10 @@ impl Filter {
                 duration: row.get(9)?,
                 request: row.get(10)?,
                 response: row.get(11)?,
+                uuid: row.get(12)?,
+                call_outcome: row.get(13)?,
+                call_destination: row.get(14)?,
+                call_duration: row.get(15)?,
             })
         })?;
         rows.collect()

@@ -12,6 +12,7 @@ use crate::serve::config::{LOGS, LOGS_JSON, LOGS_STYLE};
 pub const STYLE: &str = "\
 body { font: 14px/1.4 system-ui, sans-serif; margin: 1.5rem; }
 form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin-bottom: 1rem; }
+.filter { margin-right: .5rem; }
 label { display: flex; flex-direction: column; font-size: 12px; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid #ccc; padding: .25rem .5rem; text-align: left; vertical-align: top; }
@@ -21,7 +22,7 @@ tr.success td { background: #eefaee; }
 ";
 
 /// What calls and requests come to.
-const OUTCOMES: [&str; 9] = [
+const OUTCOMES: [&str; 11] = [
     "gather",
     "again",
     "success",
@@ -31,6 +32,8 @@ const OUTCOMES: [&str; 9] = [
     "error",
     "refused",
     "unauthorized",
+    "hangup",
+    "ignored",
 ];
 
 /// The page with these rows.
@@ -48,12 +51,16 @@ pub fn rows(filter: &Filter, found: &[Row]) -> String {
             }
             body {
                 h1 { "Requests" }
-                (form(filter))
+                @if filter.edit.is_empty() {
+                    (summary(filter))
+                } @else {
+                    (form(filter))
+                }
                 table id="log" {
                     thead {
                         tr {
                             @for head in ["Time", "Method", "Path", "Client", "Caller", "Outcome",
-                                "Account", "Status", "Duration", "Request", "Response"] {
+                                "Account", "Status", "Duration", "Call", "Request", "Response"] {
                                 th { (head) }
                             }
                         }
@@ -87,18 +94,53 @@ pub fn json(found: &[Row]) -> String {
     format!("{rows}\n")
 }
 
-fn form(filter: &Filter) -> Markup {
-    let texts = [
+/// Returns whether the page with these rows is to be loaded again and again: not
+/// while somebody fills in the form, and not for older rows, which do not change.
+pub fn refreshes(filter: &Filter) -> bool {
+    filter.edit.is_empty() && filter.before.is_empty()
+}
+
+/// The filters that are texts: name, label, value.
+fn texts(filter: &Filter) -> [(&'static str, &'static str, &String); 7] {
+    [
         ("from", "From", &filter.from),
         ("to", "To", &filter.to),
         ("caller", "Caller", &filter.caller),
         ("status", "Status", &filter.status),
         ("path", "Path", &filter.path),
+        ("uuid", "UUID", &filter.uuid),
         ("text", "Text", &filter.text),
-    ];
+    ]
+}
+
+/// The filters in force, and the way to the form.
+fn summary(filter: &Filter) -> Markup {
+    let texts = texts(filter).into_iter();
+    let outcome = [("outcome", "Outcome", &filter.outcome)];
+    let given = texts
+        .chain(outcome)
+        .filter(|(_, _, value)| !value.is_empty());
+    let edit = Filter {
+        edit: "1".to_owned(),
+        ..filter.clone()
+    };
+    html! {
+        p id="summary" {
+            @for (name, label, value) in given {
+                span.filter data-name=(name) { (label) ": " (shown(value.as_bytes())) }
+                " "
+            }
+            a id="edit" href=(link(LOGS, &edit, None)) { "Filter" }
+            " "
+            a id="all" href=(LOGS) { "All" }
+        }
+    }
+}
+
+fn form(filter: &Filter) -> Markup {
     html! {
         form id="filters" method="get" action=(LOGS) {
-            @for (name, label, value) in texts {
+            @for (name, label, value) in texts(filter) {
                 label {
                     (label)
                     input name=(name) value=(value) autocomplete="off";
@@ -132,8 +174,33 @@ fn line(row: &Row, zone: &TimeZone) -> Markup {
             td.account { (safe(&row.account)) }
             td.status { (row.status) }
             td.duration { (row.duration / 1000) "." (format!("{:03}", row.duration % 1000)) " ms" }
+            td.call { (call(row)) }
             td.body.request { (safe(&row.request)) }
             td.body.response { (safe(&row.response)) }
+        }
+    }
+}
+
+/// Returns the end of the call, if it has been reported, and a link to its requests.
+fn call(row: &Row) -> Markup {
+    let safe = |text: &str| shown(text.as_bytes());
+    let told = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let filter = Filter {
+        uuid: row.uuid.clone(),
+        ..Filter::default()
+    };
+    html! {
+        @if let Some(outcome) = told(&row.call_outcome) {
+            (safe(&outcome)) " "
+        }
+        @if let Some(destination) = told(&row.call_destination) {
+            "to " (safe(&destination)) " "
+        }
+        @if let Some(seconds) = row.call_duration {
+            (seconds) " s "
+        }
+        @if !row.uuid.is_empty() {
+            a.uuid href=(link(LOGS, &filter, None)) { (safe(&row.uuid)) }
         }
     }
 }
@@ -156,8 +223,10 @@ fn link(page: &str, filter: &Filter, before: Option<i64>) -> String {
         ("outcome", &filter.outcome),
         ("status", &filter.status),
         ("path", &filter.path),
+        ("uuid", &filter.uuid),
         ("text", &filter.text),
         ("before", &before),
+        ("edit", &filter.edit),
     ];
     let given = fields.into_iter().filter(|(_, value)| !value.is_empty());
     let mut query = form_urlencoded::Serializer::new(String::new());

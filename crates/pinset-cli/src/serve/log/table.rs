@@ -26,11 +26,29 @@ pub const TABLES: &str = "
         status INTEGER NOT NULL,
         duration INTEGER NOT NULL,
         request TEXT NOT NULL,
-        response TEXT NOT NULL
+        response TEXT NOT NULL,
+        service TEXT NOT NULL DEFAULT '',
+        uuid TEXT NOT NULL DEFAULT '',
+        call_outcome TEXT NOT NULL DEFAULT '',
+        call_destination TEXT NOT NULL DEFAULT '',
+        call_duration INTEGER
     );
     CREATE INDEX IF NOT EXISTS log_time ON log (time);
     CREATE INDEX IF NOT EXISTS log_unauthorized ON log (id) WHERE outcome = 'unauthorized';
     CREATE INDEX IF NOT EXISTS log_authorized ON log (id) WHERE outcome <> 'unauthorized';";
+
+/// Columns that files of earlier versions lack.
+const ADDED: [(&str, &str); 5] = [
+    ("service", "TEXT NOT NULL DEFAULT ''"),
+    ("uuid", "TEXT NOT NULL DEFAULT ''"),
+    ("call_outcome", "TEXT NOT NULL DEFAULT ''"),
+    ("call_destination", "TEXT NOT NULL DEFAULT ''"),
+    ("call_duration", "INTEGER"),
+];
+
+/// Finds the end of a call.
+const HANGUP_INDEX: &str = "CREATE INDEX IF NOT EXISTS log_hangup ON log (uuid, service) \
+    WHERE outcome = 'hangup'";
 
 const OLDEST_AUTHORIZED: &str = "DELETE FROM log WHERE id IN (SELECT id FROM log \
     INDEXED BY log_authorized WHERE outcome <> 'unauthorized' ORDER BY id LIMIT ?1) \
@@ -66,11 +84,25 @@ impl Rows {
     }
 }
 
+/// Adds the columns that a file of an earlier version lacks, and the index of one of
+/// them.
+fn add_columns(database: &Connection) -> rusqlite::Result<()> {
+    let is_there = "SELECT count(*) FROM pragma_table_info('log') WHERE name = ?1";
+    for (name, kind) in ADDED {
+        let there: u32 = database.query_row(is_there, [name], |row| row.get(0))?;
+        if there == 0 {
+            database.execute_batch(&format!("ALTER TABLE log ADD COLUMN {name} {kind}"))?;
+        }
+    }
+    database.execute_batch(HANGUP_INDEX)
+}
+
 impl Table {
     /// # Errors
     ///
-    /// The file can't be read.
+    /// The file can't be read, or lacks columns and can't be written.
     pub fn new(database: Connection, days: u32, rows: u32) -> rusqlite::Result<Self> {
+        add_columns(&database)?;
         let mut table = Self {
             database,
             days,
@@ -93,7 +125,8 @@ impl Table {
         {
             let mut insert = write.prepare_cached(
                 "INSERT INTO log (time, method, path, client, caller, outcome, account, status, \
-                 duration, request, response) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+                 duration, request, response, service, uuid, call_outcome, call_destination, \
+                 call_duration) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
             )?;
             for entry in entries {
                 let response = String::from_utf8_lossy(&entry.response);
@@ -109,6 +142,11 @@ impl Table {
                     entry.duration,
                     entry.request,
                     response,
+                    entry.service,
+                    entry.uuid,
+                    entry.call.outcome,
+                    entry.call.destination,
+                    entry.call.duration,
                 ])?;
                 counted.add(entry.outcome == UNAUTHORIZED);
             }
