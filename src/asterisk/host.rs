@@ -154,6 +154,34 @@ impl<'call> Call<'call> {
         }
     }
 
+    /// Starts a prompt, which is fetched first if it is a URL.
+    fn start_prompt(&mut self, name: &[u8]) -> Started {
+        let playing = if is_url(name) {
+            match self.fetched(name) {
+                Some(path) => sound::start(&mut self.channel, &path),
+                None => {
+                    if self.channel.is_gone() {
+                        return Started::Gone;
+                    }
+                    log_once!(
+                        Warning,
+                        "sound '{}' can't be fetched within {} s: it is skipped",
+                        String::from_utf8_lossy(name),
+                        media::PATIENCE.as_secs()
+                    );
+                    false
+                }
+            }
+        } else {
+            sound::start(&mut self.channel, name)
+        };
+        if playing {
+            Started::Playing
+        } else {
+            Started::Missing
+        }
+    }
+
     /// Where a URL's sound lies, waiting for it while the caller may key.
     /// `None`: it can't be had in time.
     fn fetched(&mut self, url: &[u8]) -> Option<Vec<u8>> {
@@ -286,26 +314,13 @@ impl Host for Call<'_> {
         if self.channel.is_gone() {
             return Started::Gone;
         }
-        let playing = if is_url(name) {
-            match self.fetched(name) {
-                Some(path) => sound::start(&mut self.channel, &path),
-                None => {
-                    if self.channel.is_gone() {
-                        return Started::Gone;
-                    }
-                    log_once!(
-                        Warning,
-                        "sound '{}' can't be fetched within {} s: it is skipped",
-                        String::from_utf8_lossy(name),
-                        media::PATIENCE.as_secs()
-                    );
-                    false
-                }
-            }
-        } else {
-            sound::start(&mut self.channel, name)
-        };
-        if playing {
+        self.start_prompt(name)
+    }
+
+    /// Asterisk starts it on a channel that has been hung up, too.
+    fn start_final_sound(&mut self, name: &[u8]) -> Started {
+        self.silence = None;
+        if sound::start(&mut self.channel, name) {
             Started::Playing
         } else {
             Started::Missing

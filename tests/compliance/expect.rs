@@ -109,9 +109,10 @@ pub fn refused() -> Expect {
         .whatever_keyed()
 }
 
-/// The caller is gone before a verdict.
+/// The caller hangs up before a verdict. The goodbye starts on the channel that
+/// has been hung up.
 pub fn gone() -> Expect {
-    expect(Outcome::HungUp, "HANGUP", "0").sounds(&["agent-pass"])
+    expect(Outcome::HungUp, "HANGUP", "0").sounds(&["agent-pass", "vm-goodbye"])
 }
 
 impl Expect {

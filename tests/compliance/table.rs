@@ -96,7 +96,6 @@ fn every_difference_has_a_row() {
         "Z",
         "c",
         "empty item",
-        "hang-up",
         "keys",
         "last line",
         "n",

@@ -138,7 +138,10 @@ impl Request {
             ..PinSet::default()
         };
         let refused = self.credential.is_err().then_some(Status::Error);
-        self.plan_of(&stock, refused)
+        Plan {
+            final_prompt_when_gone: true,
+            ..self.plan_of(&stock, refused)
+        }
     }
 
     /// How the conversation of a PIN set goes; what the dialplan says wins.
@@ -188,6 +191,7 @@ impl Request {
                 _ => &set.on_failure,
             }),
             on_locked: unless_carry_on(&set.on_locked),
+            final_prompt_when_gone: false,
             refused,
         }
     }

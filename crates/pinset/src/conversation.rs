@@ -48,6 +48,8 @@ pub enum Step<'a> {
     Open(Opening),
     /// Start a sound.
     Play(&'a [u8]),
+    /// Start a sound, even if the caller has hung up.
+    PlayFinal(&'a [u8]),
     /// Wait for a key.
     NextKey(Wait),
     /// Judge the entry.
@@ -410,14 +412,29 @@ impl Conversation {
         }
     }
 
-    /// The caller is gone: nothing is played, nothing is jumped to, and
-    /// before a verdict it counts as no failure.
+    /// Ends a call whose caller has hung up: there is no jump, and before a
+    /// verdict it counts as no failure.
     fn gone(&mut self) -> Step<'_> {
         if self.settled {
             return self.finish(Next::HangUp);
         }
+        let then = if self.says_goodbye_when_gone() {
+            Then::Leave(0)
+        } else {
+            Then::HangUp
+        };
         let status = self.status.unwrap_or(Status::Hangup);
-        self.settle(status, Then::HangUp)
+        self.settle(status, then)
+    }
+
+    /// Whether the goodbye starts although the caller has hung up. A call that goes
+    /// on after a failure has none, nor has one that could not be answered.
+    fn says_goodbye_when_gone(&self) -> bool {
+        let goes_on = self.plan.jump || self.plan.on_failure == Route::Continue;
+        self.plan.final_prompt_when_gone
+            && !goes_on
+            && self.status.is_none()
+            && self.state != State::Opening
     }
 
     /// A failure that did not jump.
@@ -438,7 +455,13 @@ impl Conversation {
     fn leave(&mut self, sound: usize) -> Step<'_> {
         if sound < self.farewell().len() {
             self.state = State::Leaving(sound);
-            return Step::Play(&self.farewell()[sound]);
+            let gone_too = self.plan.final_prompt_when_gone;
+            let sound = &self.farewell()[sound];
+            return if gone_too {
+                Step::PlayFinal(sound)
+            } else {
+                Step::Play(sound)
+            };
         }
         match self.status {
             Some(Status::Success) if !self.settled => {

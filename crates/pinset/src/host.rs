@@ -26,6 +26,11 @@ pub trait Host {
     fn open(&mut self, how: Opening) -> bool;
     /// Starts a sound in the channel's language; one that plays is stopped.
     fn start_sound(&mut self, sound: &[u8]) -> Started;
+    /// The same of a final prompt, which starts even if the caller has hung up.
+    /// Where there is no such prompt, that is [`Host::start_sound`].
+    fn start_final_sound(&mut self, sound: &[u8]) -> Started {
+        self.start_sound(sound)
+    }
     /// Stops what plays.
     fn stop_sound(&mut self);
     /// The only way a key reaches us. With [`Wait::Sound`] the sound goes on
@@ -58,14 +63,8 @@ pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> 
                     Event::Heard(Heard::Gone)
                 }
             }
-            Step::Play(sound) => match host.start_sound(sound) {
-                Started::Playing => {
-                    playing = true;
-                    Event::Playing
-                }
-                Started::Missing => Event::Missing,
-                Started::Gone => Event::Heard(Heard::Gone),
-            },
+            Step::Play(sound) => started(host.start_sound(sound), &mut playing),
+            Step::PlayFinal(sound) => started(host.start_final_sound(sound), &mut playing),
             Step::NextKey(wait) => Event::Heard(host.next_key(wait)),
             Step::Judge(entry) => match source.judge(host, entry) {
                 Some(verdict) => Event::Judged(verdict),
@@ -78,5 +77,15 @@ pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> 
             Step::Jump => Event::Jumped(host.jump()),
             Step::Finish(next) => return next,
         };
+    }
+}
+
+/// The event of a sound that was to start.
+fn started(started: Started, playing: &mut bool) -> Event {
+    *playing = started == Started::Playing;
+    match started {
+        Started::Playing => Event::Playing,
+        Started::Missing => Event::Missing,
+        Started::Gone => Event::Heard(Heard::Gone),
     }
 }

@@ -48,8 +48,13 @@ fn carry_on() -> Vec<Row> {
         .orig()
         .marked("c", failed().code("orig")),
         Row::new("c with q", "1234,cq", WRONG, failed().continued()).marked("c", failed()),
-        Row::new("c, and the caller hangs up", "1234,c", "12<hangup>", gone())
-            .marked("hang-up", gone().sounds(&["agent-pass", "vm-goodbye"])),
+        Row::new(
+            "c, and the caller hangs up",
+            "1234,c",
+            "12<hangup>",
+            gone().sounds(&["agent-pass"]),
+        )
+        .marked("c", gone()),
     ]
 }
 
@@ -87,9 +92,14 @@ fn jump() -> Vec<Row> {
             failed().continued(),
         )
         .marked("c", failed()),
-        Row::new("j, and the caller hangs up", "1234,j", "12<hangup>", gone())
-            .jump_target()
-            .marked("hang-up", gone().sounds(&["agent-pass", "vm-goodbye"])),
+        Row::new(
+            "j, and the caller hangs up",
+            "1234,j",
+            "12<hangup>",
+            gone().sounds(&["agent-pass"]),
+        )
+        .jump_target()
+        .marked("Z", gone()),
     ]
 }
 
@@ -224,12 +234,7 @@ fn variables() -> Vec<Row> {
             "12<hangup>",
             gone().lastdata("<hidden>"),
         )
-        .marked(
-            "H",
-            gone()
-                .sounds(&["agent-pass", "vm-goodbye"])
-                .lastdata("98765"),
-        ),
+        .marked("H", gone().lastdata("98765")),
     ]
 }
 
@@ -269,19 +274,14 @@ fn ends() -> Vec<Row> {
             "1# 12<hangup>",
             gone()
                 .attempts("1")
-                .sounds(&["agent-pass", "auth-incorrect"]),
-        )
-        .marked(
-            "hang-up",
-            gone().sounds(&["agent-pass", "auth-incorrect", "vm-goodbye"]),
+                .sounds(&["agent-pass", "auth-incorrect", "vm-goodbye"]),
         ),
         Row::new(
             "hung up while nothing plays",
             "1234,,,&",
             "<now><wait 1><hangup>",
-            gone().sounds(&[]),
-        )
-        .marked("hang-up", gone().sounds(&["vm-goodbye"])),
+            gone().sounds(&["vm-goodbye"]),
+        ),
         Row::new(
             "hung up during the thank-you",
             "1234",
@@ -308,29 +308,29 @@ fn ends() -> Vec<Row> {
             "keys",
             failed().sounds(&["auth-incorrect", "auth-incorrect", "vm-goodbye"]),
         ),
-        Row::new(
-            "redirected",
-            "1234,jc",
-            "<silence>",
-            redirected(&["agent-pass"]),
-        )
-        .jump_target()
-        .meanwhile(|pbx, call| {
-            call.until_sound("agent-pass")?;
-            let channel = call.channel().context("no channel")?;
-            let headers = [
-                ("Channel", channel),
-                ("Context", "redirected"),
-                ("Exten", "s"),
-                ("Priority", "1"),
-            ];
-            pbx.manager()?.action("Redirect", &headers).map(drop)
-        })
-        .marked("hang-up", redirected(&["agent-pass", "vm-goodbye"])),
+        redirected("redirected", "1234", &["agent-pass", "vm-goodbye"]),
+        redirected("redirected with j and c", "1234,jc", &["agent-pass"])
+            .jump_target()
+            .marked("c", elsewhere(&["agent-pass", "vm-goodbye"])),
     ]
 }
 
-fn redirected(sounds: &[&'static str]) -> Expect {
+/// An operator redirects the call while the prompt plays.
+fn redirected(name: &'static str, args: &str, sounds: &[&'static str]) -> Row {
+    Row::new(name, args, "<silence>", elsewhere(sounds)).meanwhile(|pbx, call| {
+        call.until_sound("agent-pass")?;
+        let channel = call.channel().context("no channel")?;
+        let headers = [
+            ("Channel", channel),
+            ("Context", "redirected"),
+            ("Exten", "s"),
+            ("Priority", "1"),
+        ];
+        pbx.manager()?.action("Redirect", &headers).map(drop)
+    })
+}
+
+fn elsewhere(sounds: &[&'static str]) -> Expect {
     gone()
         .outcome(Outcome::Went("redirected,s,1".into()))
         .sounds(sounds)

@@ -149,6 +149,9 @@ pub struct Plan {
     pub on_failure: Route,
     /// Likewise, who is locked out.
     pub on_locked: Route,
+    /// The final prompt starts even if the caller has hung up, and so does the
+    /// goodbye if that was before a verdict, as in the stock application.
+    pub final_prompt_when_gone: bool,
     /// Nothing is asked: the call fails with this status.
     pub refused: Option<Status>,
 }

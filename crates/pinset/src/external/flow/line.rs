@@ -106,6 +106,7 @@ impl<'a, H: Speaker> Line<'a, H> {
             on_success: Route::Continue,
             on_failure: Route::Continue,
             on_locked: Route::Continue,
+            final_prompt_when_gone: false,
             refused: None,
         };
         let mut judge = Enough {
