@@ -124,7 +124,8 @@ fn caller_who_dawdles_at_the_second_step_shuts_out_nobody() {
 fn each_step_of_a_call_that_is_not_admitted_counts() {
     let sets = Sets::new()
         .set("elsewhere", TWO)
-        .set("silent", ONE)
+        .set("silent", &format!("{ONE}\npost_silence = no"))
+        .set("posted", ONE)
         .set("renames", TWO);
     on(sets.builder(), |pbx, service| {
         let wrong = || Answer::seq(&[connect("1092")]);
@@ -144,6 +145,15 @@ fn each_step_of_a_call_that_is_not_admitted_counts() {
         let silent = from_outside("silent", "<now>1#");
         becomes(pbx, &silent, &refused("TIMEOUT"))?;
         becomes(pbx, &silent, &locked())?;
+        // That is posted, and not counted: the service may admit the caller.
+        let posted = from_outside("posted", "<now>1#");
+        for answer in [right(), right(), wrong()] {
+            service.answers("/posted", &[ask("a"), ask("b"), answer])?;
+            let asked = service.asked("/posted")?.len();
+            pbx.call(&posted)?;
+            ensure!(service.asked("/posted")?.len() == asked + 3);
+        }
+        becomes(pbx, &posted, &locked())?;
         // A service that gives the same digits another name at each retry.
         service.answers("/renames", &[ask("a"), ask("b"), ask("c")])?;
         let twice = from_outside("renames", keys);

@@ -20,7 +20,7 @@ fn sent(extension: &str) -> Want {
 const LETS_IN: &str = "success_destinations = 1091,1099";
 
 /// The names of a post in their order.
-const ORDER: [&str; 8] = [
+const ORDER: [&str; 9] = [
     "caller",
     "callee",
     "direction",
@@ -29,6 +29,7 @@ const ORDER: [&str; 8] = [
     "external_manager_id",
     "data",
     "callflow",
+    "call_flow",
 ];
 
 /// One post is as the sample, but for the time and the identity of the call;
@@ -44,6 +45,11 @@ fn is_sample(body: &str, data: &Value, manager: u64) -> Result<(String, i64)> {
     let uuid = post["uuid"].as_str().context("no uuid")?;
     let timestamp = post["timestamp"].as_i64().context("no time")?;
     let begun = post["callflow"][0]["timestamp"].as_i64();
+    let flow = json!([{
+        "timestamp": begun,
+        "action": "init",
+        "detail": {"id": manager, "type": "external_manager"},
+    }]);
     let want = json!({
         "caller": CALLER,
         "callee": CALLEE,
@@ -52,11 +58,8 @@ fn is_sample(body: &str, data: &Value, manager: u64) -> Result<(String, i64)> {
         "timestamp": timestamp,
         "external_manager_id": manager,
         "data": data,
-        "callflow": [{
-            "timestamp": begun,
-            "action": "init",
-            "detail": {"id": manager, "type": "external_manager"},
-        }],
+        "callflow": flow,
+        "call_flow": flow,
     });
     ensure!(post == want, "{post:#} is not {want:#}");
     ensure!(begun.context("no begin")? <= timestamp, "{body}");
@@ -252,6 +255,20 @@ fn each_action() {
             "none",
             vec![vec![ask((1, 4))], to("1091")],
             "",
+            admitted("1091").attempts("0"),
+            pin(""),
+        ),
+        (
+            "operator",
+            vec![vec![ask((1, 4))], to("1092")],
+            "",
+            sent("1092").attempts("0"),
+            pin(""),
+        ),
+        (
+            "unposted",
+            vec![vec![ask((1, 4))], to("1091")],
+            "",
             refused("TIMEOUT"),
             Some(json!({})),
         ),
@@ -297,7 +314,11 @@ fn each_action() {
     ];
     let mut sets = Sets::new();
     for (name, ..) in &steps {
-        sets = sets.set(name, LETS_IN);
+        let options = match *name {
+            "unposted" => format!("{LETS_IN}\npost_silence = no"),
+            _ => LETS_IN.to_owned(),
+        };
+        sets = sets.set(name, &options);
     }
     on(sets.builder(), |pbx, service| {
         let mut rows = Vec::new();

@@ -275,6 +275,11 @@ mod tests {
                 &["47"],
                 r#"{"timestamp":1729721495,"callflow":[{"timestamp":1729721495,"action":"gather","detail":{"id":2,"type":"external_manager","digits":"***","data":{"x":"***"}}}]}"#,
             ),
+            (
+                r#"{"call_flow":[{"timestamp":1729721495,"action":"init","detail":{"id":2,"type":"external_manager","digits":"47"}}]}"#,
+                &["47"],
+                r#"{"call_flow":[{"timestamp":1729721495,"action":"init","detail":{"id":2,"type":"external_manager","digits":"***"}}]}"#,
+            ),
             (r#""1234""#, &[], r#""***""#),
             ("{}", &[], "{}"),
             ("[]", &[], "[]"),

@@ -112,4 +112,10 @@ fn the_whole_of_a_request_is_taken() {
         "callflow":[{"timestamp":1729721495,"action":"init",
         "detail":{"id":2,"type":"external_manager"}}]}"#;
     assert_eq!(server.post(whole).json(), goes_to("success", "1091"));
+    // The PBX itself names the flow otherwise, and some send both.
+    let live = whole.replace("callflow", "call_flow");
+    assert_eq!(server.post(&live).json(), goes_to("success", "1091"));
+    let flow = r#""call_flow":[{"action":"init"}],"callflow""#;
+    let both = whole.replace("\"callflow\"", flow);
+    assert_eq!(server.post(&both).json(), goes_to("success", "1091"));
 }

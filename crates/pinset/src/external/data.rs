@@ -18,6 +18,11 @@ impl Keyed {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether no digit was entered.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl From<&str> for Keyed {

@@ -141,6 +141,8 @@ pub fn run<H: Speaker, K: Keeper>(
         line: Line::new(host),
         data: Data::new(),
         attempts: Attempts::new(counter),
+        has_entry: false,
+        silences: 0,
         posted: 0,
         steps: 0,
     };
@@ -233,6 +235,10 @@ struct Flow<'a, H, K: Keeper> {
     line: Line<'a, H>,
     data: Data,
     attempts: Attempts<'a, K>,
+    /// The next post has a new entry.
+    has_entry: bool,
+    /// How often the caller has entered nothing.
+    silences: u32,
     /// How many entries were posted.
     posted: u32,
     steps: u32,
@@ -250,8 +256,7 @@ impl<H: Speaker, K: Keeper> Flow<'_, H, K> {
 
     /// Posts what was gathered, and counts it by the answer.
     fn post(&mut self, service: &mut impl Service<H>) -> Result<Vec<Action>, End> {
-        // Each post but the first has a new entry.
-        if !self.data.is_empty() {
+        if std::mem::take(&mut self.has_entry) {
             self.attempts
                 .charge(self.line.host)
                 .map_err(|halt| match halt {
@@ -278,7 +283,7 @@ impl<H: Speaker, K: Keeper> Flow<'_, H, K> {
     fn meaning(&self, actions: &[Action]) -> Meaning {
         let external = self.order.external;
         let end = actions.iter().find_map(|action| match action {
-            Action::Gather(gather) if self.data.get(&gather.variable_name).is_none() => {
+            Action::Gather(gather) if !self.has_entered(&gather.variable_name) => {
                 Some(Meaning::Step)
             }
             Action::Connect { destination } | Action::Dial { destination }
@@ -290,6 +295,12 @@ impl<H: Speaker, K: Keeper> Flow<'_, H, K> {
             _ => Some(Meaning::Wrong),
         });
         end.unwrap_or(Meaning::Wrong)
+    }
+
+    /// Whether the caller has entered something for this variable.
+    fn has_entered(&self, variable: &str) -> bool {
+        let keyed = self.data.get(variable);
+        keyed.is_some_and(|keyed| !keyed.is_empty())
     }
 
     /// Carries actions out; what comes behind a `gather` is not: the next answer
@@ -326,9 +337,18 @@ impl<H: Speaker, K: Keeper> Flow<'_, H, K> {
     }
 
     fn gather(&mut self, gather: &Gather) -> Result<(), End> {
-        match self.line.gather(gather, self.order.plan) {
+        let Order { plan, external } = self.order;
+        // A service that asks a silent caller again and again has an end.
+        let posts_silence = external.post_silence && self.silences < plan.attempts;
+        match self.line.gather(gather, plan, posts_silence) {
             Ended::Keyed(keyed) => {
                 self.data.insert(&gather.variable_name, keyed);
+                self.has_entry = true;
+                Ok(())
+            }
+            Ended::Silent => {
+                self.data.insert(&gather.variable_name, "");
+                self.silences += 1;
                 Ok(())
             }
             Ended::Refused(status) => Err(End::Refused(status)),

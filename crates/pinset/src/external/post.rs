@@ -40,16 +40,18 @@ struct Wire<'a> {
     external_manager_id: u32,
     data: &'a Data,
     callflow: [Call; 1],
+    /// The same: the documentation has the one name, Hipcall's PBX the other.
+    call_flow: [Call; 1],
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct Call {
     timestamp: u64,
     action: &'static str,
     detail: Detail,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 struct Detail {
     id: u32,
     r#type: &'static str,
@@ -59,6 +61,14 @@ impl Post<'_> {
     /// The body of the request. It holds what the caller has keyed: it lies in
     /// one place, and is wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let flow = [Call {
+            timestamp: self.began,
+            action: "init",
+            detail: Detail {
+                id: self.external_manager_id,
+                r#type: "external_manager",
+            },
+        }];
         let wire = Wire {
             caller: self.caller,
             callee: self.callee,
@@ -67,14 +77,8 @@ impl Post<'_> {
             timestamp: self.timestamp,
             external_manager_id: self.external_manager_id,
             data: self.data,
-            callflow: [Call {
-                timestamp: self.began,
-                action: "init",
-                detail: Detail {
-                    id: self.external_manager_id,
-                    r#type: "external_manager",
-                },
-            }],
+            callflow: flow,
+            call_flow: flow,
         };
         // A vector that grows leaves copies behind. Writing to either does not
         // fail.

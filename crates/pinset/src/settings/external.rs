@@ -48,6 +48,9 @@ pub struct External {
     pub max_response: u64,
     /// `max_steps`: so many actions are carried out in one call; 1 to 1000.
     pub max_steps: u32,
+    /// `post_silence`: what a caller who enters nothing has entered is posted as an
+    /// empty text; else the digits are asked for again, and `on_error` follows.
+    pub post_silence: bool,
     /// `sound_hosts`: where sounds may come from; empty: the service's host.
     pub sound_hosts: Vec<Host>,
     /// `connect_context`; `None`: `connect` is refused.
@@ -130,6 +133,7 @@ impl Default for External {
             timeout: Duration::from_secs(5),
             max_response: 64 << 10,
             max_steps: 20,
+            post_silence: true,
             sound_hosts: Vec::new(),
             connect_context: None,
             connect_pattern: Pattern("[0-9]{2,6}".to_owned()),
@@ -156,6 +160,7 @@ impl External {
                 b"timeout" => self.timeout = seconds()?,
                 b"max_response" => self.max_response = response(value)?,
                 b"max_steps" => self.max_steps = from_to(value, 1, 1000)?,
+                b"post_silence" => self.post_silence = truth(value)?,
                 b"sound_hosts" => self.sound_hosts = each(value, host, Fault::NotHosts)?,
                 b"connect_context" => self.connect_context = unless_empty(value, context)?,
                 b"connect_pattern" => self.connect_pattern = Pattern::new(value)?,

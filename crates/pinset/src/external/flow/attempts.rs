@@ -48,15 +48,23 @@ impl<'a, K: Keeper> Attempts<'a, K> {
         Ok(())
     }
 
-    /// Settles the entry that was posted, if there was one.
+    /// Settles the entry that was posted, if there was one, and the earlier steps of a
+    /// caller who is admitted.
     pub(super) fn settle(&mut self, meaning: Meaning) {
+        if meaning == Meaning::Admitted {
+            self.owed.drain(..).for_each(Debt::forgive);
+        }
         let Some(ticket) = self.in_flight.take() else {
+            // Nothing is charged for a caller who enters nothing. That the service
+            // asks for an earlier entry again is its verdict on that one.
+            if meaning == Meaning::Wrong {
+                drop(self.owed.pop());
+            }
             return;
         };
         // A lock that begins with it ends the call at the next entry.
         match meaning {
             Meaning::Admitted => {
-                self.owed.drain(..).for_each(Debt::forgive);
                 ticket.settle(Judged::Right(None));
             }
             Meaning::Step => self.owed.push(ticket.owe()),

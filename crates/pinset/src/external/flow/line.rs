@@ -24,15 +24,23 @@ pub(super) struct Line<'a, H> {
     /// The post of such an entry was answered then: a `#` that follows soon
     /// belongs to it.
     filled_at: Option<Duration>,
-    taken: Option<Keyed>,
+    taken: Option<Taken>,
     status: Option<Status>,
 }
 
 /// What comes of a gather.
 pub(super) enum Ended {
     Keyed(Keyed),
+    /// The caller has entered nothing, and the service is to decide.
+    Silent,
     Refused(Status),
     Gone,
+}
+
+/// What a gather takes.
+enum Taken {
+    Keyed(Keyed),
+    Silence,
 }
 
 impl<'a, H: Speaker> Line<'a, H> {
@@ -81,8 +89,9 @@ impl<'a, H: Speaker> Line<'a, H> {
         self.open(opening) && self.host.say(text, language)
     }
 
-    /// Asks for keys; `plan` is that of the call.
-    pub(super) fn gather(&mut self, gather: &Gather, plan: &Plan) -> Ended {
+    /// Asks for keys; `plan` is that of the call. With `takes_silence` a caller who
+    /// enters nothing is not asked again.
+    pub(super) fn gather(&mut self, gather: &Gather, plan: &Plan, takes_silence: bool) -> Ended {
         let ask: Vec<_> = gather
             .ask
             .iter()
@@ -112,10 +121,12 @@ impl<'a, H: Speaker> Line<'a, H> {
         let mut judge = Enough {
             least: gather.min_digits,
             most: gather.max_digits,
+            takes_silence,
         };
         host::run(plan, self, &mut judge);
         match (self.status.take(), self.taken.take()) {
-            (Some(Status::Success), Some(keyed)) => Ended::Keyed(keyed),
+            (Some(Status::Success), Some(Taken::Keyed(keyed))) => Ended::Keyed(keyed),
+            (Some(Status::Success), Some(Taken::Silence)) => Ended::Silent,
             (Some(Status::Hangup) | None, _) => Ended::Gone,
             (Some(status), _) => Ended::Refused(status),
         }
@@ -181,17 +192,22 @@ impl<H: Speaker> Host for Line<'_, H> {
 struct Enough {
     least: usize,
     most: usize,
+    takes_silence: bool,
 }
 
 impl<H: Speaker> PinSource<Line<'_, H>> for Enough {
     fn judge(&mut self, line: &mut Line<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
         // Where no key is enough, `#` says so, and silence does not.
         let heard = std::mem::take(&mut line.heard);
+        if !heard && self.takes_silence {
+            line.taken = Some(Taken::Silence);
+            return Some(Verdict::Right(Grant::default()));
+        }
         if !heard || entry.pin.len() < self.least {
             return Some(Verdict::Wrong);
         }
         line.full = entry.pin.len() >= self.most;
-        line.taken = Some(Keyed::from(entry.pin));
+        line.taken = Some(Taken::Keyed(Keyed::from(entry.pin)));
         Some(Verdict::Right(Grant::default()))
     }
 }

@@ -14,8 +14,8 @@ fn read(body: &str) -> Result<Received, String> {
     Received::parse(body.as_bytes()).map_err(|broken| broken.to_string())
 }
 
-/// The sample that Hipcall gives.
-const SAMPLE: &str = r#"{"caller":"+908508852972","callee":"908508851980","direction":"inbound","uuid":"7b9a7f2e-7a0c-4c38-9a4f-3c4f2d9f9a55","timestamp":1729721495,"external_manager_id":2,"data":{},"callflow":[{"timestamp":1729721495,"action":"init","detail":{"id":2,"type":"external_manager"}}]}"#;
+/// The sample that Hipcall gives, and the name its PBX sends beside `callflow`.
+const SAMPLE: &str = r#"{"caller":"+908508852972","callee":"908508851980","direction":"inbound","uuid":"7b9a7f2e-7a0c-4c38-9a4f-3c4f2d9f9a55","timestamp":1729721495,"external_manager_id":2,"data":{},"callflow":[{"timestamp":1729721495,"action":"init","detail":{"id":2,"type":"external_manager"}}],"call_flow":[{"timestamp":1729721495,"action":"init","detail":{"id":2,"type":"external_manager"}}]}"#;
 
 fn sample(data: &Data) -> Post<'_> {
     Post {
@@ -85,6 +85,7 @@ fn much_is_taken_that_nobody_should_send() {
         r#"{"caller":null,"callee":"","uuid":null,"data":null}"#,
         r#"{"data":[]}"#,
         r#"{"data":{"pin_code":null},"callflow":"?"}"#,
+        r#"{"call_flow":[{"action":"init"}],"callflow":[]}"#,
     ] {
         assert_eq!(read(body), nothing, "{body}");
     }

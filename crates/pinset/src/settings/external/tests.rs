@@ -43,6 +43,7 @@ fn options_are_what_they_say() {
             but(|e| e.max_response = LARGEST_RESPONSE),
         ),
         ("max_steps=1000", but(|e| e.max_steps = 1000)),
+        ("post_silence=no", but(|e| e.post_silence = false)),
         (
             "sound_hosts=A.example, 10.0.0.1 ,[::1]",
             but(|e| {

@@ -16,7 +16,7 @@ fn but(change: impl FnOnce(&mut PinSet)) -> PinSet {
 }
 
 /// Each option with its default as the file could have it.
-const DEFAULTS: [(&str, &str); 44] = [
+const DEFAULTS: [(&str, &str); 45] = [
     ("source", ""),
     ("format", "auto"),
     ("astdb_value", "ignore"),
@@ -52,6 +52,7 @@ const DEFAULTS: [(&str, &str); 44] = [
     ("timeout", "5"),
     ("max_response", "64K"),
     ("max_steps", "20"),
+    ("post_silence", "yes"),
     ("sound_hosts", ""),
     ("connect_context", ""),
     ("connect_pattern", "[0-9]{2,6}"),

@@ -171,6 +171,18 @@ fn steps_of_a_call_that_is_not_admitted_count_at_its_end() {
         ),
         // Another name at each retry.
         ("_12#_34#_56#_78#", vec![&pin, &b, &c, &d, &wrong], 4),
+        // A silent caller has entered nothing, and is admitted all the same.
+        ("_12#__", vec![&pin, &other, &right], 0),
+        ("__", vec![&pin, &wrong], 0),
+        ("__", vec![&pin, &pin, &pin], 0),
+        ("_12#__", vec![&pin, &other, &wrong], 1),
+        // An earlier entry that is asked for again was wrong, whatever follows.
+        (
+            "_12#___34#_56#",
+            vec![&pin, &other, &pin, &other, &right],
+            1,
+        ),
+        ("_12#___34#__", vec![&pin, &other, &pin, &other, &right], 1),
         // More actions than are carried out.
         ("_12#", vec![&pin, &[PLAY; 8].join(","), &right], 1),
     ] {
@@ -196,7 +208,7 @@ fn hang_up_at_any_time_leaves_no_posted_entry_uncounted() {
         let counter = Books::counter(&books, limits(LIMIT));
         let mut phone = Phone {
             patience: Some(patience),
-            ..Phone::keying("__12#___3456")
+            ..Phone::keying("__12#__3456")
         };
         let mut service = Answers::of(&[&first, &second, &last]);
         let outcome = counted("", &mut phone, &counter, &mut service);
