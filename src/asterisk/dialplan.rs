@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use pinset::arguments::may_be_shown;
 use pinset::settings::Times;
 use pinset::Next;
 
@@ -143,7 +144,8 @@ unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -
         let data = unsafe { text::lent(data) };
         // SAFETY: Asterisk lends us the channel until we return, on the thread
         // that serves it.
-        let mut call = Call::new(unsafe { Channel::borrow(raw) });
+        let channel = unsafe { Channel::borrow(raw) };
+        let mut call = Call::new(channel, !may_be_shown(data));
         let next = panic::catch_unwind(AssertUnwindSafe(|| run(&mut call, data)));
         if next.is_err() {
             call.fail();

@@ -57,8 +57,8 @@ pub struct Call<'call> {
 impl<'call> Call<'call> {
     /// Takes a call in. The first thing it does is to fail closed: the status
     /// is `ERROR` until there is a verdict, nothing is left of an earlier
-    /// `Authenticate`, and the arguments are out of sight.
-    pub fn new(channel: Channel<'call>) -> Self {
+    /// `Authenticate`, and with `hides_arguments` the arguments are out of sight.
+    pub fn new(channel: Channel<'call>, hides_arguments: bool) -> Self {
         let mut call = Self {
             channel,
             began: Instant::now(),
@@ -67,7 +67,8 @@ impl<'call> Call<'call> {
             silence: None,
             witness: None,
         };
-        call.channel.fail_closed(STATUS, c"ERROR", &CLEARED, true);
+        call.channel
+            .fail_closed(STATUS, c"ERROR", &CLEARED, hides_arguments);
         call
     }
 

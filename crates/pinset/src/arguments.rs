@@ -311,6 +311,13 @@ fn after_argument(text: &[u8]) -> Option<&[u8]> {
     None
 }
 
+/// Whether Asterisk may show the arguments: the password names a file, a family of
+/// the database or a PIN set, or there is none. Anything else may be a PIN.
+pub fn may_be_shown(data: &[u8]) -> bool {
+    let [password, ..] = split(data);
+    password.is_empty() || password.starts_with(b"/") || password.starts_with(PIN_SET)
+}
+
 /// Four arguments, as `AST_STANDARD_APP_ARGS` separates them
 /// (`__ast_app_separate_args`, `main/app.c`): `"` quotes and is removed, a
 /// backslash is removed and keeps the next character, `()` and `[]` hide

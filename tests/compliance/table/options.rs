@@ -228,6 +228,10 @@ fn variables() -> Vec<Row> {
         )
         .answered(),
         shown("the arguments while it runs, early media", "24682,n", WRONG),
+        named("a list while it runs", "/pins/named,a").file("named", "1234\n"),
+        named("a list of md5 while it runs", "/pins/named-md5,m")
+            .file("named-md5", format!("ada:{MD5_OF_1234}\n")),
+        named("a family while it runs", "/named,d").key("named", "1234"),
         Row::new(
             "lastdata of a call that was hung up",
             "98765",
@@ -264,10 +268,43 @@ fn shown(name: &'static str, args: &'static str, keys: &str) -> Row {
     .marked("H", failed().lastdata(args))
 }
 
+/// Asterisk shows which list or family asks.
+fn named(name: &'static str, args: &'static str) -> Row {
+    Row::new(name, args, WRONG, failed().lastdata(args)).meanwhile(|pbx, call| {
+        call.until_sound("agent-pass")?;
+        let list = pbx.cli("core show channels concise")?;
+        let channel = call.channel().context("no channel")?;
+        let line = list.lines().find(|line| line.starts_with(channel));
+        let line = line.with_context(|| format!("{channel} is not in\n{list}"))?;
+        ensure!(line.contains("named"), "{line}");
+        Ok(())
+    })
+}
+
 fn ends() -> Vec<Row> {
     vec![
-        Row::new("hung up while keying", "1234", "12<hangup>", gone())
-            .marked("hang-up", gone().sounds(&["agent-pass", "vm-goodbye"])),
+        Row::new("hung up while keying", "1234", "12<hangup>", gone()),
+        Row::new(
+            "a list, hung up while keying",
+            "/pins/gone",
+            "12<hangup>",
+            gone(),
+        )
+        .file("gone", "1234\n"),
+        Row::new(
+            "a family, hung up while keying",
+            "/gone,d",
+            "12<hangup>",
+            gone(),
+        )
+        .key("gone", "1234"),
+        Row::new(
+            "q, hung up while keying",
+            "1234,q",
+            "12<hangup>",
+            gone().sounds(&["agent-pass"]),
+        )
+        .marked("q", gone()),
         Row::new(
             "hung up after a wrong entry",
             "1234",

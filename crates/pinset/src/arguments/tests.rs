@@ -221,3 +221,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_what_may_be_a_pin_is_hidden() {
+    for shown in [
+        "/pins/list,a",
+        "/family,dr",
+        "/list,m,4",
+        "pinset:crm,q",
+        ",a",
+        "\"/list\",a",
+    ] {
+        assert!(may_be_shown(shown.as_bytes()), "{shown}");
+    }
+    for hidden in [
+        "1234", "1234,d", "1234,m", " /list", "Pinset:x", "pinset", "\\,1",
+    ] {
+        assert!(!may_be_shown(hidden.as_bytes()), "{hidden}");
+    }
+}
