@@ -118,9 +118,13 @@ fn judged(reply: Reply) -> (Came, Result<Posted, (String, bool)>) {
     let response = match reply {
         Ok(response) => response,
         Err(failure) => {
-            // That there is no thread is no fault of the service's.
             let came = match failure.why {
+                // That there is no thread is no fault of the service's.
                 Failed::NoThread => Came::Nothing,
+                // A service that is slow keeps each caller waiting.
+                Failed::Late(_) => Came::Failure,
+                // What one caller has entered may be the cause of any other answer.
+                _ if failure.answered => Came::Answer,
                 _ => Came::Failure,
             };
             return (came, Err((failure.to_string(), failure.answered)));
@@ -130,14 +134,15 @@ fn judged(reply: Reply) -> (Came, Result<Posted, (String, bool)>) {
     match response.code {
         200..=299 => match Answer::parse(&response.body) {
             Ok(answer) => (Came::Answer, Ok(Posted::Answer(answer))),
-            Err(broken) => (Came::Failure, unusable(broken.to_string())),
+            Err(broken) => (Came::Answer, unusable(broken.to_string())),
         },
         code @ 300..=399 => {
             let why = format!("HTTP {code}: redirects are not followed");
             (Came::Answer, unusable(why))
         }
-        code @ 400..=499 => (Came::Answer, unusable(format!("HTTP {code}"))),
-        code => (Came::Failure, unusable(format!("HTTP {code}"))),
+        // A proxy says that the service is down, or the service itself does.
+        code @ 502..=504 => (Came::Failure, unusable(format!("HTTP {code}"))),
+        code => (Came::Answer, unusable(format!("HTTP {code}"))),
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{ensure, Result};
 use harness::Ongoing;
 
 use super::service::{connect, gather, Answer, PORT};
-use super::{answers, error, from_outside, on, Sets};
+use super::{answers, error, from_outside, on, path, Sets};
 use crate::pin_sets::{becomes, is_told, passed, refused, told};
 use crate::support::{eventually, side_by_side};
 
@@ -78,7 +78,13 @@ fn a_dead_service_holds_nobody_up() {
     const OPENS: usize = 5;
     let sets = Sets::new()
         .set("dead", &format!("{LETS_IN}\ntimeout = 2"))
-        .set("forbids", "");
+        .set("forbids", "")
+        .set("errs", "")
+        .set("garbles", "")
+        .set("created", LETS_IN)
+        .set("bad-gateway", "")
+        .set("unavailable", "")
+        .set("gateway-timeout", "");
     on(sets.builder(), |pbx, service| {
         service.answers("/dead", &[Answer::default().hang()])?;
         let dead = from_outside("dead", "").deadline(Duration::from_secs(45));
@@ -90,12 +96,45 @@ fn a_dead_service_holds_nobody_up() {
         let asked = service.asked("/dead")?.len();
         ensure!(asked == OPENS, "asked {asked} times");
         is_told(pbx, &["dead"])?;
-        // Who has an answer, though one we do not like, is not dead.
-        service.answers("/forbids", &[Answer::http("403 Forbidden", &[], "")])?;
-        for _ in 0..OPENS + 2 {
-            becomes(pbx, &from_outside("forbids", ""), &error())?;
+        // A service that answers with an error is there, unless that says that it
+        // is not: what one caller enters can't shut out the others.
+        for (set, answer, asked) in [
+            ("forbids", Answer::http("403 Forbidden", &[], ""), OPENS + 2),
+            (
+                "errs",
+                Answer::http("500 Internal Server Error", &[], ""),
+                OPENS + 2,
+            ),
+            ("garbles", Answer::json("wrong PIN"), OPENS + 2),
+            (
+                "bad-gateway",
+                Answer::http("502 Bad Gateway", &[], ""),
+                OPENS,
+            ),
+            (
+                "unavailable",
+                Answer::http("503 Service Unavailable", &[], ""),
+                OPENS,
+            ),
+            (
+                "gateway-timeout",
+                Answer::http("504 Gateway Timeout", &[], ""),
+                OPENS,
+            ),
+        ] {
+            service.answers(&path(set), &[answer])?;
+            for _ in 0..OPENS + 2 {
+                becomes(pbx, &from_outside(set, ""), &error())?;
+            }
+            let times = service.asked(&path(set))?.len();
+            ensure!(times == asked, "{set}: asked {times} times");
         }
-        ensure!(service.asked("/forbids")?.len() == OPENS + 2);
+        // Any status of success is an answer.
+        let body = serde_json::json!({"version": "1", "seq": [connect("1091")]});
+        let created = Answer::http("201 Created", &[], body.to_string());
+        service.answers("/created", &[created])?;
+        let call = from_outside("created", "");
+        becomes(pbx, &call, &passed().went("agents,1091,1"))?;
         answers(service, "dead", &[&[connect("1091")]])?;
         eventually("it is asked again", || {
             Ok(pbx.call(&dead)?.status() == "SUCCESS")

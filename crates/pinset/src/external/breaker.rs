@@ -49,10 +49,11 @@ pub struct Leave {
 /// What has come of asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Came {
-    /// An answer, be it a refusal: the service is there.
+    /// Any other answer, even an error: the service is there.
     Answer,
-    /// No connection, no answer in time, an error of the server (5xx), or an
-    /// answer that is broken.
+    /// No connection, no complete answer in time, or HTTP 502 to 504. An error that
+    /// the entry of one caller can cause is none, so that nobody can have the
+    /// service suspended for all others.
     Failure,
     /// Nothing that says how it does: the caller is gone.
     Nothing,
