@@ -4,6 +4,8 @@
 //! A sound is two files in the folder: `DIGEST.wav`, and `DIGEST.about`, which
 //! says what to ask the server with. `DIGEST` is of the URL.
 
+mod id3;
+
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,6 +16,8 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use crate::hex;
+
+pub use id3::without_tags;
 
 /// The most bytes of one sound: eight minutes of telephone's quality.
 pub const LARGEST: usize = 4 << 20;
