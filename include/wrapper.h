@@ -11,7 +11,6 @@
 #include "asterisk/json.h"
 #include "asterisk/logger.h"
 #include "asterisk/manager.h"
-#include "asterisk/media_cache.h"
 #include "asterisk/paths.h"
 #include "asterisk/pbx.h"
 #include "asterisk/sched.h"

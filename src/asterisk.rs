@@ -18,7 +18,6 @@ pub mod host;
 pub mod level;
 pub mod log;
 pub mod manager;
-pub mod media;
 pub mod modules;
 pub mod mounts;
 pub mod phone;

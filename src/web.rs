@@ -29,10 +29,23 @@ pub struct Request {
     pub post: Option<Zeroizing<Vec<u8>>>,
     /// Headers, `Name: value`.
     pub headers: Vec<Zeroizing<String>>,
+    /// Whether it is for a web service or for the dialplan.
+    pub origin: Origin,
     /// How long it may take.
     pub limits: Limits,
     /// Whether the post was sent.
     pub sending: Sending,
+}
+
+/// Who has named the URL of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The configuration of a web service, or the service itself: redirects are not
+    /// followed, proxies not used.
+    Service,
+    /// The dialplan, or a PIN set's prompt: redirects are followed, and the
+    /// environment's proxy is used, as Asterisk's media cache does.
+    Dialplan,
 }
 
 /// How long an exchange may take, and how much may come back.
@@ -212,6 +225,20 @@ pub fn ask<H: Patient>(host: &mut H, request: Request) -> Asked {
 /// A URL as the log may show it: without its query, in which anything may be.
 pub fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// The URL of a sound of the dialplan.
+///
+/// # Errors
+///
+/// No sound can be fetched from it, and why.
+pub fn url_of_sound(sound: &[u8]) -> Result<Url, String> {
+    let text = std::str::from_utf8(sound).map_err(|_| "it is not a URL".to_owned())?;
+    let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        scheme => Err(format!("{scheme}: is not supported, only http: and https:")),
+    }
 }
 
 /// Asks; `asker` is told what comes of it.

@@ -8,19 +8,20 @@ use pinset::prompt::is_url;
 use pinset::settings::Place;
 use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
-use super::channel::{Channel, Origin, Ran, Silence, Waited};
+use super::channel::{self, Channel, Ran, Silence, Waited};
 use super::digits::Hidden;
 use super::log::log_once;
-use super::media;
 use super::sound::{self, Tried};
 use crate::patience::Patient;
+use crate::web::sounds::{self, Wanted};
+use crate::web::{self, Origin};
 
 /// A priority for failures lies this far on (option `j`).
 const JUMP: i32 = 101;
 /// The wait between the sounds of a list, as in `ast_app_getdata`.
 const BETWEEN_SOUNDS: i32 = 50;
-/// While something is fetched, how often we look whether it is there.
-const GLANCE: i32 = 20;
+/// How long a caller waits for a sound to be fetched; then it is skipped.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The word for how it came out.
 pub const STATUS: &CStr = c"AUTHENTICATESTATUS";
@@ -95,7 +96,7 @@ impl<'call> Call<'call> {
     }
 
     /// Who calls, and on which channel.
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> channel::Origin {
         self.channel.origin()
     }
 
@@ -155,48 +156,32 @@ impl<'call> Call<'call> {
         }
     }
 
-    /// Starts a prompt, which is fetched first if it is a URL.
-    fn start_prompt(&mut self, name: &[u8]) -> Started {
-        let playing = if is_url(name) {
-            match self.fetched(name) {
-                Some(path) => sound::start(&mut self.channel, &path),
-                None => {
-                    if self.channel.is_gone() {
-                        return Started::Gone;
-                    }
-                    log_once!(
-                        Warning,
-                        "sound '{}' can't be fetched within {} s: it is skipped",
-                        String::from_utf8_lossy(name),
-                        media::PATIENCE.as_secs()
-                    );
-                    false
-                }
-            }
-        } else {
-            sound::start(&mut self.channel, name)
-        };
-        if playing {
-            Started::Playing
-        } else {
+    /// Starts a sound from the web. What can't be fetched or played is missing, and
+    /// the log says why.
+    fn start_url(&mut self, name: &[u8]) -> Started {
+        let skipped = |sound: &str, why: &str| {
+            log_once!(Warning, "sound '{sound}' is skipped: {why}");
             Started::Missing
+        };
+        let url = match web::url_of_sound(name) {
+            Ok(url) => url,
+            Err(why) => return skipped(&String::from_utf8_lossy(name), &why),
+        };
+        let wanted = Wanted {
+            url: &url,
+            origin: Origin::Dialplan,
+            connect: FETCH_TIMEOUT,
+            whole: FETCH_TIMEOUT,
+        };
+        let sound = web::shown(&url);
+        match sounds::get(self, wanted) {
+            None => Started::Gone,
+            Some(Err(why)) => skipped(&sound, &why),
+            Some(Ok(path)) => match self.start_file(&path) {
+                Started::Missing => skipped(&sound, "Asterisk can't play it"),
+                started => started,
+            },
         }
-    }
-
-    /// Where a URL's sound lies, waiting for it while the caller may key.
-    /// `None`: it can't be had in time.
-    fn fetched(&mut self, url: &[u8]) -> Option<Vec<u8>> {
-        let fetch = media::fetch(url)?;
-        let until = Instant::now() + media::PATIENCE;
-        while Instant::now() < until {
-            if let Some(path) = fetch.get() {
-                return path.clone();
-            }
-            if !self.listen(GLANCE) {
-                return None;
-            }
-        }
-        None
     }
 
     /// A key that has come already.
@@ -315,7 +300,10 @@ impl Host for Call<'_> {
         if self.channel.is_gone() {
             return Started::Gone;
         }
-        self.start_prompt(name)
+        if is_url(name) {
+            return self.start_url(name);
+        }
+        self.start_final_sound(name)
     }
 
     /// Asterisk starts it on a channel that has been hung up, too.

@@ -13,7 +13,8 @@ use super::Asked;
 use crate::asterisk::channel::Ran;
 use crate::asterisk::host::Call;
 use crate::asterisk::log::{log, log_once};
-use crate::web::{shown, sounds};
+use crate::web::sounds::{self, Wanted};
+use crate::web::{shown, Origin};
 
 /// One call of a PIN set that asks a service.
 pub struct Caller<'a, 'call> {
@@ -63,8 +64,13 @@ impl Speaker for Caller<'_, '_> {
         if !options.may_fetch(&url, &asked.url) {
             return skipped("sound_hosts and allow_http do not allow it");
         }
-        let (connect, whole) = (options.connect_timeout, options.timeout);
-        match sounds::get(self.call, &url, connect, whole) {
+        let wanted = Wanted {
+            url: &url,
+            origin: Origin::Service,
+            connect: options.connect_timeout,
+            whole: options.timeout,
+        };
+        match sounds::get(self.call, wanted) {
             None => Started::Gone,
             Some(Err(why)) => skipped(&why),
             Some(Ok(path)) => match self.call.start_file(&path) {

@@ -15,7 +15,7 @@ use super::Asked;
 use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::configuration::InForce;
-use crate::web::{self, shown, Failed, Limits, Reply, Request, Sending};
+use crate::web::{self, shown, Failed, Limits, Origin, Reply, Request, Sending};
 
 /// A service, asked about one call.
 pub struct Service<'a> {
@@ -55,6 +55,7 @@ impl<'a> Service<'a> {
         Request {
             url: self.asked.url.clone(),
             post: Some(post.to_json()),
+            origin: Origin::Service,
             headers: credential.map(|header| Zeroizing::clone(header)).collect(),
             limits: Limits {
                 connect: options.connect_timeout,

@@ -37,15 +37,18 @@ impl Deref for Transfers {
     }
 }
 
-/// Has a transfer speak HTTP and HTTPS only, whatever its URL says. False: libcurl
-/// refuses.
+/// Has a transfer speak HTTP and HTTPS only, whatever its URL or a redirect says.
+/// False: libcurl refuses.
 pub fn only_http<H>(easy: &mut Easy2<H>) -> bool {
     let protocols = libc::c_long::from(curl_sys::CURLPROTO_HTTP | curl_sys::CURLPROTO_HTTPS);
-    // SAFETY: the handle is ours alone; the option takes a long.
-    unsafe {
-        curl_sys::curl_easy_setopt(easy.raw(), curl_sys::CURLOPT_PROTOCOLS, protocols)
-            == curl_sys::CURLE_OK
-    }
+    let options = [
+        curl_sys::CURLOPT_PROTOCOLS,
+        curl_sys::CURLOPT_REDIR_PROTOCOLS,
+    ];
+    options.into_iter().all(|option| {
+        // SAFETY: the handle is ours alone; both options take a long.
+        unsafe { curl_sys::curl_easy_setopt(easy.raw(), option, protocols) == curl_sys::CURLE_OK }
+    })
 }
 
 /// Keeps libcurl itself in memory: a thread of its own that looks up a name can

@@ -37,7 +37,6 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
     ("ast_manager_publish_event", "nothing"),
     ("ast_manager_register2", "0: registered. -1: not registered"),
     ("ast_manager_unregister", "0"),
-    ("ast_media_cache_retrieve", "0: cached, but the path may be left empty. -1: not cached"),
     ("ast_register_application2", "0: registered. -1: not registered"),
     ("ast_register_atexit", "0: registered. -1: no memory"),
     ("ast_sched_add", "the entry's id, 0 or more. -1: not scheduled"),

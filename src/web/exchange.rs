@@ -6,11 +6,14 @@ use curl::easy::{Easy2, Handler, HttpVersion, List, NetRc, ReadError, SeekResult
 use curl::Error;
 use zeroize::Zeroizing;
 
-use super::{Failed, Failure, Headers, Limits, Reply, Request, Response, Sending};
+use super::{Failed, Failure, Headers, Limits, Origin, Reply, Request, Response, Sending};
 use crate::ffi::curl::only_http;
 
 /// How much of a header is kept.
 const LONGEST: usize = 1024;
+
+/// So many redirects are followed, as in Asterisk's media cache.
+const MAX_REDIRECTS: u32 = 8;
 
 /// What libcurl is given, and gives.
 pub struct Exchange {
@@ -109,6 +112,7 @@ impl Exchange {
             post,
             headers,
             limits,
+            origin,
             sending,
         } = request;
         let posts = post.is_some();
@@ -126,10 +130,18 @@ impl Exchange {
             return Err(Error::new(curl_sys::CURLE_UNSUPPORTED_PROTOCOL));
         }
         easy.url(url.as_str())?;
-        // What Asterisk's environment says of proxies is not meant for us.
-        easy.proxy("")?;
+        match origin {
+            // What Asterisk's environment says of proxies is not meant for us.
+            Origin::Service => {
+                easy.proxy("")?;
+                easy.follow_location(false)?;
+            }
+            Origin::Dialplan => {
+                easy.follow_location(true)?;
+                easy.max_redirections(MAX_REDIRECTS)?;
+            }
+        }
         easy.netrc(NetRc::Ignored)?;
-        easy.follow_location(false)?;
         easy.ssl_verify_peer(true)?;
         easy.ssl_verify_host(true)?;
         easy.http_version(HttpVersion::V11)?;

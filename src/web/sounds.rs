@@ -1,5 +1,9 @@
-//! Sounds of web services: fetched, kept on disk as `pinset::sounds` says, and
-//! played from there. Each is fetched once for all who wait for it.
+//! Sounds from the web, of services and of prompts: fetched, kept on disk as
+//! `pinset::sounds` says, and played from there. Each is fetched once for all who
+//! wait for it.
+//!
+//! Channels take the lock of [`DESK`], so nothing is done under it that may block.
+//! Threads of our own that change the folder take that of [`DISK`] before.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use pinset::judging::Patient;
-use pinset::sounds::{extension, fresh_for, Draft, Found, Store, Version, LARGEST};
+use pinset::sounds::{extension, fresh_for, without_tags, Draft, Found, Store, Version, LARGEST};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Asker, Failed, Limits, Reply, Request, Response, Sending};
+use super::{Asker, Failed, Limits, Origin, Reply, Request, Response, Sending};
 use crate::asterisk::boundary::guard;
 use crate::asterisk::{process, worker};
 
@@ -24,8 +28,14 @@ const GLANCE: i32 = 10;
 /// So much longer than a fetch may take, a caller waits for what has become of it.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// How long a caller waits for a newer version than the one that is stored.
+const STORED_WAIT: Duration = Duration::from_secs(1);
+
 /// How long one that could not be had is not asked for again.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// Why there is no sound after a panic, of which the log has more.
+const INTERNAL_ERROR: &str = "there was an error in the module";
 
 /// The folder, in Asterisk's for what can be had again.
 const FOLDER: &str = "authenticate";
@@ -52,6 +62,13 @@ static DESK: Mutex<Desk> = Mutex::new(Desk {
     number: 0,
 });
 
+/// The files in the folder.
+static DISK: Mutex<()> = Mutex::new(());
+
+fn disk() -> MutexGuard<'static, ()> {
+    DISK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn desk() -> MutexGuard<'static, Desk> {
     DESK.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -69,12 +86,14 @@ impl Desk {
 ///
 /// It can't be used, and why: then there are no sounds.
 pub fn open() -> Result<(), String> {
-    let mut desk = desk();
-    if desk.store.is_none() {
-        let folder = folder();
-        let opened = Store::open(&folder, process::identity().uid);
-        desk.store = Some(opened.map_err(|error| format!("'{}': {error}", folder.display()))?);
+    let _disk = disk();
+    if desk().store.is_some() {
+        return Ok(());
     }
+    let folder = folder();
+    let opened = Store::open(&folder, process::identity().uid);
+    let store = opened.map_err(|error| format!("'{}': {error}", folder.display()))?;
+    desk().store = Some(store);
     Ok(())
 }
 
@@ -90,25 +109,46 @@ fn folder() -> PathBuf {
     process::cache_folder().join(FOLDER)
 }
 
-/// Where the sound of this URL lies, without its extension, fetched if need be:
-/// the caller is looked after meanwhile, and waits so long at most. An error says
-/// why it can't be had; `None`: the caller is gone.
-pub fn get<H: Patient>(
-    host: &mut H,
-    url: &Url,
-    connect: Duration,
-    whole: Duration,
-) -> Option<Outcome> {
-    let limits = Limits {
-        connect,
-        whole,
-        largest: LARGEST,
-    };
-    let fetch = match asked(url, limits) {
+/// A sound that is to be played.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Where it comes from.
+    pub url: &'a Url,
+    /// Who has named the URL.
+    pub origin: Origin,
+    /// How long a connection may take.
+    pub connect: Duration,
+    /// How long it may take in all.
+    pub whole: Duration,
+}
+
+impl Wanted<'_> {
+    /// What the store knows it by. A service gets nothing that a redirect led to.
+    fn key(&self) -> String {
+        match self.origin {
+            Origin::Service => self.url.as_str().to_owned(),
+            Origin::Dialplan => format!("dialplan {}", self.url),
+        }
+    }
+}
+
+/// Where a sound lies, without its extension, fetched if need be: the caller is
+/// looked after meanwhile, and waits `whole` at most. If it can't be had, or not
+/// soon, a copy that is stored takes its place. An error says why there is none;
+/// `None`: the caller is gone.
+pub fn get<H: Patient>(host: &mut H, wanted: Wanted<'_>) -> Option<Outcome> {
+    let whole = wanted.whole;
+    let (fetch, is_stored) = match asked(wanted) {
         Asked::There(outcome) => return Some(outcome),
-        Asked::Coming(fetch) => fetch,
+        Asked::Coming { fetch, is_stored } => (fetch, is_stored),
     };
-    let until = Instant::now() + whole + GRACE;
+    let longest = whole + GRACE;
+    let wait = if is_stored {
+        longest.min(STORED_WAIT)
+    } else {
+        longest
+    };
+    let until = Instant::now() + wait;
     loop {
         if let Some(outcome) = fetch.get() {
             return Some(outcome.clone());
@@ -117,35 +157,41 @@ pub fn get<H: Patient>(
             return None;
         }
         if Instant::now() >= until {
-            return Some(Err(Failed::Late(whole).to_string()));
+            let late = || Failed::Late(whole).to_string();
+            return Some(stored(&wanted.key()).ok_or_else(late));
         }
     }
 }
 
-enum Asked {
-    There(Outcome),
-    Coming(Fetch),
+/// The copy that is stored, which is not asked for again for a while.
+fn stored(key: &str) -> Option<Vec<u8>> {
+    let mut desk = desk();
+    let now = desk.now();
+    let path = desk.store.as_mut()?.make_do(key, now);
+    path.map(bytes)
 }
 
-fn asked(url: &Url, limits: Limits) -> Asked {
-    let name = url.as_str();
-    let (version, fetch) = {
+enum Asked {
+    There(Outcome),
+    Coming { fetch: Fetch, is_stored: bool },
+}
+
+fn asked(wanted: Wanted<'_>) -> Asked {
+    let key = wanted.key();
+    let (download, is_stored) = {
         let mut desk = desk();
         let now = desk.now();
-        let Some(store) = &mut desk.store else {
-            let why = "there is no folder to keep it in".to_owned();
-            return Asked::There(Err(why));
-        };
-        let version = match store.find(name, now) {
-            Found::Fresh(path) => return Asked::There(Ok(bytes(path))),
-            Found::Stale(version) => version,
-            Found::Missing => Version::default(),
-        };
-        if let Some(fetch) = desk.fetches.get(name) {
-            return Asked::Coming(Arc::clone(fetch));
+        let found = desk.store.as_mut().map(|store| store.find(&key, now));
+        if let Some(Found::Fresh(path)) = found {
+            return Asked::There(Ok(bytes(path)));
+        }
+        let is_stored = matches!(found, Some(Found::Stale(_)));
+        if let Some(fetch) = desk.fetches.get(&key) {
+            let fetch = Arc::clone(fetch);
+            return Asked::Coming { fetch, is_stored };
         }
         desk.failed.retain(|_, (until, _)| now < *until);
-        if let Some((_, why)) = desk.failed.get(name) {
+        if let Some((_, why)) = desk.failed.get(&key) {
             return Asked::There(Err(why.clone()));
         }
         if desk.fetches.len() >= MOST {
@@ -153,27 +199,42 @@ fn asked(url: &Url, limits: Limits) -> Asked {
             return Asked::There(Err(why));
         }
         let fetch = Fetch::default();
-        desk.fetches.insert(name.to_owned(), Arc::clone(&fetch));
-        (version, fetch)
+        desk.fetches.insert(key.clone(), Arc::clone(&fetch));
+        let download = Download {
+            key,
+            url: wanted.url.clone(),
+            origin: wanted.origin,
+            limits: Limits {
+                connect: wanted.connect,
+                whole: wanted.whole,
+                largest: LARGEST,
+            },
+            fetch,
+        };
+        (download, is_stored)
     };
-    let download = Download {
-        url: url.clone(),
-        fetch: Arc::clone(&fetch),
-    };
-    let request = Request {
-        url: url.clone(),
-        post: None,
-        headers: version.headers().map(Zeroizing::new).collect(),
-        limits,
-        sending: Sending::default(),
-    };
-    super::start(request, Box::new(download));
-    Asked::Coming(fetch)
+    let fetch = Arc::clone(&download.fetch);
+    if is_stored || desk().store.is_some() {
+        download.begin();
+    } else {
+        // The first sound opens the folder.
+        worker::start(move || {
+            let opened = guard(Err(INTERNAL_ERROR.to_owned()), open);
+            match opened {
+                Ok(()) => download.begin(),
+                Err(why) => download.conclude(Err(why)),
+            }
+        });
+    }
+    Asked::Coming { fetch, is_stored }
 }
 
 /// A sound on its way. Dropped, it has failed.
 struct Download {
+    key: String,
     url: Url,
+    origin: Origin,
+    limits: Limits,
     fetch: Fetch,
 }
 
@@ -186,17 +247,37 @@ impl Asker for Download {
     fn take(self: Box<Self>, reply: Reply) {
         // The disk is slow: others wait for the thread that asks.
         worker::start(move || {
-            let outcome = guard(Err("there was an error in the module".to_owned()), || {
-                self.kept(reply)
-            });
+            let outcome = guard(Err(INTERNAL_ERROR.to_owned()), || self.kept(reply));
             self.conclude(outcome);
         });
     }
 }
 
 impl Download {
+    /// Asks for the sound, or whether it is still the one that is stored.
+    fn begin(self) {
+        let found = {
+            let mut desk = desk();
+            let now = desk.now();
+            desk.store.as_mut().map(|store| store.find(&self.key, now))
+        };
+        let version = match found {
+            Some(Found::Fresh(path)) => return self.conclude(Ok(bytes(path))),
+            Some(Found::Stale(version)) => version,
+            Some(Found::Missing) | None => Version::default(),
+        };
+        let request = Request {
+            url: self.url.clone(),
+            post: None,
+            headers: version.headers().map(Zeroizing::new).collect(),
+            origin: self.origin,
+            limits: self.limits,
+            sending: Sending::default(),
+        };
+        super::start(request, Box::new(self));
+    }
+
     fn kept(&self, reply: Reply) -> Outcome {
-        let name = self.url.as_str();
         let answered = reply.map_err(|failed| failed.to_string());
         let outcome = answered.and_then(|response| match response.code {
             200 => self.keep(response),
@@ -205,20 +286,14 @@ impl Download {
                 let mut desk = desk();
                 let now = desk.now();
                 let store = desk.store.as_mut();
-                let renewed = store.and_then(|store| store.renew(name, fresh, now));
+                let renewed = store.and_then(|store| store.renew(&self.key, fresh, now));
                 renewed
                     .map(bytes)
                     .ok_or_else(|| "it is gone from the disk".to_owned())
             }
             code => Err(format!("HTTP {code}")),
         });
-        outcome.or_else(|why| {
-            let mut desk = desk();
-            let now = desk.now();
-            let store = desk.store.as_mut();
-            let old = store.and_then(|store| store.make_do(name, now));
-            old.map(bytes).ok_or(why)
-        })
+        outcome.or_else(|why| stored(&self.key).ok_or(why))
     }
 
     fn keep(&self, response: Response) -> Outcome {
@@ -226,42 +301,47 @@ impl Download {
         let content_type = headers.content_type.as_deref();
         let extension = extension(self.url.path(), content_type);
         let extension = extension.ok_or("it is no sound by its name or its Content-Type")?;
+        let sound = match extension {
+            "mp3" => without_tags(&body),
+            _ => &body,
+        };
         let fresh = fresh_for(headers.cache_control.as_deref());
         let version = Version {
             etag: headers.etag,
             modified: headers.last_modified,
         };
-        let name = self.url.as_str();
         let number = {
             let mut desk = desk();
             desk.number += 1;
             desk.number
         };
         let text = |error: std::io::Error| format!("it can't be written: {error}");
-        let draft = Draft::write(&folder(), name, number, &body).map_err(text)?;
-        let mut desk = desk();
-        let now = desk.now();
-        let store = desk
-            .store
-            .as_mut()
-            .ok_or("there is no folder to keep it in")?;
-        let path = store.adopt(name, draft, extension, version, fresh, now);
-        path.map(bytes).map_err(text)
+        let draft = Draft::write(&folder(), &self.key, number, sound).map_err(text)?;
+        let _disk = disk();
+        let filed = draft.file(extension, version).map_err(text)?;
+        let (path, leftovers) = {
+            let mut desk = desk();
+            let now = desk.now();
+            let store = desk.store.as_mut();
+            let store = store.ok_or("there is no folder to keep it in")?;
+            store.adopt(filed, fresh, now)
+        };
+        leftovers.remove();
+        Ok(bytes(path))
     }
 
     fn conclude(&self, outcome: Outcome) {
-        let name = self.url.as_str();
         let mut desk = desk();
         let now = desk.now();
         if desk
             .fetches
-            .get(name)
+            .get(&self.key)
             .is_some_and(|fetch| Arc::ptr_eq(fetch, &self.fetch))
         {
-            desk.fetches.remove(name);
+            desk.fetches.remove(&self.key);
             if let Err(why) = &outcome {
                 let until = now.saturating_add(PAUSE);
-                desk.failed.insert(name.to_owned(), (until, why.clone()));
+                desk.failed.insert(self.key.clone(), (until, why.clone()));
             }
         }
         // What is said first counts.

@@ -92,15 +92,19 @@ fn unmapped_after_contention_and_after_everything_that_is_used() {
             ensure!(report.outcome == Outcome::Passed, "{report:#?}");
             Ok(())
         })?;
-        for args in [
-            "/pins/none,cq,1,&",
-            "/,dcq,1,&",
-            "1,cq,1,no-such-sound",
-            "1,cq,1,http://127.0.0.1:1/a-sound-that-nobody-serves-here.wav",
+        for (args, keys) in [
+            ("/pins/none,cq,1,&", "<now>2<hangup>"),
+            ("/,dcq,1,&", "<now>2<hangup>"),
+            // At the prompt that takes the place of these.
+            ("1,cq,1,no-such-sound", "2<hangup>"),
+            (
+                "1,cq,1,http://127.0.0.1:1/a-sound-that-nobody-serves-here.wav",
+                "2<hangup>",
+            ),
         ] {
-            pbx.call(&Call::new(args).keys("<now>2<hangup>"))?;
+            pbx.call(&Call::new(args).keys(keys))?;
         }
-        ensure!(pbx.log()?.contains("can't be fetched"), "nothing fetched");
+        ensure!(pbx.log()?.contains("served-here.wav' is skipped"));
         unload_wholly(pbx, &ami, &mut shell)?;
         let left = threads(&ami)?;
         ensure!(left == before, "{left}, {before} before");

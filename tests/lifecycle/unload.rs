@@ -45,13 +45,14 @@ fn refused_during_a_call_which_goes_on() {
 /// and the module itself refuses until it is done.
 #[test]
 fn refused_by_force_too() {
-    on(Pbx::builder().module(Module::Ours), |pbx| {
+    let slow = "[slow]\nsource = http://127.0.0.1:8099/\ntimeout = 60\n";
+    let builder = Pbx::builder().module(Module::Ours);
+    on(builder.file("authenticate.conf", slow), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
         let forced = format!("module unload -f {OURS}");
         let mut server = Program::start(pbx, SILENT_SERVER)?;
-        let sound = "http://127.0.0.1:8099/a-sound-that-never-comes-as-long-as-one-waits.wav";
-        let fetching = pbx.place(&Call::new(format!("1234,,,{sound}")))?;
+        let fetching = pbx.place(&Call::new("pinset:slow"))?;
         server.says("asked")?;
         let mut keying = pbx.place(&Call::new("1234").keys("9"))?;
         keying.until_sound("agent-pass")?;
@@ -76,13 +77,25 @@ fn refused_by_force_too() {
     });
 }
 
-/// Takes one connection, and answers nothing.
-const SILENT_SERVER: &str = "import socket, sys\n\
-    server = socket.create_server(('127.0.0.1', 8099))\n\
-    print('up', flush=True)\n\
-    connection = server.accept()\n\
-    print('asked', flush=True)\n\
-    sys.stdin.read()";
+/// Has calls play a sound that never comes.
+const SILENT_SERVER: &str = "
+import http.server, json, sys, threading
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers['Content-Length']))
+        seq = [{'action': 'play', 'args': {'url': 'http://127.0.0.1:8099/never.wav'}}]
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({'version': '1', 'seq': seq}).encode())
+    def do_GET(self):
+        print('asked', flush=True)
+        self.rfile.read(1)
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 8099), Service)
+server.daemon_threads = True
+print('up', flush=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sys.stdin.read()
+";
 
 /// Unloading in the middle of traffic. A call may have looked the application
 /// up and be on its way to it when it is taken away: whatever moment it is, the

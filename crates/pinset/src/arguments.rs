@@ -10,6 +10,9 @@ use crate::pin::{is_key, MAX_DIGITS};
 use crate::prompt::{self, Sound};
 use crate::settings::{AccountCode, PinSet, Route, Source};
 
+/// What asks for a PIN if none of the sounds that should can be played.
+const FALLBACK_PROMPT: &[u8] = b"agent-pass";
+
 /// What the password of a PIN set begins with.
 const PIN_SET: &[u8] = b"pinset:";
 
@@ -170,6 +173,7 @@ impl Request {
             },
             account: None,
             prompts: self.prompts.as_ref().unwrap_or(&set.prompt).clone(),
+            fallback_prompt: Some(FALLBACK_PROMPT.to_vec()),
             retry: [set.incorrect_prompt.as_slice(), &set.retry_prompt].concat(),
             success: unless_quiet(&set.success_prompt),
             failure: unless_quiet(&set.failure_prompt),

@@ -14,58 +14,17 @@ use crate::prompt::Sound;
 use crate::settings::{AccountCode, Route};
 use crate::source::{Entry, Grant, Verdict};
 
-pub use plan::{Heard, Next, Opening, Plan, Settlement, Status, Wait};
+pub use plan::{Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait};
 
 /// A `#` this soon after an entry that `maxdigits` ended belongs to that
 /// entry, out of habit, and is not the next one (hazard L).
 pub(crate) const HABITUAL_HASH: Duration = Duration::from_secs(2);
 
-/// What happened.
-#[derive(Debug)]
-pub enum Event {
-    /// The call has come in.
-    Begin,
-    /// The channel is up, or early media is.
-    Opened,
-    /// The sound plays.
-    Playing,
-    /// There is no such sound.
-    Missing,
-    /// A key, the end of the sound, silence, or the caller's end.
-    Heard(Heard),
-    /// What the list says of the entry.
-    Judged(Verdict),
-    /// The channel shows the verdict.
-    Settled,
-    /// Whether there was a priority n+101 to go to.
-    Jumped(bool),
-}
-
-/// What to do next. A sound that plays is stopped by any step but
-/// `NextKey(Wait::Sound)` and `Settle`.
-pub enum Step<'a> {
-    /// Make the channel fit to talk on.
-    Open(Opening),
-    /// Start a sound.
-    Play(&'a [u8]),
-    /// Start a sound, even if the caller has hung up.
-    PlayFinal(&'a [u8]),
-    /// Wait for a key.
-    NextKey(Wait),
-    /// Judge the entry.
-    Judge(Entry<'a>),
-    /// Show the verdict on the channel.
-    Settle(Settlement<'a>),
-    /// Go to priority n+101.
-    Jump,
-    /// The end.
-    Finish(Next),
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Opening,
     /// Sound `.0` of the prompt plays.
+    /// The one behind the last is the fallback.
     Prompting(usize),
     /// Sound `.0` of the prompt is over; no key yet.
     Listening(usize),
@@ -120,6 +79,8 @@ pub struct Conversation {
     /// The prompt is the retry prompt from now on.
     retrying: bool,
     any_key: bool,
+    /// A sound of this prompt has played.
+    prompted: bool,
     last: Last,
     /// When the last entry was ended by `max_digits`.
     filled_at: Option<Duration>,
@@ -144,6 +105,7 @@ impl Conversation {
             accounts: 0,
             retrying: false,
             any_key: false,
+            prompted: false,
             last: Last::Wrong,
             filled_at: None,
             status: None,
@@ -166,7 +128,10 @@ impl Conversation {
                 None => self.ask(),
             },
 
-            (State::Prompting(_), Event::Playing) => Step::NextKey(Wait::Sound),
+            (State::Prompting(_), Event::Playing) => {
+                self.prompted = true;
+                Step::NextKey(Wait::Sound)
+            }
             (State::Prompting(sound), Event::Missing) => self.after_missing(sound),
             (State::Prompting(sound), Event::Heard(Heard::SoundEnded)) => self.listen(sound),
             (State::Prompting(_), Event::Heard(Heard::Key(key))) => self.key(key, now, Wait::Sound),
@@ -227,6 +192,7 @@ impl Conversation {
     fn ask(&mut self) -> Step<'_> {
         self.entry().clear();
         self.keys = 0;
+        self.prompted = false;
         self.accounts += u32::from(self.asking == Asking::Account);
         if self.prompt().is_empty() {
             self.listen(0)
@@ -237,16 +203,28 @@ impl Conversation {
 
     fn prompt_at(&mut self, sound: usize) -> Step<'_> {
         self.state = State::Prompting(sound);
-        match self.prompt().get(sound) {
+        let fallback = self.fallback().filter(|_| sound == self.prompt().len());
+        match self.prompt().get(sound).or(fallback) {
             Some(name) => Step::Play(name),
             None => Step::Finish(Next::HangUp),
         }
     }
 
-    /// A missing sound is not waited for; the last one's silence is.
+    /// The prompt that asks for the PIN if all of its sounds are missing. After a
+    /// wrong entry the caller knows what is asked for.
+    fn fallback(&self) -> Option<&Sound> {
+        let fallback = self.plan.fallback_prompt.as_ref();
+        fallback.filter(|_| self.asking == Asking::Pin && !self.retrying)
+    }
+
+    /// A missing sound is not waited for; the last one's silence is, if there is no
+    /// other prompt.
     fn after_missing(&mut self, sound: usize) -> Step<'_> {
-        if sound + 1 < self.prompt().len() {
-            self.prompt_at(sound + 1)
+        let next = sound + 1;
+        let falls_back = !self.prompted && self.fallback().is_some();
+        let last = self.prompt().len() - usize::from(!falls_back);
+        if next <= last {
+            self.prompt_at(next)
         } else {
             self.listen(sound)
         }

@@ -159,10 +159,28 @@ pub enum Found {
     Missing,
 }
 
-/// A sound that is on disk, but not in the store.
+/// A sound that is on disk, but not where the store looks for it.
 pub struct Draft {
+    digest: String,
     path: PathBuf,
     size: u64,
+}
+
+/// A sound whose files are in place, but which the store does not know yet.
+pub struct FiledSound {
+    digest: String,
+    sound: Sound,
+}
+
+/// Files that the store does not know any more.
+#[must_use = "they are to be removed from the disk"]
+pub struct Leftovers(Vec<PathBuf>);
+
+impl Leftovers {
+    /// Removes them. A call that plays one has it open.
+    pub fn remove(self) {
+        self.0.iter().for_each(|path| drop(fs::remove_file(path)));
+    }
 }
 
 impl Drop for Draft {
@@ -173,7 +191,8 @@ impl Drop for Draft {
 }
 
 /// The sounds of one folder. It has no clock: each call is told the time since
-/// any fixed moment.
+/// any fixed moment. Only [`Store::open`], [`Draft`] and [`Leftovers`] touch the
+/// disk; the caller sees to it that one thread at a time does.
 pub struct Store {
     folder: PathBuf,
     sounds: BTreeMap<String, Sound>,
@@ -236,7 +255,7 @@ impl Store {
             of.is_none_or(|(sound, kind)| sound.extension != kind)
         });
         others.iter().for_each(|path| drop(fs::remove_file(path)));
-        self.make_room();
+        self.make_room().remove();
         Ok(())
     }
 
@@ -270,61 +289,47 @@ impl Store {
         self.renew(url, PAUSE, now)
     }
 
-    /// Takes a sound over, with the extension Asterisk knows its format by: its
-    /// file, without that extension.
-    ///
-    /// # Errors
-    ///
-    /// The files can't be written.
+    /// Takes a sound over: its file, without the extension, and the files whose
+    /// place it takes.
     pub fn adopt(
         &mut self,
-        url: &str,
-        draft: Draft,
-        extension: &str,
-        version: Version,
+        filed: FiledSound,
         fresh: Duration,
         now: Duration,
-    ) -> io::Result<PathBuf> {
-        let digest = digest_of(url);
-        self.remove(&digest);
+    ) -> (PathBuf, Leftovers) {
+        let FiledSound { digest, mut sound } = filed;
         self.turn += 1;
-        let sound = Sound {
-            extension: extension.to_owned(),
-            size: draft.size,
-            version,
-            fresh_until: now.saturating_add(fresh),
-            used: self.turn,
-        };
+        sound.used = self.turn;
+        sound.fresh_until = now.saturating_add(fresh);
         let path = self.folder.join(&digest);
-        fs::rename(&draft.path, path.with_extension(extension))?;
-        sound.write(&path.with_extension(ABOUT))?;
-        self.sounds.insert(digest, sound);
-        self.make_room();
-        Ok(path)
+        let extension = sound.extension.clone();
+        let replaced = self.sounds.insert(digest, sound);
+        let mut leftovers = self.make_room();
+        let other = replaced.filter(|replaced| replaced.extension != extension);
+        leftovers
+            .0
+            .extend(other.map(|other| path.with_extension(other.extension)));
+        (path, leftovers)
     }
 
     /// The last ones asked for stay.
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> Leftovers {
         let bytes = |sounds: &BTreeMap<_, Sound>| sounds.values().map(|sound| sound.size).sum();
+        let mut leftovers = Vec::new();
         let mut all: u64 = bytes(&self.sounds);
         while self.sounds.len() > self.most || all > self.most_bytes {
             let oldest = self.sounds.iter().min_by_key(|(_, sound)| sound.used);
             let Some(digest) = oldest.map(|(digest, _)| digest.clone()) else {
-                return;
+                break;
             };
-            self.remove(&digest);
+            if let Some(sound) = self.sounds.remove(&digest) {
+                let path = self.folder.join(digest);
+                leftovers.push(path.with_extension(ABOUT));
+                leftovers.push(path.with_extension(sound.extension));
+            }
             all = bytes(&self.sounds);
         }
-    }
-
-    fn remove(&mut self, digest: &str) {
-        let Some(sound) = self.sounds.remove(digest) else {
-            return;
-        };
-        // Who plays it has it open.
-        let path = self.folder.join(digest);
-        let _ = fs::remove_file(path.with_extension(ABOUT));
-        let _ = fs::remove_file(path.with_extension(&sound.extension));
+        Leftovers(leftovers)
     }
 }
 
@@ -336,13 +341,35 @@ impl Draft {
     ///
     /// It can't be written.
     pub fn write(folder: &Path, url: &str, number: u64, body: &[u8]) -> io::Result<Self> {
-        let path = folder.join(format!("{}.{number}.{PART}", digest_of(url)));
+        let digest = digest_of(url);
+        let path = folder.join(format!("{digest}.{number}.{PART}"));
         let draft = Self {
+            digest,
             path,
             size: body.len().try_into().unwrap_or(u64::MAX),
         };
         create(&draft.path)?.write_all(body)?;
         Ok(draft)
+    }
+
+    /// Puts the sound in its place, with the extension Asterisk knows its format by.
+    ///
+    /// # Errors
+    ///
+    /// The files can't be written.
+    pub fn file(self, extension: &str, version: Version) -> io::Result<FiledSound> {
+        let sound = Sound {
+            extension: extension.to_owned(),
+            size: self.size,
+            version,
+            fresh_until: Duration::ZERO,
+            used: 0,
+        };
+        let path = self.path.with_file_name(&self.digest);
+        fs::rename(&self.path, path.with_extension(extension))?;
+        sound.write(&path.with_extension(ABOUT))?;
+        let digest = self.digest.clone();
+        Ok(FiledSound { digest, sound })
     }
 }
 

@@ -33,7 +33,8 @@ fn mp3(frames: usize) -> Vec<u8> {
     frame.repeat(frames)
 }
 
-fn url(path: &str) -> String {
+/// Where the service has it.
+pub fn url(path: &str) -> String {
     format!("http://127.0.0.1:{PORT}{path}")
 }
 

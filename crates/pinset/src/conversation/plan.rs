@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::prompt::Sound;
 use crate::settings::{AccountCode, Place, Route};
-use crate::source::Grant;
+use crate::source::{Entry, Grant, Verdict};
 
 /// How to make the channel fit to talk on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +88,48 @@ impl Status {
     }
 }
 
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The call has come in.
+    Begin,
+    /// The channel is up, or early media is.
+    Opened,
+    /// The sound plays.
+    Playing,
+    /// There is no such sound.
+    Missing,
+    /// A key, the end of the sound, silence, or the caller's end.
+    Heard(Heard),
+    /// What the list says of the entry.
+    Judged(Verdict),
+    /// The channel shows the verdict.
+    Settled,
+    /// Whether there was a priority n+101 to go to.
+    Jumped(bool),
+}
+
+/// What to do next. A sound that plays is stopped by any step but
+/// `NextKey(Wait::Sound)` and `Settle`.
+pub enum Step<'a> {
+    /// Make the channel fit to talk on.
+    Open(Opening),
+    /// Start a sound.
+    Play(&'a [u8]),
+    /// Start a sound, even if the caller has hung up.
+    PlayFinal(&'a [u8]),
+    /// Wait for a key.
+    NextKey(Wait),
+    /// Judge the entry.
+    Judge(Entry<'a>),
+    /// Show the verdict on the channel.
+    Settle(Settlement<'a>),
+    /// Go to priority n+101.
+    Jump,
+    /// The end.
+    Finish(Next),
+}
+
 /// The verdict on a call, as the channel is to show it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settlement<'a> {
@@ -120,6 +162,8 @@ pub struct Plan {
     pub account: Option<Vec<Sound>>,
     /// What asks for the PIN.
     pub prompts: Vec<Sound>,
+    /// What asks for it if none of [`Plan::prompts`] can be played.
+    pub fallback_prompt: Option<Sound>,
     /// What asks again after a wrong entry.
     pub retry: Vec<Sound>,
     /// What thanks for the right one.

@@ -2,6 +2,7 @@
 //! a channel and a list can do.
 
 mod hang_up;
+mod missing;
 mod pin_sets;
 
 use std::collections::VecDeque;
@@ -247,24 +248,6 @@ fn prompt_lists_play_in_order_with_a_short_gap() {
         "1234# ",
         "answer auth-thankyou SUCCESS/1/-/- on",
     );
-}
-
-#[test]
-fn a_missing_sound_never_decides() {
-    let mut caller = caller(" 1234# ");
-    caller.missing = vec!["agent-pass", "auth-thankyou"];
-    assert!(talk("1234", &mut caller) == Next::Continue);
-    assert_eq!(caller.heard_of, "answer (10s) auth-incorrect SUCCESS/2/-/-");
-
-    caller = self::caller("9#9#9#");
-    caller.missing = vec!["auth-incorrect", "vm-goodbye"];
-    assert!(talk("1234", &mut caller) == Next::HangUp);
-    assert_eq!(caller.heard_of, "answer agent-pass FAILURE/3/-/-");
-
-    caller = self::caller(" 1234#");
-    caller.missing = vec!["b"];
-    talk("1234,,,a&b", &mut caller);
-    assert_eq!(caller.heard_of, "answer a auth-thankyou SUCCESS/1/-/-");
 }
 
 #[test]

@@ -24,10 +24,10 @@ impl Disk {
             etag: Some(format!("\"{url}\"")),
             modified: None,
         };
-        let (store, fresh) = (&mut self.store, Duration::from_secs(60));
-        store
-            .adopt(url, draft, extension, version, fresh, now)
-            .unwrap()
+        let filed = draft.file(extension, version).unwrap();
+        let (path, leftovers) = self.store.adopt(filed, Duration::from_secs(60), now);
+        leftovers.remove();
+        path
     }
 
     fn files(&self) -> Vec<String> {

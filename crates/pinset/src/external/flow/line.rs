@@ -101,6 +101,8 @@ impl<'a, H: Speaker> Line<'a, H> {
             opening: plan.opening,
             account: None,
             prompts: ask.clone(),
+            // What is asked for only the service knows.
+            fallback_prompt: None,
             retry: ask,
             success: Vec::new(),
             failure: Vec::new(),
