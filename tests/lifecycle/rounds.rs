@@ -104,7 +104,7 @@ fn unmapped_after_contention_and_after_everything_that_is_used() {
         ] {
             pbx.call(&Call::new(args).keys(keys))?;
         }
-        ensure!(pbx.log()?.contains("served-here.wav' is skipped"));
+        ensure!(pbx.log()?.contains("serves-here.wav' is skipped"));
         unload_wholly(pbx, &ami, &mut shell)?;
         let left = threads(&ami)?;
         ensure!(left == before, "{left}, {before} before");

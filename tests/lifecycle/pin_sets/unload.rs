@@ -4,7 +4,7 @@ use anyhow::{ensure, Context, Result};
 use harness::Call;
 
 use super::made::{argon2id, csv, CHEAP};
-use super::{all_become, becomes, call, on, passed, refused, row, with};
+use super::{all_become, becomes, call, on_alone, passed, refused, row, with};
 use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
 use crate::support::Shell;
 
@@ -53,7 +53,7 @@ fn unmapped_after_everything_that_is_used() -> Result<()> {
         .dialplan(DIALPLAN)
         .pin_file("people.csv", people)
         .pin_file("few.csv", few);
-    on(builder, |pbx| {
+    on_alone(builder, |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
         load_by_ami(&ami, &mut shell)?;
