@@ -186,7 +186,7 @@ fn words_are_completed() {
         }
         for (begun, word, offered) in [
             ("authenticate ", "", "show unlock"),
-            ("authenticate show ", "", "lockouts pinset pinsets stats"),
+            ("authenticate show ", "", "lockouts pinset pinsets stats version"),
             ("authenticate show pinset c", "c", "callers customers"),
             ("authenticate show pinset C", "C", "callers customers"),
             ("authenticate show pinset customers ", "", ""),
@@ -256,7 +256,7 @@ fn what_makes_no_sense_is_said() {
         let commands = help
             .lines()
             .filter(|line| line.trim_start().starts_with("authenticate"));
-        ensure!(commands.count() == 5, "{help}");
+        ensure!(commands.count() == 6, "{help}");
         lives(pbx, &ami)
     });
 }
