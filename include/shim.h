@@ -16,6 +16,7 @@ struct ast_config;
 struct ast_module;
 struct ast_str;
 struct mansession;
+struct stasis_subscription;
 
 /* Implemented in Rust (src/module.rs), called by Asterisk. */
 int authrs_load(void);
@@ -31,6 +32,12 @@ int authrs_verify(struct ast_channel *chan, const char *name, char *data, char *
  */
 void authrs_digit_taken(void *data, int key);
 void authrs_digits_done(void *data);
+
+/*
+ * Implemented in Rust (src/asterisk/hangup.rs), called on a thread of Asterisk's
+ * without a lock: the channel with this unique id has ended.
+ */
+void authrs_channel_ended(const char *unique_id);
 
 /* This module, once Asterisk has registered it. */
 struct ast_module *authrs_self(void);
@@ -170,6 +177,13 @@ int authrs_read_of(const char *channel, const char *function, char *buffer, size
  */
 int authrs_security_event(int admitted, const char *account, const char *session,
 	const char *local, const char *remote, enum ast_transport transport);
+
+/*
+ * Has `authrs_channel_ended` called for each channel that ends, until
+ * `authrs_ignore_channels`, which waits for the last call of it. NULL: not subscribed.
+ */
+struct stasis_subscription *authrs_watch_channels(void);
+void authrs_ignore_channels(struct stasis_subscription *subscription);
 
 /* The dialplan function AUTHENTICATE_VERIFY; 0 on success. */
 int authrs_function_register(void);

@@ -14,6 +14,7 @@ pub mod digits;
 pub mod event;
 pub mod function;
 pub mod glance;
+pub mod hangup;
 pub mod host;
 pub mod level;
 pub mod log;

@@ -3,9 +3,11 @@
 
 mod breakers;
 mod caller;
+mod hangups;
 mod service;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use pinset::external::flow::{self, conclude, Order, Outcome};
 use pinset::judging::{Calling, Counter};
@@ -22,6 +24,8 @@ use crate::lockouts::Kept;
 use crate::web::{shown, sounds};
 use caller::Caller;
 use service::Service;
+
+pub use hangups::hold_off as hold_off_hangups;
 
 /// Forgets services that no PIN set asks any more, and makes ready for the sounds
 /// of those that do.
@@ -41,6 +45,17 @@ pub fn keep(in_force: &InForce) {
 pub fn forget() {
     breakers::keep(std::iter::empty());
     sounds::forget();
+}
+
+/// Stops reporting calls that have ended. To be called before the workers end.
+pub fn stop() {
+    hangups::forget();
+}
+
+/// Returns the time, in seconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.as_ref().map_or(0, Duration::as_secs)
 }
 
 /// A PIN set whose source is a web service.
@@ -79,6 +94,7 @@ impl Asked {
         let plan = request.plan_of(&self.set, None);
         let external = &self.set.external;
         let number = call.caller_number();
+        let unique_id = call.origin().unique_id;
         let calling = Calling {
             number: number.as_deref(),
             channel: &call.name(),
@@ -106,6 +122,9 @@ impl Asked {
         {
             let service = shown(&self.url);
             log!(Error, "PIN set '{}': {service}: {trouble}", self.name);
+        }
+        if let Some(report) = service.report(&outcome, &caller) {
+            hangups::expect(&unique_id, report);
         }
         conclude(outcome, plan, external, &mut caller)
     }

@@ -128,7 +128,11 @@ extern "C" fn authrs_unload() -> c_int {
             return -1;
         };
         let _none_due = crew::hold_off();
-        if dialplan::has_calls() || !worker::are_idle(WORK_ENDS) || !is_written_down() {
+        if dialplan::has_calls() {
+            return -1;
+        }
+        let _no_hangups = external::hold_off_hangups();
+        if !worker::are_idle(WORK_ENDS) || !is_written_down() {
             return -1;
         }
         // First, so that `dialplan::withdraw` also waits for who has found
@@ -150,6 +154,7 @@ fn clear() {
     operate::stop_metrics();
     process::forget_exit();
     write_down();
+    external::stop();
     web::forget();
     worker::join_all();
     external::forget();

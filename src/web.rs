@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::patience::{Awaited, Patient, Promise};
 
-pub use driver::forget;
+pub use driver::{forget, wake};
 
 /// So much longer than a request may take, a caller waits for what has become of
 /// it.

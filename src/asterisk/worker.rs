@@ -21,6 +21,8 @@ struct Work {
     run: Box<dyn FnOnce() + Send>,
     /// Everybody else comes first.
     humble: bool,
+    /// It keeps the module from being unloaded.
+    holds: bool,
 }
 
 struct Workers {
@@ -62,6 +64,7 @@ pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
     put(Work {
         run: Box::new(work),
         humble: false,
+        holds: true,
     })
 }
 
@@ -70,6 +73,17 @@ pub fn start_humbly(work: impl FnOnce() + Send + 'static) -> bool {
     put(Work {
         run: Box::new(work),
         humble: true,
+        holds: true,
+    })
+}
+
+/// The same for work that an unload may end: it does not keep Asterisk from beginning
+/// one. The unload is refused unless [`are_idle`] comes true.
+pub fn start_unheld(work: impl FnOnce() + Send + 'static) -> bool {
+    put(Work {
+        run: Box::new(work),
+        humble: false,
+        holds: false,
     })
 }
 
@@ -78,10 +92,12 @@ fn put(work: Work) -> bool {
     if workers.idle <= workers.work.len() && !hire(&mut workers) {
         return false;
     }
-    // SAFETY: the module is registered and running, for a call or a worker is
-    // inside it, or the thread of a schedule of ours, which is joined before it
-    // goes.
-    unsafe { ffi::authrs_hold() };
+    if work.holds {
+        // SAFETY: the module is registered and running, for a call or a worker is
+        // inside it, or the thread of a schedule of ours, which is joined before it
+        // goes.
+        unsafe { ffi::authrs_hold() };
+    }
     workers.work.push_back(work);
     CALL.notify_one();
     true
@@ -144,16 +160,18 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
     // SAFETY: the reference that `hire` made for this thread alone.
     let ended = unsafe { Arc::from_raw(data.cast_const().cast::<AtomicBool>()) };
     be_ordinary();
-    while let Some(Work { run, humble }) = next() {
+    while let Some(Work { run, humble, holds }) = next() {
         if humble {
             be_humble();
         }
         guard((), run);
         workers().busy -= 1;
         DONE.notify_all();
-        // SAFETY: the reference `start` took. From here on the module may be
-        // unloaded, which joins this thread first.
-        unsafe { ffi::authrs_release() };
+        if holds {
+            // SAFETY: the reference `start` took. From here on the module may be
+            // unloaded, which joins this thread first.
+            unsafe { ffi::authrs_release() };
+        }
         // What was given up is not given back.
         if humble {
             break;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pinset::external::flow::Speaker;
+use pinset::external::flow::{self, Speaker};
 use pinset::external::Data;
 use pinset::judging::Patient;
 use pinset::settings::Place;
@@ -36,6 +36,11 @@ impl<'a, 'call> Caller<'a, 'call> {
     /// What was keyed so far is this: no line of the log shows it.
     pub fn has_keyed(&mut self, data: &Data) {
         self.keyed.clone_from(data);
+    }
+
+    /// Returns whether a destination shows what the caller has entered.
+    pub fn is_revealed_by(&self, destination: &str) -> bool {
+        flow::reveals(destination, &self.keyed)
     }
 
     /// The URL of a sound for the log. A service may put into it what it was

@@ -1,17 +1,17 @@
 //! Asking the service.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use pinset::external::breaker::Came;
-use pinset::external::flow::{self, Posted};
-use pinset::external::{Answer, Data, Post};
+use pinset::external::flow::{self, Outcome, Posted};
+use pinset::external::{Answer, Data, Hangup, Post};
 use pinset::Numbering;
 use zeroize::Zeroizing;
 
 use super::breakers::{self, Change};
 use super::caller::Caller;
-use super::Asked;
+use super::hangups::Report;
+use super::{now, Asked};
 use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::configuration::InForce;
@@ -25,6 +25,8 @@ pub struct Service<'a> {
     callee: String,
     uuid: String,
     began: u64,
+    /// It was posted at least once.
+    is_posted: bool,
 }
 
 impl<'a> Service<'a> {
@@ -37,6 +39,7 @@ impl<'a> Service<'a> {
             callee: String::from_utf8_lossy(callee).into_owned(),
             uuid: process::uuid(),
             began: now(),
+            is_posted: false,
         }
     }
 
@@ -57,13 +60,47 @@ impl<'a> Service<'a> {
             post: Some(post.to_json()),
             origin: Origin::Service,
             headers: credential.map(|header| Zeroizing::clone(header)).collect(),
-            limits: Limits {
-                connect: options.connect_timeout,
-                whole: options.timeout,
-                largest: usize::try_from(options.max_response).unwrap_or(usize::MAX),
-            },
+            limits: self.limits(),
             sending: Sending::default(),
         }
+    }
+
+    fn limits(&self) -> Limits {
+        let options = &self.asked.set.external;
+        Limits {
+            connect: options.connect_timeout,
+            whole: options.timeout,
+            largest: usize::try_from(options.max_response).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Returns what `hangup_url` is to be told of the call at its end, if there is
+    /// one and the call was posted at all. The credential is for the service's own
+    /// host and port: no other receiver gets it.
+    pub fn report(&self, outcome: &Outcome, caller: &Caller<'_, '_>) -> Option<Report> {
+        let options = &self.asked.set.external;
+        let url = options.hangup_url.clone().filter(|_| self.is_posted)?;
+        let destination = match outcome {
+            Outcome::Sent { place, .. } => Some(place.exten.clone()),
+            Outcome::Refused { .. } | Outcome::Gone { .. } => None,
+        };
+        let is_own = url.origin() == self.asked.url.origin();
+        Some(Report {
+            pin_set: self.asked.name.clone(),
+            url,
+            credential: self.credential.clone().filter(|_| is_own),
+            limits: self.limits(),
+            hangup: Hangup {
+                uuid: self.uuid.clone(),
+                caller: self.caller.clone(),
+                callee: self.callee.clone(),
+                began: self.began,
+                external_manager_id: options.external_manager_id,
+                outcome: outcome.status().word(),
+                destination: destination.filter(|to| !caller.is_revealed_by(to)),
+                attempts: outcome.attempts(),
+            },
+        })
     }
 
     /// Logs why the call is not carried on. `answered`: the service has answered
@@ -98,6 +135,7 @@ impl flow::Service<Caller<'_, '_>> for Service<'_> {
         let Some(permit) = breakers::ask(url) else {
             return self.refuse("it has failed too often, and is not asked", false);
         };
+        self.is_posted = true;
         let late = Failed::Late(request.limits.whole);
         let reply = match web::ask(caller, request) {
             web::Asked::Over(reply) => reply,
@@ -156,9 +194,4 @@ fn spelled(number: &[u8], numbering: &Numbering) -> String {
         Some(known) => format!("+{}", String::from_utf8_lossy(known.digits())),
         None => String::from_utf8_lossy(number).into_owned(),
     }
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.as_ref().map_or(0, Duration::as_secs)
 }

@@ -79,6 +79,7 @@ pub const SHIM: &[&str] = &[
     "authrs_has_place",
     "authrs_hide_digits",
     "authrs_hold",
+    "authrs_ignore_channels",
     "authrs_is_booted",
     "authrs_is_gone",
     "authrs_is_streaming",
@@ -104,4 +105,5 @@ pub const SHIM: &[&str] = &[
     "authrs_take_variable",
     "authrs_thread_start",
     "authrs_transmits_silence",
+    "authrs_watch_channels",
 ];

@@ -19,6 +19,8 @@
 #include "asterisk/netsock2.h"
 #include "asterisk/pbx.h"
 #include "asterisk/security_events.h"
+#include "asterisk/stasis.h"
+#include "asterisk/stasis_channels.h"
 #include "asterisk/strings.h"
 #include "asterisk/utils.h"
 
@@ -197,6 +199,44 @@ enum authrs_config_status authrs_config_load(const char *file, struct ast_config
 int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data)
 {
 	return ast_pthread_create_background(thread, NULL, body, data);
+}
+
+/* stasis_message_data never returns NULL: a message has data. */
+static void on_channel(void *data, struct stasis_subscription *subscription,
+	struct stasis_message *message)
+{
+	struct ast_channel_snapshot_update *update;
+
+	(void) data;
+	(void) subscription;
+	if (stasis_message_type(message) != ast_channel_snapshot_type()) {
+		return;
+	}
+	update = stasis_message_data(message);
+	if (ast_test_flag(&update->new_snapshot->flags, AST_FLAG_DEAD)) {
+		authrs_channel_ended(update->new_snapshot->base->uniqueid);
+	}
+}
+
+/*
+ * stasis_subscribe: NULL: not subscribed. The filter only spares us messages that
+ * on_channel passes over: whether it is set does not matter.
+ */
+struct stasis_subscription *authrs_watch_channels(void)
+{
+	struct stasis_subscription *subscription =
+		stasis_subscribe(ast_channel_topic_all(), on_channel, NULL);
+
+	if (subscription) {
+		stasis_subscription_accept_message_type(subscription, ast_channel_snapshot_type());
+		stasis_subscription_set_filter(subscription, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
+	}
+	return subscription;
+}
+
+void authrs_ignore_channels(struct stasis_subscription *subscription)
+{
+	stasis_unsubscribe_and_join(subscription);
 }
 
 /*

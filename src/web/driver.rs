@@ -58,7 +58,9 @@ pub fn put(request: Request, asker: Box<dyn Asker>) {
         return;
     }
     driver.runs = true;
-    if worker::start(run) {
+    // Whoever waits for an answer keeps the module from going; a report of a call that
+    // has ended does not.
+    if worker::start_unheld(run) {
         return;
     }
     driver.runs = false;

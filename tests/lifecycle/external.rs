@@ -4,6 +4,7 @@ mod caller;
 mod connections;
 mod counting;
 mod failures;
+mod hangups;
 mod mp3;
 mod ours;
 mod prompts;

@@ -69,9 +69,10 @@ fn refused_by_force_too() {
         let said = pbx.cli(&forced)?;
         ensure!(said.contains("Unable to unload"), "{said}");
         drop(server);
-        eventually("the end of the download", || Ok(use_count(&ami)? == 0))?;
-        pbx.cli(&forced)?;
-        ensure!(use_count(&ami).is_err(), "still there");
+        eventually("the end of the download", || {
+            pbx.cli(&forced)?;
+            Ok(use_count(&ami).is_err())
+        })?;
         ensure!(mappings(pbx, &mut shell)? == 0, "still mapped");
         Ok(())
     });

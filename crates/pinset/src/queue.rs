@@ -75,6 +75,11 @@ impl<T> Queue<T> {
         work
     }
 
+    /// Returns how much work waits.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Drops what waits.
     pub fn clear(&mut self) {
         self.waiting = VecDeque::new();

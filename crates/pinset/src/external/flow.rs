@@ -21,7 +21,7 @@ use crate::source::Nobody;
 
 use attempts::{Attempts, Meaning};
 use line::{Counted, Ended, Line};
-pub use trouble::Trouble;
+pub use trouble::{reveals, Trouble};
 
 /// The service that is asked what to do with a call.
 pub trait Service<H> {

@@ -36,6 +36,8 @@ pub enum Conflict {
     OfLists(&'static str),
     /// What is keyed would go over the network for all to read.
     PlainHttp,
+    /// Reports of calls would go over the network for all to read.
+    PlainHangupUrl,
     /// `dial` needs both.
     DialByHalf,
     /// One of them can't be reached.
@@ -78,6 +80,7 @@ impl Conflict {
             Self::LevelWithoutLevels => "required_level",
             Self::OfServices(option) | Self::OfLists(option) => option,
             Self::PlainHttp => "source",
+            Self::PlainHangupUrl => "hangup_url",
             Self::DialByHalf => "dial_context",
             Self::NoSuccess => "success_destinations",
         }
@@ -113,6 +116,10 @@ impl fmt::Display for Conflict {
             Self::PlainHttp => {
                 "with http:// all can read what is keyed: https:// keeps it secret, \
                  allow_http = yes takes it"
+            }
+            Self::PlainHangupUrl => {
+                "over http:// anybody on the way can read who called: use https://, or set \
+                 allow_http = yes"
             }
             Self::DialByHalf => "dial_context and dial_pattern need each other",
             Self::NoSuccess => "a call can be sent to one of them neither by connect nor by dial",
@@ -180,6 +187,9 @@ impl PinSet {
     fn against_service(&self, url: &Url, add: &mut impl FnMut(bool, Conflict)) {
         let web = &self.external;
         add(!web.is_safe(url), Conflict::PlainHttp);
+        let hangup_url = web.hangup_url.as_ref();
+        let plain = hangup_url.is_some_and(|url| !web.is_safe(url));
+        add(plain, Conflict::PlainHangupUrl);
         let half = web.dial_context.is_some() != web.dial_pattern.is_some();
         add(half, Conflict::DialByHalf);
         let reached = |of: &String| web.connect(of).is_some() || web.dial(of).is_some();
@@ -313,6 +323,10 @@ mod tests {
             (web, "source=http://h/", &[PlainHttp]),
             (web, "source=http://h/;allow_http=yes", &[]),
             (web, "source=http://127.0.0.1:5000/", &[]),
+            (web, "hangup_url=http://h/", &[PlainHangupUrl]),
+            (web, "hangup_url=http://h/;allow_http=yes", &[]),
+            (web, "hangup_url=http://localhost:5000/", &[]),
+            (file, "hangup_url=https://h/", &[OfServices("hangup_url")]),
             (web, "dial_context=out", &[DialByHalf]),
             (web, "dial_pattern=.*", &[DialByHalf]),
             (web, "dial_context=out;dial_pattern=00[0-9]*", &[]),

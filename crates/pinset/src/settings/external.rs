@@ -70,6 +70,9 @@ pub struct External {
     /// `external_manager_id`: which of its External Managements it is, for the
     /// service.
     pub external_manager_id: u32,
+    /// `hangup_url`: where `call_hangup` is posted at the end of a call; `None`:
+    /// nowhere.
+    pub hangup_url: Option<Url>,
 }
 
 /// `auth`. Each file holds one line.
@@ -143,6 +146,7 @@ impl Default for External {
             say_app: None,
             on_error: Route::Hangup,
             external_manager_id: 1,
+            hangup_url: None,
         }
     }
 }
@@ -174,6 +178,7 @@ impl External {
                 b"external_manager_id" => {
                     self.external_manager_id = from_to(value, 0, u32::MAX)?;
                 }
+                b"hangup_url" => self.hangup_url = unless_empty(value, url)?,
                 _ => return Ok(false),
             }
             Ok(true)

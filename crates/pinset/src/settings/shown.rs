@@ -3,6 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use url::Url;
+
 use super::conflict::foreign;
 use super::external::{Auth, Pattern};
 use super::pin_set::{
@@ -84,6 +86,10 @@ impl PinSet {
             (
                 "external_manager_id",
                 text(&web.external_manager_id.to_string()),
+            ),
+            (
+                "hangup_url",
+                text(web.hangup_url.as_ref().map_or("", Url::as_str)),
             ),
         ]
     }
@@ -313,6 +319,7 @@ mod tests {
             ("say_app", "Festival"),
             ("on_error", "goto:c,s,1"),
             ("external_manager_id", "7"),
+            ("hangup_url", "https://h/hangup"),
         ];
         let (set, read) = shown_and_read(&all);
         assert_eq!(set, read);

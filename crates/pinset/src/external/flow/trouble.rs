@@ -43,12 +43,17 @@ impl fmt::Display for Trouble {
 /// So many keys in a destination are no chance.
 const TELLING: usize = 3;
 
-/// A destination, for the log, unless it shows what was keyed.
-pub(super) fn shown(destination: &str, data: &Data) -> String {
+/// Returns whether a destination shows what the caller has entered.
+pub fn reveals(destination: &str, data: &Data) -> bool {
     let shows = |keyed: &str| {
         destination == keyed || (keyed.len() >= TELLING && destination.contains(keyed))
     };
-    if data.iter().any(|(_, keyed)| shows(keyed.as_str())) {
+    data.iter().any(|(_, keyed)| shows(keyed.as_str()))
+}
+
+/// A destination, for the log, unless it shows what was keyed.
+pub(super) fn shown(destination: &str, data: &Data) -> String {
+    if reveals(destination, data) {
         return "what was keyed".to_owned();
     }
     let short: String = destination.chars().take(LONGEST_NAME).collect();
