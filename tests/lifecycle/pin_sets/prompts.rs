@@ -174,7 +174,8 @@ fn each_in_its_place() {
     });
 }
 
-/// Skipped, said once, and no reason to refuse anybody.
+/// Skipped, said once, and no reason to refuse anybody; in place of a prompt that
+/// is missing, `agent-pass` asks.
 #[test]
 fn missing_sounds() {
     on(builder(), |pbx| {
@@ -182,13 +183,21 @@ fn missing_sounds() {
         for _ in 0..2 {
             becomes(
                 pbx,
-                &call("missing", "<now><wait 0.3>9# <silence> 1234#"),
-                &heard(passed(), "incorrect retry").attempts("2"),
+                &call("missing", "9# <silence> 1234#"),
+                &passed()
+                    .sounds(&["agent-pass", "t/incorrect", "t/retry"])
+                    .attempts("2"),
             )?;
             becomes(
                 pbx,
                 &impatient("missing", ""),
-                &heard(refused("TIMEOUT"), "incorrect retry incorrect retry"),
+                &refused("TIMEOUT").sounds(&[
+                    "agent-pass",
+                    "t/incorrect",
+                    "t/retry",
+                    "t/incorrect",
+                    "t/retry",
+                ]),
             )?;
         }
         for name in ["prompt", "incorrect", "retry", "success", "failure"] {
@@ -223,8 +232,8 @@ fn in_the_language_of_the_channel() {
         )?;
         becomes(
             pbx,
-            &call("<now><wait 0.3>1234#").variable("CHANNEL(language)", "en"),
-            &passed().sounds(&[]),
+            &call("1234#").variable("CHANNEL(language)", "en"),
+            &passed().sounds(&["agent-pass"]),
         )?;
         Ok(())
     });
