@@ -82,7 +82,7 @@ for file in "$module" "$pinset"; do
 done
 
 # "MAJOR:SUM" of the Asterisk the module was built for.
-built_for=$(grep -ao 'authrs-built-for:[0-9]*:[0-9a-f]*' "$module" | head -n 1)
+built_for=$(grep -ao 'authrs-built-for:[0-9]*:[0-9a-f]\{32\}' "$module" | head -n 1)
 built_for=${built_for#authrs-built-for:}
 [ -n "$built_for" ] || fail "$module is not this module"
 
