@@ -75,6 +75,9 @@ fn main() {
     if built_for.db_exists {
         shim.define("AUTHRS_HAVE_DB_EXISTS", None);
     }
+    if built_for.snapshot_update {
+        shim.define("AUTHRS_HAVE_SNAPSHOT_UPDATE", None);
+    }
     shim.compile("authrs_shim");
 
     generate_bindings(&include);
@@ -178,6 +181,8 @@ struct BuiltFor {
     sum: String,
     /// `ast_db_exists` came with 18.22, 20.7, 21.2 and 22.0.
     db_exists: bool,
+    /// `ast_channel_snapshot_update` came with 17.
+    snapshot_update: bool,
 }
 
 impl BuiltFor {
@@ -203,6 +208,8 @@ impl BuiltFor {
             major: ami + 11,
             sum,
             db_exists: header("astdb.h")?.contains("ast_db_exists("),
+            snapshot_update: header("stasis_channels.h")?
+                .contains("struct ast_channel_snapshot_update {"),
         })
     }
 

@@ -201,20 +201,50 @@ int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data)
 	return ast_pthread_create_background(thread, NULL, body, data);
 }
 
-/* stasis_message_data never returns NULL: a message has data. */
-static void on_channel(void *data, struct stasis_subscription *subscription,
-	struct stasis_message *message)
+/*
+ * The unique id of the channel whose end a message tells, or NULL.
+ * stasis_message_data never returns NULL: a message has data.
+ */
+#ifdef AUTHRS_HAVE_SNAPSHOT_UPDATE
+static const char *ended_channel(struct stasis_message *message)
 {
 	struct ast_channel_snapshot_update *update;
 
-	(void) data;
-	(void) subscription;
 	if (stasis_message_type(message) != ast_channel_snapshot_type()) {
-		return;
+		return NULL;
 	}
 	update = stasis_message_data(message);
-	if (ast_test_flag(&update->new_snapshot->flags, AST_FLAG_DEAD)) {
-		authrs_channel_ended(update->new_snapshot->base->uniqueid);
+	return ast_test_flag(&update->new_snapshot->flags, AST_FLAG_DEAD)
+		? update->new_snapshot->base->uniqueid : NULL;
+}
+#else
+/* Before Asterisk 17: the last message of a channel clears it from a cache. */
+static const char *ended_channel(struct stasis_message *message)
+{
+	struct stasis_message *cleared;
+	struct ast_channel_snapshot *snapshot;
+
+	if (stasis_message_type(message) != stasis_cache_clear_type()) {
+		return NULL;
+	}
+	cleared = stasis_message_data(message);
+	if (stasis_message_type(cleared) != ast_channel_snapshot_type()) {
+		return NULL;
+	}
+	snapshot = stasis_message_data(cleared);
+	return snapshot->uniqueid;
+}
+#endif
+
+static void on_channel(void *data, struct stasis_subscription *subscription,
+	struct stasis_message *message)
+{
+	const char *unique_id = ended_channel(message);
+
+	(void) data;
+	(void) subscription;
+	if (unique_id) {
+		authrs_channel_ended(unique_id);
 	}
 }
 
@@ -228,7 +258,11 @@ struct stasis_subscription *authrs_watch_channels(void)
 		stasis_subscribe(ast_channel_topic_all(), on_channel, NULL);
 
 	if (subscription) {
+#ifdef AUTHRS_HAVE_SNAPSHOT_UPDATE
 		stasis_subscription_accept_message_type(subscription, ast_channel_snapshot_type());
+#else
+		stasis_subscription_accept_message_type(subscription, stasis_cache_clear_type());
+#endif
 		stasis_subscription_set_filter(subscription, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
 	}
 	return subscription;

@@ -106,13 +106,15 @@ fn channel_is_never_accessed_without_its_lock() {
     });
 }
 
-/// Functions that take the channel's lock themselves, and one that is given the
-/// list that another has read.
-const WITHOUT_STAND_IN: [&str; 4] = [
+/// Functions that take the channel's lock themselves, one that is given the list
+/// that another has read, and those of the message bus, which take no channel.
+const WITHOUT_STAND_IN: [&str; 6] = [
     "ast_channel_get_by_name",
     "ast_framehook_list_write_event",
     "ast_channel_start_silence_generator",
     "ast_channel_stop_silence_generator",
+    "ast_channel_snapshot_type",
+    "ast_channel_topic_all",
 ];
 
 /// Without a stand-in, the test above would not see what a new call does.

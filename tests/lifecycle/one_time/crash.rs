@@ -65,7 +65,10 @@ fn no_kill_brings_a_used_pin_back() {
                 use_and_kill(pbx, &family)?;
                 ensure!(pbx.db_get(&family, PIN)?.is_none(), "{family} is back");
                 let report = try_again(pbx, &family)?;
-                ensure!(report.sounds == ["auth-incorrect", "vm-goodbye"], "{report:#?}");
+                ensure!(
+                    report.sounds == ["auth-incorrect", "vm-goodbye"],
+                    "{report:#?}"
+                );
                 ensure!(report.status() == "HANGUP", "{report:#?}");
             }
             // Nobody's PIN went but the ones that were used.

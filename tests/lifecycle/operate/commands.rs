@@ -186,7 +186,11 @@ fn words_are_completed() {
         }
         for (begun, word, offered) in [
             ("authenticate ", "", "show unlock"),
-            ("authenticate show ", "", "lockouts pinset pinsets stats version"),
+            (
+                "authenticate show ",
+                "",
+                "lockouts pinset pinsets stats version",
+            ),
             ("authenticate show pinset c", "c", "callers customers"),
             ("authenticate show pinset C", "C", "callers customers"),
             ("authenticate show pinset customers ", "", ""),
