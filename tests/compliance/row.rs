@@ -126,8 +126,9 @@ impl Row {
     /// Short timeouts, for a caller who leaves something out. Between keys
     /// there is time for a busy machine.
     pub fn impatient(self) -> Self {
-        let (response, digit) = (Duration::from_millis(300), Duration::from_secs(1));
-        self.with(|call| call.timeouts(response, digit))
+        // Time to enter a key on a busy machine.
+        let wait = Duration::from_secs(2);
+        self.with(|call| call.timeouts(wait, wait))
     }
 
     /// An account code that was there before.

@@ -11,7 +11,7 @@ use object::elf::FileHeader64;
 use object::read::elf::ElfFile;
 use object::{Endianness, Object, ObjectSymbol};
 
-use crate::support::on;
+use crate::support::{on, on_alone};
 use crate::variants::{ASTERISK_22_0, STAND_INS};
 
 const CONF: &str = "
@@ -148,7 +148,7 @@ fn every_channel_function_has_a_stand_in() -> Result<()> {
 #[test]
 fn channel_name_in_the_log_is_whole_during_masquerades() {
     const ROUNDS: usize = 20;
-    on(builder().module(Module::Ours), |pbx| {
+    on_alone(builder().module(Module::Ours), |pbx| {
         let ami = pbx.manager()?;
         let mut names = BTreeSet::new();
         for _ in 0..ROUNDS {

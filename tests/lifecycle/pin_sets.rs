@@ -88,10 +88,11 @@ pub(crate) fn call(args: &str, keys: &str) -> Call {
 }
 
 /// The same by a caller who leaves something out: with short times for the
-/// keys, but time between them for a busy machine.
+/// keys, but for those that are entered time on a busy machine.
 pub(crate) fn impatient(args: &str, keys: &str) -> Call {
     let time = std::time::Duration::from_millis;
-    call(args, keys).timeouts(time(300), time(1000))
+    let wait = if keys.is_empty() { 300 } else { 2000 };
+    call(args, keys).timeouts(time(wait), time(2000))
 }
 
 /// What should become of a call.

@@ -110,7 +110,7 @@ fn timeouts() -> Vec<Row> {
             "a part is judged when time is up",
             "1234",
             "12 1234",
-            passed_second().reply(0.9, 0.9 * DIGIT),
+            passed_second().reply(1.9, 0.9 * DIGIT),
         )
         .impatient(),
         Row::new(
