@@ -254,8 +254,9 @@ static void on_channel(void *data, struct stasis_subscription *subscription,
  */
 struct stasis_subscription *authrs_watch_channels(void)
 {
-	struct stasis_subscription *subscription =
-		stasis_subscribe(ast_channel_topic_all(), on_channel, NULL);
+	/* stasis_subscribe is a function or a macro; this is there either way. */
+	struct stasis_subscription *subscription = __stasis_subscribe(ast_channel_topic_all(),
+		on_channel, NULL, __FILE__, __LINE__, __func__);
 
 	if (subscription) {
 #ifdef AUTHRS_HAVE_SNAPSHOT_UPDATE
