@@ -1,6 +1,6 @@
 //! csv text (RFC 4180), read and written without copies that stay in memory.
 
-use csv_core::{ReadRecordResult, Reader, Writer};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Writer};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -66,10 +66,57 @@ pub fn take_row(
 /// the blanks around them. Blank lines are passed over.
 pub fn rows(
     text: &[u8],
+    look: impl FnMut(u64, &[&str]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    separated_rows(text, b',', look)
+}
+
+/// The same table with commas, if its first row is separated by semicolons or
+/// tabs, as spreadsheets write it. Each row begins in the same line.
+pub fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let Some(separator) = other_separator(text) else {
+        return Ok(None);
+    };
+    let mut table = Zeroizing::new(Vec::with_capacity(4 * text.len()));
+    let mut next_line = 1;
+    separated_rows(text, separator, |line, values| {
+        while next_line < line {
+            table.push(b'\n');
+            next_line += 1;
+        }
+        let start = table.len();
+        push_row(&mut table, values.iter().copied(), "\n");
+        let row = table.get(start..).unwrap_or_default();
+        next_line += memchr::memchr_iter(b'\n', row).count() as u64;
+        Ok(())
+    })?;
+    Ok(Some(table))
+}
+
+/// The separator of the first row, if there are semicolons or tabs in it, and no
+/// comma, outside quotes.
+fn other_separator(text: &[u8]) -> Option<u8> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let first = text
+        .trim_ascii_start()
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let outside = first.split(|byte| *byte == b'"').step_by(2);
+    let bytes: Vec<u8> = outside.flatten().copied().collect();
+    if bytes.contains(&b',') {
+        return None;
+    }
+    [b';', b'\t'].into_iter().find(|byte| bytes.contains(byte))
+}
+
+/// As [`rows`], of values that `separator` separates.
+fn separated_rows(
+    text: &[u8],
+    separator: u8,
     mut look: impl FnMut(u64, &[&str]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut input = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut reader = Reader::new();
+    let mut reader = ReaderBuilder::new().delimiter(separator).build();
     let mut output = Zeroizing::new(vec![0; input.len()]);
     let mut ends = [0; COLUMNS];
     // The line that what is left begins in, and what was left when it was counted.
@@ -130,6 +177,24 @@ mod tests {
             .collect();
         assert_eq!(read(text), rows);
         assert_eq!(read(""), []);
+    }
+
+    #[test]
+    fn semicolons_and_tabs_become_commas_in_the_same_lines() {
+        for (text, commas) in [
+            (
+                "a;b\r\n\r\n\"x;\ny\";1,5\n",
+                Some("a,b\n\n\"x;\ny\",\"1,5\"\n"),
+            ),
+            ("\u{feff}a\tb\nc\t\n", Some("a,b\nc,\n")),
+            ("a,b;c\n", None),
+            ("\"a;b\"\n1;2\n", None),
+            ("", None),
+        ] {
+            let found = with_commas(text.as_bytes()).expect("a table");
+            let found = found.map(|text| String::from_utf8(text.to_vec()).expect("text"));
+            assert_eq!(found.as_deref(), commas, "{text:?}");
+        }
     }
 
     proptest! {

@@ -9,6 +9,7 @@ mod table;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pinset::list::{open, read, sniff, Format, Gives, Kind};
+use pinset::Numbering;
 
 use crate::change::contents;
 use crate::digests::{self, Finding};
@@ -23,11 +24,20 @@ const LARGE: u64 = 16 << 20;
 /// The right of everybody to write.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// Checks the list at `path`, whose format is found out unless it is given.
-/// `show` lines of each kind are named.
-pub fn check(path: &Path, format: Option<Format>, show: usize) -> Report {
+/// How lists are checked.
+pub struct Rules {
+    /// Found out if it is not given.
+    pub format: Option<Format>,
+    /// What number a caller is.
+    pub numbering: Numbering,
+    /// How many lines of each kind are named.
+    pub show: usize,
+}
+
+/// Checks the list at `path`.
+pub fn check(path: &Path, rules: &Rules) -> Report {
     let file = path.display().to_string();
-    match examine(path, format, show) {
+    match examine(path, rules) {
         Ok(list) => Report {
             file,
             verdict: list.verdict(),
@@ -43,10 +53,11 @@ pub fn check(path: &Path, format: Option<Format>, show: usize) -> Report {
     }
 }
 
-fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List> {
+fn examine(path: &Path, rules: &Rules) -> io::Result<List> {
     let mut file = open(path)?;
     let about = file.metadata()?;
-    let format = match format {
+    let show = rules.show;
+    let format = match rules.format {
         Some(format) => format,
         None => {
             let kind = sniff(&file, true)?;
@@ -54,7 +65,7 @@ fn examine(path: &Path, format: Option<Format>, show: usize) -> io::Result<List>
             match kind {
                 Kind::Lines(format) => format,
                 Kind::Csv => {
-                    let mut list = table::examine(&contents(&file)?, show)?;
+                    let mut list = table::examine(&contents(&file)?, rules)?;
                     list.world_writable = about.permissions().mode() & OTHERS_WRITE != 0;
                     return Ok(list);
                 }

@@ -1,7 +1,7 @@
 //! `pinset convert`: lists of other kinds and products.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pinset::list::csv::Column;
 use pinset::list::{open, Kind};
@@ -28,11 +28,11 @@ const SKIPPED: u8 = 1;
 Accounts: those of the source (md5, csv; accountcode of FusionPBX, the name of
 a Cisco code), and where there is none the number of the line. PINs are hashed
 anew; what is a hash already stays the hash it is. A PIN that stands in the
-source twice counts once, for the first. Disabled PINs of FusionPBX are left
-out.
+source twice counts once, for the first. FusionPBX's PINs are left out unless
+they are enabled.
 
-Exit code: 0 all converted; 1 something was left out; 3 an error, no list is
-made.")]
+Exit code: 0 all converted; 1 something was left out; 3 an error, or nothing was
+converted: no list is made.")]
 pub struct Convert {
     /// What is converted
     #[arg(value_name = "IN")]
@@ -40,6 +40,9 @@ pub struct Convert {
     /// What it is
     #[arg(long, value_enum, default_value_t)]
     from: From,
+    /// Convert all PINs of a FusionPBX export that has no column enabled
+    #[arg(long)]
+    assume_enabled: bool,
     /// The new list, with mode 0640; there must be no such file yet
     #[arg(long, value_name = "OUT")]
     to: PathBuf,
@@ -54,7 +57,10 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
     let numbering = arguments.numbers.numbering()?;
     let maker = arguments.forms.maker()?;
     let text = contents(&open(file).at(file)?).at(file)?;
-    let source = arguments.from.read(&text).at(file)?;
+    let source = arguments
+        .from
+        .read(&text, arguments.assume_enabled)
+        .at(file)?;
     let mut skipped = source.skipped;
     // The lines of PINs that are converted, to find what is there twice.
     let mut first = HashMap::new();
@@ -104,6 +110,15 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
         }
         kept.push(item);
     }
+    skipped.sort();
+    if kept.is_empty() {
+        name_skipped(file, &skipped);
+        let forms = From::names();
+        return Err(Failure::at(
+            file,
+            format!("nothing was converted: if it is of another kind, say so with --from: {forms}"),
+        ));
+    }
     if maker.form == Form::Argon2id && !pins.is_empty() {
         note("Argon2id rows are found by caller or account only; for identify = pin take --hmac-sha256");
     }
@@ -131,16 +146,20 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
     if !create(to, &list, OF_A_LIST).at(to)? {
         return Err(Failure::at(to, "there is such a file already"));
     }
-    skipped.sort();
-    for (line, why) in &skipped {
-        note(format!("{}: line {line}: left out: {why}", file.display()));
-    }
+    name_skipped(file, &skipped);
     let (rows, left) = (rows.len(), skipped.len());
     note(format!(
         "{}: {rows} converted, {left} left out",
         to.display()
     ));
     Ok(if skipped.is_empty() { 0 } else { SKIPPED })
+}
+
+/// Names the lines that are left out.
+fn name_skipped(file: &Path, skipped: &[(u64, String)]) {
+    for (line, why) in skipped {
+        note(format!("{}: line {line}: left out: {why}", file.display()));
+    }
 }
 
 /// Why nobody can key this PIN, if so.

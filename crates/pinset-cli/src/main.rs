@@ -6,6 +6,7 @@ mod calls;
 mod cells;
 mod change;
 mod check;
+mod colours;
 mod convert;
 mod digests;
 mod dumps;
@@ -77,7 +78,8 @@ comes where, at three tries a call, fewer than 10000 calls let every second
 fraudster in. Of an md5 list the lengths are not known, so there are no odds.
 
 Of csv lists: broken rows, weak PINs that are not hashed, and rows with the same
-account and caller. Whether a caller is a usable number, authenticate.conf says.
+account and caller. Whether a caller is a usable number depends on the numbering
+options.
 
 Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, odds, a last line
 without an end, an empty list, one that everybody may write to; 2 broken lines,
@@ -97,6 +99,8 @@ struct Check {
     /// How many lines of each kind are named; all are counted
     #[arg(long, value_name = "N", default_value_t = 20)]
     show: usize,
+    #[command(flatten)]
+    numbers: numbers::Numbers,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -132,10 +136,7 @@ fn main() -> ExitCode {
     }
     let done = match &arguments.command {
         Command::Add(add) => add::run(add),
-        Command::Check(check) => match run(check) {
-            Ok(verdict) => Ok(verdict.exit_code()),
-            Err(error) => Err(Failure::Output(error)),
-        },
+        Command::Check(check) => run(check).map(Verdict::exit_code),
         Command::Convert(convert) => convert::run(convert),
         Command::Generate(generate) => generate::run(generate),
         Command::Hash(hash) => hash::run(hash),
@@ -159,22 +160,29 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Check) -> io::Result<Verdict> {
+fn run(arguments: &Check) -> Result<Verdict, Failure> {
+    let rules = check::Rules {
+        format: arguments.format.format(),
+        numbering: arguments.numbers.numbering()?,
+        show: arguments.show,
+    };
+    let paths = arguments.files.iter();
+    let reports = paths.map(|path| check::check(path, &rules)).collect();
+    print(reports, arguments.json).map_err(Failure::Output)
+}
+
+/// Prints the reports; returns the worst verdict.
+fn print(reports: Vec<report::Report>, json: bool) -> io::Result<Verdict> {
+    let verdicts = reports.iter().map(|report| report.verdict);
+    let worst = verdicts.max().unwrap_or(Verdict::Clean);
     let mut out = io::stdout().lock();
-    let mut reports = Vec::new();
-    let mut worst = Verdict::Clean;
-    for path in &arguments.files {
-        let report = check::check(path, arguments.format.format(), arguments.show);
-        worst = worst.max(report.verdict);
-        if arguments.json {
-            reports.push(report);
-        } else {
-            write!(out, "{report}")?;
-        }
-    }
-    if arguments.json {
+    if json {
         serde_json::to_writer_pretty(&mut out, &Reports::new(worst, reports))?;
         writeln!(out)?;
+    } else {
+        for report in &reports {
+            write!(out, "{report}")?;
+        }
     }
     out.flush()?;
     Ok(worst)

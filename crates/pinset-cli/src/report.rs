@@ -5,6 +5,7 @@ use std::fmt;
 
 use pinset::list::csv::{self, Column};
 use pinset::list::Fault;
+use pinset::number::is_passed_over;
 use pinset::secret;
 use serde::{Serialize, Serializer};
 
@@ -150,6 +151,56 @@ pub enum Reason {
     Value(Column, csv::Fault),
     /// The secret of a row of a csv list.
     Secret(secret::Fault),
+    /// The caller of a row of a csv list.
+    Caller(NotANumber),
+}
+
+/// Why a caller is no usable number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotANumber {
+    /// A spreadsheet has rounded it: `5.06051E+09`.
+    Rounded,
+    /// This character is in no number.
+    Character(char),
+    /// It has the digits of no number.
+    Digits,
+}
+
+impl NotANumber {
+    /// Of a text that is no usable number.
+    pub fn of(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
+        let exponent = text.to_ascii_uppercase();
+        let rounded = exponent.split_once("E+").is_some_and(|(number, power)| {
+            number.starts_with(|letter: char| letter.is_ascii_digit())
+                && !power.is_empty()
+                && power.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let strange = text
+            .chars()
+            .find(|letter| !letter.is_ascii_digit() && *letter != '+' && !is_passed_over(*letter));
+        match strange {
+            _ if rounded => Self::Rounded,
+            Some(letter) => Self::Character(letter),
+            None => Self::Digits,
+        }
+    }
+}
+
+impl fmt::Display for NotANumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rounded => f.write_str(
+                "a spreadsheet has rounded the number: format the column as text and enter it again",
+            ),
+            Self::Character(letter) => {
+                write!(f, "it is no usable number: U+{:04X} is no part of one", u32::from(*letter))
+            }
+            Self::Digits => f.write_str(
+                "it is no usable number: it has too few or too many digits for the numbering options",
+            ),
+        }
+    }
 }
 
 impl Reason {
@@ -165,6 +216,7 @@ impl Reason {
             Self::LineEnd => "digest_with_line_end",
             Self::Value(..) => "value",
             Self::Secret(_) => "secret",
+            Self::Caller(_) => "caller",
         }
     }
 }
@@ -184,6 +236,7 @@ impl fmt::Display for Reason {
             }
             Self::Value(column, fault) => write!(f, "{}: {fault}", column.name()),
             Self::Secret(fault) => write!(f, "{}: {fault}", Column::Secret.name()),
+            Self::Caller(fault) => write!(f, "{}: {fault}", Column::Caller.name()),
         }
     }
 }

@@ -48,7 +48,7 @@ impl Sheet {
     pub fn read(text: Zeroizing<Vec<u8>>) -> Result<Self, Failure> {
         let mut lines = Vec::new();
         let mut all = Vec::new();
-        let mut reader = csv::Reader::new(&text[..], true, &Zone::utc());
+        let mut reader = csv::Reader::new(&text[..], true, &Zone::of_the_machine());
         while let Some(row) = reader.next_row().map_err(Failure::told)? {
             let line = row.as_ref().map_or_else(|bad| bad.line, |row| row.line);
             lines.push(line);

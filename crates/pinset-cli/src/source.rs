@@ -8,6 +8,7 @@ use pinset::list::{read, Fault, Format, Gives, Kind};
 use zeroize::Zeroizing;
 
 use crate::cells;
+use crate::colours::without_colours;
 use crate::failure::Failure;
 use crate::sheet::{kind, Sheet};
 
@@ -29,7 +30,8 @@ pub enum From {
     DatabaseShow,
     /// FusionPBX's export of pin numbers
     Fusionpbx,
-    /// Cisco's export (BAT) of forced authorization codes
+    /// Cisco's export (BAT) of forced authorization codes, with or without a
+    /// header
     CiscoFac,
 }
 
@@ -68,35 +70,73 @@ impl From {
             _ => {}
         }
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let line = text
-            .trim_ascii()
-            .split(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
-        let line = String::from_utf8_lossy(line).to_lowercase();
+        let lines = text.split(|byte| *byte == b'\n');
+        let mut lines = lines.map(|line| {
+            let line = without_colours(line);
+            String::from_utf8_lossy(line.trim_ascii()).to_lowercase()
+        });
+        let line = lines.find(|line| !line.is_empty() && !is_prompt(line));
+        let line = line.unwrap_or_default();
         if line.starts_with('/') && line.contains(':') {
             Self::DatabaseShow
         } else if line.contains("pin_number") {
             Self::Fusionpbx
-        } else if line.contains("authorization code") {
+        } else if line.contains("authorization code") || is_cisco_row(&line) {
             Self::CiscoFac
         } else {
             Self::Plain
         }
     }
 
-    /// Reads a list.
-    pub fn read(self, text: &[u8]) -> Result<Source, Failure> {
+    /// Reads a list. With `assume_enabled`, PINs of a FusionPBX without the
+    /// column that says which are enabled are taken as well.
+    pub fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, Failure> {
         match self {
-            Self::Auto => Self::found_out(text).read(text),
+            Self::Auto => Self::found_out(text).read(text, assume_enabled),
             Self::Plain | Self::Freepbx => lines(text, Format::Plain),
             Self::Md5 => lines(text, Format::Md5),
-            Self::Csv => own(text),
             Self::DatabaseShow => database(text),
-            Self::Fusionpbx => fusionpbx(text),
-            Self::CiscoFac => cisco(text),
+            Self::Csv | Self::Fusionpbx | Self::CiscoFac => {
+                let commas = cells::with_commas(text)?;
+                let text = commas.as_ref().map_or(text, |commas| commas.as_slice());
+                match self {
+                    Self::Fusionpbx => fusionpbx(text, assume_enabled),
+                    Self::CiscoFac => cisco(text),
+                    _ => own(text),
+                }
+            }
         }
     }
+
+    /// The names of all forms, for `--from`.
+    pub fn names() -> String {
+        let values = Self::value_variants().iter();
+        let values =
+            values.filter_map(|form| Some(form.to_possible_value()?.get_name().to_owned()));
+        values.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Whether a line is Asterisk's prompt, with or without a command.
+fn is_prompt(line: &str) -> bool {
+    !line.starts_with('/') && line.to_lowercase().contains("cli>")
+}
+
+/// Whether a line is a row of Cisco's text form, which has no header: code,
+/// name, level.
+fn is_cisco_row(line: &str) -> bool {
+    let mut found = false;
+    let commas = cells::with_commas(line.as_bytes()).ok().flatten();
+    let text = commas
+        .as_ref()
+        .map_or(line.as_bytes(), |commas| commas.as_slice());
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let read = cells::rows(text, |_, values| {
+        found = matches!(values, [code, _, level]
+            if !code.is_empty() && digits(code) && digits(level));
+        Ok(())
+    });
+    read.is_ok() && found
 }
 
 impl Source {
@@ -153,15 +193,15 @@ fn lines(text: &[u8], format: Format) -> Result<Source, Failure> {
 fn own(text: &[u8]) -> Result<Source, Failure> {
     // What makes it no list at all is told before anything is made of it.
     Sheet::read(Zeroizing::new(text.to_vec()))?;
-    let source = table(text, &["account", "secret"], |source, line, value| {
+    let source = table(text, &[], &["account", "secret"], |source, line, value| {
         let mut values = Vec::new();
         for column in Column::ALL {
-            match value(column.name()) {
+            match value(column.name()).unwrap_or_default() {
                 text if column == Column::Secret || text.is_empty() => {}
                 text => values.push((column, text.to_owned())),
             }
         }
-        let secret = value("secret");
+        let secret = value("secret").unwrap_or_default();
         let secret = match secret.strip_prefix("plain:") {
             Some(pin) => Given::Pin(Zeroizing::new(pin.to_owned())),
             None => Given::Secret(Zeroizing::new(secret.to_owned())),
@@ -184,14 +224,15 @@ fn database(text: &[u8]) -> Result<Source, Failure> {
     let mut source = Source::default();
     let mut families = HashMap::new();
     for (line, number) in text.lines().zip(1..) {
-        let line = line.trim();
-        if line.is_empty() || line.ends_with(" results found.") {
+        let line = without_colours(line.as_bytes());
+        let line = std::str::from_utf8(line.trim_ascii()).map_err(Failure::told)?;
+        if line.is_empty() || line.ends_with(" results found.") || is_prompt(line) {
             continue;
         }
         let key = line.split_once(':').map(|(key, _)| key.trim_end());
         match key.and_then(|key| key.rsplit_once('/')) {
             Some((family, pin)) if family.starts_with('/') => {
-                families.entry(family).or_insert(number);
+                families.entry(family.to_owned()).or_insert(number);
                 source.pin(number, pin, Vec::new());
             }
             _ => source.skip(number, "it is not /FAMILY/KEY : VALUE"),
@@ -205,21 +246,28 @@ fn database(text: &[u8]) -> Result<Source, Failure> {
     Ok(source)
 }
 
-fn fusionpbx(text: &[u8]) -> Result<Source, Failure> {
-    table(text, &["pin_number"], |source, line, value| {
-        if matches!(
-            value("enabled").to_lowercase().as_str(),
-            "false" | "f" | "0" | "no"
-        ) {
-            return source.skip(line, "it is disabled");
+/// FusionPBX admits a PIN only if its column `enabled` says `true`.
+fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, Failure> {
+    let needed = ["pin_number", "enabled"];
+    let needed = if assume_enabled {
+        &needed[..1]
+    } else {
+        &needed
+    };
+    table(text, &[], needed, |source, line, value| {
+        let enabled = value("enabled");
+        if enabled.is_some_and(|value| !value.eq_ignore_ascii_case("true")) {
+            return source.skip(line, "it is not enabled");
         }
         let columns = [
             (Column::Account, "accountcode"),
             (Column::Name, "description"),
         ];
-        let columns = columns.map(|(column, name)| (column, value(name).to_owned()));
-        let given = columns.into_iter().filter(|(_, value)| !value.is_empty());
-        source.pin(line, value("pin_number"), given.collect());
+        source.pin(
+            line,
+            value("pin_number").unwrap_or_default(),
+            given(columns, value),
+        );
     })
 }
 
@@ -229,33 +277,44 @@ fn cisco(text: &[u8]) -> Result<Source, Failure> {
         "authorization code",
         "authorization level",
     ];
-    table(text, &[name, code], |source, line, value| {
+    let first = text.trim_ascii_start().split(|byte| *byte == b'\n').next();
+    let has_header = !is_cisco_row(&String::from_utf8_lossy(first.unwrap_or_default()));
+    let names = [code, name, level];
+    let names = if has_header { &[][..] } else { &names };
+    table(text, names, &[name, code], |source, line, value| {
         let columns = [(Column::Account, name), (Column::Level, level)];
-        let columns = columns.map(|(column, name)| (column, value(name).to_owned()));
-        let given = columns.into_iter().filter(|(_, value)| !value.is_empty());
-        source.pin(line, value(code), given.collect());
+        source.pin(line, value(code).unwrap_or_default(), given(columns, value));
     })
 }
 
-/// Reads csv text with a header; `look` is given what finds a value by the name
-/// of its column.
+/// The values of these columns that are not empty.
+fn given<'v>(
+    columns: [(Column, &str); 2],
+    value: &dyn Fn(&str) -> Option<&'v str>,
+) -> Vec<(Column, String)> {
+    let values = columns.map(|(column, name)| (column, value(name).unwrap_or_default().to_owned()));
+    values
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+/// Reads csv text with a header, or without one if the columns' `names` are
+/// given; `look` is given a function that finds a value by the name of its column.
 fn table(
     text: &[u8],
+    names: &[&str],
     needed: &[&str],
-    mut look: impl for<'v> FnMut(&mut Source, u64, &dyn Fn(&str) -> &'v str),
+    mut look: impl for<'v> FnMut(&mut Source, u64, &dyn Fn(&str) -> Option<&'v str>),
 ) -> Result<Source, Failure> {
     let mut source = Source::default();
-    let mut names: Vec<String> = Vec::new();
+    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     cells::rows(text, |line, values| {
         if names.is_empty() {
-            names = values.iter().map(|name| name.to_lowercase()).collect();
-            let missing = needed
-                .iter()
-                .find(|name| !names.iter().any(|other| other == *name));
-            return match missing {
-                Some(name) => Err(Failure::told(format!(
-                    "line {line}: there is no column {name}"
-                ))),
+            names = values.iter().map(|name| column_name(name)).collect();
+            let mut missing = needed.iter();
+            return match missing.find(|name| !names.iter().any(|other| other == *name)) {
+                Some(name) => Err(column_missing(line, name)),
                 None => Ok(()),
             };
         }
@@ -265,12 +324,28 @@ fn table(
         }
         let place = |name: &str| names.iter().position(|other| other == name);
         look(&mut source, line, &|name| {
-            place(name)
-                .and_then(|at| values.get(at))
-                .copied()
-                .unwrap_or_default()
+            place(name).and_then(|at| values.get(at)).copied()
         });
         Ok(())
     })?;
     Ok(source)
+}
+
+/// The name of a column in small letters. Cisco has a longer one for the code.
+fn column_name(name: &str) -> String {
+    match name.to_lowercase().as_str() {
+        "forced authorization code" => "authorization code".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn column_missing(line: u64, name: &str) -> Failure {
+    let remedy = match name {
+        "enabled" => {
+            ", which says whether FusionPBX admits a PIN: export it as well, or convert all PINs \
+             with --assume-enabled"
+        }
+        _ => "",
+    };
+    Failure::told(format!("line {line}: there is no column {name}{remedy}"))
 }

@@ -304,3 +304,25 @@ fn none_of_many_at_once_is_lost() {
     }
     assert_eq!(lab.text("list").lines().count(), 25);
 }
+
+/// A row that the module admits, by the dates of the machine's time zone, goes;
+/// read as UTC its end would come before its beginning.
+#[test]
+fn rows_with_local_dates_are_removed() {
+    let lab = Lab::new();
+    let row = "alice,plain:836490217,2026-11-22 23:00Z,2026-11-22 20:00\n";
+    let list = format!("account,secret,valid_from,valid_until\n{row}");
+    for (zone, text, code) in [
+        ("<-05>5", "account,secret,valid_from,valid_until\n", 0),
+        ("UTC0", &list, 1),
+    ] {
+        lab.list("list", &list);
+        let mut command = lab.command(&["remove", "list", "--account", "alice"]);
+        let output = command.env("TZ", zone).output().unwrap();
+        assert_eq!(
+            (output.status.code(), lab.text("list").as_str()),
+            (Some(code), text),
+            "{zone}"
+        );
+    }
+}

@@ -415,3 +415,66 @@ fn csv_lists() {
     let path = lab.list("csv", "account,secret\n");
     assert_eq!(text(&[], &path).1, 1);
 }
+
+fn case(lab: &Lab, name: &str) -> PathBuf {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    lab.list(name, fs::read(cases.join(name)).unwrap())
+}
+
+#[test]
+fn callers_that_are_no_usable_number_are_broken() {
+    let lab = Lab::new();
+    let turkey = ["--country-code", "90"];
+    let (printed, code) = text(&turkey, &case(&lab, "excel-scientific.csv"));
+    assert_eq!(code, 2);
+    assert!(
+        printed.contains("line 2: gives nobody a PIN: caller: a spreadsheet has rounded"),
+        "{printed}"
+    );
+    // Invisible characters and Unicode's blanks are passed over.
+    let path = case(&lab, "invisible.csv");
+    let (printed, code) = text(&turkey, &path);
+    assert!(
+        code == 1 && printed.contains("csv list, 2 entries"),
+        "{printed}"
+    );
+    // It depends on the options.
+    let (printed, code) = text(&["--country-code", "44"], &case(&lab, "uk.csv"));
+    assert!(
+        code == 1 && printed.contains("csv list, 3 entries"),
+        "{printed}"
+    );
+    let rows = "account,secret,caller\n\
+                a,plain:836490217,+44 20 7946 012\n\
+                b,plain:572048163,\u{2026}44 20 7946 0123\n";
+    let path = lab.list("csv", rows);
+    let (printed, code) = text(&["--country-code", "44"], &path);
+    assert_eq!(code, 2);
+    for part in [
+        "line 2: gives nobody a PIN: caller: it is no usable number: it has too few",
+        "line 3: gives nobody a PIN: caller: it is no usable number: U+2026 is no part",
+    ] {
+        assert!(printed.contains(part), "{printed}");
+    }
+    let report = json(&["--country-code", "44"], &[&path]);
+    let broken = &report["files"][0]["list"]["broken"];
+    assert_eq!(broken["lines"][0]["reason"], "caller");
+    let output = pinset(&["--country-code", "0"], &[&path]);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn lists_with_semicolons_or_comments_are_recognised() {
+    let lab = Lab::new();
+    let path = case(&lab, "excel-semicolon.csv");
+    let (printed, code) = text(&[], &path);
+    assert!(
+        code == 2 && printed.contains("line 1: the list is separated by ;"),
+        "{printed}"
+    );
+    let (printed, code) = text(&[], &case(&lab, "md5-with-comments.conf"));
+    assert!(
+        code == 2 && printed.contains("md5 list, 2 entries"),
+        "{printed}"
+    );
+}

@@ -93,16 +93,178 @@ fn fusionpbx() {
              \"u2\",\"d\",\"4711471\",\"x\",\"false\",\"\"\n\
              \"u3\",\"d\",\"{OTHER}\",\"\",\"true\",\"\"\n\
              \"u4\",\"d\",\"\",\"y\",\"true\",\"\"\n\
-             \"u5\",\"d\"\n"
+             \"u5\",\"d\"\n\
+             \"u6\",\"d\",\"4711472\",\"x\",\"\",\"\"\n\
+             \"u7\",\"d\",\"4711473\",\"x\",\"t\",\"\"\n"
         ),
         "fusionpbx",
         &format!("account,secret,name\nsales,plain:{PIN},\"Bob, sales\"\n4,plain:{OTHER},\n"),
         &[
-            "line 3: left out: it is disabled",
+            "line 3: left out: it is not enabled",
             "line 5: left out: there is no PIN",
             "line 6: left out: it has more or fewer",
+            "line 7: left out: it is not enabled",
+            "line 8: left out: it is not enabled",
         ],
     );
+}
+
+#[test]
+fn fusionpbx_export_without_enabled_is_refused_unless_assumed() {
+    let lab = Lab::new();
+    let input = include_str!("cases/fusion-cols.csv");
+    let ran = convert(&lab, input, &["--plain"]);
+    assert_eq!(ran.code, 3);
+    for part in ["no column enabled", "--assume-enabled"] {
+        assert!(ran.err.contains(part), "{}", ran.err);
+    }
+    assert!(!lab.path("out").exists());
+    let ran = convert(&lab, input, &["--plain", "--assume-enabled"]);
+    assert_eq!(
+        (ran.code, lab.text("out").as_str()),
+        (0, "account,secret\n2,plain:0123\n")
+    );
+    // The column counts if it is there.
+    let input = "pin_number,enabled\n0123,FALSE\n4567,TRUE\n";
+    let ran = convert(&lab, input, &["--plain", "--assume-enabled"]);
+    assert_eq!(
+        (ran.code, lab.text("out").as_str()),
+        (1, "account,secret\n3,plain:4567\n")
+    );
+    assert!(ran.err.contains("1 converted, 1 left out"), "{}", ran.err);
+}
+
+#[test]
+fn cisco_text_without_header_and_forced_code_are_converted() {
+    plain(
+        include_str!("cases/cisco-fac-noheader.csv"),
+        "cisco-fac",
+        "account,secret,level\nJohn Smith,plain:1234,20\nLisa Mendez,plain:1235,10\n\
+         Debbie Dunn,plain:5551,30\n",
+        &[],
+    );
+    plain(
+        include_str!("cases/cisco-fac-forced.csv"),
+        "cisco-fac",
+        "account,secret,level\nJohn Smith,plain:1234,20\nLisa Mendez,plain:1235,010\n\
+         \"Dunn, Debbie\",plain:5551,\n",
+        &[],
+    );
+}
+
+#[test]
+fn prompt_lines_of_database_show_are_passed_over() {
+    let wanted = "account,secret\n2,plain:4711\n3,plain:8150\n";
+    plain(
+        include_str!("cases/database-show-prompt.txt"),
+        "database-show",
+        wanted,
+        &[],
+    );
+    let coloured = "\x1b[0mpbx*CLI> \n\x1b[1m/PINSETS/1/4711\x1b[0m : 1\n/PINSETS/1/8150 : 1\n";
+    plain(coloured, "database-show", wanted, &[]);
+}
+
+#[test]
+fn tables_separated_by_semicolons_or_tabs_are_converted() {
+    let input = include_str!("cases/excel-semicolon.csv");
+    let wanted = "account,secret,caller\nada,plain:4711,+905060508169\n\
+                  bob,plain:8150,0532 111 22 33\n";
+    plain(input, "csv", wanted, &[]);
+    plain(&input.replace(';', "\t"), "csv", wanted, &[]);
+    plain(
+        "pin_number;enabled;accountcode\n4711;true;a,b\n",
+        "fusionpbx",
+        "account,secret\n\"a,b\",plain:4711\n",
+        &[],
+    );
+    plain(
+        "1234;\"Smith, John\";20\n",
+        "cisco-fac",
+        "account,secret,level\n\"Smith, John\",plain:1234,20\n",
+        &[],
+    );
+}
+
+#[test]
+fn nothing_converted_makes_no_file_and_lists_the_forms() {
+    for input in [
+        "",
+        "x\ny\n",
+        "account,secret\n",
+        "pin_number,enabled\n1,false\n",
+    ] {
+        let lab = Lab::new();
+        let ran = convert(&lab, input, &["--plain"]);
+        assert_eq!(ran.code, 3, "{input:?}");
+        for form in [
+            "--from",
+            "plain",
+            "md5",
+            "database-show",
+            "fusionpbx",
+            "cisco-fac",
+        ] {
+            assert!(ran.err.contains(form), "{}", ran.err);
+        }
+        assert_eq!(lab.files(), ["in"]);
+    }
+}
+
+/// The trunk prefix behind the country code; a digit missing or too many.
+#[test]
+fn callers_that_are_no_usable_number_are_named() {
+    let lab = Lab::new();
+    let uk = ["--plain", "--country-code", "44"];
+    let ran = convert(&lab, include_str!("cases/uk.csv"), &uk);
+    assert_eq!(
+        (ran.code, ran.err.contains("3 converted, 0 left out")),
+        (0, true),
+        "{}",
+        ran.err
+    );
+    for (caller, pin) in [
+        ("02079460123", "4711"),
+        ("+441614960123", "8150"),
+        ("02079460999", "9034"),
+    ] {
+        let options = ["--caller", caller, "--country-code", "44"];
+        assert_eq!(lab.verify("out", &options, pin), 0, "{caller}");
+    }
+    let missing =
+        format!("account,secret,caller\nann,plain:{PIN},+44 20 7946 012\nben,plain:{OTHER},\n");
+    let ran = convert(&lab, &missing, &uk);
+    assert!(
+        ran.code == 1
+            && ran
+                .err
+                .contains("line 2: left out: caller: it is no usable"),
+        "{}",
+        ran.err
+    );
+    let add = [
+        "add",
+        "new.csv",
+        "--plain",
+        "--account",
+        "ann",
+        "--country-code",
+        "44",
+        "--caller",
+    ];
+    let ran = lab.run(&[&add[..], &["+44 20 7946 012"]].concat(), PIN);
+    assert!(
+        ran.code == 3 && ran.err.contains("--caller: it is no usable"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(
+        lab.run(&[&add[..], &["+44 (0)20 7946 0123"]].concat(), PIN)
+            .code,
+        0
+    );
+    let verify = ["--country-code", "44", "--caller", "+44 20 7946 012"];
+    assert_eq!(lab.verify("new.csv", &verify, PIN), 3);
 }
 
 #[test]

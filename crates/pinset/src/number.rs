@@ -11,6 +11,11 @@
 //!    comes before them.
 //! 5. As many digits: the country code comes before them.
 //!
+//! Digits behind the own `country_code`, in 1 to 3, must have `national_length`.
+//! If they do not, `national_prefix` in front of them is dropped if the rest
+//! has; `+90 0506…` is `+90506…`. A prefix in parentheses, `+49 (0)30…`, is
+//! always dropped.
+//!
 //! Anything else is no usable number. What fits 2 is never anything else, so
 //! a national number that begins with the international prefix must be spelled
 //! with its country code. With one `national_length`, 3 to 5 never make two
@@ -21,6 +26,8 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+
+use crate::shown::is_invisible;
 
 /// The most digits a number has, its country code among them: ITU-T E.164.
 pub const LONGEST: usize = 15;
@@ -136,8 +143,10 @@ impl Numbering {
     }
 
     /// The number that `text` stands for, of a row or of a caller, by the rules
-    /// at the top of this file. Blanks, `-`, `.`, `(` and `)` are passed over.
-    /// `None`: no usable number, such as `anonymous`, an extension, or nothing.
+    /// at the top of this file. Blanks, `-`, `.`, `(` and `)` are passed over, and
+    /// so are Unicode's blanks, hyphens and invisible characters, which come with
+    /// what is copied from elsewhere. `None`: no usable number, such as
+    /// `anonymous`, an extension, or nothing.
     ///
     /// Without a `country_code` nothing can be completed, and the third rule
     /// fits nothing. The national forms are then compared with each other only:
@@ -145,37 +154,101 @@ impl Numbering {
     /// trunks all spell numbers the national way needs no option, and a number
     /// is never taken for one of another country.
     pub fn normalize(&self, text: &[u8]) -> Option<Number> {
-        let mut spelled = Vec::with_capacity(text.len());
-        for byte in text {
-            match byte {
-                b' ' | b'-' | b'.' | b'(' | b')' => {}
-                b'+' if spelled.is_empty() => spelled.push(b'+'),
-                b'0'..=b'9' => spelled.push(*byte),
-                _ => return None,
+        let spelling = Spelling::read(text, &self.national_prefix)?;
+        let spelled = spelling.digits.as_slice();
+        let international_form = spelled
+            .strip_prefix(b"+")
+            .or_else(|| behind(&self.international_prefix, spelled));
+        if let Some(number) = international_form {
+            return match behind(&self.country_code, number) {
+                Some(national) => self.domestic(national, &spelling),
+                None => international(number),
+            };
+        }
+        if let Some(national) = behind(&self.country_code, spelled) {
+            let number = self.domestic(national, &spelling);
+            if number.is_some() || spelling.marks_prefix_of(national) {
+                return number;
             }
         }
-        let spelled = spelled.as_slice();
-        if let Some(number) = spelled.strip_prefix(b"+") {
-            return international(number);
-        }
-        if let Some(number) = behind(&self.international_prefix, spelled) {
-            return international(number);
-        }
-        let national = |number: &&[u8]| self.national_length.contains(&number.len());
-        if behind(&self.country_code, spelled)
-            .filter(national)
-            .is_some()
-        {
-            return international(spelled);
-        }
         let number = behind(&self.national_prefix, spelled)
-            .filter(national)
-            .or_else(|| Some(spelled).filter(national))?;
+            .filter(|number| self.fits(number))
+            .or_else(|| Some(spelled).filter(|number| self.fits(number)))?;
         if self.country_code.is_empty() {
             return Number::new(false, &[number]);
         }
         Number::new(true, &[&self.country_code, number])
     }
+
+    /// Whether a number without country code and prefix has as many digits as
+    /// `national_length` says.
+    fn fits(&self, number: &[u8]) -> bool {
+        self.national_length.contains(&number.len())
+    }
+
+    /// The number whose digits follow the own country code, perhaps with the
+    /// national prefix in front of them, which belongs to the national form only.
+    fn domestic(&self, national: &[u8], spelling: &Spelling) -> Option<Number> {
+        let without = behind(&self.national_prefix, national).filter(|number| self.fits(number));
+        let number = if spelling.marks_prefix_of(national) {
+            without
+        } else if self.fits(national) {
+            Some(national)
+        } else {
+            without
+        };
+        Number::new(true, &[&self.country_code, number?])
+    }
+}
+
+/// The digits of a number, with a `+` in front if there is one.
+struct Spelling {
+    digits: Vec<u8>,
+    /// Where the national prefix stands in parentheses.
+    marked_prefix: Option<usize>,
+}
+
+impl Spelling {
+    /// Reads the digits of `text`; `None` if there is anything else in it.
+    fn read(text: &[u8], national_prefix: &[u8]) -> Option<Self> {
+        let mut digits = Vec::with_capacity(text.len());
+        let (mut opened, mut marked_prefix) = (None, None);
+        for letter in std::str::from_utf8(text).ok()?.chars() {
+            match letter {
+                '(' => opened = Some(digits.len()),
+                ')' => {
+                    let group = opened.take().filter(|start| {
+                        digits.get(*start..) == Some(national_prefix) && !national_prefix.is_empty()
+                    });
+                    marked_prefix = marked_prefix.or(group);
+                }
+                '+' if digits.is_empty() => digits.push(b'+'),
+                '0'..='9' => digits.push(u8::try_from(letter).ok()?),
+                _ if is_passed_over(letter) => {}
+                _ => return None,
+            }
+        }
+        Some(Self {
+            digits,
+            marked_prefix,
+        })
+    }
+
+    /// Whether `end`, the last of the digits, begins with the national prefix in
+    /// parentheses.
+    fn marks_prefix_of(&self, end: &[u8]) -> bool {
+        self.marked_prefix == self.digits.len().checked_sub(end.len())
+    }
+}
+
+/// Whether a character in a number says nothing about it. Control characters,
+/// tabs and line ends among them, are no part of a number.
+pub fn is_passed_over(letter: char) -> bool {
+    matches!(
+        letter,
+        '-' | '(' | ')' | '.' | '\u{2010}'..='\u{2015}' | '\u{2212}'
+    ) || is_invisible(letter)
+        || letter.is_whitespace() && !letter.is_control()
 }
 
 /// As the file could have it.

@@ -30,18 +30,24 @@ fn bytes(shown: &mut String, bytes: &[u8]) {
 
 /// Whether it stands for itself, wherever it is shown.
 fn is_plain(letter: char) -> bool {
-    let hides = matches!(
+    letter != '\\' && !letter.is_control() && !is_invisible(letter)
+}
+
+/// Whether a character is not seen itself, but hides or reorders the text around
+/// it: Unicode's format characters and line separators.
+pub fn is_invisible(letter: char) -> bool {
+    matches!(
         letter,
         '\u{ad}'
             | '\u{61c}'
+            | '\u{180e}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}'
-    );
-    letter != '\\' && !letter.is_control() && !hides
+    )
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use pinset::shown::is_invisible;
+
 /// What a spreadsheet takes for the beginning of a formula (OWASP, "CSV
 /// Injection"), in the widths it is keyed in.
 const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
@@ -14,7 +16,7 @@ pub fn shown(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for letter in chunk.valid().chars() {
-            if letter.is_control() || is_unseen(letter) {
+            if letter.is_control() || is_invisible(letter) {
                 escape(&mut text, letter.encode_utf8(&mut [0; 4]).as_bytes());
             } else {
                 text.push(letter);
@@ -23,11 +25,6 @@ pub fn shown(bytes: &[u8]) -> String {
         escape(&mut text, chunk.invalid());
     }
     text
-}
-
-fn is_unseen(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn escape(text: &mut String, bytes: &[u8]) {

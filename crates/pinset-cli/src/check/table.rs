@@ -6,18 +6,20 @@ use std::io;
 use pinset::list::csv::Reader;
 use pinset::list::Kind;
 use pinset::moment::Zone;
-use pinset::{Numbering, Secret};
+use pinset::Secret;
 
-use crate::report::{Broken, Duplicate, Findings, List, Reason, Weak};
+use super::Rules;
+use crate::report::{Broken, Duplicate, Findings, List, NotANumber, Reason, Weak};
 use crate::sheet::in_memory;
 use crate::weak::weakness;
 
-/// Checks a csv list; `show` lines of each kind are named.
+/// Checks a csv list.
 ///
 /// # Errors
 ///
 /// The module would refuse the whole list.
-pub fn examine(text: &[u8], show: usize) -> io::Result<List> {
+pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
+    let show = rules.show;
     let mut list = List {
         format: "csv",
         entries: 0,
@@ -31,7 +33,7 @@ pub fn examine(text: &[u8], show: usize) -> io::Result<List> {
         world_writable: false,
     };
     // Too many slow rows break a list whose rows are all right.
-    in_memory(text, Kind::Csv, &Numbering::default())
+    in_memory(text, Kind::Csv, &rules.numbering)
         .map_err(|why| io::Error::other(why.to_string()))?;
     let mut first = HashMap::new();
     let zone = Zone::of_the_machine();
@@ -54,6 +56,12 @@ pub fn examine(text: &[u8], show: usize) -> io::Result<List> {
         let line = row.line;
         if let Err(fault) = Secret::parse(row.secret.as_bytes()) {
             let reason = Reason::Secret(fault);
+            list.broken.add(Broken { line, reason });
+            continue;
+        }
+        let caller = row.caller.map(str::as_bytes);
+        if let Some(caller) = caller.filter(|text| rules.numbering.normalize(text).is_none()) {
+            let reason = Reason::Caller(NotANumber::of(caller));
             list.broken.add(Broken { line, reason });
             continue;
         }

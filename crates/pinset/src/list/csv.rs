@@ -144,6 +144,8 @@ pub enum Broken {
 pub enum Flaw {
     /// The header has a column there is none of: which one, from 1.
     UnknownColumn(usize),
+    /// The header is separated by this character, not by commas.
+    SeparatedBy(char),
     /// The header has this column twice.
     ColumnTwice(Column),
     /// The header does not have this column.
@@ -203,6 +205,16 @@ impl fmt::Display for Flaw {
         f.write_str(match self {
             Self::UnknownColumn(at) => {
                 return write!(f, "column {at} of the header is none of {}", all());
+            }
+            Self::SeparatedBy(separator) => {
+                let separator = match separator {
+                    '\t' => "tabs".to_owned(),
+                    other => other.to_string(),
+                };
+                return write!(
+                    f,
+                    "the list is separated by {separator}, not by commas: pinset convert changes that"
+                );
             }
             Self::ColumnTwice(column) => {
                 return write!(f, "the header has {} twice", column.name());
@@ -267,24 +279,35 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Whether a line is a header with `account` and `secret`.
+/// Whether a line is a header with `account` and `secret`, with any separator.
 pub(super) fn is_header(line: &[u8]) -> bool {
     let mut records = Records::of_size(line, true, line.len());
-    let header = records.next_record();
-    let names = |header: &Record<'_>, column| {
-        header
-            .fields()
-            .any(|name| Column::named(name) == Some(column))
-    };
-    header
-        .ok()
-        .flatten()
-        .is_some_and(|header| names(&header, Column::Account) && names(&header, Column::Secret))
+    let header = records.next_record().ok().flatten();
+    header.is_some_and(|header| has_needed(header.fields())) || other_separator(line).is_some()
+}
+
+/// Whether there are `account` and `secret` among the names.
+fn has_needed<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    let columns: Vec<_> = names.filter_map(Column::named).collect();
+    columns.contains(&Column::Account) && columns.contains(&Column::Secret)
+}
+
+/// What separates a header with `account` and `secret`, if it is not the comma:
+/// spreadsheets write semicolons in many countries, and tabs.
+pub fn other_separator(header: &[u8]) -> Option<char> {
+    let header = std::str::from_utf8(header).ok()?;
+    [';', '\t'].into_iter().find(|separator| {
+        let names = header.split(*separator);
+        has_needed(names.map(|name| name.trim().trim_matches('"')))
+    })
 }
 
 /// The columns that a header names.
 fn columns(header: &Record<'_>) -> Result<Vec<Column>, Broken> {
     let broken = |flaw| Broken::At(header.line, flaw);
+    if let Some(separator) = other_separator(header.text().as_bytes()) {
+        return Err(broken(Flaw::SeparatedBy(separator)));
+    }
     let mut columns = Vec::new();
     for (at, name) in header.fields().enumerate() {
         let column = Column::named(name).ok_or_else(|| broken(Flaw::UnknownColumn(at + 1)))?;

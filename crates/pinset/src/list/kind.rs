@@ -15,10 +15,12 @@ pub enum Kind {
     Csv,
 }
 
-/// Finds out what a list is by its first line that is not blank: csv if that
-/// is a header with `account` and `secret`, md5 if an MD5 stands behind its
-/// first `:`, plain otherwise, also with no such line. For `settled`, see
-/// [`read`](super::read).
+/// Finds out what a list is by its first line that holds an entry or is a
+/// header: csv if it is a header with `account` and `secret`, md5 if an MD5
+/// stands behind its first `:`, plain if it is a PIN, also with no such line.
+/// Lines that are none of these, such as comments, say nothing. A header with
+/// another separator than the comma is one as well, so that the csv reader can
+/// name the separator. For `settled`, see [`read`](super::read).
 ///
 /// # Errors
 ///
@@ -27,11 +29,13 @@ pub fn sniff(list: impl Read, settled: bool) -> io::Result<Kind> {
     let kind = lines::find(list, settled, |line| match line.text {
         Some(text) if !text.is_empty() && csv::is_header(text) => Some(Kind::Csv),
         text => match Gives::of(text, Format::Md5) {
-            Gives::Blank => None,
             Gives::Account(..) | Gives::Nobody(Fault::NoAccount | Fault::DigestOfNothing) => {
                 Some(Kind::Lines(Format::Md5))
             }
-            Gives::Nobody(_) | Gives::Pin(_) => Some(Kind::Lines(Format::Plain)),
+            _ => match Gives::of(text, Format::Plain) {
+                Gives::Pin(_) => Some(Kind::Lines(Format::Plain)),
+                _ => None,
+            },
         },
     })?;
     Ok(kind.unwrap_or(Kind::Lines(Format::Plain)))
@@ -42,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_says_it() {
+    fn the_first_line_with_an_entry_says_it() {
         let plain = Kind::Lines(Format::Plain);
         let md5 = Kind::Lines(Format::Md5);
         let digest = "81dc9bdb52d04dc20036dbd8313ed055";
@@ -57,7 +61,24 @@ mod tests {
             ("account,secret,secret\n", Kind::Csv),
             ("account,name\n", plain),
             ("secret\n", plain),
-            ("account;secret\n", plain),
+            // Refused when it is read, with the separator.
+            ("account;secret\n", Kind::Csv),
+            ("\"Account\"\t\"Secret\"\tcaller\r\n", Kind::Csv),
+            ("account;name\n", plain),
+            ("account;secret,caller\n", plain),
+            (
+                include_str!("../../../pinset-cli/tests/cases/excel-semicolon.csv"),
+                Kind::Csv,
+            ),
+            (
+                include_str!("../../../pinset-cli/tests/cases/md5-with-comments.conf"),
+                md5,
+            ),
+            (&format!("; accounts\nalice:{digest}\n"), md5),
+            (&format!("; PINs\n1234\nalice:{digest}\n"), plain),
+            ("; PINs\n", plain),
+            // The csv reader names the comment.
+            ("; customers\naccount,secret\n", Kind::Csv),
             ("accounts,secrets\n", plain),
             ("1234\naccount,secret\n", plain),
             ("1234\n", plain),
@@ -70,7 +91,10 @@ mod tests {
             (&format!("{digest}\n"), plain),
             (&format!("1234\nalice:{digest}\n"), plain),
             (&format!("account,secret:{digest}\n"), md5),
-            (&format!("{}\naccount,secret\n", "x".repeat(2000)), plain),
+            (
+                &format!("{}\naccount,secret\n", "x".repeat(2000)),
+                Kind::Csv,
+            ),
         ] {
             assert_eq!(sniff(list.as_bytes(), true).ok(), Some(kind), "{list:?}");
         }

@@ -97,6 +97,75 @@ fn others_stay_others() {
     assert_eq!(numbering(TURKEY).normalize(b"5060508169\0"), None);
 }
 
+/// The rows of `numbers.txt`: an input from the field, and the caller that must
+/// be the same number, or `-` for no usable number.
+#[test]
+fn trunk_prefix_behind_country_code_is_dropped_or_refused() {
+    let cases = include_str!("../../../pinset-cli/tests/cases/numbers.txt");
+    let mut checked = 0;
+    for line in cases.lines().skip(1) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [code, others, row, caller, _] = cells[..] else {
+            panic!("{line}");
+        };
+        let length = others.strip_prefix("national_length ").unwrap_or("10");
+        let options = format!("{code} 0 00 {length}");
+        let found = shown(&options, row);
+        if caller == "-" {
+            assert_eq!(found, "none", "{line}");
+        } else {
+            assert_ne!(found, "none", "{line}");
+            assert_eq!(found, shown(&options, caller), "{line}");
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 4);
+    for (options, text, number) in [
+        // However the country code is introduced.
+        (TURKEY, "0090 0501 234 56 78", "+905012345678"),
+        (TURKEY, "90 0501 234 56 78", "+905012345678"),
+        (TURKEY, "+90 (0) 501 234 56 78", "+905012345678"),
+        ("1 1 011 10", "+1 1 202 555 0123", "+12025550123"),
+        ("36 06 00 8-9", "+36 06 20 123 4567", "+36201234567"),
+        // A digit missing, or one too many.
+        (TURKEY, "+90 0501 234 56 7", "+900501234567"),
+        (TURKEY, "+90 501 234 56 7", "none"),
+        (TURKEY, "+90 501 234 56 789", "none"),
+        (TURKEY, "0090 501 234 5", "none"),
+        (TURKEY, "+90", "none"),
+        (TURKEY, "+90 0 0501 234 56 78", "none"),
+        // What fits is left as it is, unless the prefix is in parentheses.
+        ("49 0 00 6-13", "+49030123456", "+49030123456"),
+        ("49 0 00 6-13", "0049(0)30123456", "+4930123456"),
+        ("49 0 00 6-13", "49 (0) 30 123456", "+4930123456"),
+        ("49 0 00 6-13", "+49 (0)30 123", "none"),
+        ("7 8 810 10", "+7 800 123 45 67", "+78001234567"),
+        // An area code in parentheses is no prefix.
+        ("49 0 00 6-13", "+49 (030) 123456", "+49030123456"),
+        ("49 0 00 6-13", "+49 (30) 0123456", "+49300123456"),
+        ("39 - 00 6-11", "+39 (06) 1234567", "+39061234567"),
+        // Elsewhere nobody knows the prefix.
+        (TURKEY, "+44 (0)20 7946 0123", "+4402079460123"),
+    ] {
+        assert_eq!(shown(options, text), number, "{options} {text}");
+    }
+}
+
+#[test]
+fn invisible_characters_and_unicode_blanks_are_passed_over() {
+    for text in [
+        "\u{202a}+905060508169\u{202c}",
+        "\u{feff}+90\u{a0}506\u{2009}050\u{202f}81\u{3000}69",
+        "0506\u{200b}0508169\u{ad}",
+        "\u{2066}+90 (506)\u{2069} 050\u{2011}81\u{2013}69",
+    ] {
+        assert_eq!(shown(TURKEY, text), "+905060508169", "{text:?}");
+    }
+    for text in ["5060508169\n", "506\t0508169", "5060508169\u{85}"] {
+        assert_eq!(shown(TURKEY, text), "none", "{text:?}");
+    }
+}
+
 #[test]
 fn other_countries() {
     for (options, text, number) in [

@@ -43,6 +43,11 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// All fields, one after the other, with the blanks around them.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.ends.len()

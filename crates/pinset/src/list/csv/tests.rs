@@ -172,7 +172,9 @@ fn what_is_wrong_with_the_file_refuses_it_whole() {
     for (list, broken) in [
         ("1234\n5678\n", (1, UnknownColumn(1))),
         ("\naccount,secret,colour\n", (2, UnknownColumn(3))),
-        ("account;secret\n", (1, UnknownColumn(1))),
+        ("account;secret\n", (1, SeparatedBy(';'))),
+        ("\nsecret\tAccount\n", (2, SeparatedBy('\t'))),
+        ("account;name\n", (1, UnknownColumn(1))),
         ("account,secret,\n", (1, UnknownColumn(3))),
         (
             "account,secret,Account\n",
