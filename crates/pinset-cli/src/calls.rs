@@ -1,9 +1,13 @@
 //! `pinset report`: who called when, and for how long.
 
 mod cdr;
+mod gather;
 mod input;
 mod outcomes;
+mod row;
 pub mod safe;
+mod selection;
+mod store;
 mod target;
 mod totals;
 
@@ -13,30 +17,19 @@ use pinset::moment::{Moment, Zone};
 
 use crate::cells::push_row;
 use crate::failure::{note, Failure};
-use cdr::{Call, Parser, Records};
+use crate::numbers::Numbers;
+use cdr::{Parser, Record, Records};
 use input::{Input, Kind};
-use outcomes::{Line, Outcomes};
-use safe::{safe, shown};
+use outcomes::{Line, Outcomes, LONGEST_CALL};
+use row::{Row, COLUMNS};
+use rusqlite::types::Value;
+use selection::{Selection, SortColumn};
+use store::Store;
 use target::Target;
 use totals::Totals;
 
 /// The exit code when something was left out.
 const LEFT_OUT: u8 = 1;
-
-/// The columns of the calls.
-const COLUMNS: [&str; 11] = [
-    "identity",
-    "pin_set",
-    "caller",
-    "called",
-    "start",
-    "answer",
-    "end",
-    "duration_seconds",
-    "billed_seconds",
-    "disposition",
-    "uniqueid",
-];
 
 /// Tells who called when and for how long, as csv: the calls of Asterisk's
 /// CDR, by identity, and totals for each.
@@ -49,13 +42,19 @@ Times: 2026-11-01, 2026-11-01 08:00, 2026-11-01 08:00:30: local, or with Z or
 +03:00 behind them. A call counts by its start: at --from or later, before --to,
 or on the day of --to if that is a day. Both may be left out.
 
-Calls and log go together by uniqueid: cdr.conf needs loguniqueid = yes.
+Calls and log go together by uniqueid: cdr.conf needs loguniqueid = yes. The
+records of a call are one row: by the channel that authenticated, or by linkedid
+(newcdrcolumns = yes). Its billed time is the time in which any of its channels
+was answered.
+
+Records are sorted in a temporary file in TMPDIR, else /var/tmp, of about the size
+of the CDR.
 
 No PIN is printed, but where it is the account code: option a of Authenticate()
 with a plain list, and account_code = pin.
 
-Exit code: 0 all told; 1 lines were left out, or calls could not be looked up in
-the log; 3 an error, the report is not whole.")]
+Exit code: 0 all told; 1 lines were left out, calls could not be looked up in the
+log, or a log has no outcome; 3 an error, the report is not whole.")]
 pub struct Report {
     /// Asterisk's Master.csv, and its log with the level AUTHENTICATE, in any
     /// order; -: standard input
@@ -70,12 +69,6 @@ pub struct Report {
     /// The times of the CDR are UTC (usegmtime = yes of cdr.conf)
     #[arg(long)]
     utc: bool,
-    /// Only calls of this identity; may be repeated
-    #[arg(long = "account", value_name = "IDENTITY")]
-    accounts: Vec<String>,
-    /// Only calls that this PIN set judged; may be repeated
-    #[arg(long = "pinset", value_name = "NAME")]
-    pin_sets: Vec<String>,
     /// Write the calls to a new file, with mode 0600
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -83,6 +76,22 @@ pub struct Report {
     /// output in place of the calls
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     totals: Option<PathBuf>,
+    /// Totals of each day by itself, by the start of the calls
+    #[arg(long, requires = "totals")]
+    by_day: bool,
+    /// Sort the calls by this column; without it they stand as in the CDR
+    #[arg(long, value_enum, value_name = "COLUMN")]
+    sort: Option<SortColumn>,
+    /// The last first
+    #[arg(long, requires = "sort")]
+    reverse: bool,
+    /// Replace the files of --output and --totals that are there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 fn from_which(text: &str) -> Result<Moment, &'static str> {
@@ -94,123 +103,160 @@ fn until_which(text: &str) -> Result<Moment, &'static str> {
 }
 
 pub fn run(arguments: &Report) -> Result<u8, Failure> {
-    let (from, to) = (arguments.from, arguments.to);
-    if from.zip(to).is_some_and(|(from, to)| from >= to) {
-        return Err(Failure::told("--from: it must be before --to"));
+    let period = (arguments.from, arguments.to);
+    if let (Some(from), Some(to)) = period {
+        if from >= to {
+            return Err(Failure::told("--from: it must be before --to"));
+        }
     }
-    let totals_path = arguments.totals.as_deref();
-    let on_screen = totals_path == Some(Path::new("-"));
-    let calls = match &arguments.output {
-        Some(path) => Some(Target::file(path)?),
-        None if on_screen => None,
-        None => Some(Target::screen()),
-    };
-    let totals = match totals_path {
-        Some(_) if on_screen => Some(Target::screen()),
-        Some(path) => Some(Target::file(path)?),
-        None => None,
-    };
+    let numbering = arguments.numbers.numbering()?;
+    let (calls, totals) = targets(arguments)?;
     let inputs: Vec<Input> = arguments
         .files
         .iter()
         .map(|path| Input::open(path))
         .collect::<Result<_, _>>()?;
-    // An empty file may be either: nothing has happened yet.
-    let has = |kind| {
-        let mut kinds = inputs.iter().map(|input| input.kind);
-        kinds.any(|one| one == kind || one == Kind::Empty)
+    let gathered = gather(arguments, inputs)?;
+    let store = &gathered.store;
+    let mut sums = Totals::new(arguments.by_day);
+    store.calls(gathered.outcomes.as_ref(), |first, call| {
+        let row = Row::new(call);
+        if !arguments.selection.has(&row, &numbering, period) {
+            return Ok(());
+        }
+        sums.add(&row);
+        if calls.is_none() {
+            return Ok(());
+        }
+        let key = arguments
+            .sort
+            .map_or(Value::Null, |column| column.key(&row));
+        store.keep(&key, first, &row.csv())
+    })?;
+    if let Some(mut target) = calls {
+        let mut header = Vec::new();
+        push_row(&mut header, COLUMNS, "\n");
+        target.write(&header)?;
+        store.rows(arguments.reverse, |row| target.write(row))?;
+        target.end()?;
+    }
+    if let Some(mut target) = totals {
+        target.write(&sums.csv())?;
+        target.end()?;
+    }
+    Ok(if gathered.left_out { LEFT_OUT } else { 0 })
+}
+
+/// Where the calls and the totals go.
+fn targets(arguments: &Report) -> Result<(Option<Target>, Option<Target>), Failure> {
+    let totals = arguments.totals.as_deref();
+    let on_screen = totals == Some(Path::new("-"));
+    let calls = match &arguments.output {
+        Some(path) => Some(Target::file(path, arguments.force)?),
+        None if on_screen => None,
+        None => Some(Target::screen()),
     };
-    if !has(Kind::Cdr) {
+    let totals = match totals {
+        Some(_) if on_screen => Some(Target::screen()),
+        Some(path) => Some(Target::file(path, arguments.force)?),
+        None => None,
+    };
+    Ok((calls, totals))
+}
+
+/// Reads logs and CDR.
+fn gather(arguments: &Report, inputs: Vec<Input>) -> Result<Gathering<'_>, Failure> {
+    let there_is = |kind| inputs.iter().any(|input| input.kind == kind);
+    // An empty file may be either: nothing has happened yet.
+    let (cdr, log) = (there_is(Kind::Cdr), there_is(Kind::Log));
+    let empty = there_is(Kind::Empty);
+    if !cdr && !empty {
         return Err(Failure::told(
             "there is no CDR file (Master.csv) among these",
         ));
     }
-    let mut outcomes = has(Kind::Log).then(|| Outcomes::new(from, to));
-    if outcomes.is_none() && !arguments.pin_sets.is_empty() {
+    if !log && !empty && !arguments.selection.pin_sets.is_empty() {
         return Err(Failure::told(
             "--pinset: the CDR has no PIN sets: give the audit log as a FILE, too",
         ));
     }
-    let mut left_out = false;
+    let mut gathering = Gathering {
+        arguments,
+        outcomes: (log || empty).then(|| Outcomes::new(arguments.from, arguments.to)),
+        store: Store::new()?,
+        unnamed: 0,
+        left_out: false,
+    };
     let (logs, cdrs): (Vec<Input>, Vec<Input>) = inputs
         .into_iter()
         .partition(|input| input.kind == Kind::Log);
     for log in logs {
-        left_out |= learn(log, &mut outcomes)?;
+        gathering.left_out |= gathering.read_log(log)?;
     }
-    let mut telling = Telling {
-        arguments,
-        outcomes,
-        calls,
-        totals: Totals::default(),
-        row: Vec::new(),
-        unnamed: 0,
-    };
-    if let Some(calls) = &mut telling.calls {
-        push_row(&mut telling.row, COLUMNS, "\n");
-        calls.write(&telling.row)?;
+    for file in cdrs {
+        if cdr && !log && file.kind == Kind::Empty {
+            Input::no_outcome(file.path());
+            gathering.left_out = true;
+        }
+        gathering.left_out |= gathering.read_cdr(file)?;
     }
-    for cdr in cdrs {
-        left_out |= telling.tell(cdr)?;
-    }
-    if telling.unnamed > 0 {
-        left_out = true;
+    if gathering.unnamed > 0 {
+        gathering.left_out = true;
         note(format!(
             "{} calls have no uniqueid to look them up by in the log: cdr.conf needs loguniqueid = yes",
-            telling.unnamed
+            gathering.unnamed
         ));
     }
-    if let Some(calls) = telling.calls {
-        calls.end()?;
-    }
-    if let Some(mut totals) = totals {
-        totals.write(&telling.totals.csv())?;
-        totals.end()?;
-    }
-    Ok(if left_out { LEFT_OUT } else { 0 })
+    Ok(gathering)
 }
 
-/// Reads a log. Returns whether something of it was left out.
-fn learn(log: Input, outcomes: &mut Option<Outcomes>) -> Result<bool, Failure> {
-    let mut faults = log.faults();
-    log.lines(|number, line| {
-        match outcomes::line(line) {
-            Line::Outcome(outcome) => {
-                if let Some(outcomes) = outcomes {
-                    outcomes.add(&outcome);
-                }
-            }
-            Line::Broken => faults.skip(number, "it is no whole outcome"),
-            Line::Other => {}
-        }
-        Ok(())
-    })?;
-    Ok(faults.end())
-}
-
-/// The report in the making.
-struct Telling<'a> {
+/// Records and outcomes, as they are read.
+struct Gathering<'a> {
     arguments: &'a Report,
     outcomes: Option<Outcomes>,
-    calls: Option<Target>,
-    totals: Totals,
-    /// A row of the csv, for one after the other.
-    row: Vec<u8>,
-    /// Calls that can't be looked up.
+    store: Store,
+    /// Records that can't be looked up.
     unnamed: u64,
+    /// Whether something was left out.
+    left_out: bool,
 }
 
-impl Telling<'_> {
-    /// Tells the calls of a file. Returns whether lines of it were left out.
-    fn tell(&mut self, cdr: Input) -> Result<bool, Failure> {
+impl Gathering<'_> {
+    /// Reads a log. Returns whether something of it was left out.
+    fn read_log(&mut self, log: Input) -> Result<bool, Failure> {
+        let path = log.path().to_owned();
+        let mut faults = log.faults();
+        let mut found = false;
+        log.lines(|number, line| {
+            match outcomes::line(line) {
+                Line::Outcome(outcome) => {
+                    found = true;
+                    if let Some(outcomes) = &mut self.outcomes {
+                        outcomes.add(&outcome);
+                    }
+                }
+                Line::Broken => faults.skip(number, "it is no whole outcome"),
+                Line::Other => {}
+            }
+            Ok(())
+        })?;
+        if !found {
+            Input::no_outcome(&path);
+        }
+        Ok(faults.end() || !found)
+    }
+
+    /// Reads the records of a CDR file. Returns whether lines of it were left
+    /// out.
+    fn read_cdr(&mut self, cdr: Input) -> Result<bool, Failure> {
         let zone = if self.arguments.utc {
             Zone::utc()
         } else {
             Zone::of_the_machine()
         };
         let mut faults = cdr.faults();
-        let mut records = Records::new(Parser::new(zone), |line, call| match call {
-            Ok(call) => self.call(&call),
+        let mut records = Records::new(Parser::new(zone), |line, record| match record {
+            Ok(record) => self.add(&record),
             Err(fault) => {
                 faults.skip(line, fault.text());
                 Ok(())
@@ -221,66 +267,21 @@ impl Telling<'_> {
         Ok(faults.end())
     }
 
-    fn call(&mut self, call: &Call<'_>) -> Result<(), Failure> {
-        let Report {
-            from,
-            to,
-            accounts,
-            pin_sets,
-            ..
-        } = self.arguments;
-        if from.is_some_and(|from| call.began < from) || to.is_some_and(|to| call.began >= to) {
+    /// Adds a record that may belong to a call of the period.
+    fn add(&mut self, record: &Record<'_>) -> Result<(), Failure> {
+        let Report { from, to, .. } = self.arguments;
+        let early = |from: Moment| record.began < from.seconds() - LONGEST_CALL;
+        let late = |to: Moment| record.began >= to.seconds() + LONGEST_CALL;
+        if from.is_some_and(early) || to.is_some_and(late) {
             return Ok(());
         }
         let told = self
             .outcomes
             .as_ref()
-            .and_then(|outcomes| outcomes.of(call));
-        let nameless = call.unique_id.is_none() && call.linked_id.is_none();
-        self.unnamed += u64::from(nameless && self.outcomes.is_some());
-        let pin_set = told.map_or("", |told| &told.pin_set);
-        let code = shown(call.account_code);
-        // A PIN without an account admits, too; who was refused has none.
-        let identity = match told {
-            Some(told) if !told.admitted || !told.identity.is_empty() => &*told.identity,
-            _ => code.as_str(),
-        };
-        let wanted =
-            |names: &[String], name| names.is_empty() || names.iter().any(|one| one == name);
-        if !wanted(accounts, identity) || !wanted(pin_sets, pin_set) {
-            return Ok(());
-        }
-        self.totals.add(identity, call);
-        let numbers = [call.duration, call.billed].map(|number| number.to_string());
-        let [caller, called, start, answer, end, disposition] = [
-            call.source,
-            call.destination,
-            call.start,
-            call.answer,
-            call.end,
-            call.disposition,
-        ]
-        .map(shown);
-        let unique_id = shown(call.unique_id.unwrap_or_default());
-        let cells = [
-            identity,
-            pin_set,
-            &caller,
-            &called,
-            &start,
-            &answer,
-            &end,
-            &numbers[0],
-            &numbers[1],
-            &disposition,
-            &unique_id,
-        ]
-        .map(safe);
-        self.row.clear();
-        push_row(&mut self.row, cells.iter().map(|cell| &**cell), "\n");
-        match &mut self.calls {
-            Some(calls) => calls.write(&self.row),
-            None => Ok(()),
-        }
+            .and_then(|outcomes| outcomes.of(record));
+        let linked = record.linked_id.or(record.unique_id);
+        self.unnamed += u64::from(linked.is_none() && self.outcomes.is_some());
+        let id = told.map(|told| &*told.channel).or(linked);
+        self.store.add(id.unwrap_or_default(), record)
     }
 }

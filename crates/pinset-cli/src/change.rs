@@ -109,15 +109,29 @@ impl Draft {
     /// Puts it into its place, with these rights. `false`: there is a file
     /// already, which stays as it is.
     pub fn keep(self, mode: u32) -> io::Result<bool> {
-        // Not at its creation, where umask takes rights away.
-        let new = self.temporary.as_file();
-        new.set_permissions(Permissions::from_mode(mode))?;
-        new.sync_all()?;
+        self.finish(mode)?;
         match self.temporary.persist_noclobber(&self.path) {
             Ok(_) => sync_folder(&self.path).map(|()| true),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(error.error),
         }
+    }
+
+    /// Puts it into its place, with these rights, also over an older file.
+    pub fn replace(self, mode: u32) -> io::Result<()> {
+        self.finish(mode)?;
+        self.temporary
+            .persist(&self.path)
+            .map_err(|error| error.error)?;
+        sync_folder(&self.path)
+    }
+
+    /// Gives it its rights, and writes it to the disk.
+    fn finish(&self, mode: u32) -> io::Result<()> {
+        // Not at its creation, where umask takes rights away.
+        let new = self.temporary.as_file();
+        new.set_permissions(Permissions::from_mode(mode))?;
+        new.sync_all()
     }
 }
 

@@ -27,7 +27,7 @@ const NEW_COLUMNS: usize = 3;
 
 /// A record.
 #[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
+pub struct Record<'a> {
     pub account_code: &'a [u8],
     pub source: &'a [u8],
     pub destination: &'a [u8],
@@ -35,8 +35,10 @@ pub struct Call<'a> {
     pub answer: &'a [u8],
     pub end: &'a [u8],
     pub disposition: &'a [u8],
-    /// `start`, as a moment.
-    pub began: Moment,
+    /// `start`, in seconds since 1970.
+    pub began: i64,
+    /// `answer`, in seconds since 1970, if there is one.
+    pub answered: Option<i64>,
     /// Seconds from start to end.
     pub duration: u64,
     /// Seconds from answer to end.
@@ -87,8 +89,8 @@ impl Parser {
         }
     }
 
-    /// The call of a record, given without its line end.
-    pub fn call(&mut self, record: &[u8]) -> Result<Call<'_>, Fault> {
+    /// Reads a record, given without its line end.
+    pub fn read(&mut self, record: &[u8]) -> Result<Record<'_>, Fault> {
         if record.len() > LONGEST {
             return Err(Fault::TooLong);
         }
@@ -118,13 +120,14 @@ impl Parser {
                 .and_then(|text| text.parse().ok())
                 .ok_or(Fault::Seconds)
         };
+        let answer = std::str::from_utf8(text(ANSWER)).unwrap_or_default();
         let new_columns = count >= UNIQUE_ID + NEW_COLUMNS;
         let old = if new_columns {
             count - NEW_COLUMNS
         } else {
             count
         };
-        Ok(Call {
+        Ok(Record {
             account_code: text(ACCOUNT_CODE),
             source: text(SOURCE),
             destination: text(DESTINATION),
@@ -132,7 +135,8 @@ impl Parser {
             answer: text(ANSWER),
             end: text(END),
             disposition: text(DISPOSITION),
-            began,
+            began: began.seconds(),
+            answered: Moment::from_which(answer, &self.zone).map(Moment::seconds),
             duration: seconds(DURATION)?,
             billed: seconds(BILLED)?,
             unique_id: value(UNIQUE_ID).filter(|_| old > UNIQUE_ID),
@@ -151,7 +155,7 @@ pub struct Records<F> {
     look: F,
 }
 
-impl<E, F: FnMut(u64, Result<Call<'_>, Fault>) -> Result<(), E>> Records<F> {
+impl<E, F: FnMut(u64, Result<Record<'_>, Fault>) -> Result<(), E>> Records<F> {
     /// Calls `look` with the line that each record begins in.
     pub fn new(parser: Parser, look: F) -> Self {
         Self {
@@ -169,7 +173,7 @@ impl<E, F: FnMut(u64, Result<Call<'_>, Fault>) -> Result<(), E>> Records<F> {
                 return Ok(());
             }
             if is_closed(line) || line.len() > LONGEST {
-                return (self.look)(number, self.parser.call(line));
+                return (self.look)(number, self.parser.read(line));
             }
             self.held_at = number;
         } else {
@@ -178,8 +182,8 @@ impl<E, F: FnMut(u64, Result<Call<'_>, Fault>) -> Result<(), E>> Records<F> {
         // More than a record has is not needed to see that it is none.
         self.held.extend(line.iter().take(LONGEST + 1));
         if is_closed(&self.held) {
-            if let Ok(call) = self.parser.call(&self.held) {
-                (self.look)(self.held_at, Ok(call))?;
+            if let Ok(record) = self.parser.read(&self.held) {
+                (self.look)(self.held_at, Ok(record))?;
                 self.held.clear();
                 return Ok(());
             }

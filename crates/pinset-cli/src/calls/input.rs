@@ -75,6 +75,19 @@ impl Input {
         Ok(())
     }
 
+    /// Says that it holds no outcome, so that no call can be looked up in it.
+    pub fn no_outcome(path: &Path) {
+        let path = path.display();
+        note(format!(
+            "{path}: no outcome is in it: a log with the level AUTHENTICATE (logger.conf) is needed"
+        ));
+    }
+
+    /// Its path, or `-`.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// For what is wrong with its lines.
     pub fn faults(&self) -> Faults {
         Faults {
@@ -115,7 +128,7 @@ impl Faults {
 fn kind(head: &[u8]) -> Option<Kind> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     // The first record ends it.
-    let mut records = Records::new(Parser::new(Zone::utc()), |_, call| match call {
+    let mut records = Records::new(Parser::new(Zone::utc()), |_, record| match record {
         Ok(_) => Err(()),
         Err(_) => Ok(()),
     });

@@ -6,16 +6,15 @@ use std::rc::Rc;
 use pinset::moment::Moment;
 use serde::Deserialize;
 
-use super::cdr::Call;
+use super::cdr::Record;
 use super::safe::shown;
+use crate::colours::without_colours;
 
 /// The log level of the audit log.
 const LEVEL: &[u8] = b"AUTHENTICATE";
 
-/// A call may have begun so long before the first record asked for, in
-/// seconds; and the clock may have been set back meanwhile.
-const BEFORE: i64 = 24 * 60 * 60;
-const BEHIND: i64 = 60;
+/// The records of a call begin at most so many seconds after it does.
+pub const LONGEST_CALL: i64 = 24 * 60 * 60;
 
 /// A line of a log.
 #[derive(PartialEq, Eq, Debug)]
@@ -53,6 +52,7 @@ struct Message {
 /// modules have Asterisk say is not taken for an outcome: only the beginning
 /// of a line says of which level it is.
 pub fn line(line: &[u8]) -> Line {
+    let line = &*without_colours(line);
     if line.starts_with(b"{") {
         return match serde_json::from_slice::<Json>(line) {
             Ok(Json { logmsg }) if logmsg.level.as_bytes() == LEVEL => {
@@ -76,6 +76,7 @@ pub fn line(line: &[u8]) -> Line {
 
 /// Whether it looks like a line of Asterisk's log.
 pub fn is_of_a_log(line: &[u8]) -> bool {
+    let line = &*without_colours(line);
     behind_date(line).is_some() || serde_json::from_slice::<Json>(line).is_ok()
 }
 
@@ -158,6 +159,8 @@ fn digit(byte: u8) -> Option<u8> {
 /// What the audit log tells of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
+    /// The unique id of the channel that was asked.
+    pub channel: Rc<[u8]>,
     pub admitted: bool,
     pub identity: Rc<str>,
     pub pin_set: Rc<str>,
@@ -192,9 +195,12 @@ impl Outcomes {
         let began = began(&outcome.unique_id);
         let early = |began: i64| {
             self.from
-                .is_some_and(|from| began < from.seconds() - BEFORE)
+                .is_some_and(|from| began < from.seconds() - LONGEST_CALL)
         };
-        let late = |began: i64| self.to.is_some_and(|to| began >= to.seconds() + BEHIND);
+        let late = |began: i64| {
+            self.to
+                .is_some_and(|to| began >= to.seconds() + LONGEST_CALL)
+        };
         if began.is_some_and(|began| early(began) || late(began)) {
             return;
         }
@@ -202,6 +208,7 @@ impl Outcomes {
         // Who was refused has shown by nothing to be the one.
         let identity: &[u8] = if admitted { &outcome.identity } else { b"" };
         let told = Told {
+            channel: outcome.unique_id.as_slice().into(),
             admitted,
             identity: self.name(identity),
             pin_set: self.name(&outcome.pin_set),
@@ -213,12 +220,17 @@ impl Outcomes {
     }
 
     /// What is told of a call.
-    pub fn of(&self, call: &Call<'_>) -> Option<&Told> {
-        let own = call.unique_id.and_then(|id| self.channels.get(id));
+    pub fn of(&self, record: &Record<'_>) -> Option<&Told> {
+        let own = record.unique_id.and_then(|id| self.channels.get(id));
         own.or_else(|| {
-            let id = call.linked_id?;
+            let id = record.linked_id?;
             self.channels.get(id).or_else(|| self.links.get(id))
         })
+    }
+
+    /// Returns what is told of the call that counts by this channel.
+    pub fn of_channel(&self, unique_id: &[u8]) -> Option<&Told> {
+        self.channels.get(unique_id)
     }
 
     /// A name that is kept once, however often it comes.

@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 use crate::change::{Draft, OF_A_SECRET};
 use crate::failure::{At, Failure};
 
-/// Standard output, or a new file.
+/// Standard output, or a file.
 pub enum Target {
     Screen(BufWriter<StdoutLock<'static>>),
-    File(PathBuf, BufWriter<Draft>),
+    File {
+        path: PathBuf,
+        draft: BufWriter<Draft>,
+        /// Whether it takes the place of an older one.
+        replaced: bool,
+    },
 }
 
 impl Target {
@@ -17,19 +22,31 @@ impl Target {
         Self::Screen(BufWriter::new(io::stdout().lock()))
     }
 
-    /// There must be no such file yet. It appears when it is whole.
-    pub fn file(path: &Path) -> Result<Self, Failure> {
-        if path.symlink_metadata().is_ok() {
-            return Err(there(path));
+    /// A file that appears when it is whole. There must be no such file yet,
+    /// unless it may be `replaced`.
+    pub fn file(path: &Path, replaced: bool) -> Result<Self, Failure> {
+        let there_is = path.symlink_metadata().ok();
+        if let Some(about) = there_is {
+            if !replaced {
+                return Err(there(path));
+            }
+            // Not a device, nor the file that a link leads to.
+            if !about.is_file() {
+                return Err(Failure::at(path, "--force: it is no regular file"));
+            }
         }
         let draft = Draft::new(path).at(path)?;
-        Ok(Self::File(path.to_owned(), BufWriter::new(draft)))
+        Ok(Self::File {
+            path: path.to_owned(),
+            draft: BufWriter::new(draft),
+            replaced,
+        })
     }
 
     pub fn write(&mut self, text: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Screen(out) => out.write_all(text).map_err(Failure::Output),
-            Self::File(path, draft) => draft.write_all(text).at(path),
+            Self::File { path, draft, .. } => draft.write_all(text).at(path),
         }
     }
 
@@ -37,9 +54,15 @@ impl Target {
     pub fn end(self) -> Result<(), Failure> {
         match self {
             Self::Screen(mut out) => out.flush().map_err(Failure::Output),
-            Self::File(path, draft) => {
+            Self::File {
+                path,
+                draft,
+                replaced,
+            } => {
                 let draft = draft.into_inner().at(&path)?;
-                if draft.keep(OF_A_SECRET).at(&path)? {
+                if replaced {
+                    draft.replace(OF_A_SECRET).at(&path)
+                } else if draft.keep(OF_A_SECRET).at(&path)? {
                     Ok(())
                 } else {
                     Err(there(&path))
@@ -50,5 +73,5 @@ impl Target {
 }
 
 fn there(path: &Path) -> Failure {
-    Failure::at(path, "there is such a file already")
+    Failure::at(path, "there is such a file already: --force replaces it")
 }

@@ -1,12 +1,12 @@
-//! How much each identity called.
+//! How much each identity called, in all or on each day.
 
 use std::collections::BTreeMap;
 
-use super::cdr::Call;
+use super::row::Row;
 use super::safe::safe;
 use crate::cells::push_row;
 
-/// The columns.
+/// The columns; behind the day, if there is one.
 const COLUMNS: [&str; 5] = [
     "identity",
     "calls",
@@ -15,20 +15,27 @@ const COLUMNS: [&str; 5] = [
     "billed_seconds",
 ];
 
-/// The totals, by identity.
-#[derive(Default)]
-pub struct Totals(BTreeMap<String, [u64; 4]>);
+/// The totals, by day and identity.
+pub struct Totals {
+    by_day: bool,
+    all: BTreeMap<(String, String), [u64; 4]>,
+}
 
 impl Totals {
-    pub fn add(&mut self, identity: &str, call: &Call<'_>) {
-        let answered = u64::from(call.disposition == b"ANSWERED");
-        if !self.0.contains_key(identity) {
-            self.0.insert(identity.to_owned(), [0; 4]);
+    /// Totals of each day by itself, or of all days.
+    pub fn new(by_day: bool) -> Self {
+        Self {
+            by_day,
+            all: BTreeMap::new(),
         }
-        let Some(totals) = self.0.get_mut(identity) else {
-            return;
-        };
-        let more = [1, answered, call.duration, call.billed];
+    }
+
+    pub fn add(&mut self, row: &Row<'_>) {
+        let answered = u64::from(row.call.disposition == "ANSWERED");
+        let day = if self.by_day { row.call.day() } else { "" };
+        let key = (day.to_owned(), row.identity.to_owned());
+        let totals = self.all.entry(key).or_default();
+        let more = [1, answered, row.duration, row.billed];
         for (total, more) in totals.iter_mut().zip(more) {
             *total = total.saturating_add(more);
         }
@@ -37,12 +44,17 @@ impl Totals {
     /// As csv.
     pub fn csv(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        push_row(&mut text, COLUMNS, "\n");
-        for (identity, totals) in &self.0 {
+        let columns = self.by_day.then_some("day").into_iter().chain(COLUMNS);
+        push_row(&mut text, columns, "\n");
+        for ((date, identity), totals) in &self.all {
             let numbers = totals.map(|total| total.to_string());
-            let numbers = numbers.iter().map(String::as_str);
-            let identity = safe(identity);
-            let cells = std::iter::once(&*identity).chain(numbers);
+            let (date, identity) = (safe(date), safe(identity));
+            let cells = self
+                .by_day
+                .then_some(&*date)
+                .into_iter()
+                .chain([&*identity]);
+            let cells = cells.chain(numbers.iter().map(String::as_str));
             push_row(&mut text, cells, "\n");
         }
         text

@@ -1,12 +1,13 @@
 //! `pinset report`.
 #![allow(clippy::unwrap_used)]
 
+mod calls;
 mod files;
 #[path = "../lab/mod.rs"]
 mod lab;
 mod log;
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::process::Stdio;
 
 use lab::{Lab, Ran, OTHER, PIN};
@@ -122,6 +123,7 @@ fn calls_and_totals_by_account_code() {
         },
         Call {
             seconds: (4_000_000_000, 4_000_000_000),
+            more: ",\"1793520003.4\"",
             ..CALL
         },
     ];
@@ -132,7 +134,7 @@ fn calls_and_totals_by_account_code() {
         "{HEADER}alice,,+905060508169,100,{times},65,60,ANSWERED,1793520000.1\n\
          \"bob, \"\"sales\"\"\",,,100,{times},7,0,NO ANSWER,1793520001.2\n\
          ,,+905060508169,100,{times},65,60,ANSWERED,1793520002.3\n\
-         alice,,+905060508169,100,{times},4000000000,4000000000,ANSWERED,1793520000.1\n"
+         alice,,+905060508169,100,{times},4000000000,4000000000,ANSWERED,1793520003.4\n"
     );
     assert_eq!((ran.code, ran.out, ran.err), (0, wanted, String::new()));
     let ran = report(&lab, &["--totals", "Master.csv"]);
@@ -168,7 +170,16 @@ fn from_and_to() {
         "2026-11-30 23:59:59",
         "2026-12-01 00:00:00",
     ];
-    let lines = starts.map(|start| Call { start, ..CALL }.line());
+    let lines = starts.map(|start| {
+        let more = format!(",\"{start}\"");
+        let more = more.as_str();
+        Call {
+            start,
+            more,
+            ..CALL
+        }
+        .line()
+    });
     lab.list("Master.csv", lines.concat());
     let all: &[&str] = &starts;
     for (options, wanted) in [

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 /// The line that each record begins in, and its source.
 fn read(text: &[u8]) -> Vec<(u64, Option<String>)> {
     let mut found = Vec::new();
-    let mut records = Records::new(Parser::new(Zone::utc()), |line, call| {
-        let source = call.map(|call| String::from_utf8_lossy(call.source).into_owned());
+    let mut records = Records::new(Parser::new(Zone::utc()), |line, record| {
+        let source = record.map(|record| String::from_utf8_lossy(record.source).into_owned());
         found.push((line, source.ok()));
         Ok::<(), ()>(())
     });

@@ -22,8 +22,8 @@ fn only_what_can_be_asked_for_is_kept() {
         ("1793404799.1", false),
         ("1793404800.1", true),
         ("1793491200.1", true),
-        ("1793577659.1", true),
-        ("1793577660.1", false),
+        ("1793663999.1", true),
+        ("1793664000.1", false),
         ("pbx-a-1793404799.1", false),
         ("pbx-a-1793491200.1", true),
         // Given by whoever made the channel.
