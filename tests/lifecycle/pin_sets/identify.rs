@@ -229,3 +229,26 @@ fn by_an_account_number() {
         )
     });
 }
+
+/// A list from the field: the trunk prefix stands behind the country code.
+#[test]
+fn number_with_the_trunk_prefix_admits_its_caller() {
+    let conf = "\
+        [general]\ncountry_code = 44\n\
+        [uk]\nsource = file:/pins/uk.csv\nidentify = caller\n";
+    let list = include_str!("../../../crates/pinset-cli/tests/cases/uk.csv");
+    on(with(conf).pin_file("uk.csv", list), |pbx| {
+        all_become(
+            pbx,
+            &[
+                row(
+                    "in brackets",
+                    from("02079460123", "uk", "4711#"),
+                    is("ann").sounds(&[PIN, THANKS]),
+                ),
+                row("without", from("+441614960123", "uk", "8150#"), is("ben")),
+                row("national", from("+442079460999", "uk", "9034#"), is("cy")),
+            ],
+        )
+    });
+}
