@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::asterisk::config::{self, Loaded};
 use crate::asterisk::log::log;
+use crate::asterisk::process;
 use crate::external;
 use reading::Reading;
 
@@ -170,7 +171,8 @@ fn read() -> (InForce, bool) {
         Loaded::Missing => return (InForce::default(), true),
         Loaded::Unreadable => log!(
             Error,
-            "authenticate.conf can't be opened or is no regular file"
+            "authenticate.conf can't be opened or is no regular file: Asterisk runs as {}",
+            process::account()
         ),
         Loaded::Invalid => log!(
             Error,

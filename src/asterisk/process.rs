@@ -1,11 +1,14 @@
 //! The running Asterisk: its version, and what is to be done when it ends.
 
 use std::ffi::{CStr, OsStr};
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::ptr;
 use std::sync::OnceLock;
 
 use pinset::pepper::Identity;
+use pinset::permission::Account;
 
 use super::boundary::guard;
 use crate::ffi;
@@ -44,6 +47,66 @@ pub fn identity() -> Identity {
     // SAFETY: both always succeed.
     let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
     Identity { uid, gid }
+}
+
+/// The names of [`identity`], for messages. Asterisk changes its user before it
+/// loads modules, and not later.
+pub fn account() -> &'static Account {
+    static ACCOUNT: OnceLock<Account> = OnceLock::new();
+    ACCOUNT.get_or_init(|| {
+        let Identity { uid, gid } = identity();
+        Account {
+            user: user_name(uid).unwrap_or_else(|| uid.to_string()),
+            group: group_name(gid).unwrap_or_else(|| gid.to_string()),
+        }
+    })
+}
+
+/// As much as the names of a user or a group need, whoever has how many members.
+const MAX_RECORD_BYTES: usize = 64 << 10;
+
+fn user_name(uid: u32) -> Option<String> {
+    let mut buffer = vec![0; MAX_RECORD_BYTES];
+    let mut record = MaybeUninit::<libc::passwd>::uninit();
+    let mut found = ptr::null_mut();
+    // SAFETY: getpwuid_r(3): room for the record and for its texts, and their size.
+    let status = unsafe {
+        libc::getpwuid_r(
+            uid,
+            record.as_mut_ptr(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &mut found,
+        )
+    };
+    if status != 0 || found.is_null() {
+        return None;
+    }
+    // SAFETY: it was found: `found` is the record, whose name lies in `buffer`.
+    let name = unsafe { CStr::from_ptr((*found).pw_name) };
+    Some(name.to_string_lossy().into_owned())
+}
+
+fn group_name(gid: u32) -> Option<String> {
+    let mut buffer = vec![0; MAX_RECORD_BYTES];
+    let mut record = MaybeUninit::<libc::group>::uninit();
+    let mut found = ptr::null_mut();
+    // SAFETY: getgrgid_r(3): room for the record and for its texts, and their size.
+    let status = unsafe {
+        libc::getgrgid_r(
+            gid,
+            record.as_mut_ptr(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &mut found,
+        )
+    };
+    if status != 0 || found.is_null() {
+        return None;
+    }
+    // SAFETY: it was found: `found` is the record, whose name lies in `buffer`.
+    let name = unsafe { CStr::from_ptr((*found).gr_name) };
+    Some(name.to_string_lossy().into_owned())
 }
 
 static AT_EXIT: OnceLock<fn()> = OnceLock::new();

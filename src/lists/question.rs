@@ -8,9 +8,11 @@ use std::time::SystemTime;
 
 use pinset::judging::{Answer, Asked, Asking, Entries, Wanted};
 use pinset::list::{Format, Kind, List, Mounts, Rebuild, RowReading, Way};
+use pinset::permission::explain;
 use pinset::Pin;
 
 use super::{log_report, CACHE};
+use crate::asterisk::process;
 use crate::patience::Promise;
 
 /// What is asked of a list.
@@ -105,6 +107,7 @@ impl Question {
 
     /// Answers by what is in the file, as far as that can be done at once.
     pub fn attend(&self, file: io::Result<File>, now: SystemTime) -> Left {
+        let file = file.map_err(|error| explain(error, &self.path, process::account()));
         let wanted = match &self.about {
             About::Entry(format) => return self.judge(*format, file, now),
             About::PinSet(wanted) => wanted,

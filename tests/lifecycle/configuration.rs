@@ -164,7 +164,8 @@ fn a_reload_takes_the_file_whole_or_not_at_all() {
 
         // Asterisk says of neither that it can't be read but that it is not there.
         let outside = pbx.outside(FILE).context("no way in")?;
-        let fault = "ERROR authenticate.conf can't be opened or is no regular file";
+        let fault = "ERROR authenticate.conf can't be opened or is no regular file: \
+                     Asterisk runs as user root, group root";
         fs::remove_file(&outside)?;
         std::os::unix::fs::symlink("nowhere", &outside)?;
         reload(pbx, false)?;

@@ -22,6 +22,7 @@ pub mod lockout;
 pub mod moment;
 pub mod number;
 pub mod pepper;
+pub mod permission;
 pub mod pin;
 pub mod prompt;
 pub mod queue;
