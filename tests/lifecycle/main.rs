@@ -26,5 +26,6 @@ mod rounds;
 mod support;
 mod thousand;
 mod unload;
+mod unprivileged;
 mod uses;
 mod variants;

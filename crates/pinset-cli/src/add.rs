@@ -9,10 +9,12 @@ use pinset::rows::Rows;
 use pinset::{Numbering, Pin};
 use zeroize::Zeroizing;
 
-use crate::change::{create, Locked, OF_A_LIST};
+use crate::change::Locked;
+use crate::config_file::ConfigFile;
 use crate::entry::{self, Asked};
 use crate::failure::{note, At, Failure};
 use crate::forms::{Form, Forms, Maker};
+use crate::new_list::NewList;
 use crate::numbers::Numbers;
 use crate::sheet::{fault, in_memory, kind, same_caller, Sheet, Values};
 
@@ -26,7 +28,8 @@ const THERE: u8 = 1;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A new list, and one with nothing in it, is a csv list if --account is given,
-and else a plain one. A new list belongs to whoever runs this, with mode 0640.
+and else a plain one. A new list belongs to the user who runs this and to the
+group of its folder, or to that of --group, with mode 0640.
 
 Refused: a PIN that the same account has for the same number. And one that
 another account has, unless --force is given: a caller who is known by the PIN
@@ -72,6 +75,10 @@ pub struct Add {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    new_list: NewList,
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
     forms: Forms,
     #[command(flatten)]
     numbers: Numbers,
@@ -94,10 +101,11 @@ enum Outcome {
 }
 
 pub fn run(arguments: &Add) -> Result<u8, Failure> {
+    let settings = arguments.config.settings()?;
     let task = Task {
         arguments,
-        numbering: arguments.numbers.numbering()?,
-        maker: arguments.forms.maker()?,
+        numbering: arguments.numbers.numbering(&settings)?,
+        maker: arguments.forms.maker(&settings)?,
         // Before the list is locked: others need not wait for somebody's fingers.
         pin: entry::one(Asked::Twice)?,
     };
@@ -120,7 +128,7 @@ pub fn run(arguments: &Add) -> Result<u8, Failure> {
             };
         }
         if let Outcome::Text(text) = task.added(Zeroizing::default())? {
-            if create(file, &text, OF_A_LIST).at(file)? {
+            if arguments.new_list.create(file, &text)? {
                 return Ok(0);
             }
         }

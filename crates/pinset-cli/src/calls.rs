@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use pinset::moment::{Moment, Zone};
 
 use crate::cells::push_row;
+use crate::config_file::ConfigFile;
 use crate::failure::{note, Failure};
 use crate::numbers::Numbers;
 use cdr::{Parser, Record, Records};
@@ -91,6 +92,8 @@ pub struct Report {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
     numbers: Numbers,
 }
 
@@ -109,7 +112,7 @@ pub fn run(arguments: &Report) -> Result<u8, Failure> {
             return Err(Failure::told("--from: it must be before --to"));
         }
     }
-    let numbering = arguments.numbers.numbering()?;
+    let numbering = arguments.numbers.numbering(&arguments.config.settings()?)?;
     let (calls, totals) = targets(arguments)?;
     let inputs: Vec<Input> = arguments
         .files

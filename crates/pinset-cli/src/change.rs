@@ -5,15 +5,36 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{fchown, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Gid;
 use rustix::fs::{flock, FlockOperation};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-/// The rights of a new list.
-pub const OF_A_LIST: u32 = 0o640;
+/// Who has rights to a new file. Its owner is the user who makes it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// The owner alone.
+    Owner,
+    /// The owner, and this group for reading.
+    Group(Gid),
+    /// The owner, and the group of the folder for reading. The file keeps the
+    /// user's own group if the user may not give it to another.
+    FolderGroup,
+}
 
-/// The rights of a new file of keys or PINs.
-pub const OF_A_SECRET: u32 = 0o600;
+impl Access {
+    /// Access for this group if there is one, else `otherwise`.
+    pub fn of(group: Option<Gid>, otherwise: Self) -> Self {
+        group.map_or(otherwise, Self::Group)
+    }
+
+    fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::Group(_) | Self::FolderGroup => 0o640,
+        }
+    }
+}
 
 /// A file that nobody else who uses this command changes meanwhile.
 pub struct Locked {
@@ -83,12 +104,12 @@ impl Locked {
     }
 }
 
-/// Makes a file with these contents and rights. `false`: there is one already,
+/// Makes a file with these contents. Returns `false` if there is one already,
 /// which stays as it is.
-pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<bool> {
+pub fn create(path: &Path, contents: &[u8], access: Access) -> io::Result<bool> {
     let mut draft = Draft::new(path)?;
     draft.write_all(contents)?;
-    draft.keep(mode)
+    draft.keep(access)
 }
 
 /// A new file in the making, which is at its path when it is whole. What is
@@ -108,8 +129,8 @@ impl Draft {
 
     /// Puts it into its place, with these rights. `false`: there is a file
     /// already, which stays as it is.
-    pub fn keep(self, mode: u32) -> io::Result<bool> {
-        self.finish(mode)?;
+    pub fn keep(self, access: Access) -> io::Result<bool> {
+        self.finish(access)?;
         match self.temporary.persist_noclobber(&self.path) {
             Ok(_) => sync_folder(&self.path).map(|()| true),
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -118,8 +139,8 @@ impl Draft {
     }
 
     /// Puts it into its place, with these rights, also over an older file.
-    pub fn replace(self, mode: u32) -> io::Result<()> {
-        self.finish(mode)?;
+    pub fn replace(self, access: Access) -> io::Result<()> {
+        self.finish(access)?;
         self.temporary
             .persist(&self.path)
             .map_err(|error| error.error)?;
@@ -127,10 +148,22 @@ impl Draft {
     }
 
     /// Gives it its rights, and writes it to the disk.
-    fn finish(&self, mode: u32) -> io::Result<()> {
-        // Not at its creation, where umask takes rights away.
+    fn finish(&self, access: Access) -> io::Result<()> {
         let new = self.temporary.as_file();
-        new.set_permissions(Permissions::from_mode(mode))?;
+        match access {
+            Access::Owner => {}
+            Access::Group(group) => fchown(new, None, Some(group.as_raw()))
+                .map_err(|error| io::Error::new(error.kind(), format!("--group: {error}")))?,
+            Access::FolderGroup => {
+                let group = fs::metadata(folder(&self.path))?.gid();
+                match fchown(new, None, Some(group)) {
+                    Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                    done => done?,
+                }
+            }
+        }
+        // Not at its creation, where umask takes rights away.
+        new.set_permissions(Permissions::from_mode(access.mode()))?;
         new.sync_all()
     }
 }
@@ -160,7 +193,7 @@ pub fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".pinset-")
-        .permissions(Permissions::from_mode(OF_A_SECRET))
+        .permissions(Permissions::from_mode(Access::Owner.mode()))
         .tempfile_in(folder(path))
 }
 

@@ -8,11 +8,13 @@ use pinset::list::{open, Kind};
 use pinset::pin::{is_key, MAX_DIGITS};
 use pinset::{secret, Pepper};
 
-use crate::change::{contents, create, OF_A_LIST};
+use crate::change::contents;
+use crate::config_file::ConfigFile;
 use crate::entry::pin_of;
 use crate::failure::{note, At, Failure};
 use crate::forms::{Form, Forms};
 use crate::generate::secrets;
+use crate::new_list::NewList;
 use crate::numbers::Numbers;
 use crate::sheet::{fault, in_memory, Sheet};
 use crate::source::{From, Given};
@@ -47,6 +49,10 @@ pub struct Convert {
     #[arg(long, value_name = "OUT")]
     to: PathBuf,
     #[command(flatten)]
+    new_list: NewList,
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
     forms: Forms,
     #[command(flatten)]
     numbers: Numbers,
@@ -54,8 +60,9 @@ pub struct Convert {
 
 pub fn run(arguments: &Convert) -> Result<u8, Failure> {
     let Convert { file, to, .. } = arguments;
-    let numbering = arguments.numbers.numbering()?;
-    let maker = arguments.forms.maker()?;
+    let settings = arguments.config.settings()?;
+    let numbering = arguments.numbers.numbering(&settings)?;
+    let maker = arguments.forms.maker(&settings)?;
     let text = contents(&open(file).at(file)?).at(file)?;
     let source = arguments
         .from
@@ -143,7 +150,7 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
     }
     let list = Sheet::new(&[Column::Account, Column::Secret]).with(&rows);
     in_memory(&list, Kind::Csv, &numbering).at(to)?;
-    if !create(to, &list, OF_A_LIST).at(to)? {
+    if !arguments.new_list.create(to, &list)? {
         return Err(Failure::at(to, "there is such a file already"));
     }
     name_skipped(file, &skipped);

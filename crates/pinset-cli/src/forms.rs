@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use pinset::pepper::{Identity, Rights};
 use pinset::secret::make::{Recipe, SALT};
 use pinset::secret::Cost;
-use pinset::{Pepper, Pin};
+use pinset::{Pepper, Pin, Settings};
 use std::os::unix::fs::MetadataExt;
 use zeroize::Zeroizing;
 
@@ -19,8 +19,9 @@ pub struct Forms {
     /// only, not by the PIN alone (identify = pin)
     #[arg(long, group = "form")]
     argon2id: bool,
-    /// HMAC-SHA256 by the first key of the pepper file: for identify = pin
-    #[arg(long, group = "form", requires = "pepper")]
+    /// HMAC-SHA256 by the first key of the pepper file (--pepper, or pepper_file of
+    /// --config): for identify = pin
+    #[arg(long, group = "form")]
     hmac_sha256: bool,
     /// MD5, which is no protection
     #[arg(long, group = "form")]
@@ -58,13 +59,18 @@ impl Forms {
         }
     }
 
-    /// What makes secrets of the form that is asked for, or else of Argon2id.
-    pub fn maker(&self) -> Result<Maker, Failure> {
-        let pepper = self.pepper.as_deref().map(pepper).transpose()?;
-        Ok(Maker {
-            form: self.wanted().unwrap_or(Form::Argon2id),
-            pepper: pepper.unwrap_or_default(),
-        })
+    /// What makes secrets of the form that is asked for, or else of Argon2id. The
+    /// pepper file of the command line overrides that of `authenticate.conf`.
+    pub fn maker(&self, settings: &Settings) -> Result<Maker, Failure> {
+        let form = self.wanted().unwrap_or(Form::Argon2id);
+        let path = self.pepper.as_deref().or(settings.pepper_file.as_deref());
+        if form == Form::Hmac && path.is_none() {
+            return Err(Failure::told(
+                "--hmac-sha256: it needs --pepper, or --config with a pepper_file",
+            ));
+        }
+        let pepper = path.map(pepper).transpose()?.unwrap_or_default();
+        Ok(Maker { form, pepper })
     }
 }
 

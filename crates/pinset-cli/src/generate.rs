@@ -14,10 +14,12 @@ use pinset::{secret, Numbering, Pin};
 use zeroize::Zeroizing;
 
 use crate::cells::push_row;
-use crate::change::{create, Locked, OF_A_LIST, OF_A_SECRET};
+use crate::change::{create, Access, Locked};
+use crate::config_file::ConfigFile;
 use crate::entry::pin_of;
 use crate::failure::{note, At, Failure};
 use crate::forms::{Form, Forms, Maker};
+use crate::new_list::NewList;
 use crate::sheet::{in_memory, kind, Sheet};
 use crate::weak::weakness;
 
@@ -32,7 +34,8 @@ pub const MANY: usize = 100;
 /// equally likely.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The list is made if there is none, with mode 0640; else rows are added to it.
+The list is made if there is none, with mode 0640 and the group of its folder or of
+--group; else rows are added to it.
 No account may have a row in it already. At most half of all PINs of a length
 are made, those in the list among them.
 
@@ -62,6 +65,10 @@ pub struct Generate {
     #[arg(long, conflicts_with = "pins")]
     print: bool,
     #[command(flatten)]
+    new_list: NewList,
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
     forms: Forms,
 }
 
@@ -71,7 +78,7 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
         return Err(Failure::told(format!("--digits: 1 to {MAX_DIGITS}")));
     }
     let accounts = accounts(arguments)?;
-    let maker = arguments.forms.maker()?;
+    let maker = arguments.forms.maker(&arguments.config.settings()?)?;
     let into = &arguments.into;
     let old = Locked::open(into).at(into)?;
     let text = match &old {
@@ -130,13 +137,13 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
     let clear = clear(&accounts, &pins);
     // First the PINs: rows whose PIN nobody knows would be of no use.
     if let Some(path) = &arguments.pins {
-        if !create(path, &clear, OF_A_SECRET).at(path)? {
+        if !create(path, &clear, Access::Owner).at(path)? {
             return Err(Failure::at(path, "there is such a file already"));
         }
     }
     let written = match old {
         Some(old) => old.replace(&new).at(into),
-        None => match create(into, &new, OF_A_LIST).at(into) {
+        None => match arguments.new_list.create(into, &new) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::at(into, "somebody made it meanwhile")),
             Err(failure) => Err(failure),

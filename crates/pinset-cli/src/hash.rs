@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use zeroize::Zeroizing;
 
 use crate::cells;
+use crate::config_file::ConfigFile;
 use crate::entry::{self, Asked};
 use crate::failure::Failure;
 use crate::forms::Forms;
@@ -19,6 +20,8 @@ A PIN is never given on the command line, which everybody on the machine can
 read. Exit code: 0 printed; 3 not.")]
 pub struct Hash {
     #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
     forms: Forms,
     /// Without the quotes that csv needs around Argon2id, for a value of
     /// Asterisk's database (astdb_value = account:secret)
@@ -27,7 +30,7 @@ pub struct Hash {
 }
 
 pub fn run(arguments: &Hash) -> Result<u8, Failure> {
-    let maker = arguments.forms.maker()?;
+    let maker = arguments.forms.maker(&arguments.config.settings()?)?;
     let mut out = io::stdout().lock();
     entry::each(Asked::Twice, |pin| {
         entry::warn_if_weak(&pin);

@@ -7,6 +7,7 @@ mod cells;
 mod change;
 mod check;
 mod colours;
+mod config_file;
 mod convert;
 mod digests;
 mod dumps;
@@ -16,6 +17,7 @@ mod forms;
 mod generate;
 mod hash;
 mod index;
+mod new_list;
 mod numbers;
 mod odds;
 mod pepper;
@@ -100,6 +102,8 @@ struct Check {
     #[arg(long, value_name = "N", default_value_t = 20)]
     show: usize,
     #[command(flatten)]
+    config: config_file::ConfigFile,
+    #[command(flatten)]
     numbers: numbers::Numbers,
 }
 
@@ -161,9 +165,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Check) -> Result<Verdict, Failure> {
+    let settings = arguments.config.settings()?;
     let rules = check::Rules {
         format: arguments.format.format(),
-        numbering: arguments.numbers.numbering()?,
+        numbering: arguments.numbers.numbering(&settings)?,
         show: arguments.show,
     };
     let paths = arguments.files.iter();

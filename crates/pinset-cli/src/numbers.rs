@@ -1,10 +1,10 @@
 //! How telephone numbers are compared: the options of `authenticate.conf`.
 
-use pinset::Numbering;
+use pinset::{Numbering, Settings};
 
 use crate::failure::Failure;
 
-/// As in `[general]` of authenticate.conf, with the same defaults.
+/// As in `[general]` of authenticate.conf (--config), with the same defaults.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How numbers are compared, as in authenticate.conf")]
 pub struct Numbers {
@@ -23,8 +23,10 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    pub fn numbering(&self) -> Result<Numbering, Failure> {
-        let mut numbering = Numbering::default();
+    /// Returns the numbering of these options, which override those of
+    /// `authenticate.conf`.
+    pub fn numbering(&self, settings: &Settings) -> Result<Numbering, Failure> {
+        let mut numbering = settings.numbering.clone();
         for (name, option, value) in [
             ("country_code", "--country-code", &self.country_code),
             (

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use nix::unistd::Gid;
 use pinset::pepper::KeyId;
 use pinset::Pepper;
 use zeroize::Zeroizing;
 
-use crate::change::{create, Locked, OF_A_SECRET};
+use crate::change::{create, Access, Locked};
 use crate::failure::{note, At, Failure};
 use crate::forms::safe;
 
@@ -29,8 +30,8 @@ enum Action {
 /// lists have secrets made with them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A new file belongs to whoever runs this, with mode 0600: let Asterisk's user
-read it (chown asterisk FILE). Of a file there is, owner and mode stay.
+A new file belongs to the user who runs this, with mode 0600, or with --group
+0640. Owner, group and mode of an old file stay.
 Exit code: 0 done; 3 not.")]
 struct New {
     /// The pepper file
@@ -40,10 +41,13 @@ struct New {
     /// and eight digits at random]
     #[arg(long, value_name = "KEYID")]
     id: Option<String>,
+    /// The group of a new file, which may read it: Asterisk's
+    #[arg(long, value_name = "NAME", value_parser = crate::new_list::group)]
+    group: Option<Gid>,
 }
 
 pub fn run(arguments: &PepperCommand) -> Result<u8, Failure> {
-    let Action::New(New { file, id }) = &arguments.action;
+    let Action::New(New { file, id, group }) = &arguments.action;
     let id = match id {
         Some(id) => id.clone(),
         None => format!("k{}", &*random_hex::<4>()?),
@@ -60,7 +64,7 @@ pub fn run(arguments: &PepperCommand) -> Result<u8, Failure> {
     }
     loop {
         let Some(old) = Locked::open(file).at(file)? else {
-            if create(file, &line, OF_A_SECRET).at(file)? {
+            if create(file, &line, Access::of(*group, Access::Owner)).at(file)? {
                 break;
             }
             // Somebody made it meanwhile.

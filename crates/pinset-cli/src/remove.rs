@@ -8,6 +8,7 @@ use pinset::list::{read, Format, Gives, Kind};
 use zeroize::Zeroizing;
 
 use crate::change::Locked;
+use crate::config_file::ConfigFile;
 use crate::entry::{self, Asked};
 use crate::failure::{At, Failure};
 use crate::numbers::Numbers;
@@ -37,11 +38,13 @@ pub struct Remove {
     #[arg(long, value_name = "NUMBER", requires = "account")]
     caller: Option<String>,
     #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
     numbers: Numbers,
 }
 
 pub fn run(arguments: &Remove) -> Result<u8, Failure> {
-    let numbering = arguments.numbers.numbering()?;
+    let numbering = arguments.numbers.numbering(&arguments.config.settings()?)?;
     let file = &arguments.file;
     let account = arguments.account.as_deref();
     let caller = arguments.caller.as_deref();

@@ -11,6 +11,7 @@ use pinset::{Pepper, Pin};
 
 use crate::cells;
 use crate::change::contents;
+use crate::config_file::ConfigFile;
 use crate::entry::{self, Asked};
 use crate::failure::{At, Failure};
 use crate::forms;
@@ -45,17 +46,21 @@ pub struct Verify {
     /// The account, as with identify = account
     #[arg(long)]
     account: Option<String>,
-    /// The pepper file, for secrets of hmac-sha256
+    /// The pepper file, for secrets of hmac-sha256; it overrides that of --config
     #[arg(long, value_name = "FILE")]
     pepper: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
     #[command(flatten)]
     numbers: Numbers,
 }
 
 pub fn run(arguments: &Verify) -> Result<u8, Failure> {
     let path = &arguments.file;
-    let numbering = arguments.numbers.numbering()?;
-    let pepper = arguments.pepper.as_deref().map(forms::pepper).transpose()?;
+    let settings = arguments.config.settings()?;
+    let numbering = arguments.numbers.numbering(&settings)?;
+    let pepper = arguments.pepper.as_ref().or(settings.pepper_file.as_ref());
+    let pepper = pepper.map(|path| forms::pepper(path)).transpose()?;
     let pepper = pepper.unwrap_or_default();
     let file = open(path).at(path)?;
     if Stamp::of(&file.metadata().at(path)?).is_world_writable() {

@@ -150,6 +150,11 @@ impl Builder {
         self
     }
 
+    /// Runs Asterisk as the user and the group `asterisk`; it is root's otherwise.
+    pub fn unprivileged(self) -> Self {
+        self.environment("ASTERISK_RUNS_AS", "asterisk")
+    }
+
     /// Starts Asterisk and waits until it is fully booted.
     pub fn start(self) -> Result<Pbx> {
         Pbx::start(&self)

@@ -27,7 +27,14 @@ for file in /harness/documentation/*.xml; do
     [ -e "$file" ] && ln -sf "$file" /usr/share/asterisk/documentation/thirdparty/
 done
 run() {
-    asterisk -f </dev/null >>/var/log/asterisk/console 2>&1 &
+    user=
+    if [ -n "$ASTERISK_RUNS_AS" ]; then
+        user="-U $ASTERISK_RUNS_AS -G $ASTERISK_RUNS_AS"
+        # These lie on the host, where another user owns them.
+        chmod 777 /var/log/asterisk /harness/db
+        chown -R "$ASTERISK_RUNS_AS:" /var/lib/asterisk /var/spool/asterisk /run/asterisk
+    fi
+    asterisk -f $user </dev/null >>/var/log/asterisk/console 2>&1 &
     echo "up $!"
     wait $!
     echo "down $?"

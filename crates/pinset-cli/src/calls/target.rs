@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
-use crate::change::{Draft, OF_A_SECRET};
+use crate::change::{Access, Draft};
 use crate::failure::{At, Failure};
 
 /// Standard output, or a file.
@@ -61,8 +61,8 @@ impl Target {
             } => {
                 let draft = draft.into_inner().at(&path)?;
                 if replaced {
-                    draft.replace(OF_A_SECRET).at(&path)
-                } else if draft.keep(OF_A_SECRET).at(&path)? {
+                    draft.replace(Access::Owner).at(&path)
+                } else if draft.keep(Access::Owner).at(&path)? {
                     Ok(())
                 } else {
                     Err(there(&path))

@@ -1,0 +1,187 @@
+//! Files that Asterisk is to read, and options that are read from its
+//! configuration.
+#![allow(clippy::unwrap_used)]
+
+mod lab;
+
+use std::fs;
+use std::os::unix::fs::{chown, MetadataExt};
+
+use lab::{Lab, Ran, PIN};
+
+fn group_of(lab: &Lab, name: &str) -> u32 {
+    fs::metadata(lab.path(name)).unwrap().gid()
+}
+
+/// Runs a command that makes `new`.
+fn make(lab: &Lab, arguments: &[&str], group: &[&str]) -> Ran {
+    let _ = fs::remove_file(lab.path("new"));
+    let _ = fs::remove_file(lab.path("clear"));
+    let ran = lab.run(&[arguments, group].concat(), &format!("{PIN}\n"));
+    assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+    ran
+}
+
+const MAKE_A_LIST: [&[&str]; 3] = [
+    &["add", "new", "--plain", "--account", "a"],
+    &["convert", "old", "--to", "new", "--plain"],
+    &[
+        "generate", "-n1", "-d6", "--into", "new", "--pins", "clear", "--plain",
+    ],
+];
+
+#[test]
+fn new_list_takes_the_group_of_its_folder() {
+    let lab = Lab::new();
+    let group = group_of(&lab, ".");
+    lab.list("old", format!("{PIN}\n"));
+    for arguments in MAKE_A_LIST {
+        make(&lab, arguments, &[]);
+        assert_eq!(group_of(&lab, "new"), group, "{arguments:?}");
+        assert_eq!(lab.mode("new"), 0o640, "{arguments:?}");
+    }
+    assert_eq!(lab.mode("clear"), 0o600);
+}
+
+#[test]
+fn new_file_takes_the_group_of_the_option() {
+    let lab = Lab::new();
+    lab.list("old", format!("{PIN}\n"));
+    let group = if rustix::process::geteuid().is_root() {
+        54_321
+    } else {
+        rustix::process::getegid().as_raw()
+    };
+    let option = ["--group", &group.to_string()];
+    let pepper: &[&str] = &["pepper", "new", "new"];
+    for arguments in MAKE_A_LIST.into_iter().chain([pepper]) {
+        make(&lab, arguments, &option);
+        assert_eq!(group_of(&lab, "new"), group, "{arguments:?}");
+        assert_eq!(lab.mode("new"), 0o640, "{arguments:?}");
+    }
+    make(&lab, pepper, &[]);
+    assert_eq!(lab.mode("new"), 0o600);
+    let ran = lab.run(&["add", "x", "--group", "no such group"], "");
+    assert!(
+        ran.code == 3 && ran.err.contains("no such group"),
+        "{}",
+        ran.err
+    );
+    assert!(!lab.path("x").exists());
+}
+
+/// Such a list is one that Asterisk can't read, unless it runs as root.
+#[test]
+fn new_list_of_group_root_is_warned_of() {
+    let lab = Lab::new();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    lab.list("old", format!("{PIN}\n"));
+    for arguments in MAKE_A_LIST {
+        chown(lab.path("."), None, Some(0)).unwrap();
+        let ran = make(&lab, arguments, &[]);
+        assert!(
+            ran.err.contains("new: it belongs to group root"),
+            "{}",
+            ran.err
+        );
+        lab.give_a_group();
+        let ran = make(&lab, arguments, &[]);
+        assert!(!ran.err.contains("group root"), "{}", ran.err);
+    }
+}
+
+const NUMBER: &str = "0506 050 81 69";
+
+/// The options that commands have in common with the module.
+#[test]
+fn numbering_and_pepper_are_read_from_the_configuration() {
+    let lab = Lab::new();
+    let pepper = lab.pepper();
+    let config = format!(
+        "[general]\ncountry_code = 90\npepper_file = {}\n",
+        pepper.display()
+    );
+    lab.list("authenticate.conf", config);
+    let config = ["--config", "authenticate.conf"];
+    let run = |arguments: &[&str], input: &str| lab.run(&[arguments, &config].concat(), input);
+    let pin = format!("{PIN}\n");
+    let add = [
+        "add",
+        "list",
+        "--account",
+        "a",
+        "--hmac-sha256",
+        "--caller",
+        NUMBER,
+    ];
+    assert_eq!(run(&add, &pin).code, 0);
+    assert!(
+        lab.text("list").contains("hmac-sha256:main:"),
+        "{}",
+        lab.text("list")
+    );
+    // The same number, and the same PIN by the key.
+    let other = [&add[..6], &["+905060508169"]].concat();
+    assert_eq!(run(&other, &pin).code, 1);
+    assert_eq!(
+        run(&["verify", "list", "--caller", "+905060508169"], &pin).code,
+        0
+    );
+    assert_eq!(run(&["hash", "--hmac-sha256"], &pin).code, 0);
+    let generate = [
+        "generate",
+        "-n1",
+        "-d6",
+        "--into",
+        "more",
+        "--print",
+        "--hmac-sha256",
+    ];
+    assert_eq!(run(&generate, "").code, 0);
+    lab.list("plain", &pin);
+    assert_eq!(
+        run(&["convert", "plain", "--to", "new", "--hmac-sha256"], "").code,
+        0
+    );
+    // A digit is missing.
+    lab.list(
+        "short",
+        "account,secret,caller\na,plain:83649,+90 506 050 81 6\n",
+    );
+    assert_eq!(run(&["check", "short"], "").code, 2);
+    assert_eq!(lab.run(&["check", "short"], "").code, 0);
+    // An option of the command line counts instead.
+    assert_eq!(run(&["check", "short", "--country-code", "1"], "").code, 0);
+    let remove = [
+        "remove",
+        "list",
+        "--account",
+        "a",
+        "--caller",
+        "+905060508169",
+    ];
+    assert_eq!(run(&remove, "").code, 0);
+}
+
+#[test]
+fn unusable_configuration_changes_nothing() {
+    let lab = Lab::new();
+    lab.list("authenticate.conf", "[general]\ncountry_code = x\n");
+    let pin = format!("{PIN}\n");
+    let add = ["add", "list", "--plain", "--config"];
+    for (file, why) in [
+        (
+            "authenticate.conf",
+            "authenticate.conf: line 2: country_code: ",
+        ),
+        ("missing", "missing: No such file"),
+    ] {
+        let ran = lab.run(&[&add[..], &[file]].concat(), &pin);
+        assert!(ran.code == 3 && ran.err.contains(why), "{}", ran.err);
+    }
+    let ran = lab.run(&["add", "list", "--hmac-sha256", "--account", "a"], &pin);
+    assert!(ran.code == 3 && ran.err.contains("--pepper"), "{}", ran.err);
+    assert_eq!(lab.files(), ["authenticate.conf"]);
+}
