@@ -16,6 +16,7 @@ use crate::failure::{note, At, Failure};
 use crate::forms::{Form, Forms, Maker};
 use crate::new_list::NewList;
 use crate::numbers::Numbers;
+use crate::reach::{is_out_of_reach, OUT_OF_REACH, REMEDY};
 use crate::sheet::{fault, in_memory, kind, same_caller, Sheet, Values};
 
 /// The exit code when the list has the PIN already.
@@ -226,6 +227,11 @@ impl Task<'_> {
         };
         if let Some(why) = self.duplicate(&rows, account.as_bytes(), same_number) {
             return Ok(Outcome::There(why));
+        }
+        if is_out_of_reach(account, caller, self.maker.form == Form::Argon2id) {
+            note(format!(
+                "warning: the row admits nobody: {OUT_OF_REACH}: {REMEDY}"
+            ));
         }
         let by_pin = !rows.is_empty() && rows.argon2id() == 0;
         if by_pin && self.maker.form == Form::Argon2id {

@@ -189,6 +189,7 @@ impl Seen {
             broken,
             duplicates,
             weak,
+            unreachable: Findings::new(show),
             alphabet: plain.then(|| alphabet.name()),
             odds: lengths
                 .into_iter()

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pinset::list::csv::Column;
 use pinset::list::{open, Kind};
 use pinset::pin::{is_key, MAX_DIGITS};
-use pinset::{secret, Pepper};
+use pinset::{secret, Pepper, Secret};
 
 use crate::change::contents;
 use crate::config_file::ConfigFile;
@@ -16,7 +16,8 @@ use crate::forms::{Form, Forms};
 use crate::generate::secrets;
 use crate::new_list::NewList;
 use crate::numbers::Numbers;
-use crate::sheet::{fault, in_memory, Sheet};
+use crate::reach::{is_out_of_reach, note_out_of_reach};
+use crate::sheet::{fault, in_memory, Sheet, Values};
 use crate::source::{From, Given};
 
 /// The exit code when something was left out.
@@ -149,6 +150,7 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
         rows.push(values);
     }
     let list = Sheet::new(&[Column::Account, Column::Secret]).with(&rows);
+    note_out_of_reach(rows.iter().filter(|values| is_unreachable(values)).count());
     in_memory(&list, Kind::Csv, &numbering).at(to)?;
     if !arguments.new_list.create(to, &list)? {
         return Err(Failure::at(to, "there is such a file already"));
@@ -160,6 +162,19 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
         to.display()
     ));
     Ok(if skipped.is_empty() { 0 } else { SKIPPED })
+}
+
+/// Whether nobody can use the row of these values.
+fn is_unreachable(values: &Values<'_>) -> bool {
+    let value = |wanted| {
+        let found = values.iter().find(|(column, _)| *column == wanted);
+        found.map(|(_, value)| *value)
+    };
+    let secret = value(Column::Secret).map(|secret| Secret::parse(secret.as_bytes()));
+    let is_argon2id =
+        secret.is_some_and(|secret| secret.is_ok_and(|secret| secret.form().is_slow()));
+    let account = value(Column::Account).unwrap_or_default();
+    is_out_of_reach(account, value(Column::Caller), is_argon2id)
 }
 
 /// Names the lines that are left out.

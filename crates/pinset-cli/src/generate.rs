@@ -20,6 +20,7 @@ use crate::entry::pin_of;
 use crate::failure::{note, At, Failure};
 use crate::forms::{Form, Forms, Maker};
 use crate::new_list::NewList;
+use crate::reach::{is_out_of_reach, note_out_of_reach};
 use crate::sheet::{in_memory, kind, Sheet};
 use crate::weak::weakness;
 
@@ -52,7 +53,8 @@ pub struct Generate {
     /// How many digits each has
     #[arg(short, long, value_name = "DIGITS")]
     digits: usize,
-    /// The accounts, one a line [default: 1, 2, …]
+    /// The accounts, one a line [default: 1, 2, …]; of digits, if callers are to
+    /// enter them (identify = account)
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
     /// The csv list
@@ -110,6 +112,8 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
     let pins = pins(accounts.len(), digits, &rows, &maker).at(into)?;
     if maker.form == Form::Argon2id {
         note("Argon2id rows are found by caller or account only; for identify = pin take --hmac-sha256");
+        let unreachable = |account: &&String| is_out_of_reach(account, None, true);
+        note_out_of_reach(accounts.iter().filter(unreachable).count());
     }
     let secrets = secrets(&pins, &maker)?;
     let values: Vec<_> = accounts

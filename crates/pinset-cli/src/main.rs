@@ -21,6 +21,7 @@ mod new_list;
 mod numbers;
 mod odds;
 mod pepper;
+mod reach;
 mod remove;
 mod report;
 mod serve;
@@ -79,14 +80,15 @@ Odds: as if every PIN of a length were equally likely to be guessed. A warning
 comes where, at three tries a call, fewer than 10000 calls let every second
 fraudster in. Of an md5 list the lengths are not known, so there are no odds.
 
-Of csv lists: broken rows, weak PINs that are not hashed, and rows with the same
-account and caller. Whether a caller is a usable number depends on the numbering
-options.
+Of csv lists: broken rows, weak PINs that are not hashed, rows with the same account
+and caller, and Argon2id rows that nobody can use, as they have no caller and an
+account that can't be entered on a telephone. Whether a caller is a usable number
+depends on the numbering options.
 
-Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, odds, a last line
-without an end, an empty list, one that everybody may write to; 2 broken lines,
-or a list that can't be read; 3 a wrong command line. Of several lists, the
-worst.")]
+Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, rows that nobody can
+use, odds, a last line without an end, an empty list, one that everybody may write
+to; 2 broken lines, or a list that can't be read; 3 a wrong command line. Of several
+lists, the worst.")]
 struct Check {
     /// The lists
     #[arg(required = true, value_name = "FILE")]

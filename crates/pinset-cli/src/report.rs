@@ -69,6 +69,8 @@ pub struct List {
     pub broken: Findings<Broken>,
     pub duplicates: Findings<Duplicate>,
     pub weak: Findings<Weak>,
+    /// Of CSV lists.
+    pub unreachable: Findings<Unreachable>,
     /// Of plain lists: the keys that a guess is made of.
     pub alphabet: Option<&'static str>,
     pub odds: Vec<Odds>,
@@ -86,6 +88,7 @@ impl List {
             || self.world_writable
             || self.duplicates.count > 0
             || self.weak.count > 0
+            || self.unreachable.count > 0
             || self.odds.iter().any(|odds| odds.practical)
         {
             Verdict::Warnings
@@ -119,6 +122,18 @@ pub struct Duplicate {
 pub struct Weak {
     pub line: u64,
     pub reason: Weakness,
+}
+
+/// A row that no caller can be found to have.
+#[derive(Serialize)]
+pub struct Unreachable {
+    pub line: u64,
+}
+
+impl AtLine for Unreachable {
+    fn line(&self) -> u64 {
+        self.line
+    }
 }
 
 impl AtLine for Broken {
@@ -307,19 +322,21 @@ mod tests {
             broken: Findings::new(1),
             duplicates: Findings::new(1),
             weak: Findings::new(1),
+            unreachable: Findings::new(1),
             alphabet: None,
             odds: Vec::new(),
             unended: false,
             empty: false,
             world_writable: false,
         };
-        let changes: [(Change, Verdict); 8] = [
+        let changes: [(Change, Verdict); 9] = [
             (|_| {}, Verdict::Clean),
             (|list| list.unended = true, Verdict::Warnings),
             (|list| list.empty = true, Verdict::Warnings),
             (|list| list.world_writable = true, Verdict::Warnings),
             (|list| list.duplicates.count = 1, Verdict::Warnings),
             (|list| list.weak.count = 1, Verdict::Warnings),
+            (|list| list.unreachable.count = 1, Verdict::Warnings),
             (
                 |list| list.odds.push(Odds::new(4, 1, 10)),
                 Verdict::Warnings,

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::reach::{OUT_OF_REACH, REMEDY};
 use crate::report::{Findings, List, Report};
 
 impl Display for Report {
@@ -57,6 +58,9 @@ fn findings(f: &mut Formatter<'_>, list: &List) -> fmt::Result {
     })?;
     lines(f, &list.weak, "weak", |weak| {
         (weak.line, weak.reason.to_string())
+    })?;
+    lines(f, &list.unreachable, "admits nobody", |row| {
+        (row.line, format!("{OUT_OF_REACH}: {REMEDY}"))
     })?;
     for odds in &list.odds {
         let warning = if odds.practical { "warning: " } else { "" };

@@ -275,6 +275,7 @@ fn the_fields_of_the_json() {
                 "broken": {"count": 1, "lines": [{"line": 4, "reason": "not_keyable"}]},
                 "duplicates": {"count": 1, "lines": [{"line": 3, "first": 1}]},
                 "weak": {"count": 1, "lines": [{"line": 2, "reason": "year"}]},
+                "unreachable": {"count": 0, "lines": []},
                 "alphabet": "0-9",
                 "odds": [odds(4, 10_000.0, 2311), odds(5, 100_000.0, 23_105)],
                 "unended": true,

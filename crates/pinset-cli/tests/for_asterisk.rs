@@ -7,7 +7,7 @@ mod lab;
 use std::fs;
 use std::os::unix::fs::{chown, MetadataExt};
 
-use lab::{Lab, Ran, PIN};
+use lab::{Lab, Ran, OTHER, PIN};
 
 fn group_of(lab: &Lab, name: &str) -> u32 {
     fs::metadata(lab.path(name)).unwrap().gid()
@@ -184,4 +184,57 @@ fn unusable_configuration_changes_nothing() {
     let ran = lab.run(&["add", "list", "--hmac-sha256", "--account", "a"], &pin);
     assert!(ran.code == 3 && ran.err.contains("--pepper"), "{}", ran.err);
     assert_eq!(lab.files(), ["authenticate.conf"]);
+}
+
+const NOBODY: &str = "nobody: an Argon2id hash is found by caller number or account";
+
+/// Accounts that can't be entered on a telephone, by which alone the rows are found.
+#[test]
+fn row_that_admits_nobody_is_warned_of() {
+    let lab = Lab::new();
+    lab.list("names", "ada\n4711\nbob\n");
+    lab.list("digits", "4711\n4712\n");
+    lab.list(
+        "plain",
+        format!("account,secret,caller\nada,plain:{PIN},\nbob,plain:{OTHER},+905060508169\n"),
+    );
+    let generate = |names: &'static str| {
+        [
+            "generate",
+            "-d6",
+            "--accounts",
+            names,
+            "--into",
+            "new",
+            "--print",
+        ]
+    };
+    let convert = ["convert", "plain", "--to", "new"];
+    let add = ["add", "new", "--account", "ada"];
+    let md5: &[&str] = &["--md5"];
+    for (arguments, more, warned) in [
+        (
+            &generate("names")[..],
+            &[][..],
+            "warning: 2 new rows admit ",
+        ),
+        (&generate("names"), md5, ""),
+        (&generate("digits"), &[], ""),
+        (&convert, &[], "warning: 1 new row admits "),
+        (&convert, md5, ""),
+        (&add, &[], "warning: the row admits "),
+        (&add, md5, ""),
+        (&add, &["--caller", "+905060508169"], ""),
+    ] {
+        let ran = make(&lab, arguments, more);
+        let wanted = format!("{warned}{NOBODY}");
+        let right = ran.err.contains(&wanted) || warned.is_empty() && !ran.err.contains(NOBODY);
+        assert!(right, "{arguments:?} {more:?}: {}", ran.err);
+        let ran = lab.run(&["check", "new"], "");
+        assert_eq!(
+            ran.out.contains(&format!("admits {NOBODY}")),
+            !warned.is_empty()
+        );
+        assert_eq!(ran.code, i32::from(!warned.is_empty()), "{}", ran.out);
+    }
 }

@@ -9,7 +9,8 @@ use pinset::moment::Zone;
 use pinset::Secret;
 
 use super::Rules;
-use crate::report::{Broken, Duplicate, Findings, List, NotANumber, Reason, Weak};
+use crate::reach::is_out_of_reach;
+use crate::report::{Broken, Duplicate, Findings, List, NotANumber, Reason, Unreachable, Weak};
 use crate::sheet::in_memory;
 use crate::weak::weakness;
 
@@ -26,6 +27,7 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
         broken: Findings::new(show),
         duplicates: Findings::new(show),
         weak: Findings::new(show),
+        unreachable: Findings::new(show),
         alphabet: None,
         odds: Vec::new(),
         unended: !matches!(text.last(), None | Some(b'\n')),
@@ -54,11 +56,14 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
             }
         };
         let line = row.line;
-        if let Err(fault) = Secret::parse(row.secret.as_bytes()) {
-            let reason = Reason::Secret(fault);
-            list.broken.add(Broken { line, reason });
-            continue;
-        }
+        let form = match Secret::parse(row.secret.as_bytes()) {
+            Ok(secret) => secret.form(),
+            Err(fault) => {
+                let reason = Reason::Secret(fault);
+                list.broken.add(Broken { line, reason });
+                continue;
+            }
+        };
         let caller = row.caller.map(str::as_bytes);
         if let Some(caller) = caller.filter(|text| rules.numbering.normalize(text).is_none()) {
             let reason = Reason::Caller(NotANumber::of(caller));
@@ -70,6 +75,9 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
         if let Some(reason) = pin.and_then(|pin| weakness(pin.as_bytes())) {
             list.weak.add(Weak { line, reason });
         }
+        if is_out_of_reach(row.account, row.caller, form.is_slow()) {
+            list.unreachable.add(Unreachable { line });
+        }
         let whose = (row.account.to_owned(), row.caller.map(str::to_owned));
         let first = *first.entry(whose).or_insert(line);
         if first != line {
@@ -79,6 +87,7 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
     list.empty = list.entries == 0;
     list.broken.settle();
     list.weak.settle();
+    list.unreachable.settle();
     list.duplicates.settle();
     Ok(list)
 }
