@@ -18,8 +18,9 @@ identify = pin
 const LIST: &str = "/srv/pins/staff.csv";
 
 /// Calls and enters the right PIN as often as it is asked for.
-fn call(pbx: &Pbx, wanted: &str) -> Result<()> {
-    let report = pbx.call(&Call::new("pinset:staff").keys("836490# 836490# 836490#"))?;
+fn call(pbx: &Pbx, pin_set: &str, wanted: &str) -> Result<()> {
+    let report =
+        pbx.call(&Call::new(format!("pinset:{pin_set}")).keys("836490# 836490# 836490#"))?;
     ensure!(report.status() == wanted, "{report:#?}");
     Ok(())
 }
@@ -41,35 +42,73 @@ fn cure(pbx: &Pbx, file: &str) -> Result<String> {
     Ok(commands.to_owned())
 }
 
+/// Puts `pinset` into the container.
+fn install_pinset(pbx: &Pbx) -> Result<()> {
+    let outside = pbx.outside("/harness/pinset").context("no way in")?;
+    std::fs::copy(pinset()?, outside)?;
+    shell(pbx, "ln -s /harness/pinset /usr/bin/pinset").map(drop)
+}
+
 #[test]
 fn list_made_by_root_is_readable_for_asterisk() {
     let builder = Pbx::builder()
         .unprivileged()
         .file("authenticate.conf", CONF);
     on(builder, |pbx| {
-        let inside = "/harness/pinset";
-        let outside = pbx.outside(inside).context("no way in")?;
-        std::fs::copy(pinset()?, outside)?;
+        install_pinset(pbx)?;
         let user = shell(pbx, &format!("stat -c %U /proc/{}", pbx.pid()?))?;
         ensure!(user.trim() == "asterisk", "{user}");
         shell(pbx, "install -d -m 750 -o root -g asterisk /srv/pins")?;
         shell(
             pbx,
-            &format!("echo 836490 | {inside} add {LIST} --plain --account ada"),
+            &format!("echo 836490 | pinset add {LIST} --plain --account ada"),
         )?;
         let owner = shell(pbx, &format!("stat -c %U:%G:%a {LIST}"))?;
         ensure!(owner.trim() == "root:asterisk:640", "{owner}");
-        call(pbx, "SUCCESS")?;
+        call(pbx, "staff", "SUCCESS")?;
         // Changed by pinset, it keeps its group.
         shell(
             pbx,
-            &format!("echo 572048 | {inside} add {LIST} --plain --account bob"),
+            &format!("echo 572048 | pinset add {LIST} --plain --account bob"),
         )?;
-        call(pbx, "SUCCESS")?;
+        call(pbx, "staff", "SUCCESS")?;
 
         shell(pbx, &format!("chgrp root {LIST}"))?;
-        call(pbx, "ERROR")?;
+        call(pbx, "staff", "ERROR")?;
         shell(pbx, &cure(pbx, LIST)?)?;
-        call(pbx, "SUCCESS")
+        call(pbx, "staff", "SUCCESS")
+    });
+}
+
+/// The indented lines of the section that begins so.
+fn commands<'a>(page: &'a str, section: &str) -> Result<Vec<&'a str>> {
+    let (_, behind) = page
+        .split_once(section)
+        .with_context(|| section.to_owned())?;
+    let (section, _) = behind.split_once("\n## ").unwrap_or((behind, ""));
+    let lines = section.lines();
+    Ok(lines.filter_map(|line| line.strip_prefix("    ")).collect())
+}
+
+/// The PIN file and the PIN set of `docs/getting-started.md`, made as it says.
+#[test]
+fn getting_started_admits_its_caller() {
+    const PAGE: &str = include_str!("../../docs/getting-started.md");
+    on(Pbx::builder().unprivileged(), |pbx| {
+        install_pinset(pbx)?;
+        // At a terminal the PIN would be asked for.
+        let script = commands(PAGE, "\n## 2. ")?.join("\n");
+        let script = script.replace("pinset add", "echo 836490 | pinset add");
+        shell(pbx, &script)?;
+        let lines = commands(PAGE, "\n## 3. ")?;
+        let (reload, conf): (Vec<&str>, Vec<&str>) = lines
+            .into_iter()
+            .partition(|line| line.starts_with("asterisk "));
+        pbx.write_file("/etc/asterisk/authenticate.conf", conf.join("\n"))?;
+        for command in reload {
+            let said = shell(pbx, command)?;
+            ensure!(!said.contains("rror"), "{command}: {said}");
+        }
+        call(pbx, "customers", "SUCCESS")
     });
 }
