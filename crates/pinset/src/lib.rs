@@ -21,6 +21,7 @@ pub mod list;
 pub mod lockout;
 pub mod moment;
 pub mod number;
+pub mod operate;
 pub mod pepper;
 pub mod permission;
 pub mod pin;
@@ -33,6 +34,7 @@ pub mod shown;
 pub mod sounds;
 pub mod source;
 pub mod stats;
+pub mod suggestion;
 
 pub use arguments::{Credential, Notice, Refusal, Request};
 pub use conversation::{

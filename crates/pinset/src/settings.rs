@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::number::Numbering;
+use crate::suggestion::nearest;
 
 pub use conflict::Conflict;
 pub use endpoints::Endpoints;
@@ -77,6 +78,13 @@ const GENERAL_ONLY: [&str; 12] = [
     "security_events",
     "stock_hide_digits",
 ];
+
+/// Returns the option that was probably meant by a name that is none.
+pub fn nearest_option(name: &str) -> Option<&'static str> {
+    let of_pin_sets = PinSet::default().all_options();
+    let of_pin_sets = of_pin_sets.into_iter().map(|(name, _)| name);
+    nearest(name, GENERAL_ONLY.into_iter().chain(of_pin_sets))
+}
 
 /// The longest `source_timeout` there may be: a caller has hung up by then.
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -256,6 +264,20 @@ mod tests {
         assert!(set("MAX_List_Memory", "1").is_ok());
         for name in ["", "max_list", "max_list_memory ", "max-list-memory", "pin"] {
             assert_eq!(set(name, "1"), Err(Fault::UnknownOption), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn option_with_a_typo_has_a_suggestion() {
+        for (name, wanted) in [
+            ("lockout_calller", Some("lockout_caller")),
+            ("Max_Digit", Some("max_digits")),
+            ("countrycode", Some("country_code")),
+            ("identity", Some("identify")),
+            ("pin", None),
+            ("no_such_option", None),
+        ] {
+            assert_eq!(nearest_option(name), wanted, "{name}");
         }
     }
 
