@@ -244,15 +244,9 @@ impl Form {
         matches!(self, Self::Argon2id)
     }
 
-    /// Whether the secret of an entry is found among many by
-    /// [`Self::index_key`].
-    pub fn is_indexable(self) -> bool {
-        !matches!(self, Self::Argon2id)
-    }
-
     /// What the secrets of this form that an entry is right for are found by,
     /// by the keys of the pepper. `None`: none can be, as the entry is empty or
-    /// the form is not indexable.
+    /// the form is slow.
     ///
     /// # Errors
     ///
