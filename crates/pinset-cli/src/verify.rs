@@ -75,7 +75,7 @@ pub fn run(arguments: &Verify) -> Result<u8, Failure> {
     let number = match &arguments.caller {
         Some(caller) => Some(
             numbering
-                .normalize(caller.as_bytes())
+                .normalize_caller(caller.as_bytes())
                 .ok_or_else(|| Failure::told("--caller: it is no usable number"))?,
         ),
         None => None,

@@ -142,6 +142,24 @@ impl Numbering {
         }
     }
 
+    /// Returns the number of a caller, its parameters left out: a row has none.
+    pub fn normalize_caller(&self, text: &[u8]) -> Option<Number> {
+        self.normalize(without_parameters(text))
+    }
+
+    /// Returns `country_code`, if it is set.
+    pub fn country_code(&self) -> Option<&str> {
+        let code = std::str::from_utf8(&self.country_code).ok();
+        code.filter(|code| !code.is_empty())
+    }
+
+    /// Whether a number begins with `country_code`.
+    pub fn is_domestic(&self, number: &Number) -> bool {
+        let code = self.country_code();
+        number.is_international()
+            && code.is_some_and(|code| number.digits().starts_with(code.as_bytes()))
+    }
+
     /// The number that `text` stands for, of a row or of a caller, by the rules
     /// at the top of this file. Blanks, `-`, `.`, `(` and `)` are passed over, and
     /// so are Unicode's blanks, hyphens and invisible characters, which come with
@@ -249,6 +267,13 @@ pub fn is_passed_over(letter: char) -> bool {
         '-' | '(' | ')' | '.' | '\u{2010}'..='\u{2015}' | '\u{2212}'
     ) || is_invisible(letter)
         || letter.is_whitespace() && !letter.is_control()
+}
+
+/// Returns a caller number without the parameters that SIP adds and a dialplan may
+/// copy: `+905060508169` of `+905060508169;verstat=TN-Validation-Passed`.
+pub fn without_parameters(number: &[u8]) -> &[u8] {
+    let mut parts = number.split(|byte| *byte == b';');
+    parts.next().unwrap_or_default()
 }
 
 /// As the file could have it.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::number::Numbering;
+use crate::number::{without_parameters, Numbering};
 use crate::settings::{Lockout, PinSet};
 use crate::shown;
 
@@ -65,6 +65,7 @@ impl Caller {
 
     /// The same, with the number in its one spelling if it is a usable one.
     pub fn normalized(number: Option<&[u8]>, channel: &str, numbering: &Numbering) -> Self {
+        let number = number.map(without_parameters);
         let usable = number.and_then(|number| numbering.normalize(number));
         let usable = usable.map(|number| number.to_string());
         Self::new(usable.as_deref().map(str::as_bytes).or(number), channel)

@@ -377,3 +377,21 @@ proptest! {
         prop_assert_eq!(read, shown);
     }
 }
+
+#[test]
+fn caller_number_with_parameters_is_compared_without_them() {
+    let numbering = Numbering::default();
+    let plain = numbering.normalize(b"+905060508169");
+    assert!(plain.is_some());
+    for number in [
+        "+905060508169;verstat=TN-Validation-Passed",
+        "+905060508169;npdi",
+        "+905060508169;npdi;rn=+905551",
+        "+905060508169 ;verstat=No-TN-Validation",
+    ] {
+        assert_eq!(numbering.normalize_caller(number.as_bytes()), plain);
+        // A row has none: there it is a mistake.
+        assert_eq!(numbering.normalize(number.as_bytes()), None);
+    }
+    assert_eq!(numbering.normalize_caller(b";npdi"), None);
+}

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::lockout::cells::{Cells, MOST};
+use crate::number::Numbering;
 
 #[test]
 fn an_endpoint_is_what_the_caller_can_not_choose() {
@@ -171,5 +172,16 @@ fn no_time_is_too_early_or_too_late() {
             }
             pbx.restart(Capacity::DEFAULT);
         }
+    }
+}
+
+/// Otherwise a caller would choose what wrong PINs are counted under.
+#[test]
+fn caller_with_parameters_is_counted_as_the_one_without() {
+    let numbering = Numbering::default();
+    let of = |number: &[u8]| Caller::normalized(Some(number), "PJSIP/a-1", &numbering);
+    for number in ["+905060508169", "anonymous", "100"] {
+        let with = format!("{number};verstat=x{number}");
+        assert_eq!(of(with.as_bytes()), of(number.as_bytes()));
     }
 }
