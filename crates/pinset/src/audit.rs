@@ -157,7 +157,7 @@ impl Record<'_> {
             field("Attempts", "Attempts", self.attempts.to_string()),
         ];
         if let Some((by, left)) = self.locked {
-            let left = left.map(|left| left.as_secs() + u64::from(left.subsec_nanos() > 0));
+            let left = left.map(whole_seconds);
             let left = left.map_or("by hand".to_owned(), |seconds| seconds.to_string());
             fields.push(field("LockedBy", "LockedBy", by.word().to_owned()));
             fields.push(field("LockedSeconds", "LockedSeconds", left));
@@ -167,6 +167,60 @@ impl Record<'_> {
         }
         fields
     }
+}
+
+/// Returns the outcome as a sentence for the console: `PJSIP/trunk-1a: Authenticate
+/// FAILURE: 'customers': no row for +905060508169, attempts: 3`. `reason` is why the
+/// last attempt did not admit, and `number` the caller number as it is compared.
+/// Neither it nor the rest holds a digit that was entered.
+pub fn sentence(record: &Record<'_>, reason: Option<&str>, number: Option<&str>) -> String {
+    let reason = reason.map(|reason| escaped(reason.as_bytes()));
+    let why = match record.outcome {
+        Status::Success if record.identity.is_empty() => "admitted".to_owned(),
+        Status::Success => format!("admitted, account '{}'", escaped(record.identity)),
+        Status::Timeout => "no digits entered".to_owned(),
+        Status::Hangup => with("the caller has hung up", reason),
+        Status::Locked => with(&locked(record.locked, number), reason),
+        Status::Failure => reason.unwrap_or_else(|| "wrong PIN".to_owned()),
+        Status::Expired => reason.unwrap_or_else(|| "right PIN, but not valid now".to_owned()),
+        Status::Error => reason.unwrap_or_else(|| "the log says why".to_owned()),
+    };
+    let (channel, name) = (escaped(record.channel), escaped(record.pin_set.as_bytes()));
+    let name = match name.as_str() {
+        "" => String::new(),
+        name => format!("'{name}': "),
+    };
+    format!(
+        "{channel}: Authenticate {}: {name}{why}, attempts: {}",
+        record.outcome.word(),
+        record.attempts
+    )
+}
+
+fn with(what: &str, reason: Option<String>) -> String {
+    reason.map_or_else(|| what.to_owned(), |reason| format!("{what}; {reason}"))
+}
+
+/// Says what is locked, and for how long.
+fn locked(lock: Option<(Kind, Option<Duration>)>, number: Option<&str>) -> String {
+    let Some((kind, left)) = lock else {
+        return "locked out".to_owned();
+    };
+    let what = match (kind, number) {
+        (Kind::Caller, Some(number)) => format!("caller {}", escaped(number.as_bytes())),
+        (Kind::Caller, None) => "caller".to_owned(),
+        (Kind::Account, _) => "account".to_owned(),
+        (Kind::PinSet, _) => "PIN set".to_owned(),
+    };
+    match left {
+        Some(left) => format!("{what} is locked for {} s", whole_seconds(left)),
+        None => format!("{what} is locked until 'authenticate unlock'"),
+    }
+}
+
+/// A time in seconds, rounded up.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// `Outcome="FAILURE",PinSet="customers",…`: the log's line.

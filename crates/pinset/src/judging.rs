@@ -19,14 +19,18 @@ use verdict::Failure;
 
 mod back_end;
 mod counter;
+mod doubt;
 mod notice;
+mod reason;
 mod usable;
 mod verdict;
 mod wanted;
 
 pub use back_end::{Answer, BackEnd, Entries, Family, Hashed, Use, Verification, Work};
 pub use counter::{Counter, Debt, Halt, Keeper, Patient, Ticket, Waiting};
+pub use doubt::Doubt;
 pub use notice::Notice;
+pub use reason::{Reason, Searched};
 pub use wanted::{Asked, Asking, Wanted};
 
 /// The PIN set of a call.
@@ -89,7 +93,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         let number = calling.number;
         Self {
             counter: Counter::new(name, Limits::from(&*set), caller, keeper),
-            caller: number.and_then(|number| numbering.normalize(number)),
+            caller: number.and_then(|number| numbering.normalize_caller(number)),
             set,
             back_end,
         }
@@ -130,6 +134,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     ) -> Outcome {
         let most = self.set.max_digits;
         let Some(pin) = entry.filter(|pin| pin.len() <= most) else {
+            self.keeper().reason(Reason::NotEnterable(most));
             return Status::Failure.into();
         };
         let mut number = Pin::new();

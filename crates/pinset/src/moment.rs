@@ -9,7 +9,7 @@ use std::{env, fs};
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
-use jiff::ToSpan;
+use jiff::{Timestamp, ToSpan};
 
 /// A point in time, in whole seconds since 1970 (UTC).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -51,6 +51,17 @@ fn zone_named(name: &str) -> Option<TimeZone> {
 /// The zone that a file in the format of tzfile(5) holds.
 fn zone_in(path: &Path) -> Option<TimeZone> {
     TimeZone::tzif("Local", &fs::read(path).ok()?).ok()
+}
+
+impl Zone {
+    /// Returns a time of the clock as people write it here: `2026-11-28 23:31:05`.
+    pub fn text(&self, clock: SystemTime) -> String {
+        let seconds = Moment::of(clock).seconds();
+        Timestamp::from_second(seconds).map_or_else(
+            |_| String::new(),
+            |time| time.to_zoned(self.0.clone()).strftime("%F %T").to_string(),
+        )
+    }
 }
 
 impl Moment {

@@ -24,6 +24,7 @@ mod broken;
 mod chunks;
 mod draft;
 mod index;
+mod profile;
 mod reading;
 mod record;
 mod signed;
@@ -31,6 +32,7 @@ mod weighing;
 
 pub use broken::{Broken, BrokenRow, Fault};
 pub use draft::{MAX_ACCOUNTS, MOST_SLOW};
+pub use profile::Profile;
 pub use reading::{of_credentials, Reading};
 pub use signed::{FoundBy, SignedRows};
 
@@ -54,11 +56,11 @@ pub struct Rows {
     /// The forms of the secrets that a PIN finds.
     forms: Vec<Form>,
     signed: Vec<SignedRows>,
-    count: u64,
     argon2id: u64,
     dearest: Dearest,
     broken: Vec<BrokenRow>,
     limited: Option<(u64, Column)>,
+    profile: Profile,
 }
 
 /// A row that may be the caller's. It has no `Debug`; its secret is wiped when
@@ -166,12 +168,12 @@ impl Rows {
 
     /// How many rows there are, those that are broken not counted.
     pub fn len(&self) -> u64 {
-        self.count
+        self.profile.rows
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.profile.rows == 0
     }
 
     /// The first rows that admit nobody: 20, or one more if there are more.

@@ -43,7 +43,7 @@ fn admitted(
     terms: Terms,
     mut take: impl FnMut(&Candidate) -> Taken,
 ) -> Verdict {
-    let Ok(verdict) = admit(rows, terms, |row| Ok::<_, Infallible>(take(row)));
+    let Ok(verdict) = admit(rows, terms, |row| Ok::<_, Infallible>(take(row)), |_| {});
     verdict
 }
 

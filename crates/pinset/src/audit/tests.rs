@@ -228,3 +228,48 @@ proptest! {
         prop_assert_eq!(one == other, escaped(&one) == escaped(&other));
     }
 }
+
+#[test]
+fn sentence_of_each_outcome_names_reason() {
+    let sentence_of = |outcome, reason| {
+        let record = Record { outcome, ..RECORD };
+        sentence(&record, reason, Some("+905060508169"))
+    };
+    let reason = Some("no row for +905060508169");
+    assert_eq!(
+        sentence_of(Status::Failure, reason),
+        "PJSIP/trunk-0000001a: Authenticate FAILURE: 'customers': no row for +905060508169, \
+         attempts: 3"
+    );
+    for (outcome, reason, wanted) in [
+        (Status::Success, reason, "': admitted, account 'alice', "),
+        (Status::Failure, None, "': wrong PIN, "),
+        (Status::Timeout, reason, "': no digits entered, "),
+        (Status::Expired, Some("too late"), "': too late, "),
+        (Status::Hangup, Some("x"), "': the caller has hung up; x, "),
+        (Status::Hangup, None, "': the caller has hung up, "),
+        (Status::Error, Some("no \n list"), "': no \\x0A list, "),
+    ] {
+        let sentence = sentence_of(outcome, reason);
+        assert!(sentence.contains(wanted), "{wanted}: {sentence}");
+    }
+    let locked = |kind, left, number| {
+        let record = Record {
+            outcome: Status::Locked,
+            locked: Some((kind, left)),
+            ..RECORD
+        };
+        sentence(&record, Some("wrong PIN"), number)
+    };
+    let left = Some(Duration::from_millis(1_799_001));
+    let caller = locked(Kind::Caller, left, Some("+905060508169"));
+    assert!(
+        caller.contains(": caller +905060508169 is locked for 1800 s; wrong PIN, "),
+        "{caller}"
+    );
+    let account = locked(Kind::Account, None, None);
+    assert!(
+        account.contains(": account is locked until 'authenticate unlock'; "),
+        "{account}"
+    );
+}

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::notice::Notice;
+use super::reason::Reason;
 use crate::lockout::{
     Account, Caller, Charge, Judged, Limits, Lock, Lockouts, Refused, Standing, Subject,
 };
@@ -52,6 +53,10 @@ pub trait Keeper {
 
     /// Whose rows the caller's may be, by the list; nobody's, if it is empty.
     fn identified(&self, account: &[u8]);
+
+    /// Notes why the attempt does not admit the caller; the last reason counts.
+    /// By default it is dropped.
+    fn reason(&self, _reason: Reason) {}
 
     /// The administrator should hear of it.
     fn notice(&self, notice: &Notice<'_>);

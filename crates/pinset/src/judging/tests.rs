@@ -20,8 +20,10 @@ mod accounts;
 mod charging;
 mod counting;
 mod deciding;
+mod doubts;
 mod files;
 mod guessing;
+mod reasons;
 mod uses;
 
 /// A day in 2026.
@@ -65,6 +67,7 @@ struct Pbx {
     changed: Cell<u32>,
     locked: Cell<Option<(Lock, Option<Duration>)>>,
     identity: RefCell<Vec<String>>,
+    reason: RefCell<String>,
     notices: RefCell<Vec<String>>,
 }
 
@@ -100,6 +103,7 @@ impl Pbx {
             changed: Cell::new(0),
             locked: Cell::new(None),
             identity: RefCell::default(),
+            reason: RefCell::default(),
             notices: RefCell::default(),
         }
     }
@@ -246,6 +250,10 @@ impl Keeper for &Pbx {
     fn identified(&self, account: &[u8]) {
         let account = String::from_utf8_lossy(account).into_owned();
         self.identity.borrow_mut().push(format!("<{account}>"));
+    }
+
+    fn reason(&self, reason: Reason) {
+        *self.reason.borrow_mut() = reason.to_string();
     }
 
     fn notice(&self, notice: &Notice<'_>) {

@@ -7,8 +7,9 @@ use std::time::SystemTime;
 use super::back_end::{Answer, BackEnd, Entries, Use, Verification, Work};
 use super::counter::{Halt, Keeper, Patient, Ticket};
 use super::notice::Notice;
+use super::reason::{Reason, Searched};
 use super::Judge;
-use crate::admission::{admit, digest_of_entry, Taken, Terms};
+use crate::admission::{admit, digest_of_entry, Denial, Taken, Terms};
 use crate::list::Kind;
 use crate::lockout::Account;
 use crate::moment::Moment;
@@ -31,6 +32,14 @@ impl Who<'_> {
             Self::Anybody => FoundBy::Pin,
             Self::Caller(_) => FoundBy::Caller,
             Self::Account(_) => FoundBy::Account,
+        }
+    }
+
+    fn searched(&self) -> Searched {
+        match self {
+            Self::Anybody => Searched::Pin,
+            Self::Caller(number) => Searched::Caller(**number),
+            Self::Account(_) => Searched::Account,
         }
     }
 }
@@ -71,13 +80,17 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     ) -> Result<Verdict, Failure> {
         let pin = entry.pin;
         if pin.len() < self.set.min_digits {
+            self.keeper().reason(Reason::TooShort(self.set.min_digits));
             return Ok(Verdict::Wrong);
         }
         let who = match (self.set.identify, entry.account, &self.caller) {
             (Identify::Pin, ..) => Who::Anybody,
             (_, Some(account), _) if self.asks_account() => Who::Account(account.as_bytes()),
             (Identify::Caller, _, Some(number)) => Who::Caller(number),
-            _ => return Ok(Verdict::Wrong),
+            _ => {
+                self.keeper().reason(Reason::NoNumber);
+                return Ok(Verdict::Wrong);
+            }
         };
         let answer = self.back_end.ask(host, &self.set, pin);
         let answer = answer.ok_or(Failure::Gone)?;
@@ -91,7 +104,10 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
                 ticket.compare();
                 self.entry(host, grant, entries, pin)
             }
-            Answer::Entry(verdict, _) => Ok(verdict),
+            Answer::Entry(verdict, _) => {
+                self.keeper().reason(Reason::WrongPin(who.searched()));
+                Ok(verdict)
+            }
             Answer::Rows(rows, kind) => {
                 let take = |host: &mut H, row: &Candidate| self.take_of_row(host, row);
                 let verdict = self.rows(host, &rows, &who, pin, ticket, take)?;
@@ -120,11 +136,12 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         pin: &Pin,
     ) -> Result<Verdict, Failure> {
         // What has no level has none that is required.
-        if grant.level.unwrap_or_default() < self.set.required_level {
-            return Ok(Verdict::Wrong);
+        let required = self.set.required_level;
+        if grant.level.unwrap_or_default() < required {
+            return Ok(self.deny(Denial::Level { required }));
         }
         if !self.is_open() {
-            return Ok(Verdict::Expired);
+            return Ok(self.deny(Denial::Closed));
         }
         if !self.set.one_time {
             return Ok(Verdict::Right(grant));
@@ -141,9 +158,18 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         };
         Ok(match taken {
             Taken::Yes => Verdict::Right(grant),
-            Taken::NoneLeft => without,
-            Taken::Failed => Verdict::Wrong,
+            Taken::NoneLeft => {
+                self.deny(Denial::Used);
+                without
+            }
+            Taken::Failed => self.deny(Denial::Uncounted),
         })
+    }
+
+    /// Notes why a right PIN does not admit; returns the verdict.
+    fn deny(&self, denial: Denial) -> Verdict {
+        self.keeper().reason(Reason::Denied(denial));
+        denial.verdict()
     }
 
     /// Judges by rows; `take` takes one of the uses of a row.
@@ -159,6 +185,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         let theirs: Vec<Candidate> = match who {
             Who::Anybody => {
                 ticket.compare();
+                self.keeper().reason(Reason::WrongPin(Searched::Pin));
                 let found = self.found(rows, pin);
                 return self.admit(host, found, rows, take);
             }
@@ -166,6 +193,10 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
             Who::Account(account) => rows.by_account(account).collect(),
         };
         self.keeper().identified(only_account(&theirs));
+        self.keeper().reason(match theirs.is_empty() {
+            true => Reason::NoRow(who.searched()),
+            false => Reason::WrongPin(who.searched()),
+        });
         // Before any hash is computed.
         let theirs = charged(host, who, theirs, ticket)?;
         let (slow, fast): (Vec<_>, Vec<_>) = theirs
@@ -260,7 +291,10 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         let right = right.into_iter().inspect(|row| {
             self.keeper().identified(&row.account);
         });
-        let verdict = admit(right, terms, |row| take(host, row))?;
+        let deny = |denial| {
+            self.deny(denial);
+        };
+        let verdict = admit(right, terms, |row| take(host, row), deny)?;
         if verdict == Verdict::Wrong {
             self.note_unchecked(rows);
         }

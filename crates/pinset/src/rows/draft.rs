@@ -11,10 +11,10 @@ use super::index::{self, Heap};
 use super::record::{caller, Record};
 use super::signed::{SignedDraft, SignedRows};
 use super::weighing::{Dearest, Weighing};
-use super::{hash, normal, Rows};
+use super::{hash, normal, Profile, Rows};
 use crate::list::csv::Column;
 use crate::list::index::NAMED;
-use crate::number::Number;
+use crate::number::{Number, Numbering};
 use crate::secret::{Form, Secret};
 
 /// So many rows with Argon2id may one number have, and one account: each may
@@ -52,7 +52,7 @@ pub struct Draft {
 /// What is known of the rows together.
 struct About {
     hasher: RandomState,
-    count: u64,
+    profile: Profile,
     argon2id: u64,
     broken: Vec<BrokenRow>,
     limited: Option<(u64, Column)>,
@@ -71,7 +71,7 @@ impl Draft {
             signed: SignedDraft::default(),
             about: About {
                 hasher: RandomState::default(),
-                count: 0,
+                profile: Profile::default(),
                 argon2id: 0,
                 broken: Vec::new(),
                 limited: None,
@@ -85,6 +85,11 @@ impl Draft {
         if self.about.broken.len() <= NAMED {
             self.about.broken.push(row);
         }
+    }
+
+    /// Notes whether a number is one of the country.
+    pub fn note_number(&mut self, number: &Number, numbering: &Numbering) {
+        self.about.profile.note_number(number, numbering);
     }
 
     /// Adds a row of this number, if it has one. Its secret is as it stands in
@@ -127,7 +132,7 @@ impl Draft {
                 .push(hash(hasher, record.account), at)
                 .map_err(too_large)?;
         }
-        self.about.count += 1;
+        self.about.profile.add(record.account, number);
         self.about.argon2id += u64::from(record.cost.is_some());
         if self.about.limited.is_none() {
             self.about.limited = limit_of(&record).map(|column| (record.line, column));
@@ -217,7 +222,7 @@ impl Sorting {
             forms: self.forms,
             signed: self.signed,
             hasher: self.about.hasher,
-            count: self.about.count,
+            profile: self.about.profile,
             argon2id: self.about.argon2id,
             dearest: Dearest::default(),
             broken: self.about.broken,

@@ -143,7 +143,11 @@ fn add_rows<R: Read>(
             context: row.context,
             ..Record::new(row.line, row.account.as_bytes(), row.secret.as_bytes())
         };
-        draft.add(record, caller.flatten().as_ref())?;
+        let caller = caller.flatten();
+        if let Some(number) = &caller {
+            draft.note_number(number, numbering);
+        }
+        draft.add(record, caller.as_ref())?;
     }
     Ok(true)
 }

@@ -102,7 +102,7 @@ impl Rows {
             FoundBy::Pin => self.argon2id,
             FoundBy::Caller | FoundBy::Account => 0,
         };
-        self.count > 0 && self.count <= unchecked + hidden
+        !self.is_empty() && self.len() <= unchecked + hidden
     }
 }
 
