@@ -48,6 +48,11 @@ void authrs_release(void);
 /* Logs `length` bytes of `text` as one line; `%` in it means nothing. */
 void authrs_log(int level, const char *file, int line, const char *text, size_t length);
 
+/* Whether anything shows verbose lines of level 3: 1 or 0. */
+int authrs_is_verbose(void);
+/* Writes `length` bytes of `text` as a verbose line of level 3; `%` in it means nothing. */
+void authrs_verbose(const char *file, int line, const char *text, size_t length);
+
 /* Offers `text` as what a word on the command line could be. */
 void authrs_cli_complete(const char *text);
 /* Sends `text` to an AMI session; `%` in it means nothing. */
@@ -125,6 +130,8 @@ int authrs_goto(struct ast_channel *chan, const char *context, const char *exten
 int authrs_jump(struct ast_channel *chan, int by);
 /* Whether there is a first priority of this extension: 1 or 0. */
 int authrs_has_place(struct ast_channel *chan, const char *context, const char *exten);
+/* Copies `context,extension,priority`, ended by NUL, cut to `size`. */
+void authrs_place(struct ast_channel *chan, char *buffer, size_t size);
 /* Copies the number that was dialled, or the extension, ended by NUL, cut to `size`. */
 void authrs_dialled(struct ast_channel *chan, char *buffer, size_t size);
 

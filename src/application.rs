@@ -1,16 +1,17 @@
 //! The application `Authenticate()`: what to compare with, and the
 //! conversation.
 
-use pinset::audit::name_of;
+use pinset::audit::{escaped, name_of};
 use pinset::judging::{self, Calling};
 use pinset::list::Format;
 use pinset::lockout::{Limits, Standing};
 use pinset::source::{Literal, Nobody};
-use pinset::{run, Credential, Entry, Grant, Next, PinSource, Plan, Request, Status, Verdict};
+use pinset::{run, Credential, Entry, Grant, Next, Pin, PinSource, Plan, Request, Status, Verdict};
 
 use crate::asterisk::host::Call;
-use crate::asterisk::log::{log, log_once};
+use crate::asterisk::log::{self, log, log_once};
 use crate::audit::Trail;
+use crate::configuration::InForce;
 use crate::external::Asked;
 use crate::lists::FileSource;
 use crate::lockouts::Kept;
@@ -62,6 +63,7 @@ fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan
         Ok(credential) => credential,
         Err(refusal) => {
             log!(Error, "{} is refused: {refusal}", call.name());
+            trail.set_reason(refusal);
             return (plan, Box::new(Nobody));
         }
     };
@@ -74,15 +76,21 @@ fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan
         channel: &call.name(),
     };
     let source: Source<'call> = match credential {
-        Credential::PinSet(name) => match pin_sets::source(name, in_force, calling, trail) {
-            Ok(source) => return (plan_of(request, &source, call), Box::new(source)),
-            Err(why) => {
-                log!(Error, "{} is refused: {why}", call.name());
-                let refused = Some(Status::Error);
-                return (Plan { refused, ..plan }, Box::new(Nobody));
+        Credential::PinSet(name) => {
+            match pin_sets::source(name, in_force, calling, trail.clone()) {
+                Ok(source) => return (plan_of(request, &source, call), Box::new(source)),
+                Err(why) => {
+                    log!(Error, "{} is refused: {why}", call.name());
+                    trail.set_reason(&why);
+                    let refused = Some(Status::Error);
+                    return (Plan { refused, ..plan }, Box::new(Nobody));
+                }
             }
-        },
-        Credential::Literal(password) => Box::new(Literal(password.clone())),
+        }
+        Credential::Literal(password) => {
+            warn_of_unenterable(call, &in_force, password);
+            Box::new(Literal(password.clone()))
+        }
         Credential::PlainFile(path) => Box::new(FileSource::new(path, Format::Plain)),
         Credential::Md5File(path) => Box::new(FileSource::new(path, Format::Md5)),
         Credential::Family { name, one_time } => Box::new(Family {
@@ -100,9 +108,34 @@ fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan
         return (plan, source);
     }
     let caller = calling.caller(&settings.numbering);
+    trail.set_number(caller.number());
     let counter = Counter::new(&name, limits, caller, Kept(trail));
     let plan = limited(plan, &counter);
     (plan, Box::new(Counted { counter, source }))
+}
+
+/// Warns, once for each place of the dialplan, of a password that no telephone can
+/// enter. It is shown only if a PIN set was probably meant.
+fn warn_of_unenterable(call: &Call<'_>, in_force: &InForce, password: &[u8]) {
+    if Pin::keyed(password).is_some() {
+        return;
+    }
+    let place = call.place();
+    if !log::is_first(format!("Authenticate {place}")) {
+        return;
+    }
+    let meant = String::from_utf8_lossy(password);
+    let meant = match in_force.meant(&meant) {
+        Some(name) => format!(": did you mean pinset:{name}?"),
+        None => String::new(),
+    };
+    log!(
+        Warning,
+        "Authenticate by {} at {}: no telephone can enter this password, so nobody is \
+         admitted{meant}",
+        escaped(call.name().as_bytes()),
+        escaped(place.as_bytes())
+    );
 }
 
 /// Whether what is keyed is hidden: of a PIN set that can't be used, too.
@@ -121,11 +154,12 @@ fn hides(request: &Request) -> bool {
 fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
     let refused = source.refuses().then_some(Status::Failure);
     if refused.is_some() {
-        log!(
-            Notice,
-            "{} is refused: its PIN set goes by the number that calls, and there is no usable one",
-            call.name()
+        let why = format!(
+            "identify = caller, and caller number '{}' is not usable",
+            escaped(&call.origin().caller)
         );
+        log!(Notice, "{} is refused: {why}", call.name());
+        source.counter().keeper().0.set_reason(why);
     }
     let account = source.asks_account();
     let plan = Plan {

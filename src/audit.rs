@@ -5,13 +5,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pinset::audit::{escaped, line, Record, Remote};
+use pinset::audit::{escaped, line, sentence, Record, Remote};
 use pinset::lockout::Kind;
 use pinset::{Grant, Settings, Status};
 
 use crate::asterisk::channel::{Channel, Origin};
 use crate::asterisk::host::Witness;
-use crate::asterisk::log::{log, log_once};
+use crate::asterisk::log::{log, log_once, verbose};
 use crate::asterisk::{event, phone};
 use crate::crew::{Crew, Priority};
 use crate::patience::Promise;
@@ -36,6 +36,10 @@ pub struct Trail(Arc<Mutex<Known>>);
 struct Known {
     pin_set: String,
     identity: Vec<u8>,
+    /// The caller number as it is compared.
+    number: Option<String>,
+    /// Why the last attempt did not admit.
+    reason: Option<String>,
     locked: Option<(Kind, Option<Duration>)>,
     /// What is looked up of the phone.
     phone: Option<Arc<Promise<Option<Phone>>>>,
@@ -78,6 +82,17 @@ impl Trail {
         account.clone_into(&mut self.known().identity);
     }
 
+    /// The caller number as it is compared.
+    pub fn set_number(&self, number: Option<&str>) {
+        self.known().number = number.map(str::to_owned);
+    }
+
+    /// Why the last attempt did not admit, or the call is refused. It must hold no
+    /// digit that was entered.
+    pub fn set_reason(&self, reason: impl ToString) {
+        self.known().reason = Some(reason.to_string());
+    }
+
     /// What is locked, for how long; `None`: until it is unlocked by hand.
     pub fn set_locked(&self, by: Kind, left: Option<Duration>) {
         self.known().locked = Some((by, left));
@@ -113,6 +128,8 @@ impl Trail {
         };
         let fields = record.fields();
         log!(Authenticate, "{}", line(&fields));
+        let (reason, number) = (known.reason.as_deref(), known.number.as_deref());
+        verbose!(|| sentence(&record, reason, number));
         let fields = fields
             .iter()
             .map(|field| (field.header, field.value.as_str()));

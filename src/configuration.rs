@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use pinset::list::Rules;
 use pinset::moment::Zone;
 use pinset::settings::Source;
+use pinset::suggestion::nearest;
 use pinset::{Pepper, PinSet, Settings};
 use url::Url;
 use zeroize::Zeroizing;
@@ -42,6 +44,65 @@ pub struct InForce {
     /// What PIN sets that ask web services send along to say who we are, by the
     /// same names.
     credentials: BTreeMap<String, Arc<Zeroizing<String>>>,
+    /// When the file was read, in local time.
+    read_at: String,
+}
+
+/// A file that a reload has refused: what is in force is older.
+#[derive(Clone)]
+pub struct Refused {
+    /// When, in local time.
+    pub at: String,
+    /// The first errors, as they were logged.
+    pub errors: Vec<String>,
+    /// How many errors there are in all.
+    pub count: usize,
+}
+
+/// The errors of a file.
+#[derive(Default)]
+struct Errors {
+    first: Vec<String>,
+    count: usize,
+}
+
+impl Errors {
+    /// How many are kept.
+    const KEPT: usize = 20;
+
+    fn add(&mut self, error: String) {
+        if self.first.len() < Self::KEPT {
+            self.first.push(error);
+        }
+        self.count += 1;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// A file that was read.
+struct Read {
+    in_force: InForce,
+    errors: Errors,
+    /// Errors in `[general]` leave it open what the PIN sets mean: at load, they
+    /// admit nobody.
+    is_unsound: bool,
+}
+
+impl Read {
+    /// A file of which nothing can be said but this.
+    fn failed(error: &str) -> Self {
+        log!(Error, "{error}");
+        let mut errors = Errors::default();
+        errors.add(error.to_owned());
+        Self {
+            in_force: InForce::default(),
+            errors,
+            is_unsound: false,
+        }
+    }
 }
 
 impl InForce {
@@ -56,8 +117,31 @@ impl InForce {
             Some(None) => Err(format!(
                 "PIN set '{name}' has errors in authenticate.conf: they were logged when it was read"
             )),
-            None => Err(format!("there is no PIN set '{name}' in authenticate.conf")),
+            None => Err(self.none(name)),
         }
+    }
+
+    /// Says that there is no PIN set of this name, and which was probably meant.
+    pub fn none(&self, name: &str) -> String {
+        let meant = match self.meant(name) {
+            Some(meant) => format!(": did you mean '{meant}'?"),
+            None => String::new(),
+        };
+        format!(
+            "there is no PIN set '{name}' in authenticate.conf as it was read at {}{meant}",
+            self.read_at
+        )
+    }
+
+    /// Returns the PIN set that was probably meant by a name that is none, with or
+    /// without `pinset:` before it.
+    pub fn meant(&self, name: &str) -> Option<&str> {
+        const PREFIX: &str = "pinset:";
+        let bare = match name.get(..PREFIX.len()) {
+            Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => name.get(PREFIX.len()..)?,
+            _ => name,
+        };
+        nearest(bare.trim(), self.pin_sets.keys().map(String::as_str))
     }
 
     /// The header by which the web service of this PIN set, in small letters, knows
@@ -96,6 +180,7 @@ impl Default for InForce {
             }),
             pin_sets: BTreeMap::new(),
             credentials: BTreeMap::new(),
+            read_at: now(),
             settings,
         }
     }
@@ -114,6 +199,20 @@ impl fmt::Display for InForce {
     }
 }
 
+/// What a reload has refused since the last that succeeded.
+static REFUSED: Mutex<Option<Refused>> = Mutex::new(None);
+
+/// Returns the file that the last reload has refused, if it has.
+pub fn refused() -> Option<Refused> {
+    let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    refused.clone()
+}
+
+/// The local time: `2026-11-28 23:31:05`.
+fn now() -> String {
+    Zone::of_the_machine().text(SystemTime::now())
+}
+
 /// What is in force. A reload puts something else in its place and leaves this
 /// as it is.
 pub fn current() -> Arc<InForce> {
@@ -124,8 +223,16 @@ pub fn current() -> Arc<InForce> {
 /// Reads the file. Where it is wrong, the defaults stay, and PIN sets that are
 /// wrong admit nobody.
 pub fn load() {
-    let (read, whole) = read();
-    put(Some(read));
+    let read = read();
+    if read.is_unsound && !read.in_force.pin_sets.is_empty() {
+        let file = FILE.to_string_lossy();
+        log!(
+            Error,
+            "{file}: PIN sets admit nobody until [general] is right"
+        );
+    }
+    let whole = read.errors.is_empty();
+    put(Some(read.in_force));
     if !whole {
         log!(
             Error,
@@ -135,12 +242,15 @@ pub fn load() {
     }
 }
 
-/// Reads the file again, changed or not: the pepper file may have changed. False:
-/// something is wrong, and what was in force stays so.
+/// Reads the file again, changed or not: the pepper file may have changed. Returns
+/// false if something is wrong: what was in force stays so.
 pub fn reload() -> bool {
-    let (read, whole) = read();
+    let Read {
+        in_force, errors, ..
+    } = read();
+    let whole = errors.is_empty();
     if whole {
-        put(Some(read));
+        put(Some(in_force));
     } else {
         log!(
             Error,
@@ -148,12 +258,19 @@ pub fn reload() -> bool {
             current()
         );
     }
+    let refused = (!whole).then(|| Refused {
+        at: now(),
+        errors: errors.first,
+        count: errors.count,
+    });
+    *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = refused;
     whole
 }
 
 /// Lets go of what is in force.
 pub fn forget() {
     put(None);
+    *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 fn put(read: Option<InForce>) {
@@ -163,21 +280,21 @@ fn put(read: Option<InForce>) {
     *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = read.map(Arc::new);
 }
 
-/// What the file says, and whether it was right in all; what is wrong is
-/// logged.
-fn read() -> (InForce, bool) {
+/// What the file says; what is wrong with it is logged.
+fn read() -> Read {
     match config::load(FILE) {
-        Loaded::Read(config) => return Reading::of(&config),
-        Loaded::Missing => return (InForce::default(), true),
-        Loaded::Unreadable => log!(
-            Error,
+        Loaded::Read(config) => Reading::of(&config),
+        Loaded::Missing => Read {
+            in_force: InForce::default(),
+            errors: Errors::default(),
+            is_unsound: false,
+        },
+        Loaded::Unreadable => Read::failed(&format!(
             "authenticate.conf can't be opened or is no regular file: Asterisk runs as {}",
             process::account()
-        ),
-        Loaded::Invalid => log!(
-            Error,
-            "authenticate.conf can't be parsed: the line above this one says where"
-        ),
+        )),
+        Loaded::Invalid => {
+            Read::failed("authenticate.conf can't be parsed: the line above this one says where")
+        }
     }
-    (InForce::default(), false)
 }

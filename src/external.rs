@@ -100,8 +100,15 @@ impl Asked {
             channel: &call.name(),
         };
         let whom = calling.caller(&in_force.settings.numbering);
-        let counter = Counter::new(&self.name, self.limits(), whom, Kept(trail));
-        let mut service = Service::new(self, in_force, calling.number, &call.dialled());
+        trail.set_number(whom.number());
+        let counter = Counter::new(&self.name, self.limits(), whom, Kept(trail.clone()));
+        let mut service = Service::new(
+            self,
+            in_force,
+            calling.number,
+            &call.dialled(),
+            trail.clone(),
+        );
         let mut caller = Caller::new(call, self);
         // One try is enough: a call is one.
         let locked = || matches!(counter.look(), Standing::Locked(_));
@@ -122,6 +129,7 @@ impl Asked {
         {
             let service = shown(&self.url);
             log!(Error, "PIN set '{}': {service}: {trouble}", self.name);
+            trail.set_reason(trouble);
         }
         if let Some(report) = service.report(&outcome, &caller) {
             hangups::expect(&unique_id, report);

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use pinset::judging::{Answer, Asking, Entries};
+use pinset::judging::{Answer, Asking, Doubt, Entries};
 use pinset::list::{Cache, Format, List, Mounts, Recalled, Report};
 use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
@@ -83,11 +83,20 @@ pub fn ask<H: Patient>(host: &mut H, path: &Path, about: &About, pin: &Pin) -> O
     }
 }
 
-/// Whether each of these lists, a PIN set's, can be read, and is what its PIN
-/// set needs: if not, why. Nobody waits for longer than these settings say, which
+/// What is wrong with the list of a PIN set.
+#[derive(Default)]
+pub struct Checked {
+    /// Why it can't be used.
+    pub objection: Option<String>,
+    /// Why it may admit nobody.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Checks whether each of these lists, a PIN set's, can be read, and is what its PIN
+/// set needs. Nobody waits for longer than these settings say, which
 /// need not be in force yet: what is wrong with the rows of a list that takes
 /// longer is logged when it is found.
-pub fn check(lists: &[(PathBuf, About)], settings: &Settings) -> Vec<Option<String>> {
+pub fn check(lists: &[(PathBuf, About)], settings: &Settings) -> Vec<Checked> {
     let timeout = settings.source_timeout;
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
@@ -99,10 +108,16 @@ pub fn check(lists: &[(PathBuf, About)], settings: &Settings) -> Vec<Option<Stri
     let answers = questions.iter().map(|question| {
         let left = until.saturating_duration_since(Instant::now());
         match question.answer.wait(left) {
-            Some(answer) => question.objection(&answer),
-            None => match question.kind() {
-                Some(kind) => question.kind_objection(kind),
-                None => Some(late(timeout)),
+            Some(answer) => Checked {
+                objection: question.objection(&answer),
+                doubts: question.doubts(&answer),
+            },
+            None => Checked {
+                objection: match question.kind() {
+                    Some(kind) => question.kind_objection(kind),
+                    None => Some(late(timeout)),
+                },
+                doubts: Vec::new(),
             },
         }
     });

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use pinset::judging::{Keeper, Notice};
+use pinset::judging::{Keeper, Notice, Reason};
 use pinset::lockout::{Capacity, Change, Cursor, Held, Lock, Lockouts, Unlock};
 
 use crate::asterisk::database;
@@ -228,7 +228,14 @@ impl Keeper for Kept {
         self.0.set_identity(account);
     }
 
+    fn reason(&self, reason: Reason) {
+        self.0.set_reason(reason);
+    }
+
     fn notice(&self, notice: &Notice<'_>) {
+        if notice.is_error() {
+            self.0.set_reason(notice);
+        }
         match notice {
             Notice::Argon2id(..) => log_once!(Warning, "{notice}"),
             _ if notice.is_error() => log!(Error, "{notice}"),

@@ -1,11 +1,11 @@
 //! Operating it: the command line (`authenticate …`), AMI's actions, and what
 //! Prometheus is told. [`view`] says what there is to be seen; nobody waits for
-//! a terminal, a session or a disk while it looks.
+//! a terminal, a session or a disk while it looks. Only [`number`] asks a list.
 
 mod actions;
 mod commands;
 mod metrics;
-mod table;
+mod number;
 mod view;
 
 pub use metrics::{hold_off, start as start_metrics, stop as stop_metrics};

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use pinset::judging::{Answer, BackEnd, Calling, Entries, Judge, Use, Verification, Wanted, Work};
+use pinset::judging::{
+    Answer, BackEnd, Calling, Entries, Judge, Use, Verification, Waiting, Wanted, Work,
+};
+use pinset::rows::Candidate;
 use pinset::settings::{AstdbValue, Source, Times};
-use pinset::{Grant, Pepper, Pin, PinSet, Verdict};
+use pinset::{Grant, Number, Pepper, Pin, PinSet, Verdict};
 
 use crate::asterisk::dialplan;
 use crate::audit::Trail;
@@ -41,8 +44,34 @@ pub fn source(
         in_force: Arc::clone(&in_force),
     };
     let numbering = &in_force.settings.numbering;
-    let keeper = Kept(trail);
-    Ok(Judge::new(&name, set, calling, numbering, back_end, keeper))
+    let keeper = Kept(trail.clone());
+    let judge = Judge::new(&name, set, calling, numbering, back_end, keeper);
+    trail.set_number(judge.counter().caller().number());
+    Ok(judge)
+}
+
+/// Returns the rows of a PIN set that a caller number finds, as for a call.
+///
+/// # Errors
+///
+/// The PIN set admits nobody, and why.
+pub fn rows_of(
+    set: &Arc<PinSet>,
+    in_force: Arc<InForce>,
+    number: &Number,
+) -> Result<Vec<Candidate>, String> {
+    let back_end = Asterisk { in_force };
+    let answer = back_end.ask(&mut Waiting, set, &Pin::new());
+    let answer = answer.ok_or("its list was not read")?;
+    let has_key = |key| back_end.pepper().key(key).is_some();
+    if let Some(why) = set.objection(&answer, &has_key) {
+        return Err(why);
+    }
+    Ok(match answer {
+        Answer::Rows(rows, _) => rows.by_caller(number).collect(),
+        Answer::Family(family) => family.rows.by_caller(number).collect(),
+        Answer::Entry(..) | Answer::Refused(_) => Vec::new(),
+    })
 }
 
 /// What entries are judged by, as it is in force for a call.

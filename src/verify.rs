@@ -1,11 +1,12 @@
 //! A PIN that somebody else has collected: the dialplan, for its function
 //! `AUTHENTICATE_VERIFY()`, or a client of AMI.
 
+use pinset::audit::escaped;
 use pinset::judging::{Calling, Outcome};
 use pinset::{arguments, Pin, Status};
 
 use crate::asterisk::function::Bystander;
-use crate::asterisk::log::log;
+use crate::asterisk::log::{self, log};
 use crate::audit::Trail;
 use crate::patience::Patient;
 use crate::{configuration, pin_sets};
@@ -24,6 +25,18 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> (Status, u32) {
     }
     // In any case: it is not to be left.
     let entry = match call.take_variable(&variable) {
+        Ok(None) if is_value(&variable) => {
+            let why = "the second argument is the name of a variable, VARNAME, not its value \
+                ${VARNAME}";
+            let place = call.place();
+            if log::is_first(format!("AUTHENTICATE_VERIFY {place}")) {
+                let (channel, place) = (escaped(call.name().as_bytes()), escaped(place.as_bytes()));
+                log!(Error, "AUTHENTICATE_VERIFY by {channel} at {place}: {why}");
+            }
+            trail.set_pin_set(&String::from_utf8_lossy(&name).to_ascii_lowercase());
+            trail.set_reason(why);
+            return (Status::Error, 0);
+        }
         Ok(entry) => entry.and_then(|entry| Pin::keyed(&entry)),
         Err(_) => None,
     };
@@ -52,6 +65,12 @@ pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> (Status, u32) {
     (judged.status, judged.attempts)
 }
 
+/// Whether what stands in place of a variable's name is what a caller has entered:
+/// keys of a telephone, a digit among them. It must not be logged.
+fn is_value(name: &[u8]) -> bool {
+    Pin::keyed(name).is_some() && name.iter().any(|key| !key.is_ascii_alphabetic())
+}
+
 /// What is to be judged, and for whom.
 pub struct Attempt<'a> {
     /// Who asks, for the log.
@@ -73,10 +92,16 @@ pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
     let name = attempt.pin_set;
     let trail = attempt.trail;
     trail.set_pin_set(&name.to_ascii_lowercase());
-    match pin_sets::source(name, configuration::current(), attempt.calling, trail) {
+    match pin_sets::source(
+        name,
+        configuration::current(),
+        attempt.calling,
+        trail.clone(),
+    ) {
         Ok(mut source) => source.outcome(host, attempt.account, attempt.entry.as_ref()),
         Err(why) => {
             log!(Error, "{}: {why}", attempt.by);
+            trail.set_reason(&why);
             Status::Error.into()
         }
     }

@@ -220,6 +220,15 @@ impl<'call> Channel<'call> {
         (valid == 1).then(|| number.to_bytes().to_vec())
     }
 
+    /// Where the channel is in the dialplan: `context,extension,priority`.
+    pub fn place(&self) -> String {
+        let mut buffer = [0_u8; 256];
+        // SAFETY: the channel is valid; the buffer is ours and of that size.
+        unsafe { ffi::authrs_place(self.raw(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        let place = CStr::from_bytes_until_nul(&buffer).unwrap_or_default();
+        String::from_utf8_lossy(place.to_bytes()).into_owned()
+    }
+
     /// The number that was dialled, or the extension.
     pub fn dialled(&self) -> Vec<u8> {
         let mut buffer = [0_u8; 80];

@@ -105,6 +105,11 @@ impl<'call> Call<'call> {
         self.channel.name()
     }
 
+    /// Where it is in the dialplan: `context,extension,priority`.
+    pub fn place(&self) -> String {
+        self.channel.place()
+    }
+
     /// The number that calls, if there is one.
     pub fn caller_number(&self) -> Option<Vec<u8>> {
         self.channel.caller_number()

@@ -25,11 +25,7 @@ pub enum Level {
 /// Writes one line. Use through [`log!`] and [`log_once!`].
 pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     let text = text.to_string();
-    // Asterisk shows its own files without their folders.
-    let name = file.to_bytes_with_nul().rsplit(|c| *c == b'/').next();
-    let file = name
-        .and_then(|name| CStr::from_bytes_with_nul(name).ok())
-        .unwrap_or(file);
+    let file = without_folders(file);
     let level = match level {
         Level::Notice => number(ffi::__LOG_NOTICE),
         Level::Warning => number(ffi::__LOG_WARNING),
@@ -40,6 +36,28 @@ pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     // SAFETY: `file` is NUL-terminated and `text` is read for its length only;
     // both are read before the call returns.
     unsafe { ffi::authrs_log(level, file.as_ptr(), line, text.as_ptr().cast(), text.len()) }
+}
+
+/// Returns the name of a source file as Asterisk shows its own ones.
+fn without_folders(file: &CStr) -> &CStr {
+    let name = file.to_bytes_with_nul().rsplit(|c| *c == b'/').next();
+    name.and_then(|name| CStr::from_bytes_with_nul(name).ok())
+        .unwrap_or(file)
+}
+
+/// Writes a line to consoles and logs that show this much: `core set verbose 3`.
+/// `text` is made only if one does. Use through [`verbose!`].
+pub fn write_verbose(file: &CStr, line: u32, text: impl FnOnce() -> String) {
+    // SAFETY: a number of Asterisk's is read.
+    if unsafe { ffi::authrs_is_verbose() } == 0 {
+        return;
+    }
+    let text = text();
+    let file = without_folders(file);
+    let line = i32::try_from(line).unwrap_or_default();
+    // SAFETY: `file` is NUL-terminated and `text` is read for its length only;
+    // both are read before the call returns.
+    unsafe { ffi::authrs_verbose(file.as_ptr(), line, text.as_ptr().cast(), text.len()) }
 }
 
 fn number(level: u32) -> i32 {
@@ -53,17 +71,19 @@ static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Writes a line unless it has been written since the last load or reload.
 pub fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
-    let key = text.to_string();
-    let new = {
-        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        said.len() < REMEMBERED && said.insert(key)
-    };
-    if new {
+    if is_first(text.to_string()) {
         write(level, file, line, text);
     }
 }
 
-/// Forgets what [`write_once`] has said.
+/// Whether this key is new since the last load or reload: for lines that name a
+/// call, but are to be written once for all calls.
+pub fn is_first(key: String) -> bool {
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    said.len() < REMEMBERED && said.insert(key)
+}
+
+/// Clears the keys of [`is_first`].
 pub fn forget() {
     SAID.lock().unwrap_or_else(PoisonError::into_inner).clear();
 }
@@ -99,4 +119,11 @@ macro_rules! log_once {
     };
 }
 
-pub(crate) use {here, log, log_once};
+/// `verbose!(|| String)`: one line for consoles and logs at verbose level 3.
+macro_rules! verbose {
+    ($text:expr) => {
+        $crate::asterisk::log::write_verbose($crate::asterisk::log::here!(), line!(), $text)
+    };
+}
+
+pub(crate) use {here, log, log_once, verbose};

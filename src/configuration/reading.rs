@@ -8,11 +8,11 @@ use pinset::external::credential::header;
 use pinset::judging::Wanted;
 use pinset::list::Rules;
 use pinset::moment::Zone;
-use pinset::settings::{AccountCode, Auth, Fault, Source};
+use pinset::settings::{nearest_option, AccountCode, Auth, Fault, Source};
 use pinset::{Pepper, PinSet, Settings};
 use zeroize::Zeroizing;
 
-use super::InForce;
+use super::{Errors, InForce};
 use crate::asterisk::config::{Config, Section};
 use crate::asterisk::log::log;
 use crate::lists::{self, About};
@@ -34,8 +34,7 @@ pub struct Reading {
     settings: Settings,
     /// Where options of `[general]` stand.
     places: Places,
-    /// There is nothing wrong.
-    whole: bool,
+    errors: Errors,
     /// Nothing is wrong that any PIN set might depend on.
     sound: bool,
 }
@@ -56,11 +55,9 @@ struct Read {
 }
 
 impl Reading {
-    /// What the file says, and whether it was right in all; what is wrong is
-    /// logged.
-    pub fn of(config: &Config) -> (InForce, bool) {
+    /// What the file says; what is wrong with it is logged.
+    pub(super) fn of(config: &Config) -> super::Read {
         let mut reading = Self {
-            whole: true,
             sound: true,
             ..Self::default()
         };
@@ -87,13 +84,6 @@ impl Reading {
             }
             sets.insert(name, read);
         }
-        if !reading.sound && !sets.is_empty() {
-            let file = super::FILE.to_string_lossy();
-            log!(
-                Error,
-                "{file}: PIN sets admit nobody until [general] is right"
-            );
-        }
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
             numbering: reading.settings.numbering.clone(),
@@ -114,15 +104,21 @@ impl Reading {
             rules,
             pin_sets,
             credentials,
+            read_at: super::now(),
         };
-        (in_force, reading.whole)
+        super::Read {
+            in_force,
+            errors: reading.errors,
+            is_unsound: !reading.sound,
+        }
     }
 
     /// Logs what is wrong with an option, or with a section if it is empty.
     fn wrong(&mut self, place: &str, section: &str, option: &str, fault: impl fmt::Display) {
-        self.whole = false;
         let gap = if option.is_empty() { "" } else { " " };
-        log!(Error, "{place}: [{section}]{gap}{option}: {fault}");
+        let error = format!("{place}: [{section}]{gap}{option}: {fault}");
+        log!(Error, "{error}");
+        self.errors.add(error);
     }
 
     /// Sets what the lines of a section say; false if any of them is wrong,
@@ -139,7 +135,17 @@ impl Reading {
             let name = line.option.to_string_lossy();
             let place = line.place.to_string();
             if let Err(fault) = set(self, line.option.to_bytes(), line.value.to_bytes()) {
-                self.wrong(&place, &section.name, &name, fault);
+                let meant = match fault {
+                    Fault::UnknownOption => nearest_option(&name),
+                    _ => None,
+                };
+                match meant {
+                    Some(meant) => {
+                        let fault = format!("{fault}: did you mean '{meant}'?");
+                        self.wrong(&place, &section.name, &name, fault);
+                    }
+                    None => self.wrong(&place, &section.name, &name, fault),
+                }
                 right &= of_no_pin_set(&name);
             }
             places.insert(name.to_ascii_lowercase(), place);
@@ -267,9 +273,14 @@ impl Reading {
             }
         }
         let answers = lists::check(&lists, &self.settings);
-        for (why, read) in answers.into_iter().zip(of) {
-            if let Some(why) = why {
+        for (checked, read) in answers.into_iter().zip(of) {
+            if let Some(why) = checked.objection {
                 self.wrong(&self.place_of(read, "source"), &read.name, "source", why);
+            }
+            for doubt in checked.doubts {
+                let option = doubt.option();
+                let place = self.place_of(read, option);
+                log!(Warning, "{place}: [{}] {option}: {doubt}", read.name);
             }
         }
     }

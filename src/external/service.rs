@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pinset::external::breaker::Came;
 use pinset::external::flow::{self, Outcome, Posted};
 use pinset::external::{Answer, Data, Hangup, Post};
+use pinset::number::without_parameters;
 use pinset::Numbering;
 use zeroize::Zeroizing;
 
@@ -14,6 +15,7 @@ use super::hangups::Report;
 use super::{now, Asked};
 use crate::asterisk::log::log;
 use crate::asterisk::process;
+use crate::audit::Trail;
 use crate::configuration::InForce;
 use crate::web::{self, shown, Failed, Limits, Origin, Reply, Request, Sending};
 
@@ -27,11 +29,18 @@ pub struct Service<'a> {
     began: u64,
     /// It was posted at least once.
     is_posted: bool,
+    trail: Trail,
 }
 
 impl<'a> Service<'a> {
     /// The service of this PIN set, about a call from and to these numbers.
-    pub fn new(asked: &'a Asked, in_force: &InForce, caller: Option<&[u8]>, callee: &[u8]) -> Self {
+    pub fn new(
+        asked: &'a Asked,
+        in_force: &InForce,
+        caller: Option<&[u8]>,
+        callee: &[u8],
+        trail: Trail,
+    ) -> Self {
         Self {
             asked,
             credential: in_force.credential(&asked.name),
@@ -40,6 +49,7 @@ impl<'a> Service<'a> {
             uuid: process::uuid(),
             began: now(),
             is_posted: false,
+            trail,
         }
     }
 
@@ -108,6 +118,7 @@ impl<'a> Service<'a> {
     fn refuse(&self, why: &str, answered: bool) -> Posted {
         let service = shown(&self.asked.url);
         log!(Error, "PIN set '{}': {service}: {why}", self.asked.name);
+        self.trail.set_reason(why);
         if answered {
             Posted::Unusable
         } else {
@@ -188,6 +199,7 @@ fn judged(reply: Reply) -> (Came, Result<Posted, (String, bool)>) {
 /// A number as a service is told it: with `+` and its country code, if that can
 /// be known.
 fn spelled(number: &[u8], numbering: &Numbering) -> String {
+    let number = without_parameters(number);
     let known = numbering.normalize(number);
     let known = known.filter(|known| known.is_international());
     match known {

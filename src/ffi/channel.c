@@ -351,6 +351,14 @@ enum authrs_ran authrs_run(struct ast_channel *chan, const char *application, co
 	return result == 0 ? AUTHRS_RAN : AUTHRS_RAN_FAILED;
 }
 
+void authrs_place(struct ast_channel *chan, char *buffer, size_t size)
+{
+	ast_channel_lock(chan);
+	snprintf(buffer, size, "%s,%s,%d", ast_channel_context(chan), ast_channel_exten(chan),
+		ast_channel_priority(chan));
+	ast_channel_unlock(chan);
+}
+
 int authrs_take_variable(struct ast_channel *chan, const char *name, char *buffer, size_t size)
 {
 	struct varshead *variables;

@@ -46,6 +46,19 @@ void authrs_log(int level, const char *file, int line, const char *text, size_t 
 	ast_log(level, file, line, "Authenticate", "%.*s\n", (int) length, text);
 }
 
+/* The verbose level of applications: `Playing …`, `Called …`. */
+#define AUTHRS_VERBOSE 3
+
+int authrs_is_verbose(void)
+{
+	return VERBOSITY_ATLEAST(AUTHRS_VERBOSE) ? 1 : 0;
+}
+
+void authrs_verbose(const char *file, int line, const char *text, size_t length)
+{
+	__ast_verbose(file, line, "Authenticate", AUTHRS_VERBOSE, "%.*s\n", (int) length, text);
+}
+
 void authrs_cli_complete(const char *text)
 {
 	ast_cli_completion_add(ast_strdup(text));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use pinset::judging::{Answer, Asked, Asking, Entries, Wanted};
+use pinset::judging::{Answer, Asked, Asking, Doubt, Entries, Wanted};
 use pinset::list::{Format, Kind, List, Mounts, Rebuild, RowReading, Way};
 use pinset::permission::explain;
 use pinset::Pin;
@@ -89,6 +89,16 @@ impl Question {
         match &self.about {
             About::PinSet(wanted) => wanted.objection(answer),
             About::Entry(_) => None,
+        }
+    }
+
+    /// Returns why its PIN set may admit nobody by this answer.
+    pub fn doubts(&self, answer: &Answer) -> Vec<Doubt> {
+        match (&self.about, answer) {
+            (About::PinSet(wanted), Answer::Rows(rows, _)) => {
+                wanted.set.doubts(&rows.profile(), &wanted.rules.numbering)
+            }
+            _ => Vec::new(),
         }
     }
 

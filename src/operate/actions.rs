@@ -1,5 +1,6 @@
 //! The actions of AMI: `Authenticate…`.
 
+use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
 
@@ -43,26 +44,30 @@ impl Action for PinSets {
     const CLASS: Class = Class::Reporting;
 
     fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
-        let sets = view::pin_sets();
+        let (sets, lock_counts) = (view::pin_sets(), view::lock_counts());
         session.begin(c"PIN sets will follow");
         for set in &sets {
-            session.item("AuthenticatePinset", &summary(set));
+            session.item("AuthenticatePinset", &summary(set, &lock_counts));
         }
         session.end(c"AuthenticatePinsetsComplete", sets.len());
         Ok(())
     }
 }
 
-fn summary(set: &Summary) -> Fields {
+fn summary(set: &Summary, lock_counts: &BTreeMap<String, u64>) -> Fields {
     let mut fields = Fields::new();
     fields
         .add(PIN_SET, &set.name)
+        .add("Usable", if set.usable { "yes" } else { "no" })
         .add("State", &set.state)
         .add("Source", set.source().unwrap_or_default())
         .add("Format", set.format().unwrap_or_default())
+        .add("FormatFound", set.found.unwrap_or_default())
         .add("Identify", set.identify().unwrap_or_default());
     let entries = set.entries.map(|count| count.to_string());
     fields.add("Entries", entries.unwrap_or_default());
+    let lockouts = lock_counts.get(&set.name).copied();
+    fields.number("Lockouts", lockouts.unwrap_or_default());
     counts(&mut fields, &set.counts);
     fields
 }
@@ -74,7 +79,7 @@ fn counts(fields: &mut Fields, counts: &pinset::stats::Counts) {
         let name = format!("{first}{}", rest.to_ascii_lowercase());
         fields.number(&name, view::outcomes(counts, status));
     }
-    fields.number("Judged", counts.entries);
+    fields.number("Attempts", counts.entries);
 }
 
 struct OnePinSet;
@@ -85,7 +90,7 @@ impl Action for OnePinSet {
 
     fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
         let shown = view::pin_set(message.need(PIN_SET)?)?;
-        let mut fields = summary(&shown);
+        let mut fields = summary(&shown, &view::lock_counts());
         if let Some(set) = &shown.set {
             for (option, value) in set.options() {
                 fields.add(&format!("Option-{option}"), value);

@@ -1,23 +1,25 @@
 //! The commands: `authenticate show …`, `authenticate unlock …`.
 
 use pinset::list::Contents;
+use pinset::operate::Table;
 use pinset::settings::span;
 use pinset::shown::escape;
 use pinset::Status;
 
-use super::table::Table;
-use super::view::{self, Lock};
+use super::{number, view};
 use crate::asterisk::cli::{self, Command, Said};
-use crate::{module, stats};
+use crate::{configuration, module, stats};
 
-static COMMANDS: [Command; 6] = [
+static COMMANDS: [Command; 7] = [
     Command {
         words: c"authenticate show pinsets",
         summary: c"List the PIN sets of Authenticate",
         usage: c"Usage: authenticate show pinsets\n\
-            \x20      Lists the PIN sets of authenticate.conf: where their PINs are, how many\n\
-            \x20      entries the list had when it was last read (- if it has not been),\n\
-            \x20      and how calls have come out since the module was loaded.\n",
+            \x20      Lists the PIN sets of authenticate.conf: where their PINs are, the format\n\
+            \x20      of the list (the one that was found after a colon), how many entries it\n\
+            \x20      had when it was last read (- if it has not been), the calls since the\n\
+            \x20      module was loaded and those admitted, the lockouts that stand, and\n\
+            \x20      whether anybody can be admitted.\n",
         run: show_pin_sets,
         complete: nothing,
     },
@@ -40,11 +42,21 @@ static COMMANDS: [Command; 6] = [
         complete: of_pin_set,
     },
     Command {
+        words: c"authenticate show number",
+        summary: c"Show what a caller number is in a PIN set of Authenticate",
+        usage: c"Usage: authenticate show number <number> <pin set>\n\
+            \x20      Shows how a caller number is compared in a PIN set, the rows that it\n\
+            \x20      finds (never their PINs), and whether it, or an account of these rows,\n\
+            \x20      is locked, and for how long.\n",
+        run: show_number,
+        complete: of_number,
+    },
+    Command {
         words: c"authenticate show stats",
         summary: c"Show how calls of Authenticate have come out",
         usage: c"Usage: authenticate show stats\n\
             \x20      Counts, by PIN set or list, how calls have come out since the module\n\
-            \x20      was loaded, and how many entries were judged.\n",
+            \x20      was loaded, and how many attempts were verified.\n",
         run: show_stats,
         complete: nothing,
     },
@@ -95,25 +107,45 @@ fn show_pin_sets(words: &[&[u8]]) -> Said {
         return Said::Usage;
     }
     let mut table = Table::new([
-        "PIN set", "Source", "Format", "Identify", "Entries", "Calls", "Success", "Locked", "State",
+        "PIN set", "Source", "Format", "Identify", "Entries", "Calls", "Admitted", "Lockouts",
+        "Usable", "State",
     ]);
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    let lock_counts = view::lock_counts();
     for set in view::pin_sets() {
         let calls: u64 = set.counts.outcomes.values().sum();
         table.row([
             escape(set.name.as_bytes()),
             set.source().map_or("-".to_owned(), |text| escape(&text)),
-            or_dash(set.format()),
+            match (set.format(), set.found) {
+                (Some("auto"), Some(found)) => format!("auto: {found}"),
+                (format, _) => or_dash(format),
+            },
             or_dash(set.identify()),
             set.entries
                 .map_or("-".to_owned(), |count| count.to_string()),
             calls.to_string(),
             view::outcomes(&set.counts, Status::Success).to_string(),
-            view::outcomes(&set.counts, Status::Locked).to_string(),
+            lock_counts.get(&set.name).unwrap_or(&0).to_string(),
+            if set.usable { "yes" } else { "no" }.to_owned(),
             escape(set.state.as_bytes()),
         ]);
     }
-    Said::Done(table.finish("PIN set", "PIN sets"))
+    let mut text = table.finish("PIN set", "PIN sets");
+    if let Some(refused) = configuration::refused() {
+        text.push_str(&format!(
+            "authenticate.conf was refused at {}, what is shown was read before:\n",
+            refused.at
+        ));
+        for error in &refused.errors {
+            text.push_str(&format!("  {}\n", escape(error.as_bytes())));
+        }
+        match refused.count - refused.errors.len() {
+            0 => {}
+            more => text.push_str(&format!("  and {more} more errors\n")),
+        }
+    }
+    Said::Done(text)
 }
 
 fn show_pin_set(words: &[&[u8]]) -> Said {
@@ -146,8 +178,8 @@ fn show_pin_set(words: &[&[u8]]) -> Said {
         };
         let age = span(view::age(recalled.read));
         text.push_str(&format!("; list: {contents}, looked at {age} ago\n"));
-        for rows in view::unchecked(&recalled) {
-            text.push_str(&format!("; {rows}\n"));
+        for warning in view::warnings(set, &recalled) {
+            text.push_str(&format!("; warning: {}\n", escape(warning.as_bytes())));
         }
     }
     Said::Done(text)
@@ -163,9 +195,9 @@ fn show_lockouts(words: &[&[u8]]) -> Said {
         Ok(locks) => locks,
         Err(why) => return failed(&why),
     };
-    let mut table = Table::new(["PIN set", "Locked", "Value", "Endpoint", "Left", "Times"]);
+    let mut table = Table::new(["PIN set", "Locked by", "Value", "Endpoint", "Left", "Times"]);
     for lock in locks {
-        let left = left(&lock);
+        let left = lock.left();
         let or_dash =
             |text: Option<String>| text.map_or("-".to_owned(), |text| escape(text.as_bytes()));
         table.row([
@@ -180,15 +212,13 @@ fn show_lockouts(words: &[&[u8]]) -> Said {
     Said::Done(table.finish("lockout", "lockouts"))
 }
 
-/// `2h05m`, `29m59s`, `7s`.
-fn left(lock: &Lock) -> String {
-    let Some(seconds) = lock.seconds else {
-        return "until unlocked".to_owned();
+fn show_number(words: &[&[u8]]) -> Said {
+    let [_, _, _, number, name] = words else {
+        return Said::Usage;
     };
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds}s"),
-        (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
-        (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+    match number::shown(number, name) {
+        Ok(text) => Said::Done(text),
+        Err(why) => failed(&why),
     }
 }
 
@@ -205,7 +235,7 @@ fn show_stats(words: &[&[u8]]) -> Said {
         "Locked",
         "Hangup",
         "Error",
-        "Entries",
+        "Attempts",
     ]);
     for (name, counts) in stats::all() {
         let [success, failure, timeout, expired, locked, hangup, error] =
@@ -252,6 +282,13 @@ fn nothing(_: &[&[u8]]) -> Vec<String> {
 fn pin_set_names(before: &[&[u8]]) -> Vec<String> {
     match before.len() {
         3 => names(),
+        _ => Vec::new(),
+    }
+}
+
+fn of_number(before: &[&[u8]]) -> Vec<String> {
+    match before.len() {
+        4 => names(),
         _ => Vec::new(),
     }
 }

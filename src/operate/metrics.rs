@@ -2,11 +2,10 @@
 //! since the module was loaded, and the locks that stand.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 use pinset::lockout::Kind;
-use pinset::shown::escape;
+use pinset::operate::Metric;
 use pinset::Status;
 
 use super::view;
@@ -92,6 +91,14 @@ fn scrape() -> String {
         "counter",
         "Entries that Authenticate has judged.",
     );
+    let mut usable = Metric::new(
+        "asterisk_authenticate_pinset_usable",
+        "gauge",
+        "Whether a PIN set can admit anybody, as far as is known: 1 or 0.",
+    );
+    for set in view::pin_sets() {
+        usable.add(&[("pinset", &set.name)], set.usable.into());
+    }
     let mut lockouts = Metric::new(
         "asterisk_authenticate_lockouts",
         "gauge",
@@ -110,51 +117,7 @@ fn scrape() -> String {
             lockouts.add(&[("pinset", &name), ("kind", kind.word())], count);
         }
     }
-    [outcomes.text, entries.text, lockouts.text].concat()
-}
-
-struct Metric {
-    name: &'static str,
-    text: String,
-}
-
-impl Metric {
-    fn new(name: &'static str, kind: &str, help: &str) -> Self {
-        let text = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        Self { name, text }
-    }
-
-    fn add(&mut self, labels: &[(&str, &str)], value: u64) {
-        self.text.push_str(self.name);
-        let mut before = '{';
-        for (label, value) in labels {
-            let value = label_value(value);
-            // Writing into a String does not fail.
-            let _ = write!(self.text, "{before}{label}=\"{value}\"");
-            before = ',';
-        }
-        let _ = writeln!(self.text, "}} {value}");
-    }
-}
-
-/// What a terminal is not shown Prometheus is not told either; and `\` and `"`
-/// are escaped, for its format.
-fn label_value(value: &str) -> String {
-    escape(value.as_bytes())
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_ends_where_it_should() {
-        let mut metric = Metric::new("m", "gauge", "Help.");
-        metric.add(&[("a", "x\"y\\z\n%s"), ("b", "ç")], 7);
-        let wanted = "# HELP m Help.\n# TYPE m gauge\n\
-            m{a=\"x\\\"y\\\\x5cz\\\\x0a%s\",b=\"ç\"} 7\n";
-        assert_eq!(metric.text, wanted);
-    }
+    [outcomes, entries, lockouts, usable]
+        .map(Metric::finish)
+        .concat()
 }

@@ -1,11 +1,14 @@
 //! What there is to be seen: PIN sets, lockouts, counts. Of the lists, memory is
 //! asked, never the disk. And unlocking.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use pinset::judging::{Answer, Doubt};
 use pinset::list::{Contents, Kind, Recalled};
 use pinset::lockout::{Kind as By, Unlock};
-use pinset::rows::SignedRows;
+use pinset::rows::Rows;
 use pinset::settings::Source;
 use pinset::shown::escape;
 use pinset::stats::Counts;
@@ -20,29 +23,33 @@ pub struct Summary {
     pub set: Option<PinSet>,
     /// How many entries its list had when it was last read, if that is known.
     pub entries: Option<u64>,
-    /// `ok`, or why nobody gets in.
+    /// The format that the list was last read as.
+    pub found: Option<&'static str>,
+    /// Whether anybody can be admitted, as far as is known.
+    pub usable: bool,
+    /// `ok`, or why nobody can be admitted.
     pub state: String,
     pub counts: Counts,
 }
 
 impl Summary {
     fn new(name: &str, set: Option<&PinSet>) -> Self {
-        let contents = set.and_then(recall).map(|recalled| recalled.contents);
+        let recalled = set.and_then(recall);
+        let why = match (set, &recalled) {
+            (None, _) => Some("errors in authenticate.conf".to_owned()),
+            (Some(set), Some(recalled)) => unusable(set, recalled),
+            (Some(_), None) => None,
+        };
         Self {
             name: name.to_owned(),
             set: set.cloned(),
-            entries: match contents {
-                Some(Contents::Entries(count)) => Some(count),
+            entries: match recalled.as_ref().map(|recalled| &recalled.contents) {
+                Some(Contents::Entries(count)) => Some(*count),
                 _ => None,
             },
-            state: match (set, contents) {
-                (None, _) => "errors in authenticate.conf".to_owned(),
-                (_, Some(Contents::Broken(why))) => why,
-                (_, Some(Contents::TooLarge(limit))) => {
-                    format!("the list takes more than {limit} bytes of memory")
-                }
-                _ => "ok".to_owned(),
-            },
+            found: recalled.map(|recalled| recalled.kind.word()),
+            usable: why.is_none(),
+            state: why.unwrap_or_else(|| "ok".to_owned()),
             counts: stats::of(name),
         }
     }
@@ -53,7 +60,7 @@ impl Summary {
         Some(source.to_bytes())
     }
 
-    /// What its list is, as the file says.
+    /// The format of its list as it is configured.
     pub fn format(&self) -> Option<&'static str> {
         let set = self.set.as_ref()?;
         match set.source {
@@ -115,11 +122,43 @@ pub fn recall(set: &PinSet) -> Option<Recalled> {
     }
 }
 
-/// The rows of a list whose key the pepper file lacks.
-pub fn unchecked(recalled: &Recalled) -> Vec<&SignedRows> {
+/// Returns why a PIN set admits nobody, by what memory holds of its list.
+fn unusable(set: &PinSet, recalled: &Recalled) -> Option<String> {
+    match &recalled.contents {
+        Contents::Broken(why) => return Some(why.clone()),
+        Contents::TooLarge(limit) => {
+            return Some(format!("the list takes more than {limit} bytes of memory"))
+        }
+        Contents::Entries(_) | Contents::Reading => {}
+    }
+    let Some(rows) = &recalled.rows else {
+        return set.kind_objection(recalled.kind);
+    };
+    let pepper = &configuration::current().pepper;
+    let answer = Answer::Rows(Arc::clone(rows), recalled.kind);
+    let objection = set.objection(&answer, &|key| pepper.key(key).is_some());
+    let fatal = |doubt: Doubt| doubt.is_fatal().then(|| doubt.to_string());
+    objection.or_else(|| doubts(set, rows).into_iter().find_map(fatal))
+}
+
+fn doubts(set: &PinSet, rows: &Rows) -> Vec<Doubt> {
     let in_force = configuration::current();
-    let lacks_key = |rows: &&SignedRows| in_force.pepper.key(rows.key).is_none();
-    recalled.signed.iter().filter(lacks_key).collect()
+    set.doubts(&rows.profile(), &in_force.settings.numbering)
+}
+
+/// Warnings about what memory holds of a list: rows that can't be checked, and
+/// doubts whether it admits anybody.
+pub fn warnings(set: &PinSet, recalled: &Recalled) -> Vec<String> {
+    let Some(rows) = &recalled.rows else {
+        return Vec::new();
+    };
+    let pepper = &configuration::current().pepper;
+    let unchecked = rows.unchecked(|key| pepper.key(key).is_some());
+    let doubts = doubts(set, rows);
+    unchecked
+        .map(ToString::to_string)
+        .chain(doubts.iter().map(ToString::to_string))
+        .collect()
 }
 
 /// How long ago that was.
@@ -149,6 +188,20 @@ pub struct Lock {
     pub failures: u32,
 }
 
+impl Lock {
+    /// How long it still stands: `2h05m`, `29m59s`, `7s`, `until unlocked`.
+    pub fn left(&self) -> String {
+        let Some(seconds) = self.seconds else {
+            return "until unlocked".to_owned();
+        };
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, seconds) => format!("{seconds}s"),
+            (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+            (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+        }
+    }
+}
+
 /// The locks that stand, in one PIN set or in all.
 ///
 /// # Errors
@@ -175,6 +228,15 @@ pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
     Ok(locks.collect())
 }
 
+/// Returns how many locks stand in each PIN set that has any, in one walk.
+pub fn lock_counts() -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for held in lockouts::held(None) {
+        *counts.entry(held.pin_set).or_default() += 1;
+    }
+    counts
+}
+
 /// What is locked of this kind, to be chosen from.
 pub fn locked(by: &[u8]) -> Vec<String> {
     let mut what: Vec<String> = lockouts::held(None)
@@ -196,7 +258,10 @@ pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, S
     let pin_set = pin_set.map(counted_as).transpose()?;
     let in_force = configuration::current();
     let meant = meant(by, what);
-    let number = in_force.settings.numbering.normalize(meant.as_bytes());
+    let number = in_force
+        .settings
+        .numbering
+        .normalize_caller(meant.as_bytes());
     let number = number.map(|number| number.to_string());
     let kind = By::ALL
         .into_iter()
@@ -259,5 +324,5 @@ fn in_small(name: &[u8]) -> String {
 }
 
 fn none(name: &str) -> String {
-    format!("there is no PIN set '{name}' in authenticate.conf")
+    configuration::current().none(name)
 }

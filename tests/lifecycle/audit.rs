@@ -7,6 +7,7 @@ mod locked;
 mod lost;
 mod outcomes;
 mod phones;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -79,7 +79,7 @@ fn a_thousand_calls_add_up() {
             let seen = seen.copied().unwrap_or_default();
             ensure!(counted == seen, "{status}: {counted} counted, {seen} seen");
         }
-        let entries: u32 = of_doors.get("Judged").context("Judged")?.parse()?;
+        let entries: u32 = of_doors.get("Attempts").context("Attempts")?.parse()?;
         ensure!(entries == BUDGET, "{entries} entries counted");
 
         // The lockouts: the PIN set's, and each number's that has used up its own.

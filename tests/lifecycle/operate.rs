@@ -3,7 +3,9 @@
 mod actions;
 mod commands;
 mod documentation;
+mod doubts;
 mod many;
+mod number;
 mod prometheus;
 mod rounds;
 

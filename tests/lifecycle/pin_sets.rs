@@ -12,6 +12,7 @@ mod identify;
 mod large;
 mod lockouts;
 pub mod made;
+mod mistakes;
 mod prompts;
 mod routing;
 mod secrets;

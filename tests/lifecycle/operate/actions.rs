@@ -168,7 +168,7 @@ fn outcomes_are_told_once() {
             ("Failure", "1"),
             ("Locked", "2"),
             ("Timeout", "0"),
-            ("Judged", "3"),
+            ("Attempts", "3"),
         ] {
             ensure!(of.has(name, count), "{name}: {of:#?}");
         }

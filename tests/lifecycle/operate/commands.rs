@@ -15,9 +15,9 @@ fn pin_sets_are_listed() {
         let shown = ami.command("authenticate show pinsets")?;
         let source = "file:/pins/customers.csv";
         for (name, wanted) in [
-            // They are read when the module is loaded, in a while.
-            ("customers", vec![source, "auto", "pin"]),
-            ("callers", vec![source, "auto", "caller"]),
+            // They are read when the module is loaded.
+            ("customers", vec![source, "auto: csv", "pin", "2"]),
+            ("callers", vec![source, "auto: csv", "caller", "2"]),
             ("doors", vec!["astdb:doors", "-", "pin", "-"]),
             ("wrong", vec!["-", "-", "-", "-"]),
         ] {
@@ -189,7 +189,7 @@ fn words_are_completed() {
             (
                 "authenticate show ",
                 "",
-                "lockouts pinset pinsets stats version",
+                "lockouts number pinset pinsets stats version",
             ),
             ("authenticate show pinset c", "c", "callers customers"),
             ("authenticate show pinset C", "C", "callers customers"),
@@ -237,6 +237,8 @@ fn what_makes_no_sense_is_said() {
             "authenticate show lockouts customers",
             "authenticate show lockouts pinset",
             "authenticate show lockouts pinset a b",
+            "authenticate show number 1",
+            "authenticate show number 1 a b",
             "authenticate show stats now",
             "authenticate unlock caller",
             "authenticate unlock caller 1 customers",
@@ -260,7 +262,7 @@ fn what_makes_no_sense_is_said() {
         let commands = help
             .lines()
             .filter(|line| line.trim_start().starts_with("authenticate"));
-        ensure!(commands.count() == 6, "{help}");
+        ensure!(commands.count() == 7, "{help}");
         lives(pbx, &ami)
     });
 }

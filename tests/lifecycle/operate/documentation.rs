@@ -89,7 +89,10 @@ fn asterisk_shows_it() {
             says(&shown, &["PinSet"])?;
         }
         let shown = ami.command("core show application Authenticate")?;
-        says(&shown, &["LOCKED"])?;
+        says(
+            &shown,
+            &["[Since]\n0.4.0", "LOCKED", "/srv/sounds/LANGUAGE/pin"],
+        )?;
         let shown = ami.command("core show function AUTHENTICATE_VERIFY")?;
         says(&shown, &["LOCKED"])?;
         // What Asterisk says of what has no documentation.

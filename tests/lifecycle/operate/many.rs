@@ -69,7 +69,10 @@ fn look(pbx: &Pbx) -> Result<()> {
         says(&shown, &["10000 lockouts"])?;
         let locks = shown
             .lines()
-            .filter(|line| line.starts_with("customers  caller  +9021255"));
+            .map(|line| line.split_whitespace().take(3).collect::<Vec<_>>())
+            .filter(|cells| {
+                cells.starts_with(&["customers", "caller"]) && cells[2].starts_with("+9021255")
+            });
         ensure!(locks.count() == MANY, "{shown}");
         let began = Instant::now();
         let list = ami.list("AuthenticateLockouts", &[])?;

@@ -11,11 +11,12 @@ use crate::support::{eventually, on, Shell};
 
 const THEIRS: &str = "res_prometheus.so";
 
-/// Ours, once: the first line of each of the three.
-const OURS_TOLD: [&str; 3] = [
+/// Ours, once: the first line of each metric.
+const OURS_TOLD: [&str; 4] = [
     "# TYPE asterisk_authenticate_outcomes_total counter\n",
     "# TYPE asterisk_authenticate_entries_total counter\n",
     "# TYPE asterisk_authenticate_lockouts gauge\n",
+    "# TYPE asterisk_authenticate_pinset_usable gauge\n",
 ];
 
 /// With all that `res_prometheus` needs.
@@ -242,5 +243,28 @@ fn in_the_middle_of_scrapes_crashes_nothing() {
         })?;
         ensure!(pbx.pid()? == pid, "Asterisk has died");
         is_told(pbx)
+    });
+}
+
+#[test]
+fn pin_set_that_admits_nobody_has_gauge_zero() {
+    on(told_at_boot(), |pbx| {
+        is_told(pbx)?;
+        let told = scrape(pbx)?;
+        for (name, usable) in [("customers", 1), ("doors", 1), ("wrong", 0)] {
+            let line =
+                format!("asterisk_authenticate_pinset_usable{{pinset=\"{name}\"}} {usable}\n");
+            says(&told, &[&line])?;
+        }
+        // Without numbers, 'callers' admits nobody.
+        pbx.pin_file("customers.csv", "account,secret\nada,plain:7351937519\n")?;
+        pbx.cli(&format!("module reload {OURS}"))?;
+        says(
+            &scrape(pbx)?,
+            &[
+                "asterisk_authenticate_pinset_usable{pinset=\"callers\"} 0\n",
+                "asterisk_authenticate_pinset_usable{pinset=\"customers\"} 1\n",
+            ],
+        )
     });
 }

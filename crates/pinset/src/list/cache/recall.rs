@@ -1,20 +1,24 @@
 //! What memory holds of a list, for who operates it: the disk is not touched.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Cache, Entry, Key, State};
-use crate::rows::SignedRows;
+use crate::list::Kind;
+use crate::rows::Rows;
 
 /// What is remembered of a list, which may be something else by now.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone)]
 pub struct Recalled {
     /// When it was read, or that was begun.
     pub read: SystemTime,
     /// What came of it.
     pub contents: Contents,
-    /// The rows of each key of the pepper file; lists without rows have none.
-    pub signed: Vec<SignedRows>,
+    /// The format it was read as.
+    pub kind: Kind,
+    /// Its rows; a list that is asked for entries alone has none.
+    pub rows: Option<Arc<Rows>>,
 }
 
 /// What came of reading a list.
@@ -36,10 +40,10 @@ impl Cache {
     pub fn recall(&self, path: &Path) -> Option<Recalled> {
         let kept = self.kept();
         let lists = kept.lists.iter().filter(|(key, _)| key.path() == path);
-        let (_, Entry { seen, state, .. }) = lists.max_by_key(|(_, entry)| entry.asked)?;
-        let signed = match state {
-            State::Rows(rows, _) => rows.signed().to_vec(),
-            _ => Vec::new(),
+        let (key, Entry { seen, state, .. }) = lists.max_by_key(|(_, entry)| entry.asked)?;
+        let rows = match state {
+            State::Rows(rows, _) => Some(Arc::clone(rows)),
+            _ => None,
         };
         let contents = match state {
             State::Index(index) => Contents::Entries(index.len()),
@@ -53,12 +57,20 @@ impl Cache {
         Some(Recalled {
             read: seen.at,
             contents,
-            signed,
+            kind: key.kind(),
+            rows,
         })
     }
 }
 
 impl Key {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Pins(list) => Kind::Lines(list.format),
+            Self::Rows(list) => list.kind,
+        }
+    }
+
     fn path(&self) -> &Path {
         match self {
             Self::Pins(list) => &list.path,
@@ -81,7 +93,7 @@ mod tests {
         let path = dir.path().join("pins");
         fs::write(&path, "1234\n5678\n1234\n\n99999999999999999999\n").expect("written");
         let cache = Cache::new();
-        assert_eq!(cache.recall(&path), None);
+        assert!(cache.recall(&path).is_none());
         let list = List {
             path: path.clone(),
             format: Format::Plain,
@@ -91,17 +103,14 @@ mod tests {
         let now = SystemTime::now();
         let judge = |limit| cache.judge(&list, File::open(&path), &pin, limit, now);
         judge(1 << 20);
-        let entries = |count| {
-            Some(Recalled {
-                read: now,
-                contents: Contents::Entries(count),
-                signed: Vec::new(),
-            })
-        };
-        assert_eq!(cache.recall(&path), entries(4));
-        assert_eq!(cache.recall(dir.path()), None);
+        let recalled = cache.recall(&path).expect("remembered");
+        assert_eq!(recalled.read, now);
+        assert_eq!(recalled.contents, Contents::Entries(4));
+        assert_eq!(recalled.kind, Kind::Lines(Format::Plain));
+        assert!(recalled.rows.is_none());
+        assert!(cache.recall(dir.path()).is_none());
         cache.clear();
-        assert_eq!(cache.recall(&path), None);
+        assert!(cache.recall(&path).is_none());
         judge(1);
         let recalled = cache.recall(&path).map(|recalled| recalled.contents);
         assert_eq!(recalled, Some(Contents::TooLarge(1)));
