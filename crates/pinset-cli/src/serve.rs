@@ -127,12 +127,17 @@ fn check(config: Config, address: SocketAddr) -> Result<u8, Failure> {
             service.name, address, service.path
         )
         .map_err(Failure::Output)?;
-        if let Err(why) = lists.check(service) {
-            note(format!(
-                "service '{}' would admit nobody: {why}",
-                service.name
-            ));
-            wrong += 1;
+        match lists.check(service) {
+            Ok(warnings) => warnings
+                .iter()
+                .for_each(|warning| note(format!("service '{}': {warning}", service.name))),
+            Err(why) => {
+                note(format!(
+                    "service '{}' would admit nobody: {why}",
+                    service.name
+                ));
+                wrong += 1;
+            }
         }
     }
     lists.metrics.flush();
@@ -308,8 +313,11 @@ fn tell_lists(app: &Arc<App>, config: &Arc<Config>) {
         let (lists, service) = (app.lists(config), Arc::clone(service));
         tokio::spawn(async move {
             let (metrics, name) = (Arc::clone(&lists.metrics), service.name.clone());
-            if let Err(why) = lists.health(service).await {
-                metrics.say(&format!("service '{name}' admits nobody: {why}"));
+            match lists.health(service).await {
+                Ok(warnings) => warnings
+                    .iter()
+                    .for_each(|warning| metrics.say(&format!("service '{name}': {warning}"))),
+                Err(why) => metrics.say(&format!("service '{name}' admits nobody: {why}")),
             }
         });
     }

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
 use crate::serve::asks::Asks;
-use crate::serve::checks::{Unchecked, Unusable};
+use crate::serve::checks::{Unusable, Warnings};
 use crate::serve::config::{self, Config};
 use crate::serve::judging::{Bench, Lists};
 use crate::serve::log::Log;
@@ -143,7 +143,7 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
 async fn health_of_lists(
     app: &App,
     config: &Arc<Config>,
-) -> Vec<(String, Result<Unchecked, Unusable>)> {
+) -> Vec<(String, Result<Warnings, Unusable>)> {
     let checks = config.services.values().map(|service| {
         let check = app.lists(config).health(Arc::clone(service));
         (service.name.clone(), tokio::spawn(check))
@@ -156,17 +156,16 @@ async fn health_of_lists(
     results
 }
 
-/// 200 if lists and log can be used, 503 and why if not; and the rows that can't be
-/// checked.
+/// 200 if lists and log can be used, 503 and why if not; and warnings about lists.
 async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
     let config = app.config();
-    let (mut wrong, mut unchecked) = (String::new(), String::new());
+    let (mut wrong, mut warned) = (String::new(), String::new());
     for (name, result) in health_of_lists(&app, &config).await {
         // Why, the administrator is told: here anybody may ask.
         match result {
-            Ok(rows) => {
-                for rows in rows {
-                    unchecked.push_str(&format!("the list of '{name}': {rows}\n"));
+            Ok(warnings) => {
+                for warning in warnings {
+                    warned.push_str(&format!("the list of '{name}': {warning}\n"));
                 }
             }
             Err(Unusable::Because(why)) => {
@@ -183,8 +182,8 @@ async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
         wrong.push_str("the request log can't be written\n");
     }
     match wrong.is_empty() {
-        true => text(StatusCode::OK, format!("ok\n{unchecked}")),
-        false => text(StatusCode::SERVICE_UNAVAILABLE, wrong + &unchecked),
+        true => text(StatusCode::OK, format!("ok\n{warned}")),
+        false => text(StatusCode::SERVICE_UNAVAILABLE, wrong + &warned),
     }
 }
 

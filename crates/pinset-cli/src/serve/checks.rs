@@ -37,10 +37,11 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// The rows of a list that can't be checked, in words.
-pub type Unchecked = Vec<String>;
+/// Warnings about a list that can be used: rows that can't be checked, and doubts
+/// whether it admits anybody.
+pub type Warnings = Vec<String>;
 
-type Checked = Result<Unchecked, String>;
+type Checked = Result<Warnings, String>;
 
 /// The checks of one service, one at a time.
 pub struct Check {
@@ -92,7 +93,7 @@ impl Check {
         self: &Arc<Self>,
         lists: Lists,
         service: Arc<Service>,
-    ) -> Result<Unchecked, Unusable> {
+    ) -> Result<Warnings, Unusable> {
         let mut running = self.start(lists, service).ok_or(Unusable::NoAnswer)?;
         let end = Deadline::from_std(running.began + CHECK_TIMEOUT);
         let result = timeout_at(end, running.result.wait_for(Option::is_some)).await;

@@ -23,7 +23,7 @@ use pinset::settings::{Source, Times};
 use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
 
-use crate::serve::checks::{Check, Unchecked, Unusable};
+use crate::serve::checks::{Check, Unusable, Warnings};
 use crate::serve::config::{Config, Service};
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
@@ -412,18 +412,18 @@ impl Lists {
     /// # Errors
     ///
     /// Why not.
-    pub async fn health(self, service: Arc<Service>) -> Result<Unchecked, Unusable> {
+    pub async fn health(self, service: Arc<Service>) -> Result<Warnings, Unusable> {
         let check = self.bench.check(&service.name);
         check.result(self, service).await
     }
 
-    /// Whether the list of a service can be used as it is now: if so, the rows
-    /// that can't be checked. It blocks.
+    /// Whether the list of a service can be used as it is now: if so, returns
+    /// warnings about it. It blocks.
     ///
     /// # Errors
     ///
     /// Why not.
-    pub fn check(&self, service: &Service) -> Result<Unchecked, String> {
+    pub fn check(&self, service: &Service) -> Result<Warnings, String> {
         let Some(Source::File(path)) = &service.set.source else {
             return Err("only lists in files are served".to_owned());
         };
@@ -433,8 +433,14 @@ impl Lists {
         match service.set.objection(&answer, has_key) {
             Some(why) => Err(why),
             None => Ok(match answer {
-                Answer::Rows(rows, _) => rows.unchecked(has_key).map(ToString::to_string).collect(),
-                _ => Unchecked::new(),
+                Answer::Rows(rows, _) => {
+                    let numbering = &self.config.rules.numbering;
+                    let doubts = service.set.doubts(&rows.profile(), numbering);
+                    let unchecked = rows.unchecked(has_key).map(ToString::to_string);
+                    let doubts = doubts.iter().map(ToString::to_string);
+                    unchecked.chain(doubts).collect()
+                }
+                _ => Warnings::new(),
             }),
         }
     }

@@ -91,6 +91,18 @@ fn a_check_says_what_would_be_served() {
     }
 }
 
+#[test]
+fn list_that_admits_nobody_is_warned_of_by_check() {
+    let lab = lab();
+    write(&lab, &format!("[service.pins]\npath = \"/pins\"\n{SEED}"));
+    lab.list("list.csv", "account,secret\nalice,plain:1001\n");
+    let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let warning = "service 'pins': rows are found by caller number, but no row has a value in a \
+        column 'caller': nobody can be admitted";
+    assert!(ran.err.contains(warning), "{}", ran.err);
+}
+
 /// The sample is right, but for the files it names.
 #[test]
 fn the_sample_can_be_used() {
