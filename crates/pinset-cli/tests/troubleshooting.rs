@@ -38,6 +38,7 @@ fn quoted(page: &str) -> Vec<&str> {
     let rows = page.lines().filter(|line| line.starts_with('|'));
     let cells = rows.filter_map(|row| row.split(" | ").nth(1));
     cells
+        .map(|cell| cell.strip_suffix(" (verbose 3)").unwrap_or(cell))
         .filter_map(|cell| cell.strip_prefix('`')?.strip_suffix('`'))
         .collect()
 }
