@@ -165,6 +165,7 @@ fn clear() {
     audit::forget();
     lists::forget();
     mounts::forget();
+    process::forget_account();
     configuration::forget();
     sound::forget();
     stats::forget();

@@ -32,7 +32,7 @@ pub fn read(path: &Path) -> Result<Pepper, String> {
 /// It can't be read, is too large, or others may read it.
 pub fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
     let file =
-        list::open(path).map_err(|error| explain(error, path, process::account()).to_string())?;
+        list::open(path).map_err(|error| explain(error, path, &process::account()).to_string())?;
     let about = file.metadata().map_err(|error| error.to_string())?;
     let owner = |uid, gid| Identity { uid, gid };
     let rights = Rights {

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use pinset::pepper::Identity;
 use pinset::permission::Account;
@@ -51,15 +51,26 @@ pub fn identity() -> Identity {
 
 /// The names of [`identity`], for messages. Asterisk changes its user before it
 /// loads modules, and not later.
-pub fn account() -> &'static Account {
-    static ACCOUNT: OnceLock<Account> = OnceLock::new();
-    ACCOUNT.get_or_init(|| {
-        let Identity { uid, gid } = identity();
-        Account {
-            user: user_name(uid).unwrap_or_else(|| uid.to_string()),
-            group: group_name(gid).unwrap_or_else(|| gid.to_string()),
-        }
-    })
+pub fn account() -> Account {
+    let known = || ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(account) = &*known() {
+        return account.clone();
+    }
+    // Without the lock: a directory service may answer late.
+    let Identity { uid, gid } = identity();
+    let account = Account {
+        user: user_name(uid).unwrap_or_else(|| uid.to_string()),
+        group: group_name(gid).unwrap_or_else(|| gid.to_string()),
+    };
+    *known() = Some(account.clone());
+    account
+}
+
+static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
+
+/// Forgets the names, before the library is unmapped.
+pub fn forget_account() {
+    *ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// As much as the names of a user or a group need, whoever has how many members.

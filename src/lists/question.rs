@@ -117,7 +117,7 @@ impl Question {
 
     /// Answers by what is in the file, as far as that can be done at once.
     pub fn attend(&self, file: io::Result<File>, now: SystemTime) -> Left {
-        let file = file.map_err(|error| explain(error, &self.path, process::account()));
+        let file = file.map_err(|error| explain(error, &self.path, &process::account()));
         let wanted = match &self.about {
             About::Entry(format) => return self.judge(*format, file, now),
             About::PinSet(wanted) => wanted,

@@ -193,10 +193,13 @@ fn lockouts() {
 #[test]
 fn the_function_needs_a_list() {
     let sets = Sets::new().set("people", "");
-    let verify = "Set(VERIFIED=${AUTHENTICATE_VERIFY(people,1234)})";
+    let verify = "Set(VERIFIED=${AUTHENTICATE_VERIFY(people,TRY)})";
     on(sets.builder(), |pbx, service| {
         answers(service, "people", &[&[hangup()]])?;
-        let call = from_outside("people", "").before(verify).report("VERIFIED");
+        let call = from_outside("people", "")
+            .variable("TRY", "1234")
+            .before(verify)
+            .report("VERIFIED");
         becomes(
             pbx,
             &call,
