@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::list::csv::Column;
+use crate::list::{md5, Gives};
 use crate::moment::Moment;
 use crate::number::Number;
 use crate::pepper::{KeyId, Pepper};
@@ -106,6 +107,20 @@ pub fn digest(account: &[u8], secret: &[u8]) -> [u8; 16] {
     let hash = hash.finalize();
     let (first, _) = hash.split_first_chunk().unwrap_or((&[0; 16], &[]));
     *first
+}
+
+/// The account and the text of the secret that a line of a plain or md5 list
+/// stands for: numbers of uses are kept by them. `None`: it gives nobody a PIN.
+fn credential<'a>(gives: &Gives<'a>) -> Option<(&'a [u8], Zeroizing<Vec<u8>>)> {
+    match *gives {
+        Gives::Blank | Gives::Nobody(_) => None,
+        Gives::Pin(pin) => Some((b"", Zeroizing::new([b"plain:", pin].concat()))),
+        Gives::Account(account, hash) => {
+            let hash = Zeroizing::new(md5::to_hex(&hash));
+            let secret = [b"md5:", hash.as_slice()].concat();
+            Some((account, Zeroizing::new(secret)))
+        }
+    }
 }
 
 /// The one spelling of a secret.

@@ -8,12 +8,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 
-use zeroize::Zeroizing;
-
-use super::{digest, Broken};
+use super::{credential, digest, Broken};
 use crate::list::csv;
 use crate::list::lines::{first_line, trimmed};
-use crate::list::{md5, Blocks, Format, Gives, Kind};
+use crate::list::{Blocks, Format, Gives, Kind};
 use crate::moment::Zone;
 use crate::secret::Secret;
 
@@ -63,17 +61,12 @@ fn retain_absent_lines(lines: &[u8], format: Format, digests: &mut BTreeSet<[u8;
     while let Some((line, _, behind)) = first_line(rest) {
         rest = behind;
         match Gives::of(trimmed(line), format) {
-            Gives::Blank => {}
-            Gives::Pin(pin) => {
-                let secret = Zeroizing::new([b"plain:", pin].concat());
-                digests.remove(&digest(b"", &secret));
-            }
-            Gives::Account(account, hash) => {
-                let hash = Zeroizing::new(md5::to_hex(&hash));
-                let secret = Zeroizing::new([b"md5:", hash.as_slice()].concat());
-                digests.remove(&digest(account, &secret));
-            }
             Gives::Nobody(_) => return false,
+            gives => {
+                if let Some((account, secret)) = credential(&gives) {
+                    digests.remove(&digest(account, &secret));
+                }
+            }
         }
     }
     true

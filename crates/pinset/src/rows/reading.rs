@@ -3,16 +3,14 @@
 use std::io::{self, Read};
 use std::mem;
 
-use zeroize::Zeroizing;
-
 use super::broken::{Broken, BrokenRow, Fault};
 use super::draft::{Draft, Sorting};
 use super::record::Record;
 use super::weighing::Weighing;
-use super::Rows;
+use super::{credential, Rows};
 use crate::list::csv::{self, Column};
 use crate::list::lines::{first_line, trimmed};
-use crate::list::{md5, Blocks, Format, Gives, Kind};
+use crate::list::{Blocks, Format, Gives, Kind};
 use crate::moment::Zone;
 use crate::number::Numbering;
 use crate::settings::LONGEST_NAME;
@@ -164,21 +162,16 @@ fn add_lines(
         rest = behind;
         *number += 1;
         match Gives::of(trimmed(line), format) {
-            Gives::Blank => {}
-            Gives::Pin(pin) => {
-                let secret = Zeroizing::new([b"plain:", pin].concat());
-                draft.add(Record::new(*number, b"", &secret), None)?;
-            }
-            Gives::Account(account, digest) => {
-                let digest = Zeroizing::new(md5::to_hex(&digest));
-                let secret = Zeroizing::new([b"md5:", digest.as_slice()].concat());
-                draft.add(Record::new(*number, account, &secret), None)?;
-            }
             Gives::Nobody(fault) => draft.note(BrokenRow {
                 line: *number,
                 column: None,
                 fault: Fault::Line(fault),
             }),
+            gives => {
+                if let Some((account, secret)) = credential(&gives) {
+                    draft.add(Record::new(*number, account, &secret), None)?;
+                }
+            }
         }
     }
     Ok(())
