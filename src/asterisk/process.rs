@@ -1,12 +1,11 @@
 //! The running Asterisk: its version, and what is to be done when it ends.
 
 use std::ffi::{CStr, OsStr};
-use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::ptr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use nix::unistd::{Gid, Group, Uid, User};
 use pinset::pepper::Identity;
 use pinset::permission::Account;
 
@@ -58,9 +57,11 @@ pub fn account() -> Account {
     }
     // Without the lock: a directory service may answer late.
     let Identity { uid, gid } = identity();
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
     let account = Account {
-        user: user_name(uid).unwrap_or_else(|| uid.to_string()),
-        group: group_name(gid).unwrap_or_else(|| gid.to_string()),
+        user: user.map_or_else(|| uid.to_string(), |user| user.name),
+        group: group.map_or_else(|| gid.to_string(), |group| group.name),
     };
     *known() = Some(account.clone());
     account
@@ -71,53 +72,6 @@ static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 /// Forgets the names, before the library is unmapped.
 pub fn forget_account() {
     *ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner) = None;
-}
-
-/// As much as the names of a user or a group need, whoever has how many members.
-const MAX_RECORD_BYTES: usize = 64 << 10;
-
-fn user_name(uid: u32) -> Option<String> {
-    let mut buffer = vec![0; MAX_RECORD_BYTES];
-    let mut record = MaybeUninit::<libc::passwd>::uninit();
-    let mut found = ptr::null_mut();
-    // SAFETY: getpwuid_r(3): room for the record and for its texts, and their size.
-    let status = unsafe {
-        libc::getpwuid_r(
-            uid,
-            record.as_mut_ptr(),
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            &mut found,
-        )
-    };
-    if status != 0 || found.is_null() {
-        return None;
-    }
-    // SAFETY: it was found: `found` is the record, whose name lies in `buffer`.
-    let name = unsafe { CStr::from_ptr((*found).pw_name) };
-    Some(name.to_string_lossy().into_owned())
-}
-
-fn group_name(gid: u32) -> Option<String> {
-    let mut buffer = vec![0; MAX_RECORD_BYTES];
-    let mut record = MaybeUninit::<libc::group>::uninit();
-    let mut found = ptr::null_mut();
-    // SAFETY: getgrgid_r(3): room for the record and for its texts, and their size.
-    let status = unsafe {
-        libc::getgrgid_r(
-            gid,
-            record.as_mut_ptr(),
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            &mut found,
-        )
-    };
-    if status != 0 || found.is_null() {
-        return None;
-    }
-    // SAFETY: it was found: `found` is the record, whose name lies in `buffer`.
-    let name = unsafe { CStr::from_ptr((*found).gr_name) };
-    Some(name.to_string_lossy().into_owned())
 }
 
 static AT_EXIT: OnceLock<fn()> = OnceLock::new();
