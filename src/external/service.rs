@@ -84,7 +84,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// Returns what `hangup_url` is to be told of the call at its end, if there is
+    /// Returns the report of the call for `hangup_url`, if there is
     /// one and the call was posted at all. The credential is for the service's own
     /// host and port: no other receiver gets it.
     pub fn report(&self, outcome: &Outcome, caller: &Caller<'_, '_>) -> Option<Report> {

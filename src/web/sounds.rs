@@ -114,7 +114,7 @@ fn folder() -> PathBuf {
 pub struct Wanted<'a> {
     /// Where it comes from.
     pub url: &'a Url,
-    /// Who has named the URL.
+    /// Where the URL comes from.
     pub origin: Origin,
     /// How long a connection may take.
     pub connect: Duration,
@@ -344,7 +344,7 @@ impl Download {
                 desk.failed.insert(self.key.clone(), (until, why.clone()));
             }
         }
-        // What is said first counts.
+        // The first answer counts.
         let _ = self.fetch.set(outcome);
     }
 }

@@ -10,7 +10,7 @@ use rustix::fs::{flock, FlockOperation};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-/// Who has rights to a new file. Its owner is the user who makes it.
+/// Owner and rights of a new file. Its owner is the user who makes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
     /// The owner alone.

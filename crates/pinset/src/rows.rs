@@ -110,7 +110,7 @@ pub fn digest(account: &[u8], secret: &[u8]) -> [u8; 16] {
 }
 
 /// The account and the text of the secret that a line of a plain or md5 list
-/// stands for: numbers of uses are kept by them. `None`: it gives nobody a PIN.
+/// stands for: numbers of uses are kept by them. Returns `None` if it holds no PIN.
 fn credential<'a>(gives: &Gives<'a>) -> Option<(&'a [u8], Zeroizing<Vec<u8>>)> {
     match *gives {
         Gives::Blank | Gives::Nobody(_) => None,

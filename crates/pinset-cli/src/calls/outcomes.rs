@@ -228,7 +228,7 @@ impl Outcomes {
         })
     }
 
-    /// Returns what is told of the call that counts by this channel.
+    /// Returns the record of the call that counts by this channel.
     pub fn of_channel(&self, unique_id: &[u8]) -> Option<&Told> {
         self.channels.get(unique_id)
     }

@@ -51,7 +51,7 @@ pub fn reveals(destination: &str, data: &Data) -> bool {
     data.iter().any(|(_, keyed)| shows(keyed.as_str()))
 }
 
-/// A destination, for the log, unless it shows what was keyed.
+/// A destination, for the log, unless it shows what the caller has entered.
 pub(super) fn shown(destination: &str, data: &Data) -> String {
     if reveals(destination, data) {
         return "what was keyed".to_owned();
