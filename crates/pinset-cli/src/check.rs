@@ -1,10 +1,12 @@
 //! Reads a list and says what is wrong with it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+mod pin_sets;
 mod table;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,6 +20,8 @@ use crate::odds::{Alphabet, Odds};
 use crate::report::{Broken, Duplicate, Findings, List, Reason, Report, Verdict, Weak};
 use crate::weak::weakness;
 
+pub use pin_sets::PinSets;
+
 /// A list of so many bytes takes long enough for a progress bar.
 const LARGE: u64 = 16 << 20;
 
@@ -30,6 +34,8 @@ pub struct Rules {
     pub format: Option<Format>,
     /// What number a caller is.
     pub numbering: Numbering,
+    /// Whose lists they are.
+    pub pin_sets: PinSets,
     /// How many lines of each kind are named.
     pub show: usize,
 }
@@ -56,30 +62,25 @@ pub fn check(path: &Path, rules: &Rules) -> Report {
 fn examine(path: &Path, rules: &Rules) -> io::Result<List> {
     let mut file = open(path)?;
     let about = file.metadata()?;
-    let show = rules.show;
-    let format = match rules.format {
-        Some(format) => format,
-        None => {
-            let kind = sniff(&file, true)?;
-            file.rewind()?;
-            match kind {
-                Kind::Lines(format) => format,
-                Kind::Csv => {
-                    let mut list = table::examine(&contents(&file)?, rules)?;
-                    list.world_writable = about.permissions().mode() & OTHERS_WRITE != 0;
-                    return Ok(list);
-                }
-            }
-        }
+    let kind = match rules.format {
+        Some(format) => Kind::Lines(format),
+        None => sniff(&file, true)?,
     };
-    let bar = progress(about.len());
-    let seen = Seen::read(bar.wrap_read(&file), format, show);
+    file.rewind()?;
+    let mut list = match kind {
+        Kind::Lines(format) => examine_lines(&file, about.len(), format, rules.show)?,
+        Kind::Csv => table::examine(&contents(&file)?, rules)?,
+    };
+    list.world_writable = about.permissions().mode() & OTHERS_WRITE != 0;
+    list.pin_sets = rules.pin_sets.objections(path, kind, &rules.numbering)?;
+    Ok(list)
+}
+
+fn examine_lines(file: &File, bytes: u64, format: Format, show: usize) -> io::Result<List> {
+    let bar = progress(bytes);
+    let seen = Seen::read(bar.wrap_read(file), format, show);
     bar.set_message("sorting");
-    let list = seen.map(|seen| {
-        let mut list = seen.judge(format, show);
-        list.world_writable = about.permissions().mode() & OTHERS_WRITE != 0;
-        list
-    });
+    let list = seen.map(|seen| seen.judge(format, show));
     bar.finish_and_clear();
     list
 }
@@ -198,6 +199,7 @@ impl Seen {
             unended,
             empty: entries == 0,
             world_writable: false,
+            pin_sets: Vec::new(),
         }
     }
 }

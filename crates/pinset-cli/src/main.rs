@@ -85,8 +85,11 @@ and caller, and Argon2id rows that nobody can use, as they have no caller and an
 account that can't be entered on a telephone. Whether a caller is a usable number
 depends on the numbering options.
 
+With --config: what the PIN sets whose source is the list can't do with it, so that
+nobody, or not everybody, is admitted.
+
 Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, rows that nobody can
-use, odds, a last line without an end, an empty list, one that everybody may write
+use, a PIN set that can't admit all, odds, a last line without an end, an empty list, one that everybody may write
 to; 2 broken lines, or a list that can't be read; 3 a wrong command line. Of several
 lists, the worst.")]
 struct Check {
@@ -171,6 +174,7 @@ fn run(arguments: &Check) -> Result<Verdict, Failure> {
     let rules = check::Rules {
         format: arguments.format.format(),
         numbering: arguments.numbers.numbering(&settings)?,
+        pin_sets: check::PinSets::read(&arguments.config, &settings)?,
         show: arguments.show,
     };
     let paths = arguments.files.iter();

@@ -77,6 +77,8 @@ pub struct List {
     pub unended: bool,
     pub empty: bool,
     pub world_writable: bool,
+    /// Of the PIN sets whose list it is, with `--config`.
+    pub pin_sets: Vec<Objection>,
 }
 
 impl List {
@@ -89,6 +91,7 @@ impl List {
             || self.duplicates.count > 0
             || self.weak.count > 0
             || self.unreachable.count > 0
+            || !self.pin_sets.is_empty()
             || self.odds.iter().any(|odds| odds.practical)
         {
             Verdict::Warnings
@@ -96,6 +99,16 @@ impl List {
             Verdict::Clean
         }
     }
+}
+
+/// Why a PIN set can't admit those in the list, or not all.
+#[derive(Serialize)]
+pub struct Objection {
+    /// Its section's name.
+    pub pin_set: String,
+    /// What it is about.
+    pub option: &'static str,
+    pub reason: String,
 }
 
 /// Something about one line.
@@ -328,8 +341,9 @@ mod tests {
             unended: false,
             empty: false,
             world_writable: false,
+            pin_sets: Vec::new(),
         };
-        let changes: [(Change, Verdict); 9] = [
+        let changes: [(Change, Verdict); 10] = [
             (|_| {}, Verdict::Clean),
             (|list| list.unended = true, Verdict::Warnings),
             (|list| list.empty = true, Verdict::Warnings),
@@ -337,6 +351,16 @@ mod tests {
             (|list| list.duplicates.count = 1, Verdict::Warnings),
             (|list| list.weak.count = 1, Verdict::Warnings),
             (|list| list.unreachable.count = 1, Verdict::Warnings),
+            (
+                |list| {
+                    list.pin_sets.push(Objection {
+                        pin_set: "callers".to_owned(),
+                        option: "identify",
+                        reason: String::new(),
+                    });
+                },
+                Verdict::Warnings,
+            ),
             (
                 |list| list.odds.push(Odds::new(4, 1, 10)),
                 Verdict::Warnings,

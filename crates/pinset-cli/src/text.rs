@@ -42,6 +42,10 @@ fn findings(f: &mut Formatter<'_>, list: &List) -> fmt::Result {
              still for a second, and what is appended becomes a part of it"
         )?;
     }
+    for objection in &list.pin_sets {
+        let (pin_set, option) = (&objection.pin_set, objection.option);
+        writeln!(f, "  warning: [{pin_set}] {option}: {}", objection.reason)?;
+    }
     lines(f, &list.broken, "gives nobody a PIN", |broken| {
         (broken.line, broken.reason.to_string())
     })?;

@@ -281,6 +281,7 @@ fn the_fields_of_the_json() {
                 "unended": true,
                 "empty": false,
                 "world_writable": false,
+                "pin_sets": [],
             },
         }],
     });

@@ -238,3 +238,72 @@ fn row_that_admits_nobody_is_warned_of() {
         assert_eq!(ran.code, i32::from(!warned.is_empty()), "{}", ran.out);
     }
 }
+
+/// A digest with a key that no pepper file has.
+const UNCHECKED: &str = "hmac-sha256:gone:\
+    0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+#[test]
+fn check_says_what_pin_sets_can_not_do_with_their_list() {
+    let lab = Lab::new();
+    lab.pepper();
+    let number = "caller,account,secret\n+905321112233,ada,plain:86420\n";
+    let hashed = format!("account,secret\nada,{UNCHECKED}\n");
+    for (list, options, objection) in [
+        (
+            "account,secret\nada,plain:86420\n",
+            "identify = caller",
+            "[set] identify: rows are found by caller number, but no row",
+        ),
+        (
+            "account,secret\nada,plain:86420\n",
+            "identify = account",
+            "[set] identify: callers enter their account, but no row has an account of digits",
+        ),
+        (
+            number,
+            "identify = caller\n[general]\ncountry_code = 49",
+            "[set] country_code: no caller number in the list begins with country_code = 49",
+        ),
+        (&hashed, "identify = pin", "[set] source: "),
+        ("86420\n", "identify = caller", "[set] identify: "),
+        (
+            number,
+            "identify = caller\nformat = plain",
+            "[set] identify: ",
+        ),
+        (number, "identify = caller", ""),
+        (number, "identify = pin", ""),
+        (
+            number,
+            "identify = caller\n[set](+)\nsource = file:/other",
+            "",
+        ),
+    ] {
+        let path = lab.list("list", list);
+        let config = format!(
+            "[set]\nsource = file:{}\n{options}\n[general]\npepper_file = {}\n",
+            path.display(),
+            lab.path("pepper").display()
+        );
+        lab.list("authenticate.conf", &config);
+        let ran = lab.run(&["check", "--config", "authenticate.conf", "list"], "");
+        let said: Vec<_> = ran
+            .out
+            .lines()
+            .filter(|line| line.contains("[set]"))
+            .collect();
+        match objection {
+            "" => assert_eq!(said, [""; 0], "{options}: {ran:?}"),
+            _ => {
+                assert!(
+                    said[0].starts_with(&format!("  warning: {objection}")),
+                    "{ran:?}"
+                );
+                assert_eq!((said.len(), ran.code), (1, 1), "{options}: {ran:?}");
+            }
+        }
+    }
+    // Without the file nothing is known of PIN sets.
+    assert!(!lab.run(&["check", "list"], "").out.contains("[set]"));
+}

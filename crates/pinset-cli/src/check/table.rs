@@ -33,6 +33,7 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
         unended: !matches!(text.last(), None | Some(b'\n')),
         empty: false,
         world_writable: false,
+        pin_sets: Vec::new(),
     };
     // Too many slow rows break a list whose rows are all right.
     in_memory(text, Kind::Csv, &rules.numbering)

@@ -15,6 +15,7 @@ pub const MD5_OF_PIN: &str = "ac55dc4b65d339d141385c7284720e66";
 pub struct Lab(tempfile::TempDir);
 
 /// What a run printed.
+#[derive(Debug)]
 pub struct Ran {
     pub out: String,
     pub err: String,
