@@ -27,7 +27,7 @@ pub const READER: &str = "import sqlite3, sys\n\
 /// Does `work` while the program holds its lock.
 pub fn while_held(pbx: &Pbx, program: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut locker = pbx
-        .exec_command(&["--interactive"], &["python3", "-c", program])
+        .exec_command(&["python3", "-c", program])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

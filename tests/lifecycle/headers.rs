@@ -53,7 +53,7 @@ fn no_headers_at_all() {
         std::fs::copy(&script, pbx.outside(inside).context("no way in")?)?;
         let run = || {
             let line = format!("cd /tmp && OUT_DIR=/tmp CARGO_MANIFEST_DIR=/tmp exec {inside}");
-            pbx.exec_command(&[], &["sh", "-c", &line]).output()
+            pbx.exec_command(&["sh", "-c", &line]).output()
         };
         let words = ["/usr/sbin/asterisk", "asterisk-dev", "ASTERISK_INCLUDE_DIR"];
         stops(&run()?, &words)?;

@@ -54,7 +54,7 @@ fn install(pbx: &Pbx, module: &[u8], environment: &str) -> Result<Installed> {
 /// Runs a command in the copied repository.
 fn run(pbx: &Pbx, command: &str) -> Result<Installed> {
     let script = format!("cd {REPOSITORY} && {command} 2>&1");
-    let output = pbx.exec_command(&[], &["sh", "-c", &script]).output()?;
+    let output = pbx.exec_command(&["sh", "-c", &script]).output()?;
     Ok(Installed {
         done: output.status.success(),
         said: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -158,7 +158,7 @@ fn what_does_not_belong_to_this_asterisk_is_refused() {
         let mut other_options = module.clone();
         other_options[sum..sum + 32].fill(b'0');
         let script = format!("cat /usr/lib/*/asterisk/modules/{STOCK}");
-        let stock = pbx.exec_command(&[], &["sh", "-c", &script]).output()?;
+        let stock = pbx.exec_command(&["sh", "-c", &script]).output()?;
         let refusals: [(&[u8], &str, &[&str]); 5] = [
             (
                 &fs::read(&other_version)?,

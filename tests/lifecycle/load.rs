@@ -153,9 +153,7 @@ fn asterisk_has_every_symbol_the_module_needs() -> Result<()> {
     let needed = needed_from_asterisk(&module)?;
     ensure!(needed.contains("ast_register_application2"), "{needed:?}");
     let pbx = Pbx::builder().module(Module::None).start()?;
-    let binary = pbx
-        .exec_command(&[], &["cat", "/usr/sbin/asterisk"])
-        .output()?;
+    let binary = pbx.exec_command(&["cat", "/usr/sbin/asterisk"]).output()?;
     let asterisk = ElfFile::<FileHeader64<Endianness>>::parse(binary.stdout.as_slice())?;
     let exported: BTreeSet<&str> = asterisk
         .dynamic_symbols()

@@ -148,7 +148,7 @@ impl Console {
             s = socket.socket(socket.AF_UNIX)\n\
             s.connect('/run/asterisk/asterisk.ctl')\n\
             for line in sys.stdin: s.sendall(line.strip().encode() + b'\\0')";
-        let mut command = pbx.exec_command(&["--interactive"], &["python3", "-c", RELAY]);
+        let mut command = pbx.exec_command(&["python3", "-c", RELAY]);
         Ok(Self(command.stdin(Stdio::piped()).spawn()?))
     }
 

@@ -100,7 +100,7 @@ pub struct Shell {
 impl Shell {
     pub fn open(pbx: &Pbx) -> Result<Self> {
         let mut child = pbx
-            .exec_command(&["--interactive"], &["bash"])
+            .exec_command(&["bash"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -156,7 +156,7 @@ impl Program {
     /// Starts it. It says `up` when it is, and ends with its input.
     pub fn start(pbx: &Pbx, script: &str) -> Result<Self> {
         let mut child = pbx
-            .exec_command(&["--interactive"], &["python3", "-c", script])
+            .exec_command(&["python3", "-c", script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -1,4 +1,4 @@
-//! An AMI client over the pipe of `ENGINE exec`.
+//! An AMI client over the pipe of a command in the container.
 //!
 //! The AMI client crates speak TCP to a host and bring an asynchronous
 //! runtime; our Asterisk has no network but its own loopback, so that any
@@ -54,16 +54,16 @@ impl Ami {
              done; cat <&3 & exec cat >&3",
             pid = container.pid()?
         );
-        let mut command = container.exec(&["--interactive"], &["bash", "-c", &script]);
+        let mut command = container.exec(&["bash", "-c", &script]);
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut client = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .context("can't run the engine's exec")?;
+            .context("can't run a command inside")?;
         let (Some(input), Some(stdout)) = (client.stdin.take(), client.stdout.take()) else {
-            bail!("the engine's exec has no pipes");
+            bail!("the command inside has no pipes");
         };
         let shared = Arc::new(Mutex::new(Shared::default()));
         let reader = Arc::clone(&shared);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use tempfile::TempDir;
 
 use crate::ami::Ami;
@@ -48,11 +48,7 @@ impl Pbx {
     }
 
     pub(crate) fn start(builder: &Builder) -> Result<Self> {
-        let engine = Engine::find()?;
-        static SWEPT: OnceLock<()> = OnceLock::new();
-        SWEPT.get_or_init(|| drop(remove_dead(&engine)));
-        let image = Image::from_env(&engine);
-        image.ensure()?;
+        let (engine, image) = prepared()?;
 
         let dir = tempfile::Builder::new().prefix(&prefix()).tempdir()?;
         // Made by us, so that we can empty them whoever wrote into them.
@@ -76,7 +72,7 @@ impl Pbx {
             fs::copy(&file, dir.path().join("share/documentation").join(name))?;
         }
         let container = Container::start(
-            &engine,
+            engine,
             &Spec {
                 image: image.tag(),
                 network: &builder.network,
@@ -117,8 +113,8 @@ impl Pbx {
     /// (AMI refuses some); returns what it printed, whether or not it
     /// succeeded.
     pub fn cli(&self, command: &str) -> Result<String> {
-        let mut client = self.container.exec(&[], &["asterisk", "-rx", command]);
-        let output = client.output().context("can't run the engine's exec")?;
+        let mut client = self.container.exec(&["asterisk", "-rx", command]);
+        let output = client.output().context("can't run a command inside")?;
         if !output.status.success() && output.stdout.is_empty() {
             bail!(
                 "{command}: {}",
@@ -134,10 +130,14 @@ impl Pbx {
         Ok(String::from_utf8_lossy(&output).into_owned())
     }
 
-    /// A command that runs in the container, with the engine's options for
-    /// `exec` (`--interactive`, `--tty`, …).
-    pub fn exec_command(&self, options: &[&str], command: &[&str]) -> std::process::Command {
-        self.container.exec(options, command)
+    /// A command that runs in the container with our standard input and output.
+    pub fn exec_command(&self, command: &[&str]) -> std::process::Command {
+        self.container.exec(command)
+    }
+
+    /// The same at a terminal.
+    pub fn exec_at_terminal(&self, command: &[&str]) -> std::process::Command {
+        self.container.exec_at_terminal(command)
     }
 
     /// Writes a file: under `/pins`, `/etc/asterisk`, `/var/log/asterisk` or
@@ -369,6 +369,23 @@ impl Drop for Pbx {
             );
         }
     }
+}
+
+/// The engine, and the image of all containers of this process: found, and made
+/// if need be, once. What dead harnesses have left is removed by then.
+fn prepared() -> Result<&'static (Engine, Image)> {
+    static PREPARED: OnceLock<Result<(Engine, Image), String>> = OnceLock::new();
+    let prepare = || -> Result<(Engine, Image)> {
+        let engine = Engine::find()?;
+        remove_dead(&engine);
+        let image = Image::from_env(&engine);
+        image.ensure()?;
+        Ok((engine, image))
+    };
+    PREPARED
+        .get_or_init(|| prepare().map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|error| anyhow!("{error}"))
 }
 
 /// The log without the hundreds of lines a good start writes.

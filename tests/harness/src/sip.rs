@@ -122,12 +122,12 @@ impl Pbx {
             DEADLINE.as_secs()
         );
         let mut phone = self
-            .exec_command(&[], &["bash", "-c", &script])
+            .exec_command(&["bash", "-c", &script])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .context("can't run the engine's exec")?;
+            .context("can't run a command inside")?;
 
         let begin = events.wait("SIP call", Duration::from_secs(20), |frame| {
             frame.event() == Some("Newchannel")

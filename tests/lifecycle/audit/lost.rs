@@ -90,7 +90,7 @@ fn a_log_that_hangs_holds_nobody_up_and_no_event() {
     let logger = LOGGER.replace("[general]\n", FEW);
     on(builder("").file("logger.conf", logger), |pbx| {
         let mut pipe = pbx
-            .exec_command(&["--interactive"], &["python3", "-c", PIPE])
+            .exec_command(&["python3", "-c", PIPE])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -42,7 +42,7 @@ struct Eye<'a> {
 
 impl<'a> Eye<'a> {
     fn open(pbx: &'a Pbx) -> Result<Self> {
-        let mut command = pbx.exec_command(&[], &["python3", "-c", CLIENT]);
+        let mut command = pbx.exec_command(&["python3", "-c", CLIENT]);
         let eye = Self {
             pbx,
             client: command.stdin(Stdio::null()).spawn()?,

@@ -78,7 +78,7 @@ impl Served {
         let command = ["python3", "-c", KEEPER, &port, PROGRAM, "serve", "--config"];
         let command = [&command[..], &["/harness/serve/serve.toml"]].concat();
         let mut keeper = pbx
-            .exec_command(&["--interactive"], &command)
+            .exec_command(&command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

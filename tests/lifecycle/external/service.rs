@@ -181,7 +181,7 @@ impl Service {
     /// Starts it; it listens on `PORT`.
     pub fn start(pbx: &Pbx) -> Result<Self> {
         let mut server = pbx
-            .exec_command(&["--interactive"], &["python3", "-c", PROGRAM])
+            .exec_command(&["python3", "-c", PROGRAM])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

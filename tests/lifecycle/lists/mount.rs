@@ -28,7 +28,7 @@ impl Mount {
     /// Mounts one; the Asterisk was built with `file_systems`.
     pub fn at(pbx: &Pbx, directory: &str) -> Result<Self> {
         let mut server = pbx
-            .exec_command(&["--interactive"], &["python3", "-c", SERVER, directory])
+            .exec_command(&["python3", "-c", SERVER, directory])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -248,7 +248,7 @@ impl Writer {
     fn hung(pbx: &Pbx, mount: &mut Mount) -> Result<Self> {
         mount.hang("create write sync")?;
         let put = ["asterisk", "-rx", "database put other key 1"];
-        let writer = pbx.exec_command(&[], &put).stdout(Stdio::null()).spawn()?;
+        let writer = pbx.exec_command(&put).stdout(Stdio::null()).spawn()?;
         mount.until_asked()?;
         Ok(Self(writer))
     }

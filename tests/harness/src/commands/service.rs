@@ -19,7 +19,7 @@ impl Service {
         std::fs::copy(harness::pinset()?, program)?;
         pbx.write_file(CONFIG, config)?;
         let mut service = pbx
-            .exec_command(&[], &[PROGRAM, "serve", "--config", CONFIG])
+            .exec_command(&[PROGRAM, "serve", "--config", CONFIG])
             .stdout(Stdio::piped())
             .spawn()?;
         let said = service.stdout.take().context("no output")?;

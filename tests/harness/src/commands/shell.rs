@@ -85,8 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     println!("This is Asterisk's console; exit ends it all.\n");
-    let options = ["--interactive", "--tty"];
-    pbx.exec_command(&options, &["asterisk", "-rvvv"])
+    pbx.exec_at_terminal(&["asterisk", "-rvvv"])
         .status()
         .context("can't open the console")?;
     Ok(())
