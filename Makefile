@@ -77,7 +77,8 @@ compliance-ours: tests-ready
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
 lifecycle: tests-ready ## Load, unload, race, crash: ours alone
-	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME)
+	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone::
+	$(IN_CONTAINERS) --test lifecycle -- --include-ignored --test-threads 1 alone::
 
 browser: deps-browser tests-built ## The service's page of requests, in a web browser
 	$(TEST) --test browser -- --include-ignored

@@ -1,17 +1,15 @@
 //! Channels that other threads change meanwhile: what is read of one is read
-//! with its lock held, and is right after the caller has been taken out of the
-//! application onto another channel (a masquerade).
+//! with its lock held.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use anyhow::{ensure, Context, Result};
-use harness::{our_module, Builder, Call, Module, Pbx};
+use anyhow::{ensure, Result};
+use harness::{our_module, Builder, Call, Pbx};
 use object::elf::FileHeader64;
 use object::read::elf::ElfFile;
 use object::{Endianness, Object, ObjectSymbol};
 
-use crate::support::{on, on_alone};
+use crate::support::on;
 use crate::variants::{ASTERISK_22_0, STAND_INS};
 
 const CONF: &str = "
@@ -39,16 +37,7 @@ const DIALPLAN: &str = "
 exten => s,1,NoOp()
 include => harness-h
 
-[again]
-exten => s,1,Answer()
- same => n(here),Authenticate(pinset:missing,cq)
- same => n,Goto(here)
-exten => wait,1,Answer()
- same => n,Wait(60)
-include => harness-h
 ";
-
-const TIME: Duration = Duration::from_secs(20);
 
 fn builder() -> Builder {
     Pbx::builder()
@@ -141,47 +130,4 @@ fn every_channel_function_has_a_stand_in() -> Result<()> {
     }
     ensure!(called > 10, "only {called}");
     Ok(())
-}
-
-/// The log names a caller's channel all the time while AMI takes the caller out
-/// onto another channel, which renames the one in the application.
-#[test]
-fn channel_name_in_the_log_is_whole_during_masquerades() {
-    const ROUNDS: usize = 20;
-    on_alone(builder().module(Module::Ours), |pbx| {
-        let ami = pbx.manager()?;
-        let mut names = BTreeSet::new();
-        for _ in 0..ROUNDS {
-            let mut other = pbx.place(&Call::to("again", "wait"))?;
-            other.until("Wait", |frame| {
-                frame.event() == Some("Newexten") && frame.has("Application", "Wait")
-            })?;
-            let other_name = other.channel().context("no channel")?.to_owned();
-            let events = ami.events();
-            let mut ongoing = pbx.place(&Call::to("again", "s"))?;
-            ongoing.until("an outcome", |frame| {
-                frame.event() == Some("AuthenticateFailure")
-            })?;
-            let name = ongoing.channel().context("no channel")?.to_owned();
-            ami.action("Bridge", &[("Channel1", &name), ("Channel2", &other_name)])?;
-            events.wait("the bridge", TIME, |frame| {
-                frame.event() == Some("BridgeEnter") && frame.has("Channel", &name)
-            })?;
-            ami.action("Hangup", &[("Channel", &name)])?;
-            names.insert(name);
-        }
-        let log = pbx.log()?;
-        let mut logged = 0;
-        for line in log.lines().filter(|line| line.contains(" is refused: ")) {
-            let start = line.split_once(".rs: ").context("no message")?.1;
-            let name = start.split_once(" is refused: ").context("no name")?.0;
-            let own = name
-                .trim_start_matches("Surrogate/")
-                .trim_end_matches("<ZOMBIE>");
-            ensure!(names.contains(own), "{name} is none of {names:?}");
-            logged += 1;
-        }
-        ensure!(logged >= ROUNDS, "only {logged} lines");
-        Ok(())
-    });
 }

@@ -2,6 +2,7 @@
 //!
 //! `make lifecycle` builds the module and runs them.
 
+mod alone;
 mod audit;
 mod brute_force;
 mod channels;
@@ -24,7 +25,6 @@ mod pin_sets;
 mod report;
 mod rounds;
 mod support;
-mod thousand;
 mod unload;
 mod unprivileged;
 mod uses;

@@ -1,6 +1,5 @@
 //! PIN sets: `Authenticate(pinset:NAME)` and `authenticate.conf`.
 
-mod busy;
 mod conversation;
 mod errors;
 mod fields;
@@ -19,7 +18,6 @@ mod secrets;
 mod seed;
 mod timing;
 mod trusted;
-mod unload;
 mod uses;
 
 use anyhow::{ensure, Context, Result};
@@ -66,11 +64,6 @@ pub(crate) fn with_lockouts(conf: &str) -> Builder {
 /// second: nobody has to hear them out, and many calls do.
 pub(crate) fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
     support::on(builder, with_short_sounds(test));
-}
-
-/// The same, and no other test runs beside it.
-pub(crate) fn on_alone(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
-    support::on_alone(builder, with_short_sounds(test));
 }
 
 fn with_short_sounds(test: impl FnOnce(&Pbx) -> Result<()>) -> impl FnOnce(&Pbx) -> Result<()> {

@@ -4,7 +4,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,24 +19,9 @@ lockout_account = no
 lockout_pinset = no
 ";
 
-/// Tests share the machine, but for one that takes all there is of it.
-static MACHINE: RwLock<()> = RwLock::new(());
-
 /// Runs a test on an Asterisk of its own. A failure is a panic while that
 /// Asterisk is still there, so that its log is printed.
 pub fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
-    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
-    run(builder, test);
-}
-
-/// The same for a test that takes all there is of the machine, or holds times
-/// against each other: no other one runs beside it.
-pub fn on_alone(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
-    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
-    run(builder, test);
-}
-
-fn run(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
     let pbx = match builder.start() {
         Ok(pbx) => pbx,
         Err(error) => panic!("{error:#}"),

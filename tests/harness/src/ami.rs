@@ -10,7 +10,7 @@ use std::io::{BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, Context, Result};
@@ -30,8 +30,32 @@ const LEAVE_TIME: Duration = Duration::from_secs(5);
 struct Shared {
     /// Who waits for which response; empty and `closed` after the end.
     pending: HashMap<String, Sender<Frame>>,
-    listeners: Vec<Sender<Arc<Frame>>>,
+    listeners: Vec<Listener>,
     closed: bool,
+}
+
+#[derive(Debug)]
+struct Listener {
+    sender: Sender<Arc<Frame>>,
+    /// The unique ids of the calls it is for; empty: all.
+    calls: Vec<String>,
+    /// Of its [`Events`]: sending tells only those that get something.
+    alive: Weak<()>,
+}
+
+impl Listener {
+    /// Sends it the event if it is for it; whether there is still somebody who listens.
+    /// One about no call is for all.
+    fn tell(&self, frame: &Arc<Frame>) -> bool {
+        let mut calls = frame.calls().peekable();
+        let wanted = self.calls.is_empty()
+            || calls.peek().is_none()
+            || calls.any(|call| self.calls.iter().any(|own| own == call));
+        if wanted {
+            return self.sender.send(Arc::clone(frame)).is_ok();
+        }
+        self.alive.strong_count() > 0
+    }
 }
 
 /// One AMI connection, logged in. Many threads may use it at once.
@@ -91,13 +115,28 @@ impl Ami {
 
     /// All events from now on.
     pub fn events(&self) -> Events {
+        self.events_of(&[])
+    }
+
+    /// The events of calls with these unique ids from now on, and those of no call:
+    /// that a hundred calls at once do not wake each other.
+    pub(crate) fn events_of(&self, calls: &[&str]) -> Events {
         let (sender, receiver) = mpsc::channel();
+        let calls = calls.iter().map(|id| (*id).to_owned()).collect();
+        let alive = Arc::new(());
         let mut shared = self.lock();
         // After the end the sender is dropped here and the listener told so.
         if !shared.closed {
-            shared.listeners.push(sender);
+            shared.listeners.push(Listener {
+                sender,
+                calls,
+                alive: Arc::downgrade(&alive),
+            });
         }
-        Events { receiver }
+        Events {
+            receiver,
+            _alive: alive,
+        }
     }
 
     /// Sends an action and returns without waiting for its response.
@@ -210,9 +249,7 @@ fn read(mut input: impl std::io::BufRead, shared: &Mutex<Shared>) {
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if frame.event().is_some() {
             let frame = Arc::new(frame);
-            shared
-                .listeners
-                .retain(|listener| listener.send(Arc::clone(&frame)).is_ok());
+            shared.listeners.retain(|listener| listener.tell(&frame));
         } else if let Some(asker) = frame
             .get("ActionID")
             .and_then(|id| shared.pending.remove(id))
@@ -232,6 +269,7 @@ fn read(mut input: impl std::io::BufRead, shared: &Mutex<Shared>) {
 #[derive(Debug)]
 pub struct Events {
     receiver: Receiver<Arc<Frame>>,
+    _alive: Arc<()>,
 }
 
 impl Events {

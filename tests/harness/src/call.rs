@@ -144,9 +144,9 @@ impl Pbx {
     /// Places a call and returns while it goes on.
     pub fn place(&self, call: &Call) -> Result<Ongoing<'_>> {
         let ami = self.manager()?;
-        let events = ami.events();
         let number = self.next_number();
         let (caller, callee) = (format!("call-{number}-a"), format!("call-{number}-b"));
+        let events = ami.events_of(&[&caller, &callee]);
         let mut steps = call.steps.clone();
         if call.keys.parse::<Keys>()?.begin_at_once() {
             // A key in the middle of answering is held up: until an

@@ -63,6 +63,12 @@ impl Frame {
         self.get("Event")
     }
 
+    /// The unique ids of the calls it is about.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &str> {
+        let headers = ["Uniqueid", "Linkedid", "DestLinkedid", "LocalOneLinkedid"];
+        headers.into_iter().filter_map(|name| self.get(name))
+    }
+
     /// When Asterisk sent the event, in seconds since 1970, to the
     /// microsecond.
     pub fn time(&self) -> Option<f64> {

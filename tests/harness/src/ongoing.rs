@@ -188,10 +188,8 @@ impl<'a> Ongoing<'a> {
     }
 
     fn belongs(&self, frame: &Frame) -> bool {
-        let ids = ["Uniqueid", "Linkedid", "DestLinkedid", "LocalOneLinkedid"];
-        ids.iter()
-            .filter_map(|name| frame.get(name))
-            .any(|id| id == self.callee || id == self.caller)
+        let mut calls = frame.calls();
+        calls.any(|id| id == self.callee || id == self.caller)
             || self
                 .channel()
                 .is_some_and(|name| frame.has("Channel", name))

@@ -3,9 +3,9 @@
 use anyhow::{ensure, Context, Result};
 use harness::Call;
 
-use super::made::{argon2id, csv, CHEAP};
-use super::{all_become, becomes, call, on_alone, passed, refused, row, with};
 use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
+use crate::pin_sets::made::{argon2id, csv, CHEAP};
+use crate::pin_sets::{all_become, becomes, broken, call, on, passed, refused, row, with};
 use crate::support::Shell;
 
 const CONF: &str = "
@@ -53,7 +53,7 @@ fn unmapped_after_everything_that_is_used() -> Result<()> {
         .dialplan(DIALPLAN)
         .pin_file("people.csv", people)
         .pin_file("few.csv", few);
-    on_alone(builder, |pbx| {
+    on(builder, |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
         load_by_ami(&ami, &mut shell)?;
@@ -64,12 +64,8 @@ fn unmapped_after_everything_that_is_used() -> Result<()> {
         let mut rows = vec![
             row("a use", call("few", "1234#"), passed()),
             row("a key", call("family", "1234#"), passed()),
-            row(
-                "a set that is broken",
-                call("wrong", "1# 2# 3#"),
-                super::broken(),
-            ),
-            row("none", call("none", "1# 2# 3#"), super::broken()),
+            row("a set that is broken", call("wrong", "1# 2# 3#"), broken()),
+            row("none", call("none", "1# 2# 3#"), broken()),
         ];
         for _ in 0..4 {
             rows.push(row("a hash", call("people", "7# 9# 1234#"), passed()));

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{anyhow, ensure, Context, Result};
 use harness::{Builder, Call, Outcome, Pbx, Report};
 
-use super::made::{argon2id, csv};
-use super::{becomes, call, is_told, on_alone, passed, story, with};
+use crate::pin_sets::made::{argon2id, csv};
+use crate::pin_sets::{becomes, call, is_told, on, passed, story, with};
 use crate::support::side_by_side;
 
 const CALLERS: usize = 100;
@@ -148,7 +148,7 @@ fn told(what: &str, times: &[f64]) {
 fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
     const FAST: usize = 25;
     let pace = |number: usize| Duration::from_millis(40) * u32::try_from(number).unwrap_or(0);
-    on_alone(builder()?, |pbx| {
+    on(builder()?, |pbx| {
         let fast = (0..FAST).map(|who| ("fast", who, pace(who)));
         let slow = (0..CALLERS).map(|who| ("slow", who, Duration::ZERO));
         let mut slow = all_at_once(pbx, &slow.chain(fast).collect::<Vec<_>>())?;
@@ -196,7 +196,7 @@ fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
 /// The next entry, keyed while the last one is being judged.
 #[test]
 fn what_is_keyed_meanwhile_counts() -> Result<()> {
-    on_alone(builder()?, |pbx| {
+    on(builder()?, |pbx| {
         side_by_side(4, 4, |who| {
             let call = shown("twice", "97").caller(&number(who));
             let report = pbx.call(&call)?;
@@ -231,7 +231,7 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
 fn more_than_the_machine_can_do() -> Result<()> {
     /// The longest a caller waits, in seconds.
     const LIMIT: f64 = 10.0;
-    on_alone(builder()?, |pbx| {
+    on(builder()?, |pbx| {
         let all: Vec<_> = (0..CALLERS)
             .map(|who| ("slowest", who, Duration::ZERO))
             .collect();
