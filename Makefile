@@ -28,6 +28,7 @@ TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked -p pinset -p pinset-
 IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
 AT_A_TIME = --include-ignored --test-threads 8
 PARTS = MAKE=$(MAKE) tests/parts
+SIDE_BY_SIDE = $(MAKE) --no-print-directory -j4 --output-sync=target
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
 CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
 HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
@@ -36,7 +37,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
-	tests-built tests-ready image-for-tests pinset-for-tests clean
+	tests-built tests-ready module-and-unit module-unoptimized unit-and-calls calls image-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -56,10 +57,10 @@ uninstall: ## Remove what was installed (the same variables)
 	packaging/install.sh uninstall
 
 test: ## All tests
-	@$(PARTS) tests-ready unit harness demo-calls compliance lifecycle browser
+	@$(PARTS) tests-built module-and-unit calls lifecycle browser
 
 test-quick: ## Before each commit: no Asterisk, and the same calls on ours alone
-	@$(PARTS) unit compliance-ours
+	@$(PARTS) tests-built module-unoptimized image-for-tests unit-and-calls
 
 unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
 	$(TEST) --lib --bins $(CLI_TESTS)
@@ -68,12 +69,16 @@ unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
 harness: tests-ready ## The harness itself, on the stock module
 	$(IN_CONTAINERS) --test stock -- --include-ignored
 
-compliance: compliance-theirs compliance-ours ## The same calls on the stock module and on ours
+# They mostly wait.
+calls: tests-ready #: The harness itself, the demonstration, the same calls on the stock module and on ours
+	@+$(SIDE_BY_SIDE) harness demo-calls compliance-theirs compliance-ours
 
-compliance-theirs: tests-ready
+compliance: tests-ready compliance-theirs compliance-ours ## The same calls on the stock module and on ours
+
+compliance-theirs: deps-run tests-built image-for-tests
 	AUTHENTICATE_UNDER_TEST=theirs $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
-compliance-ours: tests-ready
+compliance-ours: deps-run tests-built image-for-tests
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
 lifecycle: tests-ready ## Load, unload, race, crash: ours alone
@@ -149,11 +154,19 @@ module-for-tests: deps-build $(HEADERS)
 tests-built: deps-build deps-unit $(HEADERS) #: Build all test programs
 	$(TEST) --tests --no-run
 
-# Linking the module takes one processor, and making the image mostly the network.
-tests-ready: deps-run tests-built #: Build the module and the test programs, make the container image
-	@+$(MAKE) --no-print-directory -j2 module-for-tests image-for-tests
+tests-ready: deps-run tests-built module-for-tests image-for-tests
 
-image-for-tests: #: Make the container image: Debian with Asterisk
+# Linking the module takes one processor, and making the image mostly the network.
+module-and-unit: deps-run #: Build the module and the image, meanwhile run the tests without Asterisk
+	@+$(SIDE_BY_SIDE) module-for-tests image-for-tests unit
+
+module-unoptimized: deps-build $(HEADERS) #: Build the module, not optimized
+	$(FOR_TESTS) $(CARGO) build --locked -p app_authenticate_rs
+
+unit-and-calls: #: The tests without Asterisk, meanwhile the same calls on ours
+	@+AUTHENTICATE_MODULE=$(dir $(PINSET))libapp_authenticate_rs.so $(SIDE_BY_SIDE) unit compliance-ours
+
+image-for-tests: deps-run #: Make the container image: Debian with Asterisk
 	@$(HARNESS) image
 
 pinset-for-tests: deps-build

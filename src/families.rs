@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use pinset::judging::Family;
+use pinset::judging::{Answer, Family, Waiting, Wanted};
 use pinset::rows::of_credentials;
 use zeroize::Zeroizing;
 
 use crate::asterisk::database;
 use crate::asterisk::log::log_once;
 use crate::crew::{Crew, Failed, Priority};
+use crate::lists::Checked;
 use crate::patience::Patient;
 
 /// Longest queue for the database: more than it answers within `source_timeout`.
@@ -56,6 +57,27 @@ pub fn read<H: Patient>(
         wanted().then(|| read_now(family, limit))
     })?;
     Some(family.unwrap_or_else(|failed| Err(late(failed, timeout))))
+}
+
+/// Checks whether a family is, as it is now, what its PIN set needs. It is waited for
+/// no longer than this.
+pub fn check(name: &str, wanted: &Wanted, limit: u64, timeout: Duration) -> Checked {
+    let answer = match read(&mut Waiting, name, limit, timeout) {
+        Some(Ok(family)) => Answer::Family(Box::new(family)),
+        Some(Err(why)) => Answer::Refused(why),
+        None => return Checked::default(),
+    };
+    let doubts = match &answer {
+        Answer::Family(family) => {
+            let numbering = &wanted.rules.numbering;
+            wanted.set.doubts(&family.rows.profile(), numbering)
+        }
+        _ => Vec::new(),
+    };
+    Checked {
+        objection: wanted.objection(&answer),
+        doubts,
+    }
 }
 
 fn late(failed: Failed, timeout: Duration) -> String {

@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use pinset::external::credential::header;
 use pinset::judging::Wanted;
 use pinset::list::Rules;
 use pinset::moment::Zone;
-use pinset::settings::{nearest_option, AccountCode, Auth, Fault, Source};
+use pinset::settings::{nearest_option, AccountCode, AstdbValue, Auth, Fault, Source};
 use pinset::{Pepper, PinSet, Settings};
 use zeroize::Zeroizing;
 
 use super::{Errors, InForce};
 use crate::asterisk::config::{Config, Section};
 use crate::asterisk::log::log;
-use crate::lists::{self, About};
+use crate::families;
+use crate::lists::{self, About, Checked};
 use crate::pepper;
 
 const GENERAL: &str = "general";
@@ -90,6 +92,7 @@ impl Reading {
             keys: pepper.ids().collect(),
         });
         reading.check_lists(&sets, &rules);
+        reading.check_families(&sets, &rules);
         let credentials = sets
             .iter()
             .filter_map(|(name, read)| Some((name.clone(), Arc::clone(read.credential.as_ref()?))))
@@ -274,14 +277,39 @@ impl Reading {
         }
         let answers = lists::check(&lists, &self.settings);
         for (checked, read) in answers.into_iter().zip(of) {
-            if let Some(why) = checked.objection {
-                self.wrong(&self.place_of(read, "source"), &read.name, "source", why);
-            }
-            for doubt in checked.doubts {
-                let option = doubt.option();
-                let place = self.place_of(read, option);
-                log!(Warning, "{place}: [{}] {option}: {doubt}", read.name);
-            }
+            self.say(read, checked);
+        }
+    }
+
+    /// Looks whether the families with accounts and secrets can be used as they are
+    /// now.
+    fn check_families(&mut self, sets: &BTreeMap<String, Read>, rules: &Arc<Rules>) {
+        let until = Instant::now() + self.settings.source_timeout;
+        for read in sets.values() {
+            let Some(set) = &read.set else { continue };
+            let by_value = set.astdb_value == AstdbValue::AccountSecret;
+            let (Some(Source::Astdb(family)), true) = (&set.source, by_value) else {
+                continue;
+            };
+            let wanted = Wanted {
+                set: Arc::clone(set),
+                rules: Arc::clone(rules),
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let limit = self.settings.max_list_memory;
+            self.say(read, families::check(family, &wanted, limit, left));
+        }
+    }
+
+    /// Logs what is wrong with the source of a PIN set.
+    fn say(&mut self, read: &Read, checked: Checked) {
+        if let Some(why) = checked.objection {
+            self.wrong(&self.place_of(read, "source"), &read.name, "source", why);
+        }
+        for doubt in checked.doubts {
+            let option = doubt.option();
+            let place = self.place_of(read, option);
+            log!(Warning, "{place}: [{}] {option}: {doubt}", read.name);
         }
     }
 }

@@ -176,3 +176,51 @@ fn file_refused_at_reload_is_shown_and_old_state_admits() {
         Ok(())
     });
 }
+
+const FAMILIES: &str = "[general]
+astdb_value = account:secret
+
+[accounts]
+source = astdb:names
+identify = account
+
+[signed]
+source = astdb:signed
+
+[good]
+source = astdb:names
+
+[none]
+source = astdb:none
+identify = account
+";
+
+#[test]
+fn family_that_admits_nobody_is_warned_of_at_a_reload() {
+    on(Pbx::builder().file("authenticate.conf", FAMILIES), |pbx| {
+        pbx.db_put("names", "1", "ada:plain:7351937519")?;
+        let signed = SIGNED.lines().last().context("no row")?.replace(',', ":");
+        pbx.db_put("signed", "1", &signed)?;
+        pbx.cli(&format!("module reload {OURS}"))?;
+        let about = |level| -> Result<Vec<String>> {
+            let mut lines = logged(pbx, level)?;
+            lines.retain(|line| line.contains(": ["));
+            Ok(lines)
+        };
+        let (warned, refused) = (about("WARNING")?, about("ERROR")?);
+        ensure!(
+            warned.len() == 1
+                && warned[0].contains(
+                    "[accounts] identify: callers enter their account, but no row has an account \
+                     of digits: nobody can be admitted"
+                ),
+            "{warned:#?}"
+        );
+        ensure!(
+            refused.len() == 1
+                && refused[0].contains("[signed] source: it can't be used: 1 row can't be checked"),
+            "{refused:#?}"
+        );
+        Ok(())
+    });
+}
