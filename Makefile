@@ -23,7 +23,9 @@ CARGO_FUZZ_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-fuzz
 CARGO_FUZZ = $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
 PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # All tests of the same crates, so that what they have in common is built once.
-TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked -p pinset -p pinset-cli -p harness
+TESTED = -p app_authenticate_rs -p pinset -p pinset-cli -p harness
+# Of the profile that builds, else all is built once more.
+TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked --profile dev $(TESTED)
 # Tests in containers mostly wait, so there are more of them than processors.
 IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
 AT_A_TIME = --include-ignored --test-threads 8
@@ -36,8 +38,8 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
-	tests-built tests-ready module-and-unit module-unoptimized unit-and-calls calls image-for-tests pinset-for-tests clean
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
+	tests-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -59,11 +61,17 @@ uninstall: ## Remove what was installed (the same variables)
 test: ## All tests
 	@$(PARTS) tests-built module-and-unit calls lifecycle browser
 
-test-quick: ## Before each commit: no Asterisk, and the same calls on ours alone
-	@$(PARTS) tests-built module-unoptimized image-for-tests unit-and-calls
+test-quick: ## Before each commit: most tests without Asterisk, and the same calls on ours alone
+	@$(PARTS) tests-built image-for-tests quick
 
-unit: deps-build deps-unit $(HEADERS) ## The tests that need no Asterisk
-	$(TEST) --lib --bins $(CLI_TESTS)
+unit: tests-built ## The tests that need no Asterisk
+	@+$(SIDE_BY_SIDE) unit-core unit-commands LONG=--include-ignored
+
+unit-core: tests-built
+	$(TEST) --lib -- $(LONG)
+
+unit-commands: tests-built
+	$(TEST) --bins $(CLI_TESTS) -- $(LONG)
 
 # A test of the keys that follow a prompt: not more of them than processors.
 harness: tests-ready ## The harness itself, on the stock module
@@ -140,6 +148,9 @@ lint: deps-build deps-lint $(HEADERS) ## Format, clippy, rustdoc
 	$(FOR_TESTS) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(FOR_TESTS) RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
 
+lint-and-fuzz: deps-build deps-lint deps-fuzz #: Format, clippy, rustdoc; meanwhile fuzzing, on one processor
+	@+$(SIDE_BY_SIDE) lint fuzz
+
 setup-from-bare: deps-run ## Set up and build on Debian that has nothing (SUITES='bookworm trixie sid')
 	.ci/setup-from-bare $(SUITES)
 
@@ -149,10 +160,10 @@ clean: ## Remove what was built and fetched
 module-for-tests: deps-build $(HEADERS)
 	$(FOR_TESTS) $(CARGO) build --release --locked -p app_authenticate_rs
 
-# One command, so that each crate is built once. It builds pinset and the
-# harness, too.
+# One command, so that each crate is built once. It builds pinset, the harness and a
+# module that is not optimized, too.
 tests-built: deps-build deps-unit $(HEADERS) #: Build all test programs
-	$(TEST) --tests --no-run
+	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins --tests
 
 tests-ready: deps-run tests-built module-for-tests image-for-tests
 
@@ -160,11 +171,9 @@ tests-ready: deps-run tests-built module-for-tests image-for-tests
 module-and-unit: deps-run #: Build the module and the image, meanwhile run the tests without Asterisk
 	@+$(SIDE_BY_SIDE) module-for-tests image-for-tests unit
 
-module-unoptimized: deps-build $(HEADERS) #: Build the module, not optimized
-	$(FOR_TESTS) $(CARGO) build --locked -p app_authenticate_rs
-
-unit-and-calls: #: The tests without Asterisk, meanwhile the same calls on ours
-	@+AUTHENTICATE_MODULE=$(dir $(PINSET))libapp_authenticate_rs.so $(SIDE_BY_SIDE) unit compliance-ours
+quick: deps-run #: The tests without Asterisk but those that take long, meanwhile the same calls on ours
+	@+AUTHENTICATE_MODULE=$(dir $(PINSET))libapp_authenticate_rs.so PROPTEST_CASES=64 \
+		$(SIDE_BY_SIDE) unit-core unit-commands compliance-ours
 
 image-for-tests: deps-run #: Make the container image: Debian with Asterisk
 	@$(HARNESS) image

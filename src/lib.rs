@@ -7,6 +7,9 @@
 //! all else of Asterisk that is used. `unsafe` stands in `asterisk` and `ffi`
 //! alone.
 
+// It links inside Asterisk alone, so that nothing of it can be in a test program.
+#![cfg(not(test))]
+
 mod application;
 mod asterisk;
 mod audit;

@@ -13,7 +13,7 @@ use crate::expect::Expect;
 use crate::row::{Place, Row, Setup, Theirs};
 
 /// Calls at a time. They mostly wait for sounds.
-const AT_A_TIME: usize = 16;
+const AT_A_TIME: usize = 32;
 
 /// Only rows whose name contains this are run, if it is set.
 const ROWS_VAR: &str = "AUTHENTICATE_ROWS";

@@ -477,6 +477,7 @@ proptest! {
     }
 
     #[test]
+    #[ignore = "takes long: make unit"]
     fn many_rows_are_found(rows_of in 1..40_000_u32, group in 1..5_u32) {
         let list: String = (0..rows_of).map(|row| format!("{}\n", row / group)).collect();
         let found = rows(&list, PLAIN);
