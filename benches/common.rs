@@ -6,7 +6,8 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use pinset::list::{open, Blocks, Building, Cache, Format, Index, Judged, List, Progress};
+use pinset::cache::{Cache, Judged, List, Progress};
+use pinset::list::{open, Blocks, Building, Format, Index};
 use pinset::Pin;
 
 use crate::made;

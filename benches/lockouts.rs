@@ -5,10 +5,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use pinset::config::Lockout;
 use pinset::lockout::{
     Account, Caller, Capacity, Cursor, Judged, Limits, Lockouts, Refused, Standing, Subject, Unlock,
 };
-use pinset::settings::Lockout;
 
 const CALLERS: usize = 100_000;
 const LOCKED: usize = 10_000;

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use md5::{Digest, Md5};
+use pinset::credential::secret::{Cost, Secret};
+use pinset::credential::table::{Candidate, Reading};
 use pinset::list::{Format, Kind};
-use pinset::moment::Zone;
 use pinset::pin::Pin;
-use pinset::rows::{Candidate, Reading};
-use pinset::secret::{Cost, Secret};
+use pinset::timestamp::Zone;
 use pinset::{Numbering, Pepper, Rows};
 
 const ROWS: u64 = 1_000_000;

@@ -14,8 +14,9 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use common::{build, entries, index, judge, keyed, must, write};
-use pinset::list::{open, pass, Format, List};
-use pinset::source::Verdict;
+use pinset::cache::List;
+use pinset::list::{open, pass, Format};
+use pinset::verdict::Verdict;
 use pinset::Pin;
 
 /// How often two things are measured, in turn.

@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
-use pinset::secret::make::Recipe;
+use pinset::credential::secret::generate::Recipe;
 use pinset::{Pepper, Pin};
 use rusqlite::Connection;
 use rustix::process::{kill_process, Pid, Signal};

@@ -10,23 +10,15 @@
 // It links inside Asterisk alone, so that nothing of it can be in a test program.
 #![cfg(not(test))]
 
-mod application;
+mod admin;
 mod asterisk;
-mod audit;
-mod configuration;
-mod crew;
+mod auth;
+mod config;
 mod external;
-mod families;
 mod ffi;
-mod hashing;
-mod lists;
-mod lockouts;
+mod http;
+mod linux;
 mod module;
-mod operate;
-mod patience;
-mod pepper;
-mod pin_sets;
-mod stats;
-mod uses;
-mod verify;
-mod web;
+mod pin_files;
+mod state;
+mod sync;

@@ -3,14 +3,17 @@
 use std::ffi::c_int;
 use std::time::Duration;
 
-use crate::asterisk::boundary::{forget_panics, guard, log_panics};
 use crate::asterisk::log::log;
 use crate::asterisk::modules::{DECLINED, LOADED};
-use crate::asterisk::{dialplan, function, level, log as logger, mounts, process, sound, worker};
-use crate::{
-    application, audit, configuration, crew, external, families, hashing, lists, lockouts, operate,
-    stats, uses, verify, web,
+use crate::asterisk::panic::{forget_panics, guard, log_panics};
+use crate::asterisk::{
+    dialplan, function, log as logger, log_level, playback, process, thread_pool,
 };
+use crate::auth::{application, astdb_rows, slow_hash, verify};
+use crate::linux::mounts;
+use crate::state::{audit, lockouts, stats, use_ledger};
+use crate::sync::work_queue;
+use crate::{admin, config, external, http, pin_files};
 
 /// How long an unload waits for work that is about to end, and for what is
 /// written down.
@@ -40,15 +43,15 @@ extern "C" fn authrs_load() -> c_int {
         if !fits() || is_taken() {
             return false;
         }
-        level::register();
-        configuration::load();
-        uses::start();
+        log_level::register();
+        config::load();
+        use_ledger::start();
         lockouts::start();
         process::at_exit(write_down);
         register() && dialplan::register(application::authenticate)
     });
     if loaded {
-        guard((), operate::start_metrics);
+        guard((), admin::start_metrics);
         LOADED
     } else {
         guard((), clear);
@@ -59,7 +62,7 @@ extern "C" fn authrs_load() -> c_int {
 /// The same, before the module goes: a disk that hangs must not hang the unload,
 /// which holds Asterisk's lock over its modules.
 fn is_written_down() -> bool {
-    let written = worker::start(lockouts::write) && worker::are_idle(WRITTEN_WITHIN);
+    let written = thread_pool::start(lockouts::write) && thread_pool::are_idle(WRITTEN_WITHIN);
     if !written {
         log!(
             Warning,
@@ -72,13 +75,13 @@ fn is_written_down() -> bool {
 
 /// Has on disk what must not be lost.
 fn write_down() {
-    uses::stop();
+    use_ledger::stop();
     lockouts::stop();
 }
 
 /// Registers all but the application.
 fn register() -> bool {
-    function::register(verify::verify) && operate::register()
+    function::register(verify::verify) && admin::register()
 }
 
 /// Whether this Asterisk is of the version we were built for. The build sum,
@@ -124,21 +127,21 @@ fn is_taken() -> bool {
 #[no_mangle]
 extern "C" fn authrs_unload() -> c_int {
     guard(-1, || {
-        let Some(_quiet) = operate::hold_off() else {
+        let Some(_quiet) = admin::hold_off() else {
             return -1;
         };
-        let _none_due = crew::hold_off();
+        let _none_due = work_queue::hold_off();
         if dialplan::has_calls() {
             return -1;
         }
         let _no_hangups = external::hold_off_hangups();
-        if !worker::are_idle(WORK_ENDS) || !is_written_down() {
+        if !thread_pool::are_idle(WORK_ENDS) || !is_written_down() {
             return -1;
         }
         // First, so that `dialplan::withdraw` also waits for who has found
         // them.
         function::withdraw();
-        if !operate::withdraw() || !dialplan::withdraw() {
+        if !admin::withdraw() || !dialplan::withdraw() {
             register();
             return -1;
         }
@@ -150,27 +153,27 @@ extern "C" fn authrs_unload() -> c_int {
 /// Leaves no thread, no memory and no hook behind.
 fn clear() {
     function::withdraw();
-    operate::withdraw();
-    operate::stop_metrics();
+    admin::withdraw();
+    admin::stop_metrics();
     process::forget_exit();
     write_down();
     external::stop();
-    web::forget();
-    worker::join_all();
+    http::forget();
+    thread_pool::join_all();
     external::forget();
-    hashing::forget();
-    families::forget();
-    uses::forget();
+    slow_hash::forget();
+    astdb_rows::forget();
+    use_ledger::forget();
     lockouts::forget();
     audit::forget();
-    lists::forget();
+    pin_files::forget();
     mounts::forget();
     process::forget_account();
-    configuration::forget();
-    sound::forget();
+    config::forget();
+    playback::forget();
     stats::forget();
     logger::forget();
-    level::unregister();
+    log_level::unregister();
     forget_panics();
 }
 
@@ -179,12 +182,12 @@ fn clear() {
 #[no_mangle]
 extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
-        sound::forget();
+        playback::forget();
         logger::forget();
-        level::register();
-        lists::forget();
-        operate::start_metrics();
-        if configuration::reload() {
+        log_level::register();
+        pin_files::forget();
+        admin::start_metrics();
+        if config::reload() {
             0
         } else {
             -1

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use pinset::settings::Place;
+use pinset::config::Place;
 use zeroize::Zeroizing;
 
-use super::text::Text;
+use super::c_string::Text;
 use crate::ffi;
 
 /// A borrowed channel. Bound to the thread that runs the application.
@@ -25,7 +25,7 @@ pub enum Waited {
     /// The time is up, or the sound has ended.
     Over,
     /// Somebody stopped the sound from outside (AMI `ControlPlayback`), or a
-    /// hidden key has come (`super::digits`).
+    /// hidden key has come (`super::dtmf_hook`).
     Controlled,
     /// Hung up or redirected.
     Gone,

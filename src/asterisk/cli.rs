@@ -6,9 +6,9 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::boundary::guard;
+use super::c_string::{self, Text};
 use super::dialplan::Inside;
-use super::text::{self, Text};
+use super::panic::guard;
 use crate::ffi;
 
 /// A command.
@@ -156,7 +156,7 @@ fn words(arguments: &ffi::ast_cli_args) -> Vec<&[u8]> {
     // SAFETY: likewise.
     words
         .iter()
-        .map(|word| unsafe { text::lent(*word) })
+        .map(|word| unsafe { c_string::lent(*word) })
         .collect()
 }
 
@@ -168,7 +168,7 @@ fn offer(command: &Command, arguments: &ffi::ast_cli_args, words: &[&[u8]]) {
         return;
     }
     // SAFETY: NULL or a string that stays until the handler returns.
-    let begun = unsafe { text::lent(arguments.word) };
+    let begun = unsafe { c_string::lent(arguments.word) };
     let at = usize::try_from(arguments.pos).unwrap_or_default();
     let before = words.get(..at).unwrap_or_default();
     let begins = |word: &String| {

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use pinset::arguments::may_be_shown;
-use pinset::settings::Times;
+use pinset::call::arguments::may_be_shown;
+use pinset::config::Times;
 use pinset::Next;
 
-use super::boundary::guard;
+use super::c_string::{self, Text};
+use super::call::Call;
 use super::channel::Channel;
-use super::host::Call;
 use super::log::log;
-use super::text::{self, Text};
+use super::panic::guard;
 use crate::ffi;
 
 const APPLICATION: &CStr = c"Authenticate";
@@ -141,7 +141,7 @@ unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -
         };
         // SAFETY: the dialplan's text, NUL-terminated, which Asterisk keeps until
         // the application returns.
-        let data = unsafe { text::lent(data) };
+        let data = unsafe { c_string::lent(data) };
         // SAFETY: Asterisk lends us the channel until we return, on the thread
         // that serves it.
         let channel = unsafe { Channel::borrow(raw) };

@@ -10,13 +10,13 @@ use std::time::Duration;
 use pinset::{Grant, Status};
 use zeroize::Zeroizing;
 
-use super::boundary::guard;
+use super::c_string;
+use super::call::{announce, Witness, ATTEMPTS, CLEARED, STATUS};
 use super::channel::{Autoservice, Channel, TooLong};
 use super::dialplan::Inside;
-use super::host::{announce, Witness, ATTEMPTS, CLEARED, STATUS};
-use super::text;
+use super::panic::guard;
 use crate::ffi;
-use crate::patience::Patient;
+use crate::sync::oneshot::Patient;
 
 /// What the function says for a call and the text between its parentheses, and
 /// how many entries were judged.
@@ -140,7 +140,7 @@ unsafe extern "C" fn authrs_verify(
         };
         // SAFETY: the dialplan's text, NUL-terminated, which Asterisk keeps until
         // the function returns.
-        let data = unsafe { text::lent(data) };
+        let data = unsafe { c_string::lent(data) };
         // SAFETY: Asterisk lends us the channel until we return. We read no
         // frames from it: who may, is for Asterisk's autoservice to know.
         let mut call = Bystander::new(unsafe { Channel::borrow(raw) });

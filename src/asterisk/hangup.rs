@@ -4,7 +4,7 @@ use std::ffi::{c_char, CStr};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-use super::boundary::guard;
+use super::panic::guard;
 use crate::ffi;
 
 static ENDED: OnceLock<fn(&[u8])> = OnceLock::new();

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use super::level;
+use super::log_level;
 use crate::ffi;
 
 /// Asterisk's log levels, as far as we use them.
@@ -30,7 +30,7 @@ pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
         Level::Notice => number(ffi::__LOG_NOTICE),
         Level::Warning => number(ffi::__LOG_WARNING),
         Level::Error => number(ffi::__LOG_ERROR),
-        Level::Authenticate => level::number().unwrap_or(number(ffi::__LOG_NOTICE)),
+        Level::Authenticate => log_level::number().unwrap_or(number(ffi::__LOG_NOTICE)),
     };
     let line = i32::try_from(line).unwrap_or_default();
     // SAFETY: `file` is NUL-terminated and `text` is read for its length only;
@@ -38,11 +38,16 @@ pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     unsafe { ffi::authrs_log(level, file.as_ptr(), line, text.as_ptr().cast(), text.len()) }
 }
 
-/// Returns the name of a source file as Asterisk shows its own ones.
+/// Returns the name of a source file as Asterisk shows its own ones; of a `mod.rs`
+/// with its folder.
 fn without_folders(file: &CStr) -> &CStr {
-    let name = file.to_bytes_with_nul().rsplit(|c| *c == b'/').next();
-    name.and_then(|name| CStr::from_bytes_with_nul(name).ok())
-        .unwrap_or(file)
+    let bytes = file.to_bytes_with_nul();
+    let is_mod = bytes.ends_with(b"/mod.rs\0");
+    let mut parts = bytes.rsplitn(if is_mod { 3 } else { 2 }, |byte| *byte == b'/');
+    let behind = if is_mod { parts.nth(2) } else { parts.nth(1) };
+    let folders = behind.map_or(0, |folders| folders.len() + 1);
+    let name = bytes.get(folders..).map(CStr::from_bytes_with_nul);
+    name.and_then(Result::ok).unwrap_or(file)
 }
 
 /// Writes a line to consoles and logs that show this much: `core set verbose 3`.

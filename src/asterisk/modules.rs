@@ -2,8 +2,8 @@
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
-use super::boundary::guard;
-use super::text;
+use super::c_string;
+use super::panic::guard;
 use crate::ffi;
 
 /// A load's result: the module is loaded.
@@ -44,7 +44,7 @@ unsafe extern "C" fn look(
             return 0;
         };
         // SAFETY: two strings of Asterisk's, which stay until we return.
-        let (module, status) = unsafe { (text::lent(module), text::lent(status)) };
+        let (module, status) = unsafe { (c_string::lent(module), c_string::lent(status)) };
         // What is declined, or on its way, is "Not Running".
         if module != looking.name.to_bytes() || status != b"Running" {
             return 0;

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::unistd::{Gid, Group, Uid, User};
-use pinset::pepper::Identity;
+use pinset::credential::pepper::Identity;
 use pinset::permission::Account;
 
-use super::boundary::guard;
+use super::panic::guard;
 use crate::ffi;
 
 /// Its version, `22.10.1`.

@@ -4,9 +4,9 @@
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::sync::OnceLock;
 
-use super::boundary::guard;
+use super::c_string::Text;
 use super::modules::while_running;
-use super::text::Text;
+use super::panic::guard;
 use crate::ffi;
 
 const MODULE: &CStr = c"res_prometheus.so";

@@ -53,5 +53,5 @@ unsafe extern "C" fn call(work: *const c_void) -> c_int {
     // SAFETY: `add` put a `Work` there, and a function pointer has the size of
     // a data pointer wherever Asterisk runs.
     let work = unsafe { std::mem::transmute::<*const c_void, Work>(work) };
-    c_int::from(super::boundary::guard(false, work))
+    c_int::from(super::panic::guard(false, work))
 }

@@ -8,14 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pinset::bounded_queue::{Put, Queue};
 use pinset::external::Hangup;
-use pinset::queue::{Put, Queue};
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::asterisk::hangup::Watch;
 use crate::asterisk::log::log;
-use crate::web::{self, shown, Asker, Failed, Limits, Origin, Reply, Request, Sending};
+use crate::http::{self, shown, Asker, Failed, Limits, Origin, Reply, Request, Sending};
 
 /// The most reports that are posted at a time, and the most that wait for each of
 /// these.
@@ -164,7 +164,7 @@ fn next() {
         limits: report.limits,
         sending: Sending::default(),
     };
-    web::start(request, Box::new(Posted { report, round }));
+    http::start(request, Box::new(Posted { report, round }));
 }
 
 /// A report that is being posted.
@@ -215,7 +215,7 @@ pub fn hold_off() -> Held {
     hangups.round += 1;
     hangups.due.clear();
     drop(hangups);
-    web::wake();
+    http::wake();
     Held(())
 }
 

@@ -7,45 +7,37 @@
 //! it out on a [`Host`] (the channel) and a [`PinSource`] (the list).
 #![forbid(unsafe_code)]
 
-pub mod admission;
-pub mod arguments;
+pub mod admin;
 pub mod audit;
-pub mod conversation;
+pub mod bounded_queue;
+pub mod cache;
+pub mod call;
+pub mod config;
+pub mod credential;
+pub mod escape;
 pub mod external;
 mod hex;
-pub mod host;
-pub mod journal;
-pub mod judging;
-pub mod keys;
 pub mod list;
 pub mod lockout;
-pub mod moment;
-pub mod number;
-pub mod operate;
-pub mod pepper;
 pub mod permission;
+pub mod phone_number;
 pub mod pin;
-pub mod prompt;
-pub mod queue;
-pub mod rows;
-pub mod secret;
-pub mod settings;
-pub mod shown;
-pub mod sounds;
-pub mod source;
-pub mod stats;
 pub mod suggestion;
+pub mod timestamp;
+pub mod use_journal;
+pub mod verdict;
+pub mod verify;
 
-pub use arguments::{Credential, Notice, Refusal, Request};
-pub use conversation::{
+pub use call::arguments::{Credential, Notice, Refusal, Request};
+pub use call::dialog::{
     Conversation, Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait,
 };
-pub use host::{run, Host, Started};
-pub use judging::Judge;
-pub use number::{Number, Numbering};
-pub use pepper::Pepper;
+pub use call::driver::{run, Host, Started};
+pub use config::{PinSet, Settings};
+pub use credential::pepper::Pepper;
+pub use credential::secret::Secret;
+pub use credential::table::Rows;
+pub use phone_number::{Number, Numbering};
 pub use pin::Pin;
-pub use rows::Rows;
-pub use secret::Secret;
-pub use settings::{PinSet, Settings};
-pub use source::{Entry, Grant, PinSource, Verdict};
+pub use verdict::{Entry, Grant, PinSource, Verdict};
+pub use verify::Judge;

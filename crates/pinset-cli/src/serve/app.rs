@@ -18,12 +18,12 @@ use tower_http::services::ServeDir;
 use crate::serve::asks::Asks;
 use crate::serve::checks::{Unusable, Warnings};
 use crate::serve::config::{self, Config};
-use crate::serve::judging::{Bench, Lists};
 use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
+use crate::serve::verify::{Bench, Lists};
 use crate::serve::workers::Workers;
-use crate::serve::{ingress, pages};
+use crate::serve::{pages, request};
 
 /// The most queries of the log at once, and the most that wait.
 const LOG_THREADS: usize = 2;
@@ -119,7 +119,7 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
         let peer = peer(request.extensions());
         // It runs to its end, and has its row in the log, also for a client that
         // does not wait for the answer.
-        let answer = async move { ingress::answer(&app, config, service, peer, request).await };
+        let answer = async move { request::answer(&app, config, service, peer, request).await };
         let failed = |_| text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
         return tokio::spawn(answer).await.unwrap_or_else(failed);
     }

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use pinset::config::Source;
 use pinset::list::Stamp;
-use pinset::settings::Source;
 use tokio::sync::watch;
 use tokio::time::{timeout_at, Instant as Deadline};
 
 use crate::serve::config::{Config, Service};
-use crate::serve::judging::Lists;
+use crate::serve::verify::Lists;
 use crate::serve::workers::Workers;
 
 /// Longest wait for a check.

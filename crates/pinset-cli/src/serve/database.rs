@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 
-use crate::failure::{At, Failure};
+use crate::common::error::{At, Failure};
 
 /// How long another program may keep the file locked: one that looks at it, or
 /// the service that is being replaced.

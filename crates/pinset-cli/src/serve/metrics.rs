@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::failure::note;
+use crate::common::error::note;
 use crate::serve::connections::Reason;
 use crate::serve::workers::Workers;
 

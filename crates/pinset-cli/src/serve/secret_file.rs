@@ -4,8 +4,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use pinset::credential::pepper::{Exposed, Identity, Rights};
 use pinset::list;
-use pinset::pepper::{Exposed, Identity, Rights};
 use rustix::process::{getegid, geteuid};
 use zeroize::Zeroizing;
 

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use pinset::lockout::{Capacity, Lockouts};
 use rusqlite::{params, Connection};
 
-use crate::failure::{note, At, Failure};
+use crate::common::error::{note, At, Failure};
 use crate::serve::database;
 use crate::serve::tally::{key, Key, Tallies, Tally};
 

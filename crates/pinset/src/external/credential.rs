@@ -5,7 +5,7 @@ use std::fmt;
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use crate::settings::Auth;
+use crate::config::Auth;
 
 /// What is wrong with a file of credentials. The text never holds any of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

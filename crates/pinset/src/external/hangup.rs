@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::value::{document, number, object, text};
+use super::json::{document, number, object, text};
 use super::Broken;
 
 /// The name of the event.

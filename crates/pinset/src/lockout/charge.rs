@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::count::{Count, Full, Who};
+use super::bounded_table::Held as Holding;
+use super::counter::{Count, Full, Who};
 use super::key::Key;
 use super::subject::account_text;
-use super::table::Held as Holding;
 use super::trust::Trust;
 use super::{account_key, fly, Account, Caller, Judged, Kind, Limits, Lock, Lockouts, Refused};
-use crate::settings::Lockout;
+use crate::config::Lockout;
 
 /// An entry that is being judged. It counts as wrong until it is settled, so it
 /// has to be, whatever becomes of the call.

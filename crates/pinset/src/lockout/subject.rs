@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::number::{without_parameters, Numbering};
-use crate::settings::{Lockout, PinSet};
-use crate::shown;
+use crate::config::{Lockout, PinSet};
+use crate::escape;
+use crate::phone_number::{without_parameters, Numbering};
 
 /// Of a number, and of an endpoint, so many bytes count. Asterisk's channel
 /// names are not longer.
@@ -123,6 +123,6 @@ pub struct Account<'a> {
 pub(super) fn account_text(name: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(name) {
         Ok(name) => Cow::Borrowed(name),
-        Err(_) => Cow::Owned(shown::escape(name)),
+        Err(_) => Cow::Owned(escape::escape(name)),
     }
 }

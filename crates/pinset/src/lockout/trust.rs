@@ -1,8 +1,8 @@
 //! Callers who have succeeded: a PIN set over its budget still admits them, and
 //! so does a locked account that they succeeded with.
 
+use super::bounded_table::{Entry, Place};
 use super::key::{Key, Table};
-use super::table::{Entry, Place};
 use super::{account_key, Caller};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;

@@ -10,8 +10,8 @@ use toml::Spanned;
 use super::raw::Raw;
 use super::sequence::Base;
 use super::{Reading, Service, AUDIO, HEALTH, LOGS, LOGS_JSON, LOGS_STYLE, METRICS};
-use crate::failure::Failure;
-use crate::serve::ingress::Kind;
+use crate::common::error::Failure;
+use crate::serve::request::Kind;
 
 /// Services, and what is posted to them, by the path.
 pub type Paths = BTreeMap<String, (Arc<Service>, Kind)>;

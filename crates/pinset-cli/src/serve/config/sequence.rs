@@ -1,7 +1,7 @@
 //! What calls are answered with: made once, when the file is read.
 
 use bytes::Bytes;
-use pinset::external::answer::{Action, Answer, Gather};
+use pinset::external::response::{Action, Answer, Gather};
 use pinset::pin::MAX_DIGITS;
 
 use super::{raw, AUDIO};

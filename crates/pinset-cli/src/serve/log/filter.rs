@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use pinset::moment::{Moment, Zone};
+use pinset::timestamp::{Moment, Zone};
 use rusqlite::types::Value;
 use rusqlite::{params_from_iter, Connection};
 use serde::{Deserialize, Serialize};

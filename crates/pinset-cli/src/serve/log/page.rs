@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use maud::{html, Markup, DOCTYPE};
 
 use super::{Filter, Row, PAGE};
-use crate::calls::safe::shown;
+use crate::commands::report::sanitize::shown;
 use crate::serve::config::{LOGS, LOGS_JSON, LOGS_STYLE};
 
 pub const STYLE: &str = "\

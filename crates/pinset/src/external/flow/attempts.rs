@@ -3,8 +3,8 @@
 //! An entry is in flight from its post until the answer, and at no other time:
 //! a caller who listens to sounds, or enters nothing, takes no room from others.
 
-use crate::judging::{Counter, Debt, Halt, Keeper, Patient, Ticket};
 use crate::lockout::Judged;
+use crate::verify::{Counter, Debt, Halt, Keeper, Patient, Ticket};
 
 /// What the answer to a post means for the entry that was posted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::Speaker;
-use crate::conversation::{Heard, Opening, Plan, Settlement, Status, Wait, HABITUAL_HASH};
+use crate::call::dialog::{Heard, Opening, Plan, Settlement, Status, Wait, HABITUAL_HASH};
+use crate::call::driver::{self, Host, Started};
+use crate::call::dtmf_buffer::Keys;
+use crate::config::{AccountCode, Route};
 use crate::external::{Gather, Keyed};
-use crate::host::{self, Host, Started};
-use crate::keys::Keys;
-use crate::settings::{AccountCode, Route};
-use crate::source::{Entry, Grant, PinSource, Verdict};
+use crate::verdict::{Entry, Grant, PinSource, Verdict};
 
 /// A channel on which one conversation follows another: what is keyed between
 /// them is kept, and no verdict of theirs is shown.
@@ -125,7 +125,7 @@ impl<'a, H: Speaker> Line<'a, H> {
             most: gather.max_digits,
             takes_silence,
         };
-        host::run(plan, self, &mut judge);
+        driver::run(plan, self, &mut judge);
         match (self.status.take(), self.taken.take()) {
             (Some(Status::Success), Some(Taken::Keyed(keyed))) => Ended::Keyed(keyed),
             (Some(Status::Success), Some(Taken::Silence)) => Ended::Silent,

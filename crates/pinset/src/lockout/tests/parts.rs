@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::lockout::cells::{Cells, MOST};
-use crate::number::Numbering;
+use crate::lockout::failure_times::{Cells, MOST};
+use crate::phone_number::Numbering;
 
 #[test]
 fn an_endpoint_is_what_the_caller_can_not_choose() {

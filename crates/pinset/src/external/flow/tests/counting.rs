@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use super::*;
-use crate::judging::Notice;
+use crate::config::Lockout;
 use crate::lockout::{
     Caller, Capacity, Charge, Judged, Lock, Lockouts, Refused, Standing, Subject,
 };
-use crate::settings::Lockout;
+use crate::verify::Notice;
 
 const NOW: Duration = Duration::from_secs(1_795_000_000);
 const LIMIT: u32 = 20;

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::conversation::{Heard, Opening, Settlement, Wait};
+use crate::call::dialog::{Heard, Opening, Settlement, Wait};
+use crate::call::driver::{Host, Started};
+use crate::config::Place;
 use crate::external::flow::{Posted, Service, Speaker};
 use crate::external::{Answer, Data};
-use crate::host::{Host, Started};
-use crate::judging::Patient;
-use crate::settings::Place;
+use crate::verify::Patient;
 
 /// A caller who keys what the script says. Time passes only where it says so.
 #[derive(Default)]

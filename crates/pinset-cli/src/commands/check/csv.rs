@@ -1,0 +1,96 @@
+//! What is wrong with a csv list.
+
+use std::collections::HashMap;
+use std::io;
+
+use pinset::list::format::csv::Reader;
+use pinset::list::Kind;
+use pinset::timestamp::Zone;
+use pinset::Secret;
+
+use super::Rules;
+use crate::commands::check::findings::{
+    Broken, Duplicate, Findings, List, NotANumber, Reason, Unreachable, Weak,
+};
+use crate::common::csv_list::in_memory;
+use crate::common::reach::is_out_of_reach;
+use crate::common::weak_pins::weakness;
+
+/// Checks a csv list.
+///
+/// # Errors
+///
+/// The module would refuse the whole list.
+pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
+    let show = rules.show;
+    let mut list = List {
+        format: "csv",
+        entries: 0,
+        broken: Findings::new(show),
+        duplicates: Findings::new(show),
+        weak: Findings::new(show),
+        unreachable: Findings::new(show),
+        alphabet: None,
+        odds: Vec::new(),
+        unended: !matches!(text.last(), None | Some(b'\n')),
+        empty: false,
+        world_writable: false,
+        pin_sets: Vec::new(),
+    };
+    // Too many slow rows break a list whose rows are all right.
+    in_memory(text, Kind::Csv, &rules.numbering)
+        .map_err(|why| io::Error::other(why.to_string()))?;
+    let mut first = HashMap::new();
+    let zone = Zone::of_the_machine();
+    let mut reader = Reader::new(text, true, &zone);
+    while let Some(row) = reader
+        .next_row()
+        .map_err(|broken| io::Error::other(broken.to_string()))?
+    {
+        let row = match row {
+            Ok(row) => row,
+            Err(bad) => {
+                let reason = Reason::Value(bad.column, bad.fault);
+                list.broken.add(Broken {
+                    line: bad.line,
+                    reason,
+                });
+                continue;
+            }
+        };
+        let line = row.line;
+        let form = match Secret::parse(row.secret.as_bytes()) {
+            Ok(secret) => secret.form(),
+            Err(fault) => {
+                let reason = Reason::Secret(fault);
+                list.broken.add(Broken { line, reason });
+                continue;
+            }
+        };
+        let caller = row.caller.map(str::as_bytes);
+        if let Some(caller) = caller.filter(|text| rules.numbering.normalize(text).is_none()) {
+            let reason = Reason::Caller(NotANumber::of(caller));
+            list.broken.add(Broken { line, reason });
+            continue;
+        }
+        list.entries += 1;
+        let pin = row.secret.strip_prefix("plain:");
+        if let Some(reason) = pin.and_then(|pin| weakness(pin.as_bytes())) {
+            list.weak.add(Weak { line, reason });
+        }
+        if is_out_of_reach(row.account, row.caller, form.is_slow()) {
+            list.unreachable.add(Unreachable { line });
+        }
+        let whose = (row.account.to_owned(), row.caller.map(str::to_owned));
+        let first = *first.entry(whose).or_insert(line);
+        if first != line {
+            list.duplicates.add(Duplicate { line, first });
+        }
+    }
+    list.empty = list.entries == 0;
+    list.broken.settle();
+    list.weak.settle();
+    list.unreachable.settle();
+    list.duplicates.settle();
+    Ok(list)
+}

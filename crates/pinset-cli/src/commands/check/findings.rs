@@ -1,0 +1,379 @@
+//! What is said of a list. The names of the fields are those of the JSON,
+//! and are promised in `docs/pin-lists.md`. None holds a PIN.
+
+use std::fmt;
+
+use pinset::credential::secret;
+use pinset::list::format::csv::{self, Column};
+use pinset::list::Fault;
+use pinset::phone_number::is_passed_over;
+use serde::{Serialize, Serializer};
+
+use crate::commands::check::odds::Odds;
+use crate::common::weak_pins::Weakness;
+
+/// How a list fares; the worst comes last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Clean,
+    Warnings,
+    Broken,
+}
+
+impl Verdict {
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Warnings => 1,
+            Self::Broken => 2,
+        }
+    }
+}
+
+/// All lists of one command line.
+#[derive(Serialize)]
+pub struct Reports {
+    verdict: Verdict,
+    exit_code: u8,
+    files: Vec<Report>,
+}
+
+impl Reports {
+    pub fn new(verdict: Verdict, files: Vec<Report>) -> Self {
+        Self {
+            verdict,
+            exit_code: verdict.exit_code(),
+            files,
+        }
+    }
+}
+
+/// One list.
+#[derive(Serialize)]
+pub struct Report {
+    pub file: String,
+    pub verdict: Verdict,
+    /// Why it can't be read.
+    pub error: Option<String>,
+    /// What is in it, if it can.
+    pub list: Option<List>,
+}
+
+/// A list that can be read.
+#[derive(Serialize)]
+pub struct List {
+    pub format: &'static str,
+    /// Lines that give somebody a PIN.
+    pub entries: u64,
+    pub broken: Findings<Broken>,
+    pub duplicates: Findings<Duplicate>,
+    pub weak: Findings<Weak>,
+    /// Of CSV lists.
+    pub unreachable: Findings<Unreachable>,
+    /// Of plain lists: the keys that a guess is made of.
+    pub alphabet: Option<&'static str>,
+    pub odds: Vec<Odds>,
+    pub unended: bool,
+    pub empty: bool,
+    pub world_writable: bool,
+    /// Of the PIN sets whose list it is, with `--config`.
+    pub pin_sets: Vec<Objection>,
+}
+
+impl List {
+    pub fn verdict(&self) -> Verdict {
+        if self.broken.count > 0 {
+            Verdict::Broken
+        } else if self.unended
+            || self.empty
+            || self.world_writable
+            || self.duplicates.count > 0
+            || self.weak.count > 0
+            || self.unreachable.count > 0
+            || !self.pin_sets.is_empty()
+            || self.odds.iter().any(|odds| odds.practical)
+        {
+            Verdict::Warnings
+        } else {
+            Verdict::Clean
+        }
+    }
+}
+
+/// Why a PIN set can't admit those in the list, or not all.
+#[derive(Serialize)]
+pub struct Objection {
+    /// Its section's name.
+    pub pin_set: String,
+    /// What it is about.
+    pub option: &'static str,
+    pub reason: String,
+}
+
+/// Something about one line.
+pub trait AtLine {
+    fn line(&self) -> u64;
+}
+
+/// A line that gives nobody a PIN.
+#[derive(Serialize)]
+pub struct Broken {
+    pub line: u64,
+    pub reason: Reason,
+}
+
+/// A line whose PIN an earlier one has; of a csv list, whose account and caller.
+#[derive(Serialize)]
+pub struct Duplicate {
+    pub line: u64,
+    pub first: u64,
+}
+
+/// A line whose PIN is tried before all others.
+#[derive(Serialize)]
+pub struct Weak {
+    pub line: u64,
+    pub reason: Weakness,
+}
+
+/// A row that no caller can be found to have.
+#[derive(Serialize)]
+pub struct Unreachable {
+    pub line: u64,
+}
+
+impl AtLine for Unreachable {
+    fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl AtLine for Broken {
+    fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl AtLine for Duplicate {
+    fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl AtLine for Weak {
+    fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+/// Why a line gives nobody a PIN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// The module says so.
+    Fault(Fault),
+    /// The module can't know: the MD5 of digits and a line end, which nobody
+    /// can key.
+    LineEnd,
+    /// A value of this column, in a csv list.
+    Value(Column, csv::Fault),
+    /// The secret of a row of a csv list.
+    Secret(secret::Fault),
+    /// The caller of a row of a csv list.
+    Caller(NotANumber),
+}
+
+/// Why a caller is no usable number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotANumber {
+    /// A spreadsheet has rounded it: `5.06051E+09`.
+    Rounded,
+    /// This character is in no number.
+    Character(char),
+    /// It has the digits of no number.
+    Digits,
+}
+
+impl NotANumber {
+    /// Of a text that is no usable number.
+    pub fn of(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
+        let exponent = text.to_ascii_uppercase();
+        let rounded = exponent.split_once("E+").is_some_and(|(number, power)| {
+            number.starts_with(|letter: char| letter.is_ascii_digit())
+                && !power.is_empty()
+                && power.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let strange = text
+            .chars()
+            .find(|letter| !letter.is_ascii_digit() && *letter != '+' && !is_passed_over(*letter));
+        match strange {
+            _ if rounded => Self::Rounded,
+            Some(letter) => Self::Character(letter),
+            None => Self::Digits,
+        }
+    }
+}
+
+impl fmt::Display for NotANumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rounded => f.write_str(
+                "a spreadsheet has rounded the number: format the column as text and enter it again",
+            ),
+            Self::Character(letter) => {
+                write!(f, "it is no usable number: U+{:04X} is no part of one", u32::from(*letter))
+            }
+            Self::Digits => f.write_str(
+                "it is no usable number: it has too few or too many digits for the numbering options",
+            ),
+        }
+    }
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fault(Fault::TooLong) => "too_long",
+            Self::Fault(Fault::Nul) => "nul",
+            Self::Fault(Fault::NotKeyable) => "not_keyable",
+            Self::Fault(Fault::NoColon) => "no_colon",
+            Self::Fault(Fault::NoAccount) => "no_account",
+            Self::Fault(Fault::NoDigest) => "no_digest",
+            Self::Fault(Fault::DigestOfNothing) => "digest_of_nothing",
+            Self::LineEnd => "digest_with_line_end",
+            Self::Value(..) => "value",
+            Self::Secret(_) => "secret",
+            Self::Caller(_) => "caller",
+        }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::LineEnd => {
+                f.write_str("its MD5 is that of digits and a line end (echo without -n)")
+            }
+            Self::Value(column, fault) => write!(f, "{}: {fault}", column.name()),
+            Self::Secret(fault) => write!(f, "{}: {fault}", Column::Secret.name()),
+            Self::Caller(fault) => write!(f, "{}: {fault}", Column::Caller.name()),
+        }
+    }
+}
+
+/// All findings are counted, the first lines are kept: a list of millions may
+/// have millions of them, in any order.
+#[derive(Serialize)]
+pub struct Findings<T> {
+    pub count: u64,
+    pub lines: Vec<T>,
+    #[serde(skip)]
+    most: usize,
+}
+
+impl<T: AtLine> Findings<T> {
+    pub fn new(most: usize) -> Self {
+        Self {
+            count: 0,
+            lines: Vec::new(),
+            most,
+        }
+    }
+
+    pub fn add(&mut self, finding: T) {
+        self.count += 1;
+        self.lines.push(finding);
+        // Not each time: sorting twice as many half as often is cheap.
+        if self.lines.len() >= self.most.saturating_mul(2).max(64) {
+            self.settle();
+        }
+    }
+
+    /// Leaves the first lines, in order. To be called when all are in.
+    pub fn settle(&mut self) {
+        self.lines.sort_unstable_by_key(T::line);
+        self.lines.truncate(self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn findings_keep_the_first_lines(lines: Vec<u64>, most in 0usize..100) {
+            let mut findings = Findings::new(most);
+            for line in &lines {
+                findings.add(Duplicate { line: *line, first: 0 });
+            }
+            findings.settle();
+            let mut wanted = lines.clone();
+            wanted.sort_unstable();
+            wanted.truncate(most);
+            let kept: Vec<u64> = findings.lines.iter().map(AtLine::line).collect();
+            prop_assert_eq!(findings.count, lines.len() as u64);
+            prop_assert_eq!(kept, wanted);
+        }
+    }
+
+    #[test]
+    fn verdicts_by_what_is_found() {
+        type Change = fn(&mut List);
+        let clean = || List {
+            format: "plain",
+            entries: 1,
+            broken: Findings::new(1),
+            duplicates: Findings::new(1),
+            weak: Findings::new(1),
+            unreachable: Findings::new(1),
+            alphabet: None,
+            odds: Vec::new(),
+            unended: false,
+            empty: false,
+            world_writable: false,
+            pin_sets: Vec::new(),
+        };
+        let changes: [(Change, Verdict); 10] = [
+            (|_| {}, Verdict::Clean),
+            (|list| list.unended = true, Verdict::Warnings),
+            (|list| list.empty = true, Verdict::Warnings),
+            (|list| list.world_writable = true, Verdict::Warnings),
+            (|list| list.duplicates.count = 1, Verdict::Warnings),
+            (|list| list.weak.count = 1, Verdict::Warnings),
+            (|list| list.unreachable.count = 1, Verdict::Warnings),
+            (
+                |list| {
+                    list.pin_sets.push(Objection {
+                        pin_set: "callers".to_owned(),
+                        option: "identify",
+                        reason: String::new(),
+                    });
+                },
+                Verdict::Warnings,
+            ),
+            (
+                |list| list.odds.push(Odds::new(4, 1, 10)),
+                Verdict::Warnings,
+            ),
+            (|list| list.broken.count = 1, Verdict::Broken),
+        ];
+        for (number, (change, verdict)) in changes.iter().enumerate() {
+            let mut list = clean();
+            change(&mut list);
+            assert_eq!(list.verdict(), *verdict, "change {number}");
+        }
+        let mut list = clean();
+        list.odds.push(Odds::new(8, 1, 10));
+        assert_eq!(list.verdict(), Verdict::Clean);
+    }
+}

@@ -1,0 +1,111 @@
+//! What is to be said of a list by the PIN sets whose source it is.
+
+use std::fs::canonicalize;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use pinset::config::{Identify, Source};
+use pinset::list::{open, Kind};
+use pinset::verify::Answer;
+use pinset::{Numbering, Pepper, PinSet, Settings};
+
+use crate::commands::check::findings::Objection;
+use crate::common::atomic_file::contents;
+use crate::common::config_file::ConfigFile;
+use crate::common::csv_list::in_memory;
+use crate::common::error::Failure;
+use crate::common::secret_args;
+
+/// The PIN sets of an `authenticate.conf`, and what they are judged by.
+pub struct PinSets {
+    sets: Vec<(String, PinSet)>,
+    /// What `[general]` says of PIN sets.
+    defaults: PinSet,
+    /// Or why it can't be read; `None`: no file is named.
+    pepper: Option<Result<Pepper, String>>,
+}
+
+impl PinSets {
+    /// Reads them; there are none without a file.
+    pub fn read(config: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
+        let pepper = settings.pepper_file.as_ref();
+        Ok(Self {
+            sets: config.pin_sets()?,
+            defaults: settings.pin_set.clone(),
+            pepper: pepper.map(|path| secret_args::pepper(path).map_err(|why| why.to_string())),
+        })
+    }
+
+    /// Returns why those with the list at `path`, which is of this kind, admit
+    /// nobody, or not all.
+    pub fn objections(
+        &self,
+        path: &Path,
+        kind: Kind,
+        numbering: &Numbering,
+    ) -> io::Result<Vec<Objection>> {
+        let mut all = Vec::new();
+        for (name, set) in self.sets.iter().filter(|(_, set)| has_list(set, path)) {
+            let found = self.of_one(set, path, kind, numbering)?;
+            all.extend(found.into_iter().map(|(option, reason)| Objection {
+                pin_set: name.clone(),
+                option,
+                reason,
+            }));
+        }
+        Ok(all)
+    }
+
+    /// Returns options and what is wrong with them.
+    fn of_one(
+        &self,
+        set: &PinSet,
+        path: &Path,
+        kind: Kind,
+        numbering: &Numbering,
+    ) -> io::Result<Vec<(&'static str, String)>> {
+        let kind = set.format.unwrap_or(kind);
+        let mut conflicts = set.conflicts(&self.defaults);
+        if set.format.is_none() {
+            conflicts.extend(set.conflicts_with(kind));
+        }
+        let conflicts: Vec<_> = conflicts
+            .iter()
+            .map(|conflict| (conflict.option(), conflict.to_string()))
+            .collect();
+        // Of a list that is looked up by the entry there are no rows.
+        if !conflicts.is_empty() || set.identify == Identify::Pin && kind != Kind::Csv {
+            return Ok(conflicts);
+        }
+        let mut found = Vec::new();
+        if let Some(Err(why)) = &self.pepper {
+            found.push(("pepper_file", why.clone()));
+        }
+        let text = contents(&open(path)?)?;
+        let rows = in_memory(&text, kind, numbering);
+        let rows = Arc::new(rows.map_err(|why| io::Error::other(why.to_string()))?);
+        let has_key = |key| match &self.pepper {
+            Some(Ok(pepper)) => pepper.key(key).is_some(),
+            Some(Err(_)) => true,
+            None => false,
+        };
+        let objection = set.objection(&Answer::Rows(Arc::clone(&rows), kind), &has_key);
+        found.extend(objection.map(|why| ("source", why)));
+        let doubts = set.doubts(&rows.profile(), numbering);
+        found.extend(
+            doubts
+                .iter()
+                .map(|doubt| (doubt.option(), doubt.to_string())),
+        );
+        Ok(found)
+    }
+}
+
+fn has_list(set: &PinSet, path: &Path) -> bool {
+    let Some(Source::File(source)) = &set.source else {
+        return false;
+    };
+    let same = |one, other| matches!((one, other), (Ok(one), Ok(other)) if one == other);
+    source == path || same(canonicalize(source), canonicalize(path))
+}

@@ -1,0 +1,351 @@
+//! Lists of other products, and our own, as rows of a csv list.
+
+use std::collections::HashMap;
+
+use clap::ValueEnum;
+use pinset::list::format::csv::Column;
+use pinset::list::{read, Fault, Format, Gives, Kind};
+use zeroize::Zeroizing;
+
+use crate::common::colours::without_colours;
+use crate::common::csv;
+use crate::common::csv_list::{kind, Sheet};
+use crate::common::error::Failure;
+
+/// What a list to be converted is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub enum From {
+    /// What it looks like
+    #[default]
+    Auto,
+    /// One PIN a line
+    Plain,
+    /// account:md5 a line
+    Md5,
+    /// account,secret and more columns
+    Csv,
+    /// /etc/asterisk/pinset_1: one PIN a line
+    Freepbx,
+    /// What asterisk -rx 'database show PINSETS/1' prints
+    DatabaseShow,
+    /// FusionPBX's export of pin numbers
+    Fusionpbx,
+    /// Cisco's export (BAT) of forced authorization codes, with or without a
+    /// header
+    CiscoFac,
+}
+
+/// A row of a source.
+pub struct Item {
+    /// The line it begins in, from 1.
+    pub line: u64,
+    /// The PIN, or the secret that it stays.
+    pub secret: Given,
+    /// All else.
+    pub values: Vec<(Column, String)>,
+}
+
+/// What a source has of a PIN.
+pub enum Given {
+    Pin(Zeroizing<String>),
+    Secret(Zeroizing<String>),
+}
+
+/// What a source has.
+#[derive(Default)]
+pub struct Source {
+    pub items: Vec<Item>,
+    /// The lines that give no row, and why.
+    pub skipped: Vec<(u64, String)>,
+    /// Whether two rows may have one PIN: something else may tell them apart.
+    pub doubles: bool,
+}
+
+impl From {
+    /// What `text` looks like.
+    fn found_out(text: &[u8]) -> Self {
+        match kind(text) {
+            Some(Kind::Csv) => return Self::Csv,
+            Some(Kind::Lines(Format::Md5)) => return Self::Md5,
+            _ => {}
+        }
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let lines = text.split(|byte| *byte == b'\n');
+        let mut lines = lines.map(|line| {
+            let line = without_colours(line);
+            String::from_utf8_lossy(line.trim_ascii()).to_lowercase()
+        });
+        let line = lines.find(|line| !line.is_empty() && !is_prompt(line));
+        let line = line.unwrap_or_default();
+        if line.starts_with('/') && line.contains(':') {
+            Self::DatabaseShow
+        } else if line.contains("pin_number") {
+            Self::Fusionpbx
+        } else if line.contains("authorization code") || is_cisco_row(&line) {
+            Self::CiscoFac
+        } else {
+            Self::Plain
+        }
+    }
+
+    /// Reads a list. With `assume_enabled`, PINs of a FusionPBX without the
+    /// column that says which are enabled are taken as well.
+    pub fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, Failure> {
+        match self {
+            Self::Auto => Self::found_out(text).read(text, assume_enabled),
+            Self::Plain | Self::Freepbx => lines(text, Format::Plain),
+            Self::Md5 => lines(text, Format::Md5),
+            Self::DatabaseShow => database(text),
+            Self::Csv | Self::Fusionpbx | Self::CiscoFac => {
+                let commas = csv::with_commas(text)?;
+                let text = commas.as_ref().map_or(text, |commas| commas.as_slice());
+                match self {
+                    Self::Fusionpbx => fusionpbx(text, assume_enabled),
+                    Self::CiscoFac => cisco(text),
+                    _ => own(text),
+                }
+            }
+        }
+    }
+
+    /// The names of all forms, for `--from`.
+    pub fn names() -> String {
+        let values = Self::value_variants().iter();
+        let values =
+            values.filter_map(|form| Some(form.to_possible_value()?.get_name().to_owned()));
+        values.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Whether a line is Asterisk's prompt, with or without a command.
+fn is_prompt(line: &str) -> bool {
+    !line.starts_with('/') && line.to_lowercase().contains("cli>")
+}
+
+/// Whether a line is a row of Cisco's text form, which has no header: code,
+/// name, level.
+fn is_cisco_row(line: &str) -> bool {
+    let mut found = false;
+    let commas = csv::with_commas(line.as_bytes()).ok().flatten();
+    let text = commas
+        .as_ref()
+        .map_or(line.as_bytes(), |commas| commas.as_slice());
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let read = csv::rows(text, |_, values| {
+        found = matches!(values, [code, _, level]
+            if !code.is_empty() && digits(code) && digits(level));
+        Ok(())
+    });
+    read.is_ok() && found
+}
+
+impl Source {
+    /// A PIN without an account has the number of its line as one, which can be
+    /// keyed.
+    fn pin(&mut self, line: u64, pin: &str, values: Vec<(Column, String)>) {
+        let mut values = values;
+        if !values.iter().any(|(column, _)| *column == Column::Account) {
+            values.insert(0, (Column::Account, line.to_string()));
+        }
+        self.items.push(Item {
+            line,
+            secret: Given::Pin(Zeroizing::new(pin.to_owned())),
+            values,
+        });
+    }
+
+    fn skip(&mut self, line: u64, why: impl ToString) {
+        self.skipped.push((line, why.to_string()));
+    }
+}
+
+fn lines(text: &[u8], format: Format) -> Result<Source, Failure> {
+    let mut source = Source::default();
+    read(text, format, true, |line| {
+        let number = line.number;
+        match line.gives {
+            Gives::Blank => {}
+            Gives::Pin(pin) => match std::str::from_utf8(pin) {
+                Ok(pin) => source.pin(number, pin, Vec::new()),
+                Err(_) => source.skip(number, Fault::NotKeyable),
+            },
+            Gives::Account(account, digest) => match std::str::from_utf8(account) {
+                Ok(account) => {
+                    let digits: Zeroizing<String> =
+                        Zeroizing::new(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+                    source.items.push(Item {
+                        line: number,
+                        secret: Given::Secret(Zeroizing::new(format!("md5:{}", &*digits))),
+                        values: vec![(Column::Account, account.to_owned())],
+                    });
+                }
+                Err(_) => source.skip(number, "its account is not in UTF-8"),
+            },
+            Gives::Nobody(fault) => source.skip(number, fault),
+        }
+        None::<()>
+    })
+    .map_err(Failure::told)?;
+    Ok(source)
+}
+
+/// A list of ours: plain secrets can be hashed, the others stay.
+fn own(text: &[u8]) -> Result<Source, Failure> {
+    // What makes it no list at all is told before anything is made of it.
+    Sheet::read(Zeroizing::new(text.to_vec()))?;
+    let source = table(text, &[], &["account", "secret"], |source, line, value| {
+        let mut values = Vec::new();
+        for column in Column::ALL {
+            match value(column.name()).unwrap_or_default() {
+                text if column == Column::Secret || text.is_empty() => {}
+                text => values.push((column, text.to_owned())),
+            }
+        }
+        let secret = value("secret").unwrap_or_default();
+        let secret = match secret.strip_prefix("plain:") {
+            Some(pin) => Given::Pin(Zeroizing::new(pin.to_owned())),
+            None => Given::Secret(Zeroizing::new(secret.to_owned())),
+        };
+        source.items.push(Item {
+            line,
+            secret,
+            values,
+        });
+    })?;
+    Ok(Source {
+        doubles: true,
+        ..source
+    })
+}
+
+/// `/PINSETS/1/1234      : 1` a line, and `2 results found.` behind them.
+fn database(text: &[u8]) -> Result<Source, Failure> {
+    let text = std::str::from_utf8(text).map_err(Failure::told)?;
+    let mut source = Source::default();
+    let mut families = HashMap::new();
+    for (line, number) in text.lines().zip(1..) {
+        let line = without_colours(line.as_bytes());
+        let line = std::str::from_utf8(line.trim_ascii()).map_err(Failure::told)?;
+        if line.is_empty() || line.ends_with(" results found.") || is_prompt(line) {
+            continue;
+        }
+        let key = line.split_once(':').map(|(key, _)| key.trim_end());
+        match key.and_then(|key| key.rsplit_once('/')) {
+            Some((family, pin)) if family.starts_with('/') => {
+                families.entry(family.to_owned()).or_insert(number);
+                source.pin(number, pin, Vec::new());
+            }
+            _ => source.skip(number, "it is not /FAMILY/KEY : VALUE"),
+        }
+    }
+    if let Some(line) = families.values().max().filter(|_| families.len() > 1) {
+        return Err(Failure::told(format!(
+            "line {line}: another family begins: convert each by itself"
+        )));
+    }
+    Ok(source)
+}
+
+/// FusionPBX admits a PIN only if its column `enabled` says `true`.
+fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, Failure> {
+    let needed = ["pin_number", "enabled"];
+    let needed = if assume_enabled {
+        &needed[..1]
+    } else {
+        &needed
+    };
+    table(text, &[], needed, |source, line, value| {
+        let enabled = value("enabled");
+        if enabled.is_some_and(|value| !value.eq_ignore_ascii_case("true")) {
+            return source.skip(line, "it is not enabled");
+        }
+        let columns = [
+            (Column::Account, "accountcode"),
+            (Column::Name, "description"),
+        ];
+        source.pin(
+            line,
+            value("pin_number").unwrap_or_default(),
+            given(columns, value),
+        );
+    })
+}
+
+fn cisco(text: &[u8]) -> Result<Source, Failure> {
+    let [name, code, level] = [
+        "authorization code name",
+        "authorization code",
+        "authorization level",
+    ];
+    let first = text.trim_ascii_start().split(|byte| *byte == b'\n').next();
+    let has_header = !is_cisco_row(&String::from_utf8_lossy(first.unwrap_or_default()));
+    let names = [code, name, level];
+    let names = if has_header { &[][..] } else { &names };
+    table(text, names, &[name, code], |source, line, value| {
+        let columns = [(Column::Account, name), (Column::Level, level)];
+        source.pin(line, value(code).unwrap_or_default(), given(columns, value));
+    })
+}
+
+/// The values of these columns that are not empty.
+fn given<'v>(
+    columns: [(Column, &str); 2],
+    value: &dyn Fn(&str) -> Option<&'v str>,
+) -> Vec<(Column, String)> {
+    let values = columns.map(|(column, name)| (column, value(name).unwrap_or_default().to_owned()));
+    values
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect()
+}
+
+/// Reads csv text with a header, or without one if the columns' `names` are
+/// given; `look` is given a function that finds a value by the name of its column.
+fn table(
+    text: &[u8],
+    names: &[&str],
+    needed: &[&str],
+    mut look: impl for<'v> FnMut(&mut Source, u64, &dyn Fn(&str) -> Option<&'v str>),
+) -> Result<Source, Failure> {
+    let mut source = Source::default();
+    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    csv::rows(text, |line, values| {
+        if names.is_empty() {
+            names = values.iter().map(|name| column_name(name)).collect();
+            let mut missing = needed.iter();
+            return match missing.find(|name| !names.iter().any(|other| other == *name)) {
+                Some(name) => Err(column_missing(line, name)),
+                None => Ok(()),
+            };
+        }
+        if values.len() != names.len() {
+            source.skip(line, "it has more or fewer values than columns");
+            return Ok(());
+        }
+        let place = |name: &str| names.iter().position(|other| other == name);
+        look(&mut source, line, &|name| {
+            place(name).and_then(|at| values.get(at)).copied()
+        });
+        Ok(())
+    })?;
+    Ok(source)
+}
+
+/// The name of a column in small letters. Cisco has a longer one for the code.
+fn column_name(name: &str) -> String {
+    match name.to_lowercase().as_str() {
+        "forced authorization code" => "authorization code".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn column_missing(line: u64, name: &str) -> Failure {
+    let remedy = match name {
+        "enabled" => {
+            ", which says whether FusionPBX admits a PIN: export it as well, or convert all PINs \
+             with --assume-enabled"
+        }
+        _ => "",
+    };
+    Failure::told(format!("line {line}: there is no column {name}{remedy}"))
+}

@@ -1,0 +1,304 @@
+//! `pinset generate`: random PINs.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressIterator};
+use pinset::credential::secret;
+use pinset::credential::table::Rows;
+use pinset::list::format::csv::Column;
+use pinset::list::Kind;
+use pinset::pin::MAX_DIGITS;
+use pinset::{Numbering, Pin};
+use zeroize::Zeroizing;
+
+use crate::common::atomic_file::{create, Access, Locked};
+use crate::common::config_file::ConfigFile;
+use crate::common::csv::push_row;
+use crate::common::csv_list::{in_memory, kind, Sheet};
+use crate::common::error::{note, At, Failure};
+use crate::common::new_list::NewList;
+use crate::common::pin_input::pin_of;
+use crate::common::reach::{is_out_of_reach, note_out_of_reach};
+use crate::common::secret_args::{Form, Forms, Maker};
+use crate::common::weak_pins::weakness;
+
+/// Argon2id takes so long for more that there is a bar.
+pub const MANY: usize = 100;
+
+/// Makes random PINs, puts them hashed into a csv list, and writes them in the
+/// clear to where they can be handed out from.
+///
+/// No PIN is weak, none is made twice, and none stands in the list already,
+/// as far as that can be seen: not of rows with Argon2id. All others are
+/// equally likely.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The list is made if there is none, with mode 0640 and the group of its folder or of
+--group; else rows are added to it.
+No account may have a row in it already. At most half of all PINs of a length
+are made, those in the list among them.
+
+Exit code: 0 made; 3 an error, the list is not changed.")]
+pub struct Generate {
+    /// How many [default: one for each account of --accounts]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        required_unless_present = "accounts"
+    )]
+    count: Option<usize>,
+    /// How many digits each has
+    #[arg(short, long, value_name = "DIGITS")]
+    digits: usize,
+    /// The accounts, one a line [default: 1, 2, …]; of digits, if callers are to
+    /// enter them (identify = account)
+    #[arg(long, value_name = "FILE")]
+    accounts: Option<PathBuf>,
+    /// The csv list
+    #[arg(long, value_name = "FILE")]
+    into: PathBuf,
+    /// A new file for account and PIN in the clear, as csv, with mode 0600
+    #[arg(long, value_name = "FILE", required_unless_present = "print")]
+    pins: Option<PathBuf>,
+    /// Print account and PIN in the clear
+    #[arg(long, conflicts_with = "pins")]
+    print: bool,
+    #[command(flatten)]
+    new_list: NewList,
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
+    forms: Forms,
+}
+
+pub fn run(arguments: &Generate) -> Result<u8, Failure> {
+    let digits = arguments.digits;
+    if !(1..=MAX_DIGITS).contains(&digits) {
+        return Err(Failure::told(format!("--digits: 1 to {MAX_DIGITS}")));
+    }
+    let accounts = accounts(arguments)?;
+    let maker = arguments.forms.maker(&arguments.config.settings()?)?;
+    let into = &arguments.into;
+    let old = Locked::open(into).at(into)?;
+    let text = match &old {
+        Some(old) => old.contents().at(into)?,
+        None => Zeroizing::default(),
+    };
+    let sheet = match kind(&text) {
+        Some(Kind::Csv) => Sheet::read(text).at(into)?,
+        Some(Kind::Lines(_)) => return Err(Failure::at(into, "it is no csv list")),
+        None => Sheet::new(&[Column::Account, Column::Secret]),
+    };
+    let there: HashSet<&str> = sheet
+        .rows()
+        .iter()
+        .map(|row| row.account.as_str())
+        .collect();
+    if let Some(at) = accounts
+        .iter()
+        .position(|account| there.contains(account.as_str()))
+    {
+        let number = at + 1;
+        return Err(Failure::at(
+            into,
+            format!("account {number} of those wanted has a row already"),
+        ));
+    }
+    let numbering = Numbering::default();
+    let rows = in_memory(sheet.text(), Kind::Csv, &numbering).at(into)?;
+    let pins = pins(accounts.len(), digits, &rows, &maker).at(into)?;
+    if maker.form == Form::Argon2id {
+        note("Argon2id rows are found by caller or account only; for identify = pin take --hmac-sha256");
+        let unreachable = |account: &&String| is_out_of_reach(account, None, true);
+        note_out_of_reach(accounts.iter().filter(unreachable).count());
+    }
+    let secrets = secrets(&pins, &maker)?;
+    let values: Vec<_> = accounts
+        .iter()
+        .zip(&secrets)
+        .map(|(account, secret)| {
+            vec![
+                (Column::Account, account.as_str()),
+                (Column::Secret, secret.as_str()),
+            ]
+        })
+        .collect();
+    // By themselves: of a list with many wrong rows not all are named.
+    let alone = Sheet::new(&[Column::Account, Column::Secret]).with(&values);
+    let alone = in_memory(&alone, Kind::Csv, &numbering)?;
+    if let Some(broken) = alone.broken().first() {
+        // Behind the header, a line each.
+        let (number, why) = (broken.line - 1, &broken.fault);
+        return Err(Failure::told(format!(
+            "account {number} of those wanted: {why}"
+        )));
+    }
+    let new = sheet.with(&values);
+    in_memory(&new, Kind::Csv, &numbering).at(into)?;
+    let clear = clear(&accounts, &pins);
+    // First the PINs: rows whose PIN nobody knows would be of no use.
+    if let Some(path) = &arguments.pins {
+        if !create(path, &clear, Access::Owner).at(path)? {
+            return Err(Failure::at(path, "there is such a file already"));
+        }
+    }
+    let written = match old {
+        Some(old) => old.replace(&new).at(into),
+        None => match arguments.new_list.create(into, &new) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::at(into, "somebody made it meanwhile")),
+            Err(failure) => Err(failure),
+        },
+    };
+    if let (Err(_), Some(path)) = (&written, &arguments.pins) {
+        fs::remove_file(path).at(path)?;
+    }
+    written?;
+    if arguments.print {
+        let mut out = io::stdout().lock();
+        out.write_all(&clear).map_err(Failure::Output)?;
+        out.flush().map_err(Failure::Output)?;
+    }
+    Ok(0)
+}
+
+/// The accounts that PINs are made for, each once.
+fn accounts(arguments: &Generate) -> Result<Vec<String>, Failure> {
+    let Some(path) = &arguments.accounts else {
+        return Ok((1..=arguments.count.unwrap_or(0))
+            .map(|number| number.to_string())
+            .collect());
+    };
+    let accounts = read_accounts(path)?;
+    match arguments.count {
+        Some(count) if count != accounts.len() => Err(Failure::at(
+            path,
+            format!("--count: there are {} accounts in it", accounts.len()),
+        )),
+        _ => Ok(accounts),
+    }
+}
+
+fn read_accounts(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = fs::read_to_string(path).at(path)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut seen = HashSet::new();
+    let mut accounts = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let account = line.trim();
+        if account.is_empty() {
+            continue;
+        }
+        if !seen.insert(account) {
+            return Err(Failure::at(
+                path,
+                format!("line {number}: it is there twice"),
+            ));
+        }
+        accounts.push(account.to_owned());
+    }
+    Ok(accounts)
+}
+
+/// So many PINs, none of them weak, none twice, none of the list's.
+fn pins(count: usize, digits: usize, rows: &Rows, maker: &Maker) -> Result<Vec<Pin>, String> {
+    let there = usize::try_from(rows.len()).unwrap_or(usize::MAX);
+    let all = u32::try_from(digits)
+        .ok()
+        .and_then(|digits| 10_usize.checked_pow(digits));
+    if all.is_some_and(|all| count.saturating_add(there) > all / 2) {
+        return Err(format!("there are too few PINs of {digits} digits"));
+    }
+    let mut seen = HashSet::with_capacity(count);
+    let mut pins = Vec::with_capacity(count);
+    while pins.len() < count {
+        let pin = random(digits)?;
+        if weakness(pin.as_bytes()).is_some() {
+            continue;
+        }
+        let mut found = rows.by_pin(&pin, &maker.pepper);
+        if let Some(id) = found.missing().first() {
+            return Err(format!(
+                "rows with secrets of key {id} can't be compared without it (--pepper)"
+            ));
+        }
+        let key = secret::Form::Plain.index_key(&pin, &maker.pepper);
+        let key = key.map_err(|why| why.to_string())?;
+        if found.next().is_none() && seen.insert(key) {
+            drop(found);
+            pins.push(pin);
+        }
+    }
+    Ok(pins)
+}
+
+/// A PIN of so many digits, each of all ten equally likely, by the random
+/// source of the operating system.
+fn random(digits: usize) -> Result<Pin, String> {
+    /// What is left out, so that ten goes into the rest.
+    const TOO_HIGH: u8 = 250;
+    let mut keys = Zeroizing::new(Vec::with_capacity(MAX_DIGITS));
+    let mut bytes = Zeroizing::new([0; 16]);
+    while keys.len() < digits {
+        getrandom::fill(&mut *bytes).map_err(|error| error.to_string())?;
+        let fair = bytes.iter().filter(|byte| **byte < TOO_HIGH);
+        let left = digits - keys.len();
+        keys.extend(fair.take(left).map(|byte| b'0' + byte % 10));
+    }
+    Ok(pin_of(&keys))
+}
+
+/// The secrets of PINs, in their order.
+pub fn secrets(pins: &[Pin], maker: &Maker) -> Result<Vec<Zeroizing<String>>, Failure> {
+    let slow = maker.form == Form::Argon2id && pins.len() >= MANY;
+    let bar = if slow {
+        ProgressBar::new(pins.len() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    let each = pins.iter().progress_with(bar);
+    each.map(|pin| maker.make(pin)).collect()
+}
+
+/// Accounts and PINs, as csv.
+fn clear(accounts: &[String], pins: &[Pin]) -> Zeroizing<Vec<u8>> {
+    let rows = accounts.iter().zip(pins);
+    let size: usize = rows
+        .map(|(account, pin)| 2 * account.len() + pin.len() + 6)
+        .sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(size + 16));
+    push_row(&mut text, ["account", "pin"], "\n");
+    for (account, pin) in accounts.iter().zip(pins) {
+        let keys = std::str::from_utf8(pin.as_bytes()).unwrap_or_default();
+        push_row(&mut text, [account, keys], "\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_digits_are_equally_likely() {
+        let mut counts = [0_u32; 10];
+        for _ in 0..1600 {
+            let pin = random(250).expect("a PIN");
+            assert_eq!(pin.len(), 250);
+            for key in pin.as_bytes() {
+                counts[usize::from(key - b'0')] += 1;
+            }
+        }
+        // Six standard deviations each. Without the rejection, or with too
+        // little of it, the first five would be over 203,000.
+        for count in counts {
+            assert!((38_860..41_140).contains(&count), "{counts:?}");
+        }
+        let first: u32 = counts[..5].iter().sum();
+        assert!((198_100..201_900).contains(&first), "{counts:?}");
+    }
+}

@@ -1,0 +1,101 @@
+//! `pinset pepper new`: a new key in a pepper file.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use nix::unistd::Gid;
+use pinset::credential::pepper::KeyId;
+use pinset::Pepper;
+use zeroize::Zeroizing;
+
+use crate::common::atomic_file::{create, Access, Locked};
+use crate::common::error::{note, At, Failure};
+use crate::common::secret_args::safe;
+
+/// Looks after the pepper file, with the keys of hmac-sha256 secrets.
+#[derive(Debug, clap::Args)]
+pub struct PepperCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    New(New),
+}
+
+/// Makes a pepper file, or puts a new key in front of those of one there is.
+///
+/// New secrets are made with the first key. The others stay, for as long as
+/// lists have secrets made with them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A new file belongs to the user who runs this, with mode 0600, or with --group
+0640. Owner, group and mode of an old file stay.
+Exit code: 0 done; 3 not.")]
+struct New {
+    /// The pepper file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The name of the new key: 1 to 32 letters, digits, _ and - [default: k
+    /// and eight digits at random]
+    #[arg(long, value_name = "KEYID")]
+    id: Option<String>,
+    /// The group of a new file, which may read it: Asterisk's
+    #[arg(long, value_name = "NAME", value_parser = crate::common::new_list::group)]
+    group: Option<Gid>,
+}
+
+pub fn run(arguments: &PepperCommand) -> Result<u8, Failure> {
+    let Action::New(New { file, id, group }) = &arguments.action;
+    let id = match id {
+        Some(id) => id.clone(),
+        None => format!("k{}", &*random_hex::<4>()?),
+    };
+    if KeyId::new(id.as_bytes()).is_none() {
+        return Err(Failure::told(
+            "--id: it must be 1 to 32 letters, digits, _ and -",
+        ));
+    }
+    let key = random_hex::<32>()?;
+    let mut line = Zeroizing::new(Vec::with_capacity(id.len() + key.len() + 2));
+    for part in [&id, ":", &key, "\n"] {
+        line.extend_from_slice(part.as_bytes());
+    }
+    loop {
+        let Some(old) = Locked::open(file).at(file)? else {
+            if create(file, &line, Access::of(*group, Access::Owner)).at(file)? {
+                break;
+            }
+            // Somebody made it meanwhile.
+            continue;
+        };
+        safe(old.about()).at(file)?;
+        let keys = old.contents().at(file)?;
+        Pepper::parse(&keys).at(file)?;
+        let rest = keys.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&keys);
+        let mut all = Zeroizing::new(Vec::with_capacity(line.len() + rest.len()));
+        all.extend_from_slice(&line);
+        all.extend_from_slice(rest);
+        if Pepper::parse(&all).is_err() {
+            return Err(Failure::at(file, format!("there is a key {id} already")));
+        }
+        old.replace(&all).at(file)?;
+        break;
+    }
+    note(format!(
+        "{}: new secrets are made with key {id}",
+        file.display()
+    ));
+    Ok(0)
+}
+
+/// Random bytes in hexadecimal.
+fn random_hex<const N: usize>() -> Result<Zeroizing<String>, Failure> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(&mut *bytes).map_err(Failure::told)?;
+    let mut text = Zeroizing::new(String::with_capacity(2 * N));
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+    Ok(text)
+}

@@ -1,0 +1,270 @@
+//! What the audit log tells of calls: who was admitted, by which PIN set.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use pinset::timestamp::Moment;
+use serde::Deserialize;
+
+use super::cdr::Record;
+use super::sanitize::shown;
+use crate::common::colours::without_colours;
+
+/// The log level of the audit log.
+const LEVEL: &[u8] = b"AUTHENTICATE";
+
+/// The records of a call begin at most so many seconds after it does.
+pub const LONGEST_CALL: i64 = 24 * 60 * 60;
+
+/// A line of a log.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Line {
+    Outcome(Outcome),
+    /// Of the audit log, but no outcome.
+    Broken,
+    /// Something else that Asterisk says.
+    Other,
+}
+
+/// An outcome, in the words of the log.
+#[derive(PartialEq, Eq, Debug, Default)]
+pub struct Outcome {
+    outcome: Vec<u8>,
+    pin_set: Vec<u8>,
+    identity: Vec<u8>,
+    unique_id: Vec<u8>,
+    linked_id: Vec<u8>,
+}
+
+/// A line as `[json]` of `logger.conf` writes it.
+#[derive(Deserialize)]
+struct Json {
+    logmsg: Message,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    level: String,
+    message: String,
+}
+
+/// What a line tells, in any format of `logger.conf`. What callers and other
+/// modules have Asterisk say is not taken for an outcome: only the beginning
+/// of a line says of which level it is.
+pub fn line(line: &[u8]) -> Line {
+    let line = &*without_colours(line);
+    if line.starts_with(b"{") {
+        return match serde_json::from_slice::<Json>(line) {
+            Ok(Json { logmsg }) if logmsg.level.as_bytes() == LEVEL => {
+                outcome(logmsg.message.as_bytes())
+            }
+            _ => Line::Other,
+        };
+    }
+    let Some(message) = behind_date(line).and_then(|rest| rest.strip_prefix(LEVEL)) else {
+        return Line::Other;
+    };
+    if !message.starts_with(b"[") {
+        return Line::Other;
+    }
+    // Behind the thread, the call, and what in Asterisk says it.
+    match memchr::memmem::find(message, b": Outcome=") {
+        Some(at) => outcome(message.get(at + 2..).unwrap_or_default()),
+        None => Line::Broken,
+    }
+}
+
+/// Whether it looks like a line of Asterisk's log.
+pub fn is_of_a_log(line: &[u8]) -> bool {
+    let line = &*without_colours(line);
+    behind_date(line).is_some() || serde_json::from_slice::<Json>(line).is_ok()
+}
+
+/// What is behind `[date] `, or behind syslog's `… asterisk[1234]: `.
+fn behind_date(line: &[u8]) -> Option<&[u8]> {
+    if line.starts_with(b"[") {
+        let at = memchr::memmem::find(line, b"] ")?;
+        return line.get(at + 2..);
+    }
+    let at = memchr::memmem::find(line, b"]: ")?;
+    let (front, rest) = line.split_at_checked(at)?;
+    let digits = front.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let program = front.get(..front.len() - digits.count())?;
+    rest.get(3..).filter(|_| program.ends_with(b" asterisk["))
+}
+
+/// Reads `Key="value",Key="value"`, with `Outcome` first.
+fn outcome(message: &[u8]) -> Line {
+    let mut outcome = Outcome::default();
+    let mut rest = message.trim_ascii_end();
+    if !rest.starts_with(b"Outcome=") {
+        return Line::Broken;
+    }
+    loop {
+        let Some((key, value, behind)) = pair(rest) else {
+            return Line::Broken;
+        };
+        let place = match key {
+            b"Outcome" => &mut outcome.outcome,
+            b"PinSet" => &mut outcome.pin_set,
+            b"Identity" => &mut outcome.identity,
+            b"UniqueID" => &mut outcome.unique_id,
+            b"LinkedID" => &mut outcome.linked_id,
+            _ => &mut Vec::new(),
+        };
+        *place = unescaped(value);
+        match behind {
+            [] => break,
+            [b',', behind @ ..] => rest = behind,
+            _ => return Line::Broken,
+        }
+    }
+    if outcome.outcome.is_empty() {
+        return Line::Broken;
+    }
+    Line::Outcome(outcome)
+}
+
+/// The first key of `text`, its value, and what is behind them.
+fn pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (key, rest) = text.split_at_checked(memchr::memmem::find(text, b"=\"")?)?;
+    let rest = rest.get(2..)?;
+    let (value, rest) = rest.split_at_checked(memchr::memchr(b'"', rest)?)?;
+    let named = !key.is_empty() && key.iter().all(u8::is_ascii_alphanumeric);
+    Some((key, value, rest.get(1..)?)).filter(|_| named)
+}
+
+/// The value that was written with `\xNN` in it.
+fn unescaped(mut text: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(text.len());
+    while let Some((first, behind)) = text.split_first() {
+        let byte = match text {
+            [b'\\', b'x', high, low, ..] => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        value.push(byte.map_or(*first, |(high, low)| high << 4 | low));
+        text = match byte {
+            Some(_) => text.get(4..).unwrap_or_default(),
+            None => behind,
+        };
+    }
+    value
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    let value = char::from(byte).to_digit(16)?;
+    u8::try_from(value).ok()
+}
+
+/// What the audit log tells of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The unique id of the channel that was asked.
+    pub channel: Rc<[u8]>,
+    pub admitted: bool,
+    pub identity: Rc<str>,
+    pub pin_set: Rc<str>,
+}
+
+/// The outcomes of a time, by call.
+#[derive(Default)]
+pub struct Outcomes {
+    /// By the unique id of the channel that was asked.
+    channels: HashMap<Box<[u8]>, Told>,
+    /// By the id that linked channels share, if it is another.
+    links: HashMap<Box<[u8]>, Told>,
+    names: HashSet<Rc<str>>,
+    from: Option<Moment>,
+    to: Option<Moment>,
+}
+
+impl Outcomes {
+    /// Those of calls that can have a record from `from` to `to`; all others
+    /// are not kept.
+    pub fn new(from: Option<Moment>, to: Option<Moment>) -> Self {
+        Self {
+            from,
+            to,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an outcome. Of several of a call, the last that admits it counts,
+    /// else the last.
+    pub fn add(&mut self, outcome: &Outcome) {
+        let began = began(&outcome.unique_id);
+        let early = |began: i64| {
+            self.from
+                .is_some_and(|from| began < from.seconds() - LONGEST_CALL)
+        };
+        let late = |began: i64| {
+            self.to
+                .is_some_and(|to| began >= to.seconds() + LONGEST_CALL)
+        };
+        if began.is_some_and(|began| early(began) || late(began)) {
+            return;
+        }
+        let admitted = outcome.outcome == b"SUCCESS";
+        // Who was refused has shown by nothing to be the one.
+        let identity: &[u8] = if admitted { &outcome.identity } else { b"" };
+        let told = Told {
+            channel: outcome.unique_id.as_slice().into(),
+            admitted,
+            identity: self.name(identity),
+            pin_set: self.name(&outcome.pin_set),
+        };
+        if outcome.linked_id != outcome.unique_id {
+            settle(&mut self.links, &outcome.linked_id, told.clone());
+        }
+        settle(&mut self.channels, &outcome.unique_id, told);
+    }
+
+    /// What is told of a call.
+    pub fn of(&self, record: &Record<'_>) -> Option<&Told> {
+        let own = record.unique_id.and_then(|id| self.channels.get(id));
+        own.or_else(|| {
+            let id = record.linked_id?;
+            self.channels.get(id).or_else(|| self.links.get(id))
+        })
+    }
+
+    /// Returns the record of the call that counts by this channel.
+    pub fn of_channel(&self, unique_id: &[u8]) -> Option<&Told> {
+        self.channels.get(unique_id)
+    }
+
+    /// A name that is kept once, however often it comes.
+    fn name(&mut self, bytes: &[u8]) -> Rc<str> {
+        let text = shown(bytes);
+        if let Some(name) = self.names.get(text.as_str()) {
+            return Rc::clone(name);
+        }
+        let name: Rc<str> = text.into();
+        self.names.insert(Rc::clone(&name));
+        name
+    }
+}
+
+fn settle(calls: &mut HashMap<Box<[u8]>, Told>, id: &[u8], told: Told) {
+    if id.is_empty() {
+        return;
+    }
+    match calls.get_mut(id) {
+        Some(before) if before.admitted && !told.admitted => {}
+        Some(before) => *before = told,
+        None => {
+            calls.insert(id.into(), told);
+        }
+    }
+}
+
+/// When a channel was made, in seconds since 1970, as its unique id tells it:
+/// `1790000000.12`, `system-1790000000.12`.
+fn began(unique_id: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(unique_id).ok()?;
+    let (seconds, _) = text.rsplit('-').next()?.split_once('.')?;
+    seconds.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! A call, put together from the records of its channels.
+//!
+//! Asterisk writes a record for each pair of channels: a call that rings two
+//! phones has several. A call is counted once, by the channel that
+//! authenticated; without one in the log, by the first channel that its linked
+//! channels name, else by its own. Time is never the sum over records, since
+//! they overlap, but what their intervals cover together.
+
+use super::audit_log::Told;
+use super::cdr::Record;
+use super::sanitize::shown;
+
+/// So many intervals are kept before those that touch are merged.
+const INTERVALS_TO_MERGE: usize = 64;
+
+/// The dispositions of a record, the weakest first: a call has the strongest of
+/// its records.
+const DISPOSITIONS: [&str; 5] = ["FAILED", "NO ANSWER", "CONGESTION", "BUSY", "ANSWERED"];
+
+/// A call.
+pub struct Call {
+    pub told: Option<Told>,
+    pub account_code: String,
+    pub source: String,
+    pub destination: String,
+    pub start: String,
+    pub answer: String,
+    pub end: String,
+    pub disposition: String,
+    pub unique_id: String,
+    /// `start`, in seconds since 1970.
+    pub began: i64,
+    /// Whether a record of the channel that the call counts by was read.
+    has_own: bool,
+    /// Whether the account code is of another channel, and when its record began.
+    coded: Option<(bool, i64)>,
+    lasted: Intervals,
+    billed: Intervals,
+}
+
+impl Call {
+    /// Starts a call with the strings of its first record, whose times
+    /// [`Call::add`] takes.
+    pub fn new(record: &Record<'_>, told: Option<Told>) -> Self {
+        Self {
+            told,
+            account_code: String::new(),
+            source: shown(record.source),
+            destination: shown(record.destination),
+            start: shown(record.start),
+            answer: shown(record.answer),
+            end: shown(record.end),
+            disposition: shown(record.disposition),
+            unique_id: shown(record.unique_id.unwrap_or_default()),
+            began: record.began,
+            has_own: false,
+            coded: None,
+            lasted: Intervals::default(),
+            billed: Intervals::default(),
+        }
+    }
+
+    /// Adds a record, which is one of the channel that the call counts by if
+    /// `is_own`. Caller and called number are those of that channel's first record,
+    /// and so is the account code, unless only other channels have one.
+    pub fn add(&mut self, record: &Record<'_>, is_own: bool) {
+        let is_first = record.began < self.began;
+        if is_own && (!self.has_own || is_first) || is_own == self.has_own && is_first {
+            self.source = shown(record.source);
+            self.destination = shown(record.destination);
+            self.unique_id = shown(record.unique_id.unwrap_or_default());
+        }
+        let coded = (!is_own, record.began);
+        if !record.account_code.is_empty() && self.coded.is_none_or(|before| coded < before) {
+            self.account_code = shown(record.account_code);
+            self.coded = Some(coded);
+        }
+        self.has_own |= is_own;
+        if is_first {
+            self.began = record.began;
+            self.start = shown(record.start);
+        }
+        // Both are written so that text sorts as time does.
+        let answer = shown(record.answer);
+        if !answer.is_empty() && (self.answer.is_empty() || answer < self.answer) {
+            self.answer = answer;
+        }
+        self.end = shown(record.end).max(std::mem::take(&mut self.end));
+        if strength(record.disposition) > strength(self.disposition.as_bytes()) {
+            self.disposition = shown(record.disposition);
+        }
+        self.lasted.add(record.began, record.duration);
+        let answered = record.answered.unwrap_or(record.began);
+        self.billed.add(answered, record.billed);
+    }
+
+    /// Seconds in which a channel of it was there.
+    pub fn duration(&self) -> u64 {
+        self.lasted.total()
+    }
+
+    /// Seconds in which a channel of it was answered.
+    pub fn billed(&self) -> u64 {
+        self.billed.total()
+    }
+
+    /// The day it began, as the CDR writes it.
+    pub fn day(&self) -> &str {
+        self.start.get(..10).unwrap_or(&self.start)
+    }
+}
+
+fn strength(disposition: &[u8]) -> Option<usize> {
+    let mut all = DISPOSITIONS.iter();
+    all.position(|one| one.as_bytes() == disposition)
+}
+
+/// Intervals of time, in seconds. Memory depends on the gaps between them, not
+/// on their number.
+#[derive(Default)]
+struct Intervals {
+    /// Beginning and end.
+    all: Vec<(i64, i64)>,
+    /// The number of intervals at which they are merged next.
+    merge_at: usize,
+}
+
+impl Intervals {
+    fn add(&mut self, start: i64, seconds: u64) {
+        if seconds == 0 {
+            return;
+        }
+        self.all
+            .push((start, start.saturating_add_unsigned(seconds)));
+        if self.all.len() >= self.merge_at.max(INTERVALS_TO_MERGE) {
+            self.all = self.merged();
+            self.merge_at = 2 * self.all.len();
+        }
+    }
+
+    /// Returns the intervals in order, with a gap between each and the next.
+    fn merged(&self) -> Vec<(i64, i64)> {
+        let mut sorted = self.all.clone();
+        sorted.sort_unstable();
+        let mut merged: Vec<(i64, i64)> = Vec::new();
+        for (start, end) in sorted {
+            match merged.last_mut() {
+                Some((_, covered)) if start <= *covered => *covered = end.max(*covered),
+                _ => merged.push((start, end)),
+            }
+        }
+        merged
+    }
+
+    /// Returns how many seconds are in at least one of them.
+    fn total(&self) -> u64 {
+        let merged = self.merged().into_iter();
+        let seconds = merged.map(|(start, end)| end.abs_diff(start));
+        seconds.fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_total_is_the_number_of_seconds_covered(
+            intervals in prop::collection::vec((0..200_i64, 0..4_u64), 0..300)
+        ) {
+            let mut all = Intervals::default();
+            intervals.iter().for_each(|(start, seconds)| all.add(*start, *seconds));
+            let covered = (0..210).filter(|second| intervals.iter().any(|(start, seconds)| {
+                (*start..start.saturating_add_unsigned(*seconds)).contains(second)
+            }));
+            prop_assert_eq!(all.total(), covered.count() as u64);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Records and rows of a report, in a database that SQLite keeps on disk.
+//!
+//! Records of a call may stand anywhere in the files, and a CDR of years does
+//! not fit into memory. The database has no name and disappears with the
+//! process; it lies in `SQLITE_TMPDIR`, `TMPDIR` or `/var/tmp`, with mode 0600.
+
+use rusqlite::types::Value;
+use rusqlite::{params, Connection, Row};
+
+use super::audit_log::Outcomes;
+use super::cdr::Record;
+use super::gather::Call;
+use crate::common::error::Failure;
+
+/// Only so much of the database is kept in memory, in KiB.
+const CACHE_KIB: i64 = 4096;
+
+/// `call` is the id that the records of a call have in common. No index: each
+/// table is written once and sorted once.
+const TABLES: &str = "
+    CREATE TABLE record (
+        call BLOB, account_code BLOB, source BLOB, destination BLOB, start BLOB,
+        answer BLOB, end BLOB, disposition BLOB, unique_id BLOB,
+        began INTEGER, answered INTEGER, duration INTEGER, billed INTEGER
+    ) STRICT;
+    CREATE TABLE row (key ANY, first INTEGER, text BLOB) STRICT;
+    BEGIN;";
+
+/// The database.
+pub struct Store(Connection);
+
+impl Store {
+    /// Opens an empty one.
+    pub fn new() -> Result<Self, Failure> {
+        let open = || {
+            let database = Connection::open("")?;
+            database.pragma_update(None, "cache_size", -CACHE_KIB)?;
+            database.pragma_update(None, "journal_mode", "OFF")?;
+            database.pragma_update(None, "synchronous", "OFF")?;
+            database.execute_batch(TABLES)?;
+            Ok(database)
+        };
+        open().map(Self).map_err(failed)
+    }
+
+    /// Adds a record of the call with this id; without one it is a call of its
+    /// own.
+    pub fn add(&self, call: &[u8], record: &Record<'_>) -> Result<(), Failure> {
+        let add = || {
+            let mut insert = self.0.prepare_cached(
+                "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            insert.execute(params![
+                call,
+                record.account_code,
+                record.source,
+                record.destination,
+                record.start,
+                record.answer,
+                record.end,
+                record.disposition,
+                record.unique_id,
+                record.began,
+                record.answered,
+                i64::try_from(record.duration).unwrap_or(i64::MAX),
+                i64::try_from(record.billed).unwrap_or(i64::MAX),
+            ])
+        };
+        add().map(|_| ()).map_err(failed)
+    }
+
+    /// Calls `look` with each call, and with the place of its first record.
+    pub fn calls(
+        &self,
+        outcomes: Option<&Outcomes>,
+        mut look: impl FnMut(i64, &Call) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut select = self
+            .0
+            .prepare("SELECT *, rowid FROM record ORDER BY call, rowid")
+            .map_err(failed)?;
+        let mut records = select.query([]).map_err(failed)?;
+        let mut open: Option<(i64, Vec<u8>, Call)> = None;
+        while let Some(row) = records.next().map_err(failed)? {
+            let id = bytes(row, 0).map_err(failed)?;
+            let record = record(row).map_err(failed)?;
+            if let Some((first, _, call)) =
+                open.take_if(|(_, open, _)| open.is_empty() || open != id)
+            {
+                look(first, &call)?;
+            }
+            let place = row.get("rowid").map_err(failed)?;
+            let (_, _, call) = open.get_or_insert_with(|| {
+                let told = outcomes.and_then(|outcomes| outcomes.of_channel(id));
+                (place, id.to_owned(), Call::new(&record, told.cloned()))
+            });
+            call.add(&record, record.unique_id.is_none_or(|own| own == id));
+        }
+        match open {
+            Some((first, _, call)) => look(first, &call),
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps a row of the report, for a place by `key` and then by `first`.
+    pub fn keep(&self, key: &Value, first: i64, text: &[u8]) -> Result<(), Failure> {
+        let keep = || {
+            let mut insert = self.0.prepare_cached("INSERT INTO row VALUES (?, ?, ?)")?;
+            insert.execute(params![key, first, text])
+        };
+        keep().map(|_| ()).map_err(failed)
+    }
+
+    /// Calls `look` with each row that was kept, in order or, by key, in
+    /// reverse.
+    pub fn rows(
+        &self,
+        reverse: bool,
+        mut look: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let order = if reverse { "DESC" } else { "ASC" };
+        let select = format!("SELECT text FROM row ORDER BY key {order}, first");
+        let mut select = self.0.prepare(&select).map_err(failed)?;
+        let mut rows = select.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            look(bytes(row, 0).map_err(failed)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A row of the table `record`.
+fn record<'a>(row: &'a Row<'_>) -> rusqlite::Result<Record<'a>> {
+    let seconds = |at| row.get(at).map(i64::unsigned_abs);
+    Ok(Record {
+        account_code: bytes(row, 1)?,
+        source: bytes(row, 2)?,
+        destination: bytes(row, 3)?,
+        start: bytes(row, 4)?,
+        answer: bytes(row, 5)?,
+        end: bytes(row, 6)?,
+        disposition: bytes(row, 7)?,
+        unique_id: row.get_ref(8)?.as_blob_or_null()?,
+        linked_id: None,
+        began: row.get(9)?,
+        answered: row.get(10)?,
+        duration: seconds(11)?,
+        billed: seconds(12)?,
+    })
+}
+
+fn bytes<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(at)?.as_blob()?)
+}
+
+fn failed(error: rusqlite::Error) -> Failure {
+    Failure::told(format!(
+        "the temporary database of the report (in TMPDIR or /var/tmp) can't be used: {error}"
+    ))
+}

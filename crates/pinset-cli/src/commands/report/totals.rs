@@ -1,0 +1,62 @@
+//! How much each identity called, in all or on each day.
+
+use std::collections::BTreeMap;
+
+use super::row::Row;
+use super::sanitize::safe;
+use crate::common::csv::push_row;
+
+/// The columns; behind the day, if there is one.
+const COLUMNS: [&str; 5] = [
+    "identity",
+    "calls",
+    "answered",
+    "duration_seconds",
+    "billed_seconds",
+];
+
+/// The totals, by day and identity.
+pub struct Totals {
+    by_day: bool,
+    all: BTreeMap<(String, String), [u64; 4]>,
+}
+
+impl Totals {
+    /// Totals of each day by itself, or of all days.
+    pub fn new(by_day: bool) -> Self {
+        Self {
+            by_day,
+            all: BTreeMap::new(),
+        }
+    }
+
+    pub fn add(&mut self, row: &Row<'_>) {
+        let answered = u64::from(row.call.disposition == "ANSWERED");
+        let day = if self.by_day { row.call.day() } else { "" };
+        let key = (day.to_owned(), row.identity.to_owned());
+        let totals = self.all.entry(key).or_default();
+        let more = [1, answered, row.duration, row.billed];
+        for (total, more) in totals.iter_mut().zip(more) {
+            *total = total.saturating_add(more);
+        }
+    }
+
+    /// As csv.
+    pub fn csv(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        let columns = self.by_day.then_some("day").into_iter().chain(COLUMNS);
+        push_row(&mut text, columns, "\n");
+        for ((date, identity), totals) in &self.all {
+            let numbers = totals.map(|total| total.to_string());
+            let (date, identity) = (safe(date), safe(identity));
+            let cells = self
+                .by_day
+                .then_some(&*date)
+                .into_iter()
+                .chain([&*identity]);
+            let cells = cells.chain(numbers.iter().map(String::as_str));
+            push_row(&mut text, cells, "\n");
+        }
+        text
+    }
+}

@@ -1,0 +1,398 @@
+//! `authenticate.conf`, for what commands have in common with the module: the
+//! numbering options, `pepper_file`, and which PIN set has which list.
+//!
+//! Asterisk reads the file for the module; here its syntax is read as
+//! `main/config.c` of Asterisk does. What is not supported is an error, so that no
+//! option is missed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pinset::{PinSet, Settings};
+
+use crate::common::error::{At, Failure};
+
+/// As many files include each other in Asterisk.
+const MAX_INCLUDE_DEPTH: usize = 10;
+
+/// The module's configuration.
+#[derive(Debug, clap::Args)]
+pub struct ConfigFile {
+    /// Take the numbering options and pepper_file from [general] of this
+    /// authenticate.conf; options of the command line come first
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// Reads `[general]`. Returns the defaults if no file is given.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        general(&self.sections()?)
+    }
+
+    /// Reads the sections of PIN sets: their names and options.
+    pub fn pin_sets(&self) -> Result<Vec<(String, PinSet)>, Failure> {
+        let sections = self.sections()?;
+        let defaults = general(&sections)?.pin_set;
+        let pin_sets = sections.iter().filter(|section| !section.is_general());
+        pin_sets
+            .filter(|section| !section.template)
+            .map(|section| {
+                let mut set = defaults.clone();
+                section.apply(|name, value| set.set(name, value))?;
+                Ok((section.name.clone(), set))
+            })
+            .collect()
+    }
+
+    fn sections(&self) -> Result<Vec<Section>, Failure> {
+        let mut reader = Reader::default();
+        if let Some(path) = &self.config {
+            reader.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+            reader.file(path, 0)?;
+        }
+        Ok(reader.sections)
+    }
+}
+
+fn general(sections: &[Section]) -> Result<Settings, Failure> {
+    let mut settings = Settings::default();
+    for section in sections.iter().filter(|section| section.is_general()) {
+        section.apply(|name, value| settings.set(name, value))?;
+    }
+    Ok(settings)
+}
+
+/// A section, with what it inherits in front.
+struct Section {
+    name: String,
+    /// It is there only for others to inherit.
+    template: bool,
+    options: Vec<Line>,
+}
+
+/// An option, and where it stands.
+#[derive(Clone)]
+struct Line {
+    name: String,
+    value: String,
+    file: PathBuf,
+    number: usize,
+}
+
+impl Section {
+    fn is_general(&self) -> bool {
+        !self.template && self.name.eq_ignore_ascii_case("general")
+    }
+
+    /// Sets its options, in order.
+    fn apply(
+        &self,
+        mut set: impl FnMut(&[u8], &[u8]) -> Result<(), pinset::config::Fault>,
+    ) -> Result<(), Failure> {
+        for line in &self.options {
+            let done = match line.name.strip_suffix('+') {
+                Some(_) => Err("+= is not supported by pinset".to_owned()),
+                None => set(line.name.as_bytes(), line.value.as_bytes())
+                    .map_err(|fault| format!("{}: {fault}", line.name)),
+            };
+            done.map_err(|why| Failure::at(&line.file, format!("line {}: {why}", line.number)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the reader is in the files.
+#[derive(Default)]
+struct Reader {
+    sections: Vec<Section>,
+    /// Where in `sections` options go.
+    current: Option<usize>,
+    /// Included files are named relative to it.
+    folder: PathBuf,
+    in_comment: bool,
+}
+
+impl Reader {
+    fn file(&mut self, path: &Path, depth: usize) -> Result<(), Failure> {
+        let text = fs::read(path).at(path)?;
+        self.in_comment = false;
+        for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
+            let line = String::from_utf8_lossy(line);
+            let text = self.without_comments(&line);
+            let done = self.line(text.trim(), (path, number), depth);
+            done.map_err(|failure| match failure {
+                Problem::Here(why) => Failure::at(path, format!("line {number}: {why}")),
+                Problem::Included(failure) => failure,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the line without comments: from `;` to its end, and from `;--` to
+    /// `--;`, which may be lines apart. `\;` is a semicolon.
+    fn without_comments(&mut self, line: &str) -> String {
+        let mut text = String::new();
+        let mut rest = line;
+        loop {
+            if self.in_comment {
+                let Some((_, behind)) = rest.split_once("--;") else {
+                    return text;
+                };
+                self.in_comment = false;
+                rest = behind;
+            }
+            let Some((front, behind)) = rest.split_once(';') else {
+                return text + rest;
+            };
+            if let Some(front) = front.strip_suffix('\\') {
+                text.push_str(front);
+                text.push(';');
+                rest = behind;
+                continue;
+            }
+            text.push_str(front);
+            if !behind.starts_with("--") || behind.starts_with("---") {
+                return text;
+            }
+            self.in_comment = true;
+            rest = behind.get(2..).unwrap_or_default();
+        }
+    }
+
+    fn line(&mut self, line: &str, place: (&Path, usize), depth: usize) -> Result<(), Problem> {
+        if let Some(directive) = line.strip_prefix('#') {
+            return self.directive(directive, depth);
+        }
+        if let Some(section) = line.strip_prefix('[') {
+            return self.section(section);
+        }
+        let current = self.current.and_then(|at| self.sections.get_mut(at));
+        if let (Some((name, value)), Some(section)) = (line.split_once('='), current) {
+            let value = value.strip_prefix('>').unwrap_or(value);
+            let (file, number) = (place.0.to_owned(), place.1);
+            section.options.push(Line {
+                name: name.trim().to_owned(),
+                value: value.trim().to_owned(),
+                file,
+                number,
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads `name]`, which may have `(!)`, `(+)` or the names of those it inherits
+    /// from behind it.
+    fn section(&mut self, text: &str) -> Result<(), Problem> {
+        let (name, behind) = text.split_once(']').ok_or_else(|| here("']' is missing"))?;
+        let (mut options, mut template, mut more) = (Vec::new(), false, false);
+        if let Some(words) = behind.strip_prefix('(') {
+            let (words, _) = words
+                .split_once(')')
+                .ok_or_else(|| here("')' is missing"))?;
+            for word in words.split(',') {
+                match word {
+                    "!" => template = true,
+                    "+" => more = true,
+                    _ if word.starts_with('+') => {
+                        return Err(here(format!("({word}) is not supported by pinset")));
+                    }
+                    base => options.extend(self.find(base, true)?.1.options.iter().cloned()),
+                }
+            }
+        }
+        if more {
+            let at = self.find(name, false)?.0;
+            if let Some(section) = self.sections.get_mut(at) {
+                section.template |= template;
+                section.options.append(&mut options);
+            }
+            self.current = Some(at);
+            return Ok(());
+        }
+        self.current = Some(self.sections.len());
+        self.sections.push(Section {
+            name: name.to_owned(),
+            template,
+            options,
+        });
+        Ok(())
+    }
+
+    /// Returns the first section of this name.
+    fn find(&self, name: &str, or_template: bool) -> Result<(usize, &Section), Problem> {
+        let mut sections = self.sections.iter().enumerate();
+        sections
+            .find(|(_, section)| {
+                (or_template || !section.template) && section.name.eq_ignore_ascii_case(name)
+            })
+            .ok_or_else(|| here(format!("there is no section [{name}] above")))
+    }
+
+    fn directive(&mut self, text: &str, depth: usize) -> Result<(), Problem> {
+        let (name, file) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let required = match name.to_ascii_lowercase().as_str() {
+            "include" => true,
+            "tryinclude" => false,
+            _ => return Err(here(format!("#{name} is not supported by pinset"))),
+        };
+        let file = file.trim().trim_matches(['"', '<', '>', '\'']);
+        if file.is_empty() || file.contains(['*', '?', '[']) {
+            return Err(here("#include is supported by pinset for one file only"));
+        }
+        if depth == MAX_INCLUDE_DEPTH {
+            return Err(here("too many files include each other"));
+        }
+        let path = self.folder.join(file);
+        if !required && !path.exists() {
+            return Ok(());
+        }
+        self.file(&path, depth + 1).map_err(Problem::Included)
+    }
+}
+
+/// Why a line can't be used.
+enum Problem {
+    Here(String),
+    /// A file that it includes can't be used.
+    Included(Failure),
+}
+
+fn here(why: impl Into<String>) -> Problem {
+    Problem::Here(why.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `authenticate.conf` with this text, beside the files `a` and `b`. Paths
+    /// in the error have no folder.
+    fn read(text: &str, a: &str, b: &str) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in [("authenticate.conf", text), ("a", a), ("b", b)] {
+            fs::write(folder.path().join(name), text).expect("written");
+        }
+        let path = folder.path().join("authenticate.conf");
+        let file = ConfigFile { config: Some(path) };
+        file.settings().map_err(|failure| {
+            let folder = format!("{}/", folder.path().display());
+            failure.to_string().replace(&folder, "")
+        })
+    }
+
+    fn settings(options: &[(&str, &str)]) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in options {
+            settings
+                .set(name.as_bytes(), value.as_bytes())
+                .expect("set");
+        }
+        settings
+    }
+
+    #[test]
+    fn options_of_general_are_read_as_asterisk_reads_them() {
+        for text in [
+            "[general]\ncountry_code = 90\npepper_file=/p\n",
+            "[GENERAL]\r\n  country_code=>90 ; Turkey\r\nPepper_File => /p\r\n",
+            "[set]\nsource = file:/x\n[general]\n[general](+)\ncountry_code = 1\ncountry_code = 90\npepper_file = /p",
+            "[general]\n;-- country_code = 1\npepper_file = /q --; country_code = 90\npepper_file = /p\n;--- x\n",
+            "[general]\npepper_file = /p\n[set]\nattempts = 2\n[general]\ncountry_code = 90\n",
+            "[base](!)\ncountry_code = 1\n[general](base)\ncountry_code = 90\npepper_file = /p\n",
+            "[general](!)\ncountry_code = 1\n[general]\ncountry_code = 90\npepper_file = /p\n",
+            "[general]\n#include \"a\"\n#tryinclude <missing>\n",
+            "#include a\n",
+        ] {
+            let a = "[general]\ncountry_code = 90\n#include b\n";
+            let read = read(text, a, "pepper_file = /p\n");
+            let wanted = settings(&[("country_code", "90"), ("pepper_file", "/p")]);
+            assert_eq!(read, Ok(wanted), "{text}");
+        }
+        let escaped = read("[general]\npepper_file = /p\\;q\n", "", "");
+        assert_eq!(escaped, Ok(settings(&[("pepper_file", "/p;q")])));
+    }
+
+    #[test]
+    fn pin_sets_start_from_general_and_what_they_inherit() {
+        let text = "[base](!)\nattempts = 5\nidentify = caller\n\
+                    [callers](base)\nsource = file:/c\nattempts = 4\n\
+                    [other]\nsource = file:/o\n\
+                    [callers](+)\nmin_digits = 6\n\
+                    [general]\nmax_digits = 9\n";
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("authenticate.conf");
+        fs::write(&path, text).expect("written");
+        let file = ConfigFile { config: Some(path) };
+        let sets = file.pin_sets().expect("read");
+        let set = |options: &[(&str, &str)]| {
+            let mut set = settings(&[("max_digits", "9")]).pin_set;
+            for (name, value) in options {
+                set.set(name.as_bytes(), value.as_bytes()).expect("set");
+            }
+            set
+        };
+        let callers = set(&[
+            ("attempts", "4"),
+            ("identify", "caller"),
+            ("source", "file:/c"),
+            ("min_digits", "6"),
+        ]);
+        let wanted = vec![
+            ("callers".to_owned(), callers),
+            ("other".to_owned(), set(&[("source", "file:/o")])),
+        ];
+        assert_eq!(sets, wanted);
+    }
+
+    #[test]
+    fn unusable_line_is_named_with_its_file() {
+        let many = "#include a\n";
+        for (text, why) in [
+            (
+                "[general]\ncountry_code = x",
+                "authenticate.conf: line 2: country_code: ",
+            ),
+            (
+                "[general]\nno_option = 1",
+                "authenticate.conf: line 2: no_option: ",
+            ),
+            (
+                "[general](base)\n",
+                "authenticate.conf: line 1: there is no section [base] above",
+            ),
+            (
+                "[general](+)\n",
+                "authenticate.conf: line 1: there is no section [general] above",
+            ),
+            (
+                "[general](base\n",
+                "authenticate.conf: line 1: ')' is missing",
+            ),
+            ("[general\n", "authenticate.conf: line 1: ']' is missing"),
+            (
+                "\n#exec /bin/true\n",
+                "authenticate.conf: line 2: #exec is not",
+            ),
+            ("#include missing\n", "missing: No such file"),
+            (
+                "#include *.conf\n",
+                "authenticate.conf: line 1: #include is",
+            ),
+            (
+                "[general]\npepper_file += x\n",
+                "authenticate.conf: line 2: += is",
+            ),
+            (
+                "#include a\n",
+                "a: line 1: too many files include each other",
+            ),
+        ] {
+            let read = read(text, many, "");
+            assert!(
+                read.as_ref().is_err_and(|read| read.starts_with(why)),
+                "{read:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! csv text (RFC 4180), read and written without copies that stay in memory.
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Writer};
+use zeroize::Zeroizing;
+
+use crate::common::error::Failure;
+
+/// The most columns that a list of another product may have.
+const COLUMNS: usize = 64;
+
+/// Appends one value, in quotes where it needs them.
+pub fn push(text: &mut Vec<u8>, value: &str) {
+    if !Writer::new().should_quote(value.as_bytes()) {
+        text.extend_from_slice(value.as_bytes());
+        return;
+    }
+    let mut quoted = Zeroizing::new(vec![0; 2 * value.len()]);
+    let (_, _, written) = csv_core::quote(value.as_bytes(), &mut quoted, b'"', b'"', true);
+    text.push(b'"');
+    text.extend_from_slice(quoted.get(..written).unwrap_or_default());
+    text.push(b'"');
+}
+
+/// Appends a row.
+pub fn push_row<'a>(text: &mut Vec<u8>, values: impl IntoIterator<Item = &'a str>, end: &str) {
+    for (at, value) in values.into_iter().enumerate() {
+        if at > 0 {
+            text.push(b',');
+        }
+        push(text, value);
+    }
+    text.extend_from_slice(end.as_bytes());
+}
+
+/// A row that has more bytes or values than there is room for.
+pub struct TooMuch;
+
+/// Takes a row off the front of `input`: how many bytes of `output` its values
+/// are, and how many values there are, each up to its place in `ends`. `None`:
+/// there is no row left.
+pub fn take_row(
+    reader: &mut Reader,
+    input: &mut &[u8],
+    output: &mut [u8],
+    ends: &mut [usize],
+) -> Result<Option<(usize, usize)>, TooMuch> {
+    let (mut length, mut values) = (0, 0);
+    loop {
+        let room = output.get_mut(length..).unwrap_or_default();
+        let places = ends.get_mut(values..).unwrap_or_default();
+        let (result, taken, wrote, found) = reader.read_record(input, room, places);
+        *input = input.get(taken..).unwrap_or_default();
+        length += wrote;
+        values += found;
+        match result {
+            // It wants to be told that there is no more.
+            ReadRecordResult::InputEmpty => {}
+            ReadRecordResult::Record => return Ok(Some((length, values))),
+            ReadRecordResult::End => return Ok(None),
+            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => return Err(TooMuch),
+        }
+    }
+}
+
+/// Calls `look` with the line that each row begins in, and its values without
+/// the blanks around them. Blank lines are passed over.
+pub fn rows(
+    text: &[u8],
+    look: impl FnMut(u64, &[&str]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    separated_rows(text, b',', look)
+}
+
+/// The same table with commas, if its first row is separated by semicolons or
+/// tabs, as spreadsheets write it. Each row begins in the same line.
+pub fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let Some(separator) = other_separator(text) else {
+        return Ok(None);
+    };
+    let mut table = Zeroizing::new(Vec::with_capacity(4 * text.len()));
+    let mut next_line = 1;
+    separated_rows(text, separator, |line, values| {
+        while next_line < line {
+            table.push(b'\n');
+            next_line += 1;
+        }
+        let start = table.len();
+        push_row(&mut table, values.iter().copied(), "\n");
+        let row = table.get(start..).unwrap_or_default();
+        next_line += memchr::memchr_iter(b'\n', row).count() as u64;
+        Ok(())
+    })?;
+    Ok(Some(table))
+}
+
+/// The separator of the first row, if there are semicolons or tabs in it, and no
+/// comma, outside quotes.
+fn other_separator(text: &[u8]) -> Option<u8> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let first = text
+        .trim_ascii_start()
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let outside = first.split(|byte| *byte == b'"').step_by(2);
+    let bytes: Vec<u8> = outside.flatten().copied().collect();
+    if bytes.contains(&b',') {
+        return None;
+    }
+    [b';', b'\t'].into_iter().find(|byte| bytes.contains(byte))
+}
+
+/// As [`rows`], of values that `separator` separates.
+fn separated_rows(
+    text: &[u8],
+    separator: u8,
+    mut look: impl FnMut(u64, &[&str]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut input = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut reader = ReaderBuilder::new().delimiter(separator).build();
+    let mut output = Zeroizing::new(vec![0; input.len()]);
+    let mut ends = [0; COLUMNS];
+    // The line that what is left begins in, and what was left when it was counted.
+    let (mut line, mut counted) = (1, input);
+    loop {
+        // Line ends in front of a row belong to no row.
+        while let Some(rest) = input.strip_prefix(b"\n").or(input.strip_prefix(b"\r")) {
+            input = rest;
+        }
+        let read = counted.len() - input.len();
+        line += memchr::memchr_iter(b'\n', counted.get(..read).unwrap_or_default()).count() as u64;
+        counted = input;
+        let bad = |why: &str| Failure::told(format!("line {line}: {why}"));
+        let (length, fields) = match take_row(&mut reader, &mut input, &mut output, &mut ends) {
+            Ok(Some(taken)) => taken,
+            Ok(None) => return Ok(()),
+            Err(TooMuch) => return Err(bad("it has too many values")),
+        };
+        let row = std::str::from_utf8(output.get(..length).unwrap_or_default());
+        let row = row.map_err(|_| bad("it is not in UTF-8"))?;
+        let ends = ends.get(..fields).unwrap_or_default();
+        let starts = std::iter::once(&0).chain(ends);
+        let values = starts.zip(ends).map(|(start, end)| row.get(*start..*end));
+        let values: Vec<&str> = values
+            .map(|value| value.unwrap_or_default().trim())
+            .collect();
+        if values != [""] {
+            look(line, &values)?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> Vec<(u64, Vec<String>)> {
+        let mut all = Vec::new();
+        let read = rows(text.as_bytes(), |line, values| {
+            all.push((
+                line,
+                values.iter().map(|value| (*value).to_owned()).collect(),
+            ));
+            Ok(())
+        });
+        read.expect("rows");
+        all
+    }
+
+    #[test]
+    fn rows_are_read_with_their_lines() {
+        let text = "\u{feff}a, b\r\n\r\n\"x\ny\",\"1\"\"2\"\r\n  \nlast,";
+        let rows = [(1, ["a", "b"]), (3, ["x\ny", "1\"2"]), (6, ["last", ""])];
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|(line, values)| (line, values.map(str::to_owned).to_vec()))
+            .collect();
+        assert_eq!(read(text), rows);
+        assert_eq!(read(""), []);
+    }
+
+    #[test]
+    fn semicolons_and_tabs_become_commas_in_the_same_lines() {
+        for (text, commas) in [
+            (
+                "a;b\r\n\r\n\"x;\ny\";1,5\n",
+                Some("a,b\n\n\"x;\ny\",\"1,5\"\n"),
+            ),
+            ("\u{feff}a\tb\nc\t\n", Some("a,b\nc,\n")),
+            ("a,b;c\n", None),
+            ("\"a;b\"\n1;2\n", None),
+            ("", None),
+        ] {
+            let found = with_commas(text.as_bytes()).expect("a table");
+            let found = found.map(|text| String::from_utf8(text.to_vec()).expect("text"));
+            assert_eq!(found.as_deref(), commas, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(rows in prop::collection::vec(prop::array::uniform3("[a-c\",\r\n$é ]{0,6}"), 0..5)) {
+            let mut text = Vec::new();
+            for row in &rows {
+                push_row(&mut text, ["x"].into_iter().chain(row.iter().map(String::as_str)), "\r\n");
+            }
+            let text = String::from_utf8(text).expect("text");
+            let found: Vec<Vec<String>> = read(&text).into_iter().map(|row| row.1[1..].to_vec()).collect();
+            let trimmed: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|v| v.trim().to_owned()).collect()).collect();
+            prop_assert_eq!(found, trimmed);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What commands have in common.
+
+pub mod atomic_file;
+pub mod colours;
+pub mod config_file;
+pub mod core_dumps;
+pub mod csv;
+pub mod csv_list;
+pub mod error;
+pub mod new_list;
+pub mod numbering_args;
+pub mod pin_input;
+pub mod reach;
+pub mod secret_args;
+pub mod weak_pins;

@@ -1,0 +1,119 @@
+//! What memory holds of a list, for who operates it: the disk is not touched.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Cache, Entry, Key, State};
+use crate::credential::table::Rows;
+use crate::list::Kind;
+
+/// What is remembered of a list, which may be something else by now.
+#[derive(Clone)]
+pub struct Recalled {
+    /// When it was read, or that was begun.
+    pub read: SystemTime,
+    /// What came of it.
+    pub contents: Contents,
+    /// The format it was read as.
+    pub kind: Kind,
+    /// Its rows; a list that is asked for entries alone has none.
+    pub rows: Option<Arc<Rows>>,
+}
+
+/// What came of reading a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Contents {
+    /// It has so many entries: lines that give somebody a PIN, or rows.
+    Entries(u64),
+    /// Somebody is still at it.
+    Reading,
+    /// It takes more than so many bytes of memory.
+    TooLarge(u64),
+    /// Nothing of it counts, and why.
+    Broken(String),
+}
+
+impl Cache {
+    /// What is remembered of the list at `path`, whatever it was read as: what
+    /// was asked last.
+    pub fn recall(&self, path: &Path) -> Option<Recalled> {
+        let kept = self.kept();
+        let lists = kept.lists.iter().filter(|(key, _)| key.path() == path);
+        let (key, Entry { seen, state, .. }) = lists.max_by_key(|(_, entry)| entry.asked)?;
+        let rows = match state {
+            State::Rows(rows, _) => Some(Arc::clone(rows)),
+            _ => None,
+        };
+        let contents = match state {
+            State::Index(index) => Contents::Entries(index.len()),
+            State::Rows(rows, _) => Contents::Entries(rows.len()),
+            // Given up: it is as if nobody had asked.
+            State::Rebuilding(token) if token.strong_count() == 0 => return None,
+            State::Rebuilding(_) => Contents::Reading,
+            State::TooLarge(limit) => Contents::TooLarge(*limit),
+            State::Broken(report, _) => Contents::Broken(report.to_string()),
+        };
+        Some(Recalled {
+            read: seen.at,
+            contents,
+            kind: key.kind(),
+            rows,
+        })
+    }
+}
+
+impl Key {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Pins(list) => Kind::Lines(list.format),
+            Self::Rows(list) => list.kind,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Pins(list) => &list.path,
+            Self::Rows(list) => &list.path,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+    use crate::cache::List;
+    use crate::list::Format;
+    use crate::pin::Pin;
+
+    #[test]
+    fn what_was_read_is_remembered_by_its_path() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("pins");
+        fs::write(&path, "1234\n5678\n1234\n\n99999999999999999999\n").expect("written");
+        let cache = Cache::new();
+        assert!(cache.recall(&path).is_none());
+        let list = List {
+            path: path.clone(),
+            format: Format::Plain,
+        };
+        let mut pin = Pin::new();
+        pin.push(b'1');
+        let now = SystemTime::now();
+        let judge = |limit| cache.judge(&list, File::open(&path), &pin, limit, now);
+        judge(1 << 20);
+        let recalled = cache.recall(&path).expect("remembered");
+        assert_eq!(recalled.read, now);
+        assert_eq!(recalled.contents, Contents::Entries(4));
+        assert_eq!(recalled.kind, Kind::Lines(Format::Plain));
+        assert!(recalled.rows.is_none());
+        assert!(cache.recall(dir.path()).is_none());
+        cache.clear();
+        assert!(cache.recall(&path).is_none());
+        judge(1);
+        let recalled = cache.recall(&path).map(|recalled| recalled.contents);
+        assert_eq!(recalled, Some(Contents::TooLarge(1)));
+    }
+}

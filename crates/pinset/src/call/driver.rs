@@ -1,0 +1,91 @@
+//! What carries the conversation out: the channel on one side, the list on
+//! the other.
+
+use std::time::Duration;
+
+use crate::call::dialog::{
+    Conversation, Event, Heard, Next, Opening, Plan, Settlement, Step, Wait,
+};
+use crate::verdict::PinSource;
+
+/// How a sound took off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Started {
+    /// It plays.
+    Playing,
+    /// There is no such sound; it is skipped and never decides a call.
+    Missing,
+    /// The caller is no longer there for us.
+    Gone,
+}
+
+/// One call, as the conversation needs it.
+pub trait Host {
+    /// Answers, or indicates progress, if the channel is not up. False: the
+    /// caller is gone.
+    fn open(&mut self, how: Opening) -> bool;
+    /// Starts a sound in the channel's language; one that plays is stopped.
+    fn start_sound(&mut self, sound: &[u8]) -> Started;
+    /// The same of a final prompt, which starts even if the caller has hung up.
+    /// Where there is no such prompt, that is [`Host::start_sound`].
+    fn start_final_sound(&mut self, sound: &[u8]) -> Started {
+        self.start_sound(sound)
+    }
+    /// Stops what plays.
+    fn stop_sound(&mut self);
+    /// The only way a key reaches us. With [`Wait::Sound`] the sound goes on
+    /// until it ends by itself or [`Host::stop_sound`] is called.
+    fn next_key(&mut self, wait: Wait) -> Heard;
+    /// The verdict: sets the status variables and the account code.
+    fn settle(&mut self, settlement: Settlement<'_>);
+    /// Goes to priority n+101; false if there is none.
+    fn jump(&mut self) -> bool;
+    /// Time since any fixed moment.
+    fn now(&self) -> Duration;
+}
+
+/// Holds the conversation of one call and says where the call goes then.
+pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> Next {
+    let mut conversation = Conversation::new(plan);
+    let mut event = Event::Begin;
+    let mut playing = false;
+    loop {
+        let step = conversation.step(event, host.now());
+        if playing && !matches!(step, Step::NextKey(Wait::Sound) | Step::Settle(_)) {
+            host.stop_sound();
+            playing = false;
+        }
+        event = match step {
+            Step::Open(how) => {
+                if host.open(how) {
+                    Event::Opened
+                } else {
+                    Event::Heard(Heard::Gone)
+                }
+            }
+            Step::Play(sound) => started(host.start_sound(sound), &mut playing),
+            Step::PlayFinal(sound) => started(host.start_final_sound(sound), &mut playing),
+            Step::NextKey(wait) => Event::Heard(host.next_key(wait)),
+            Step::Judge(entry) => match source.judge(host, entry) {
+                Some(verdict) => Event::Judged(verdict),
+                None => Event::Heard(Heard::Gone),
+            },
+            Step::Settle(settlement) => {
+                host.settle(settlement);
+                Event::Settled
+            }
+            Step::Jump => Event::Jumped(host.jump()),
+            Step::Finish(next) => return next,
+        };
+    }
+}
+
+/// The event of a sound that was to start.
+fn started(started: Started, playing: &mut bool) -> Event {
+    *playing = started == Started::Playing;
+    match started {
+        Started::Playing => Event::Playing,
+        Started::Missing => Event::Missing,
+        Started::Gone => Event::Heard(Heard::Gone),
+    }
+}

@@ -1,0 +1,444 @@
+//! The options of a PIN set.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::Fault;
+use super::external::{self, External};
+use super::timing_spec::Times;
+use super::value::{from_to, seconds, sounds, span, truth, unless_empty, word, yes_or_no};
+use super::{value, GENERAL_ONLY};
+use crate::call::prompt::Sound;
+use crate::list::{Format, Kind};
+use crate::pin::MAX_DIGITS;
+
+/// The options of a PIN set, each with its default until it is set. What
+/// `[general]` says of them is every PIN set's default:
+/// [`Settings::pin_set`](super::Settings::pin_set) is what a section starts
+/// from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PinSet {
+    /// `source`: where the PINs are.
+    pub source: Option<Source>,
+    /// `format`: what the file is; `None`: it is found out.
+    pub format: Option<Kind>,
+    /// `astdb_value`: what the values of the database are.
+    pub astdb_value: AstdbValue,
+    /// `identify`: how it is found out who calls.
+    pub identify: Identify,
+    /// `no_caller`: what becomes of a caller without a usable number.
+    pub no_caller: NoCaller,
+    /// `account_code`: what the account code of the call becomes.
+    pub account_code: AccountCode,
+    /// `attempts`: how many a caller has; 1 to 99.
+    pub attempts: u32,
+    /// `min_digits`: shorter entries are wrong; 1 to [`MAX_DIGITS`].
+    pub min_digits: usize,
+    /// `max_digits`: an entry of that many is complete; 1 to [`MAX_DIGITS`].
+    pub max_digits: usize,
+    /// `first_digit_timeout`; `None`: the channel's. Above 0, at most
+    /// [`LONGEST_WAIT`].
+    pub first_digit_timeout: Option<Duration>,
+    /// `digit_timeout`; likewise.
+    pub digit_timeout: Option<Duration>,
+    /// `clear_key`: starts the entry over; `*`, `A`, `B`, `C` or `D`.
+    pub clear_key: Option<u8>,
+    /// `required_level`: a row of a lower one does not admit.
+    pub required_level: u8,
+    /// `times`: when the PIN set admits; `None`: always.
+    pub times: Option<Times>,
+    /// `one_time`: a PIN admits one call.
+    pub one_time: bool,
+    /// `lockout_caller`; `None`: off.
+    pub lockout_caller: Option<Lockout>,
+    /// `lockout_account`; `None`: off.
+    pub lockout_account: Option<Lockout>,
+    /// `lockout_pinset`; `None`: off.
+    pub lockout_pinset: Option<Lockout>,
+    /// `hide_digits`: what is keyed is kept from events and Asterisk's log.
+    pub hide_digits: bool,
+    /// `prompt`. An empty list is silence, here and below.
+    pub prompt: Vec<Sound>,
+    /// `incorrect_prompt`: after a wrong try, before `retry_prompt`.
+    pub incorrect_prompt: Vec<Sound>,
+    /// `retry_prompt`: in place of `prompt` after a wrong try.
+    pub retry_prompt: Vec<Sound>,
+    /// `account_prompt`: asks for the account number.
+    pub account_prompt: Vec<Sound>,
+    /// `success_prompt`.
+    pub success_prompt: Vec<Sound>,
+    /// `failure_prompt`.
+    pub failure_prompt: Vec<Sound>,
+    /// `locked_prompt`: in place of `failure_prompt` for who is locked out.
+    pub locked_prompt: Vec<Sound>,
+    /// `on_success`; never [`Route::Hangup`].
+    pub on_success: Route,
+    /// `on_failure`.
+    pub on_failure: Route,
+    /// `on_locked`.
+    pub on_locked: Route,
+    /// The options for a web service.
+    pub external: External,
+}
+
+/// Where PINs are, or who is asked about them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// `file:/path`.
+    File(PathBuf),
+    /// `astdb:FAMILY`: a family of Asterisk's database, without a `/` at
+    /// either end.
+    Astdb(String),
+    /// `https://…`: a web service says what becomes of the call. The URL names a
+    /// host and no user.
+    Url(Url),
+}
+
+/// What the database holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AstdbValue {
+    /// The key is the PIN, the value says nothing (FreePBX).
+    Ignore,
+    /// `account:secret`: the value is the credential.
+    AccountSecret,
+}
+
+/// How it is found out who calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identify {
+    /// By the PIN alone.
+    Pin,
+    /// By the number that calls; the PIN proves it.
+    Caller,
+    /// By an account number that is asked for; the PIN proves it.
+    Account,
+}
+
+/// What becomes of a caller without a usable number, with `identify = caller`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoCaller {
+    /// Nobody is admitted.
+    Refuse,
+    /// An account number is asked for.
+    AskAccount,
+}
+
+/// What the account code of an admitted call becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccountCode {
+    /// It stays.
+    Keep,
+    /// The account the PIN belongs to.
+    Account,
+    /// The PIN itself.
+    Pin,
+}
+
+/// `failures/window/lock`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lockout {
+    /// So many failures lock; 1 to 1,000,000.
+    pub failures: u32,
+    /// They count if they come within this time; above 0, at most 30 days.
+    pub window: Duration,
+    /// For how long it is locked; above 0, at most 24 hours.
+    pub lock: Duration,
+}
+
+/// Where a call goes on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// At the next priority.
+    Continue,
+    /// Nowhere.
+    Hangup,
+    /// `goto:context,exten,priority`.
+    Goto(Place),
+}
+
+/// A place in the dialplan. Whether it is there only the dialplan knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Its context.
+    pub context: String,
+    /// Its extension, no pattern.
+    pub exten: String,
+    /// Its priority: a number from 1, or a label.
+    pub priority: String,
+}
+
+/// The longest time a caller is waited for: a line that long silent is dead.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// The longest context, extension or account: Asterisk has room for 80 bytes
+/// and an end (`AST_MAX_CONTEXT`, `AST_MAX_ACCOUNT_CODE`).
+pub const LONGEST_NAME: usize = 79;
+
+const HOUR: u64 = 60 * 60;
+
+impl Default for PinSet {
+    fn default() -> Self {
+        let sound = |name: &str| vec![name.as_bytes().to_vec()];
+        let lockout = |failures, window, lock| {
+            Some(Lockout {
+                failures,
+                window: Duration::from_secs(window),
+                lock: Duration::from_secs(lock),
+            })
+        };
+        Self {
+            source: None,
+            format: None,
+            astdb_value: AstdbValue::Ignore,
+            identify: Identify::Pin,
+            no_caller: NoCaller::Refuse,
+            account_code: AccountCode::Keep,
+            attempts: 3,
+            min_digits: 1,
+            max_digits: MAX_DIGITS,
+            first_digit_timeout: None,
+            digit_timeout: None,
+            clear_key: None,
+            required_level: 0,
+            times: None,
+            one_time: false,
+            lockout_caller: lockout(5, HOUR / 4, HOUR / 2),
+            lockout_account: lockout(10, HOUR, HOUR),
+            lockout_pinset: lockout(100, HOUR, HOUR / 4),
+            hide_digits: true,
+            prompt: sound("agent-pass"),
+            incorrect_prompt: Vec::new(),
+            retry_prompt: sound("auth-incorrect"),
+            account_prompt: sound("agent-user"),
+            success_prompt: sound("auth-thankyou"),
+            failure_prompt: sound("vm-goodbye"),
+            locked_prompt: sound("vm-goodbye"),
+            on_success: Route::Continue,
+            on_failure: Route::Hangup,
+            on_locked: Route::Hangup,
+            external: External::default(),
+        }
+    }
+}
+
+impl PinSet {
+    /// Sets the option `name` to what `value` says. The name may be in upper
+    /// or lower case, as with Asterisk's own options; the blanks around both
+    /// have been taken off by Asterisk. An empty value stands for the default
+    /// where that is nothing.
+    ///
+    /// # Errors
+    ///
+    /// There is no such option, it belongs to `[general]`, or this is no value
+    /// for it. Then nothing has changed.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+        let name = name.to_ascii_lowercase();
+        match name.as_slice() {
+            b"source" => self.source = unless_empty(value, source)?,
+            b"format" => self.format = format(value)?,
+            b"astdb_value" => self.astdb_value = astdb_value(value)?,
+            b"identify" => self.identify = identify(value)?,
+            b"no_caller" => self.no_caller = no_caller(value)?,
+            b"account_code" => self.account_code = account_code(value)?,
+            b"attempts" => self.attempts = from_to(value, 1, 99)?,
+            b"min_digits" => self.min_digits = digits(value)?,
+            b"max_digits" => self.max_digits = digits(value)?,
+            b"first_digit_timeout" => self.first_digit_timeout = unless_empty(value, wait)?,
+            b"digit_timeout" => self.digit_timeout = unless_empty(value, wait)?,
+            b"clear_key" => self.clear_key = unless_empty(value, clear_key)?,
+            b"required_level" => self.required_level = level(value)?,
+            b"times" => self.times = unless_empty(value, Times::parse)?,
+            b"one_time" => self.one_time = truth(value)?,
+            b"lockout_caller" => self.lockout_caller = lockout(value)?,
+            b"lockout_account" => self.lockout_account = lockout(value)?,
+            b"lockout_pinset" => self.lockout_pinset = lockout(value)?,
+            b"hide_digits" => self.hide_digits = truth(value)?,
+            b"prompt" => self.prompt = sounds(value)?,
+            b"incorrect_prompt" => self.incorrect_prompt = sounds(value)?,
+            b"retry_prompt" => self.retry_prompt = sounds(value)?,
+            b"account_prompt" => self.account_prompt = sounds(value)?,
+            b"success_prompt" => self.success_prompt = sounds(value)?,
+            b"failure_prompt" => self.failure_prompt = sounds(value)?,
+            b"locked_prompt" => self.locked_prompt = sounds(value)?,
+            b"on_success" => self.on_success = on_success(value)?,
+            b"on_failure" => self.on_failure = on_failure(value)?,
+            b"on_locked" => self.on_locked = on_failure(value)?,
+            name if GENERAL_ONLY.iter().any(|only| only.as_bytes() == name) => {
+                return Err(Fault::GeneralOnly)
+            }
+            name => {
+                let set = self.external.set(name, value);
+                return set.unwrap_or(Err(Fault::UnknownOption));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The PIN's digits that `value` may count.
+fn digits(value: &[u8]) -> Result<usize, Fault> {
+    Ok(from_to(value, 1, MAX_DIGITS as u32)? as usize)
+}
+
+fn level(value: &[u8]) -> Result<u8, Fault> {
+    let most = u8::MAX;
+    value::number(value, false).ok_or(Fault::NotFromTo(0, most.into()))
+}
+
+fn wait(value: &[u8]) -> Result<Duration, Fault> {
+    seconds(value, LONGEST_WAIT).ok_or(Fault::NotAWait)
+}
+
+fn source(value: &[u8]) -> Result<Source, Fault> {
+    let web = ["https:", "http:"];
+    if behind(value, "realtime:").is_some() {
+        Err(Fault::SourceNotSupported)
+    } else if web.iter().any(|head| behind(value, head).is_some()) {
+        external::url(value).map(Source::Url)
+    } else if let Some(path) = behind(value, "file:") {
+        let path = value::path(path).map_err(|_| Fault::NotASource)?;
+        Ok(Source::File(path))
+    } else {
+        behind(value, "astdb:")
+            .and_then(family)
+            .map(Source::Astdb)
+            .ok_or(Fault::NotASource)
+    }
+}
+
+/// What stands behind `head`, which may be in upper or lower case.
+pub(super) fn behind<'a>(value: &'a [u8], head: &str) -> Option<&'a [u8]> {
+    let (start, rest) = value.split_at_checked(head.len())?;
+    start.eq_ignore_ascii_case(head.as_bytes()).then_some(rest)
+}
+
+/// The name of a family: parts with one `/` between them.
+fn family(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?;
+    let right = name.split('/').all(|part| !part.is_empty()) && !name.contains(char::is_control);
+    right.then(|| name.to_owned())
+}
+
+fn format(value: &[u8]) -> Result<Option<Kind>, Fault> {
+    let words = [
+        ("auto", None),
+        ("plain", Some(Kind::Lines(Format::Plain))),
+        ("md5", Some(Kind::Lines(Format::Md5))),
+        ("csv", Some(Kind::Csv)),
+    ];
+    word(value, &words).ok_or(Fault::NotOneOf("auto, plain, md5 or csv"))
+}
+
+fn astdb_value(value: &[u8]) -> Result<AstdbValue, Fault> {
+    let words = [
+        ("ignore", AstdbValue::Ignore),
+        ("account:secret", AstdbValue::AccountSecret),
+    ];
+    word(value, &words).ok_or(Fault::NotOneOf("ignore or account:secret"))
+}
+
+fn identify(value: &[u8]) -> Result<Identify, Fault> {
+    let words = [
+        ("pin", Identify::Pin),
+        ("caller", Identify::Caller),
+        ("account", Identify::Account),
+    ];
+    word(value, &words).ok_or(Fault::NotOneOf("pin, caller or account"))
+}
+
+fn no_caller(value: &[u8]) -> Result<NoCaller, Fault> {
+    let words = [
+        ("refuse", NoCaller::Refuse),
+        ("account", NoCaller::AskAccount),
+    ];
+    word(value, &words).ok_or(Fault::NotOneOf("refuse or account"))
+}
+
+fn account_code(value: &[u8]) -> Result<AccountCode, Fault> {
+    match yes_or_no(value) {
+        Some(true) => Ok(AccountCode::Account),
+        Some(false) => Ok(AccountCode::Keep),
+        None => word(value, &[("pin", AccountCode::Pin)]).ok_or(Fault::NotOneOf("no, yes or pin")),
+    }
+}
+
+/// Not a digit: PINs with it could not be keyed. Not `#`: it ends an entry.
+fn clear_key(value: &[u8]) -> Result<u8, Fault> {
+    match value {
+        [key] if matches!(key.to_ascii_uppercase(), b'*' | b'A'..=b'D') => {
+            Ok(key.to_ascii_uppercase())
+        }
+        _ => Err(Fault::NotAClearKey),
+    }
+}
+
+pub(super) fn lockout(value: &[u8]) -> Result<Option<Lockout>, Fault> {
+    if yes_or_no(value) == Some(false) {
+        return Ok(None);
+    }
+    let mut parts = value.split(|byte| *byte == b'/').map(<[u8]>::trim_ascii);
+    let (failures, window, lock) = (parts.next(), parts.next(), parts.next());
+    let read = || {
+        Some(Lockout {
+            failures: from_to(failures?, 1, 1_000_000).ok()?,
+            window: span(window?, Duration::from_secs(30 * 24 * HOUR))?,
+            lock: span(lock?, Duration::from_secs(24 * HOUR))?,
+        })
+    };
+    match (read(), parts.next()) {
+        (Some(lockout), None) => Ok(Some(lockout)),
+        _ => Err(Fault::NotALockout),
+    }
+}
+
+fn on_success(value: &[u8]) -> Result<Route, Fault> {
+    match route(value)? {
+        None | Some(Route::Hangup) => {
+            Err(Fault::NotOneOf("continue, or goto:context,exten,priority"))
+        }
+        Some(route) => Ok(route),
+    }
+}
+
+pub(super) fn on_failure(value: &[u8]) -> Result<Route, Fault> {
+    route(value)?.ok_or(Fault::NotOneOf(
+        "hangup, continue, or goto:context,exten,priority",
+    ))
+}
+
+/// `None`: it is no route at all.
+fn route(value: &[u8]) -> Result<Option<Route>, Fault> {
+    if let Some(place) = behind(value, "goto:") {
+        let place = place_of(place).ok_or(Fault::NotAPlace)?;
+        return Ok(Some(Route::Goto(place)));
+    }
+    let mut routes = [("continue", Route::Continue), ("hangup", Route::Hangup)].into_iter();
+    let route = routes.find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(value));
+    Ok(route.map(|(_, route)| route))
+}
+
+fn place_of(text: &[u8]) -> Option<Place> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut parts = text.split(',').map(str::trim);
+    let (context, exten, priority) = (parts.next()?, parts.next()?, parts.next()?);
+    let names = [context, exten, priority].iter().all(|name| is_name(name));
+    let number = priority.bytes().all(|byte| byte.is_ascii_digit());
+    let counts = !number || priority.parse::<i32>().is_ok_and(|priority| priority > 0);
+    let right = names && counts && !exten.starts_with('_') && parts.next().is_none();
+    right.then(|| Place {
+        context: context.to_owned(),
+        exten: exten.to_owned(),
+        priority: priority.to_owned(),
+    })
+}
+
+/// Whether this can be the name of a context, an extension or a label.
+pub fn is_name(text: &str) -> bool {
+    let apart = |c: char| c.is_control() || c.is_whitespace() || c == ',';
+    (1..=LONGEST_NAME).contains(&text.len()) && !text.contains(apart)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! What values say, whatever the option is.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::error::Fault;
+use crate::call::prompt::{self, Sound};
+
+/// What Asterisk takes for yes and for no (`ast_true`, `ast_false`).
+pub const YES: &str = "yes true y t 1 on";
+/// See [`YES`].
+pub const NO: &str = "no false n f 0 off";
+
+/// A number of digits alone, or with one point: Rust's own parsers also take
+/// signs, exponents and `inf`.
+pub fn number<T: FromStr>(text: &[u8], point: bool) -> Option<T> {
+    let plain = |byte: &u8| byte.is_ascii_digit() || (point && *byte == b'.');
+    let text = text.iter().all(plain).then_some(text)?;
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A whole number within limits.
+pub fn from_to(value: &[u8], least: u32, most: u32) -> Result<u32, Fault> {
+    number(value, false)
+        .filter(|number| (least..=most).contains(number))
+        .ok_or(Fault::NotFromTo(least, most))
+}
+
+/// `1073741824`, `1048576K`, `1024m`, `1G`: bytes, K being 1024.
+pub fn memory(value: &[u8]) -> Option<u64> {
+    let (digits, unit) = match value {
+        [digits @ .., b'k' | b'K'] => (digits, 1 << 10),
+        [digits @ .., b'm' | b'M'] => (digits, 1 << 20),
+        [digits @ .., b'g' | b'G'] => (digits, 1 << 30),
+        digits => (digits, 1_u64),
+    };
+    number::<u64>(digits, false)?
+        .checked_mul(unit)
+        .filter(|bytes| *bytes > 0)
+}
+
+/// `3`, `0.5`: seconds, above 0.
+pub fn seconds(value: &[u8], longest: Duration) -> Option<Duration> {
+    let seconds = number(value, true)?;
+    let time = Duration::try_from_secs_f64(seconds).ok()?;
+    (!time.is_zero() && time <= longest).then_some(time)
+}
+
+/// `90s`, `15m`, `24h`, `30d`: above 0.
+pub fn span(value: &[u8], longest: Duration) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    let unit = match unit.to_ascii_lowercase() {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 60 * 60,
+        b'd' => 24 * 60 * 60,
+        _ => return None,
+    };
+    let time = Duration::from_secs(number::<u64>(digits, false)?.checked_mul(unit)?);
+    (!time.is_zero() && time <= longest).then_some(time)
+}
+
+/// Whether a value is one of Asterisk's words for yes, or for no, in upper or
+/// lower case.
+pub fn yes_or_no(value: &[u8]) -> Option<bool> {
+    let among = |words: &str| {
+        words
+            .split(' ')
+            .any(|word| word.as_bytes().eq_ignore_ascii_case(value))
+    };
+    if among(YES) {
+        Some(true)
+    } else {
+        among(NO).then_some(false)
+    }
+}
+
+/// An option that is on or off.
+pub fn truth(value: &[u8]) -> Result<bool, Fault> {
+    yes_or_no(value).ok_or(Fault::NotOneOf("yes or no"))
+}
+
+/// What belongs to the word that a value is, in upper or lower case.
+pub fn word<T: Copy>(value: &[u8], words: &[(&str, T)]) -> Option<T> {
+    let (_, meaning) = words
+        .iter()
+        .find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(value))?;
+    Some(*meaning)
+}
+
+/// `None` for an empty value, which takes back what `[general]` says.
+pub fn unless_empty<T>(
+    value: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<T, Fault>,
+) -> Result<Option<T>, Fault> {
+    if value.is_empty() {
+        Ok(None)
+    } else {
+        read(value).map(Some)
+    }
+}
+
+/// The path of a file.
+pub fn path(value: &[u8]) -> Result<PathBuf, Fault> {
+    use std::os::unix::ffi::OsStrExt;
+    if value.len() > 1 && value.starts_with(b"/") && !value.ends_with(b"/") {
+        Ok(std::ffi::OsStr::from_bytes(value).into())
+    } else {
+        Err(Fault::NotAPath)
+    }
+}
+
+/// An `&`-list; an empty one is silence.
+pub fn sounds(value: &[u8]) -> Result<Vec<Sound>, Fault> {
+    let sounds = prompt::split(value);
+    if sounds.is_empty() && !value.is_empty() {
+        Err(Fault::NotSounds)
+    } else {
+        Ok(sounds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_a_unit() {
+        let longest = Duration::from_secs(30 * 24 * 60 * 60);
+        for (value, seconds) in [
+            ("1s", 1),
+            ("90S", 90),
+            ("15m", 900),
+            ("24h", 86_400),
+            ("30d", 2_592_000),
+        ] {
+            let read = span(value.as_bytes(), longest);
+            assert_eq!(read, Some(Duration::from_secs(seconds)), "{value}");
+        }
+        for value in [
+            "",
+            "s",
+            "15",
+            "0m",
+            "31d",
+            "1.5h",
+            "-1s",
+            "1w",
+            "1ms",
+            "1 s",
+            "99999999999999999999d",
+            "9999999999999999999d",
+        ] {
+            assert_eq!(span(value.as_bytes(), longest), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn yes_and_no_are_asterisks() {
+        for value in ["yes", "YES", "true", "y", "T", "1", "on"] {
+            assert_eq!(yes_or_no(value.as_bytes()), Some(true), "{value}");
+        }
+        for value in ["no", "False", "n", "f", "0", "OFF"] {
+            assert_eq!(yes_or_no(value.as_bytes()), Some(false), "{value}");
+        }
+        for value in ["", "ja", "yes no", " ", "2"] {
+            assert_eq!(yes_or_no(value.as_bytes()), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn paths_are_absolute_and_of_files() {
+        assert_eq!(path(b"/a/b.csv"), Ok("/a/b.csv".into()));
+        for value in ["", "/", "a", "./a", "/a/"] {
+            assert_eq!(path(value.as_bytes()), Err(Fault::NotAPath), "{value}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Credentials: secrets of PINs, the keys that sign them, and tables of both.
+
+pub mod pepper;
+pub mod secret;
+pub mod table;

@@ -1,0 +1,292 @@
+//! How a PIN is kept in a csv list: the `secret` of a row,
+//! `docs/pin-sets.md`.
+//!
+//! | form | | checked in | found without its row |
+//! |---|---|---|---|
+//! | `plain:1234` | the PIN itself | no time | yes |
+//! | `md5:` and 32 hexadecimal digits | MD5 | no time | yes |
+//! | `hmac-sha256:KEYID:` and 64 | HMAC-SHA256 by a key of the pepper | no time | yes |
+//! | `$argon2id$…` | Argon2id, as a PHC string | up to a second | no: each has its own salt |
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::credential::pepper::{KeyId, Pepper};
+use crate::hex;
+use crate::list::format::md5;
+use crate::pin::{is_key, Pin, MAX_DIGITS};
+
+mod argon2id;
+pub mod generate;
+
+use argon2id::Argon2id;
+pub use argon2id::{Cost, MOST_LANES, MOST_MEMORY, MOST_PASSES};
+
+/// What a PIN is checked against. It has no `Debug`, and is wiped when
+/// dropped; what it holds stays where it is when it is moved.
+pub struct Secret(Kind);
+
+enum Kind {
+    Plain(Zeroizing<Box<[u8]>>),
+    Md5(Box<Zeroizing<[u8; 16]>>),
+    Hmac(KeyId, Box<Zeroizing<[u8; 32]>>),
+    Argon2id(Box<Argon2id>),
+}
+
+/// The form of a secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Form {
+    /// The PIN itself.
+    Plain,
+    /// Its MD5.
+    Md5,
+    /// Its HMAC-SHA256 by this key.
+    Hmac(KeyId),
+    /// Its Argon2id hash.
+    Argon2id,
+}
+
+/// What a secret is found by among many: those with the same are the same, if
+/// they are not of [`Form::Argon2id`]. It is as secret as they are: it has no
+/// `Debug`, and is wiped when dropped.
+///
+/// Comparing two takes longer the more of them is alike. An index gets close
+/// to the one that is asked for by a hash that is seeded at random, and
+/// [`Self::is_of`] decides.
+#[derive(PartialEq, Eq, Hash, ZeroizeOnDrop)]
+pub struct IndexKey(Key);
+
+#[derive(PartialEq, Eq, Hash, Zeroize, ZeroizeOnDrop)]
+enum Key {
+    Plain(Box<[u8]>),
+    Md5([u8; 16]),
+    Hmac(#[zeroize(skip)] KeyId, [u8; 32]),
+}
+
+/// Why a text is no secret. The text never holds any of it but the name of
+/// another form of Argon2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// It begins with the name of no form.
+    UnknownForm,
+    /// There is nothing behind `plain:`.
+    Empty,
+    /// It has more than [`MAX_DIGITS`] keys.
+    TooLong,
+    /// It has something in it that no telephone can key.
+    NotKeyable,
+    /// What is behind `md5:` is not 32 hexadecimal digits.
+    NotMd5,
+    /// The MD5 of nothing, which an empty shell variable leaves behind.
+    DigestOfNothing,
+    /// What is behind `hmac-sha256:` is not the name of a key, `:` and 64
+    /// hexadecimal digits.
+    NotHmac,
+    /// It is of another variant of Argon2 than Argon2id.
+    Variant(&'static str),
+    /// It is of another version of Argon2 than 19; without one, it is of 16.
+    Version(u32),
+    /// It is no PHC string of Argon2id with m, t and p, and nothing else.
+    NotPhc,
+    /// Its m, t or p is over the most it may be.
+    TooExpensive,
+    /// Its m, t or p is under the least that Argon2 can do.
+    TooCheap,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownForm => {
+                "the secret must begin with plain:, md5:, hmac-sha256: or $argon2id$"
+            }
+            Self::Empty => "there is no PIN behind plain:",
+            Self::TooLong => "a PIN has at most 254 keys",
+            Self::NotKeyable => "a PIN has the keys 0 to 9, * and A to D only",
+            Self::NotMd5 => "behind md5: there must be 32 hexadecimal digits",
+            Self::DigestOfNothing => "it is the MD5 of nothing",
+            Self::NotHmac => {
+                "behind hmac-sha256: there must be the name of a key, : and \
+                 64 hexadecimal digits"
+            }
+            Self::Variant(name) => {
+                return write!(f, "it is of {name}; of Argon2, argon2id alone is read");
+            }
+            Self::Version(version) => {
+                return write!(f, "it is of version {version} of Argon2; 19 alone is read");
+            }
+            Self::NotPhc => {
+                "it must be $argon2id$v=19$m=…,t=…,p=…$SALT$HASH, with a salt of 8 to \
+                 48 bytes and a hash of 16 to 64"
+            }
+            Self::TooExpensive => "Argon2id may take m=65536 (64 MiB), t=10 and p=4 at most",
+            Self::TooCheap => "Argon2id takes t=1, p=1 and eight times p for m at least",
+        })
+    }
+}
+
+/// Why nobody can say whether an entry is right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unverifiable {
+    /// The pepper has no key of this name.
+    NoKey(KeyId),
+    /// There is no memory for Argon2, or it would not take what it was given.
+    Argon2,
+}
+
+impl fmt::Display for Unverifiable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKey(id) => write!(f, "the pepper file has no key {id}"),
+            Self::Argon2 => f.write_str("there is no memory for Argon2id"),
+        }
+    }
+}
+
+impl Secret {
+    /// Reads the `secret` of a row; blanks around it are passed over. Digits
+    /// of hashes may be in small or capital letters, the rest is as it is
+    /// written above.
+    ///
+    /// # Errors
+    ///
+    /// It is no secret. That the pepper has the key of [`Form::Hmac`] is not
+    /// looked at: [`Self::form`] says which it is.
+    pub fn parse(text: &[u8]) -> Result<Self, Fault> {
+        let text = text.trim_ascii();
+        let kind = if let Some(pin) = text.strip_prefix(b"plain:") {
+            plain(pin)?
+        } else if let Some(digest) = text.strip_prefix(b"md5:") {
+            let digest = Zeroizing::new(hex::bytes(digest).ok_or(Fault::NotMd5)?);
+            if *digest == md5::OF_NOTHING {
+                return Err(Fault::DigestOfNothing);
+            }
+            Kind::Md5(Box::new(digest))
+        } else if let Some(rest) = text.strip_prefix(b"hmac-sha256:") {
+            hmac(rest).ok_or(Fault::NotHmac)?
+        } else if text.starts_with(b"$argon2") {
+            Kind::Argon2id(Box::new(Argon2id::parse(text)?))
+        } else {
+            return Err(Fault::UnknownForm);
+        };
+        Ok(Self(kind))
+    }
+
+    /// Whether the entry is the PIN, by the keys of the pepper. Takes the same
+    /// time wherever the two differ; for how long, [`Self::cost`] says. An empty
+    /// entry is nobody's PIN.
+    ///
+    /// # Errors
+    ///
+    /// It can't be said; then nobody may get in.
+    pub fn verify(&self, pin: &Pin, pepper: &Pepper) -> Result<bool, Unverifiable> {
+        if pin.is_empty() {
+            return Ok(false);
+        }
+        Ok(match &self.0 {
+            Kind::Plain(right) => pin.is(right),
+            Kind::Md5(digest) => Zeroizing::new(md5::digest(pin)).ct_eq(&***digest).into(),
+            Kind::Hmac(id, digest) => sign(*id, pin, pepper)?.ct_eq(&***digest).into(),
+            Kind::Argon2id(hash) => hash.verify(pin)?,
+        })
+    }
+
+    /// Its form.
+    pub fn form(&self) -> Form {
+        match &self.0 {
+            Kind::Plain(_) => Form::Plain,
+            Kind::Md5(_) => Form::Md5,
+            Kind::Hmac(id, _) => Form::Hmac(*id),
+            Kind::Argon2id(_) => Form::Argon2id,
+        }
+    }
+
+    /// What [`Self::verify`] costs, if it is slow.
+    pub fn cost(&self) -> Option<Cost> {
+        match &self.0 {
+            Kind::Argon2id(hash) => Some(hash.cost()),
+            _ => None,
+        }
+    }
+
+    /// What it is found by among many; `None` if it can't be.
+    pub fn index_key(&self) -> Option<IndexKey> {
+        Some(IndexKey(match &self.0 {
+            Kind::Plain(pin) => Key::Plain((**pin).clone()),
+            Kind::Md5(digest) => Key::Md5(***digest),
+            Kind::Hmac(id, digest) => Key::Hmac(*id, ***digest),
+            Kind::Argon2id(_) => return None,
+        }))
+    }
+}
+
+impl IndexKey {
+    /// Whether it is the key of this secret. Takes the same time wherever the
+    /// two differ.
+    pub fn is_of(&self, secret: &Secret) -> bool {
+        match (&self.0, &secret.0) {
+            (Key::Plain(key), Kind::Plain(pin)) => key.ct_eq(pin).into(),
+            (Key::Md5(key), Kind::Md5(digest)) => key.ct_eq(&***digest).into(),
+            (Key::Hmac(id, key), Kind::Hmac(of, digest)) => {
+                id == of && bool::from(key.ct_eq(&***digest))
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Form {
+    /// Whether [`Secret::verify`] takes long enough, up to a second, that it
+    /// must not be done while a lock is held or where others wait.
+    pub fn is_slow(self) -> bool {
+        matches!(self, Self::Argon2id)
+    }
+
+    /// What the secrets of this form that an entry is right for are found by,
+    /// by the keys of the pepper. `None`: none can be, as the entry is empty or
+    /// the form is slow.
+    ///
+    /// # Errors
+    ///
+    /// The pepper has no such key; then nobody may get in.
+    pub fn index_key(self, pin: &Pin, pepper: &Pepper) -> Result<Option<IndexKey>, Unverifiable> {
+        if pin.is_empty() {
+            return Ok(None);
+        }
+        Ok(match self {
+            Self::Plain => Some(Key::Plain(pin.as_bytes().into())),
+            Self::Md5 => Some(Key::Md5(md5::digest(pin))),
+            Self::Hmac(id) => Some(Key::Hmac(id, *sign(id, pin, pepper)?)),
+            Self::Argon2id => None,
+        }
+        .map(IndexKey))
+    }
+}
+
+fn plain(pin: &[u8]) -> Result<Kind, Fault> {
+    if pin.is_empty() {
+        Err(Fault::Empty)
+    } else if pin.len() > MAX_DIGITS {
+        Err(Fault::TooLong)
+    } else if pin.iter().all(|key| is_key(*key)) {
+        Ok(Kind::Plain(Zeroizing::new(pin.into())))
+    } else {
+        Err(Fault::NotKeyable)
+    }
+}
+
+fn hmac(text: &[u8]) -> Option<Kind> {
+    let (id, digest) = text.split_at(memchr::memchr(b':', text)?);
+    let digest = Zeroizing::new(hex::bytes(digest.get(1..)?)?);
+    Some(Kind::Hmac(KeyId::new(id)?, Box::new(digest)))
+}
+
+fn sign(id: KeyId, pin: &Pin, pepper: &Pepper) -> Result<Zeroizing<[u8; 32]>, Unverifiable> {
+    let key = pepper.key(id).ok_or(Unverifiable::NoKey(id))?;
+    Ok(key.sign(pin))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

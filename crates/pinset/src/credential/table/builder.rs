@@ -1,0 +1,232 @@
+//! Rows on their way into memory.
+
+use std::collections::BTreeSet;
+
+use foldhash::quality::RandomState;
+use zeroize::Zeroizing;
+
+use super::arena::{Chunks, Full};
+use super::error::{Broken, BrokenRow, Fault};
+use super::index::{self, Heap};
+use super::record::{caller, Record};
+use super::signed::{SignedDraft, SignedRows};
+use super::weighing::{Dearest, Weighing};
+use super::{hash, normal, Profile, Rows};
+use crate::credential::secret::{Form, Secret};
+use crate::list::format::csv::Column;
+use crate::list::index::NAMED;
+use crate::phone_number::{Number, Numbering};
+
+/// So many rows with Argon2id may one number have, and one account: each may
+/// have to be verified in one call.
+pub const MOST_SLOW: usize = 8;
+
+/// The most accounts with rows for one caller number: an entry from it is charged to
+/// each of them at once.
+pub const MAX_ACCOUNTS: usize = 500;
+
+/// So many bytes of rows are taken from memory at once.
+const CHUNK: usize = 1 << 20;
+
+/// What a record takes beside its texts, at most.
+const FRAME: usize = 128;
+
+/// What a form takes in the set of them, about.
+const FORM: usize = 64;
+
+/// Rows as they come.
+pub struct Draft {
+    records: Chunks<u8>,
+    pins: Heap,
+    callers: Heap,
+    accounts: Heap,
+    /// A record being written.
+    record: Zeroizing<Vec<u8>>,
+    forms: BTreeSet<Form>,
+    signed: SignedDraft,
+    /// Without records and indexes, so far.
+    about: About,
+    limit: u64,
+}
+
+/// What is known of the rows together.
+struct About {
+    hasher: RandomState,
+    profile: Profile,
+    argon2id: u64,
+    broken: Vec<BrokenRow>,
+    limited: Option<(u64, Column)>,
+}
+
+impl Draft {
+    /// No rows yet. They may take `limit` bytes of memory.
+    pub fn new(limit: u64) -> Self {
+        Self {
+            records: Chunks::new(CHUNK),
+            pins: Heap::new(),
+            callers: Heap::new(),
+            accounts: Heap::new(),
+            record: Zeroizing::default(),
+            forms: BTreeSet::new(),
+            signed: SignedDraft::default(),
+            about: About {
+                hasher: RandomState::default(),
+                profile: Profile::default(),
+                argon2id: 0,
+                broken: Vec::new(),
+                limited: None,
+            },
+            limit,
+        }
+    }
+
+    /// Notes a row that admits nobody.
+    pub fn note(&mut self, row: BrokenRow) {
+        if self.about.broken.len() <= NAMED {
+            self.about.broken.push(row);
+        }
+    }
+
+    /// Notes whether a number is one of the country.
+    pub fn note_number(&mut self, number: &Number, numbering: &Numbering) {
+        self.about.profile.note_number(number, numbering);
+    }
+
+    /// Adds a row of this number, if it has one. Its secret is as it stands in
+    /// the list; whether it is slow is seen here.
+    pub fn add(&mut self, row: Record<'_>, number: Option<&Number>) -> Result<(), Broken> {
+        let secret = match Secret::parse(row.secret) {
+            Ok(secret) => secret,
+            Err(fault) => {
+                self.note(BrokenRow {
+                    line: row.line,
+                    column: Some(Column::Secret),
+                    fault: Fault::Secret(fault),
+                });
+                return Ok(());
+            }
+        };
+        let record = Record {
+            secret: &normal(row.secret),
+            cost: secret.cost().map(|cost| cost.parts()),
+            caller: number.map(caller),
+            ..row
+        };
+        let too_large = |_| Broken::TooLarge(self.limit);
+        let hasher = &self.about.hasher;
+        let at = write(&record, &mut self.record, &mut self.records).map_err(too_large)?;
+        if let Some(key) = secret.index_key() {
+            self.pins.push(hash(hasher, &key), at).map_err(too_large)?;
+            self.forms.insert(secret.form());
+        }
+        if let Form::Hmac(key) = secret.form() {
+            self.signed.add(key, row.line);
+        }
+        if let Some(caller) = record.caller {
+            self.callers
+                .push(hash(hasher, &caller), at)
+                .map_err(too_large)?;
+        }
+        if !record.account.is_empty() {
+            self.accounts
+                .push(hash(hasher, record.account), at)
+                .map_err(too_large)?;
+        }
+        self.about.profile.add(record.account, number);
+        self.about.argon2id += u64::from(record.cost.is_some());
+        if self.about.limited.is_none() {
+            self.about.limited = limit_of(&record).map(|column| (record.line, column));
+        }
+        if self.peak() > self.limit {
+            return Err(Broken::TooLarge(self.limit));
+        }
+        Ok(())
+    }
+
+    /// What the rows will take of memory at most, while they are sorted: an
+    /// index replaces what it is made of, one after the other.
+    fn peak(&self) -> u64 {
+        let sizes = [&self.pins, &self.callers, &self.accounts].map(Heap::sizes);
+        let either = sizes.map(|(heap, index)| heap.max(index));
+        let largest = sizes.map(|(_, index)| index).into_iter().max();
+        let bytes = self.records.size()
+            + self.forms.len() * FORM
+            + self.signed.size()
+            + either.iter().sum::<usize>()
+            + largest.unwrap_or_default();
+        bytes as u64
+    }
+
+    /// No more will come.
+    pub fn sort(self) -> Result<Sorting, Broken> {
+        let too_large = |_| Broken::TooLarge(self.limit);
+        Ok(Sorting {
+            records: self.records,
+            pins: self.pins.sort().map_err(too_large)?,
+            callers: self.callers.sort().map_err(too_large)?,
+            accounts: self.accounts.sort().map_err(too_large)?,
+            forms: self.forms.into_iter().collect(),
+            signed: self.signed.finish(),
+            about: self.about,
+        })
+    }
+}
+
+/// The column by which a row limits more than whether a PIN is right.
+fn limit_of(record: &Record<'_>) -> Option<Column> {
+    let uses = record.max_uses.map(|_| Column::MaxUses);
+    uses.or(record.context.map(|_| Column::Context))
+}
+
+/// Writes a record, by way of `buffer`: where it is.
+fn write(
+    record: &Record<'_>,
+    buffer: &mut Zeroizing<Vec<u8>>,
+    records: &mut Chunks<u8>,
+) -> Result<u32, Full> {
+    let context = record.context.map_or(0, str::len);
+    let room = record.account.len() + record.secret.len() + context + FRAME;
+    buffer.clear();
+    if buffer.capacity() < room {
+        // What grows leaves behind is not wiped; what is replaced is.
+        *buffer = Zeroizing::new(Vec::with_capacity(2 * room));
+    }
+    record.write(buffer);
+    records.add(buffer)
+}
+
+/// Rows being sorted, a part at a time.
+pub struct Sorting {
+    records: Chunks<u8>,
+    pins: index::Sorting,
+    callers: index::Sorting,
+    accounts: index::Sorting,
+    forms: Vec<Form>,
+    signed: Vec<SignedRows>,
+    about: About,
+}
+
+impl Sorting {
+    /// Does a part; false when all is done.
+    pub fn step(&mut self) -> bool {
+        self.pins.step() || self.callers.step() || self.accounts.step()
+    }
+
+    /// The rows, to be weighed; what is not sorted yet is.
+    pub fn finish(self) -> Weighing {
+        Weighing::new(Rows {
+            records: self.records,
+            pins: self.pins.finish(),
+            callers: self.callers.finish(),
+            accounts: self.accounts.finish(),
+            forms: self.forms,
+            signed: self.signed,
+            hasher: self.about.hasher,
+            profile: self.about.profile,
+            argon2id: self.about.argon2id,
+            dearest: Dearest::default(),
+            broken: self.about.broken,
+            limited: self.about.limited,
+        })
+    }
+}

@@ -1,0 +1,212 @@
+//! From a list to its rows.
+
+use std::io::{self, Read};
+use std::mem;
+
+use super::builder::{Draft, Sorting};
+use super::error::{Broken, BrokenRow, Fault};
+use super::record::Record;
+use super::weighing::Weighing;
+use super::{credential, Rows};
+use crate::config::LONGEST_NAME;
+use crate::list::format::csv::{self, Column};
+use crate::list::format::lines::{first_line, trimmed};
+use crate::list::{Blocks, Format, Gives, Kind};
+use crate::phone_number::Numbering;
+use crate::timestamp::Zone;
+
+/// So many rows of a csv list are read at once.
+const ROWS: usize = 1000;
+
+/// So many bytes of another.
+const BLOCK: usize = 64 << 10;
+
+/// A list being read into memory, a part at a time, so that callers get their
+/// turn. What it holds is wiped when dropped.
+pub struct Reading<R> {
+    numbering: Numbering,
+    stage: Stage<R>,
+}
+
+enum Stage<R> {
+    Csv(Box<csv::Reader<R>>, Box<Draft>),
+    /// With how many lines there were.
+    Lines(Blocks<R>, Format, u64, Box<Draft>),
+    Sorting(Box<Sorting>),
+    Weighing(Box<Weighing>),
+    Ended,
+}
+
+impl<R: Read> Reading<R> {
+    /// The rows of `list`, from where it stands; `kind` is what it is. Of plain
+    /// lists they have no account, of plain and md5 ones no number.
+    ///
+    /// A last row without a line end counts only if `settled`: a writer may be
+    /// at it. `zone` says what dates without an offset mean, `numbering` what
+    /// number a caller is. The rows, and making them, may take `limit` bytes of
+    /// memory.
+    pub fn new(
+        list: R,
+        kind: Kind,
+        settled: bool,
+        zone: &Zone,
+        numbering: &Numbering,
+        limit: u64,
+    ) -> Self {
+        let draft = Box::new(Draft::new(limit));
+        Self {
+            numbering: numbering.clone(),
+            stage: match kind {
+                Kind::Csv => Stage::Csv(Box::new(csv::Reader::new(list, settled, zone)), draft),
+                Kind::Lines(format) => {
+                    let blocks = Blocks::of_size(list, settled, BLOCK);
+                    Stage::Lines(blocks, format, 0, draft)
+                }
+            },
+        }
+    }
+
+    /// Does a part, of a few milliseconds. The rows, when all is done.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the list counts. After that, and after the rows, there is
+    /// nothing more to be had, which is an error.
+    pub fn step(&mut self) -> Result<Option<Rows>, Broken> {
+        self.stage = match mem::replace(&mut self.stage, Stage::Ended) {
+            Stage::Csv(mut reader, mut draft) => {
+                if add_rows(&mut reader, &self.numbering, &mut draft)? {
+                    Stage::Csv(reader, draft)
+                } else {
+                    Stage::Sorting(Box::new(draft.sort()?))
+                }
+            }
+            Stage::Lines(mut blocks, format, mut line, mut draft) => {
+                match blocks.next_block().map_err(Broken::Unreadable)? {
+                    Some(block) => {
+                        add_lines(block.lines, format, &mut line, &mut draft)?;
+                        Stage::Lines(blocks, format, line, draft)
+                    }
+                    None => Stage::Sorting(Box::new(draft.sort()?)),
+                }
+            }
+            Stage::Sorting(mut sorting) => {
+                if sorting.step() {
+                    Stage::Sorting(sorting)
+                } else {
+                    Stage::Weighing(Box::new(sorting.finish()))
+                }
+            }
+            Stage::Weighing(mut weighing) => {
+                if !weighing.step() {
+                    return weighing.finish().map(Some);
+                }
+                Stage::Weighing(weighing)
+            }
+            Stage::Ended => return Err(Broken::Unreadable(io::ErrorKind::UnexpectedEof.into())),
+        };
+        Ok(None)
+    }
+}
+
+/// Adds the next rows of a csv list; false at its end.
+fn add_rows<R: Read>(
+    reader: &mut csv::Reader<R>,
+    numbering: &Numbering,
+    draft: &mut Draft,
+) -> Result<bool, Broken> {
+    for _ in 0..ROWS {
+        let row = match reader.next_row()? {
+            Some(Ok(row)) => row,
+            Some(Err(bad)) => {
+                draft.note(bad.into());
+                continue;
+            }
+            None => return Ok(false),
+        };
+        let caller = row.caller.map(|text| numbering.normalize(text.as_bytes()));
+        if caller == Some(None) {
+            draft.note(BrokenRow {
+                line: row.line,
+                column: Some(Column::Caller),
+                fault: Fault::NoNumber,
+            });
+            continue;
+        }
+        let record = Record {
+            level: row.level,
+            from: row.from,
+            until: row.until,
+            max_uses: row.max_uses,
+            context: row.context,
+            ..Record::new(row.line, row.account.as_bytes(), row.secret.as_bytes())
+        };
+        let caller = caller.flatten();
+        if let Some(number) = &caller {
+            draft.note_number(number, numbering);
+        }
+        draft.add(record, caller.as_ref())?;
+    }
+    Ok(true)
+}
+
+/// Adds whole lines, which follow the line `number`.
+fn add_lines(
+    lines: &[u8],
+    format: Format,
+    number: &mut u64,
+    draft: &mut Draft,
+) -> Result<(), Broken> {
+    let mut rest = lines;
+    while let Some((line, _, behind)) = first_line(rest) {
+        rest = behind;
+        *number += 1;
+        match Gives::of(trimmed(line), format) {
+            Gives::Nobody(fault) => draft.note(BrokenRow {
+                line: *number,
+                column: None,
+                fault: Fault::Line(fault),
+            }),
+            gives => {
+                if let Some((account, secret)) = credential(&gives) {
+                    draft.add(Record::new(*number, account, &secret), None)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of a database with `astdb_value = account:secret`: an account and
+/// the text of a secret each, without number, level and the rest. An entry's
+/// place among them, from 1, is its line.
+///
+/// # Errors
+///
+/// They would take more than `limit` bytes of memory, or one account has too
+/// many slow secrets.
+pub fn of_credentials<'a>(
+    entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    limit: u64,
+) -> Result<Rows, Broken> {
+    let mut draft = Draft::new(limit);
+    for (line, (account, secret)) in (1..).zip(entries) {
+        let account = account.trim_ascii();
+        let fault = if account.is_empty() {
+            csv::Fault::Empty
+        } else if account.len() > LONGEST_NAME {
+            csv::Fault::TooLong
+        } else if account.iter().any(u8::is_ascii_control) {
+            csv::Fault::Control
+        } else {
+            draft.add(Record::new(line, account, secret), None)?;
+            continue;
+        };
+        draft.note(BrokenRow {
+            line,
+            column: Some(Column::Account),
+            fault: Fault::Value(fault),
+        });
+    }
+    draft.sort()?.finish().finish()
+}

@@ -1,0 +1,140 @@
+//! Rows whose secrets are checked with a key of the pepper file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Rows;
+use crate::credential::pepper::KeyId;
+
+/// How many lines are named of the rows of one key.
+const NAMED: usize = 3;
+
+/// What the rows of one key take in [`SignedDraft`], about.
+const SIZE: usize = 160;
+
+/// The rows that need one key of the pepper file. The text is for those whose key
+/// is missing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignedRows {
+    /// The key.
+    pub key: KeyId,
+    /// How many rows there are.
+    pub count: u64,
+    /// The lines of the first ones.
+    pub first_lines: Vec<u64>,
+}
+
+impl fmt::Display for SignedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            key,
+            count,
+            first_lines,
+        } = self;
+        let lines: Vec<String> = first_lines.iter().map(u64::to_string).collect();
+        let lines = lines.join(", ");
+        match count {
+            1 => write!(f, "1 row can't be checked, line {lines}")?,
+            _ => write!(f, "{count} rows can't be checked, lines {lines}")?,
+        }
+        if *count > first_lines.len() as u64 {
+            f.write_str(", …")?;
+        }
+        write!(f, ": the pepper file has no key {key}")
+    }
+}
+
+/// The signed rows of a list that is being read.
+#[derive(Default)]
+pub struct SignedDraft(BTreeMap<KeyId, SignedRows>);
+
+impl SignedDraft {
+    /// Adds the row in this line.
+    pub fn add(&mut self, key: KeyId, line: u64) {
+        let rows = self.0.entry(key).or_insert_with(|| SignedRows {
+            key,
+            count: 0,
+            first_lines: Vec::new(),
+        });
+        rows.count += 1;
+        if rows.first_lines.len() < NAMED {
+            rows.first_lines.push(line);
+        }
+    }
+
+    /// What it takes of memory, in bytes, about.
+    pub fn size(&self) -> usize {
+        self.0.len() * SIZE
+    }
+
+    /// No more will come.
+    pub fn finish(self) -> Vec<SignedRows> {
+        self.0.into_values().collect()
+    }
+}
+
+/// How rows are found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FoundBy {
+    /// By the PIN alone, which finds no row with Argon2id.
+    Pin,
+    /// By the number that calls.
+    Caller,
+    /// By the account.
+    Account,
+}
+
+impl Rows {
+    /// The rows of each key of the pepper file, in the order of their names.
+    pub fn signed(&self) -> &[SignedRows] {
+        &self.signed
+    }
+
+    /// Those of [`Self::signed`] whose key is missing.
+    pub fn unchecked(&self, has_key: impl Fn(KeyId) -> bool) -> impl Iterator<Item = &SignedRows> {
+        self.signed.iter().filter(move |rows| !has_key(rows.key))
+    }
+
+    /// Whether there are rows, but none of them can be checked.
+    pub fn are_uncheckable(&self, by: FoundBy, has_key: impl Fn(KeyId) -> bool) -> bool {
+        let unchecked: u64 = self.unchecked(has_key).map(|rows| rows.count).sum();
+        let hidden = match by {
+            FoundBy::Pin => self.argon2id,
+            FoundBy::Caller | FoundBy::Account => 0,
+        };
+        !self.is_empty() && self.len() <= unchecked + hidden
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_lines_of_a_key_are_named() {
+        let key = KeyId::new(b"k0").expect("a key");
+        let mut draft = SignedDraft::default();
+        for (line, text) in [
+            (
+                2,
+                "1 row can't be checked, line 2: the pepper file has no key k0",
+            ),
+            (
+                5,
+                "2 rows can't be checked, lines 2, 5: the pepper file has no key k0",
+            ),
+            (
+                7,
+                "3 rows can't be checked, lines 2, 5, 7: the pepper file has no key k0",
+            ),
+            (
+                9,
+                "4 rows can't be checked, lines 2, 5, 7, …: the pepper file has no key k0",
+            ),
+        ] {
+            draft.add(key, line);
+            let rows = draft.0.values().next().map(SignedRows::to_string);
+            assert_eq!(rows.as_deref(), Some(text));
+        }
+    }
+}

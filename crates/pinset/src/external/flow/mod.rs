@@ -1,0 +1,379 @@
+//! Carries out what a service answers, until it sends the call somewhere or
+//! nothing more can be done.
+//!
+//! What is keyed is asked for as a PIN is, by the [`Conversation`] with its
+//! prompts, waits and attempts: [`run`] holds one for each `gather`.
+//!
+//! [`Conversation`]: crate::Conversation
+
+mod attempts;
+mod error;
+mod line;
+
+use super::gathered::Data;
+use super::response::{Action, Answer, Gather};
+use super::say::{argument, is_language};
+use crate::call::dialog::{Next, Plan, Settlement, Status};
+use crate::call::driver::{self, Host, Started};
+use crate::config::{External, Place, Route};
+use crate::verdict::Nobody;
+use crate::verify::{Counter, Halt, Keeper, Patient};
+
+use attempts::{Attempts, Meaning};
+pub use error::{reveals, Trouble};
+use line::{Counted, Ended, Line};
+
+/// The service that is asked what to do with a call.
+pub trait Service<H> {
+    /// Posts all that was gathered, and serves the caller on `host` meanwhile.
+    fn post(&mut self, host: &mut H, data: &Data) -> Posted;
+}
+
+/// The result of a post.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Posted {
+    /// The service has answered with actions.
+    Answer(Answer),
+    /// The service has answered with anything else: an HTTP error, or a body that
+    /// is invalid, too large or incomplete. The log says why.
+    Unusable,
+    /// There is no HTTP answer: no connection, a timeout before the status line,
+    /// or a service that is not asked for now. The log says why.
+    NoAnswer,
+    /// The caller has hung up, and the post is given up.
+    Gone {
+        /// The service may have received it.
+        sent: bool,
+    },
+}
+
+/// One call, as a service's answers need it.
+pub trait Speaker: Host + Patient {
+    /// Starts the sound at a URL, which may have to be fetched first. One that
+    /// may not be fetched, or can't be, is missing, and the log says so.
+    fn start_url(&mut self, url: &str) -> Started;
+    /// Says a text, in which nothing means anything to Asterisk. A text that
+    /// can't be said is skipped, and the log says so. False: the caller is gone.
+    fn say(&mut self, text: &str, language: Option<&str>) -> bool;
+    /// Whether the dialplan has this place, for this caller.
+    fn has(&mut self, place: &Place) -> bool;
+}
+
+/// How it is to go.
+#[derive(Clone, Copy)]
+pub struct Order<'a> {
+    /// How the channel is opened, how often and how long is waited for keys.
+    pub plan: &'a Plan,
+    /// The options for the service.
+    pub external: &'a External,
+}
+
+/// What has become of a call: [`conclude`] shows it on the channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The service has sent it somewhere.
+    Sent {
+        /// Success or failure.
+        status: Status,
+        /// Where.
+        place: Place,
+        /// How often something was gathered and posted.
+        attempts: u32,
+    },
+    /// It is sent nowhere.
+    Refused {
+        /// Failure, timeout, locked or error.
+        status: Status,
+        /// As above.
+        attempts: u32,
+        /// The service has ended it: nobody says goodbye.
+        silent: bool,
+        /// What is wrong with the answer, for the log.
+        trouble: Option<Trouble>,
+    },
+    /// The caller is gone.
+    Gone {
+        /// As above.
+        attempts: u32,
+    },
+}
+
+impl Outcome {
+    /// A call that is refused before anything is posted.
+    pub fn refused(status: Status) -> Self {
+        Self::Refused {
+            status,
+            attempts: 0,
+            silent: false,
+            trouble: None,
+        }
+    }
+
+    /// `AUTHENTICATESTATUS`.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Sent { status, .. } | Self::Refused { status, .. } => *status,
+            Self::Gone { .. } => Status::Hangup,
+        }
+    }
+
+    /// `AUTHENTICATEATTEMPTS`.
+    pub fn attempts(&self) -> u32 {
+        match self {
+            Self::Sent { attempts, .. }
+            | Self::Refused { attempts, .. }
+            | Self::Gone { attempts } => *attempts,
+        }
+    }
+}
+
+/// Asks the service and does what it says, until that is settled. What the caller
+/// enters is counted by `counter`: an entry as soon as its post is answered, earlier
+/// steps of a call that is not admitted at its end.
+pub fn run<H: Speaker, K: Keeper>(
+    order: Order<'_>,
+    host: &mut H,
+    counter: &Counter<K>,
+    service: &mut impl Service<H>,
+) -> Outcome {
+    let mut flow = Flow {
+        order,
+        line: Line::new(host),
+        data: Data::new(),
+        attempts: Attempts::new(counter),
+        has_entry: false,
+        silences: 0,
+        posted: 0,
+        steps: 0,
+    };
+    let end = flow.go(service);
+    let attempts = flow.posted;
+    match end {
+        End::Sent(status, place) => Outcome::Sent {
+            status,
+            place,
+            attempts,
+        },
+        End::Hangup => Outcome::Refused {
+            status: Status::Failure,
+            attempts,
+            silent: true,
+            trouble: None,
+        },
+        End::Refused(status) => Outcome::Refused {
+            status,
+            attempts,
+            silent: false,
+            trouble: None,
+        },
+        End::Trouble(trouble) => Outcome::Refused {
+            status: Status::Error,
+            attempts,
+            silent: false,
+            trouble: Some(trouble),
+        },
+        End::Gone => Outcome::Gone { attempts },
+    }
+}
+
+/// Shows on the channel what has become of a call, and says where it goes. What
+/// is refused goes as any PIN set's call does, by `on_error`; a call that the
+/// service has ended is hung up, unless the dialplan says otherwise (options
+/// `j` and `c`). `plan` is that of [`run`].
+pub fn conclude<H: Host>(outcome: Outcome, plan: Plan, external: &External, host: &mut H) -> Next {
+    let (status, attempts) = (outcome.status(), outcome.attempts());
+    let settlement = Settlement {
+        status,
+        grant: None,
+        account_code: None,
+        attempts,
+    };
+    match outcome {
+        Outcome::Sent { place, .. } => {
+            host.settle(settlement);
+            Next::Goto(place)
+        }
+        Outcome::Gone { .. } => {
+            host.settle(settlement);
+            Next::HangUp
+        }
+        Outcome::Refused { silent: true, .. } => {
+            host.settle(settlement);
+            let goes_on = (plan.jump && host.jump()) || plan.on_failure == Route::Continue;
+            if goes_on {
+                Next::Continue
+            } else {
+                Next::HangUp
+            }
+        }
+        Outcome::Refused { .. } => {
+            let on_failure = match plan.on_failure {
+                Route::Continue => Route::Continue,
+                Route::Hangup | Route::Goto(_) => external.on_error.clone(),
+            };
+            let plan = Plan {
+                refused: Some(status),
+                on_failure,
+                ..plan
+            };
+            driver::run(plan, &mut Counted { host, attempts }, &mut Nobody)
+        }
+    }
+}
+
+/// How carrying out ends.
+enum End {
+    Sent(Status, Place),
+    Hangup,
+    Refused(Status),
+    Trouble(Trouble),
+    Gone,
+}
+
+struct Flow<'a, H, K: Keeper> {
+    order: Order<'a>,
+    line: Line<'a, H>,
+    data: Data,
+    attempts: Attempts<'a, K>,
+    /// The next post has a new entry.
+    has_entry: bool,
+    /// How often the caller has entered nothing.
+    silences: u32,
+    /// How many entries were posted.
+    posted: u32,
+    steps: u32,
+}
+
+impl<H: Speaker, K: Keeper> Flow<'_, H, K> {
+    fn go(&mut self, service: &mut impl Service<H>) -> End {
+        loop {
+            let step = self.post(service);
+            if let Err(end) = step.and_then(|actions| self.carry_out(actions)) {
+                return end;
+            }
+        }
+    }
+
+    /// Posts what was gathered, and counts it by the answer.
+    fn post(&mut self, service: &mut impl Service<H>) -> Result<Vec<Action>, End> {
+        if std::mem::take(&mut self.has_entry) {
+            self.attempts
+                .charge(self.line.host)
+                .map_err(|halt| match halt {
+                    Halt::Locked => End::Refused(Status::Locked),
+                    Halt::Busy => End::Refused(Status::Error),
+                    Halt::Gone => End::Gone,
+                })?;
+            self.posted += 1;
+        }
+        let (meaning, result) = match service.post(self.line.host, &self.data) {
+            Posted::Answer(answer) => (self.meaning(&answer.actions), Ok(answer.actions)),
+            Posted::Unusable => (Meaning::Wrong, Err(End::Refused(Status::Error))),
+            Posted::NoAnswer => (Meaning::Unknown, Err(End::Refused(Status::Error))),
+            // Nobody who hangs up before the answer guesses for nothing.
+            Posted::Gone { sent: true } => (Meaning::Wrong, Err(End::Gone)),
+            Posted::Gone { sent: false } => (Meaning::Unknown, Err(End::Gone)),
+        };
+        self.attempts.settle(meaning);
+        self.line.posted();
+        result
+    }
+
+    /// What an answer says of the entry that was posted.
+    fn meaning(&self, actions: &[Action]) -> Meaning {
+        let external = self.order.external;
+        let end = actions.iter().find_map(|action| match action {
+            Action::Gather(gather) if !self.has_entered(&gather.variable_name) => {
+                Some(Meaning::Step)
+            }
+            Action::Connect { destination } | Action::Dial { destination }
+                if external.admits(destination) =>
+            {
+                Some(Meaning::Admitted)
+            }
+            Action::Play { .. } | Action::Say { .. } => None,
+            _ => Some(Meaning::Wrong),
+        });
+        end.unwrap_or(Meaning::Wrong)
+    }
+
+    /// Whether the caller has entered something for this variable.
+    fn has_entered(&self, variable: &str) -> bool {
+        let keyed = self.data.get(variable);
+        keyed.is_some_and(|keyed| !keyed.is_empty())
+    }
+
+    /// Carries actions out; what comes behind a `gather` is not: the next answer
+    /// takes its place.
+    fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), End> {
+        let (plan, most) = (self.order.plan, self.order.external.max_steps);
+        for action in actions {
+            if self.steps >= most {
+                return Err(End::Trouble(Trouble::Steps(most)));
+            }
+            self.steps += 1;
+            let there = match action {
+                Action::Gather(gather) => return self.gather(&gather),
+                Action::Play { url } => self.line.play(&url, plan.opening),
+                Action::Say { text, language } => {
+                    let language = language.as_deref().filter(|name| is_language(name));
+                    self.line.say(&argument(&text), language, plan.opening)
+                }
+                Action::Connect { destination } => {
+                    let place = self.order.external.connect(&destination);
+                    return Err(self.send("connect", &destination, place));
+                }
+                Action::Dial { destination } => {
+                    let place = self.order.external.dial(&destination);
+                    return Err(self.send("dial", &destination, place));
+                }
+                Action::Hangup => return Err(End::Hangup),
+            };
+            if !there {
+                return Err(End::Gone);
+            }
+        }
+        Err(End::Trouble(Trouble::NoEnd))
+    }
+
+    fn gather(&mut self, gather: &Gather) -> Result<(), End> {
+        let Order { plan, external } = self.order;
+        // A service that asks a silent caller again and again has an end.
+        let posts_silence = external.post_silence && self.silences < plan.attempts;
+        match self.line.gather(gather, plan, posts_silence) {
+            Ended::Keyed(keyed) => {
+                self.data.insert(&gather.variable_name, keyed);
+                self.has_entry = true;
+                Ok(())
+            }
+            Ended::Silent => {
+                self.data.insert(&gather.variable_name, "");
+                self.silences += 1;
+                Ok(())
+            }
+            Ended::Refused(status) => Err(End::Refused(status)),
+            Ended::Gone => Err(End::Gone),
+        }
+    }
+
+    /// `place`: where the destination is, unless it is refused.
+    fn send(&mut self, action: &'static str, destination: &str, place: Option<Place>) -> End {
+        let shown = || error::shown(destination, &self.data);
+        match place {
+            None => End::Trouble(Trouble::NotAllowed(action, shown())),
+            Some(place) if !self.line.host.has(&place) => {
+                End::Trouble(Trouble::NotThere(place.context, shown()))
+            }
+            Some(place) => {
+                let status = match self.order.external.admits(destination) {
+                    true => Status::Success,
+                    false => Status::Failure,
+                };
+                End::Sent(status, place)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

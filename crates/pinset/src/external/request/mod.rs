@@ -1,0 +1,175 @@
+//! What a PBX posts to a service.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::Value;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::gathered::Data;
+use super::json::{document, object, text, Fields};
+use super::Broken;
+
+/// What we post, each time a service is asked what to do with a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Post<'a> {
+    /// The number that calls, `+` and country code in front where it is known
+    /// to be one; empty: there is none.
+    pub caller: &'a str,
+    /// The number that was dialled.
+    pub callee: &'a str,
+    /// Of the call: the same in all its posts.
+    pub uuid: &'a str,
+    /// Now, in seconds since 1970.
+    pub timestamp: u64,
+    /// When the call came in, likewise.
+    pub began: u64,
+    /// Which of its External Managements this is, for the service.
+    pub external_manager_id: u32,
+    /// All that was gathered.
+    pub data: &'a Data,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    caller: &'a str,
+    callee: &'a str,
+    direction: &'static str,
+    uuid: &'a str,
+    timestamp: u64,
+    external_manager_id: u32,
+    data: &'a Data,
+    callflow: [Call; 1],
+    /// The same: the documentation has the one name, Hipcall's PBX the other.
+    call_flow: [Call; 1],
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Call {
+    timestamp: u64,
+    action: &'static str,
+    detail: Detail,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct Detail {
+    id: u32,
+    r#type: &'static str,
+}
+
+impl Post<'_> {
+    /// The body of the request. It holds what the caller has keyed: it lies in
+    /// one place, and is wiped when dropped.
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let flow = [Call {
+            timestamp: self.began,
+            action: "init",
+            detail: Detail {
+                id: self.external_manager_id,
+                r#type: "external_manager",
+            },
+        }];
+        let wire = Wire {
+            caller: self.caller,
+            callee: self.callee,
+            direction: "inbound",
+            uuid: self.uuid,
+            timestamp: self.timestamp,
+            external_manager_id: self.external_manager_id,
+            data: self.data,
+            callflow: flow,
+            call_flow: flow,
+        };
+        // A vector that grows leaves copies behind. Writing to either does not
+        // fail.
+        let mut length = Length(0);
+        let _ = serde_json::to_writer(&mut length, &wire);
+        let mut body = Zeroizing::new(Vec::with_capacity(length.0));
+        let _ = serde_json::to_writer(&mut *body, &wire);
+        body
+    }
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a PBX has posted to us, as far as we need it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Received {
+    /// The number that calls, in whatever form; `None`: there is none.
+    pub caller: Option<String>,
+    /// The number that was dialled.
+    pub callee: Option<String>,
+    /// Of the call.
+    pub uuid: Option<String>,
+    /// All that was gathered in it.
+    pub data: Data,
+}
+
+impl Received {
+    /// Reads a request's body. Fields we do not know are passed over, numbers
+    /// and texts stand for each other, what is `null`, empty or not there is not
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON object, or a field is none of these.
+    pub fn parse(body: &[u8]) -> Result<Self, Broken> {
+        let fields = Wiped(document(body)?);
+        let said = |name| text(&fields.0, name).map(|text| text.filter(|text| !text.is_empty()));
+        let mut received = Self {
+            caller: said("caller")?,
+            callee: said("callee")?,
+            uuid: said("uuid")?,
+            data: Data::new(),
+        };
+        if let Some(data) = object(&fields.0, "data")? {
+            for (name, value) in data {
+                match value {
+                    Value::Null => {}
+                    // What a caller is asked for and does not enter is not there.
+                    Value::String(keyed) if keyed.is_empty() => {}
+                    Value::String(keyed) => received.data.insert(name, keyed.as_str()),
+                    Value::Number(keyed) => {
+                        let keyed = Zeroizing::new(keyed.to_string());
+                        received.data.insert(name, keyed.as_str());
+                    }
+                    _ => return Err(Broken("a field of data is no text".to_owned())),
+                }
+            }
+        }
+        Ok(received)
+    }
+}
+
+/// What was read, whose texts are wiped when it is dropped.
+struct Wiped(Fields);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(fields) => fields.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! What a service answers: what to do with the call.
+
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+
+use super::json::{document, field, number, object, text, Fields};
+use super::Broken;
+use crate::pin::MAX_DIGITS;
+
+/// What to do, in this order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// May be empty: then nothing is said of where the call goes.
+    pub actions: Vec<Action>,
+}
+
+/// One thing to do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(tag = "action", content = "args", rename_all = "lowercase")]
+pub enum Action {
+    /// Have the caller key something, and post again.
+    Gather(Gather),
+    /// Play a sound.
+    Play {
+        /// Where it is: `http` or `https`.
+        url: String,
+    },
+    /// Say a text.
+    Say {
+        /// The text.
+        text: String,
+        /// Its language; `None`: the call's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        language: Option<String>,
+    },
+    /// Send the call to an extension.
+    Connect {
+        /// The extension.
+        destination: String,
+    },
+    /// Send the call to an outside number.
+    Dial {
+        /// The number.
+        destination: String,
+    },
+    /// End the call.
+    Hangup,
+}
+
+/// What a caller is to key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Gather {
+    /// Fewer keys are too few; [`Gather::max_digits`] at most.
+    pub min_digits: usize,
+    /// So many are enough without `#`; 1 to [`MAX_DIGITS`].
+    pub max_digits: usize,
+    /// The sound that asks, `http` or `https`; `None`: nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask: Option<String>,
+    /// What stands for it in [`Data`](super::Data).
+    pub variable_name: String,
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    version: &'static str,
+    seq: &'a [Action],
+}
+
+impl Answer {
+    /// Reads a response's body. Fields we do not know are passed over, numbers
+    /// and texts stand for each other, what is `null` is not there. Without
+    /// `min_digits` one key is enough, `max_digits` is [`MAX_DIGITS`] at most.
+    ///
+    /// # Errors
+    ///
+    /// It is no answer of version 1, or one of its actions can't be carried
+    /// out: then none of them is.
+    pub fn parse(body: &[u8]) -> Result<Self, Broken> {
+        let fields = document(body)?;
+        match text(&fields, "version")?.as_deref() {
+            Some("1" | "1.0") => {}
+            Some(_) => return Err(Broken("version is not 1".to_owned())),
+            None => return Err(Broken("version is missing".to_owned())),
+        }
+        let actions = match field(&fields, "seq") {
+            Some(Value::Array(actions)) => actions,
+            Some(_) => return Err(Broken("seq is no array".to_owned())),
+            None => return Err(Broken("seq is missing".to_owned())),
+        };
+        let read = |(at, value)| {
+            let wrong = |Broken(why)| Broken(format!("seq[{at}]: {why}"));
+            action(value).map_err(wrong)
+        };
+        let actions = actions.iter().enumerate().map(read);
+        Ok(Self {
+            actions: actions.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The body of a response.
+    pub fn to_json(&self) -> String {
+        let wire = Wire {
+            version: "1",
+            seq: &self.actions,
+        };
+        // Texts and numbers alone: this does not fail.
+        serde_json::to_string(&wire).unwrap_or_default()
+    }
+}
+
+fn action(value: &Value) -> Result<Action, Broken> {
+    let Value::Object(fields) = value else {
+        return Err(Broken("it is no object".to_owned()));
+    };
+    let name = match field(fields, "action") {
+        Some(Value::String(name)) => name,
+        _ => return Err(Broken("action is missing".to_owned())),
+    };
+    let none = Fields::new();
+    let args = || object(fields, "args").map(|args| args.unwrap_or(&none));
+    Ok(match name.as_str() {
+        "gather" => Action::Gather(gather(args()?)?),
+        "play" => Action::Play {
+            url: needed(url(args()?, "url")?, "url")?,
+        },
+        "say" => Action::Say {
+            text: needed(text(args()?, "text")?, "text")?,
+            language: text(args()?, "language")?.filter(|language| !language.is_empty()),
+        },
+        "connect" => Action::Connect {
+            destination: needed(text(args()?, "destination")?, "destination")?,
+        },
+        "dial" => Action::Dial {
+            destination: needed(text(args()?, "destination")?, "destination")?,
+        },
+        "hangup" => Action::Hangup,
+        unknown => {
+            // A name, and nothing that was keyed.
+            let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+            let plain = (1..=32).contains(&unknown.len()) && unknown.bytes().all(letter);
+            let name = if plain {
+                format!(" '{unknown}'")
+            } else {
+                String::new()
+            };
+            return Err(Broken(format!("unknown action{name}")));
+        }
+    })
+}
+
+fn gather(args: &Fields) -> Result<Gather, Broken> {
+    let min_digits = number(args, "min_digits")?.unwrap_or(1);
+    let max_digits = number(args, "max_digits")?.unwrap_or(MAX_DIGITS);
+    let max_digits = max_digits.min(MAX_DIGITS);
+    if max_digits == 0 {
+        return Err(Broken("max_digits is 0".to_owned()));
+    }
+    if min_digits > max_digits {
+        let why = format!("min_digits is above max_digits, or above {MAX_DIGITS}");
+        return Err(Broken(why));
+    }
+    let variable_name = text(args, "variable_name")?.filter(|name| !name.is_empty());
+    Ok(Gather {
+        min_digits,
+        max_digits,
+        ask: url(args, "ask")?,
+        variable_name: needed(variable_name, "variable_name")?,
+    })
+}
+
+fn needed(value: Option<String>, name: &str) -> Result<String, Broken> {
+    value.ok_or_else(|| Broken(format!("{name} is missing")))
+}
+
+/// The URL of a sound; an empty text is none.
+fn url(fields: &Fields, name: &str) -> Result<Option<String>, Broken> {
+    let Some(text) = text(fields, name)?.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match Url::parse(&text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Some(text)),
+        _ => Err(Broken(format!("{name} is no http or https URL"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,402 @@
+//! The records of a csv file (RFC 4180), one by one, in bounded memory that is
+//! wiped.
+//!
+//! `csv-core` takes them apart. It takes what no other program would, such as
+//! an unclosed quote, so that [`Quotes`] follows it and refuses that.
+
+use std::io::{self, Read};
+
+use csv_core::{ReadRecordResult, Reader};
+use zeroize::Zeroizing;
+
+use super::{Broken, Column, Flaw};
+use crate::list::format::blocks::{BLOCK, MARK};
+
+/// The longest record, its commas, quotes and line end not counted: far more
+/// than any secret, and what an unclosed quote may take of the list.
+pub const LONGEST: usize = 8 << 10;
+
+/// The records of a list. A byte order mark in front of it is left out, blank
+/// lines are passed over.
+pub struct Records<R> {
+    list: R,
+    settled: bool,
+    core: Reader,
+    quotes: Quotes,
+    input: Zeroizing<Vec<u8>>,
+    /// What of the input was handed on, and what is filled.
+    used: usize,
+    filled: usize,
+    begun: bool,
+    ended: bool,
+    fields: Zeroizing<Vec<u8>>,
+    ends: [usize; Column::ALL.len() + 1],
+}
+
+/// A record.
+pub struct Record<'a> {
+    /// The line it starts in, from 1.
+    pub line: u64,
+    /// Its fields without their quotes, one after the other.
+    text: &'a str,
+    ends: &'a [usize],
+}
+
+impl<'a> Record<'a> {
+    /// All fields, one after the other, with the blanks around them.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The fields, without the blanks around them.
+    pub fn fields(&self) -> impl Iterator<Item = &'a str> + '_ {
+        let text = self.text;
+        let starts = std::iter::once(&0).chain(self.ends);
+        let fields = starts.zip(self.ends);
+        fields.map(move |(start, end)| text.get(*start..*end).unwrap_or_default().trim())
+    }
+
+    /// Whether it is a line of blanks.
+    fn is_blank(&self) -> bool {
+        self.len() == 1 && self.text.trim().is_empty()
+    }
+}
+
+impl<R: Read> Records<R> {
+    /// The records of `list`, from where it stands. A last one without a line
+    /// end counts only if `settled`: a writer may be at it.
+    pub fn new(list: R, settled: bool) -> Self {
+        Self::of_size(list, settled, BLOCK)
+    }
+
+    /// The same in blocks of `size` bytes.
+    pub fn of_size(list: R, settled: bool, size: usize) -> Self {
+        Self {
+            list,
+            settled,
+            core: Reader::new(),
+            quotes: Quotes::new(),
+            input: Zeroizing::new(vec![0; size.max(MARK.len())]),
+            used: 0,
+            filled: 0,
+            begun: false,
+            ended: false,
+            fields: Zeroizing::new(vec![0; LONGEST]),
+            ends: [0; Column::ALL.len() + 1],
+        }
+    }
+
+    /// The next record that is not blank; `None` at the end.
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, Broken> {
+        loop {
+            let Some((length, fields)) = self.take()? else {
+                return Ok(None);
+            };
+            if !self.record(length, fields)?.is_blank() {
+                return self.record(length, fields).map(Some);
+            }
+        }
+    }
+
+    /// Takes the next record apart: how long it is, and how many fields it has.
+    fn take(&mut self) -> Result<Option<(usize, usize)>, Broken> {
+        let (mut length, mut fields) = (0, 0);
+        loop {
+            while self.used == self.filled && !self.ended {
+                self.fill().map_err(Broken::Unreadable)?;
+            }
+            let input = self.input.get(self.used..self.filled).unwrap_or_default();
+            let text = self.fields.get_mut(length..).unwrap_or_default();
+            let ends = self.ends.get_mut(fields..).unwrap_or_default();
+            let (result, read, wrote, found) = self.core.read_record(input, text, ends);
+            self.quotes.follow(input.get(..read).unwrap_or_default())?;
+            self.used += read;
+            length += wrote;
+            fields += found;
+            match result {
+                // The next time round there is more, or none to be had.
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => return Err(self.broken(Flaw::TooLong)),
+                ReadRecordResult::OutputEndsFull => return Err(self.broken(Flaw::FieldCount)),
+                ReadRecordResult::Record if self.quotes.is_between() => {
+                    return Ok(Some((length, fields)));
+                }
+                // The last one, without a line end.
+                ReadRecordResult::Record if !self.settled => return Ok(None),
+                ReadRecordResult::Record if self.quotes.is_open() => {
+                    return Err(self.broken(Flaw::QuoteUnclosed));
+                }
+                ReadRecordResult::Record => return Ok(Some((length, fields))),
+                ReadRecordResult::End => return Ok(None),
+            }
+        }
+    }
+
+    fn record(&self, length: usize, fields: usize) -> Result<Record<'_>, Broken> {
+        let text = self.fields.get(..length).unwrap_or_default();
+        let ends = self.ends.get(..fields).unwrap_or_default();
+        let text = std::str::from_utf8(text)
+            .ok()
+            .filter(|text| ends.iter().all(|end| text.is_char_boundary(*end)))
+            .ok_or_else(|| self.broken(Flaw::NotUtf8))?;
+        let line = self.quotes.record;
+        Ok(Record { line, text, ends })
+    }
+
+    fn broken(&self, flaw: Flaw) -> Broken {
+        Broken::At(self.quotes.record, flaw)
+    }
+
+    /// Fills the input, or finds the end of the list.
+    fn fill(&mut self) -> io::Result<()> {
+        (self.used, self.filled) = (0, 0);
+        while let Some(room @ [_, ..]) = self.input.get_mut(self.filled..) {
+            match self.list.read(room) {
+                Ok(0) => {
+                    self.ended = true;
+                    break;
+                }
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first && self.input.starts_with(MARK) {
+            self.used = MARK.len();
+        }
+        Ok(())
+    }
+}
+
+/// Where in a record the last byte was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In front of a record.
+    Between,
+    /// At the start of a further field.
+    Start,
+    /// In a field without quotes.
+    Bare,
+    /// In a field with quotes.
+    Quoted,
+    /// Behind a quote in a field with quotes: it ends it, or another follows.
+    Behind,
+}
+
+/// Follows a list byte by byte: counts lines, and sees to it that quotes stand
+/// where RFC 4180 has them.
+struct Quotes {
+    place: Place,
+    /// The line it is in, from 1.
+    line: u64,
+    /// The line the record started in.
+    record: u64,
+}
+
+impl Quotes {
+    fn new() -> Self {
+        Self {
+            place: Place::Between,
+            line: 1,
+            record: 1,
+        }
+    }
+
+    fn follow(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+        for byte in bytes {
+            let end = matches!(byte, b'\n' | b'\r');
+            if self.place == Place::Between && !end {
+                self.record = self.line;
+            }
+            self.place = match (self.place, byte) {
+                (Place::Quoted, b'"') => Place::Behind,
+                (Place::Quoted, _) => Place::Quoted,
+                (_, b'\n' | b'\r') => Place::Between,
+                (_, b',') => Place::Start,
+                (Place::Between | Place::Start | Place::Behind, b'"') => Place::Quoted,
+                (Place::Bare, b'"') | (Place::Behind, _) => {
+                    return Err(Broken::At(self.line, Flaw::QuoteOutOfPlace));
+                }
+                (Place::Between | Place::Start | Place::Bare, _) => Place::Bare,
+            };
+            self.line += u64::from(*byte == b'\n');
+        }
+        Ok(())
+    }
+
+    /// Whether a record has ended, with its line end.
+    fn is_between(&self) -> bool {
+        self.place == Place::Between
+    }
+
+    /// Whether a quote is not closed.
+    fn is_open(&self) -> bool {
+        self.place == Place::Quoted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Rows = Vec<(u64, Vec<String>)>;
+
+    fn all(list: &[u8], settled: bool, size: usize) -> Result<Rows, (u64, Flaw)> {
+        let mut records = Records::of_size(list, settled, size);
+        let mut rows = Vec::new();
+        loop {
+            match records.next_record() {
+                Ok(Some(record)) => {
+                    let fields = record.fields().map(str::to_owned).collect();
+                    rows.push((record.line, fields));
+                }
+                Ok(None) => return Ok(rows),
+                Err(Broken::At(line, flaw)) => return Err((line, flaw)),
+                Err(Broken::Unreadable(error)) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn row(line: u64, fields: &[&str]) -> (u64, Vec<String>) {
+        (
+            line,
+            fields.iter().map(|field| (*field).to_owned()).collect(),
+        )
+    }
+
+    #[test]
+    fn records_are_taken_apart() {
+        let table: &[(&str, Rows)] = &[
+            ("", vec![]),
+            ("\u{feff}", vec![]),
+            ("\n\r\n  \n\t\r\n", vec![]),
+            ("a,b\n1,2\n", vec![row(1, &["a", "b"]), row(2, &["1", "2"])]),
+            (
+                "\u{feff}a,b\r\n1,2\r\n",
+                vec![row(1, &["a", "b"]), row(2, &["1", "2"])],
+            ),
+            ("\u{feff}\"a\",b\n", vec![row(1, &["a", "b"])]),
+            (
+                "\n\na,b\n \n\n1,2",
+                vec![row(3, &["a", "b"]), row(6, &["1", "2"])],
+            ),
+            (" a , b \n", vec![row(1, &["a", "b"])]),
+            ("\"a,b\",\"c\"\"d\"\n", vec![row(1, &["a,b", "c\"d"])]),
+            (
+                "\"a\nb\r\nc\",d\r\n1,2\n",
+                vec![row(1, &["a\nb\r\nc", "d"]), row(4, &["1", "2"])],
+            ),
+            (",\n", vec![row(1, &["", ""])]),
+            ("\"\",\"\"\n", vec![row(1, &["", ""])]),
+            ("a,\"b\"", vec![row(1, &["a", "b"])]),
+        ];
+        for (list, rows) in table {
+            for size in [3, 4, 5, 7, BLOCK] {
+                assert_eq!(
+                    all(list.as_bytes(), true, size),
+                    Ok(rows.clone()),
+                    "{list:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_other_program_would_take_is_refused() {
+        let long = format!("a,b\n\"{}", "x\n".repeat(LONGEST));
+        let table: &[(&[u8], (u64, Flaw))] = &[
+            (b"a,b\n1,\"2\n3,4\n", (2, Flaw::QuoteUnclosed)),
+            (b"a,b\n1,\"", (2, Flaw::QuoteUnclosed)),
+            (b"a,b\n1,\"2\"\"", (2, Flaw::QuoteUnclosed)),
+            (b"a,b\n\n1,2\"\n", (3, Flaw::QuoteOutOfPlace)),
+            (b"a,b\n1,2\"3\"4\n", (2, Flaw::QuoteOutOfPlace)),
+            (b"a,b\n1, \"2\"\n", (2, Flaw::QuoteOutOfPlace)),
+            (b"a,b\n1,\"2\n3\"4\n", (3, Flaw::QuoteOutOfPlace)),
+            (b"a,b\n1,\"2\" \n", (2, Flaw::QuoteOutOfPlace)),
+            (b"a,b\n1,\xff\n", (2, Flaw::NotUtf8)),
+            (b"a,b\n\xc3,\xa9\n", (2, Flaw::NotUtf8)),
+            (b"1,2,3,4,5,6,7,8,9,10,11\n", (1, Flaw::FieldCount)),
+            (long.as_bytes(), (2, Flaw::TooLong)),
+        ];
+        for (list, broken) in table {
+            for size in [3, 4, 5, 7, BLOCK] {
+                let list_shown = list[..list.len().min(40)].escape_ascii();
+                assert_eq!(all(list, true, size), Err(*broken), "{list_shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unended_record_waits() {
+        for tail in ["1,2", "1", "\"1", "1,\"2\n", "1,\"2\"", "1,\u{e9}"] {
+            let list = format!("a,b\n{tail}");
+            assert_eq!(
+                all(list.as_bytes(), false, BLOCK),
+                Ok(vec![row(1, &["a", "b"])])
+            );
+        }
+        let cut = b"a,b\n1,\xc3";
+        assert_eq!(all(cut, false, BLOCK), Ok(vec![row(1, &["a", "b"])]));
+        assert_eq!(all(cut, true, BLOCK), Err((2, Flaw::NotUtf8)));
+    }
+
+    /// What the `csv` crate reads.
+    fn oracle(list: &[u8]) -> Option<Vec<Vec<String>>> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(list);
+        let rows = reader.records().map(|record| {
+            let fields = record.ok()?;
+            Some(fields.iter().map(str::to_owned).collect())
+        });
+        let rows: Option<Vec<Vec<String>>> = rows.collect();
+        rows.map(|mut rows| {
+            rows.retain(|fields| fields.len() != 1 || !fields[0].is_empty());
+            rows
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_the_csv_crate_reads_too(
+            list in "([ab]{0,2}|\"([ab,\n]|\"\"){0,4}\"|,|,|\n|\r\n| |\"){0,12}",
+            size in 3..40_usize,
+        ) {
+            if let Ok(rows) = all(list.as_bytes(), true, size) {
+                let rows: Vec<_> = rows.into_iter().map(|(_, fields)| fields).collect();
+                prop_assert_eq!(Some(rows), oracle(list.as_bytes()));
+            }
+        }
+
+        #[test]
+        fn what_the_csv_crate_writes_is_read(
+            rows in prop::collection::vec(prop::collection::vec("[ab,\"\n\r\u{e9}]{0,6}", 2..9), 0..6),
+            size in 3..40_usize,
+            crlf: bool,
+        ) {
+            let end = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut writer = csv::WriterBuilder::new()
+                .terminator(end)
+                .flexible(true)
+                .from_writer(Vec::new());
+            for row in &rows {
+                writer.write_record(row).expect("written");
+            }
+            let list = writer.into_inner().expect("written");
+            let read = all(&list, true, size);
+            let read = read.map(|rows| rows.into_iter().map(|(_, fields)| fields).collect());
+            let trimmed = |row: &Vec<String>| row.iter().map(|f| f.trim().to_owned()).collect();
+            let rows: Vec<Vec<String>> = rows.iter().map(trimmed).collect();
+            prop_assert_eq!(read, Ok(rows));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What is locked, for those who run the PBX, and unlocking it.
+
+use std::time::Duration;
+
+use super::counter::{Count, Who};
+use super::key::{Key, Table};
+use super::{account_key, Kind, Lockouts};
+
+/// What is to be unlocked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unlock<'a> {
+    /// The callers with this number, as it was given or normalized, wherever
+    /// they come in; or all who come in at this endpoint.
+    Caller(&'a str, Option<&'a str>),
+    /// The account of this name.
+    Account(&'a str),
+    /// The budget of the PIN set of this name.
+    PinSet(&'a str),
+}
+
+/// After all others that end then.
+const LAST: Key = [u8::MAX; 16];
+
+/// Where a next piece begins; by default, the first one.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Cursor {
+    table: usize,
+    end: u64,
+    key: Key,
+}
+
+/// A lock that stands. They sort by PIN set, kind and name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Held {
+    /// In which PIN set.
+    pub pin_set: String,
+    /// What is locked.
+    pub kind: Kind,
+    /// The caller's number, or the endpoint of one without; the account; the
+    /// PIN set: what [`Unlock`] takes. `None`: an account that is in no list.
+    pub what: Option<String>,
+    /// Of a caller, the endpoint.
+    pub endpoint: Option<String>,
+    /// Since the Unix epoch; `None`: until it is unlocked by hand.
+    pub until: Option<Duration>,
+    /// How often it was locked, without 24 hours between.
+    pub times: u32,
+    /// Failures in its window since the lock began. Of an account locked until
+    /// it is unlocked by hand, those since its last success.
+    pub failures: u32,
+}
+
+impl Lockouts {
+    /// The locks that stand, in one PIN set or in all, sorted. It takes as long
+    /// as there are locks: some 2 µs each.
+    pub fn locks(&self, pin_set: Option<&str>, now: Duration) -> Vec<Held> {
+        let (mut held, _) = self.locks_after(pin_set, Cursor::default(), usize::MAX, now);
+        held.sort_unstable();
+        held
+    }
+
+    /// The same in pieces, unsorted: looks at `most` locks, and says where the
+    /// next piece begins; `None`: there is none. Each lock that stands from the
+    /// first piece to the last is in one of them.
+    pub fn locks_after(
+        &self,
+        pin_set: Option<&str>,
+        cursor: Cursor,
+        most: usize,
+        now: Duration,
+    ) -> (Vec<Held>, Option<Cursor>) {
+        let now = self.clock.would_be(now);
+        let mut held = Vec::new();
+        let mut left = most;
+        let tables = [&self.callers, &self.accounts, &self.pin_sets];
+        for (at, table) in tables.into_iter().enumerate().skip(cursor.table) {
+            let mut after = (now, LAST);
+            if at == cursor.table {
+                after = after.max((cursor.end, cursor.key));
+            }
+            for ((end, key), count) in table.locked_after(after) {
+                if left == 0 {
+                    let (end, key) = after;
+                    let table = at;
+                    return (held, Some(Cursor { table, end, key }));
+                }
+                left -= 1;
+                after = (end, key);
+                if pin_set.is_none_or(|pin_set| count.pin_set == pin_set) {
+                    held.push(self.held(count));
+                }
+            }
+        }
+        (held, None)
+    }
+
+    fn held(&self, count: &Count) -> Held {
+        let (what, endpoint) = match &count.who {
+            Who::Caller(caller) => {
+                let endpoint = caller.endpoint();
+                (Some(caller.number().unwrap_or(endpoint)), Some(endpoint))
+            }
+            Who::Account(name) => (name.as_deref(), None),
+            Who::PinSet => (Some(count.pin_set.as_str()), None),
+        };
+        let until = self.until(count.end);
+        Held {
+            pin_set: count.pin_set.clone(),
+            kind: count.kind(),
+            what: what.map(str::to_owned),
+            endpoint: endpoint.map(str::to_owned),
+            until,
+            times: count.times,
+            failures: match until {
+                Some(_) => count.failures(),
+                None => count.all_consecutive(),
+            },
+        }
+    }
+
+    /// Unlocks, in one PIN set or in all, and forgets what was counted there,
+    /// earlier locks too. Returns how many were locked. It takes as long as
+    /// there are callers or accounts: up to 2 µs each.
+    pub fn unlock(&mut self, what: Unlock<'_>, pin_set: Option<&str>, now: Duration) -> usize {
+        self.unlock_after(what, pin_set, Cursor::default(), usize::MAX, now)
+            .0
+    }
+
+    /// The same in pieces: looks at `most` callers or accounts, and says where
+    /// the next piece begins; `None`: there is none.
+    pub fn unlock_after(
+        &mut self,
+        what: Unlock<'_>,
+        pin_set: Option<&str>,
+        cursor: Cursor,
+        most: usize,
+        now: Duration,
+    ) -> (usize, Option<Cursor>) {
+        let now = self.now(now);
+        let table = match what {
+            Unlock::Caller(..) => &mut self.callers,
+            Unlock::Account(_) => &mut self.accounts,
+            Unlock::PinSet(_) => &mut self.pin_sets,
+        };
+        let (mut keys, mut next) = (Vec::new(), None);
+        if let Unlock::PinSet(name) = what {
+            let here = pin_set.is_none_or(|pin_set| pin_set == name);
+            keys.extend(here.then(|| Table::PinSets.key(&[Some(name)])));
+        } else {
+            let mut last = cursor.key;
+            for (looked_at, (key, count)) in table.after(&cursor.key).enumerate() {
+                if looked_at == most {
+                    let key = last;
+                    next = Some(Cursor { key, ..cursor });
+                    break;
+                }
+                last = *key;
+                let here = pin_set.is_none_or(|pin_set| count.pin_set == pin_set);
+                if here && what.means(key, count) {
+                    keys.push(*key);
+                }
+            }
+        }
+        let unlock = |key| table.change(key, |count| count.unlock(now));
+        let unlocked = keys.iter().filter_map(unlock).filter(|locked| *locked);
+        (unlocked.count(), next)
+    }
+}
+
+impl Unlock<'_> {
+    /// Whether that caller or account is meant.
+    fn means(self, key: &Key, count: &Count) -> bool {
+        match (self, &count.who) {
+            (Self::Caller(text, normalized), Who::Caller(caller)) => {
+                let meant = |number: &str| Some(number) == normalized || number == text;
+                caller.endpoint() == text || caller.number().is_some_and(meant)
+            }
+            (Self::Account(name), Who::Account(Some(own))) => own == name,
+            // One that is in no list has no name.
+            (Self::Account(name), Who::Account(None)) => *key == account_key(&count.pin_set, name),
+            _ => false,
+        }
+    }
+}

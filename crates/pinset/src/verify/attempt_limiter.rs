@@ -1,0 +1,401 @@
+//! What the entries of a call are counted under, before and after they are
+//! judged.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::notice::Notice;
+use super::reason::Reason;
+use crate::lockout::{
+    Account, Caller, Charge, Judged, Limits, Lock, Lockouts, Refused, Standing, Subject,
+};
+use crate::pin::Pin;
+use crate::verdict::Verdict;
+
+/// How long an entry waits at a time before it looks again, in milliseconds.
+const GLANCE: i32 = 20;
+
+/// Who looks after a caller.
+pub trait Patient {
+    /// Serves the caller while something else is waited for, so many
+    /// milliseconds at most. False: the caller is gone.
+    fn listen(&mut self, milliseconds: i32) -> bool;
+}
+
+/// Who has collected an entry and waits for what becomes of it: nobody hangs up.
+pub struct Waiting;
+
+impl Patient for Waiting {
+    fn listen(&mut self, milliseconds: i32) -> bool {
+        let time = u64::try_from(milliseconds).unwrap_or_default();
+        std::thread::sleep(Duration::from_millis(time));
+        true
+    }
+}
+
+/// Keeps the lockouts, and hears what becomes known of one call.
+pub trait Keeper {
+    /// How long an entry waits for others that may yet fill the limit: no hash
+    /// takes longer.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// Does this with the lockouts, and with the time it is by
+    /// [`Self::now`]. They are locked for so long: some microseconds. Nothing
+    /// else of this trait is called inside.
+    fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T;
+
+    /// The lockouts have changes, to be stored before long. They are not locked.
+    fn changed(&self);
+
+    /// A lock ends the call; for how long it stands yet. `None`: until it is
+    /// unlocked by hand.
+    fn locked(&self, lock: Lock, left: Option<Duration>);
+
+    /// Whose rows the caller's may be, by the list; nobody's, if it is empty.
+    fn identified(&self, account: &[u8]);
+
+    /// Notes why the attempt does not admit the caller; the last reason counts.
+    /// By default it is dropped.
+    fn reason(&self, _reason: Reason) {}
+
+    /// The administrator should hear of it.
+    fn notice(&self, notice: &Notice<'_>);
+
+    /// The time since the Unix epoch.
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap_or_default()
+    }
+}
+
+/// What the entries of one call are counted under.
+pub struct Counter<K> {
+    /// The name of the PIN set or the list.
+    name: String,
+    limits: Limits,
+    caller: Caller,
+    keeper: K,
+    /// How many entries were charged.
+    tries: Cell<u32>,
+}
+
+/// An entry is not to be judged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Halt {
+    /// There is a lock; [`Keeper::locked`] has been told.
+    Locked,
+    /// The caller is gone.
+    Gone,
+    /// Others that are judged fill the limit, and do so for too long;
+    /// [`Keeper::notice`] has been told.
+    Busy,
+}
+
+impl<K: Keeper> Counter<K> {
+    /// For entries of this caller to the PIN set or the list of this name.
+    pub fn new(name: &str, limits: Limits, caller: Caller, keeper: K) -> Self {
+        Self {
+            name: name.to_owned(),
+            limits,
+            caller,
+            keeper,
+            tries: Cell::new(0),
+        }
+    }
+
+    /// Who keeps the lockouts.
+    pub fn keeper(&self) -> &K {
+        &self.keeper
+    }
+
+    /// The name of the PIN set or the list.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whom entries are counted under.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            pin_set: &self.name,
+            limits: self.limits,
+            caller: &self.caller,
+        }
+    }
+
+    /// What the caller may do, before anything is asked.
+    pub fn look(&self) -> Standing {
+        let look = |lockouts: &mut Lockouts, now| lockouts.look(&self.subject(), now);
+        let standing = self.with_lockouts(look);
+        if let Standing::Locked(lock) = standing {
+            self.leave(lock);
+        }
+        standing
+    }
+
+    /// Charges an entry, before it is judged.
+    ///
+    /// # Errors
+    ///
+    /// The entry is not to be judged, and nothing is charged.
+    pub fn charge<H: Patient>(&self, host: &mut H) -> Result<Ticket<'_, K>, Halt> {
+        let tries = self.tries.get();
+        let charge = self.charged(host, |lockouts, now| {
+            lockouts.charge(&self.subject(), tries, now)
+        })?;
+        self.tries.set(tries.saturating_add(1));
+        Ok(Ticket::new(self, Some(charge), tries))
+    }
+
+    /// Judges an entry with `judge`, which may charge accounts to the
+    /// [`Ticket`]; an empty one is not counted. Returns `None` if the caller has
+    /// hung up: then it has counted as wrong.
+    pub fn judge<H: Patient>(
+        &self,
+        host: &mut H,
+        pin: &Pin,
+        judge: impl FnOnce(&mut H, &mut Ticket<'_, K>) -> Option<Verdict>,
+    ) -> Option<Verdict> {
+        if pin.is_empty() {
+            return judge(host, &mut Ticket::new(self, None, 0));
+        }
+        let mut ticket = match self.charge(host) {
+            Ok(ticket) => ticket,
+            Err(Halt::Locked) => return Some(Verdict::Locked { judged: false }),
+            Err(Halt::Gone) => return None,
+            Err(Halt::Busy) => return Some(Verdict::Unavailable),
+        };
+        let verdict = judge(host, &mut ticket)?;
+        let judged = match &verdict {
+            Verdict::Right(grant) => Judged::Right(grant.account.as_deref()),
+            Verdict::Wrong | Verdict::Expired => Judged::Wrong,
+            Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
+        };
+        // It may have been the PIN of the account that is locked.
+        let stands = ticket.locked.filter(|_| verdict == Verdict::Wrong);
+        let begins = ticket.settle(judged);
+        if let Some(lock) = stands.filter(|_| !begins) {
+            self.leave(lock);
+        }
+        Some(if begins || stands.is_some() {
+            Verdict::Locked { judged: true }
+        } else {
+            verdict
+        })
+    }
+
+    /// Tells of the lock that ends the call.
+    fn leave(&self, lock: Lock) {
+        let left = lock
+            .until
+            .map(|until| until.saturating_sub(self.keeper.now()));
+        self.keeper.locked(lock, left);
+    }
+
+    /// Does this with the lockouts, and has what it changes stored.
+    fn with_lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+        let (result, changes) = self.keeper.lockouts(|lockouts, now| {
+            let result = what(lockouts, now);
+            (result, lockouts.has_changes())
+        });
+        if changes {
+            self.keeper.changed();
+        }
+        result
+    }
+
+    /// Asks until the answer does not depend on entries that are being judged.
+    fn charged<H: Patient, T>(
+        &self,
+        host: &mut H,
+        mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, Refused>,
+    ) -> Result<T, Halt> {
+        let until = Instant::now() + K::PATIENCE;
+        loop {
+            match self.with_lockouts(&mut charge) {
+                Ok(charged) => return Ok(charged),
+                Err(Refused::Locked(lock)) => {
+                    self.leave(lock);
+                    return Err(Halt::Locked);
+                }
+                Err(Refused::Busy) if Instant::now() >= until => {
+                    self.keeper.notice(&Notice::Busy(&self.name));
+                    return Err(Halt::Busy);
+                }
+                Err(Refused::Busy) if !host.listen(GLANCE) => return Err(Halt::Gone),
+                Err(Refused::Busy) => {}
+            }
+        }
+    }
+}
+
+/// An entry that is being judged, charged to its caller and PIN set.
+///
+/// It ends in one of two ways: [`Self::settle`] gives the result, or it is
+/// dropped (a hang-up, a panic) and counts as wrong. Once it has been compared
+/// with a credential, only a right PIN refunds it.
+pub struct Ticket<'a, K: Keeper> {
+    counter: &'a Counter<K>,
+    counted: bool,
+    /// `None` if it is not counted, or settled.
+    charge: Option<Charge>,
+    compared: bool,
+    /// How many entries of the call were charged before.
+    tries: u32,
+    /// The lock of one of its accounts: it is judged for the others.
+    locked: Option<Lock>,
+}
+
+impl<'a, K: Keeper> Ticket<'a, K> {
+    /// An entry of a call that made so many before; without a charge, one that
+    /// is not counted.
+    fn new(counter: &'a Counter<K>, charge: Option<Charge>, tries: u32) -> Self {
+        Self {
+            counter,
+            counted: charge.is_some(),
+            charge,
+            compared: false,
+            tries,
+            locked: None,
+        }
+    }
+
+    /// Notes that the entry is compared with a credential from now on, or waits
+    /// in the queue for that. To be called before the first comparison.
+    pub fn compare(&mut self) {
+        self.compared = true;
+    }
+
+    /// Charges the entry to these accounts as well, before it is compared with a
+    /// secret of theirs. Returns of each whether it may be: locked accounts are
+    /// left out. While others in flight may fill a limit, nothing of the entry
+    /// is in flight: it waits, and is then charged anew.
+    ///
+    /// # Errors
+    ///
+    /// The entry is not to be judged: all of them are locked.
+    pub fn accounts<H: Patient>(
+        &mut self,
+        host: &mut H,
+        accounts: &[Account<'_>],
+    ) -> Result<Vec<bool>, Halt> {
+        if !self.counted {
+            return Ok(vec![true; accounts.len()]);
+        }
+        let Self { counter, tries, .. } = *self;
+        let held = &mut self.charge;
+        let locks = counter.charged(host, |lockouts, now| {
+            let mut charge = match held.take() {
+                Some(charge) => charge,
+                None => lockouts.charge(&counter.subject(), tries, now)?,
+            };
+            match charge_accounts(lockouts, &mut charge, accounts, now) {
+                Ok(locks) => {
+                    *held = Some(charge);
+                    Ok(locks)
+                }
+                Err(refused) => {
+                    lockouts.settle(charge, Judged::Void, now);
+                    Err(refused)
+                }
+            }
+        })?;
+        self.locked = locks.iter().flatten().next().copied();
+        Ok(locks.iter().map(Option::is_none).collect())
+    }
+
+    /// Takes the entry out of flight as one step of several. It counts as wrong
+    /// once the [`Debt`] is dropped, unless that is forgiven first. The try goes
+    /// on with the next step.
+    pub fn owe(mut self) -> Debt<'a, K> {
+        let (counter, owed) = (self.counter, self.charge.is_some());
+        self.end(Judged::Void);
+        counter.tries.set(counter.tries.get().saturating_sub(1));
+        Debt { counter, owed }
+    }
+
+    /// Settles the entry; returns whether that locks the caller out.
+    /// [`Judged::Void`] refunds an entry that was compared with nothing; any other
+    /// counts as wrong.
+    pub fn settle(mut self, judged: Judged<'_>) -> bool {
+        self.end(match judged {
+            Judged::Void if self.compared => Judged::Wrong,
+            judged => judged,
+        })
+    }
+
+    fn end(&mut self, judged: Judged<'_>) -> bool {
+        let Some(charge) = self.charge.take() else {
+            return false;
+        };
+        let over_budget = charge.is_over_budget();
+        let counter = self.counter;
+        let settle = |lockouts: &mut Lockouts, now| lockouts.settle(charge, judged, now);
+        let begins = counter.with_lockouts(settle);
+        if let Some(notice) = begins.and_then(|lock| Notice::of(&counter.name, lock, over_budget)) {
+            counter.keeper.notice(&notice);
+        }
+        if let Some(lock) = begins {
+            counter.leave(lock);
+        }
+        begins.is_some()
+    }
+}
+
+impl<K: Keeper> Drop for Ticket<'_, K> {
+    fn drop(&mut self) {
+        self.end(Judged::Wrong);
+    }
+}
+
+/// An entry that was one step of several and is not in flight any more. Dropped,
+/// it counts as wrong, whatever else is in flight or locked by then.
+pub struct Debt<'a, K: Keeper> {
+    counter: &'a Counter<K>,
+    owed: bool,
+}
+
+impl<K: Keeper> Debt<'_, K> {
+    /// The last step has admitted the caller: it does not count.
+    pub fn forgive(mut self) {
+        self.owed = false;
+    }
+}
+
+impl<K: Keeper> Drop for Debt<'_, K> {
+    fn drop(&mut self) {
+        if !self.owed {
+            return;
+        }
+        let counter = self.counter;
+        let charge =
+            counter.with_lockouts(|lockouts, now| lockouts.charge_owed(&counter.subject(), now));
+        Ticket::new(counter, Some(charge), 0).settle(Judged::Wrong);
+    }
+}
+
+/// Charges an entry to accounts. Returns the lock of each that is locked, unless
+/// all are.
+fn charge_accounts(
+    lockouts: &mut Lockouts,
+    charge: &mut Charge,
+    accounts: &[Account<'_>],
+    now: Duration,
+) -> Result<Vec<Option<Lock>>, Refused> {
+    let mut locks = Vec::with_capacity(accounts.len());
+    for account in accounts {
+        match lockouts.charge_account(charge, *account, now) {
+            Ok(()) => locks.push(None),
+            Err(Refused::Locked(lock)) => locks.push(Some(lock)),
+            Err(Refused::Busy) => return Err(Refused::Busy),
+        }
+    }
+    let all_locked = locks.iter().all(Option::is_some);
+    match locks.first() {
+        Some(Some(lock)) if all_locked => Err(Refused::Locked(*lock)),
+        _ => Ok(locks),
+    }
+}

@@ -1,0 +1,183 @@
+//! What judging needs of where it is done.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::attempt_limiter::Patient;
+use crate::cache::Report;
+use crate::config::{PinSet, Times};
+use crate::credential::pepper::Pepper;
+use crate::credential::secret::{Cost, Unverifiable};
+use crate::credential::table::{Candidate, Rows};
+use crate::list::{Format, Kind};
+use crate::pin::Pin;
+use crate::verdict::Verdict;
+
+/// Where entries are judged: the module in Asterisk, `pinset serve`. What is
+/// right is decided by [`Judge`](super::Judge); this brings what it decides by.
+///
+/// Whatever takes long looks after the caller on `host` meanwhile; `None` is
+/// said only of a caller who is gone.
+pub trait BackEnd {
+    /// Asks the source of this PIN set, as it is now. The entry is needed
+    /// where the list is asked for it alone: [`Answer::Entry`].
+    fn ask<H: Patient>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
+
+    /// Has [`Work::carry_out`] done, where it keeps nobody else.
+    fn verify<H: Patient>(&self, host: &mut H, work: Work) -> Verification;
+
+    /// Takes a use, for good, while the caller is served. Returns false if
+    /// there is none left, and `None` if the caller has hung up: the use may be
+    /// taken all the same.
+    ///
+    /// # Errors
+    ///
+    /// The use can't be counted, and why: the entry is refused as a wrong one.
+    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>>;
+
+    /// Whether it is one of these times.
+    fn is_time(&self, times: &Times) -> bool;
+
+    /// The keys of hmac-sha256 secrets.
+    fn pepper(&self) -> &Pepper;
+}
+
+/// What the source of a PIN set says.
+pub enum Answer {
+    /// What it says of the entry, before times and uses are looked at; and
+    /// what has said so.
+    Entry(Verdict, Entries),
+    /// All the rows of a list, and what the list is.
+    Rows(Arc<Rows>, Kind),
+    /// All the values of a family of Asterisk's database.
+    Family(Box<Family>),
+    /// Nobody gets in, and why.
+    Refused(String),
+}
+
+impl Answer {
+    /// What rows that were read have to say, or why nothing of them counts.
+    pub fn of_rows(rows: &Result<Arc<Rows>, Report>, kind: Kind) -> Self {
+        match rows {
+            Ok(rows) => Self::Rows(Arc::clone(rows), kind),
+            Err(report) => Self::Refused(report.to_string()),
+        }
+    }
+}
+
+/// What can be asked for an entry alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Entries {
+    /// A list with lines of this format.
+    Lines(Format),
+    /// The keys of a family of Asterisk's database.
+    Keys,
+}
+
+/// The values of a family of Asterisk's database, each `account:secret`.
+pub struct Family {
+    /// The values; the line of each is its place among them, from 1.
+    pub rows: Rows,
+    /// The key of each, in the same order.
+    pub keys: Vec<Vec<u8>>,
+}
+
+impl Family {
+    /// The key whose value a row is.
+    pub(super) fn key(&self, row: &Candidate) -> Option<&[u8]> {
+        let at = usize::try_from(row.line).ok()?.checked_sub(1)?;
+        self.keys.get(at).map(Vec::as_slice)
+    }
+}
+
+/// A use of a PIN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Use<'a> {
+    /// One of the uses of a row or a line.
+    Counted {
+        /// The PIN set's name.
+        pin_set: &'a str,
+        /// The account; empty: it has none.
+        account: &'a [u8],
+        /// What stands for its secret: [`digest`](crate::credential::table::digest()).
+        digest: [u8; 16],
+        /// How many it may have.
+        limit: NonZeroU32,
+    },
+    /// The one use of a key of Asterisk's database: it is removed.
+    Key {
+        /// The family.
+        family: &'a str,
+        /// The key.
+        key: &'a [u8],
+    },
+}
+
+/// The end of [`BackEnd::verify`].
+pub enum Verification {
+    /// The hashes were computed.
+    Done(Hashed),
+    /// The queue was full: nothing was compared, and nothing will be. Holds why.
+    Rejected(String),
+    /// The work was queued, but its result did not come in time. Holds why.
+    Late(String),
+    /// The caller has hung up.
+    Gone,
+}
+
+/// The result of [`Work::carry_out`].
+pub struct Hashed {
+    /// The rows whose PIN it is, in their order.
+    pub right: Vec<Candidate>,
+    /// Why some of the hashes can't be computed: whether these rows match is
+    /// unknown.
+    pub failed: Option<Unverifiable>,
+}
+
+/// What is to be hashed for a caller.
+pub struct Work {
+    /// The rows whose hash may be that of the PIN.
+    pub(super) rows: Vec<Candidate>,
+    /// What is computed for nothing, so that time does not tell how many such rows
+    /// there are.
+    pub(super) filler: Vec<Cost>,
+    /// What was keyed.
+    pub(super) pin: Pin,
+}
+
+impl Work {
+    /// Whether there is nothing to compute.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.filler.is_empty()
+    }
+
+    /// Computes the hashes: up to a second for each row. Returns `None` if it is
+    /// `forsaken`: nobody waits for it any more.
+    pub fn carry_out(self, mut forsaken: impl FnMut() -> bool) -> Option<Hashed> {
+        let Self { rows, filler, pin } = self;
+        let mut hashed = Hashed {
+            right: Vec::new(),
+            failed: None,
+        };
+        for cost in filler {
+            if forsaken() {
+                return None;
+            }
+            if let Err(why) = cost.spend(&pin) {
+                hashed.failed = Some(why);
+            }
+        }
+        for row in rows {
+            if forsaken() {
+                return None;
+            }
+            // All of them: how long it takes must not tell which it was.
+            match row.secret.verify(&pin, &Pepper::default()) {
+                Ok(true) => hashed.right.push(row),
+                Ok(false) => {}
+                Err(why) => hashed.failed = Some(why),
+            }
+        }
+        Some(hashed)
+    }
+}

@@ -1,0 +1,182 @@
+//! What a PIN set asks of its list in a file.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::backend::{Answer, Entries};
+use crate::cache::{
+    Cache, List, Progress, Rebuild, Report, RowAnswer, RowList, RowProgress, RowReading, Rules,
+};
+use crate::config::{Identify, PinSet};
+use crate::list::{open, Format, Kind, Stamp};
+use crate::pin::Pin;
+
+/// What a PIN set needs of its list.
+pub struct Wanted {
+    /// Its options.
+    pub set: Arc<PinSet>,
+    /// What the values of rows mean.
+    pub rules: Arc<Rules>,
+}
+
+/// What is asked of a list.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// The lists in memory.
+    pub cache: &'a Cache,
+    /// Where the list is.
+    pub path: &'a Path,
+    /// The entry, for lists that are asked for it alone.
+    pub pin: &'a Pin,
+    /// The time it is.
+    pub now: SystemTime,
+}
+
+/// How far a list is asked that was opened for it.
+pub enum Asked {
+    /// It is answered; there may be an index to be made, when there is time.
+    Answered(Answer, Option<Box<Rebuild>>),
+    /// The answer are rows that are still to be read: [`Answer::of_rows`].
+    Unread(Box<RowReading>),
+}
+
+impl Wanted {
+    /// Returns why the PIN set can't use this answer, by the pepper file of these
+    /// rules.
+    pub fn objection(&self, answer: &Answer) -> Option<String> {
+        self.set.objection(answer, &|key| self.rules.has_key(key))
+    }
+
+    /// What memory says, if the file that the path leads to has this stamp, at
+    /// [`Asking::now`] or after, and what is in memory was read from it. No disk
+    /// is touched. What the administrator should hear, `hear` hears, here and
+    /// below.
+    pub fn known(
+        &self,
+        asking: &Asking<'_>,
+        stamp: Stamp,
+        hear: impl FnMut(&Report),
+    ) -> Option<Answer> {
+        // What becomes of that, `examine` says.
+        if stamp.is_world_writable() {
+            return None;
+        }
+        let Asking { cache, now, .. } = *asking;
+        let said = self.set.format;
+        let kind = said.or_else(|| cache.kind(asking.path, stamp, now))?;
+        let path = asking.path.to_owned();
+        let Some(format) = self.entries(kind) else {
+            let list = RowList { path, kind };
+            let rows = cache.rows(&list, &self.rules, stamp, now)?;
+            return Some(Answer::Rows(rows, kind));
+        };
+        let judged = cache.ask(&List { path, format }, stamp, asking.pin, now)?;
+        judged.reports.iter().for_each(hear);
+        let entries = Entries::Lines(format);
+        Some(Answer::Entry(judged.verdict, entries))
+    }
+
+    /// What the list is that was opened at the path, at [`Asking::now`] or
+    /// after. Whether the PIN set can use such a list is for
+    /// [`PinSet::objection`] to say.
+    ///
+    /// # Errors
+    ///
+    /// It can't be read, or everybody may write to it.
+    pub fn examine(
+        &self,
+        asking: &Asking<'_>,
+        file: io::Result<File>,
+    ) -> Result<(File, Kind), String> {
+        let path = asking.path;
+        let file = file.map_err(|error| unreadable(path, &error))?;
+        let about = file.metadata().map_err(|error| error.to_string())?;
+        if Stamp::of(&about).is_world_writable() {
+            return Err(format!(
+                "'{}' can be written to by everybody on this machine: chmod o-w takes that away",
+                path.display()
+            ));
+        }
+        let kind = match self.set.format {
+            Some(kind) => kind,
+            None => {
+                let kind = asking.cache.sniff(path, &file, asking.now);
+                kind.map_err(|error| unreadable(path, &error))?
+            }
+        };
+        Ok((file, kind))
+    }
+
+    /// Asks a list that was examined, as far as that can be done at once. The
+    /// lists may take `limit` bytes of memory, each and all together.
+    pub fn read(
+        &self,
+        asking: &Asking<'_>,
+        (file, kind): (File, Kind),
+        limit: u64,
+        hear: impl FnMut(&Report),
+    ) -> Asked {
+        let Asking { cache, now, .. } = *asking;
+        let path = asking.path.to_owned();
+        if let Some(format) = self.entries(kind) {
+            let list = List { path, format };
+            let judged = cache.judge(&list, Ok(file), asking.pin, limit, now);
+            judged.reports.iter().for_each(hear);
+            let answer = Answer::Entry(judged.verdict, Entries::Lines(format));
+            return Asked::Answered(answer, judged.rebuild.map(Box::new));
+        }
+        let (list, rules) = (RowList { path, kind }, Arc::clone(&self.rules));
+        match cache.read_rows(list, file, rules, limit, now) {
+            Ok(RowAnswer::Unread(reading)) => Asked::Unread(reading),
+            Ok(RowAnswer::Known(rows)) => Asked::Answered(Answer::of_rows(&rows, kind), None),
+            Err(error) => {
+                let why = unreadable(asking.path, &error);
+                Asked::Answered(Answer::Refused(why), None)
+            }
+        }
+    }
+
+    /// Opens the list and asks it, however long that takes: not for where others
+    /// wait. Two who do so at once both read a list that is not in memory.
+    pub fn ask(&self, asking: &Asking<'_>, limit: u64, mut hear: impl FnMut(&Report)) -> Answer {
+        let (file, kind) = match self.examine(asking, open(asking.path)) {
+            Ok(examined) => examined,
+            Err(why) => return Answer::Refused(why),
+        };
+        match self.read(asking, (file, kind), limit, &mut hear) {
+            Asked::Answered(answer, rebuild) => {
+                if let Some(mut rebuild) = rebuild {
+                    let reports = loop {
+                        if let Progress::Over(reports) = rebuild.step(asking.cache) {
+                            break reports;
+                        }
+                    };
+                    reports.iter().for_each(hear);
+                }
+                answer
+            }
+            Asked::Unread(mut reading) => loop {
+                if let RowProgress::Over(rows, reports) = reading.step(asking.cache) {
+                    reports.iter().for_each(hear);
+                    break Answer::of_rows(&rows, kind);
+                }
+            },
+        }
+    }
+
+    /// Whether a list of this kind is asked for entries alone, and of which
+    /// format; `None`: for rows.
+    fn entries(&self, kind: Kind) -> Option<Format> {
+        match kind {
+            Kind::Lines(format) if self.set.identify == Identify::Pin => Some(format),
+            Kind::Lines(_) | Kind::Csv => None,
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("'{}' can't be read: {error}", path.display())
+}

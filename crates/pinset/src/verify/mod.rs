@@ -1,0 +1,188 @@
+//! Entries judged by a PIN set: who calls, which rows are theirs, whether these
+//! admit, and what is counted of it. The one code path of the module and of
+//! `pinset serve`.
+//!
+//! A [`Judge`] is made for one call. What it needs is brought by a [`BackEnd`]
+//! (lists, slow hashes, uses, times) and a [`Keeper`] (the lockouts, what becomes
+//! known of the call); the caller is looked after by who is [`Patient`].
+//! A [`Counter`] counts entries without a PIN set, too.
+
+use std::sync::Arc;
+
+use crate::call::dialog::Status;
+use crate::config::{Identify, NoCaller, PinSet};
+use crate::lockout::{Caller, Limits};
+use crate::phone_number::{Number, Numbering};
+use crate::pin::Pin;
+use crate::verdict::{Entry, Grant, PinSource, Verdict};
+use verdict::Failure;
+
+pub mod admission;
+mod attempt_limiter;
+mod backend;
+mod doubt;
+mod file_query;
+mod notice;
+mod reason;
+mod usable;
+mod verdict;
+
+pub use attempt_limiter::{Counter, Debt, Halt, Keeper, Patient, Ticket, Waiting};
+pub use backend::{Answer, BackEnd, Entries, Family, Hashed, Use, Verification, Work};
+pub use doubt::Doubt;
+pub use file_query::{Asked, Asking, Wanted};
+pub use notice::Notice;
+pub use reason::{Reason, Searched};
+
+/// The PIN set of a call.
+pub struct Judge<B, K> {
+    set: Arc<PinSet>,
+    caller: Option<Number>,
+    back_end: B,
+    counter: Counter<K>,
+}
+
+/// Who calls, as it is known before anything is looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Calling<'a> {
+    /// The number that calls, however it is spelled.
+    pub number: Option<&'a [u8]>,
+    /// The name of the channel, or of where else the call comes in.
+    pub channel: &'a str,
+}
+
+impl Calling<'_> {
+    /// Whom entries are counted under, their number as it is compared by these
+    /// rules.
+    pub fn caller(&self, numbering: &Numbering) -> Caller {
+        Caller::normalized(self.number, self.channel, numbering)
+    }
+}
+
+/// What has come of an entry that somebody else has collected.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// How it has come out.
+    pub status: Status,
+    /// Whose PIN it is: with success alone.
+    pub grant: Option<Grant>,
+    /// 1, or 0 if there was a lock: then the entry was not judged.
+    pub attempts: u32,
+}
+
+impl From<Status> for Outcome {
+    fn from(status: Status) -> Self {
+        Self {
+            status,
+            grant: None,
+            attempts: 1,
+        }
+    }
+}
+
+impl<B: BackEnd, K: Keeper> Judge<B, K> {
+    /// The PIN set of this name, for who calls.
+    pub fn new(
+        name: &str,
+        set: Arc<PinSet>,
+        calling: Calling<'_>,
+        numbering: &Numbering,
+        back_end: B,
+        keeper: K,
+    ) -> Self {
+        let caller = calling.caller(numbering);
+        let number = calling.number;
+        Self {
+            counter: Counter::new(name, Limits::from(&*set), caller, keeper),
+            caller: number.and_then(|number| numbering.normalize_caller(number)),
+            set,
+            back_end,
+        }
+    }
+
+    /// What its entries are counted under.
+    pub fn counter(&self) -> &Counter<K> {
+        &self.counter
+    }
+
+    /// Its options.
+    pub fn set(&self) -> &PinSet {
+        &self.set
+    }
+
+    /// Whether the caller is to be asked for an account number.
+    pub fn asks_account(&self) -> bool {
+        match self.set.identify {
+            Identify::Pin => false,
+            Identify::Account => true,
+            Identify::Caller => self.caller.is_none() && self.set.no_caller == NoCaller::AskAccount,
+        }
+    }
+
+    /// Whether the caller can't be anybody in it, whatever is keyed.
+    pub fn refuses(&self) -> bool {
+        self.set.identify == Identify::Caller && self.caller.is_none() && !self.asks_account()
+    }
+
+    /// Judges an entry that somebody else has collected, for this account;
+    /// empty: none is named. No entry, or one of more than `max_digits`, is
+    /// one that nobody can key here: it fails, and is not counted.
+    pub fn outcome<H: Patient>(
+        &mut self,
+        host: &mut H,
+        account: &[u8],
+        entry: Option<&Pin>,
+    ) -> Outcome {
+        let most = self.set.max_digits;
+        let Some(pin) = entry.filter(|pin| pin.len() <= most) else {
+            self.keeper().reason(Reason::NotEnterable(most));
+            return Status::Failure.into();
+        };
+        let mut number = Pin::new();
+        account.iter().for_each(|byte| number.push(*byte));
+        let account = (!account.is_empty()).then_some(&number);
+        match self.judge(host, Entry { account, pin }) {
+            Some(Verdict::Right(grant)) => Outcome {
+                grant: Some(grant),
+                ..Status::Success.into()
+            },
+            Some(Verdict::Locked { judged }) => Outcome {
+                attempts: judged.into(),
+                ..Status::Locked.into()
+            },
+            Some(Verdict::Expired) => Status::Expired.into(),
+            Some(Verdict::Wrong) => Status::Failure.into(),
+            Some(Verdict::Unavailable) => Status::Error.into(),
+            None => Status::Hangup.into(),
+        }
+    }
+
+    fn keeper(&self) -> &K {
+        self.counter.keeper()
+    }
+
+    fn name(&self) -> &str {
+        self.counter.name()
+    }
+}
+
+impl<H: Patient, B: BackEnd, K: Keeper> PinSource<H> for Judge<B, K> {
+    fn judge(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict> {
+        self.keeper().identified(b"");
+        self.counter.judge(host, entry.pin, |host, ticket| {
+            match self.decide(host, entry, ticket) {
+                Ok(verdict) => Some(verdict),
+                Err(Failure::Gone) => None,
+                Err(Failure::Locked) => Some(Verdict::Locked { judged: false }),
+                Err(Failure::Refused(why)) => {
+                    let notice = Notice::Refused(self.name(), &why);
+                    self.keeper().notice(&notice);
+                    Some(Verdict::Unavailable)
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! What an administrator should hear of.
+
+use std::fmt;
+
+use crate::credential::table::SignedRows;
+use crate::lockout::{Kind, Lock};
+
+/// What an administrator should hear of; each names the PIN set or the list
+/// first. None holds a PIN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice<'a> {
+    /// It is over its budget: callers who have succeeded are admitted yet.
+    OverBudget(&'a str),
+    /// Those are not, either.
+    OverReserve(&'a str),
+    /// An account is locked until it is unlocked by hand.
+    ByHand(&'a str),
+    /// An entry is not judged, so many others are.
+    Busy(&'a str),
+    /// So many of its rows can't be found by a PIN alone.
+    Argon2id(&'a str, u64),
+    /// The list admits nobody, and why.
+    Refused(&'a str, &'a str),
+    /// An entry counts as wrong for a failure of ours, and why.
+    Rejected(&'a str, &'a str),
+    /// An entry matches no row, but some rows can't be checked.
+    Unchecked(&'a str, &'a SignedRows),
+}
+
+impl<'a> Notice<'a> {
+    /// Of a lock that begins in the PIN set or the list of this name;
+    /// `over_budget`: it was over its budget already.
+    pub(super) fn of(name: &'a str, lock: Lock, over_budget: bool) -> Option<Self> {
+        match (lock.kind, lock.until) {
+            (Kind::PinSet, _) if over_budget => Some(Self::OverReserve(name)),
+            (Kind::PinSet, _) => Some(Self::OverBudget(name)),
+            (_, None) => Some(Self::ByHand(name)),
+            _ => None,
+        }
+    }
+
+    /// Whether a caller was refused for what is no fault of theirs.
+    pub fn is_error(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Refused(..) | Self::Rejected(..))
+    }
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OverBudget(name) => write!(
+                f,
+                "'{name}' has had too many wrong entries: for a while, only callers are admitted \
+                 who have succeeded before"
+            ),
+            Self::OverReserve(name) => write!(
+                f,
+                "'{name}' has had too many wrong entries of callers who have succeeded before as \
+                 well: for a while, nobody is admitted"
+            ),
+            Self::ByHand(name) => write!(
+                f,
+                "'{name}': an account is locked until it is unlocked by hand: a hundred wrong \
+                 entries without a right one"
+            ),
+            Self::Busy(name) => write!(
+                f,
+                "'{name}': an entry is not judged: so many others are that nothing is left of \
+                 its limits"
+            ),
+            Self::Argon2id(name, rows) => write!(
+                f,
+                "PIN set '{name}': no PIN alone finds a row with an argon2id hash ({rows} of \
+                 them): identify = caller or account does"
+            ),
+            Self::Refused(name, why) => write!(f, "PIN set '{name}' admits nobody: {why}"),
+            Self::Rejected(name, why) => {
+                write!(f, "PIN set '{name}': attempt rejected as wrong: {why}")
+            }
+            Self::Unchecked(name, rows) => {
+                write!(f, "PIN set '{name}': attempt matches no row, but {rows}")
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! What is counted of entries, and when.
+
+use super::*;
+
+const LIST: &str = "account,secret,caller\n\
+    alice,plain:1234,+905060508169\nbob,plain:4321,+905060508169\n4711,plain:9999,\n";
+
+fn look(judge: &Judge<&Pbx, &Pbx>) -> Standing {
+    judge.counter().look()
+}
+
+#[test]
+fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
+    let pbx = Pbx::csv(LIST);
+    let options = [("lockout_caller", "2/15m/30m")];
+    let mut judge = pbx.judge(&options, Some("05060508169"));
+    assert_eq!(judged(&mut judge, "1"), "wrong");
+    assert_eq!((look(&judge), pbx.locked.take()), (Standing::Open, None));
+    let mut judge = pbx.judge(&options, Some("+905060508169"));
+    assert_eq!(judged(&mut judge, "2"), "locked, judged");
+    let half_an_hour = Duration::from_secs(30 * 60);
+    let lock = Lock {
+        kind: LockKind::Caller,
+        until: Some(START + half_an_hour),
+    };
+    let told = Some((lock, Some(half_an_hour)));
+    assert_eq!(pbx.locked.take(), told);
+    // From now on, not even what is right is judged; each call is told.
+    assert_eq!(judged(&mut judge, "1234"), "locked");
+    assert_eq!(pbx.locked.take(), told);
+    assert_eq!(look(&judge), Standing::Locked(lock));
+    assert_eq!(pbx.locked.take(), told);
+    // Another one is another caller.
+    let mut judge = pbx.judge(&options, Some("05060508170"));
+    assert_eq!(judged(&mut judge, "1234"), "right alice 0 -");
+    // It is no administrator's matter.
+    assert_eq!(pbx.notices(), "");
+}
+
+#[test]
+fn what_has_changed_is_to_be_stored_after_each_entry() {
+    let pbx = Pbx::csv(LIST);
+    let mut judge = pbx.judge(&[], Some("1"));
+    look(&judge);
+    assert_eq!(pbx.changed.get(), 0);
+    judged(&mut judge, "1");
+    assert_eq!(pbx.changed.get(), 1);
+    pbx.lockouts.borrow_mut().take_changes(usize::MAX);
+    judged(&mut judge, "");
+    assert_eq!(pbx.changed.get(), 1);
+    judged(&mut judge, "1");
+    assert_eq!(pbx.changed.get(), 2);
+}
+
+#[test]
+fn nothing_keyed_is_not_counted() {
+    let pbx = Pbx::csv(LIST);
+    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    for _ in 0..3 {
+        assert_eq!(judged(&mut judge, ""), "wrong");
+    }
+    assert_eq!(look(&judge), Standing::Open);
+    assert_eq!(judged(&mut judge, "1"), "locked, judged");
+    // Then neither.
+    assert_eq!(judged(&mut judge, ""), "wrong");
+}
+
+#[test]
+fn right_entries_do_not_count() {
+    let pbx = Pbx::csv(LIST);
+    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    for _ in 0..3 {
+        assert_eq!(judged(&mut judge, "1234"), "right alice 0 -");
+    }
+    assert_eq!(look(&judge), Standing::Open);
+}
+
+#[test]
+fn accounts_are_charged_before_a_hash_is_computed() {
+    let pbx = Pbx::csv(&format!("account,secret\n4711,\"{}\"\n", argon2id("1234")));
+    let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
+    pbx.hashing.replace(Some(Rc::new(|pbx: &Pbx| {
+        // Another call, for the same account, can't have it judged meanwhile.
+        let other = pbx.judge(&[("lockout_account", "1/1h/1h")], Some("2"));
+        let ticket = other.counter().charge(&mut stays());
+        let mut ticket = ticket.unwrap_or_else(|halt| panic!("{halt:?}"));
+        let mut charge = |name: &[u8]| {
+            let known = true;
+            ticket.accounts(&mut Host(1), &[Account { name, known }])
+        };
+        assert_eq!(charge(b"4711"), Err(Halt::Gone));
+        assert_eq!(charge(b"4712"), Ok(vec![true]));
+    })));
+    let mut judge = pbx.judge(&options, None);
+    assert_eq!(for_account(&mut judge, Some("4711"), "1"), "locked, judged");
+    assert_eq!(pbx.hashed.take().len(), 1);
+    // Without a hash.
+    assert_eq!(for_account(&mut judge, Some("4711"), "1234"), "locked");
+    assert_eq!(pbx.hashed.take(), []);
+    let by = pbx.locked.take().map(|(lock, _)| lock.kind);
+    assert_eq!(by, Some(LockKind::Account));
+}
+
+#[test]
+fn accounts_that_are_in_no_list_are_charged_all_the_same() {
+    let pbx = Pbx::csv(LIST);
+    let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
+    let mut judge = pbx.judge(&options, None);
+    for account in ["4711", "0000"] {
+        assert_eq!(
+            for_account(&mut judge, Some(account), "1"),
+            "locked, judged"
+        );
+        assert_eq!(for_account(&mut judge, Some(account), "9999"), "locked");
+    }
+    // But shown nowhere.
+    let held = pbx.lockouts.borrow().locks(None, START);
+    let what: Vec<_> = held.into_iter().map(|held| held.what).collect();
+    assert_eq!(what, [None, Some("4711".to_owned())]);
+}
+
+#[test]
+fn all_accounts_of_a_number_are_charged() {
+    let pbx = Pbx::csv(LIST);
+    let options = [("identify", "caller"), ("lockout_account", "2/1h/1h")];
+    let mut judge = pbx.judge(&options, Some("+905060508169"));
+    assert_eq!(judged(&mut judge, "1"), "wrong");
+    assert_eq!(judged(&mut judge, "1"), "locked, judged");
+    let held = pbx.lockouts.borrow().locks(None, START);
+    let what: Vec<_> = held.into_iter().filter_map(|held| held.what).collect();
+    assert_eq!(what, ["alice", "bob"]);
+    // One of them is locked: the number is nobody's now.
+    assert_eq!(judged(&mut judge, "1234"), "locked");
+}
+
+/// While one entry is judged that may yet fill the limit, another one waits.
+#[test]
+fn an_entry_waits_for_those_that_may_fill_the_limit() {
+    struct Waits<'a>(Option<Ticket<'a, &'a Pbx>>, Judged<'a>, u32);
+    impl Patient for Waits<'_> {
+        fn listen(&mut self, milliseconds: i32) -> bool {
+            assert!((1..=100).contains(&milliseconds));
+            self.2 += 1;
+            if self.2 == 3 {
+                let settled = self.0.take().map(|ticket| ticket.settle(self.1));
+                assert_eq!(settled, Some(self.1 == Judged::Wrong));
+            }
+            true
+        }
+    }
+    for (first, then) in [
+        (Judged::Wrong, Err(Halt::Locked)),
+        (Judged::Void, Ok(())),
+        (Judged::Right(None), Ok(())),
+    ] {
+        let pbx = Pbx::csv(LIST);
+        let options = [("lockout_caller", "1/1h/1h")];
+        let (one, two) = (
+            pbx.judge(&options, Some("1")),
+            pbx.judge(&options, Some("1")),
+        );
+        let ticket = one.counter().charge(&mut stays()).ok();
+        let mut waits = Waits(ticket, first, 0);
+        let charged = two.counter().charge(&mut waits).map(drop);
+        assert_eq!((charged, waits.2), (then, 3), "{first:?}");
+        assert_eq!(pbx.notices(), "");
+    }
+}
+
+#[test]
+fn who_waits_too_long_is_not_judged() {
+    /// A keeper of little patience.
+    struct Hasty<'a>(&'a Pbx);
+    impl Keeper for Hasty<'_> {
+        const PATIENCE: Duration = Duration::ZERO;
+
+        fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+            (&self.0).lockouts(what)
+        }
+        fn changed(&self) {}
+        fn locked(&self, _: Lock, _: Option<Duration>) {}
+        fn identified(&self, _: &[u8]) {}
+        fn notice(&self, notice: &Notice<'_>) {
+            (&self.0).notice(notice);
+        }
+    }
+    let pbx = Pbx::csv(LIST);
+    let limits = Limits {
+        caller: PinSet::default()
+            .lockout_caller
+            .map(|lockout| crate::config::Lockout {
+                failures: 1,
+                ..lockout
+            }),
+        ..Limits::default()
+    };
+    let caller = || Caller::new(Some(b"1"), TRUNK);
+    let counter = || Counter::new("customers", limits, caller(), Hasty(&pbx));
+    let (one, two) = (counter(), counter());
+    let ticket = one.charge(&mut stays()).ok();
+    let verdict = two.judge(&mut stays(), &keys("1"), |_, _| panic!("it is judged"));
+    assert_eq!(said(verdict), "unavailable");
+    assert_eq!(
+        pbx.notices(),
+        "E 'customers': an entry is not judged: so many others are that nothing is left of its limits"
+    );
+    // Who hangs up before that is told nothing, and an entry that was compared
+    // with nothing has not counted.
+    let patient = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    let gone = patient
+        .counter()
+        .judge(&mut Host(2), &keys("1"), |_, _| panic!("it is judged"));
+    assert_eq!(gone, None);
+    assert_eq!(pbx.notices(), "");
+    assert_eq!(
+        ticket.map(|ticket| ticket.settle(Judged::Void)),
+        Some(false)
+    );
+    assert!(two.charge(&mut stays()).is_ok());
+}
+
+#[test]
+fn over_budget_one_entry_a_call_of_who_has_succeeded() {
+    let pbx = Pbx::csv(LIST);
+    let options = [("lockout_pinset", "2/1h/1h"), ("lockout_caller", "no")];
+    let mut known = pbx.judge(&options, Some("1"));
+    assert_eq!(judged(&mut known, "1234"), "right alice 0 -");
+    let mut stranger = pbx.judge(&options, Some("2"));
+    assert_eq!(judged(&mut stranger, "1"), "wrong");
+    assert_eq!(judged(&mut stranger, "1"), "locked, judged");
+    assert_eq!(
+        pbx.notices(),
+        "W 'customers' has had too many wrong entries: for a while, only callers are admitted \
+         who have succeeded before"
+    );
+    assert!(matches!(look(&stranger), Standing::Locked(_)));
+    // In this call there was an entry before.
+    assert_eq!(judged(&mut known, "1234"), "locked");
+    for _ in 0..2 {
+        let mut known = pbx.judge(&options, Some("1"));
+        assert_eq!(look(&known), Standing::OneTry);
+        assert_eq!(judged(&mut known, "1234"), "right alice 0 -");
+    }
+    let wrong = || judged(&mut pbx.judge(&options, Some("1")), "1");
+    assert_eq!([wrong(), wrong()], ["wrong", "locked, judged"]);
+    assert_eq!(
+        pbx.notices(),
+        "W 'customers' has had too many wrong entries of callers who have succeeded before as \
+         well: for a while, nobody is admitted"
+    );
+}
+
+#[test]
+fn a_hundred_wrong_entries_lock_an_account_until_it_is_unlocked_by_hand() {
+    let pbx = Pbx::csv(LIST);
+    let options = [
+        ("identify", "account"),
+        ("lockout_caller", "no"),
+        ("lockout_pinset", "no"),
+        ("lockout_account", "1000/1h/1h"),
+    ];
+    let mut judge = pbx.judge(&options, None);
+    for _ in 1..100 {
+        assert_eq!(for_account(&mut judge, Some("4711"), "1"), "wrong");
+    }
+    assert_eq!(for_account(&mut judge, Some("4711"), "1"), "locked, judged");
+    assert_eq!(
+        pbx.notices(),
+        "W 'customers': an account is locked until it is unlocked by hand: a hundred wrong \
+         entries without a right one"
+    );
+    let told = pbx.locked.take().map(|(lock, left)| (lock.kind, left));
+    assert_eq!(told, Some((LockKind::Account, None)));
+}

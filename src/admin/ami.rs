@@ -1,0 +1,244 @@
+//! The actions of AMI: `Authenticate…`.
+
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::panic::{self, AssertUnwindSafe};
+
+use pinset::cache::Contents;
+use pinset::verify::{Calling, Waiting};
+use pinset::{Pin, Status};
+
+use super::queries::{self, Summary};
+use crate::asterisk::ami::{self, Action, Class, Fields, Message, Session};
+use crate::asterisk::channel::Origin;
+use crate::auth::verify::{self, Attempt};
+use crate::state::audit::{Source, Trail};
+use crate::state::stats;
+
+/// Registers them; false if Asterisk has said in its log why not.
+pub fn register() -> bool {
+    ami::register::<PinSets>()
+        && ami::register::<OnePinSet>()
+        && ami::register::<Lockouts>()
+        && ami::register::<Stats>()
+        && ami::register::<Unlock>()
+        && ami::register::<Verify>()
+}
+
+/// Takes back [`register`].
+pub fn withdraw() {
+    ami::withdraw::<PinSets>();
+    ami::withdraw::<OnePinSet>();
+    ami::withdraw::<Lockouts>();
+    ami::withdraw::<Stats>();
+    ami::withdraw::<Unlock>();
+    ami::withdraw::<Verify>();
+}
+
+const PIN_SET: &str = "PinSet";
+
+struct PinSets;
+
+impl Action for PinSets {
+    const NAME: &'static CStr = c"AuthenticatePinsets";
+    const CLASS: Class = Class::Reporting;
+
+    fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+        let (sets, lock_counts) = (queries::pin_sets(), queries::lock_counts());
+        session.begin(c"PIN sets will follow");
+        for set in &sets {
+            session.item("AuthenticatePinset", &summary(set, &lock_counts));
+        }
+        session.end(c"AuthenticatePinsetsComplete", sets.len());
+        Ok(())
+    }
+}
+
+fn summary(set: &Summary, lock_counts: &BTreeMap<String, u64>) -> Fields {
+    let mut fields = Fields::new();
+    fields
+        .add(PIN_SET, &set.name)
+        .add("Usable", if set.usable { "yes" } else { "no" })
+        .add("State", &set.state)
+        .add("Source", set.source().unwrap_or_default())
+        .add("Format", set.format().unwrap_or_default())
+        .add("FormatFound", set.found.unwrap_or_default())
+        .add("Identify", set.identify().unwrap_or_default());
+    let entries = set.entries.map(|count| count.to_string());
+    fields.add("Entries", entries.unwrap_or_default());
+    let lockouts = lock_counts.get(&set.name).copied();
+    fields.number("Lockouts", lockouts.unwrap_or_default());
+    counts(&mut fields, &set.counts);
+    fields
+}
+
+fn counts(fields: &mut Fields, counts: &pinset::audit::stats::Counts) {
+    for status in Status::ALL {
+        let word = status.word();
+        let (first, rest) = word.split_at(1);
+        let name = format!("{first}{}", rest.to_ascii_lowercase());
+        fields.number(&name, queries::outcomes(counts, status));
+    }
+    fields.number("Attempts", counts.entries);
+}
+
+struct OnePinSet;
+
+impl Action for OnePinSet {
+    const NAME: &'static CStr = c"AuthenticatePinset";
+    const CLASS: Class = Class::Reporting;
+
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+        let shown = queries::pin_set(message.need(PIN_SET)?)?;
+        let mut fields = summary(&shown, &queries::lock_counts());
+        if let Some(set) = &shown.set {
+            for (option, value) in set.options() {
+                fields.add(&format!("Option-{option}"), value);
+            }
+            fields.add("PepperKeys", queries::pepper_keys().join(","));
+            if let Some(recalled) = queries::recall(set) {
+                let reading = recalled.contents == Contents::Reading;
+                fields
+                    .add("Reading", if reading { "yes" } else { "no" })
+                    .number("ReadSecondsAgo", queries::age(recalled.read).as_secs());
+            }
+        }
+        session.begin(c"The PIN set will follow");
+        session.item("AuthenticatePinsetDetail", &fields);
+        session.end(c"AuthenticatePinsetComplete", 1);
+        Ok(())
+    }
+}
+
+struct Lockouts;
+
+impl Action for Lockouts {
+    const NAME: &'static CStr = c"AuthenticateLockouts";
+    const CLASS: Class = Class::Reporting;
+
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+        let locks = queries::locks(message.header(PIN_SET)?)?;
+        session.begin(c"Lockouts will follow");
+        for lock in &locks {
+            let seconds = lock.seconds.map(|seconds| seconds.to_string());
+            let mut fields = Fields::new();
+            fields
+                .add(PIN_SET, &lock.pin_set)
+                .add("LockedBy", lock.by)
+                .add("Value", lock.what.as_deref().unwrap_or_default())
+                .add("Endpoint", lock.endpoint.as_deref().unwrap_or_default())
+                .add("LockedSeconds", seconds.as_deref().unwrap_or("by hand"))
+                .number("Times", lock.times.into())
+                .number("Failures", lock.failures.into());
+            session.item("AuthenticateLockout", &fields);
+        }
+        session.end(c"AuthenticateLockoutsComplete", locks.len());
+        Ok(())
+    }
+}
+
+struct Stats;
+
+impl Action for Stats {
+    const NAME: &'static CStr = c"AuthenticateStats";
+    const CLASS: Class = Class::Reporting;
+
+    fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+        let all = stats::all();
+        session.begin(c"Counts will follow");
+        for (name, of) in &all {
+            let mut fields = Fields::new();
+            fields.add(PIN_SET, name);
+            counts(&mut fields, of);
+            session.item("AuthenticateStat", &fields);
+        }
+        session.end(c"AuthenticateStatsComplete", all.len());
+        Ok(())
+    }
+}
+
+struct Unlock;
+
+impl Action for Unlock {
+    const NAME: &'static CStr = c"AuthenticateUnlock";
+    const CLASS: Class = Class::System;
+
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+        let (by, what) = (message.need("Type")?, message.need("Value")?);
+        let unlocked = queries::unlock(by, what, message.header(PIN_SET)?)?;
+        let mut fields = Fields::new();
+        fields.number("Unlocked", unlocked.try_into().unwrap_or(u64::MAX));
+        session.answer(&fields);
+        Ok(())
+    }
+}
+
+struct Verify;
+
+/// Where callers come in whose PIN is verified over AMI, without a channel.
+const ENDPOINT: &[u8] = b"AMI";
+
+impl Action for Verify {
+    const NAME: &'static CStr = c"AuthenticateVerify";
+    const CLASS: Class = Class::System;
+
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+        let name = queries::pin_set(message.need(PIN_SET)?)?.name;
+        let secret = message.need("Secret")?;
+        let account = message.header("Account")?;
+        let origin = origin(message.header("Caller")?, message.header("Channel")?)?;
+        let channel = String::from_utf8_lossy(&origin.channel).into_owned();
+        let trail = Trail::default();
+        let attempt = Attempt {
+            by: "AuthenticateVerify",
+            pin_set: &name,
+            calling: Calling {
+                number: Some(&origin.caller)
+                    .filter(|number| !number.is_empty())
+                    .map(Vec::as_slice),
+                channel: &channel,
+            },
+            trail: trail.clone(),
+            account: account.unwrap_or_default(),
+            entry: Pin::keyed(secret),
+        };
+        let judge = AssertUnwindSafe(|| verify::judge(&mut Waiting, attempt));
+        let judged = panic::catch_unwind(judge).unwrap_or(Status::Error.into());
+        let (status, attempts) = (judged.status, judged.attempts);
+        let grant = judged.grant.unwrap_or_default();
+        let account = grant.account.unwrap_or_default();
+        if status == Status::Success {
+            trail.set_identity(&account);
+        }
+        let level = grant.level.map(|level| level.to_string());
+        let mut fields = Fields::new();
+        fields
+            .add("Status", status.word())
+            .add("Account", account)
+            .add("Level", level.unwrap_or_default())
+            .add("Context", grant.context.unwrap_or_default())
+            .number("Attempts", attempts.into());
+        trail.tell(status, attempts, |_| Source {
+            origin,
+            phone: None,
+        });
+        session.answer(&fields);
+        Ok(())
+    }
+}
+
+/// Who makes the entry: the caller on a channel, or who is named.
+fn origin(caller: Option<&[u8]>, channel: Option<&[u8]>) -> Result<Origin, String> {
+    let mut origin = match channel {
+        Some(name) => Origin::of(name).ok_or("there is no such channel")?,
+        None if caller.is_none() => return Err("Caller or Channel is missing".to_owned()),
+        None => Origin {
+            channel: ENDPOINT.to_vec(),
+            ..Origin::default()
+        },
+    };
+    if let Some(caller) = caller {
+        origin.caller = caller.to_vec();
+    }
+    Ok(origin)
+}

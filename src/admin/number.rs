@@ -1,0 +1,113 @@
+//! `authenticate show number`: how a caller number is compared in a PIN set, the
+//! rows it finds and the locks on them. The list is asked, as for a call.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use pinset::admin::Table;
+use pinset::config::{Identify, NoCaller, Source};
+use pinset::credential::table::Candidate;
+use pinset::escape::escape;
+use pinset::timestamp::Moment;
+use pinset::verify::{Calling, Reason, Searched};
+
+use super::queries::{self, Lock};
+use crate::auth::backend;
+use crate::config;
+
+/// Returns what the console shows.
+///
+/// # Errors
+///
+/// There is no such PIN set, or it has errors.
+pub fn shown(number: &[u8], name: &[u8]) -> Result<String, String> {
+    let in_force = config::current();
+    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+    let set = in_force.pin_set(&name)?;
+    let calling = Calling {
+        number: Some(number),
+        channel: "",
+    };
+    let numbering = &in_force.settings.numbering;
+    let counted_as = calling.caller(numbering);
+    let compared = numbering.normalize_caller(number);
+    let mut accounts = Vec::new();
+    let mut text = match &compared {
+        Some(number) => format!("Compared as: {number}\n"),
+        None => format!("Compared as: {} ({numbering})\n", Reason::NoNumber),
+    };
+    text.push_str(&match (&set.source, set.identify, compared) {
+        (Some(Source::Url(_)), ..) => "Rows: the web service decides\n".to_owned(),
+        (_, Identify::Pin, _) => "Rows: identify = pin, rows are found by PIN alone\n".to_owned(),
+        (_, Identify::Account, _) => {
+            "Rows: identify = account, rows are found by account number\n".to_owned()
+        }
+        (_, Identify::Caller, None) if set.no_caller == NoCaller::AskAccount => {
+            "Rows: no_caller = account, the caller is asked for an account number\n".to_owned()
+        }
+        (_, Identify::Caller, None) => "Rows: none, the call is refused\n".to_owned(),
+        (_, Identify::Caller, Some(number)) => {
+            match backend::rows_of(&set, Arc::clone(&in_force), &number) {
+                Ok(rows) if rows.is_empty() => {
+                    format!("Rows: {}\n", Reason::NoRow(Searched::Caller(number)))
+                }
+                Ok(rows) => {
+                    accounts.extend(rows.iter().map(|row| row.account.clone()));
+                    table(rows)
+                }
+                Err(why) => format!("Rows: PIN set admits nobody: {}\n", escape(why.as_bytes())),
+            }
+        }
+    });
+    text.push_str(&locks(&name, counted_as.number(), &accounts)?);
+    Ok(text)
+}
+
+/// The rows, without their secrets.
+fn table(rows: Vec<Candidate>) -> String {
+    let now = Moment::of(SystemTime::now());
+    let mut table = Table::new(["Line", "Account", "Level", "Dates"]);
+    for row in rows {
+        let dates = match (row.from, row.until) {
+            (Some(from), _) if from > now => "not yet valid",
+            (_, Some(until)) if until <= now => "no longer valid",
+            _ => "valid",
+        };
+        let account = match row.account.as_slice() {
+            b"" => "-".to_owned(),
+            account => escape(account),
+        };
+        let (line, level) = (row.line.to_string(), row.level.to_string());
+        table.row([line, account, level, dates.to_owned()]);
+    }
+    table.finish("row", "rows")
+}
+
+/// The locks that keep the caller, these accounts or everyone out.
+fn locks(name: &str, number: Option<&str>, accounts: &[Vec<u8>]) -> Result<String, String> {
+    let is_meant = |lock: &Lock| match lock.by {
+        "caller" => lock.what.as_deref() == number,
+        "account" => accounts
+            .iter()
+            .any(|account| lock.what.as_deref().map(str::as_bytes) == Some(account)),
+        _ => true,
+    };
+    let locks = queries::locks(Some(name.as_bytes()))?;
+    let lines: Vec<String> = locks
+        .iter()
+        .filter(|lock| is_meant(lock))
+        .map(|lock| {
+            let what = escape(lock.what.as_deref().unwrap_or_default().as_bytes());
+            let from = match &lock.endpoint {
+                Some(endpoint) => format!(" from {}", escape(endpoint.as_bytes())),
+                None => String::new(),
+            };
+            let left = lock.left();
+            format!("Locked: {} {what}{from}, {left}\n", lock.by)
+        })
+        .collect();
+    Ok(match lines.is_empty() {
+        true => "Locked: no\n".to_owned(),
+        false => lines.concat(),
+    })
+}

@@ -1,0 +1,330 @@
+//! What there is to be seen: PIN sets, lockouts, counts. Of the lists, memory is
+//! asked, never the disk. And unlocking.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pinset::audit::stats::Counts;
+use pinset::cache::{Contents, Recalled};
+use pinset::config::Source;
+use pinset::credential::table::Rows;
+use pinset::escape::escape;
+use pinset::list::Kind;
+use pinset::lockout::{Kind as By, Unlock};
+use pinset::verify::{Answer, Doubt};
+use pinset::{PinSet, Status};
+
+use crate::state::{lockouts, stats};
+use crate::{config, pin_files};
+
+/// A PIN set, in a line.
+pub struct Summary {
+    pub name: String,
+    /// Its options, unless there are errors in them.
+    pub set: Option<PinSet>,
+    /// How many entries its list had when it was last read, if that is known.
+    pub entries: Option<u64>,
+    /// The format that the list was last read as.
+    pub found: Option<&'static str>,
+    /// Whether anybody can be admitted, as far as is known.
+    pub usable: bool,
+    /// `ok`, or why nobody can be admitted.
+    pub state: String,
+    pub counts: Counts,
+}
+
+impl Summary {
+    fn new(name: &str, set: Option<&PinSet>) -> Self {
+        let recalled = set.and_then(recall);
+        let why = match (set, &recalled) {
+            (None, _) => Some("errors in authenticate.conf".to_owned()),
+            (Some(set), Some(recalled)) => unusable(set, recalled),
+            (Some(_), None) => None,
+        };
+        Self {
+            name: name.to_owned(),
+            set: set.cloned(),
+            entries: match recalled.as_ref().map(|recalled| &recalled.contents) {
+                Some(Contents::Entries(count)) => Some(*count),
+                _ => None,
+            },
+            found: recalled.map(|recalled| recalled.kind.word()),
+            usable: why.is_none(),
+            state: why.unwrap_or_else(|| "ok".to_owned()),
+            counts: stats::of(name),
+        }
+    }
+
+    /// Where its PINs are.
+    pub fn source(&self) -> Option<Vec<u8>> {
+        let source = self.set.as_ref()?.source.as_ref()?;
+        Some(source.to_bytes())
+    }
+
+    /// The format of its list as it is configured.
+    pub fn format(&self) -> Option<&'static str> {
+        let set = self.set.as_ref()?;
+        match set.source {
+            Some(Source::Astdb(_) | Source::Url(_)) => None,
+            _ => Some(set.format.map_or("auto", Kind::word)),
+        }
+    }
+
+    /// How it is found out who calls.
+    pub fn identify(&self) -> Option<&'static str> {
+        Some(self.set.as_ref()?.identify.word())
+    }
+}
+
+/// All PIN sets.
+pub fn pin_sets() -> Vec<Summary> {
+    let in_force = config::current();
+    in_force
+        .pin_sets()
+        .map(|(name, set)| Summary::new(name, set))
+        .collect()
+}
+
+/// The names of all PIN sets.
+pub fn names() -> Vec<String> {
+    let in_force = config::current();
+    in_force
+        .pin_sets()
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// The PIN set of this name.
+///
+/// # Errors
+///
+/// There is none.
+pub fn pin_set(name: &[u8]) -> Result<Summary, String> {
+    let small = in_small(name);
+    let in_force = config::current();
+    let mut all = in_force.pin_sets();
+    let found = all.find(|(other, _)| **other == small);
+    found
+        .map(|(name, set)| Summary::new(name, set))
+        .ok_or_else(|| none(&String::from_utf8_lossy(name)))
+}
+
+/// The names of the keys that sign PINs, the one that signs new ones first.
+pub fn pepper_keys() -> Vec<String> {
+    let in_force = config::current();
+    in_force.pepper.ids().map(|id| id.to_string()).collect()
+}
+
+/// What memory holds of a PIN set's list.
+pub fn recall(set: &PinSet) -> Option<Recalled> {
+    match &set.source {
+        Some(Source::File(path)) => pin_files::recall(path),
+        _ => None,
+    }
+}
+
+/// Returns why a PIN set admits nobody, by what memory holds of its list.
+fn unusable(set: &PinSet, recalled: &Recalled) -> Option<String> {
+    match &recalled.contents {
+        Contents::Broken(why) => return Some(why.clone()),
+        Contents::TooLarge(limit) => {
+            return Some(format!("the list takes more than {limit} bytes of memory"))
+        }
+        Contents::Entries(_) | Contents::Reading => {}
+    }
+    let Some(rows) = &recalled.rows else {
+        return set.kind_objection(recalled.kind);
+    };
+    let pepper = &config::current().pepper;
+    let answer = Answer::Rows(Arc::clone(rows), recalled.kind);
+    let objection = set.objection(&answer, &|key| pepper.key(key).is_some());
+    let fatal = |doubt: Doubt| doubt.is_fatal().then(|| doubt.to_string());
+    objection.or_else(|| doubts(set, rows).into_iter().find_map(fatal))
+}
+
+fn doubts(set: &PinSet, rows: &Rows) -> Vec<Doubt> {
+    let in_force = config::current();
+    set.doubts(&rows.profile(), &in_force.settings.numbering)
+}
+
+/// Warnings about what memory holds of a list: rows that can't be checked, and
+/// doubts whether it admits anybody.
+pub fn warnings(set: &PinSet, recalled: &Recalled) -> Vec<String> {
+    let Some(rows) = &recalled.rows else {
+        return Vec::new();
+    };
+    let pepper = &config::current().pepper;
+    let unchecked = rows.unchecked(|key| pepper.key(key).is_some());
+    let doubts = doubts(set, rows);
+    unchecked
+        .map(ToString::to_string)
+        .chain(doubts.iter().map(ToString::to_string))
+        .collect()
+}
+
+/// How long ago that was.
+pub fn age(time: SystemTime) -> Duration {
+    let age = SystemTime::now().duration_since(time).unwrap_or_default();
+    Duration::from_secs(age.as_secs())
+}
+
+/// How many calls came out so.
+pub fn outcomes(counts: &Counts, status: Status) -> u64 {
+    counts.outcomes.get(&status).copied().unwrap_or_default()
+}
+
+/// A lock that stands.
+pub struct Lock {
+    pub pin_set: String,
+    /// `caller`, `account` or `pinset`.
+    pub by: &'static str,
+    /// What is locked; `None`: an account that is in no list.
+    pub what: Option<String>,
+    /// Of a caller, where it comes in.
+    pub endpoint: Option<String>,
+    /// How long it still stands; `None`: until it is unlocked.
+    pub seconds: Option<u64>,
+    /// How often it was locked.
+    pub times: u32,
+    pub failures: u32,
+}
+
+impl Lock {
+    /// How long it still stands: `2h05m`, `29m59s`, `7s`, `until unlocked`.
+    pub fn left(&self) -> String {
+        let Some(seconds) = self.seconds else {
+            return "until unlocked".to_owned();
+        };
+        match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+            (0, 0, seconds) => format!("{seconds}s"),
+            (0, minutes, seconds) => format!("{minutes}m{seconds:02}s"),
+            (hours, minutes, _) => format!("{hours}h{minutes:02}m"),
+        }
+    }
+}
+
+/// The locks that stand, in one PIN set or in all.
+///
+/// # Errors
+///
+/// There is no PIN set of this name.
+pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
+    let pin_set = pin_set.map(counted_as).transpose()?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default();
+    let held = lockouts::held(pin_set.as_deref()).into_iter();
+    let left = |until: Duration| {
+        let left = until.saturating_sub(now);
+        left.as_secs() + u64::from(left.subsec_nanos() > 0)
+    };
+    let locks = held.map(|held| Lock {
+        by: held.kind.word(),
+        seconds: held.until.map(left),
+        pin_set: held.pin_set,
+        what: held.what,
+        endpoint: held.endpoint,
+        times: held.times,
+        failures: held.failures,
+    });
+    Ok(locks.collect())
+}
+
+/// Returns how many locks stand in each PIN set that has any, in one walk.
+pub fn lock_counts() -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for held in lockouts::held(None) {
+        *counts.entry(held.pin_set).or_default() += 1;
+    }
+    counts
+}
+
+/// What is locked of this kind, to be chosen from.
+pub fn locked(by: &[u8]) -> Vec<String> {
+    let mut what: Vec<String> = lockouts::held(None)
+        .into_iter()
+        .filter(|held| held.kind.word().as_bytes().eq_ignore_ascii_case(by))
+        .filter_map(|held| held.what)
+        .collect();
+    what.dedup();
+    what
+}
+
+/// Unlocks callers by number or endpoint, an account or a PIN set, in one PIN
+/// set or in all: how many.
+///
+/// # Errors
+///
+/// There is no such kind, no such PIN set, or nothing was locked.
+pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, String> {
+    let pin_set = pin_set.map(counted_as).transpose()?;
+    let in_force = config::current();
+    let meant = meant(by, what);
+    let number = in_force
+        .settings
+        .numbering
+        .normalize_caller(meant.as_bytes());
+    let number = number.map(|number| number.to_string());
+    let kind = By::ALL
+        .into_iter()
+        .find(|kind| kind.word().as_bytes().eq_ignore_ascii_case(by));
+    let unlocked = match kind {
+        Some(By::Caller) => {
+            let caller = Unlock::Caller(&meant, number.as_deref());
+            lockouts::unlock(caller, pin_set.as_deref())
+        }
+        Some(By::Account) => lockouts::unlock(Unlock::Account(&meant), pin_set.as_deref()),
+        Some(By::PinSet) => {
+            let name = counted_as(meant.as_bytes())?;
+            lockouts::unlock(Unlock::PinSet(&name), pin_set.as_deref())
+        }
+        None => return Err("what is locked is a caller, an account or a pinset".to_owned()),
+    };
+    match unlocked {
+        0 => Err(format!(
+            "no {} '{}' is locked",
+            String::from_utf8_lossy(by),
+            String::from_utf8_lossy(what)
+        )),
+        unlocked => Ok(unlocked),
+    }
+}
+
+/// What is meant may be written as it was shown.
+fn meant(by: &[u8], what: &[u8]) -> String {
+    let given = String::from_utf8_lossy(what);
+    let is_it = |locked: &String| escape(locked.as_bytes()) == given;
+    let shown = if given.contains('\\') {
+        locked(by).into_iter().find(is_it)
+    } else {
+        None
+    };
+    shown.unwrap_or_else(|| given.into_owned())
+}
+
+/// The name that failures of a PIN set, or of a list without one, are counted
+/// by.
+fn counted_as(name: &[u8]) -> Result<String, String> {
+    let small = in_small(name);
+    if config::current()
+        .pin_sets()
+        .any(|(other, _)| other == small)
+    {
+        return Ok(small);
+    }
+    let given = String::from_utf8_lossy(name);
+    let mut counted = stats::all()
+        .into_keys()
+        .chain(lockouts::held(None).into_iter().map(|held| held.pin_set));
+    counted
+        .find(|other| *other == given)
+        .ok_or_else(|| none(&given))
+}
+
+fn in_small(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).to_ascii_lowercase()
+}
+
+fn none(name: &str) -> String {
+    config::current().none(name)
+}

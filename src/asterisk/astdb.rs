@@ -1,0 +1,158 @@
+//! Asterisk's database (astdb). No call of ours makes it log a key that a
+//! caller entered, unless it has no memory for some 300 bytes: `ast_db_get` and
+//! `ast_db_del2` would, and before 22.1 so would a listing whose prefix is too
+//! long (`authrs_db_exists`).
+//!
+//! The file itself is never opened from here: closing it would drop SQLite's
+//! locks, and Asterisk's own commit would fail. `stat` is harmless.
+
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use super::c_string::Text;
+use crate::ffi;
+
+/// What the database says of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It is there.
+    Present,
+    /// It is not there, or the database can't be read.
+    Absent,
+    /// The database has not looked: the key is too long for it, or it has no
+    /// memory.
+    Unknown,
+}
+
+/// Looks a key up.
+pub fn presence(family: &[u8], key: &[u8]) -> Presence {
+    let (family, key) = (Text::new(family), Text::new(key));
+    // SAFETY: two NUL-terminated strings, read before the call returns.
+    match unsafe { ffi::authrs_db_exists(family.as_c().as_ptr(), key.as_c().as_ptr()) } {
+        1 => Presence::Present,
+        0 => Presence::Absent,
+        _ => Presence::Unknown,
+    }
+}
+
+/// Whether the database says that the family holds the key.
+pub fn exists(family: &[u8], key: &[u8]) -> bool {
+    presence(family, key) == Presence::Present
+}
+
+/// Calls `look` with each key of a family and its value, not with those of
+/// families below it. An error of the database is an empty family.
+pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
+    each_below(family, |key, value| {
+        if !key.contains(&b'/') {
+            look(key, value);
+        }
+    });
+}
+
+/// Calls `look` with each key of a family and of the families below it, whose
+/// names stand in front of their keys, and its value.
+pub fn each_below(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
+    let name = Text::new(family);
+    // SAFETY: a NUL-terminated string; NULL stands for the whole family.
+    let entries = unsafe { ffi::ast_db_gettree(name.as_c().as_ptr(), std::ptr::null()) };
+    let head = [b"/", family, b"/"].concat();
+    let mut next = entries;
+    // SAFETY: NULL, or an entry of the list that is ours until it is freed.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        // SAFETY: both are NUL-terminated and stay as long as the entry; the
+        // value lies behind its other fields.
+        let (key, value) = unsafe {
+            (
+                CStr::from_ptr(entry.key),
+                CStr::from_ptr(entry.data.as_ptr()),
+            )
+        };
+        // The database takes `_` and `%` in a name for wildcards.
+        if let Some(key) = key.to_bytes().strip_prefix(head.as_slice()) {
+            look(key, value.to_bytes());
+        }
+        next = entry.next;
+    }
+    // SAFETY: ours, freed once.
+    unsafe { ffi::ast_db_freetree(entries) };
+}
+
+/// Writes a value; false if the database refuses.
+pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+    let (family, key, value) = (Text::new(family), Text::new(key), Text::new(value));
+    // SAFETY: three NUL-terminated strings, read before the call returns.
+    unsafe {
+        ffi::ast_db_put(
+            family.as_c().as_ptr(),
+            key.as_c().as_ptr(),
+            value.as_c().as_ptr(),
+        ) == 0
+    }
+}
+
+/// The value of one of our own keys, its first 31 bytes; `None` if there is no
+/// such key, or if the database can't be read. Not for keys that a caller
+/// keyed: one that goes meanwhile is logged at debug level 1.
+pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+    if !exists(family, key) {
+        return None;
+    }
+    let (family, key) = (Text::new(family), Text::new(key));
+    let mut buffer = [0_u8; 32];
+    // SAFETY: two NUL-terminated strings, and a buffer of our own of the size
+    // given, which the call ends with a NUL.
+    let result = unsafe {
+        ffi::ast_db_get(
+            family.as_c().as_ptr(),
+            key.as_c().as_ptr(),
+            buffer.as_mut_ptr().cast(),
+            i32::try_from(buffer.len()).unwrap_or_default(),
+        )
+    };
+    let read = CStr::from_bytes_until_nul(&buffer).ok()?;
+    (result == 0).then(|| read.to_bytes().to_vec())
+}
+
+/// Whether [`own_value`] is `value`.
+pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+    own_value(family, key).is_some_and(|found| found == value)
+}
+
+/// Deletes a key; false if the database refuses. A key that is not there is
+/// deleted too.
+pub fn delete(family: &[u8], key: &[u8]) -> bool {
+    let (family, key) = (Text::new(family), Text::new(key));
+    // SAFETY: two NUL-terminated strings, read before the call returns.
+    unsafe { ffi::ast_db_del(family.as_c().as_ptr(), key.as_c().as_ptr()) == 0 }
+}
+
+/// Deletes all keys of one of our own families. Its name must hold no `%` and
+/// no `_`: the database takes them for wildcards.
+pub fn delete_own_family(family: &CStr) {
+    // SAFETY: a NUL-terminated string; NULL stands for the whole family.
+    unsafe { ffi::ast_db_deltree(family.as_ptr(), std::ptr::null()) };
+}
+
+/// Where the database lies; ours lie beside it.
+fn path() -> PathBuf {
+    // SAFETY: set once when Asterisk starts, before any module is loaded.
+    let path = unsafe { CStr::from_ptr(ffi::ast_config_AST_DB) };
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
+}
+
+/// A file of that name beside the database: Asterisk may write there.
+pub fn beside(name: &str) -> PathBuf {
+    path().with_file_name(name)
+}
+
+/// When Asterisk last wrote to the database's file, which it does when it
+/// commits.
+pub fn written() -> Option<SystemTime> {
+    let file = path().with_extension("sqlite3");
+    std::fs::metadata(file)
+        .and_then(|file| file.modified())
+        .ok()
+}

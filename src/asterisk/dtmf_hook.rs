@@ -1,0 +1,115 @@
+//! Digits that nobody sees: a hook takes the keys of a channel before Asterisk's
+//! core does, so they are in no event (AMI, ARI, CEL) and no line of its log.
+//!
+//! Whoever waits for a digit or for the end of a sound then gets a signal, the
+//! one that stops a sound from outside, and looks here for the key.
+
+use std::ffi::{c_int, c_void};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pinset::call::dtmf_buffer::Keys;
+
+use super::channel::Channel;
+use super::dialplan::Inside;
+use super::panic::guard;
+use crate::ffi;
+
+/// The keys of a channel are hidden, until this is dropped. Keys that nobody
+/// has taken by then are wiped.
+pub struct Hidden<'call> {
+    channel: NonNull<ffi::ast_channel>,
+    hook: c_int,
+    taken: Arc<Taken>,
+    lent: PhantomData<&'call mut ffi::ast_channel>,
+}
+
+/// What the hook and the call share.
+struct Taken {
+    keys: Mutex<Keys>,
+    /// Signals given and not seen.
+    signals: AtomicUsize,
+    /// The hook may outlive the call: if the caller has gone on elsewhere by
+    /// then, on another channel, until a frame comes by there.
+    _inside: Inside,
+}
+
+impl<'call> Hidden<'call> {
+    /// Hides the keys from now on. `None`: there is no memory for it.
+    pub fn new(channel: &Channel<'call>) -> Option<Self> {
+        let taken = Arc::new(Taken {
+            keys: Mutex::default(),
+            signals: AtomicUsize::new(0),
+            _inside: Inside::enter(),
+        });
+        let channel = NonNull::new(channel.raw())?;
+        let data = Arc::into_raw(Arc::clone(&taken));
+        // SAFETY: the channel is valid and not locked by us. The hook's share of
+        // `taken` lives until `authrs_digits_done`.
+        let hook = unsafe { ffi::authrs_hide_digits(channel.as_ptr(), data.cast_mut().cast()) };
+        if hook == -1 {
+            // SAFETY: there is no hook: its share is ours again.
+            drop(unsafe { Arc::from_raw(data) });
+        }
+        // With a number that means nothing, there may be one: its share stays.
+        if hook < 1 {
+            return None;
+        }
+        Some(Self {
+            channel,
+            hook,
+            taken,
+            lent: PhantomData,
+        })
+    }
+
+    /// Takes the first key that has come.
+    pub fn take(&self) -> Option<u8> {
+        self.taken.keys().take()
+    }
+
+    /// Takes note of a signal; false: it was not the hook's.
+    pub fn is_signal(&self) -> bool {
+        let less = |signals: usize| signals.checked_sub(1);
+        let signals = &self.taken.signals;
+        signals
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+            .is_ok()
+    }
+}
+
+impl Taken {
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hidden<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the guard lives inside the call its channel is lent for, the
+        // channel is not locked by us, and the hook is the one made in `new`.
+        unsafe { ffi::authrs_show_digits(self.channel.as_ptr(), self.hook) };
+    }
+}
+
+/// The hook has taken a key.
+#[no_mangle]
+unsafe extern "C" fn authrs_digit_taken(data: *mut c_void, key: c_int) {
+    guard((), || {
+        // SAFETY: the hook's share, which lives as long as the hook.
+        let taken = unsafe { &*data.cast::<Taken>() };
+        taken.keys().push(u8::try_from(key).unwrap_or_default());
+        taken.signals.fetch_add(1, Ordering::SeqCst);
+    });
+}
+
+/// The hook is gone, and its share with it.
+#[no_mangle]
+unsafe extern "C" fn authrs_digits_done(data: *mut c_void) {
+    guard((), || {
+        // SAFETY: given to the hook by `Hidden::new`; Asterisk says this once.
+        drop(unsafe { Arc::from_raw(data.cast_const().cast::<Taken>()) });
+    });
+}

@@ -1,0 +1,246 @@
+//! The application `Authenticate()`: what to compare with, and the
+//! conversation.
+
+use pinset::audit::{escaped, name_of};
+use pinset::list::Format;
+use pinset::lockout::{Limits, Standing};
+use pinset::verdict::{Literal, Nobody};
+use pinset::verify::{self, Calling};
+use pinset::{run, Credential, Entry, Grant, Next, Pin, PinSource, Plan, Request, Status, Verdict};
+
+use crate::asterisk::call::Call;
+use crate::asterisk::log::{self, log, log_once};
+use crate::auth::astdb_rows;
+use crate::auth::backend::{self, PinSetSource};
+use crate::config;
+use crate::config::InForce;
+use crate::external::Asked;
+use crate::pin_files::FileSource;
+use crate::state::audit::Trail;
+use crate::state::lockouts::Kept;
+use crate::state::use_ledger::{self, Untaken};
+
+type Counter = verify::Counter<Kept>;
+
+/// Runs one `Authenticate(data)` on a call.
+pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
+    let trail = Trail::default();
+    call.watched_by(trail.clone());
+    if data.is_empty() {
+        log!(Warning, "Authenticate requires an argument(password)");
+        return Next::HangUp;
+    }
+    #[cfg(feature = "deliberate-panic")]
+    assert!(data != b"panic!", "deliberate");
+
+    let request = Request::parse(data);
+    for notice in &request.notices {
+        log_once!(Warning, "{notice}");
+    }
+    let hidden = !hides(&request) || call.hide_digits();
+    if !hidden {
+        log!(
+            Error,
+            "{} is refused: what it keys can't be hidden, there is no memory for that",
+            call.name()
+        );
+    }
+    let refused = (!hidden).then_some(Status::Error);
+    let in_force = config::current();
+    if let Some(asked) = Asked::by(&request, &in_force) {
+        return asked.authenticate(call, &request, &in_force, trail, refused);
+    }
+    let (mut plan, mut source) = prepared(&request, call, trail);
+    plan.refused = refused.or(plan.refused);
+    run(plan, call, source.as_mut())
+}
+
+type Source<'call> = Box<dyn PinSource<Call<'call>> + 'call>;
+
+/// How the conversation goes, and what entries are compared with.
+fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan, Source<'call>) {
+    let plan = request.plan();
+    let credential = match &request.credential {
+        Ok(credential) => credential,
+        Err(refusal) => {
+            log!(Error, "{} is refused: {refusal}", call.name());
+            trail.set_reason(refusal);
+            return (plan, Box::new(Nobody));
+        }
+    };
+    let in_force = config::current();
+    let number = call.caller_number();
+    let name = name_of(credential, &call.origin().context);
+    trail.set_pin_set(&name);
+    let calling = Calling {
+        number: number.as_deref(),
+        channel: &call.name(),
+    };
+    let source: Source<'call> = match credential {
+        Credential::PinSet(name) => match backend::source(name, in_force, calling, trail.clone()) {
+            Ok(source) => return (plan_of(request, &source, call), Box::new(source)),
+            Err(why) => {
+                log!(Error, "{} is refused: {why}", call.name());
+                trail.set_reason(&why);
+                let refused = Some(Status::Error);
+                return (Plan { refused, ..plan }, Box::new(Nobody));
+            }
+        },
+        Credential::Literal(password) => {
+            warn_of_unenterable(call, &in_force, password);
+            Box::new(Literal(password.clone()))
+        }
+        Credential::PlainFile(path) => Box::new(FileSource::new(path, Format::Plain)),
+        Credential::Md5File(path) => Box::new(FileSource::new(path, Format::Md5)),
+        Credential::Family { name, one_time } => Box::new(Family {
+            name: name.clone(),
+            one_time: *one_time,
+        }),
+    };
+    let settings = &in_force.settings;
+    let limits = Limits {
+        caller: settings.stock_lockout_caller,
+        account: None,
+        pin_set: settings.stock_lockout_list,
+    };
+    if limits == Limits::default() {
+        return (plan, source);
+    }
+    let caller = calling.caller(&settings.numbering);
+    trail.set_number(caller.number());
+    let counter = Counter::new(&name, limits, caller, Kept(trail));
+    let plan = limited(plan, &counter);
+    (plan, Box::new(Counted { counter, source }))
+}
+
+/// Warns, once for each place of the dialplan, of a password that no telephone can
+/// enter. It is shown only if a PIN set was probably meant.
+fn warn_of_unenterable(call: &Call<'_>, in_force: &InForce, password: &[u8]) {
+    if Pin::keyed(password).is_some() {
+        return;
+    }
+    let place = call.place();
+    if !log::is_first(format!("Authenticate {place}")) {
+        return;
+    }
+    let meant = String::from_utf8_lossy(password);
+    let meant = match in_force.meant(&meant) {
+        Some(name) => format!(": did you mean pinset:{name}?"),
+        None => String::new(),
+    };
+    log!(
+        Warning,
+        "Authenticate by {} at {}: no telephone can enter this password, so nobody is \
+         admitted{meant}",
+        escaped(call.name().as_bytes()),
+        escaped(place.as_bytes())
+    );
+}
+
+/// Whether what is keyed is hidden: of a PIN set that can't be used, too.
+fn hides(request: &Request) -> bool {
+    let in_force = config::current();
+    match &request.credential {
+        Ok(Credential::PinSet(name)) => {
+            let set = in_force.pin_set(&name.to_ascii_lowercase());
+            set.map_or(true, |set| set.hide_digits)
+        }
+        _ => in_force.settings.stock_hide_digits,
+    }
+}
+
+/// How the conversation of a PIN set goes with this caller.
+fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
+    let refused = source.refuses().then_some(Status::Failure);
+    if refused.is_some() {
+        let why = format!(
+            "identify = caller, and caller number '{}' is not usable",
+            escaped(&call.origin().caller)
+        );
+        log!(Notice, "{} is refused: {why}", call.name());
+        source.counter().keeper().0.set_reason(why);
+    }
+    let account = source.asks_account();
+    let plan = Plan {
+        account: account.then(|| source.set().account_prompt.clone()),
+        ..request.plan_of(source.set(), refused)
+    };
+    limited(plan, source.counter())
+}
+
+/// What is left of a plan for a caller who may have keyed wrong PINs before.
+fn limited(mut plan: Plan, counter: &Counter) -> Plan {
+    if plan.refused.is_none() {
+        match counter.look() {
+            Standing::Open => {}
+            Standing::OneTry => plan.attempts = 1,
+            Standing::Locked(_) => plan.refused = Some(Status::Locked),
+        }
+    }
+    plan
+}
+
+/// What is no PIN set, with lockouts.
+struct Counted<'call> {
+    counter: Counter,
+    source: Source<'call>,
+}
+
+impl<'call> PinSource<Call<'call>> for Counted<'call> {
+    fn judge(&mut self, call: &mut Call<'call>, entry: Entry<'_>) -> Option<Verdict> {
+        let source = &mut self.source;
+        self.counter
+            .judge(call, entry.pin, |call, _| source.judge(call, entry))
+    }
+}
+
+/// A family of Asterisk's database whose keys are the PINs.
+struct Family {
+    name: Vec<u8>,
+    one_time: bool,
+}
+
+impl PinSource<Call<'_>> for Family {
+    fn judge(&mut self, call: &mut Call<'_>, Entry { pin, .. }: Entry<'_>) -> Option<Verdict> {
+        // Hazard C: `Set(DB(pin/)=1)` makes a key of no name.
+        if pin.is_empty() {
+            return Some(Verdict::Wrong);
+        }
+        let timeout = config::current().settings.source_timeout;
+        if self.one_time {
+            let taken = use_ledger::use_up(call, &self.name, pin.as_bytes(), timeout)?;
+            return Some(self.used(taken));
+        }
+        let there = astdb_rows::holds(call, &self.name, pin.as_bytes(), timeout)?;
+        Some(match there {
+            Ok(true) => Verdict::Right(Grant::default()),
+            Ok(false) => Verdict::Wrong,
+            Err(why) => {
+                let family = String::from_utf8_lossy(&self.name);
+                log!(Error, "family '{family}' admits nobody: {why}");
+                Verdict::Unavailable
+            }
+        })
+    }
+}
+
+impl Family {
+    /// The verdict on a one-time PIN. If it can't be used up, it is refused as a
+    /// wrong one, in all that the caller can tell.
+    fn used(&self, taken: Result<bool, Untaken>) -> Verdict {
+        let why = match taken {
+            Ok(true) => return Verdict::Right(Grant::default()),
+            Ok(false) => return Verdict::Wrong,
+            Err(why) => why,
+        };
+        let family = String::from_utf8_lossy(&self.name);
+        log!(
+            Error,
+            "a one-time PIN of family '{family}' can't be used up, so it is refused: {why}"
+        );
+        match why {
+            Untaken::NotLookedUp(_) => Verdict::Unavailable,
+            Untaken::Failed(_) => Verdict::Wrong,
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! What a configuration file says, line by line.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pinset::cache::Rules;
+use pinset::config::{nearest_option, AccountCode, AstdbValue, Auth, Fault, Source};
+use pinset::external::credential::header;
+use pinset::timestamp::Zone;
+use pinset::verify::Wanted;
+use pinset::{Pepper, PinSet, Settings};
+use zeroize::Zeroizing;
+
+use super::{Errors, InForce};
+use crate::asterisk::config::{Config, Section};
+use crate::asterisk::log::log;
+use crate::auth::astdb_rows;
+use crate::config::secret_file;
+use crate::pin_files::{self, About, Checked};
+
+const GENERAL: &str = "general";
+
+/// Wrong values of these concern no PIN set.
+const OF_NO_PIN_SET: [&str; 4] = [
+    "max_list_memory",
+    "source_timeout",
+    "phone_endpoints",
+    "security_events",
+];
+
+/// A file being read.
+#[derive(Default)]
+pub struct Reading {
+    settings: Settings,
+    /// Where options of `[general]` stand.
+    places: Places,
+    errors: Errors,
+    /// Nothing is wrong that any PIN set might depend on.
+    sound: bool,
+}
+
+/// Where options stand, by their names in small letters.
+type Places = BTreeMap<String, String>;
+
+/// A PIN set that has been read.
+struct Read {
+    /// Its section's name, as it stands there.
+    name: String,
+    set: Option<Arc<PinSet>>,
+    places: Places,
+    /// Where the section stands.
+    place: String,
+    /// The header that says who we are to the web service.
+    credential: Option<Arc<Zeroizing<String>>>,
+}
+
+impl Reading {
+    /// What the file says; what is wrong with it is logged.
+    pub(super) fn of(config: &Config) -> super::Read {
+        let mut reading = Self {
+            sound: true,
+            ..Self::default()
+        };
+        // Asterisk finds sections whatever their case.
+        let is_general = |section: &Section<'_>| section.name.eq_ignore_ascii_case(GENERAL);
+        for section in config.sections().filter(is_general) {
+            reading.general(&section);
+        }
+        let pepper = reading.pepper();
+        reading.numbering();
+
+        let mut sets: BTreeMap<String, Read> = BTreeMap::new();
+        for section in config.sections().filter(|section| !is_general(section)) {
+            let mut read = reading.pin_set(&section);
+            let name = section.name.to_ascii_lowercase();
+            if sets.contains_key(&name) {
+                reading.wrong(
+                    &read.place,
+                    &read.name,
+                    "",
+                    "there is another one of this name",
+                );
+                read.set = None;
+            }
+            sets.insert(name, read);
+        }
+        let rules = Arc::new(Rules {
+            zone: Zone::of_the_machine(),
+            numbering: reading.settings.numbering.clone(),
+            keys: pepper.ids().collect(),
+        });
+        reading.check_lists(&sets, &rules);
+        reading.check_families(&sets, &rules);
+        let credentials = sets
+            .iter()
+            .filter_map(|(name, read)| Some((name.clone(), Arc::clone(read.credential.as_ref()?))))
+            .collect();
+        let pin_sets = sets
+            .into_iter()
+            .map(|(name, read)| (name, read.set.filter(|_| reading.sound)))
+            .collect();
+        let in_force = InForce {
+            settings: reading.settings,
+            pepper,
+            rules,
+            pin_sets,
+            credentials,
+            read_at: super::now(),
+        };
+        super::Read {
+            in_force,
+            errors: reading.errors,
+            is_unsound: !reading.sound,
+        }
+    }
+
+    /// Logs what is wrong with an option, or with a section if it is empty.
+    fn wrong(&mut self, place: &str, section: &str, option: &str, fault: impl fmt::Display) {
+        let gap = if option.is_empty() { "" } else { " " };
+        let error = format!("{place}: [{section}]{gap}{option}: {fault}");
+        log!(Error, "{error}");
+        self.errors.add(error);
+    }
+
+    /// Sets what the lines of a section say; false if any of them is wrong,
+    /// those of options that are `of_no_pin_set` left out.
+    fn lines(
+        &mut self,
+        section: &Section<'_>,
+        places: &mut Places,
+        of_no_pin_set: fn(&str) -> bool,
+        mut set: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), Fault>,
+    ) -> bool {
+        let mut right = true;
+        for line in section.lines() {
+            let name = line.option.to_string_lossy();
+            let place = line.place.to_string();
+            if let Err(fault) = set(self, line.option.to_bytes(), line.value.to_bytes()) {
+                let meant = match fault {
+                    Fault::UnknownOption => nearest_option(&name),
+                    _ => None,
+                };
+                match meant {
+                    Some(meant) => {
+                        let fault = format!("{fault}: did you mean '{meant}'?");
+                        self.wrong(&place, &section.name, &name, fault);
+                    }
+                    None => self.wrong(&place, &section.name, &name, fault),
+                }
+                right &= of_no_pin_set(&name);
+            }
+            places.insert(name.to_ascii_lowercase(), place);
+        }
+        right
+    }
+
+    fn general(&mut self, section: &Section<'_>) {
+        let mut places = std::mem::take(&mut self.places);
+        let of_no_pin_set =
+            |name: &str| OF_NO_PIN_SET.iter().any(|of| name.eq_ignore_ascii_case(of));
+        self.sound &= self.lines(
+            section,
+            &mut places,
+            of_no_pin_set,
+            |reading, name, value| reading.settings.set(name, value),
+        );
+        self.places = places;
+    }
+
+    fn place_in_general(&self, option: &str) -> String {
+        let place = self.places.get(option).cloned();
+        place.unwrap_or_else(|| super::FILE.to_string_lossy().into_owned())
+    }
+
+    fn pepper(&mut self) -> Pepper {
+        let Some(path) = self.settings.pepper_file.clone() else {
+            return Pepper::default();
+        };
+        secret_file::read(&path).unwrap_or_else(|why| {
+            let option = "pepper_file";
+            let why = format!("'{}': {why}", path.display());
+            self.wrong(&self.place_in_general(option), GENERAL, option, why);
+            Pepper::default()
+        })
+    }
+
+    fn numbering(&mut self) {
+        if let Err(fault) = self.settings.numbering.check() {
+            let option = match fault {
+                pinset::phone_number::Fault::PrefixHidden => "national_prefix",
+                _ => "national_length",
+            };
+            self.wrong(&self.place_in_general(option), GENERAL, option, fault);
+            self.sound = false;
+        }
+    }
+
+    fn pin_set(&mut self, section: &Section<'_>) -> Read {
+        let (mut set, mut places) = (self.settings.pin_set.clone(), Places::new());
+        let mut right = self.lines(
+            section,
+            &mut places,
+            |_| false,
+            |_, name, value| set.set(name, value),
+        );
+        let mut read = Read {
+            name: section.name.to_string(),
+            set: None,
+            place: section.place().to_string(),
+            places,
+            credential: None,
+        };
+        for conflict in set.conflicts(&self.settings.pin_set) {
+            right = false;
+            let option = conflict.option();
+            self.wrong(
+                &self.place_of(&read, option),
+                &section.name,
+                option,
+                conflict,
+            );
+        }
+        if let Some(Source::Url(_)) = set.source {
+            match credential(&set.external.auth) {
+                Ok(credential) => read.credential = credential.map(Arc::new),
+                Err(why) => {
+                    right = false;
+                    self.wrong(&self.place_of(&read, "auth"), &section.name, "auth", why);
+                }
+            }
+            let sends = &set.external;
+            if right && sends.connect_context.is_none() && sends.dial_context.is_none() {
+                log!(
+                    Warning,
+                    "{}: [{}] connect_context: there is none, so the service can send calls nowhere",
+                    self.place_of(&read, "source"),
+                    section.name
+                );
+            }
+        }
+        if right && set.account_code == AccountCode::Pin {
+            log!(
+                Notice,
+                "{}: [{}] account_code: PINs are written to the account code, which CDR shows",
+                self.place_of(&read, "account_code"),
+                section.name
+            );
+        }
+        read.set = right.then(|| Arc::new(set));
+        read
+    }
+
+    /// Where an option stands: in the section, in `[general]`, or nowhere, and
+    /// then the section counts.
+    fn place_of(&self, read: &Read, option: &str) -> String {
+        let places = [&read.places, &self.places];
+        let place = places.iter().find_map(|places| places.get(option));
+        place.unwrap_or(&read.place).clone()
+    }
+
+    /// Looks whether the lists are there. One that is not may come: a call
+    /// looks again.
+    fn check_lists(&mut self, sets: &BTreeMap<String, Read>, rules: &Arc<Rules>) {
+        let (mut lists, mut of) = (Vec::new(), Vec::new());
+        for read in sets.values() {
+            let Some(set) = &read.set else { continue };
+            if let Some(Source::File(path)) = &set.source {
+                let wanted = Wanted {
+                    set: Arc::clone(set),
+                    rules: Arc::clone(rules),
+                };
+                lists.push((path.clone(), About::PinSet(Arc::new(wanted))));
+                of.push(read);
+            }
+        }
+        let answers = pin_files::check(&lists, &self.settings);
+        for (checked, read) in answers.into_iter().zip(of) {
+            self.say(read, checked);
+        }
+    }
+
+    /// Looks whether the families with accounts and secrets can be used as they are
+    /// now.
+    fn check_families(&mut self, sets: &BTreeMap<String, Read>, rules: &Arc<Rules>) {
+        let until = Instant::now() + self.settings.source_timeout;
+        for read in sets.values() {
+            let Some(set) = &read.set else { continue };
+            let by_value = set.astdb_value == AstdbValue::AccountSecret;
+            let (Some(Source::Astdb(family)), true) = (&set.source, by_value) else {
+                continue;
+            };
+            let wanted = Wanted {
+                set: Arc::clone(set),
+                rules: Arc::clone(rules),
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            let limit = self.settings.max_list_memory;
+            self.say(read, astdb_rows::check(family, &wanted, limit, left));
+        }
+    }
+
+    /// Logs what is wrong with the source of a PIN set.
+    fn say(&mut self, read: &Read, checked: Checked) {
+        if let Some(why) = checked.objection {
+            self.wrong(&self.place_of(read, "source"), &read.name, "source", why);
+        }
+        for doubt in checked.doubts {
+            let option = doubt.option();
+            let place = self.place_of(read, option);
+            log!(Warning, "{place}: [{}] {option}: {doubt}", read.name);
+        }
+    }
+}
+
+/// The header a service is to be sent; what is wrong with its file is said without
+/// any of what is in it.
+fn credential(auth: &Auth) -> Result<Option<Zeroizing<String>>, String> {
+    let Some(path) = auth.file() else {
+        return Ok(None);
+    };
+    let header = secret_file::contents(path)
+        .and_then(|text| header(auth, &text).map_err(|fault| fault.to_string()));
+    header.map_err(|why| format!("'{}': {why}", path.display()))
+}

@@ -1,0 +1,94 @@
+//! The circuit breakers of services: a dead one does not keep every caller
+//! waiting.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use pinset::external::circuit_breaker::{Breaker, Came, Leave};
+use url::Url;
+
+struct Breakers {
+    began: Option<Instant>,
+    /// By the URLs of the services.
+    all: BTreeMap<String, Breaker>,
+}
+
+static BREAKERS: Mutex<Breakers> = Mutex::new(Breakers {
+    began: None,
+    all: BTreeMap::new(),
+});
+
+fn breakers() -> MutexGuard<'static, Breakers> {
+    BREAKERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Breakers {
+    fn of(&mut self, service: &Url) -> (&mut Breaker, Duration) {
+        let now = self.began.get_or_insert_with(Instant::now).elapsed();
+        let breaker = self.all.entry(service.as_str().to_owned()).or_default();
+        (breaker, now)
+    }
+}
+
+/// Leave to ask a service. Dropped, nothing is known of it.
+pub struct Permit<'a> {
+    service: &'a Url,
+    leave: Option<Leave>,
+}
+
+/// What has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// The service is down from now on.
+    Down,
+    /// It is there again.
+    Up,
+}
+
+/// Whether a service may be asked now; `None`: it is down.
+pub fn ask(service: &Url) -> Option<Permit<'_>> {
+    let mut breakers = breakers();
+    let (breaker, now) = breakers.of(service);
+    breaker.ask(now).map(|leave| Permit {
+        service,
+        leave: Some(leave),
+    })
+}
+
+impl Permit<'_> {
+    /// Says what has come of it.
+    pub fn tell(mut self, came: Came) -> Change {
+        self.end(came)
+    }
+
+    fn end(&mut self, came: Came) -> Change {
+        let Some(leave) = self.leave.take() else {
+            return Change::None;
+        };
+        let mut breakers = breakers();
+        let (breaker, now) = breakers.of(self.service);
+        match (breaker.tell(leave, came, now), breaker.is_open()) {
+            (false, _) => Change::None,
+            (true, true) => Change::Down,
+            (true, false) => Change::Up,
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.end(Came::Nothing);
+    }
+}
+
+/// Forgets all services but these.
+pub fn keep<'a>(services: impl Iterator<Item = &'a Url>) {
+    let services: BTreeSet<&str> = services.map(Url::as_str).collect();
+    let mut breakers = breakers();
+    breakers
+        .all
+        .retain(|service, _| services.contains(service.as_str()));
+}

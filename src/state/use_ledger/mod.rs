@@ -1,0 +1,202 @@
+//! Uses of PINs, counted exactly whatever races or crashes: a one-time PIN
+//! (option `r`) admits one call, a row of a list as many as it may.
+//!
+//! Both live in Asterisk's database: the key of a one-time PIN is removed, the
+//! uses of a row are a number. Asterisk commits its database up to a second
+//! after a write, so a crash would give the use back. Before a caller is
+//! admitted, a record is therefore synced to a journal of our own, which is
+//! replayed when the module is loaded. A record is retired once the write is
+//! on disk. That is known from two things together, a while after the write:
+//! the database's file has been written to since, and a marker that was put
+//! into the database together with the write is still there (a commit that
+//! fails is rolled back, and takes both with it).
+
+//!
+//! All of that blocks for as long as the disk does. It happens on a thread of
+//! ours, one use after the other, while each caller is serviced. A caller who
+//! has waited for too long, or has hung up, is admitted by no use: one that has
+//! not begun is dropped, and one that has may be lost to everybody.
+
+mod journal;
+mod ledger;
+mod purge;
+
+use std::fmt;
+use std::io;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::asterisk::log::log;
+use crate::asterisk::schedule::Schedule;
+use crate::auth::astdb_rows::MAX_WAITING;
+use crate::sync::oneshot::Patient;
+use crate::sync::work_queue::{Crew, Failed, Priority};
+use ledger::Ledger;
+
+/// The family of the database in which uses are counted, a PIN set's below it.
+pub const FAMILY: &str = "authenticate-uses";
+
+/// How often we look, in milliseconds, while there is anything to retire.
+const LOOK_EVERY: i32 = 1000;
+
+/// Uses are taken one after the other.
+static CREW: Crew = Crew::new(Priority::Normal, MAX_WAITING);
+
+/// Held over look-up, journal and write: two callers with one PIN meet here. No
+/// channel's thread takes it.
+static LEDGER: Mutex<Ledger> = Mutex::new(Ledger::new());
+
+static SCHEDULE: Mutex<Option<Schedule>> = Mutex::new(None);
+
+fn ledger() -> MutexGuard<'static, Ledger> {
+    LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn schedule() -> MutexGuard<'static, Option<Schedule>> {
+    SCHEDULE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Replays the journal. To be called once, when the module is loaded.
+///
+/// A journal that can't be read is said in the log and left as it is: until
+/// it can, [`use_up`] and [`count`] refuse.
+pub fn start() {
+    *schedule() = Schedule::new();
+    if let Err(error) = ledger().replay() {
+        log!(
+            Error,
+            "'{}': {error}. One-time PINs (option r) are refused until the module is loaded anew, \
+             and so are PINs with a number of uses",
+            journal::path().display()
+        );
+    }
+    if let Some(schedule) = schedule().as_ref() {
+        schedule.add(purge::FIRST_LOOK, purge::first_look);
+    }
+}
+
+/// Stops looking and lets go of everything, without a look at the disk. What is
+/// not retired stays in the journal.
+pub fn stop() {
+    // Joins the scheduler's thread.
+    let schedule = schedule().take();
+    drop(schedule);
+    ledger().close();
+}
+
+/// Drops what waited for the thread.
+pub fn forget() {
+    CREW.forget();
+}
+
+/// Why a use was not taken.
+pub enum Untaken {
+    /// No PIN was looked up, right or wrong: there is no journal, or too many wait.
+    NotLookedUp(String),
+    /// It can't be counted, or not in time.
+    Failed(String),
+}
+
+impl fmt::Display for Untaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotLookedUp(why) | Self::Failed(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Uses a PIN up, within `timeout`. True: it was there, and no other call gets in
+/// by it. False: there is no such PIN. Returns `None` if the caller has hung up.
+///
+/// # Errors
+///
+/// Nobody is to be admitted, and the PIN may be used up all the same.
+pub fn use_up<H: Patient>(
+    host: &mut H,
+    family: &[u8],
+    key: &[u8],
+    timeout: Duration,
+) -> Option<Result<bool, Untaken>> {
+    let (family, key) = (family.to_vec(), Zeroizing::new(key.to_vec()));
+    take(host, timeout, move |ledger, wanted| {
+        ledger.use_up(&family, &key, wanted)
+    })
+}
+
+/// Counts one more use of a row, within `timeout`, unless it has had `limit` of
+/// them. True: it is counted, on disk, and the caller may be admitted. False: the
+/// row has had them all. Returns `None` if the caller has hung up.
+///
+/// The number of uses is the key's value, in decimal; a key that is not there
+/// is none. An administrator who deletes the key so sets the row back, and a
+/// use after that counts from there. Only within three seconds of a use that
+/// came before may a crash, a commit of Asterisk's that fails or loading the
+/// module anew bring that use's number back; then the key is to be deleted
+/// again.
+///
+/// # Errors
+///
+/// Nobody is to be admitted, and the use may be counted all the same; family and
+/// key can stand in it, so they must hold no PIN.
+pub fn count<H: Patient>(
+    host: &mut H,
+    family: &[u8],
+    key: &[u8],
+    limit: NonZeroU32,
+    timeout: Duration,
+) -> Option<Result<bool, Untaken>> {
+    let (family, key) = (family.to_vec(), key.to_vec());
+    take(host, timeout, move |ledger, wanted| {
+        ledger.count(&family, &key, limit, wanted)
+    })
+}
+
+/// Takes a use on the thread for it, unless nobody waits for it any more.
+fn take<H: Patient>(
+    host: &mut H,
+    timeout: Duration,
+    work: impl FnOnce(&mut Ledger, &dyn Fn() -> bool) -> io::Result<bool> + Send + 'static,
+) -> Option<Result<bool, Untaken>> {
+    let taken = CREW.ask(host, 1, timeout, move |wanted| {
+        if !wanted() {
+            return None;
+        }
+        let mut ledger = ledger();
+        // Before the look-up: what is said must not tell a right PIN from a wrong.
+        if !ledger.has_journal() {
+            return Some(Err(Untaken::NotLookedUp("there is no journal".to_owned())));
+        }
+        let taken = work(&mut ledger, wanted);
+        drop(ledger);
+        if matches!(taken, Ok(true)) && !wanted() {
+            log!(
+                Warning,
+                "a use of a PIN was counted after its caller had given up: nobody was admitted by it"
+            );
+        }
+        Some(taken.map_err(|error| Untaken::Failed(error.to_string())))
+    })?;
+    Some(taken.unwrap_or_else(|failed| {
+        let why = failed.of("Asterisk's database", timeout);
+        Err(match failed {
+            Failed::TooMany => Untaken::NotLookedUp(why),
+            Failed::Late => Untaken::Failed(why),
+        })
+    }))
+}
+
+/// Has the ledger look later what is on disk, on the thread for uses; false if
+/// that can't be had.
+fn look_later() -> bool {
+    schedule()
+        .as_ref()
+        .is_some_and(|schedule| schedule.add(LOOK_EVERY, look))
+}
+
+/// The scheduler's call: true to be called again, for there is no thread now.
+fn look() -> bool {
+    !CREW.take_on_due(|| ledger().look())
+}

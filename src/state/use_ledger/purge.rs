@@ -1,0 +1,177 @@
+//! Deletion of numbers of uses whose rows are in no list any more.
+//!
+//! A number that is deleted lets its row admit again, so it stays until its row
+//! was absent on more than [`DAYS_KEPT`] days with a look. The days are counted in
+//! Asterisk's database. A PIN set that is invalid, a list that can't be read, or a
+//! list with an invalid row tells nothing: that day does not count.
+//!
+//! It runs on a thread of its own: a list of millions of lines takes seconds, and
+//! no caller waits for that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Seek};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pinset::config::{PinSet, Source};
+use pinset::credential::table::absent::{digest_of_key, retain_absent, Absence};
+use pinset::list::{open, sniff, Stamp};
+
+use super::{ledger, schedule, FAMILY};
+use crate::asterisk::astdb;
+use crate::asterisk::log::log;
+use crate::asterisk::thread_pool;
+use crate::config::{self, InForce};
+
+/// The family of the days on which rows were absent.
+const ABSENCES: &str = "authenticate-absent";
+
+/// How long after the load the first look is, in milliseconds.
+pub const FIRST_LOOK: i32 = 5_000;
+
+/// How often a look follows, in milliseconds. Of those of one day one counts.
+const LOOK_INTERVAL: i32 = 6 * 60 * 60 * 1000;
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+
+/// Numbers of uses, or absences, by their keys.
+type Values = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The scheduler's call after the load.
+pub fn first_look() -> bool {
+    look();
+    if let Some(schedule) = schedule().as_ref() {
+        schedule.add(LOOK_INTERVAL, look);
+    }
+    false
+}
+
+/// The scheduler's call: true to be called again.
+fn look() -> bool {
+    thread_pool::start_humbly(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        purge(now.unwrap_or_default().as_secs() / SECONDS_PER_DAY);
+    });
+    true
+}
+
+fn purge(today: u64) {
+    let uses = by_pin_set(FAMILY);
+    let mut absences = by_pin_set(ABSENCES);
+    let in_force = config::current();
+    let mut deleted = 0;
+    for (name, uses) in uses {
+        let earlier = absences.remove(&name).unwrap_or_default();
+        if let Some(absent) = absent(&in_force, &name, &uses) {
+            deleted += settle(&name, &uses, &earlier, &absent, today);
+        }
+    }
+    // Their numbers of uses are deleted already.
+    for (name, left) in absences {
+        for key in left.keys() {
+            astdb::delete(&family(ABSENCES, &name), key);
+        }
+    }
+    if deleted > 0 {
+        log!(
+            Notice,
+            "uses of {deleted} PINs deleted: their rows are in no list any more"
+        );
+    }
+}
+
+/// The values below a family, by the PIN set that stands in front of their keys.
+fn by_pin_set(family: &str) -> BTreeMap<Vec<u8>, Values> {
+    let mut sets = BTreeMap::<_, Values>::new();
+    astdb::each_below(family.as_bytes(), |key, value| {
+        if let Some(slash) = key.iter().position(|byte| *byte == b'/') {
+            let (name, key) = (key[..slash].to_vec(), key[slash + 1..].to_vec());
+            sets.entry(name).or_default().insert(key, value.to_vec());
+        }
+    });
+    sets
+}
+
+fn family(family: &str, name: &[u8]) -> Vec<u8> {
+    [family.as_bytes(), b"/", name].concat()
+}
+
+/// Counts the day for the rows that are absent, and ends the absence of the
+/// others. Returns how many numbers of uses were deleted.
+fn settle(
+    name: &[u8],
+    uses: &Values,
+    earlier: &Values,
+    absent: &BTreeSet<[u8; 16]>,
+    today: u64,
+) -> u64 {
+    let absences = family(ABSENCES, name);
+    let mut deleted = 0;
+    for (key, count) in uses {
+        let before = earlier.get(key);
+        if !digest_of_key(key).is_some_and(|digest| absent.contains(&digest)) {
+            if before.is_some() {
+                astdb::delete(&absences, key);
+            }
+            continue;
+        }
+        let before = before.and_then(|text| Absence::parse(text));
+        let absence = Absence::after(before, today);
+        if !absence.is_over() {
+            if before != Some(absence) {
+                astdb::put(&absences, key, absence.to_string().as_bytes());
+            }
+        } else if ledger().forget(&family(FAMILY, name), key, count) {
+            astdb::delete(&absences, key);
+            deleted += 1;
+        }
+    }
+    deleted
+}
+
+/// The digests of `uses` that no row of the PIN set's list has; `None` if that is
+/// not certain.
+fn absent(in_force: &InForce, name: &[u8], uses: &Values) -> Option<BTreeSet<[u8; 16]>> {
+    let mut digests: BTreeSet<_> = uses.keys().filter_map(|key| digest_of_key(key)).collect();
+    let mut sets = in_force.pin_sets().peekable();
+    // Without any, the file can't be read, or was never written.
+    sets.peek()?;
+    match sets.find(|(section, _)| section.as_bytes() == name) {
+        // Without this section there is no list.
+        None => Some(digests),
+        Some((_, set)) => retain_absent_in(set?, in_force, &mut digests).then_some(digests),
+    }
+}
+
+/// Removes the digests that the list of a PIN set has. Returns whether all of it
+/// was read, and it is still the same.
+fn retain_absent_in(set: &PinSet, in_force: &InForce, digests: &mut BTreeSet<[u8; 16]>) -> bool {
+    let Some(Source::File(path)) = &set.source else {
+        return false;
+    };
+    let mut read = || -> io::Result<bool> {
+        let mut file = open(path)?;
+        let before = stamp(&file)?;
+        let kind = match set.format {
+            Some(kind) => kind,
+            None => sniff(&file, true)?,
+        };
+        file.rewind()?;
+        let zone = &in_force.rules.zone;
+        let whole = retain_absent(&file, kind, zone, digests).is_ok_and(|whole| whole);
+        Ok(whole && is_still(path, before)?)
+    };
+    read().unwrap_or(false)
+}
+
+/// Whether the path still leads to the file of this stamp, which has not changed
+/// for long enough that it would show.
+fn is_still(path: &Path, before: Stamp) -> io::Result<bool> {
+    let now = SystemTime::now();
+    Ok(stamp(&open(path)?)? == before && before.is_telling(now))
+}
+
+fn stamp(file: &File) -> io::Result<Stamp> {
+    Ok(Stamp::of(&file.metadata()?))
+}

@@ -1,0 +1,4 @@
+//! Work on other threads, and waiting for it while the channel is serviced.
+
+pub mod oneshot;
+pub mod work_queue;
