@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use md5::{Digest, Md5};
 use pinset::list::Format;
 
-use crate::said::Said;
+use crate::model::Said;
 
 /// The byte order mark.
 pub const MARK: &[u8] = b"\xef\xbb\xbf";

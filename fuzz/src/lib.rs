@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod case;
-mod said;
+mod model;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use pinset::list::{memory, pass, Blocks, Building, Format, Index, Refused};
 use pinset::{Pin, Verdict};
 
 use case::Case;
-use said::Said;
+use model::Said;
 
 /// So many broken lines are named, and one more if there are more.
 const NAMED: usize = 20;

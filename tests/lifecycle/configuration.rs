@@ -39,11 +39,11 @@ impl<'a> Said<'a> {
     }
 }
 
-/// `LEVEL text` of a line that `src/configuration.rs` has written, or
-/// `src/configuration/reading.rs`.
+/// `LEVEL text` of a line that `src/config/mod.rs` has written, or
+/// `src/config/parse.rs`.
 fn ours(line: &str) -> Option<String> {
     let of = |file| line.split_once(file);
-    let (head, text) = of(" configuration.rs: ").or_else(|| of(" reading.rs: "))?;
+    let (head, text) = of(" config/mod.rs: ").or_else(|| of(" parse.rs: "))?;
     let level = head.split_once("] ")?.1.split('[').next()?;
     Some(format!("{level} {text}"))
 }

@@ -3,13 +3,14 @@
 //! `make lifecycle` builds the module and runs them.
 
 mod alone;
+mod astdb_lock;
+mod asterisk_16;
 mod audit;
 mod brute_force;
 mod channels;
 mod configuration;
 mod digits;
 mod external;
-mod foreign;
 mod hangup;
 mod headers;
 mod install;
@@ -17,13 +18,12 @@ mod licences;
 mod lists;
 mod load;
 mod module;
-mod older;
 mod one_time;
 mod operate;
 mod panics;
 mod pin_sets;
+mod repeated_load;
 mod report;
-mod rounds;
 mod support;
 mod unload;
 mod unprivileged;

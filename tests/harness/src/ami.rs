@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, Context, Result};
 
+use crate::ami_frame::Frame;
 use crate::container::{until, Container};
-use crate::engine::wait_within;
-use crate::frame::Frame;
+use crate::container_engine::wait_within;
 
 /// How long an action may take to be answered.
 const ANSWER_TIME: Duration = Duration::from_secs(20);

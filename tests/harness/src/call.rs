@@ -12,7 +12,7 @@ use anyhow::Result;
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 
 use crate::keys::Keys;
-use crate::ongoing::Ongoing;
+use crate::live_call::Ongoing;
 use crate::pbx::Pbx;
 use crate::report::{template, Report, EXPRESSIONS};
 

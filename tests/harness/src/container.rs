@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, Context, Result};
 
-use crate::engine::{output, wait_within, Engine};
-use crate::leftovers::{prefix, LABEL};
+use crate::cleanup::{prefix, LABEL};
+use crate::container_engine::{output, wait_within, Engine};
 
 /// The keeper. Its orders come on stdin, and when that ends, because the
 /// harness has dropped the container or was killed, so does the container.

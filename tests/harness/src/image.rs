@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{bail, Context, Result};
 use fd_lock::RwLock;
 
-use crate::engine::{in_path, wait_within, Engine};
+use crate::container_engine::{in_path, wait_within, Engine};
 use crate::module::workspace;
 
 /// The environment variable that names the Debian suite; `sid` without it.

@@ -16,31 +16,31 @@
 #![forbid(unsafe_code)]
 
 mod ami;
+mod ami_frame;
 mod builder;
 mod call;
+mod cleanup;
 mod config;
 mod container;
-mod engine;
-mod frame;
+mod container_engine;
 mod image;
 mod keys;
-mod leftovers;
+mod live_call;
 mod module;
-mod ongoing;
 mod pbx;
 mod report;
 mod sip;
 
 pub use ami::{Ami, Events};
+pub use ami_frame::Frame;
 pub use builder::{random_word, Builder};
 pub use call::Call;
-pub use engine::Engine;
-pub use frame::Frame;
+pub use cleanup::{remove_dead, remove_own};
+pub use container_engine::Engine;
 pub use image::Image;
 pub use keys::{Group, Keys, Step};
-pub use leftovers::{remove_dead, remove_own};
+pub use live_call::Ongoing;
 pub use module::{our_module, pinset, workspace, Module};
-pub use ongoing::Ongoing;
 pub use pbx::Pbx;
 pub use report::{Cdr, Happening, Outcome, Report};
 pub use sip::{Phone, Signal, SipOutcome};

@@ -13,10 +13,10 @@ use tempfile::TempDir;
 
 use crate::ami::Ami;
 use crate::builder::Builder;
+use crate::cleanup::{prefix, remove_dead};
 use crate::container::{Container, Spec};
-use crate::engine::Engine;
+use crate::container_engine::Engine;
 use crate::image::Image;
-use crate::leftovers::{prefix, remove_dead};
 use crate::module::OURS;
 use crate::report::Cdr;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::prelude::{Engine as _, BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Frame;
+use crate::ami_frame::Frame;
 
 /// What stands between the values in our `UserEvent`.
 pub(crate) const SEPARATOR: char = '\u{1f}';

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::call::Call;
 use crate::config::PHONES;
 use crate::keys::{Group, Keys, Step};
-use crate::ongoing::Ongoing;
+use crate::live_call::Ongoing;
 use crate::pbx::Pbx;
 use crate::report::Report;
 

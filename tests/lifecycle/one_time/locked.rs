@@ -4,7 +4,7 @@ use anyhow::ensure;
 use harness::{Call, Module, Outcome, Pbx};
 
 use super::{journal, try_pin, FAMILY, FOUR_DIGITS};
-use crate::foreign::{while_held, READER, WRITER};
+use crate::astdb_lock::{while_held, READER, WRITER};
 use crate::support::{eventually, has_no_pin, on};
 
 #[test]

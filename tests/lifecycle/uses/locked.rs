@@ -7,7 +7,7 @@ use anyhow::{ensure, Result};
 use harness::{Call, Pbx, Report};
 
 use super::{customers, is_refused, is_refused_as_wrong, passes, row, shown, try_pin, write_list};
-use crate::foreign::{while_held, READER, WRITER};
+use crate::astdb_lock::{while_held, READER, WRITER};
 use crate::one_time::journal;
 use crate::support::{eventually, on};
 

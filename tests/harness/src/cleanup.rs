@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::engine::Engine;
+use crate::container_engine::Engine;
 
 /// The label of every container of ours.
 pub(crate) const LABEL: &str = "authenticate-harness";

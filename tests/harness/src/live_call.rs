@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, Context, Result};
 
 use crate::ami::{Ami, Events};
+use crate::ami_frame::Frame;
 use crate::call::Call;
-use crate::frame::Frame;
 use crate::keys::{Next, Player};
 use crate::pbx::Pbx;
 use crate::report::{key, sound, Reading, Report};
