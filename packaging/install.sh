@@ -117,7 +117,7 @@ put() { # MODE FILE PATH
 }
 
 put 644 "$module" "$moddir/app_authenticate_rs.so"
-put 644 "$here/documentation/app_authenticate_rs-en_US.xml" "$xml"
+put 644 "$here/packaging/documentation/app_authenticate_rs-en_US.xml" "$xml"
 put 755 "$pinset" "$bindir/pinset"
 unit=$(mktemp)
 trap 'rm -f "$unit"' EXIT

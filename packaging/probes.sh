@@ -99,7 +99,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0'
 }
 
 # The engine that the harness takes, the first that answers, with the options
-# that the harness gives it (tests/harness/src/engine.rs), runs a container.
+# that the harness gives it (tests/harness/src/container_engine.rs), runs a container.
 engine() {
 	for engine in ${CONTAINER_ENGINE:-podman docker}; do
 		"$engine" info > log 2>&1 && break

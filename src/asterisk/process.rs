@@ -8,6 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use nix::unistd::{Gid, Group, Uid, User};
 use pinset::credential::pepper::Identity;
 use pinset::permission::Account;
+use rustix::process::{getegid, geteuid};
 
 use super::panic::guard;
 use crate::ffi;
@@ -43,9 +44,10 @@ pub fn is_booted() -> bool {
 
 /// The user and the group it runs as.
 pub fn identity() -> Identity {
-    // SAFETY: both always succeed.
-    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
-    Identity { uid, gid }
+    Identity {
+        uid: geteuid().as_raw(),
+        gid: getegid().as_raw(),
+    }
 }
 
 /// The names of [`identity`], for messages. Asterisk changes its user before it

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pinset::list::Mounts;
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
@@ -54,11 +54,6 @@ fn read(file: &mut File) -> io::Result<Mounts> {
 /// Since it was opened, or since this was asked last: proc(5), mounts. The
 /// kernel answers at once.
 fn has_changed(file: &File) -> bool {
-    let mut poll = libc::pollfd {
-        fd: file.as_raw_fd(),
-        events: libc::POLLPRI,
-        revents: 0,
-    };
-    // SAFETY: one descriptor, which is open as long as `file` lives.
-    unsafe { libc::poll(&mut poll, 1, 0) != 0 }
+    let mut polled = [PollFd::new(file, PollFlags::PRI)];
+    poll(&mut polled, Some(&Timespec::default())) != Ok(0)
 }

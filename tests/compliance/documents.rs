@@ -33,7 +33,7 @@ fn every_marked_difference_is_documented() -> Result<()> {
 fn every_use_of_c_is_followed_by_a_test_of_the_status() -> Result<()> {
     let mut paths = vec![
         "README.md".to_owned(),
-        "documentation/app_authenticate_rs-en_US.xml".to_owned(),
+        "packaging/documentation/app_authenticate_rs-en_US.xml".to_owned(),
     ];
     for entry in fs::read_dir(workspace().join("docs"))? {
         paths.push(format!("docs/{}", entry?.file_name().to_string_lossy()));

@@ -47,7 +47,7 @@ impl Module {
 /// The workspace this crate was built in.
 pub fn workspace() -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    dir.ancestors().nth(2).unwrap_or(dir).to_owned()
+    dir.parent().unwrap_or(dir).to_owned()
 }
 
 /// Our module's file: `AUTHENTICATE_MODULE`, else the release build.
@@ -76,6 +76,6 @@ fn built(variable: &str, what: &str, name: &str) -> Result<PathBuf> {
 
 /// Our XML documentation, if it is there.
 pub fn our_documentation() -> Option<PathBuf> {
-    let path = workspace().join("documentation/app_authenticate_rs-en_US.xml");
+    let path = workspace().join("packaging/documentation/app_authenticate_rs-en_US.xml");
     path.is_file().then_some(path)
 }

@@ -28,7 +28,7 @@ const FOLDERS: [&str; 6] = [
     "packaging/samples",
     "packaging/fail2ban",
     "packaging/systemd",
-    "documentation",
+    "packaging/documentation",
     "docs",
 ];
 

@@ -68,7 +68,7 @@ fn autoload_install_takes_over_at_restart_and_noload_rolls_back_for_good() {
         pbx.restart()?;
         ensure!(is_ours(pbx)?, "the stock module has won");
 
-        // Back, as the README says.
+        // Back, as docs/install.md says.
         let rollback = format!("{AUTOLOAD}noload = {OURS}\n");
         pbx.write_file(MODULES, rollback)?;
         let xml = format!("{DOCUMENTATION}/app_authenticate_rs-en_US.xml");

@@ -16,7 +16,7 @@ fn valid_by_asterisks_dtd() {
             library=$(ldd /usr/sbin/asterisk | sed -n 's/.*=> \\(.*libxml2[^ ]*\\).*/\\1/p'); \
             for name in thirdparty/app_authenticate_rs-en_US.xml \"$1\"; do \
             python3 /harness/validate.py \"$library\" appdocsxml.dtd \"$name\"; done";
-        let ours = "documentation/app_authenticate_rs-en_US.xml";
+        let ours = "packaging/documentation/app_authenticate_rs-en_US.xml";
         let document = std::fs::read_to_string(harness::workspace().join(ours))?;
         // The test of the test: an element that is none.
         let wrong = document.replace("synopsis>", "synopsi>");

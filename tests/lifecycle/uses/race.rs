@@ -70,7 +70,7 @@ fn pair(pbx: &Pbx, pin: &str) -> Result<()> {
 #[test]
 fn a_row_in_steady_use_is_counted_exactly_and_its_journal_stays_short() {
     const CALLS: usize = 300;
-    /// What may stand there of one key, `SPARE_LINES` in `src/uses/journal.rs`
+    /// What may stand there of one key, `SPARE_LINES` in `src/state/use_ledger/journal.rs`
     /// and a few.
     const LINES: usize = 105;
     on(customers(""), |pbx| {

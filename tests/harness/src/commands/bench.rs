@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
-#[path = "../../../../benches/made.rs"]
+#[path = "../../../../crates/pinset/benches/made/mod.rs"]
 mod made;
 
 /// How much to measure.

@@ -223,7 +223,7 @@ impl Service {
         let port =
             must(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()));
         let workers = 2 * available_parallelism().map_or(1, usize::from) + 1;
-        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/service");
+        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/service");
         let mut command = Command::new("gunicorn");
         if journal == "WAL" {
             command.env("SERVICE_SYNCHRONOUS", "NORMAL");
