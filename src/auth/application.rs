@@ -202,7 +202,7 @@ struct Family {
 
 impl PinSource<Call<'_>> for Family {
     fn judge(&mut self, call: &mut Call<'_>, Entry { pin, .. }: Entry<'_>) -> Option<Verdict> {
-        // Hazard C: `Set(DB(pin/)=1)` makes a key of no name.
+        // docs/compatibility.md, row C: `Set(DB(pin/)=1)` makes a key of no name.
         if pin.is_empty() {
             return Some(Verdict::Wrong);
         }

@@ -7,7 +7,7 @@ use harness::{Call, Module, Pbx};
 const RIGHT: &str = "7351937519";
 const WRONG: &str = "8642086420";
 
-/// Hazard U: at debug level 1 the stock module has Asterisk's database tell
+/// docs/compatibility.md, row U: at debug level 1 the stock module has Asterisk's database tell
 /// which keys are not there.
 #[test]
 #[ignore = "needs a container engine"]

@@ -74,7 +74,7 @@ impl Row {
         }
     }
 
-    /// Here the stock module differs. `letter` is the hazard's, or a word.
+    /// Here the stock module differs. `letter` is the row's in docs/compatibility.md, or a word.
     pub fn marked(mut self, letter: &'static str, theirs: Expect) -> Self {
         self.mark = Some((letter, Theirs::Does(Box::new(theirs))));
         self

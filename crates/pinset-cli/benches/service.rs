@@ -1,4 +1,4 @@
-//! `pinset serve` beside the fourth seed's own service, Flask under gunicorn:
+//! `pinset serve` beside the service of Hipcall's guide, Flask under gunicorn:
 //! requests a second and how long they take, on one machine in one run, both
 //! with their request logs: `make bench-service`.
 //!
@@ -34,7 +34,7 @@ const ROUNDS: usize = 3;
 /// What is promised: so many times the other's requests a second.
 const TIMES: f64 = 20.0;
 
-/// Where the seed's sounds are.
+/// Where the guide's sounds are.
 const AUDIO: &str = "https://your-server.example.com/static/audio";
 
 /// A clock tick of `/proc/PID/stat`.
@@ -97,7 +97,7 @@ fn main() {
         return;
     };
     println!(
-        "ours answers {:.1} times as many as the better of the seed's as it stands (promised: \
+        "ours answers {:.1} times as many as the better of the guide's as it stands (promised: \
          {TIMES}), and {:.1} times as many as the one with WAL",
         ours / sync.max(*gthread),
         ours / tuned
@@ -138,9 +138,9 @@ fn answers() -> Answers {
 /// How SQLite writes for Flask.
 #[derive(Clone, Copy)]
 enum Journal {
-    /// As it does unless told: the seed tells it nothing.
+    /// As it does unless told: the guide tells it nothing.
     Default,
-    /// As it does for ours: who runs the seed's service may have thought of it.
+    /// As it does for ours: who runs the guide's service may have thought of it.
     Wal,
 }
 
@@ -198,7 +198,7 @@ impl Service {
         }
     }
 
-    /// The seed's, under gunicorn as its own manual recommends it: twice as many
+    /// The guide's, under gunicorn as its own manual recommends it: twice as many
     /// workers as processors, and one.
     fn flask(folder: &Path, class: &str, journal: Journal) -> Self {
         let (suffix, journal) = match journal {

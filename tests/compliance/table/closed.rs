@@ -120,7 +120,7 @@ fn habitual_hash() -> Vec<Row> {
     ]
 }
 
-/// Hazards B and X.
+/// docs/compatibility.md, rows B and X.
 fn no_files() -> Vec<Row> {
     let never = |name, path: &str, letter| {
         Row::new(name, path, "1234# 1# 2#", unreadable()).marked_never(letter)

@@ -163,7 +163,7 @@ fn plain() -> Vec<Row> {
     ]
 }
 
-/// Hazard P, and E.
+/// docs/compatibility.md, rows P and E.
 fn written_oddly() -> Vec<Row> {
     let p = |name, file, contents: &[u8]| {
         list(name, file, contents, "", "1234# 1234# 1234#", passed())

@@ -2,11 +2,11 @@
 
 mod changes;
 mod closed;
+mod documents;
 mod kept;
 mod lists;
 mod media;
 mod options;
-mod seeds;
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub fn prepare(pbx: &Pbx) -> Result<()> {
 
 /// The contexts of all rows.
 pub fn dialplan() -> String {
-    [DIALPLAN, seeds::DIALPLAN].concat()
+    [DIALPLAN, documents::DIALPLAN].concat()
 }
 
 /// All rows.
@@ -49,7 +49,7 @@ pub fn rows() -> Vec<Row> {
         options::rows(),
         closed::rows(),
         media::rows(),
-        seeds::rows(),
+        documents::rows(),
     ]
     .concat()
 }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::pin_sets::{self, call, Want};
 use service::{Answer, Service, PORT};
 
-/// The number that calls, as the page of the fourth seed has it, and the
+/// The number that calls, as Hipcall's page has it, and the
 /// number it calls.
 const CALLER: &str = "+908508852972";
 const CALLEE: &str = "908508851980";
@@ -92,7 +92,7 @@ fn on(builder: Builder, test: impl FnOnce(&Pbx, &Service) -> anyhow::Result<()>)
     });
 }
 
-/// A call of a set from the seed's caller to the seed's callee.
+/// A call of a set from the caller of Hipcall's guide to its callee.
 fn from_outside(set: &str, keys: &str) -> Call {
     call(set, keys)
         .caller(CALLER)

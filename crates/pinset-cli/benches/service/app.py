@@ -1,4 +1,4 @@
-"""The fourth seed's service, as its guide has it: Flask, users and log in SQLite.
+"""The service of Hipcall's guide: Flask, users and log in SQLite.
 
 What the guide leaves open is chosen for its good: a connection a thread, an index
 on the number, and, with SERVICE_SYNCHRONOUS, no wait for the disk at each commit.

@@ -1,7 +1,7 @@
 //! Who may ask.
 
 use crate::client::basic;
-use crate::server::{configure, lab, noted, write, Server, INGRESS, SEED};
+use crate::server::{configure, lab, noted, write, Server, HIPCALL, INGRESS};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 
@@ -36,7 +36,7 @@ fn who_has_the_credential_and_who_has_not() {
             [Some(("X-Api-Key", "other-key")), Some(bearer), None],
         ),
     ] {
-        configure(&lab, "", &format!("auth = \"{auth}\"\n{SEED}"));
+        configure(&lab, "", &format!("auth = \"{auth}\"\n{HIPCALL}"));
         let server = Server::start(&lab);
         assert_eq!(
             server.ask("POST", INGRESS, &[admitted], CALL).destination(),
@@ -79,7 +79,9 @@ fn a_service_for_everybody_is_no_accident() {
     let check = |listen: &str, auth: &str| {
         write(
             &lab,
-            &format!("listen = \"{listen}\"\nallow_plain_http = true\n[service.a]\n{auth}\n{SEED}"),
+            &format!(
+                "listen = \"{listen}\"\nallow_plain_http = true\n[service.a]\n{auth}\n{HIPCALL}"
+            ),
         );
         lab.run(&["serve", "--config", "serve.toml", "--check"], "")
     };
@@ -115,12 +117,16 @@ fn files_of_credentials_are_as_safe_as_a_pepper_file() {
         ("a:b\nc:d\n", 0o600, "one line"),
     ] {
         lab.file("a.cred", text, mode);
-        configure(&lab, "", &format!("auth = \"basic:LAB/a.cred\"\n{SEED}"));
+        configure(&lab, "", &format!("auth = \"basic:LAB/a.cred\"\n{HIPCALL}"));
         let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
         assert_eq!(ran.code, if said.is_empty() { 0 } else { 3 }, "{}", ran.err);
         assert!(ran.err.contains(said), "{}", ran.err);
     }
-    configure(&lab, "", &format!("auth = \"basic:LAB/none.cred\"\n{SEED}"));
+    configure(
+        &lab,
+        "",
+        &format!("auth = \"basic:LAB/none.cred\"\n{HIPCALL}"),
+    );
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     assert!(
         ran.code == 3 && ran.err.contains("serve.toml:10: [service.hipcall] auth: "),
@@ -138,7 +144,7 @@ fn whose_address_it_is() {
         ("", "127.0.0.1"),
         ("trusted_proxies = [\"127.0.0.0/8\"]", "203.0.113.9"),
     ] {
-        configure(&lab, proxies, SEED);
+        configure(&lab, proxies, HIPCALL);
         let server = Server::start(&lab);
         server.ask("POST", INGRESS, &forwarded, CALL);
         assert_eq!(server.rows("")[0]["client"], client);
@@ -149,7 +155,7 @@ fn whose_address_it_is() {
 #[test]
 fn forwarded_request_needs_auth_unless_auth_is_none() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     assert_eq!(server.ask("POST", INGRESS, &[], CALL).destination(), "1091");
     let headers = [
         ("X-Forwarded-For", "203.0.113.9"),
@@ -167,7 +173,7 @@ fn forwarded_request_needs_auth_unless_auth_is_none() {
     assert!(server.stop().success());
     assert_eq!(lab.text("err").matches("tunnel").count(), 1);
 
-    configure(&lab, "", &format!("auth = \"none\"\n{SEED}"));
+    configure(&lab, "", &format!("auth = \"none\"\n{HIPCALL}"));
     let server = Server::start(&lab);
     for header in headers {
         assert_eq!(
@@ -178,7 +184,11 @@ fn forwarded_request_needs_auth_unless_auth_is_none() {
     assert!(server.stop().success());
 
     lab.file("pbx.cred", "pbx:four words", 0o600);
-    configure(&lab, "", &format!("auth = \"basic:LAB/pbx.cred\"\n{SEED}"));
+    configure(
+        &lab,
+        "",
+        &format!("auth = \"basic:LAB/pbx.cred\"\n{HIPCALL}"),
+    );
     let server = Server::start(&lab);
     let right = basic("pbx:four words");
     let headers = [headers[0], (right.0, right.1.as_str())];

@@ -1,6 +1,6 @@
 //! What is wrong in a configuration is named by file, line and option.
 
-use crate::server::{lab, write, SEED};
+use crate::server::{lab, write, HIPCALL};
 
 #[test]
 fn mistakes_are_named() {
@@ -53,7 +53,7 @@ fn mistakes_are_named() {
         ("[service.a]\nlist = \"LAB/list.csv\"\nfailure = [\"hangup\"]\nsuccess = [\n  { play = \"https://x\" },\n  { record = \"1\" },\n]\n", "serve.toml:6: [service.a] success: unknown variant `record`"),
         ("[service.a]\nSEED[service.a.gather]\n", "serve.toml:6: [service.a.gather] "),
     ] {
-        let text = text.replace("SEED", SEED.trim_start());
+        let text = text.replace("HIPCALL", HIPCALL.trim_start());
         let said = said.replace("LAB", lab.path("").to_str().unwrap().trim_end_matches('/'));
         let whole = if text.is_empty() { head.to_owned() } else { text };
         write(&lab, &whole);
@@ -67,7 +67,10 @@ fn mistakes_are_named() {
 #[test]
 fn a_check_says_what_would_be_served() {
     let lab = lab();
-    write(&lab, &format!("[service.pins]\npath = \"/pins\"\n{SEED}"));
+    write(
+        &lab,
+        &format!("[service.pins]\npath = \"/pins\"\n{HIPCALL}"),
+    );
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     assert_eq!(
         (ran.code, ran.out.as_str()),
@@ -94,7 +97,10 @@ fn a_check_says_what_would_be_served() {
 #[test]
 fn list_that_admits_nobody_is_warned_of_by_check() {
     let lab = lab();
-    write(&lab, &format!("[service.pins]\npath = \"/pins\"\n{SEED}"));
+    write(
+        &lab,
+        &format!("[service.pins]\npath = \"/pins\"\n{HIPCALL}"),
+    );
     lab.list("list.csv", "account,secret\nalice,plain:1001\n");
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -164,7 +170,7 @@ fn files_of_the_wrong_kind_are_refused() {
                 &lab,
                 &format!(
                     "listen = \"127.0.0.1:0\"\nstate = \"LAB/s.db\"\n{option} = \"LAB/{name}\"\n\
-                     [service.a]\n{SEED}"
+                     [service.a]\n{HIPCALL}"
                 )
                 .replace("state = \"LAB/s.db\"\nstate", "state"),
             );

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::server::{configure, lab, noted, Server, SEED};
+use crate::server::{configure, lab, noted, Server, HIPCALL};
 
 fn call(caller: &str, uuid: &str, data: &str) -> String {
     format!(r#"{{"caller":"{caller}","uuid":"{uuid}","data":{{{data}}}}}"#)
@@ -14,7 +14,7 @@ const ALICE: &str = "+905060508169";
 fn a_wrong_pin_is_asked_for_again() {
     let lab = lab();
     let service = format!(
-        "attempts = 3\nlockout_caller = \"no\"\n{SEED}gather.ask_again = \"https://h/again.mp3\"\n"
+        "attempts = 3\nlockout_caller = \"no\"\n{HIPCALL}gather.ask_again = \"https://h/again.mp3\"\n"
     );
     configure(&lab, "", &service);
     let server = Server::start(&lab);
@@ -45,7 +45,7 @@ fn a_wrong_pin_is_asked_for_again() {
 fn a_pin_alone() {
     let lab = lab();
     lab.list("list.csv", "account,secret\nalice,plain:1234\n");
-    configure(&lab, "", &format!("identify = \"pin\"\n{SEED}"));
+    configure(&lab, "", &format!("identify = \"pin\"\n{HIPCALL}"));
     let server = Server::start(&lab);
     for (pin, goes) in [("1234", "1091"), ("1235", "1092"), ("", "pin_code")] {
         assert_eq!(server.call("anonymous", pin), goes);
@@ -68,7 +68,7 @@ fn an_account_is_asked_for_first() {
     configure(
         &lab,
         "",
-        &format!("identify = \"account\"\n{SEED}[service.hipcall.account]\nmax_digits = 6\n"),
+        &format!("identify = \"account\"\n{HIPCALL}[service.hipcall.account]\nmax_digits = 6\n"),
     );
     let server = Server::start(&lab);
     let post = |data: &str| server.post(&call("anonymous", "", data));
@@ -99,7 +99,7 @@ fn who_keys_too_many_wrong_pins_is_locked_out() {
     configure(
         &lab,
         "",
-        &format!("lockout_caller = \"3/15m/30m\"\n{locked}{SEED}"),
+        &format!("lockout_caller = \"3/15m/30m\"\n{locked}{HIPCALL}"),
     );
     let server = Server::start(&lab);
     assert_eq!(server.call(ALICE, "1111"), "1092");
@@ -120,7 +120,11 @@ fn who_keys_too_many_wrong_pins_is_locked_out() {
     assert_eq!(server.call(ALICE, "1234"), "hangup");
     assert_eq!(server.rows("?outcome=locked").len(), 4);
     // Where nothing is said of it, a lock is a failure.
-    configure(&lab, "", &format!("lockout_caller = \"3/15m/30m\"\n{SEED}"));
+    configure(
+        &lab,
+        "",
+        &format!("lockout_caller = \"3/15m/30m\"\n{HIPCALL}"),
+    );
     drop(server);
     assert_eq!(Server::start(&lab).call(ALICE, "1234"), "1092");
 }
@@ -129,7 +133,11 @@ fn who_keys_too_many_wrong_pins_is_locked_out() {
 #[test]
 fn a_list_that_can_not_be_used_admits_nobody() {
     let lab = lab();
-    configure(&lab, "", &format!("error = [{{ dial = \"0\" }}]\n{SEED}"));
+    configure(
+        &lab,
+        "",
+        &format!("error = [{{ dial = \"0\" }}]\n{HIPCALL}"),
+    );
     let server = Server::start(&lab);
     assert_eq!(server.call(ALICE, "1234"), "1091");
     let good = lab.text("list.csv");
@@ -197,7 +205,7 @@ fn every_form_of_secret() {
         list.push_str(&format!("a{at},{},+90506050816{at}\n", ran.out.trim()));
     }
     lab.list("list.csv", list);
-    configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", SEED);
+    configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", HIPCALL);
     let server = Server::start(&lab);
     for at in 0..4 {
         let caller = format!("+90506050816{at}");
@@ -214,14 +222,14 @@ fn several_services() {
         "other.csv",
         "account,secret,caller\nbob,plain:5678,+905060508169\n",
     );
-    let other = SEED
+    let other = HIPCALL
         .replace("LAB/list.csv", "LAB/other.csv")
         .replace("1091", "1093");
     configure(
         &lab,
         "",
         &format!(
-            "lockout_caller = \"1/15m/30m\"\n{SEED}[service.other]\npath = \"/other\"\n{other}"
+            "lockout_caller = \"1/15m/30m\"\n{HIPCALL}[service.other]\npath = \"/other\"\n{other}"
         ),
     );
     let server = Server::start(&lab);
@@ -242,7 +250,7 @@ fn several_services() {
 #[test]
 fn caller_who_can_not_be_anybody_is_asked_for_nothing() {
     let lab = lab();
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let server = Server::start(&lab);
     for caller in ["\"anonymous\"", "\"\"", "null"] {
         for data in ["", r#""pin_code":"1234""#] {
@@ -256,7 +264,7 @@ fn caller_who_can_not_be_anybody_is_asked_for_nothing() {
     configure(
         &lab,
         "",
-        &format!("{account}{SEED}[service.hipcall.account]\n"),
+        &format!("{account}{HIPCALL}[service.hipcall.account]\n"),
     );
     drop(server);
     let server = Server::start(&lab);
@@ -269,7 +277,7 @@ fn call_that_enters_nothing_is_asked_three_times_or_as_often_as_it_has_attempts(
     let lab = lab();
     let again = "gather.ask_again = \"https://h/again.mp3\"\n";
     for (attempts, most) in [(1, 3), (3, 3), (5, 5)] {
-        let options = format!("attempts = {attempts}\nlockout_caller = \"no\"\n{SEED}{again}");
+        let options = format!("attempts = {attempts}\nlockout_caller = \"no\"\n{HIPCALL}{again}");
         configure(&lab, "", &options);
         let server = Server::start(&lab);
         let ask = |uuid: &str| server.post(&call(ALICE, uuid, ""));
@@ -293,7 +301,7 @@ fn call_that_enters_nothing_is_asked_three_times_or_as_often_as_it_has_attempts(
 #[test]
 fn posts_without_a_uuid_are_not_asked_without_end() {
     let lab = lab();
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let server = Server::start(&lab);
     // However the number is spelled.
     let callers = [ALICE, "05060508169", "00905060508169"];
@@ -325,7 +333,7 @@ fn error_uses_up_a_try_of_the_call() {
          0000000000000000000000000000000000000000000000000000000000000000,+905060508169\n",
     );
     let error = "error = [{ dial = \"0\" }]\n";
-    configure(&lab, "", &format!("attempts = 2\n{error}{SEED}"));
+    configure(&lab, "", &format!("attempts = 2\n{error}{HIPCALL}"));
     let server = Server::start(&lab);
     let post = || server.post(&call(ALICE, "one", r#""pin_code":"1234""#));
     assert_eq!(post().destination(), "dial");
@@ -337,7 +345,11 @@ fn error_uses_up_a_try_of_the_call() {
 #[test]
 fn empty_entry_is_asked_for_again_and_is_no_wrong_pin() {
     let lab = lab();
-    configure(&lab, "", &format!("lockout_caller = \"1/15m/30m\"\n{SEED}"));
+    configure(
+        &lab,
+        "",
+        &format!("lockout_caller = \"1/15m/30m\"\n{HIPCALL}"),
+    );
     let server = Server::start(&lab);
     let post = |uuid: &str, pin: &str| {
         let data = format!(r#""pin_code":"{pin}""#);
@@ -366,7 +378,7 @@ fn empty_entry_is_asked_for_again_and_is_no_wrong_pin() {
 #[test]
 fn call_flow_is_read_and_shown_as_callflow_is() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     for name in ["callflow", "call_flow"] {
         let flow = format!(r#""{name}":[{{"timestamp":1729721495,"action":"init"}}]"#);
         let body = format!(r#"{{"caller":"{ALICE}",{flow},"data":{{}}}}"#);
@@ -384,7 +396,7 @@ fn list_with_too_many_accounts_on_a_number_is_refused_with_a_reason() {
         list.push_str(&format!("a{account},plain:1{account:03},{ALICE}\n"));
     }
     lab.list("list.csv", &list);
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let checked = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     let why = format!(
         "line 502: more than 500 accounts have rows for the number {ALICE}: \

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::client::basic;
 use crate::lab::Lab;
 use crate::restart::inherit;
-use crate::server::{configure, lab, until, write, Server, INGRESS, LOGS_AUTH, SEED};
+use crate::server::{configure, lab, until, write, Server, HIPCALL, INGRESS, LOGS_AUTH};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 const AUTH: &str = "auth = \"basic:LAB/logs.cred\"";
@@ -27,7 +27,7 @@ fn check(lab: &Lab) -> crate::lab::Ran {
 #[test]
 fn inherited_public_socket_without_auth_is_refused() {
     let lab = lab();
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let ran = inherit(&lab, &listener, &["--config", "serve.toml"])
         .output()
@@ -43,7 +43,7 @@ fn inherited_public_socket_without_auth_is_refused() {
 #[test]
 fn two_inherited_sockets_are_refused() {
     let lab = lab();
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = inherit(&lab, &listener, &["--config", "serve.toml"]);
     command.env("SOCKETS", "2");
@@ -59,10 +59,10 @@ fn two_inherited_sockets_are_refused() {
 fn reload_without_auth_on_public_socket_is_refused() {
     let lab = lab();
     let plain = "allow_plain_http = true";
-    listen_on(&lab, "0.0.0.0:0", plain, &format!("{AUTH}\n{SEED}"));
+    listen_on(&lab, "0.0.0.0:0", plain, &format!("{AUTH}\n{HIPCALL}"));
     let server = Server::start(&lab);
     assert_eq!(server.post(CALL).status, 401);
-    configure(&lab, plain, SEED);
+    configure(&lab, plain, HIPCALL);
     server.signal(Signal::HUP);
     until("a note", || {
         lab.text("err").contains("what was in force stays so")
@@ -74,7 +74,7 @@ fn reload_without_auth_on_public_socket_is_refused() {
     );
     assert_eq!(server.post(CALL).status, 401);
     // Nor without TLS where nobody has said so.
-    configure(&lab, "", &format!("{AUTH}\n{SEED}"));
+    configure(&lab, "", &format!("{AUTH}\n{HIPCALL}"));
     server.signal(Signal::HUP);
     until("a note", || {
         lab.text("err")
@@ -109,7 +109,7 @@ fn credentials_over_plain_http_need_consent() {
         ("[::1]:0", "", AUTH, ""),
         ("[::ffff:127.0.0.1]:0", "", AUTH, ""),
     ] {
-        listen_on(&lab, address, general, &format!("{service}\n{SEED}"));
+        listen_on(&lab, address, general, &format!("{service}\n{HIPCALL}"));
         let ran = check(&lab);
         let code = if said.is_empty() { 0 } else { 3 };
         assert_eq!(ran.code, code, "{address} {general}: {}", ran.err);
@@ -131,7 +131,7 @@ fn plain_http_past_the_proxy_is_refused() {
         &lab,
         &format!("{address}:0"),
         proxy,
-        &format!("{AUTH}\n{SEED}"),
+        &format!("{AUTH}\n{HIPCALL}"),
     );
     let server = Server::start(&lab);
     let (name, value) = basic(LOGS_AUTH);
@@ -146,7 +146,7 @@ fn plain_http_past_the_proxy_is_refused() {
         &lab,
         &format!("{address}:0"),
         &proxy,
-        &format!("{AUTH}\n{SEED}"),
+        &format!("{AUTH}\n{HIPCALL}"),
     );
     server.signal(Signal::HUP);
     until("a note", || lab.text("err").contains(": in force"));

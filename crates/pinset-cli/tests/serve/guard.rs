@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::server::{configure, lab, noted, Server, SEED};
+use crate::server::{configure, lab, noted, Server, HIPCALL};
 
 const ALICE: &str = "+905060508161";
 
@@ -30,7 +30,7 @@ const NAMED: &str = "1 row can't be checked, line 5: the pepper file has no key 
 #[test]
 fn missing_pepper_key_leaves_lockouts_in_force() {
     let lab = lab_with_a_missing_key();
-    let service = format!("lockout_caller = \"5/15m/30m\"\nlocked = [\"hangup\"]\n{SEED}");
+    let service = format!("lockout_caller = \"5/15m/30m\"\nlocked = [\"hangup\"]\n{HIPCALL}");
     configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", &service);
     let server = Server::start(&lab);
     for _ in 0..4 {
@@ -56,7 +56,7 @@ fn missing_pepper_key_leaves_lockouts_in_force() {
 #[test]
 fn missing_pepper_key_is_named_by_health_check_and_at_the_start() {
     let lab = lab_with_a_missing_key();
-    configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", SEED);
+    configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", HIPCALL);
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.err.contains(NAMED), "{}", ran.err);
@@ -77,7 +77,8 @@ fn missing_pepper_key_is_named_by_health_check_and_at_the_start() {
         .filter(|line| !line.contains(":main:"))
         .collect();
     lab.list("list.csv", lost.join("\n") + "\n");
-    let service = format!("lockout_caller = \"1/15m/30m\"\nerror = [{{ dial = \"0\" }}]\n{SEED}");
+    let service =
+        format!("lockout_caller = \"1/15m/30m\"\nerror = [{{ dial = \"0\" }}]\n{HIPCALL}");
     configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", &service);
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     assert_eq!(ran.code, 3, "{}", ran.err);
@@ -107,7 +108,7 @@ fn conflicting_service_is_refused_before_and_after_another_loads_its_list() {
         let age = fs::metadata(&path).unwrap().modified().unwrap().elapsed();
         age.unwrap().as_secs() >= 3
     });
-    let by_pin = format!("identify = \"pin\"\n{SEED}");
+    let by_pin = format!("identify = \"pin\"\n{HIPCALL}");
     let other = format!(
         "[service.other]\npath = \"/other\"\nrequired_level = 5\nerror = [{{ dial = \"0\" }}]\n{by_pin}"
     );

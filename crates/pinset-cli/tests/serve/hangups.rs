@@ -2,7 +2,7 @@
 
 use crate::client::basic;
 use crate::lab::{Lab, PIN};
-use crate::server::{configure, lab, Server, INGRESS, SEED};
+use crate::server::{configure, lab, Server, HIPCALL, INGRESS};
 
 const HANGUPS: &str = "/api/external/hipcall-hangup";
 const ALICE: &str = "+905060508169";
@@ -11,7 +11,7 @@ fn serve(lab: &Lab, options: &str) -> Server {
     configure(
         lab,
         "",
-        &format!("hangup_path = \"{HANGUPS}\"\n{options}{SEED}"),
+        &format!("hangup_path = \"{HANGUPS}\"\n{options}{HIPCALL}"),
     );
     Server::start(lab)
 }
@@ -85,12 +85,12 @@ fn hangup_without_the_credential_is_refused() {
 #[test]
 fn hangup_of_another_service_is_not_joined() {
     let lab = lab();
-    let other = format!("{SEED}path = \"/other\"\nhangup_path = \"/other/hangup\"\n");
+    let other = format!("{HIPCALL}path = \"/other\"\nhangup_path = \"/other/hangup\"\n");
     let other = other.replace("gather.ask", "[service.other.gather]\nask");
     let (options, gather) = other.split_once("[service.other.gather]").unwrap();
     let (ask, paths) = gather.split_once("path =").unwrap();
     let other = format!("[service.other]\n{options}path ={paths}[service.other.gather]{ask}");
-    configure(&lab, "", &format!("{SEED}{other}"));
+    configure(&lab, "", &format!("{HIPCALL}{other}"));
     let server = Server::start(&lab);
     call(&server, "one", "");
     let answer = server.ask(
@@ -134,11 +134,11 @@ fn webhook_keeps_nothing_but_the_fields_of_a_hangup() {
 fn hangup_path_that_is_taken_is_an_error() {
     let lab = lab();
     for path in [INGRESS, "/logs", "/static/audio/x", "no-path"] {
-        configure(&lab, "", &format!("hangup_path = \"{path}\"\n{SEED}"));
+        configure(&lab, "", &format!("hangup_path = \"{path}\"\n{HIPCALL}"));
         let checked = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
         assert_eq!(checked.code, 3, "{path}");
     }
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let server = Server::start(&lab);
     assert_eq!(
         server.ask("POST", HANGUPS, &[], &hangup("one", "")).status,

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::client::{request, Connection};
 use crate::lab::Lab;
-use crate::server::{configure, lab, until, Server, INGRESS, SEED};
+use crate::server::{configure, lab, until, Server, HIPCALL, INGRESS};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 /// More than the service verifies at once.
@@ -36,8 +36,8 @@ fn opened(lab: &Lab) -> u64 {
 fn hung_list_keeps_no_other_service_waiting() {
     let lab = lab();
     lab.list("other.csv", lab.text("list.csv"));
-    let other = SEED.replace("list.csv", "other.csv");
-    let both = format!("{SEED}[service.other]\npath = \"/other\"\n{other}");
+    let other = HIPCALL.replace("list.csv", "other.csv");
+    let both = format!("{HIPCALL}[service.other]\npath = \"/other\"\n{other}");
     configure(&lab, "[lists]\nsource_timeout = 1", &both);
     let made = Command::new("mkfifo").arg(lab.path("gate")).status();
     assert!(made.unwrap().success());
@@ -79,7 +79,7 @@ fn hung_list_keeps_no_other_service_waiting() {
 #[test]
 fn call_of_a_client_that_goes_is_logged() {
     let lab = lab();
-    configure(&lab, "[lists]\nsource_timeout = 1", SEED);
+    configure(&lab, "[lists]\nsource_timeout = 1", HIPCALL);
     let server = start(&lab);
     assert_eq!(server.post(CALL).destination(), "1091");
     let made = Command::new("mkfifo").arg(lab.path("gate")).status();
@@ -98,7 +98,7 @@ fn call_of_a_client_that_goes_is_logged() {
 #[test]
 fn health_of_an_unchanged_list_reads_nothing() {
     let lab = lab();
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let server = start(&lab);
     let asked = || {
         let before = opened(&lab);

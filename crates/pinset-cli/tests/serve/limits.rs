@@ -3,14 +3,14 @@
 use std::time::Instant;
 
 use crate::client::{request, Connection, PATIENCE};
-use crate::server::{configure, lab, noted, Server, INGRESS, SEED};
+use crate::server::{configure, lab, noted, Server, HIPCALL, INGRESS};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{}}"#;
 
 #[test]
 fn what_is_no_call() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let nested = format!(r#"{{"data":{deep}}}"#);
     for body in [
@@ -54,7 +54,7 @@ fn what_is_no_call() {
 #[test]
 fn a_body_has_a_size_and_a_time() {
     let lab = lab();
-    configure(&lab, "[limits]\nbody = 1000\nbody_timeout = 1", SEED);
+    configure(&lab, "[limits]\nbody = 1000\nbody_timeout = 1", HIPCALL);
     let server = Server::start(&lab);
     let fits = format!("{CALL}{}", " ".repeat(1000 - CALL.len()));
     assert_eq!(server.post(&fits).status, 200);
@@ -85,7 +85,11 @@ fn a_body_has_a_size_and_a_time() {
 #[test]
 fn slow_clients_are_dropped() {
     let lab = lab();
-    configure(&lab, "[limits]\nhead_timeout = 1\nidle_timeout = 1", SEED);
+    configure(
+        &lab,
+        "[limits]\nhead_timeout = 1\nidle_timeout = 1",
+        HIPCALL,
+    );
     let server = Server::start(&lab);
     let silent = Connection::new(server.address);
     let mut dripping = Connection::new(server.address);
@@ -132,7 +136,7 @@ fn closed(server: &Server, reason: &str) -> u32 {
 #[test]
 fn connection_longest_without_request_makes_room() {
     let lab = lab();
-    configure(&lab, "[limits]\nconnections = 3", SEED);
+    configure(&lab, "[limits]\nconnections = 3", HIPCALL);
     let server = Server::start(&lab);
     let mut held: Vec<_> = (0..3).map(|_| Connection::new(server.address)).collect();
     for at in [0, 1, 2, 0] {
@@ -155,7 +159,7 @@ fn connection_longest_without_request_makes_room() {
 #[test]
 fn connection_above_limit_waits_for_requests() {
     let lab = lab();
-    configure(&lab, "[limits]\nconnections = 2", SEED);
+    configure(&lab, "[limits]\nconnections = 2", HIPCALL);
     let server = Server::start(&lab);
     let (first, rest) = CALL.split_at(5);
     let head = format!(
@@ -182,7 +186,7 @@ fn connection_above_limit_waits_for_requests() {
 fn one_address_has_a_share_of_connections() {
     let lab = lab();
     let limits = "[limits]\nconnections = 10\nconnections_per_address = 2";
-    configure(&lab, limits, SEED);
+    configure(&lab, limits, HIPCALL);
     let server = Server::start(&lab);
     let mut held: Vec<_> = (0..3).map(|_| Connection::new(server.address)).collect();
     assert!(is_served(&mut held[2]));
@@ -193,7 +197,7 @@ fn one_address_has_a_share_of_connections() {
     configure(
         &lab,
         &format!("trusted_proxies = [\"127.0.0.1\"]\n{limits}"),
-        SEED,
+        HIPCALL,
     );
     let server = Server::start(&lab);
     let mut held: Vec<_> = (0..8).map(|_| Connection::new(server.address)).collect();
@@ -208,7 +212,7 @@ fn first_head_has_a_short_time() {
     crate::tls::certify(&lab);
     for tls in ["", crate::tls::TLS] {
         let limits = "[limits]\nhead_timeout = 1\nidle_timeout = 3600";
-        configure(&lab, &format!("{limits}\n{tls}"), SEED);
+        configure(&lab, &format!("{limits}\n{tls}"), HIPCALL);
         let server = Server::start(&lab);
         let mut silent = Connection::new(server.address);
         let mut half = Connection::new(server.address);
@@ -225,7 +229,7 @@ fn first_head_has_a_short_time() {
 #[test]
 fn huge_head_is_refused() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     let mut connection = Connection::new(server.address);
     let filler = "x".repeat(200 << 10);
     // It may close before it has all of it.

@@ -2,7 +2,7 @@
 
 use crate::client::basic;
 use crate::lab::{Lab, OTHER, PIN};
-use crate::server::{configure, lab, noted, until, Server, INGRESS, LIST, SEED};
+use crate::server::{configure, lab, noted, until, Server, HIPCALL, INGRESS, LIST};
 
 const ALICE: &str = "+905060508169";
 
@@ -14,7 +14,7 @@ fn post(server: &Server, data: &str) {
 fn a_row_has_all_but_the_pin() {
     let lab = lab();
     lab.list("list.csv", LIST.replace("1234", PIN));
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     post(&server, "");
     post(&server, &format!(r#""pin_code":"{PIN}""#));
     post(&server, &format!(r#""pin_code":"{OTHER}""#));
@@ -43,7 +43,7 @@ fn a_row_has_all_but_the_pin() {
 fn no_pin_is_kept() {
     let lab = lab();
     lab.list("list.csv", LIST.replace("1234", PIN));
-    configure(&lab, "", &format!("attempts = 3\n{SEED}"));
+    configure(&lab, "", &format!("attempts = 3\n{HIPCALL}"));
     let server = Server::start(&lab);
     for body in [
         format!(r#"{{"caller":"{ALICE}","uuid":"u","data":{{"pin_code":"{PIN}"}}}}"#),
@@ -92,7 +92,7 @@ fn no_pin_is_kept() {
 #[test]
 fn who_may_read_it() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     for page in ["/logs", "/logs.json"] {
         assert_eq!(server.get(page).status, 401);
         let (name, value) = basic("admin:other");
@@ -126,7 +126,7 @@ fn who_may_read_it() {
 #[test]
 fn filters() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     post(&server, "");
     post(&server, r#""pin_code":"1234""#);
     server.post(r#"{"caller":"anonymous","data":{"pin_code":"1"}}"#);
@@ -169,7 +169,7 @@ fn filters() {
 #[test]
 fn pages() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     for _ in 0..120 {
         post(&server, "");
     }
@@ -192,7 +192,7 @@ fn pages() {
 #[test]
 fn nothing_is_markup() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     let hostile = r#"<script>alert(1)</script>"#;
     server.post(&format!(
         r#"{{"caller":"{hostile}","callee":"\"><img src=x onerror=alert(1)>","direction":"\u202egpj","data":{{}},"note":"<b>","<i>":"x"}}"#
@@ -216,7 +216,7 @@ fn nothing_is_markup() {
 }
 
 fn retained(lab: &Lab, rows: u32) -> Server {
-    configure(lab, "", SEED);
+    configure(lab, "", HIPCALL);
     let text = lab.text("serve.toml");
     lab.file(
         "serve.toml",
@@ -259,7 +259,7 @@ fn old_rows_go() {
 #[test]
 fn a_broken_log_refuses_nobody() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     post(&server, "");
     assert_eq!(server.rows("").len(), 1);
     let database = rusqlite::Connection::open(lab.path("log.db")).unwrap();
@@ -291,7 +291,11 @@ fn a_broken_log_refuses_nobody() {
 #[test]
 fn requests_without_credentials_evict_each_other_only() {
     let lab = lab();
-    configure(&lab, "", &format!("auth = \"basic:LAB/logs.cred\"\n{SEED}"));
+    configure(
+        &lab,
+        "",
+        &format!("auth = \"basic:LAB/logs.cred\"\n{HIPCALL}"),
+    );
     let text = lab.text("serve.toml");
     let text = text.replace("[log]\n", "[log]\nrows = 20\n");
     lab.file("serve.toml", text, 0o640);
@@ -322,7 +326,7 @@ fn requests_without_credentials_evict_each_other_only() {
 #[test]
 fn wrong_password_at_logs_is_recorded() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     for (at, page) in ["/logs", "/logs.json"].into_iter().enumerate() {
         let (name, value) = basic("admin:other");
         let answer = server.ask("GET", &format!("{page}?from={PIN}"), &[(name, &value)], "");
@@ -352,7 +356,7 @@ fn wrong_password_at_logs_is_recorded() {
 #[test]
 fn long_texts_are_cut() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     let caller = "ü".repeat(30_000);
     server.post(&format!(r#"{{"caller":"{caller}","data":{{}}}}"#));
     let row = &server.rows("")[0];

@@ -7,14 +7,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use rustix::process::Signal;
 
 use crate::client::{request, Connection};
-use crate::server::{configure, lab, until, Server, INGRESS, SEED};
+use crate::server::{configure, lab, until, Server, HIPCALL, INGRESS};
 
 const ALICE: &str = "+905060508169";
 
 #[test]
 fn health_is_that_of_lists_and_log() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     assert_eq!(server.get("/health").status, 200);
     std::fs::remove_file(lab.path("list.csv")).unwrap();
     let health = server.get("/health");
@@ -27,7 +27,7 @@ fn health_is_that_of_lists_and_log() {
 #[test]
 fn metrics_count() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     server.call(ALICE, "1234");
     server.call(ALICE, "1234");
     server.call(ALICE, "1");
@@ -53,7 +53,7 @@ fn metrics_count() {
 #[test]
 fn sighup_reads_again() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     let mut kept = Connection::new(server.address);
     let ask = |connection: &mut Connection| {
         let body = format!(r#"{{"caller":"{ALICE}","data":{{"pin_code":"1234"}}}}"#);
@@ -64,7 +64,7 @@ fn sighup_reads_again() {
     configure(
         &lab,
         "",
-        &SEED
+        &HIPCALL
             .replace("1091", "1095")
             .replace("gather.ask", "gather.aks"),
     );
@@ -79,7 +79,7 @@ fn sighup_reads_again() {
         lab.text("err")
     );
     assert_eq!(ask(&mut kept), "1091");
-    configure(&lab, "", &SEED.replace("1091", "1095"));
+    configure(&lab, "", &HIPCALL.replace("1091", "1095"));
     server.signal(Signal::HUP);
     until("a note", || lab.text("err").contains(": in force"));
     assert_eq!(ask(&mut kept), "1095");
@@ -91,7 +91,7 @@ fn sighup_reads_again() {
 fn sigterm_ends_what_is_under_way() {
     for signal in [Signal::TERM, Signal::INT] {
         let lab = lab();
-        let mut server = Server::seed(&lab);
+        let mut server = Server::hipcall(&lab);
         let mut idle = Connection::new(server.address);
         idle.send(&request("GET", "/health", &[], ""));
         assert_eq!(idle.response().unwrap().status, 200);
@@ -135,7 +135,7 @@ fn blocked_standard_error_stops_nothing() {
     let full = full.read(true).write(true).custom_flags(nonblocking);
     let mut full = full.open(&pipe).unwrap();
     while full.write(&[b'x'; 4096]).is_ok() {}
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let err = File::options().write(true).open(&pipe).unwrap();
     let command = lab.command(&["serve", "--config", "serve.toml"]);
     let server = Server::run_with(&lab, command, err);

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::client::{request, Connection};
 use crate::lab::Lab;
-use crate::server::{configure, lab, Server, INGRESS, SEED};
+use crate::server::{configure, lab, Server, HIPCALL, INGRESS};
 
 const RESTARTS: u32 = 4;
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
@@ -46,7 +46,7 @@ fn call(connection: &mut Connection) -> Option<String> {
 #[test]
 fn a_restart_under_load_loses_no_call() {
     let lab = lab();
-    configure(&lab, "", SEED);
+    configure(&lab, "", HIPCALL);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let mut server = start(&lab, &listener);
@@ -94,7 +94,7 @@ fn a_restart_under_load_loses_no_call() {
 #[test]
 fn an_idle_connection_does_not_hold_a_stop_up() {
     let lab = lab();
-    let mut server = Server::seed(&lab);
+    let mut server = Server::hipcall(&lab);
     let mut idle = Connection::new(server.address);
     assert_eq!(call(&mut idle).as_deref(), Some("1091"));
     let mut silent = Connection::new(server.address);

@@ -11,12 +11,12 @@ use rustix::process::{kill_process, Pid, Signal};
 use crate::client::{basic, request, Connection, Response, PATIENCE};
 use crate::lab::Lab;
 
-/// The path of the fourth seed.
+/// The path in Hipcall's guide.
 pub const INGRESS: &str = "/api/external/hipcall-ingress";
 pub const LOGS_AUTH: &str = "admin:look-at-logs";
 
-/// The service of the fourth seed; tests put more in front and behind.
-pub const SEED: &str = r#"
+/// The service of Hipcall's guide; tests put more in front and behind.
+pub const HIPCALL: &str = r#"
 list = "LAB/list.csv"
 success = [{ play = "https://your-server.example.com/static/audio/success.mp3" }, { connect = "1091" }]
 failure = [{ play = "https://your-server.example.com/static/audio/failure.mp3" }, { connect = "1092" }]
@@ -58,9 +58,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// With the seed's service, in this folder.
-    pub fn seed(lab: &Lab) -> Self {
-        configure(lab, "", SEED);
+    /// With the service of Hipcall's guide, in this folder.
+    pub fn hipcall(lab: &Lab) -> Self {
+        configure(lab, "", HIPCALL);
         Self::start(lab)
     }
 

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::server::{configure, lab, Server, SEED};
+use crate::server::{configure, lab, Server, HIPCALL};
 
 #[test]
 fn sounds_are_served_and_nothing_else() {
@@ -12,7 +12,7 @@ fn sounds_are_served_and_nothing_else() {
     lab.file("audio/more/a b.wav", "RIFF", 0o644);
     lab.file("audio/index.html", "<p>", 0o644);
     symlink(lab.path("nowhere"), lab.path("audio/gone.mp3")).unwrap();
-    configure(&lab, "audio = \"LAB/audio\"", SEED);
+    configure(&lab, "audio = \"LAB/audio\"", HIPCALL);
     let server = Server::start(&lab);
     let sound = server.get("/static/audio/pin_prompt.mp3");
     assert_eq!((sound.status, sound.text().as_str()), (200, "ID3 sound"));
@@ -69,9 +69,9 @@ fn sounds_are_served_and_nothing_else() {
 #[test]
 fn there_are_none_without_a_folder() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     assert_eq!(server.get("/static/audio/pin_prompt.mp3").status, 404);
-    configure(&lab, "audio = \"LAB/none\"", SEED);
+    configure(&lab, "audio = \"LAB/none\"", HIPCALL);
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     assert!(
         ran.code == 3 && ran.err.contains("serve.toml:3: audio: "),

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 
 use crate::client::{request, Connection, PATIENCE};
 use crate::lab::Lab;
-use crate::server::{configure, lab, until, Server, INGRESS, SEED};
+use crate::server::{configure, lab, until, Server, HIPCALL, INGRESS};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 pub const TLS: &str = "[tls]\ncertificate = \"LAB/cert.pem\"\nkey = \"LAB/key.pem\"";
@@ -52,7 +52,7 @@ fn connect(
 fn certificates_are_served_and_renewed() {
     let lab = lab();
     let old = certify(&lab);
-    configure(&lab, TLS, SEED);
+    configure(&lab, TLS, HIPCALL);
     let server = Server::start(&lab);
     let mut kept = connect(&server, &old);
     kept.send(&request("POST", INGRESS, &[], CALL));
@@ -104,7 +104,7 @@ fn http_2_is_served() {
         .build()
         .unwrap();
     for tls in [true, false] {
-        configure(&lab, if tls { TLS } else { "" }, SEED);
+        configure(&lab, if tls { TLS } else { "" }, HIPCALL);
         let server = Server::start(&lab);
         runtime.block_on(async {
             let stream = tokio::net::TcpStream::connect(server.address)

@@ -2,7 +2,7 @@
 //! csv.
 //!
 //! The disk is the list: every entry looks at the file, and only a regular one
-//! is read (hazards B, X). What a line means is in `docs/pin-lists.md`.
+//! is read (docs/compatibility.md, rows B and X). What a line means is in `docs/pin-lists.md`.
 //!
 //! From a file to a verdict: [`Way`] and `file` open it without hanging anybody;
 //! [`Blocks`] read it; `lines`, [`Gives`], `plain` and `md5` say what a line

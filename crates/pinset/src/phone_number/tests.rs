@@ -28,7 +28,7 @@ fn shown(options: &str, text: &str) -> String {
 const TURKEY: &str = "90 0 00 10";
 
 #[test]
-fn every_spelling_of_the_fourth_seed_is_one_number() {
+fn every_spelling_in_hipcalls_guide_is_one_number() {
     for text in [
         "+905060508169",
         "905060508169",

@@ -243,7 +243,7 @@ impl Reading<'_> {
             Some(path) => self.service_path(path)?,
         };
         let mut set = settings.pin_set.clone();
-        // As in the fourth seed.
+        // As in Hipcall's guide.
         (set.identify, set.attempts) = (Identify::Caller, 1);
         set.source = Some(Source::File(raw.list.get_ref().clone()));
         if !raw.list.get_ref().is_absolute() {

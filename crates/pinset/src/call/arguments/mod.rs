@@ -39,9 +39,9 @@ pub enum Credential {
 /// and let the wrong caller in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// Hazard A: silence would match.
+    /// docs/compatibility.md, row A: silence would match.
     EmptyPassword,
-    /// Hazard D: with this option the password is a path; the path itself
+    /// docs/compatibility.md, row D: with this option the password is a path; the path itself
     /// would be taken for the PIN.
     NotAPath(char),
     /// `d`, `m` or `r` with a PIN set, which says itself what its source is.

@@ -17,7 +17,7 @@ use crate::verdict::{Entry, Grant, Verdict};
 pub use plan::{Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait};
 
 /// A `#` this soon after an entry that `maxdigits` ended belongs to that
-/// entry, out of habit, and is not the next one (hazard L).
+/// entry, out of habit, and is not the next one (docs/compatibility.md, row L).
 pub(crate) const HABITUAL_HASH: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -53,7 +53,7 @@ fn the_body_has_no_room_to_spare() {
 }
 
 #[test]
-fn the_seeds_posts_are_read() {
+fn posts_of_hipcalls_guide_are_read() {
     let received = |data| Received {
         caller: Some("+905060508169".to_owned()),
         data,

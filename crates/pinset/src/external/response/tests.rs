@@ -1,11 +1,11 @@
 use super::*;
 use proptest::prelude::*;
 
-/// What stands in the seed, without its blanks.
+/// What stands in Hipcall's guide, without its blanks.
 const ASK: &str = r#"{"version":"1","seq":[{"action":"gather","args":{"min_digits":1,"max_digits":4,"ask":"https://your-server.example.com/static/audio/pin_prompt.mp3","variable_name":"pin_code"}}]}"#;
 const RIGHT: &str = r#"{"version":"1","seq":[{"action":"play","args":{"url":"https://your-server.example.com/static/audio/success.mp3"}},{"action":"connect","args":{"destination":"1091"}}]}"#;
 
-fn seed() -> [(&'static str, Vec<Action>); 2] {
+fn hipcall() -> [(&'static str, Vec<Action>); 2] {
     let sound = |name: &str| format!("https://your-server.example.com/static/audio/{name}.mp3");
     [
         (
@@ -43,8 +43,8 @@ fn seq(actions: &str) -> Result<Vec<Action>, String> {
 }
 
 #[test]
-fn the_seeds_answers_are_read_and_written_byte_for_byte() {
-    for (json, actions) in seed() {
+fn answers_of_hipcalls_guide_are_read_and_written_byte_for_byte() {
+    for (json, actions) in hipcall() {
         assert_eq!(parse(json), Ok(actions.clone()));
         assert_eq!(Answer { actions }.to_json(), json);
     }

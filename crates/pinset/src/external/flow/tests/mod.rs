@@ -101,7 +101,7 @@ fn trouble(outcome: Outcome) -> String {
 }
 
 #[test]
-fn the_seeds_call() {
+fn the_call_of_hipcalls_guide() {
     let admitted = format!("{PLAY},{}", connect("1091"));
     let (outcome, log, posts) = heard("_1234", &[GATHER, &admitted]);
     assert_eq!(outcome, sent(Status::Success, "1091", 1));

@@ -1,4 +1,4 @@
-//! The fourth seed, byte for byte.
+//! Hipcall's example service, byte for byte.
 
 use serde_json::{json, Value};
 
@@ -54,7 +54,7 @@ fn goes_to(sound: &str, destination: &str) -> Value {
 #[test]
 fn its_two_requests_get_its_answers() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     let first = server.post(FIRST);
     assert_eq!((first.status, first.json()), (200, gather()));
     assert_eq!(first.header("content-type"), Some("application/json"));
@@ -80,7 +80,7 @@ fn its_two_requests_get_its_answers() {
 #[test]
 fn a_caller_is_one_however_spelled() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     for spelled in [
         "+905060508169",
         "905060508169",
@@ -105,7 +105,7 @@ fn a_caller_is_one_however_spelled() {
 #[test]
 fn the_whole_of_a_request_is_taken() {
     let lab = lab();
-    let server = Server::seed(&lab);
+    let server = Server::hipcall(&lab);
     let whole = r#"{"caller":"+905060508169","callee":"908508851980","direction":"inbound",
         "uuid":"0191f1c3-6b5a-7cc3-98c4-dc0c0c07398f","timestamp":1729721495,
         "external_manager_id":2,"data":{"pin_code":1234,"more":"7"},
