@@ -55,7 +55,7 @@ impl Said {
                 Gives::Account(account, digest) => {
                     Says::Gives(digest.to_vec(), Some(account.to_vec()))
                 }
-                Gives::Nobody(_) => Says::Broken,
+                Gives::Invalid(_) => Says::Broken,
             };
             lines.push((says, line.ended));
             assert_eq!(line.number, lines.len() as u64);

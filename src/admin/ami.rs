@@ -5,14 +5,14 @@ use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
 
 use pinset::cache::Contents;
-use pinset::verify::{Calling, Waiting};
+use pinset::verify::{Calling, NoChannel};
 use pinset::{Pin, Status};
 
 use super::queries::{self, Summary};
 use crate::asterisk::ami::{self, Action, Class, Fields, Message, Session};
 use crate::asterisk::channel::Origin;
 use crate::auth::verify::{self, Attempt};
-use crate::state::audit::{Source, Trail};
+use crate::state::audit::{AuditContext, Source};
 use crate::state::stats;
 
 /// Registers them; false if Asterisk has said in its log why not.
@@ -188,7 +188,7 @@ impl Action for Verify {
         let account = message.header("Account")?;
         let origin = origin(message.header("Caller")?, message.header("Channel")?)?;
         let channel = String::from_utf8_lossy(&origin.channel).into_owned();
-        let trail = Trail::default();
+        let trail = AuditContext::default();
         let attempt = Attempt {
             by: "AuthenticateVerify",
             pin_set: &name,
@@ -202,7 +202,7 @@ impl Action for Verify {
             account: account.unwrap_or_default(),
             entry: Pin::keyed(secret),
         };
-        let judge = AssertUnwindSafe(|| verify::judge(&mut Waiting, attempt));
+        let judge = AssertUnwindSafe(|| verify::judge(&mut NoChannel, attempt));
         let judged = panic::catch_unwind(judge).unwrap_or(Status::Error.into());
         let (status, attempts) = (judged.status, judged.attempts);
         let grant = judged.grant.unwrap_or_default();

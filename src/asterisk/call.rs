@@ -14,7 +14,7 @@ use super::log::log_once;
 use super::playback::{self, Tried};
 use crate::http::sound_cache::{self, Wanted};
 use crate::http::{self, Origin};
-use crate::sync::oneshot::Patient;
+use crate::sync::oneshot::ServiceChannel;
 
 /// A priority for failures lies this far on (option `j`).
 const JUMP: i32 = 101;
@@ -34,7 +34,7 @@ pub const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
 pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 
 /// Who is told what becomes of a call.
-pub trait Witness {
+pub trait OutcomeObserver {
     /// The call begins.
     fn begins(&self, channel: &Channel<'_>);
     /// Whose PIN it was.
@@ -52,7 +52,7 @@ pub struct Call<'call> {
     typed_ahead: Keys,
     hidden: Option<Hidden<'call>>,
     silence: Option<Silence<'call>>,
-    witness: Option<Box<dyn Witness>>,
+    witness: Option<Box<dyn OutcomeObserver>>,
 }
 
 impl<'call> Call<'call> {
@@ -90,7 +90,7 @@ impl<'call> Call<'call> {
     }
 
     /// Has somebody told what becomes of it.
-    pub fn watched_by(&mut self, witness: impl Witness + 'static) {
+    pub fn watched_by(&mut self, witness: impl OutcomeObserver + 'static) {
         witness.begins(&self.channel);
         self.witness = Some(Box::new(witness));
     }
@@ -241,7 +241,7 @@ impl<'call> Call<'call> {
 }
 
 /// What is keyed meanwhile is kept.
-impl Patient for Call<'_> {
+impl ServiceChannel for Call<'_> {
     fn listen(&mut self, milliseconds: i32) -> bool {
         match self.channel.wait_digit(milliseconds) {
             Waited::Digit(key) => {

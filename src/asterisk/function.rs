@@ -11,16 +11,16 @@ use pinset::{Grant, Status};
 use zeroize::Zeroizing;
 
 use super::c_string;
-use super::call::{announce, Witness, ATTEMPTS, CLEARED, STATUS};
+use super::call::{announce, OutcomeObserver, ATTEMPTS, CLEARED, STATUS};
 use super::channel::{Autoservice, Channel, TooLong};
 use super::dialplan::Inside;
 use super::panic::guard;
 use crate::ffi;
-use crate::sync::oneshot::Patient;
+use crate::sync::oneshot::ServiceChannel;
 
 /// What the function says for a call and the text between its parentheses, and
 /// how many entries were judged.
-pub type Function = fn(&mut Bystander<'_>, &[u8]) -> (Status, u32);
+pub type Function = fn(&mut FunctionCall<'_>, &[u8]) -> (Status, u32);
 
 static RUN: OnceLock<Function> = OnceLock::new();
 
@@ -39,15 +39,15 @@ pub fn withdraw() {
 
 /// A call that reads the function: whoever has keyed the PIN is not asked
 /// anything.
-pub struct Bystander<'call> {
+pub struct FunctionCall<'call> {
     channel: Channel<'call>,
     /// While we wait, Asterisk serves the channel: the thread may be another
     /// one's than the channel's.
     service: Option<Autoservice<'call>>,
-    witness: Option<Box<dyn Witness>>,
+    witness: Option<Box<dyn OutcomeObserver>>,
 }
 
-impl<'call> Bystander<'call> {
+impl<'call> FunctionCall<'call> {
     /// Takes a call in, and fails closed: the status is `ERROR`, nothing is
     /// left of an earlier verdict.
     fn new(mut channel: Channel<'call>) -> Self {
@@ -65,7 +65,7 @@ impl<'call> Bystander<'call> {
     }
 
     /// Has somebody told what becomes of it.
-    pub fn watched_by(&mut self, witness: impl Witness + 'static) {
+    pub fn watched_by(&mut self, witness: impl OutcomeObserver + 'static) {
         witness.begins(&self.channel);
         self.witness = Some(Box::new(witness));
     }
@@ -113,7 +113,7 @@ impl<'call> Bystander<'call> {
     }
 }
 
-impl Patient for Bystander<'_> {
+impl ServiceChannel for FunctionCall<'_> {
     fn listen(&mut self, milliseconds: i32) -> bool {
         if self.service.is_none() {
             self.service = Some(self.channel.autoservice());
@@ -143,7 +143,7 @@ unsafe extern "C" fn authrs_verify(
         let data = unsafe { c_string::lent(data) };
         // SAFETY: Asterisk lends us the channel until we return. We read no
         // frames from it: who may, is for Asterisk's autoservice to know.
-        let mut call = Bystander::new(unsafe { Channel::borrow(raw) });
+        let mut call = FunctionCall::new(unsafe { Channel::borrow(raw) });
         let run = AssertUnwindSafe(|| run(&mut call, data));
         let Ok((status, attempts)) = panic::catch_unwind(run) else {
             call.tell(Status::Error, 0);

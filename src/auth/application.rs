@@ -4,7 +4,7 @@
 use pinset::audit::{escaped, name_of};
 use pinset::list::Format;
 use pinset::lockout::{Limits, Standing};
-use pinset::verdict::{Literal, Nobody};
+use pinset::verdict::{DenyAll, Literal};
 use pinset::verify::{self, Calling};
 use pinset::{run, Credential, Entry, Grant, Next, Pin, PinSource, Plan, Request, Status, Verdict};
 
@@ -16,15 +16,15 @@ use crate::config;
 use crate::config::InForce;
 use crate::external::Asked;
 use crate::pin_files::FileSource;
-use crate::state::audit::Trail;
-use crate::state::lockouts::Kept;
+use crate::state::audit::AuditContext;
+use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger::{self, Untaken};
 
-type Counter = verify::Counter<Kept>;
+type Counter = verify::Counter<CallLockouts>;
 
 /// Runs one `Authenticate(data)` on a call.
 pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
-    let trail = Trail::default();
+    let trail = AuditContext::default();
     call.watched_by(trail.clone());
     if data.is_empty() {
         log!(Warning, "Authenticate requires an argument(password)");
@@ -58,14 +58,18 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
 type Source<'call> = Box<dyn PinSource<Call<'call>> + 'call>;
 
 /// How the conversation goes, and what entries are compared with.
-fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan, Source<'call>) {
+fn prepared<'call>(
+    request: &Request,
+    call: &Call<'call>,
+    trail: AuditContext,
+) -> (Plan, Source<'call>) {
     let plan = request.plan();
     let credential = match &request.credential {
         Ok(credential) => credential,
         Err(refusal) => {
             log!(Error, "{} is refused: {refusal}", call.name());
             trail.set_reason(refusal);
-            return (plan, Box::new(Nobody));
+            return (plan, Box::new(DenyAll));
         }
     };
     let in_force = config::current();
@@ -83,7 +87,7 @@ fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan
                 log!(Error, "{} is refused: {why}", call.name());
                 trail.set_reason(&why);
                 let refused = Some(Status::Error);
-                return (Plan { refused, ..plan }, Box::new(Nobody));
+                return (Plan { refused, ..plan }, Box::new(DenyAll));
             }
         },
         Credential::Literal(password) => {
@@ -108,7 +112,7 @@ fn prepared<'call>(request: &Request, call: &Call<'call>, trail: Trail) -> (Plan
     }
     let caller = calling.caller(&settings.numbering);
     trail.set_number(caller.number());
-    let counter = Counter::new(&name, limits, caller, Kept(trail));
+    let counter = Counter::new(&name, limits, caller, CallLockouts(trail));
     let plan = limited(plan, &counter);
     (plan, Box::new(Counted { counter, source }))
 }

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use pinset::credential::table::of_credentials;
-use pinset::verify::{Answer, Family, Waiting, Wanted};
+use pinset::verify::{Answer, Family, FileQuery, NoChannel};
 use zeroize::Zeroizing;
 
 use crate::asterisk::astdb;
 use crate::asterisk::log::log_once;
 use crate::pin_files::Checked;
-use crate::sync::oneshot::Patient;
-use crate::sync::work_queue::{Crew, Failed, Priority};
+use crate::sync::oneshot::ServiceChannel;
+use crate::sync::work_queue::{Failed, Priority, WorkQueue};
 
 /// Longest queue for the database: more than it answers within `source_timeout`.
 pub const MAX_WAITING: usize = 1000;
@@ -19,15 +19,15 @@ pub const MAX_WAITING: usize = 1000;
 const MAX_WAITING_FAMILIES: usize = 64;
 
 /// Asterisk's database serves one after the other anyway.
-static LOOKUPS: Crew = Crew::new(Priority::Normal, MAX_WAITING);
-static READERS: Crew = Crew::new(Priority::Low, MAX_WAITING_FAMILIES);
+static LOOKUPS: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING);
+static READERS: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING_FAMILIES);
 
 /// Whether a family holds a key. Returns `None` if the caller has hung up.
 ///
 /// # Errors
 ///
 /// The database has not answered in time.
-pub fn holds<H: Patient>(
+pub fn holds<H: ServiceChannel>(
     host: &mut H,
     name: &[u8],
     key: &[u8],
@@ -46,7 +46,7 @@ pub fn holds<H: Patient>(
 /// # Errors
 ///
 /// The database has not answered in time, or nothing of the family counts.
-pub fn read<H: Patient>(
+pub fn read<H: ServiceChannel>(
     host: &mut H,
     name: &str,
     limit: u64,
@@ -61,8 +61,8 @@ pub fn read<H: Patient>(
 
 /// Checks whether a family is, as it is now, what its PIN set needs. It is waited for
 /// no longer than this.
-pub fn check(name: &str, wanted: &Wanted, limit: u64, timeout: Duration) -> Checked {
-    let answer = match read(&mut Waiting, name, limit, timeout) {
+pub fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> Checked {
+    let answer = match read(&mut NoChannel, name, limit, timeout) {
         Some(Ok(family)) => Answer::Family(Box::new(family)),
         Some(Err(why)) => Answer::Refused(why),
         None => return Checked::default(),

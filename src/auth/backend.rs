@@ -5,21 +5,21 @@ use std::sync::Arc;
 use pinset::config::{AstdbValue, Source, Times};
 use pinset::credential::table::Candidate;
 use pinset::verify::{
-    Answer, BackEnd, Calling, Entries, Judge, Use, Verification, Waiting, Wanted, Work,
+    Answer, BackEnd, Calling, Entries, FileQuery, NoChannel, Use, Verification, Verifier, Work,
 };
 use pinset::{Grant, Number, Pepper, Pin, PinSet, Verdict};
 
 use crate::asterisk::dialplan;
 use crate::auth::{astdb_rows, slow_hash};
 use crate::config::InForce;
-use crate::pin_files::{self, About};
-use crate::state::audit::Trail;
-use crate::state::lockouts::Kept;
+use crate::pin_files::{self, LookupKind};
+use crate::state::audit::AuditContext;
+use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger;
-use crate::sync::oneshot::Patient;
+use crate::sync::oneshot::ServiceChannel;
 
 /// The PIN set of a call.
-pub type PinSetSource = Judge<Asterisk, Kept>;
+pub type PinSetSource = Verifier<Asterisk, CallLockouts>;
 
 /// The PIN set of this name, for who calls; what becomes known of who it is is
 /// left on the trail.
@@ -32,7 +32,7 @@ pub fn source(
     name: &str,
     in_force: Arc<InForce>,
     calling: Calling<'_>,
-    trail: Trail,
+    trail: AuditContext,
 ) -> Result<PinSetSource, String> {
     let name = name.to_ascii_lowercase();
     let set = in_force.pin_set(&name)?;
@@ -45,8 +45,8 @@ pub fn source(
         in_force: Arc::clone(&in_force),
     };
     let numbering = &in_force.settings.numbering;
-    let keeper = Kept(trail.clone());
-    let judge = Judge::new(&name, set, calling, numbering, back_end, keeper);
+    let keeper = CallLockouts(trail.clone());
+    let judge = Verifier::new(&name, set, calling, numbering, back_end, keeper);
     trail.set_number(judge.counter().caller().number());
     Ok(judge)
 }
@@ -62,7 +62,7 @@ pub fn rows_of(
     number: &Number,
 ) -> Result<Vec<Candidate>, String> {
     let back_end = Asterisk { in_force };
-    let answer = back_end.ask(&mut Waiting, set, &Pin::new());
+    let answer = back_end.ask(&mut NoChannel, set, &Pin::new());
     let answer = answer.ok_or("its list was not read")?;
     let has_key = |key| back_end.pepper().key(key).is_some();
     if let Some(why) = set.objection(&answer, &has_key) {
@@ -81,10 +81,10 @@ pub struct Asterisk {
 }
 
 impl BackEnd for Asterisk {
-    fn ask<H: Patient>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
+    fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         match &set.source {
             Some(Source::File(path)) => {
-                let about = About::PinSet(Arc::new(Wanted {
+                let about = LookupKind::PinSet(Arc::new(FileQuery {
                     set: Arc::clone(set),
                     rules: Arc::clone(&self.in_force.rules),
                 }));
@@ -100,11 +100,11 @@ impl BackEnd for Asterisk {
         }
     }
 
-    fn verify<H: Patient>(&self, host: &mut H, work: Work) -> Verification {
+    fn verify<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification {
         slow_hash::verify(host, work)
     }
 
-    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
+    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
         let timeout = self.in_force.settings.source_timeout;
         Some(match what {
             Use::Counted {
@@ -141,7 +141,7 @@ impl BackEnd for Asterisk {
 
 impl Asterisk {
     /// A key of the database is the PIN.
-    fn key<H: Patient>(&self, host: &mut H, family: &str, pin: &Pin) -> Option<Answer> {
+    fn key<H: ServiceChannel>(&self, host: &mut H, family: &str, pin: &Pin) -> Option<Answer> {
         let timeout = self.in_force.settings.source_timeout;
         let there = astdb_rows::holds(host, family.as_bytes(), pin.as_bytes(), timeout)?;
         let verdict = match there {
@@ -153,7 +153,7 @@ impl Asterisk {
     }
 
     /// The values of the database are `account:secret`.
-    fn values<H: Patient>(&self, host: &mut H, family: &str) -> Option<Answer> {
+    fn values<H: ServiceChannel>(&self, host: &mut H, family: &str) -> Option<Answer> {
         let settings = &self.in_force.settings;
         let (limit, timeout) = (settings.max_list_memory, settings.source_timeout);
         let family = astdb_rows::read(host, family, limit, timeout)?;

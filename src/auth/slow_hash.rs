@@ -10,13 +10,13 @@ use pinset::bounded_queue::share;
 use pinset::verify::{Verification, Work};
 
 use crate::asterisk::thread_pool;
-use crate::sync::oneshot::Patient;
-use crate::sync::work_queue::{self, Crew, Priority};
+use crate::sync::oneshot::ServiceChannel;
+use crate::sync::work_queue::{self, Priority, WorkQueue};
 
 /// How many hashes wait at most for each processor.
 const MAX_WAITING: usize = 64;
 
-static CREW: Crew = Crew::new(Priority::Low, MAX_WAITING);
+static CREW: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING);
 
 /// How many hashes are computed at once; to ask for the processors takes a look at
 /// some files.
@@ -26,7 +26,7 @@ static MOST: OnceLock<usize> = OnceLock::new();
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Has the hashes of an entry computed.
-pub fn verify<H: Patient>(host: &mut H, work: Work) -> Verification {
+pub fn verify<H: ServiceChannel>(host: &mut H, work: Work) -> Verification {
     let most = MOST.get_or_init(|| {
         let processors = available_parallelism().map_or(1, NonZeroUsize::get);
         share(processors, thread_pool::MOST)

@@ -6,16 +6,16 @@ use pinset::call::arguments;
 use pinset::verify::{Calling, Outcome};
 use pinset::{Pin, Status};
 
-use crate::asterisk::function::Bystander;
+use crate::asterisk::function::FunctionCall;
 use crate::asterisk::log::{self, log};
 use crate::auth::backend;
 use crate::config;
-use crate::state::audit::Trail;
-use crate::sync::oneshot::Patient;
+use crate::state::audit::AuditContext;
+use crate::sync::oneshot::ServiceChannel;
 
 /// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
-pub fn verify(call: &mut Bystander<'_>, data: &[u8]) -> (Status, u32) {
-    let trail = Trail::default();
+pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
+    let trail = AuditContext::default();
     call.watched_by(trail.clone());
     let [name, variable, caller, account] = arguments::split(data);
     if name.is_empty() || variable.is_empty() {
@@ -82,7 +82,7 @@ pub struct Attempt<'a> {
     /// Who makes the entry.
     pub calling: Calling<'a>,
     /// What becomes known of it.
-    pub trail: Trail,
+    pub trail: AuditContext,
     /// The account it is for; empty: none is named.
     pub account: &'a [u8],
     /// The entry; `None`: no telephone can key it.
@@ -90,7 +90,7 @@ pub struct Attempt<'a> {
 }
 
 /// Judges an entry.
-pub fn judge<H: Patient>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
+pub fn judge<H: ServiceChannel>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
     let name = attempt.pin_set;
     let trail = attempt.trail;
     trail.set_pin_set(&name.to_ascii_lowercase());

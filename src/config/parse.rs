@@ -9,7 +9,7 @@ use pinset::cache::Rules;
 use pinset::config::{nearest_option, AccountCode, AstdbValue, Auth, Fault, Source};
 use pinset::external::credential::header;
 use pinset::timestamp::Zone;
-use pinset::verify::Wanted;
+use pinset::verify::FileQuery;
 use pinset::{Pepper, PinSet, Settings};
 use zeroize::Zeroizing;
 
@@ -18,7 +18,7 @@ use crate::asterisk::config::{Config, Section};
 use crate::asterisk::log::log;
 use crate::auth::astdb_rows;
 use crate::config::secret_file;
-use crate::pin_files::{self, About, Checked};
+use crate::pin_files::{self, Checked, LookupKind};
 
 const GENERAL: &str = "general";
 
@@ -267,11 +267,11 @@ impl Reading {
         for read in sets.values() {
             let Some(set) = &read.set else { continue };
             if let Some(Source::File(path)) = &set.source {
-                let wanted = Wanted {
+                let wanted = FileQuery {
                     set: Arc::clone(set),
                     rules: Arc::clone(rules),
                 };
-                lists.push((path.clone(), About::PinSet(Arc::new(wanted))));
+                lists.push((path.clone(), LookupKind::PinSet(Arc::new(wanted))));
                 of.push(read);
             }
         }
@@ -291,7 +291,7 @@ impl Reading {
             let (Some(Source::Astdb(family)), true) = (&set.source, by_value) else {
                 continue;
             };
-            let wanted = Wanted {
+            let wanted = FileQuery {
                 set: Arc::clone(set),
                 rules: Arc::clone(rules),
             };

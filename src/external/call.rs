@@ -5,7 +5,7 @@ use std::time::Duration;
 use pinset::config::Place;
 use pinset::external::flow::{self, Speaker};
 use pinset::external::Data;
-use pinset::verify::Patient;
+use pinset::verify::ServiceChannel;
 use pinset::{Heard, Host, Opening, Settlement, Started, Wait};
 use url::Url;
 
@@ -114,7 +114,7 @@ impl Speaker for Caller<'_, '_> {
     }
 }
 
-impl Patient for Caller<'_, '_> {
+impl ServiceChannel for Caller<'_, '_> {
     fn listen(&mut self, milliseconds: i32) -> bool {
         self.call.listen(milliseconds)
     }

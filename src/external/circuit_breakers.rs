@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use pinset::external::circuit_breaker::{Breaker, Came, Leave};
+use pinset::external::circuit_breaker::{self, Breaker, RequestResult};
 use url::Url;
 
 struct Breakers {
@@ -31,10 +31,10 @@ impl Breakers {
     }
 }
 
-/// Leave to ask a service. Dropped, nothing is known of it.
+/// Permission to ask a service. Dropped without a result, it tells the breaker nothing.
 pub struct Permit<'a> {
     service: &'a Url,
-    leave: Option<Leave>,
+    permit: Option<circuit_breaker::Permit>,
 }
 
 /// What has changed.
@@ -52,20 +52,20 @@ pub enum Change {
 pub fn ask(service: &Url) -> Option<Permit<'_>> {
     let mut breakers = breakers();
     let (breaker, now) = breakers.of(service);
-    breaker.ask(now).map(|leave| Permit {
+    breaker.ask(now).map(|permit| Permit {
         service,
-        leave: Some(leave),
+        permit: Some(permit),
     })
 }
 
 impl Permit<'_> {
     /// Says what has come of it.
-    pub fn tell(mut self, came: Came) -> Change {
+    pub fn tell(mut self, came: RequestResult) -> Change {
         self.end(came)
     }
 
-    fn end(&mut self, came: Came) -> Change {
-        let Some(leave) = self.leave.take() else {
+    fn end(&mut self, came: RequestResult) -> Change {
+        let Some(leave) = self.permit.take() else {
             return Change::None;
         };
         let mut breakers = breakers();
@@ -80,7 +80,7 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.end(Came::Nothing);
+        self.end(RequestResult::Nothing);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pinset::external::circuit_breaker::Came;
+use pinset::external::circuit_breaker::RequestResult;
 use pinset::external::flow::{self, Outcome, Posted};
 use pinset::external::{Answer, Data, Hangup, Post};
 use pinset::phone_number::without_parameters;
@@ -17,7 +17,7 @@ use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::config::InForce;
 use crate::http::{self, shown, Failed, Limits, Origin, Reply, Request, Sending};
-use crate::state::audit::Trail;
+use crate::state::audit::AuditContext;
 
 /// A service, asked about one call.
 pub struct Service<'a> {
@@ -29,7 +29,7 @@ pub struct Service<'a> {
     began: u64,
     /// It was posted at least once.
     is_posted: bool,
-    trail: Trail,
+    trail: AuditContext,
 }
 
 impl<'a> Service<'a> {
@@ -39,7 +39,7 @@ impl<'a> Service<'a> {
         in_force: &InForce,
         caller: Option<&[u8]>,
         callee: &[u8],
-        trail: Trail,
+        trail: AuditContext,
     ) -> Self {
         Self {
             asked,
@@ -151,7 +151,7 @@ impl flow::Service<Caller<'_, '_>> for Service<'_> {
         let reply = match http::ask(caller, request) {
             http::Asked::Over(reply) => reply,
             http::Asked::Overdue { sent } => {
-                self.note(permit.tell(Came::Failure));
+                self.note(permit.tell(RequestResult::Failure));
                 return self.refuse(&late.to_string(), sent);
             }
             http::Asked::Gone { sent } => return Posted::Gone { sent },
@@ -164,18 +164,18 @@ impl flow::Service<Caller<'_, '_>> for Service<'_> {
 
 /// What a reply says of the service, and what it says to do; or why not, and
 /// whether the service has answered at all.
-fn judged(reply: Reply) -> (Came, Result<Posted, (String, bool)>) {
+fn judged(reply: Reply) -> (RequestResult, Result<Posted, (String, bool)>) {
     let response = match reply {
         Ok(response) => response,
         Err(failure) => {
             let came = match failure.why {
                 // That there is no thread is no fault of the service's.
-                Failed::NoThread => Came::Nothing,
+                Failed::NoThread => RequestResult::Nothing,
                 // A service that is slow keeps each caller waiting.
-                Failed::Late(_) => Came::Failure,
+                Failed::Late(_) => RequestResult::Failure,
                 // What one caller has entered may be the cause of any other answer.
-                _ if failure.answered => Came::Answer,
-                _ => Came::Failure,
+                _ if failure.answered => RequestResult::Answer,
+                _ => RequestResult::Failure,
             };
             return (came, Err((failure.to_string(), failure.answered)));
         }
@@ -183,16 +183,16 @@ fn judged(reply: Reply) -> (Came, Result<Posted, (String, bool)>) {
     let unusable = |why| Err((why, true));
     match response.code {
         200..=299 => match Answer::parse(&response.body) {
-            Ok(answer) => (Came::Answer, Ok(Posted::Answer(answer))),
-            Err(broken) => (Came::Answer, unusable(broken.to_string())),
+            Ok(answer) => (RequestResult::Answer, Ok(Posted::Answer(answer))),
+            Err(broken) => (RequestResult::Answer, unusable(broken.to_string())),
         },
         code @ 300..=399 => {
             let why = format!("HTTP {code}: redirects are not followed");
-            (Came::Answer, unusable(why))
+            (RequestResult::Answer, unusable(why))
         }
         // A proxy says that the service is down, or the service itself does.
-        code @ 502..=504 => (Came::Failure, unusable(format!("HTTP {code}"))),
-        code => (Came::Answer, unusable(format!("HTTP {code}"))),
+        code @ 502..=504 => (RequestResult::Failure, unusable(format!("HTTP {code}"))),
+        code => (RequestResult::Answer, unusable(format!("HTTP {code}"))),
     }
 }
 

@@ -20,8 +20,8 @@ use crate::asterisk::call::Call;
 use crate::asterisk::log::log;
 use crate::config::InForce;
 use crate::http::{shown, sound_cache};
-use crate::state::audit::Trail;
-use crate::state::lockouts::Kept;
+use crate::state::audit::AuditContext;
+use crate::state::lockouts::CallLockouts;
 use call::Caller;
 use client::Service;
 
@@ -87,7 +87,7 @@ impl Asked {
         call: &mut Call<'_>,
         request: &Request,
         in_force: &InForce,
-        trail: Trail,
+        trail: AuditContext,
         refused: Option<Status>,
     ) -> Next {
         trail.set_pin_set(&self.name);
@@ -101,7 +101,7 @@ impl Asked {
         };
         let whom = calling.caller(&in_force.settings.numbering);
         trail.set_number(whom.number());
-        let counter = Counter::new(&self.name, self.limits(), whom, Kept(trail.clone()));
+        let counter = Counter::new(&self.name, self.limits(), whom, CallLockouts(trail.clone()));
         let mut service = Service::new(
             self,
             in_force,

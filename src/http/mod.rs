@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::sync::oneshot::{Awaited, Patient, Promise};
+use crate::sync::oneshot::{Awaited, Oneshot, ServiceChannel};
 
 pub use transfer_thread::{forget, wake};
 
@@ -191,7 +191,7 @@ pub trait Asker: Send {
     fn take(self: Box<Self>, reply: Reply);
 }
 
-impl Asker for Weak<Promise<Reply>> {
+impl Asker for Weak<Oneshot<Reply>> {
     fn waits(&self) -> bool {
         self.strong_count() > 0
     }
@@ -204,8 +204,8 @@ impl Asker for Weak<Promise<Reply>> {
 }
 
 /// Asks for a caller, who is served meanwhile.
-pub fn ask<H: Patient>(host: &mut H, request: Request) -> Asked {
-    let promise = Arc::new(Promise::new());
+pub fn ask<H: ServiceChannel>(host: &mut H, request: Request) -> Asked {
+    let promise = Arc::new(Oneshot::new());
     let (whole, sending) = (request.limits.whole, request.sending.clone());
     start(request, Box::new(Arc::downgrade(&promise)));
     let awaited = promise.wait_with(host, Instant::now() + whole + GRACE);

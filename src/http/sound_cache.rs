@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use pinset::external::sound_cache::{
     extension, fresh_for, without_tags, Draft, Found, Store, Version, LARGEST,
 };
-use pinset::verify::Patient;
+use pinset::verify::ServiceChannel;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -46,7 +46,7 @@ const FOLDER: &str = "authenticate";
 type Outcome = Result<Vec<u8>, String>;
 type Fetch = Arc<OnceLock<Outcome>>;
 
-struct Desk {
+struct DownloadQueue {
     began: Option<Instant>,
     store: Option<Store>,
     fetches: BTreeMap<String, Fetch>,
@@ -56,7 +56,7 @@ struct Desk {
     number: u64,
 }
 
-static DESK: Mutex<Desk> = Mutex::new(Desk {
+static DESK: Mutex<DownloadQueue> = Mutex::new(DownloadQueue {
     began: None,
     store: None,
     fetches: BTreeMap::new(),
@@ -71,11 +71,11 @@ fn disk() -> MutexGuard<'static, ()> {
     DISK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn desk() -> MutexGuard<'static, Desk> {
+fn desk() -> MutexGuard<'static, DownloadQueue> {
     DESK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Desk {
+impl DownloadQueue {
     /// The time since any fixed moment.
     fn now(&mut self) -> Duration {
         self.began.get_or_insert_with(Instant::now).elapsed()
@@ -138,7 +138,7 @@ impl Wanted<'_> {
 /// looked after meanwhile, and waits `whole` at most. If it can't be had, or not
 /// soon, a copy that is stored takes its place. An error says why there is none;
 /// `None`: the caller is gone.
-pub fn get<H: Patient>(host: &mut H, wanted: Wanted<'_>) -> Option<Outcome> {
+pub fn get<H: ServiceChannel>(host: &mut H, wanted: Wanted<'_>) -> Option<Outcome> {
     let whole = wanted.whole;
     let (fetch, is_stored) = match asked(wanted) {
         Asked::There(outcome) => return Some(outcome),

@@ -11,7 +11,7 @@ use pinset::cache::{Progress, Rebuild, RowProgress, RowReading};
 use pinset::list::Device;
 use pinset::verify::Answer;
 
-use super::lookup::{Left, Question};
+use super::lookup::{FollowUp, Question};
 use super::{log_report, CACHE};
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
@@ -22,10 +22,10 @@ use crate::linux::mounts;
 const TURN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_secs(1));
 
 /// What the workers have to do. A file system without one has no desk.
-static DESKS: Mutex<BTreeMap<Device, Desk>> = Mutex::new(BTreeMap::new());
+static DESKS: Mutex<BTreeMap<Device, DeviceQueue>> = Mutex::new(BTreeMap::new());
 
 #[derive(Default)]
-struct Desk {
+struct DeviceQueue {
     questions: VecDeque<Arc<Question>>,
     jobs: VecDeque<Job>,
 }
@@ -51,7 +51,7 @@ impl Job {
     }
 }
 
-impl Desk {
+impl DeviceQueue {
     /// The next question that need not wait for a job.
     fn next_question(&mut self, which: impl Fn(&Question) -> bool) -> Option<Arc<Question>> {
         let jobs = &self.jobs;
@@ -63,7 +63,7 @@ impl Desk {
     }
 }
 
-fn desks() -> MutexGuard<'static, BTreeMap<Device, Desk>> {
+fn desks() -> MutexGuard<'static, BTreeMap<Device, DeviceQueue>> {
     DESKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -74,7 +74,7 @@ pub fn ask(question: &Arc<Question>) {
     if let Some(desk) = desks.get_mut(&device) {
         desk.questions.push_back(Arc::clone(question));
     } else if thread_pool::start(move || serve(device)) {
-        let mut desk = Desk::default();
+        let mut desk = DeviceQueue::default();
         desk.questions.push_back(Arc::clone(question));
         desks.insert(device, desk);
     } else {
@@ -128,7 +128,7 @@ fn attend_to(question: &Arc<Question>, device: Device) {
         Some(match reached {
             Ok(None) => {
                 ask(question);
-                Left::Nothing
+                FollowUp::Nothing
             }
             Ok(Some(file)) => question.attend(Ok(file), now),
             Err(error) => question.attend(Err(error), now),
@@ -136,8 +136,8 @@ fn attend_to(question: &Arc<Question>, device: Device) {
     });
     let mut desks = desks();
     match (left, desks.get_mut(&device)) {
-        (Some(Left::Index(rebuild)), Some(desk)) => desk.jobs.push_back(Job::Index(rebuild)),
-        (Some(Left::Rows(reading)), Some(desk)) => {
+        (Some(FollowUp::Index(rebuild)), Some(desk)) => desk.jobs.push_back(Job::Index(rebuild)),
+        (Some(FollowUp::Rows(reading)), Some(desk)) => {
             // It has not begun, so it answers all who have asked by now.
             let (mut waiting, others) = std::mem::take(&mut desk.questions)
                 .into_iter()

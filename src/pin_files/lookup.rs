@@ -7,40 +7,40 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use pinset::cache::{List, Rebuild, RowReading};
-use pinset::list::{Format, Kind, Mounts, Way};
+use pinset::list::{Format, Kind, Mounts, PathWalk};
 use pinset::permission::explain;
-use pinset::verify::{Answer, Asked, Asking, Doubt, Entries, Wanted};
+use pinset::verify::{Answer, Asked, Doubt, Entries, FileQuery, QueryContext};
 use pinset::Pin;
 
 use super::{log_report, CACHE};
 use crate::asterisk::process;
-use crate::sync::oneshot::Promise;
+use crate::sync::oneshot::Oneshot;
 
 /// What is asked of a list.
 #[derive(Clone)]
-pub enum About {
+pub enum LookupKind {
     /// Whether an entry is in it; its lines are of this format.
     Entry(Format),
     /// What a PIN set needs.
-    PinSet(Arc<Wanted>),
+    PinSet(Arc<FileQuery>),
 }
 
 /// A question, until it is answered or withdrawn.
 pub struct Question {
     pub path: PathBuf,
-    about: About,
+    about: LookupKind,
     pin: Pin,
     /// How far the worker is on its way to the file.
-    way: Mutex<Way>,
+    way: Mutex<PathWalk>,
     /// What the lists may take of memory, in bytes.
     limit: u64,
     /// What the list is, once its file is open.
     kind: OnceLock<Kind>,
-    pub answer: Promise<Answer>,
+    pub answer: Oneshot<Answer>,
 }
 
 /// What is left to be done once a question has been attended to.
-pub enum Left {
+pub enum FollowUp {
     /// Nothing.
     Nothing,
     /// It is answered, and an index is still to be made.
@@ -50,19 +50,19 @@ pub enum Left {
 }
 
 impl Question {
-    pub fn new(path: &Path, about: About, pin: &Pin, limit: u64, mounts: &Mounts) -> Self {
+    pub fn new(path: &Path, about: LookupKind, pin: &Pin, limit: u64, mounts: &Mounts) -> Self {
         Self {
             path: path.to_owned(),
             about,
             pin: pin.clone(),
-            way: Mutex::new(Way::new(path, mounts)),
+            way: Mutex::new(PathWalk::new(path, mounts)),
             limit,
             kind: OnceLock::new(),
-            answer: Promise::new(),
+            answer: Oneshot::new(),
         }
     }
 
-    pub fn way(&self) -> MutexGuard<'_, Way> {
+    pub fn way(&self) -> MutexGuard<'_, PathWalk> {
         self.way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -70,7 +70,7 @@ impl Question {
     /// same list, read by the same rules.
     pub fn is_like(&self, other: &Self) -> bool {
         match (&self.about, &other.about) {
-            (About::PinSet(one), About::PinSet(two)) => {
+            (LookupKind::PinSet(one), LookupKind::PinSet(two)) => {
                 self.path == other.path
                     && Arc::ptr_eq(&one.rules, &two.rules)
                     && one.set.format == two.set.format
@@ -88,15 +88,15 @@ impl Question {
     /// Returns why its PIN set can't use this answer.
     pub fn objection(&self, answer: &Answer) -> Option<String> {
         match &self.about {
-            About::PinSet(wanted) => wanted.objection(answer),
-            About::Entry(_) => None,
+            LookupKind::PinSet(wanted) => wanted.objection(answer),
+            LookupKind::Entry(_) => None,
         }
     }
 
     /// Returns why its PIN set may admit nobody by this answer.
     pub fn doubts(&self, answer: &Answer) -> Vec<Doubt> {
         match (&self.about, answer) {
-            (About::PinSet(wanted), Answer::Rows(rows, _)) => {
+            (LookupKind::PinSet(wanted), Answer::Rows(rows, _)) => {
                 wanted.set.doubts(&rows.profile(), &wanted.rules.numbering)
             }
             _ => Vec::new(),
@@ -106,24 +106,24 @@ impl Question {
     /// Returns why its PIN set can't use a list of this kind.
     pub fn kind_objection(&self, kind: Kind) -> Option<String> {
         match &self.about {
-            About::PinSet(wanted) => wanted.set.kind_objection(kind),
-            About::Entry(_) => None,
+            LookupKind::PinSet(wanted) => wanted.set.kind_objection(kind),
+            LookupKind::Entry(_) => None,
         }
     }
 
     /// Whether its answer may be rows.
     pub fn is_about_rows(&self) -> bool {
-        matches!(self.about, About::PinSet(_))
+        matches!(self.about, LookupKind::PinSet(_))
     }
 
     /// Answers by what is in the file, as far as that can be done at once.
-    pub fn attend(&self, file: io::Result<File>, now: SystemTime) -> Left {
+    pub fn attend(&self, file: io::Result<File>, now: SystemTime) -> FollowUp {
         let file = file.map_err(|error| explain(error, &self.path, &process::account()));
         let wanted = match &self.about {
-            About::Entry(format) => return self.judge(*format, file, now),
-            About::PinSet(wanted) => wanted,
+            LookupKind::Entry(format) => return self.judge(*format, file, now),
+            LookupKind::PinSet(wanted) => wanted,
         };
-        let asking = Asking {
+        let asking = QueryContext {
             cache: &CACHE,
             path: &self.path,
             pin: &self.pin,
@@ -133,7 +133,7 @@ impl Question {
             Ok(examined) => examined,
             Err(why) => {
                 self.answer.keep(Answer::Refused(why));
-                return Left::Nothing;
+                return FollowUp::Nothing;
             }
         };
         // Set once: a question is attended to once.
@@ -141,20 +141,20 @@ impl Question {
         match wanted.read(&asking, examined, self.limit, log_report) {
             Asked::Answered(answer, rebuild) => {
                 self.answer.keep(answer);
-                rebuild.map_or(Left::Nothing, Left::Index)
+                rebuild.map_or(FollowUp::Nothing, FollowUp::Index)
             }
-            Asked::Unread(reading) => Left::Rows(reading),
+            Asked::Unread(reading) => FollowUp::Rows(reading),
         }
     }
 
-    fn judge(&self, format: Format, file: io::Result<File>, now: SystemTime) -> Left {
+    fn judge(&self, format: Format, file: io::Result<File>, now: SystemTime) -> FollowUp {
         let path = self.path.clone();
         let judged = CACHE.judge(&List { path, format }, file, &self.pin, self.limit, now);
         judged.reports.iter().for_each(log_report);
         let entries = Entries::Lines(format);
         self.answer.keep(Answer::Entry(judged.verdict, entries));
-        judged
-            .rebuild
-            .map_or(Left::Nothing, |rebuild| Left::Index(Box::new(rebuild)))
+        judged.rebuild.map_or(FollowUp::Nothing, |rebuild| {
+            FollowUp::Index(Box::new(rebuild))
+        })
     }
 }

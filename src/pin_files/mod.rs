@@ -15,17 +15,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pinset::cache::{Cache, List, Recalled, Report};
 use pinset::list::{Format, Mounts};
-use pinset::verify::{Answer, Asking, Doubt, Entries};
+use pinset::verify::{Answer, Doubt, Entries, QueryContext};
 use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
 use crate::asterisk::call::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::config;
 use crate::linux::{cached_stat, mounts};
-use crate::sync::oneshot::{Awaited, Patient};
+use crate::sync::oneshot::{Awaited, ServiceChannel};
 use lookup::Question;
 
-pub use lookup::About;
+pub use lookup::LookupKind;
 
 static CACHE: Cache = Cache::new();
 
@@ -48,7 +48,7 @@ impl FileSource {
 impl PinSource<Call<'_>> for FileSource {
     fn judge(&mut self, call: &mut Call<'_>, entry: Entry<'_>) -> Option<Verdict> {
         Some(
-            match ask(call, &self.path, &About::Entry(self.format), entry.pin)? {
+            match ask(call, &self.path, &LookupKind::Entry(self.format), entry.pin)? {
                 Answer::Entry(verdict, _) => verdict,
                 Answer::Rows(..) | Answer::Family(_) => Verdict::Unavailable,
                 Answer::Refused(why) => {
@@ -62,7 +62,12 @@ impl PinSource<Call<'_>> for FileSource {
 
 /// Asks the list at `path`. What takes long looks after the caller meanwhile.
 /// `None`: the caller is gone.
-pub fn ask<H: Patient>(host: &mut H, path: &Path, about: &About, pin: &Pin) -> Option<Answer> {
+pub fn ask<H: ServiceChannel>(
+    host: &mut H,
+    path: &Path,
+    about: &LookupKind,
+    pin: &Pin,
+) -> Option<Answer> {
     let mounts = mounts::mounts();
     if let Some(answer) = known(path, about, &mounts, pin) {
         return Some(answer);
@@ -97,7 +102,7 @@ pub struct Checked {
 /// set needs. Nobody waits for longer than these settings say, which
 /// need not be in force yet: what is wrong with the rows of a list that takes
 /// longer is logged when it is found.
-pub fn check(lists: &[(PathBuf, About)], settings: &Settings) -> Vec<Checked> {
+pub fn check(lists: &[(PathBuf, LookupKind)], settings: &Settings) -> Vec<Checked> {
     let timeout = settings.source_timeout;
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
@@ -131,13 +136,13 @@ fn late(timeout: Duration) -> String {
 }
 
 /// What is in memory says, if it is current.
-fn known(path: &Path, about: &About, mounts: &Mounts, pin: &Pin) -> Option<Answer> {
+fn known(path: &Path, about: &LookupKind, mounts: &Mounts, pin: &Pin) -> Option<Answer> {
     let now = SystemTime::now();
     let stamp = cached_stat::stamp(path, mounts.local(path)?)?;
     let format = match about {
-        About::Entry(format) => *format,
-        About::PinSet(wanted) => {
-            let asking = Asking {
+        LookupKind::Entry(format) => *format,
+        LookupKind::PinSet(wanted) => {
+            let asking = QueryContext {
                 cache: &CACHE,
                 path,
                 pin,
@@ -152,7 +157,7 @@ fn known(path: &Path, about: &About, mounts: &Mounts, pin: &Pin) -> Option<Answe
     Some(Answer::Entry(judged.verdict, Entries::Lines(format)))
 }
 
-fn put(path: &Path, about: &About, pin: &Pin, limit: u64, mounts: &Mounts) -> Arc<Question> {
+fn put(path: &Path, about: &LookupKind, pin: &Pin, limit: u64, mounts: &Mounts) -> Arc<Question> {
     let question = Arc::new(Question::new(path, about.clone(), pin, limit, mounts));
     device_worker::ask(&question);
     question

@@ -9,14 +9,14 @@ use pinset::audit::{escaped, line, sentence, Record, Remote};
 use pinset::lockout::Kind;
 use pinset::{Grant, Settings, Status};
 
-use crate::asterisk::call::Witness;
+use crate::asterisk::call::OutcomeObserver;
 use crate::asterisk::channel::{Channel, Origin};
 use crate::asterisk::log::{log, log_once, verbose};
 use crate::asterisk::{events, pjsip};
 use crate::config;
 use crate::state::stats;
-use crate::sync::oneshot::Promise;
-use crate::sync::work_queue::{Crew, Priority};
+use crate::sync::oneshot::Oneshot;
+use crate::sync::work_queue::{Priority, WorkQueue};
 
 /// How many phones are looked up at once, and how many wait for each of these.
 const MOST: usize = 4;
@@ -24,14 +24,14 @@ const MAX_WAITING: usize = 250;
 /// How long a verdict waits for a look-up that began with the call.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
-static CREW: Crew = Crew::new(Priority::Normal, MAX_WAITING);
+static CREW: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING);
 
 /// What is looked up of a phone, if the call may be one's.
-type Lookup<'a> = Option<&'a Promise<Option<Phone>>>;
+type Lookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
 
 /// What becomes known of a call on the way to its verdict. Clones share it.
 #[derive(Clone, Default)]
-pub struct Trail(Arc<Mutex<Known>>);
+pub struct AuditContext(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
@@ -43,7 +43,7 @@ struct Known {
     reason: Option<String>,
     locked: Option<(Kind, Option<Duration>)>,
     /// What is looked up of the phone.
-    phone: Option<Arc<Promise<Option<Phone>>>>,
+    phone: Option<Arc<Oneshot<Option<Phone>>>>,
     told: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct Phone {
     local: Option<String>,
 }
 
-impl Trail {
+impl AuditContext {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +141,7 @@ impl Trail {
     }
 }
 
-impl Witness for Trail {
+impl OutcomeObserver for AuditContext {
     /// A phone's address is looked up while the caller is asked for a PIN.
     fn begins(&self, channel: &Channel<'_>) {
         let in_force = config::current();
@@ -163,14 +163,14 @@ impl Witness for Trail {
 impl Phone {
     /// Begins to look up the phone of a call, if it is one; `None`: it is none, or
     /// too many are looked up.
-    fn look_up(origin: &Origin, settings: &Settings) -> Option<Arc<Promise<Option<Self>>>> {
+    fn look_up(origin: &Origin, settings: &Settings) -> Option<Arc<Oneshot<Option<Self>>>> {
         let endpoint = settings.phone_endpoints.of_channel(&origin.channel)?;
         if !origin.is_pjsip {
             return None;
         }
         let (endpoint, channel) = (endpoint.to_vec(), origin.unique_id.clone());
         let with_local = settings.security_events;
-        let promise = Arc::new(Promise::new());
+        let promise = Arc::new(Oneshot::new());
         let told = Arc::downgrade(&promise);
         let taken = CREW.take_on(MOST, move || {
             if let Some(promise) = told.upgrade() {

@@ -8,13 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use pinset::lockout::{Capacity, Change, Cursor, Held, Lock, Lockouts, Unlock};
-use pinset::verify::{Keeper, Notice, Reason};
+use pinset::verify::{LockoutContext, Notice, Reason};
 
 use crate::asterisk::astdb;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::schedule::Schedule;
-use crate::state::audit::Trail;
-use crate::sync::work_queue::{Crew, Priority};
+use crate::state::audit::AuditContext;
+use crate::sync::work_queue::{Priority, WorkQueue};
 
 /// The family of the database.
 const FAMILY: &[u8] = b"authenticate-lockouts";
@@ -58,7 +58,7 @@ impl Writer {
 }
 
 /// The thread that writes.
-static CREW: Crew = Crew::new(Priority::Normal, 1);
+static CREW: WorkQueue = WorkQueue::new(Priority::Normal, 1);
 
 /// Held while the database is written: what is written last is the latest.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -208,9 +208,9 @@ pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
 }
 
 /// The lockouts, for one call; what becomes known of it is left on its trail.
-pub struct Kept(pub Trail);
+pub struct CallLockouts(pub AuditContext);
 
-impl Keeper for Kept {
+impl LockoutContext for CallLockouts {
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         let mut lockouts = lockouts();
         what(&mut lockouts, now())

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use pinset::verify::Patient;
+pub use pinset::verify::ServiceChannel;
 
 /// Most answers come in less time, and a channel can be left alone for so
 /// long: a frame of audio takes four times as much.
@@ -18,7 +18,7 @@ const GLANCE: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::fr
 const SHARE: u32 = 10;
 
 /// What one thread waits for and another one brings.
-pub struct Promise<T> {
+pub struct Oneshot<T> {
     value: Mutex<Option<T>>,
     kept: Condvar,
 }
@@ -33,7 +33,7 @@ pub enum Awaited<T> {
     Gone,
 }
 
-impl<T> Promise<T> {
+impl<T> Oneshot<T> {
     /// One that is still to be kept.
     pub fn new() -> Self {
         Self {
@@ -59,7 +59,7 @@ impl<T> Promise<T> {
     }
 
     /// The same, looking after the caller, until it is too late.
-    pub fn wait_with<H: Patient>(&self, host: &mut H, until: Instant) -> Awaited<T> {
+    pub fn wait_with<H: ServiceChannel>(&self, host: &mut H, until: Instant) -> Awaited<T> {
         let began = Instant::now();
         let mut value = self.wait(AT_ONCE);
         loop {

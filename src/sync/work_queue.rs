@@ -8,7 +8,7 @@ use pinset::bounded_queue::{Put, Queue};
 
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
-use crate::sync::oneshot::{Awaited, Patient, Promise};
+use crate::sync::oneshot::{Awaited, Oneshot, ServiceChannel};
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -48,12 +48,12 @@ pub fn hold_off() -> impl Sized {
 }
 
 /// Threads for one kind of work.
-pub struct Crew {
+pub struct WorkQueue {
     queue: Mutex<Queue<Work>>,
     priority: Priority,
 }
 
-impl Crew {
+impl WorkQueue {
     /// A crew with nothing to do; for each of its threads, `most_waiting` jobs
     /// wait at most.
     pub const fn new(priority: Priority, most_waiting: usize) -> Self {
@@ -94,14 +94,14 @@ impl Crew {
     /// while the caller is serviced. `work` is told whether anybody still waits,
     /// and returns `None` if it has ended for that reason. Returns `None` if the
     /// caller has hung up.
-    pub fn ask<H: Patient, T: Send + 'static>(
+    pub fn ask<H: ServiceChannel, T: Send + 'static>(
         &'static self,
         host: &mut H,
         most: usize,
         timeout: Duration,
         work: impl FnOnce(&dyn Fn() -> bool) -> Option<T> + Send + 'static,
     ) -> Option<Result<T, Failed>> {
-        let promise = Arc::new(Promise::new());
+        let promise = Arc::new(Oneshot::new());
         let told = Arc::downgrade(&promise);
         let taken = self.take_on(most, move || {
             let result = work(&|| told.strong_count() > 0);

@@ -40,4 +40,4 @@ pub use credential::table::Rows;
 pub use phone_number::{Number, Numbering};
 pub use pin::Pin;
 pub use verdict::{Entry, Grant, PinSource, Verdict};
-pub use verify::Judge;
+pub use verify::Verifier;

@@ -76,9 +76,9 @@ impl<H> PinSource<H> for Literal {
 }
 
 /// Nothing is ever right, for a call that is refused from the start.
-pub struct Nobody;
+pub struct DenyAll;
 
-impl<H> PinSource<H> for Nobody {
+impl<H> PinSource<H> for DenyAll {
     fn judge(&mut self, _: &mut H, _: Entry<'_>) -> Option<Verdict> {
         Some(Verdict::Unavailable)
     }

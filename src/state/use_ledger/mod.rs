@@ -32,8 +32,8 @@ use zeroize::Zeroizing;
 use crate::asterisk::log::log;
 use crate::asterisk::schedule::Schedule;
 use crate::auth::astdb_rows::MAX_WAITING;
-use crate::sync::oneshot::Patient;
-use crate::sync::work_queue::{Crew, Failed, Priority};
+use crate::sync::oneshot::ServiceChannel;
+use crate::sync::work_queue::{Failed, Priority, WorkQueue};
 use ledger::Ledger;
 
 /// The family of the database in which uses are counted, a PIN set's below it.
@@ -43,7 +43,7 @@ pub const FAMILY: &str = "authenticate-uses";
 const LOOK_EVERY: i32 = 1000;
 
 /// Uses are taken one after the other.
-static CREW: Crew = Crew::new(Priority::Normal, MAX_WAITING);
+static CREW: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING);
 
 /// Held over look-up, journal and write: two callers with one PIN meet here. No
 /// channel's thread takes it.
@@ -114,7 +114,7 @@ impl fmt::Display for Untaken {
 /// # Errors
 ///
 /// Nobody is to be admitted, and the PIN may be used up all the same.
-pub fn use_up<H: Patient>(
+pub fn use_up<H: ServiceChannel>(
     host: &mut H,
     family: &[u8],
     key: &[u8],
@@ -141,7 +141,7 @@ pub fn use_up<H: Patient>(
 ///
 /// Nobody is to be admitted, and the use may be counted all the same; family and
 /// key can stand in it, so they must hold no PIN.
-pub fn count<H: Patient>(
+pub fn count<H: ServiceChannel>(
     host: &mut H,
     family: &[u8],
     key: &[u8],
@@ -155,7 +155,7 @@ pub fn count<H: Patient>(
 }
 
 /// Takes a use on the thread for it, unless nobody waits for it any more.
-fn take<H: Patient>(
+fn take<H: ServiceChannel>(
     host: &mut H,
     timeout: Duration,
     work: impl FnOnce(&mut Ledger, &dyn Fn() -> bool) -> io::Result<bool> + Send + 'static,

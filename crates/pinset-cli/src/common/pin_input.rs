@@ -58,7 +58,7 @@ pub fn each(asked: Asked, mut take: impl FnMut(Pin) -> Result<(), Failure>) -> R
         match line.gives {
             Gives::Pin(keys) => take(pin_of(keys)).err(),
             Gives::Blank => bad("there is no PIN in it"),
-            Gives::Nobody(fault) => bad(&fault.to_string()),
+            Gives::Invalid(fault) => bad(&fault.to_string()),
             Gives::Account(..) => None,
         }
     });

@@ -16,8 +16,8 @@ use pinset::list::format::csv::Column;
 use pinset::list::{open, Stamp};
 use pinset::lockout::{Lock, Lockouts, Standing};
 use pinset::verify::{
-    Answer, Asked, Asking, BackEnd, Calling, Judge, Keeper, Notice, Outcome, Patient, Use,
-    Verification, Waiting, Wanted, Work,
+    Answer, Asked, BackEnd, Calling, FileQuery, LockoutContext, NoChannel, Notice, Outcome,
+    QueryContext, ServiceChannel, Use, Verification, Verifier, Work,
 };
 use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
@@ -188,7 +188,7 @@ pub struct Judged {
 }
 
 impl Case {
-    fn judge(&self) -> Judge<&Self, Trail<'_>> {
+    fn judge(&self) -> Verifier<&Self, Trail<'_>> {
         let service = &self.service;
         // The endpoint of all its callers is the service itself.
         let channel = format!("{}-0", service.name);
@@ -202,7 +202,7 @@ impl Case {
         };
         let set = Arc::clone(&service.set);
         let numbering = &self.lists.config.settings.numbering;
-        Judge::new(&service.name, set, calling, numbering, self, trail)
+        Verifier::new(&service.name, set, calling, numbering, self, trail)
     }
 
     /// What is known of the caller before anything is asked.
@@ -241,7 +241,7 @@ impl Case {
         // One key too many makes it one that nobody has.
         pin.as_str().bytes().for_each(|key| entry.push(key));
         let fits = pin.as_str().len() == entry.len();
-        let outcome = judge.outcome(&mut Waiting, account.as_bytes(), fits.then_some(&entry));
+        let outcome = judge.outcome(&mut NoChannel, account.as_bytes(), fits.then_some(&entry));
         let account = judge.counter().keeper().account.take();
         Judged { outcome, account }
     }
@@ -253,7 +253,7 @@ struct Trail<'a> {
     account: RefCell<Vec<u8>>,
 }
 
-impl Keeper for Trail<'_> {
+impl LockoutContext for Trail<'_> {
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         self.case.state.lockouts(what)
     }
@@ -279,7 +279,7 @@ impl Keeper for Trail<'_> {
 }
 
 impl BackEnd for &Case {
-    fn ask<H: Patient>(&self, _: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
+    fn ask<H: ServiceChannel>(&self, _: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         let answer = match &set.source {
             Some(Source::File(path)) => self.lists.file(path, set, pin),
             _ => Answer::Refused("only lists in files are served".to_owned()),
@@ -288,7 +288,7 @@ impl BackEnd for &Case {
         Some(answer)
     }
 
-    fn verify<H: Patient>(&self, _: &mut H, work: Work) -> Verification {
+    fn verify<H: ServiceChannel>(&self, _: &mut H, work: Work) -> Verification {
         let carried_out = self.lists.bench.hashing.with(|| work.carry_out(|| false));
         match carried_out.flatten() {
             Some(hashed) => Verification::Done(hashed),
@@ -296,7 +296,7 @@ impl BackEnd for &Case {
         }
     }
 
-    fn take<H: Patient>(&self, _: &mut H, _: Use<'_>) -> Option<Result<bool, String>> {
+    fn take<H: ServiceChannel>(&self, _: &mut H, _: Use<'_>) -> Option<Result<bool, String>> {
         Some(Err(NO_USES.to_owned()))
     }
 
@@ -330,12 +330,12 @@ impl Lists {
     /// What the list says: from memory, if it is what is on the disk.
     fn read(&self, path: &Path, set: &Arc<PinSet>, pin: &Pin) -> Answer {
         let came = Instant::now();
-        let wanted = Wanted {
+        let wanted = FileQuery {
             set: Arc::clone(set),
             rules: Arc::clone(&self.config.rules),
         };
         let hear = |report: &Report| self.metrics.say(report);
-        let asking = Asking {
+        let asking = QueryContext {
             cache: &self.bench.cache,
             path,
             pin,

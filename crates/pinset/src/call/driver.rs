@@ -66,7 +66,7 @@ pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> 
             Step::Play(sound) => started(host.start_sound(sound), &mut playing),
             Step::PlayFinal(sound) => started(host.start_final_sound(sound), &mut playing),
             Step::NextKey(wait) => Event::Heard(host.next_key(wait)),
-            Step::Judge(entry) => match source.judge(host, entry) {
+            Step::Verifier(entry) => match source.judge(host, entry) {
                 Some(verdict) => Event::Judged(verdict),
                 None => Event::Heard(Heard::Gone),
             },

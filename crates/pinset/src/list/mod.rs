@@ -4,7 +4,7 @@
 //! The disk is the list: every entry looks at the file, and only a regular one
 //! is read (docs/compatibility.md, rows B and X). What a line means is in `docs/pin-lists.md`.
 //!
-//! From a file to a verdict: [`Way`] and `file` open it without hanging anybody;
+//! From a file to a verdict: [`PathWalk`] and `file` open it without hanging anybody;
 //! [`Blocks`] read it; `lines`, [`Gives`], `plain` and `md5` say what a line
 //! gives. [`Building`] makes an [`Index`] of it, a `table`; [`pass`] looks for one
 //! entry without an index. [`crate::cache`] knows which of the two may answer. [`csv`]
@@ -20,4 +20,4 @@ pub use format::line::{read, Fault, Format, Gives, Line};
 pub use index::linear_scan::{pass, Found, Passed};
 pub use index::{memory, Building, Index, Refused};
 pub use open::file::{open, Stamp};
-pub use open::path_walk::{Device, Mounts, Way};
+pub use open::path_walk::{Device, Mounts, PathWalk};

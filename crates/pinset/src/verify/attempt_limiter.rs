@@ -16,16 +16,16 @@ use crate::verdict::Verdict;
 const GLANCE: i32 = 20;
 
 /// Who looks after a caller.
-pub trait Patient {
+pub trait ServiceChannel {
     /// Serves the caller while something else is waited for, so many
     /// milliseconds at most. False: the caller is gone.
     fn listen(&mut self, milliseconds: i32) -> bool;
 }
 
 /// Who has collected an entry and waits for what becomes of it: nobody hangs up.
-pub struct Waiting;
+pub struct NoChannel;
 
-impl Patient for Waiting {
+impl ServiceChannel for NoChannel {
     fn listen(&mut self, milliseconds: i32) -> bool {
         let time = u64::try_from(milliseconds).unwrap_or_default();
         std::thread::sleep(Duration::from_millis(time));
@@ -34,7 +34,7 @@ impl Patient for Waiting {
 }
 
 /// Keeps the lockouts, and hears what becomes known of one call.
-pub trait Keeper {
+pub trait LockoutContext {
     /// How long an entry waits for others that may yet fill the limit: no hash
     /// takes longer.
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -82,16 +82,16 @@ pub struct Counter<K> {
 /// An entry is not to be judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Halt {
-    /// There is a lock; [`Keeper::locked`] has been told.
+    /// There is a lock; [`LockoutContext::locked`] has been told.
     Locked,
     /// The caller is gone.
     Gone,
     /// Others that are judged fill the limit, and do so for too long;
-    /// [`Keeper::notice`] has been told.
+    /// [`LockoutContext::notice`] has been told.
     Busy,
 }
 
-impl<K: Keeper> Counter<K> {
+impl<K: LockoutContext> Counter<K> {
     /// For entries of this caller to the PIN set or the list of this name.
     pub fn new(name: &str, limits: Limits, caller: Caller, keeper: K) -> Self {
         Self {
@@ -141,7 +141,7 @@ impl<K: Keeper> Counter<K> {
     /// # Errors
     ///
     /// The entry is not to be judged, and nothing is charged.
-    pub fn charge<H: Patient>(&self, host: &mut H) -> Result<Ticket<'_, K>, Halt> {
+    pub fn charge<H: ServiceChannel>(&self, host: &mut H) -> Result<Ticket<'_, K>, Halt> {
         let tries = self.tries.get();
         let charge = self.charged(host, |lockouts, now| {
             lockouts.charge(&self.subject(), tries, now)
@@ -153,7 +153,7 @@ impl<K: Keeper> Counter<K> {
     /// Judges an entry with `judge`, which may charge accounts to the
     /// [`Ticket`]; an empty one is not counted. Returns `None` if the caller has
     /// hung up: then it has counted as wrong.
-    pub fn judge<H: Patient>(
+    pub fn judge<H: ServiceChannel>(
         &self,
         host: &mut H,
         pin: &Pin,
@@ -208,7 +208,7 @@ impl<K: Keeper> Counter<K> {
     }
 
     /// Asks until the answer does not depend on entries that are being judged.
-    fn charged<H: Patient, T>(
+    fn charged<H: ServiceChannel, T>(
         &self,
         host: &mut H,
         mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, Refused>,
@@ -237,7 +237,7 @@ impl<K: Keeper> Counter<K> {
 /// It ends in one of two ways: [`Self::settle`] gives the result, or it is
 /// dropped (a hang-up, a panic) and counts as wrong. Once it has been compared
 /// with a credential, only a right PIN refunds it.
-pub struct Ticket<'a, K: Keeper> {
+pub struct Ticket<'a, K: LockoutContext> {
     counter: &'a Counter<K>,
     counted: bool,
     /// `None` if it is not counted, or settled.
@@ -249,7 +249,7 @@ pub struct Ticket<'a, K: Keeper> {
     locked: Option<Lock>,
 }
 
-impl<'a, K: Keeper> Ticket<'a, K> {
+impl<'a, K: LockoutContext> Ticket<'a, K> {
     /// An entry of a call that made so many before; without a charge, one that
     /// is not counted.
     fn new(counter: &'a Counter<K>, charge: Option<Charge>, tries: u32) -> Self {
@@ -277,7 +277,7 @@ impl<'a, K: Keeper> Ticket<'a, K> {
     /// # Errors
     ///
     /// The entry is not to be judged: all of them are locked.
-    pub fn accounts<H: Patient>(
+    pub fn accounts<H: ServiceChannel>(
         &mut self,
         host: &mut H,
         accounts: &[Account<'_>],
@@ -345,7 +345,7 @@ impl<'a, K: Keeper> Ticket<'a, K> {
     }
 }
 
-impl<K: Keeper> Drop for Ticket<'_, K> {
+impl<K: LockoutContext> Drop for Ticket<'_, K> {
     fn drop(&mut self) {
         self.end(Judged::Wrong);
     }
@@ -353,19 +353,19 @@ impl<K: Keeper> Drop for Ticket<'_, K> {
 
 /// An entry that was one step of several and is not in flight any more. Dropped,
 /// it counts as wrong, whatever else is in flight or locked by then.
-pub struct Debt<'a, K: Keeper> {
+pub struct Debt<'a, K: LockoutContext> {
     counter: &'a Counter<K>,
     owed: bool,
 }
 
-impl<K: Keeper> Debt<'_, K> {
+impl<K: LockoutContext> Debt<'_, K> {
     /// The last step has admitted the caller: it does not count.
     pub fn forgive(mut self) {
         self.owed = false;
     }
 }
 
-impl<K: Keeper> Drop for Debt<'_, K> {
+impl<K: LockoutContext> Drop for Debt<'_, K> {
     fn drop(&mut self) {
         if !self.owed {
             return;

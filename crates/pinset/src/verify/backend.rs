@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::attempt_limiter::Patient;
+use super::attempt_limiter::ServiceChannel;
 use crate::cache::Report;
 use crate::config::{PinSet, Times};
 use crate::credential::pepper::Pepper;
@@ -14,17 +14,17 @@ use crate::pin::Pin;
 use crate::verdict::Verdict;
 
 /// Where entries are judged: the module in Asterisk, `pinset serve`. What is
-/// right is decided by [`Judge`](super::Judge); this brings what it decides by.
+/// right is decided by [`Verifier`](super::Judge); this brings what it decides by.
 ///
 /// Whatever takes long looks after the caller on `host` meanwhile; `None` is
 /// said only of a caller who is gone.
 pub trait BackEnd {
     /// Asks the source of this PIN set, as it is now. The entry is needed
     /// where the list is asked for it alone: [`Answer::Entry`].
-    fn ask<H: Patient>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
+    fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
 
     /// Has [`Work::carry_out`] done, where it keeps nobody else.
-    fn verify<H: Patient>(&self, host: &mut H, work: Work) -> Verification;
+    fn verify<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification;
 
     /// Takes a use, for good, while the caller is served. Returns false if
     /// there is none left, and `None` if the caller has hung up: the use may be
@@ -33,7 +33,7 @@ pub trait BackEnd {
     /// # Errors
     ///
     /// The use can't be counted, and why: the entry is refused as a wrong one.
-    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>>;
+    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>>;
 
     /// Whether it is one of these times.
     fn is_time(&self, times: &Times) -> bool;

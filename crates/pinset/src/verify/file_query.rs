@@ -15,7 +15,7 @@ use crate::list::{open, Format, Kind, Stamp};
 use crate::pin::Pin;
 
 /// What a PIN set needs of its list.
-pub struct Wanted {
+pub struct FileQuery {
     /// Its options.
     pub set: Arc<PinSet>,
     /// What the values of rows mean.
@@ -24,7 +24,7 @@ pub struct Wanted {
 
 /// What is asked of a list.
 #[derive(Clone, Copy)]
-pub struct Asking<'a> {
+pub struct QueryContext<'a> {
     /// The lists in memory.
     pub cache: &'a Cache,
     /// Where the list is.
@@ -43,7 +43,7 @@ pub enum Asked {
     Unread(Box<RowReading>),
 }
 
-impl Wanted {
+impl FileQuery {
     /// Returns why the PIN set can't use this answer, by the pepper file of these
     /// rules.
     pub fn objection(&self, answer: &Answer) -> Option<String> {
@@ -51,12 +51,12 @@ impl Wanted {
     }
 
     /// What memory says, if the file that the path leads to has this stamp, at
-    /// [`Asking::now`] or after, and what is in memory was read from it. No disk
+    /// [`QueryContext::now`] or after, and what is in memory was read from it. No disk
     /// is touched. What the administrator should hear, `hear` hears, here and
     /// below.
     pub fn known(
         &self,
-        asking: &Asking<'_>,
+        asking: &QueryContext<'_>,
         stamp: Stamp,
         hear: impl FnMut(&Report),
     ) -> Option<Answer> {
@@ -64,7 +64,7 @@ impl Wanted {
         if stamp.is_world_writable() {
             return None;
         }
-        let Asking { cache, now, .. } = *asking;
+        let QueryContext { cache, now, .. } = *asking;
         let said = self.set.format;
         let kind = said.or_else(|| cache.kind(asking.path, stamp, now))?;
         let path = asking.path.to_owned();
@@ -79,7 +79,7 @@ impl Wanted {
         Some(Answer::Entry(judged.verdict, entries))
     }
 
-    /// What the list is that was opened at the path, at [`Asking::now`] or
+    /// What the list is that was opened at the path, at [`QueryContext::now`] or
     /// after. Whether the PIN set can use such a list is for
     /// [`PinSet::objection`] to say.
     ///
@@ -88,7 +88,7 @@ impl Wanted {
     /// It can't be read, or everybody may write to it.
     pub fn examine(
         &self,
-        asking: &Asking<'_>,
+        asking: &QueryContext<'_>,
         file: io::Result<File>,
     ) -> Result<(File, Kind), String> {
         let path = asking.path;
@@ -114,12 +114,12 @@ impl Wanted {
     /// lists may take `limit` bytes of memory, each and all together.
     pub fn read(
         &self,
-        asking: &Asking<'_>,
+        asking: &QueryContext<'_>,
         (file, kind): (File, Kind),
         limit: u64,
         hear: impl FnMut(&Report),
     ) -> Asked {
-        let Asking { cache, now, .. } = *asking;
+        let QueryContext { cache, now, .. } = *asking;
         let path = asking.path.to_owned();
         if let Some(format) = self.entries(kind) {
             let list = List { path, format };
@@ -141,7 +141,12 @@ impl Wanted {
 
     /// Opens the list and asks it, however long that takes: not for where others
     /// wait. Two who do so at once both read a list that is not in memory.
-    pub fn ask(&self, asking: &Asking<'_>, limit: u64, mut hear: impl FnMut(&Report)) -> Answer {
+    pub fn ask(
+        &self,
+        asking: &QueryContext<'_>,
+        limit: u64,
+        mut hear: impl FnMut(&Report),
+    ) -> Answer {
         let (file, kind) = match self.examine(asking, open(asking.path)) {
             Ok(examined) => examined,
             Err(why) => return Answer::Refused(why),

@@ -2,9 +2,9 @@
 //! admit, and what is counted of it. The one code path of the module and of
 //! `pinset serve`.
 //!
-//! A [`Judge`] is made for one call. What it needs is brought by a [`BackEnd`]
-//! (lists, slow hashes, uses, times) and a [`Keeper`] (the lockouts, what becomes
-//! known of the call); the caller is looked after by who is [`Patient`].
+//! A [`Verifier`] is made for one call. What it needs is brought by a [`BackEnd`]
+//! (lists, slow hashes, uses, times) and a [`LockoutContext`] (the lockouts, what becomes
+//! known of the call); the caller is looked after by who is [`ServiceChannel`].
 //! A [`Counter`] counts entries without a PIN set, too.
 
 use std::sync::Arc;
@@ -27,15 +27,15 @@ mod reason;
 mod usable;
 mod verdict;
 
-pub use attempt_limiter::{Counter, Debt, Halt, Keeper, Patient, Ticket, Waiting};
+pub use attempt_limiter::{Counter, Debt, Halt, LockoutContext, NoChannel, ServiceChannel, Ticket};
 pub use backend::{Answer, BackEnd, Entries, Family, Hashed, Use, Verification, Work};
 pub use doubt::Doubt;
-pub use file_query::{Asked, Asking, Wanted};
+pub use file_query::{Asked, FileQuery, QueryContext};
 pub use notice::Notice;
 pub use reason::{Reason, Searched};
 
 /// The PIN set of a call.
-pub struct Judge<B, K> {
+pub struct Verifier<B, K> {
     set: Arc<PinSet>,
     caller: Option<Number>,
     back_end: B,
@@ -80,7 +80,7 @@ impl From<Status> for Outcome {
     }
 }
 
-impl<B: BackEnd, K: Keeper> Judge<B, K> {
+impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
     /// The PIN set of this name, for who calls.
     pub fn new(
         name: &str,
@@ -127,7 +127,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     /// Judges an entry that somebody else has collected, for this account;
     /// empty: none is named. No entry, or one of more than `max_digits`, is
     /// one that nobody can key here: it fails, and is not counted.
-    pub fn outcome<H: Patient>(
+    pub fn outcome<H: ServiceChannel>(
         &mut self,
         host: &mut H,
         account: &[u8],
@@ -166,7 +166,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 }
 
-impl<H: Patient, B: BackEnd, K: Keeper> PinSource<H> for Judge<B, K> {
+impl<H: ServiceChannel, B: BackEnd, K: LockoutContext> PinSource<H> for Verifier<B, K> {
     fn judge(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict> {
         self.keeper().identified(b"");
         self.counter.judge(host, entry.pin, |host, ticket| {

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::SystemTime;
 
-use super::attempt_limiter::{Halt, Keeper, Patient, Ticket};
+use super::attempt_limiter::{Halt, LockoutContext, ServiceChannel, Ticket};
 use super::backend::{Answer, BackEnd, Entries, Use, Verification, Work};
 use super::notice::Notice;
 use super::reason::{Reason, Searched};
-use super::Judge;
+use super::Verifier;
 use crate::config::{Identify, Source};
 use crate::credential::table::{Candidate, FoundBy, Rows};
 use crate::list::Kind;
@@ -70,9 +70,9 @@ impl From<String> for Failure {
     }
 }
 
-impl<B: BackEnd, K: Keeper> Judge<B, K> {
+impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
     /// Judges an entry that is charged to this ticket.
-    pub(super) fn decide<H: Patient>(
+    pub(super) fn decide<H: ServiceChannel>(
         &self,
         host: &mut H,
         entry: Entry<'_>,
@@ -128,7 +128,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 
     /// The verdict on an entry that is in the list.
-    fn entry<H: Patient>(
+    fn entry<H: ServiceChannel>(
         &self,
         host: &mut H,
         grant: Grant,
@@ -173,7 +173,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 
     /// Judges by rows; `take` takes one of the uses of a row.
-    fn rows<H: Patient>(
+    fn rows<H: ServiceChannel>(
         &self,
         host: &mut H,
         rows: &Rows,
@@ -222,7 +222,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
 
     /// The rows whose PIN it is, among those that are to be hashed and others. One
     /// that can't be checked is none of them.
-    fn right<H: Patient>(
+    fn right<H: ServiceChannel>(
         &self,
         host: &mut H,
         slow: Work,
@@ -251,7 +251,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
 
     /// Has slow hashes computed: the rows whose PIN it is, or why they have not
     /// been in time.
-    fn verify<H: Patient>(
+    fn verify<H: ServiceChannel>(
         &self,
         host: &mut H,
         work: Work,
@@ -275,7 +275,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 
     /// The verdict on an entry that is the PIN of `right`, some of these rows.
-    fn admit<H: Patient>(
+    fn admit<H: ServiceChannel>(
         &self,
         host: &mut H,
         right: impl IntoIterator<Item = Candidate>,
@@ -325,7 +325,11 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 
     /// Takes one of the uses of a row of a list.
-    fn take_of_row<H: Patient>(&self, host: &mut H, row: &Candidate) -> Result<Taken, Failure> {
+    fn take_of_row<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        row: &Candidate,
+    ) -> Result<Taken, Failure> {
         let limit = if self.set.one_time {
             Some(NonZeroU32::MIN)
         } else {
@@ -336,7 +340,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
         })
     }
 
-    fn count<H: Patient>(
+    fn count<H: ServiceChannel>(
         &self,
         host: &mut H,
         account: &[u8],
@@ -354,7 +358,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
     }
 
     /// Removes a key of the database; none is left if it is gone already.
-    fn take_key<H: Patient>(&self, host: &mut H, key: &[u8]) -> Result<Taken, Failure> {
+    fn take_key<H: ServiceChannel>(&self, host: &mut H, key: &[u8]) -> Result<Taken, Failure> {
         match &self.set.source {
             Some(Source::Astdb(family)) => self.take(host, Use::Key { family, key }),
             _ => Ok(Taken::NoneLeft),
@@ -363,7 +367,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
 
     /// A use that can't be counted makes the entry wrong: neither status, sound
     /// nor lockout tells that the PIN was right.
-    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Result<Taken, Failure> {
+    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Result<Taken, Failure> {
         let taken = self.back_end.take(host, what).ok_or(Failure::Gone)?;
         Ok(match taken {
             Ok(true) => Taken::Yes,
@@ -379,7 +383,7 @@ impl<B: BackEnd, K: Keeper> Judge<B, K> {
 /// Charges the entry to the account that was asked for, and to those of these
 /// rows. Returns the rows it may be compared with: those of locked accounts are
 /// left out.
-fn charged<H: Patient, K: Keeper>(
+fn charged<H: ServiceChannel, K: LockoutContext>(
     host: &mut H,
     who: &Who<'_>,
     rows: Vec<Candidate>,

@@ -236,7 +236,7 @@ impl Seen {
                     }
                 }
                 Gives::Account(_, digest) => seen.pins.push((Key::of_digest(digest), number)),
-                Gives::Nobody(fault) => seen.broken.add(Broken {
+                Gives::Invalid(fault) => seen.broken.add(Broken {
                     line: number,
                     reason: Reason::Fault(fault),
                 }),

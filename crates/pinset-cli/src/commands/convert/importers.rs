@@ -181,7 +181,7 @@ fn lines(text: &[u8], format: Format) -> Result<Source, Failure> {
                 }
                 Err(_) => source.skip(number, "its account is not in UTF-8"),
             },
-            Gives::Nobody(fault) => source.skip(number, fault),
+            Gives::Invalid(fault) => source.skip(number, fault),
         }
         None::<()>
     })

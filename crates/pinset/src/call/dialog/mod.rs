@@ -60,7 +60,7 @@ enum Then {
     /// The rest of sound `.0`, which plays.
     Hear(usize),
     /// Sound `.0`, or the end if there is none.
-    Leave(usize),
+    Permit(usize),
     HangUp,
 }
 
@@ -317,7 +317,7 @@ impl Conversation {
     fn judge(&mut self) -> Step<'_> {
         self.state = State::Judging;
         self.attempts += 1;
-        Step::Judge(Entry {
+        Step::Verifier(Entry {
             account: self.plan.account.is_some().then_some(&self.account),
             pin: &self.pin,
         })
@@ -385,7 +385,7 @@ impl Conversation {
                 self.state = State::Leaving(sound);
                 Step::NextKey(Wait::Sound)
             }
-            Then::Leave(sound) => self.leave(sound),
+            Then::Permit(sound) => self.leave(sound),
             Then::HangUp => self.finish(Next::HangUp),
         }
     }
@@ -397,7 +397,7 @@ impl Conversation {
             return self.finish(Next::HangUp);
         }
         let then = if self.says_goodbye_when_gone() {
-            Then::Leave(0)
+            Then::Permit(0)
         } else {
             Then::HangUp
         };
@@ -443,7 +443,7 @@ impl Conversation {
         }
         match self.status {
             Some(Status::Success) if !self.settled => {
-                self.settle(Status::Success, Then::Leave(sound))
+                self.settle(Status::Success, Then::Permit(sound))
             }
             Some(Status::Success) => {
                 let next = match (&self.plan.on_success, &self.grant) {

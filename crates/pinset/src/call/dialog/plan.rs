@@ -121,7 +121,7 @@ pub enum Step<'a> {
     /// Wait for a key.
     NextKey(Wait),
     /// Judge the entry.
-    Judge(Entry<'a>),
+    Verifier(Entry<'a>),
     /// Show the verdict on the channel.
     Settle(Settlement<'a>),
     /// Go to priority n+101.

@@ -61,7 +61,7 @@ fn retain_absent_lines(lines: &[u8], format: Format, digests: &mut BTreeSet<[u8;
     while let Some((line, _, behind)) = first_line(rest) {
         rest = behind;
         match Gives::of(trimmed(line), format) {
-            Gives::Nobody(_) => return false,
+            Gives::Invalid(_) => return false,
             gives => {
                 if let Some((account, secret)) = credential(&gives) {
                     digests.remove(&digest(account, &secret));

@@ -162,7 +162,7 @@ fn add_lines(
         rest = behind;
         *number += 1;
         match Gives::of(trimmed(line), format) {
-            Gives::Nobody(fault) => draft.note(BrokenRow {
+            Gives::Invalid(fault) => draft.note(BrokenRow {
                 line: *number,
                 column: None,
                 fault: Fault::Line(fault),

@@ -114,7 +114,7 @@ pub fn digest(account: &[u8], secret: &[u8]) -> [u8; 16] {
 /// stands for: numbers of uses are kept by them. Returns `None` if it holds no PIN.
 fn credential<'a>(gives: &Gives<'a>) -> Option<(&'a [u8], Zeroizing<Vec<u8>>)> {
     match *gives {
-        Gives::Blank | Gives::Nobody(_) => None,
+        Gives::Blank | Gives::Invalid(_) => None,
         Gives::Pin(pin) => Some((b"", Zeroizing::new([b"plain:", pin].concat()))),
         Gives::Account(account, hash) => {
             let hash = Zeroizing::new(md5::to_hex(&hash));

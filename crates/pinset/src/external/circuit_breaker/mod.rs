@@ -42,13 +42,13 @@ impl Default for State {
 /// Leave to ask a service once; [`Breaker::tell`] wants it back.
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "a trial ends when it is told of"]
-pub struct Leave {
+pub struct Permit {
     era: u64,
 }
 
 /// What has come of asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Came {
+pub enum RequestResult {
     /// Any other answer, even an error: the service is there.
     Answer,
     /// No connection, no complete answer in time, or HTTP 502 to 504. An error that
@@ -66,7 +66,7 @@ impl Breaker {
     }
 
     /// Whether the service may be asked now; `None`: it is down.
-    pub fn ask(&mut self, now: Duration) -> Option<Leave> {
+    pub fn ask(&mut self, now: Duration) -> Option<Permit> {
         match self.state {
             State::Closed(_) => {}
             State::Open { until, wait } if now >= until => self.trial(now, wait),
@@ -75,35 +75,35 @@ impl Breaker {
             }
             State::Open { .. } | State::Trial { .. } => return None,
         }
-        Some(Leave { era: self.era })
+        Some(Permit { era: self.era })
     }
 
     /// Takes what has come of asking. True: the service is down from now on, or
     /// there again.
-    pub fn tell(&mut self, leave: Leave, came: Came, now: Duration) -> bool {
+    pub fn tell(&mut self, leave: Permit, came: RequestResult, now: Duration) -> bool {
         if leave.era != self.era {
             return false;
         }
         match (self.state, came) {
-            (State::Closed(_), Came::Answer) => self.state = State::Closed(0),
-            (State::Closed(failures), Came::Failure) if failures + 1 < FAILURES => {
+            (State::Closed(_), RequestResult::Answer) => self.state = State::Closed(0),
+            (State::Closed(failures), RequestResult::Failure) if failures + 1 < FAILURES => {
                 self.state = State::Closed(failures + 1);
             }
-            (State::Closed(_), Came::Failure) => {
+            (State::Closed(_), RequestResult::Failure) => {
                 self.open(now, FIRST);
                 return true;
             }
-            (State::Trial { .. }, Came::Answer) => {
+            (State::Trial { .. }, RequestResult::Answer) => {
                 self.enter(State::Closed(0));
                 return true;
             }
-            (State::Trial { wait, .. }, Came::Failure) => {
+            (State::Trial { wait, .. }, RequestResult::Failure) => {
                 self.open(now, LONGEST.min(wait * 2));
             }
-            (State::Trial { wait, .. }, Came::Nothing) => {
+            (State::Trial { wait, .. }, RequestResult::Nothing) => {
                 self.enter(State::Open { until: now, wait });
             }
-            (State::Closed(_), Came::Nothing) | (State::Open { .. }, _) => {}
+            (State::Closed(_), RequestResult::Nothing) | (State::Open { .. }, _) => {}
         }
         false
     }

@@ -4,7 +4,7 @@
 //! a caller who listens to sounds, or enters nothing, takes no room from others.
 
 use crate::lockout::Judged;
-use crate::verify::{Counter, Debt, Halt, Keeper, Patient, Ticket};
+use crate::verify::{Counter, Debt, Halt, LockoutContext, ServiceChannel, Ticket};
 
 /// What the answer to a post means for the entry that was posted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,7 +21,7 @@ pub(super) enum Meaning {
 
 /// The entries of one call. Those that are not settled when it is dropped count
 /// as wrong.
-pub(super) struct Attempts<'a, K: Keeper> {
+pub(super) struct Attempts<'a, K: LockoutContext> {
     counter: &'a Counter<K>,
     /// The entry that is being posted.
     in_flight: Option<Ticket<'a, K>>,
@@ -29,7 +29,7 @@ pub(super) struct Attempts<'a, K: Keeper> {
     owed: Vec<Debt<'a, K>>,
 }
 
-impl<'a, K: Keeper> Attempts<'a, K> {
+impl<'a, K: LockoutContext> Attempts<'a, K> {
     pub(super) fn new(counter: &'a Counter<K>) -> Self {
         Self {
             counter,
@@ -43,7 +43,7 @@ impl<'a, K: Keeper> Attempts<'a, K> {
     /// # Errors
     ///
     /// It must not be posted, and is not charged.
-    pub(super) fn charge<H: Patient>(&mut self, host: &mut H) -> Result<(), Halt> {
+    pub(super) fn charge<H: ServiceChannel>(&mut self, host: &mut H) -> Result<(), Halt> {
         self.in_flight = Some(self.counter.charge(host)?);
         Ok(())
     }
@@ -78,7 +78,7 @@ impl<'a, K: Keeper> Attempts<'a, K> {
     }
 }
 
-impl<K: Keeper> Drop for Attempts<'_, K> {
+impl<K: LockoutContext> Drop for Attempts<'_, K> {
     fn drop(&mut self) {
         self.settle(Meaning::Wrong);
     }

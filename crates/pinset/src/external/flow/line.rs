@@ -120,7 +120,7 @@ impl<'a, H: Speaker> Line<'a, H> {
             final_prompt_when_gone: false,
             refused: None,
         };
-        let mut judge = Enough {
+        let mut judge = LengthCheck {
             least: gather.min_digits,
             most: gather.max_digits,
             takes_silence,
@@ -191,13 +191,13 @@ impl<H: Speaker> Host for Line<'_, H> {
 }
 
 /// Takes an entry of so many keys.
-struct Enough {
+struct LengthCheck {
     least: usize,
     most: usize,
     takes_silence: bool,
 }
 
-impl<H: Speaker> PinSource<Line<'_, H>> for Enough {
+impl<H: Speaker> PinSource<Line<'_, H>> for LengthCheck {
     fn judge(&mut self, line: &mut Line<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
         // Where no key is enough, `#` says so, and silence does not.
         let heard = std::mem::take(&mut line.heard);

@@ -16,8 +16,8 @@ use super::say::{argument, is_language};
 use crate::call::dialog::{Next, Plan, Settlement, Status};
 use crate::call::driver::{self, Host, Started};
 use crate::config::{External, Place, Route};
-use crate::verdict::Nobody;
-use crate::verify::{Counter, Halt, Keeper, Patient};
+use crate::verdict::DenyAll;
+use crate::verify::{Counter, Halt, LockoutContext, ServiceChannel};
 
 use attempts::{Attempts, Meaning};
 pub use error::{reveals, Trouble};
@@ -48,7 +48,7 @@ pub enum Posted {
 }
 
 /// One call, as a service's answers need it.
-pub trait Speaker: Host + Patient {
+pub trait Speaker: Host + ServiceChannel {
     /// Starts the sound at a URL, which may have to be fetched first. One that
     /// may not be fetched, or can't be, is missing, and the log says so.
     fn start_url(&mut self, url: &str) -> Started;
@@ -130,7 +130,7 @@ impl Outcome {
 /// Asks the service and does what it says, until that is settled. What the caller
 /// enters is counted by `counter`: an entry as soon as its post is answered, earlier
 /// steps of a call that is not admitted at its end.
-pub fn run<H: Speaker, K: Keeper>(
+pub fn run<H: Speaker, K: LockoutContext>(
     order: Order<'_>,
     host: &mut H,
     counter: &Counter<K>,
@@ -216,7 +216,7 @@ pub fn conclude<H: Host>(outcome: Outcome, plan: Plan, external: &External, host
                 on_failure,
                 ..plan
             };
-            driver::run(plan, &mut Counted { host, attempts }, &mut Nobody)
+            driver::run(plan, &mut Counted { host, attempts }, &mut DenyAll)
         }
     }
 }
@@ -230,7 +230,7 @@ enum End {
     Gone,
 }
 
-struct Flow<'a, H, K: Keeper> {
+struct Flow<'a, H, K: LockoutContext> {
     order: Order<'a>,
     line: Line<'a, H>,
     data: Data,
@@ -244,7 +244,7 @@ struct Flow<'a, H, K: Keeper> {
     steps: u32,
 }
 
-impl<H: Speaker, K: Keeper> Flow<'_, H, K> {
+impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
     fn go(&mut self, service: &mut impl Service<H>) -> End {
         loop {
             let step = self.post(service);

@@ -29,7 +29,7 @@ pub fn sniff(list: impl Read, settled: bool) -> io::Result<Kind> {
     let kind = lines::find(list, settled, |line| match line.text {
         Some(text) if !text.is_empty() && csv::is_header(text) => Some(Kind::Csv),
         text => match Gives::of(text, Format::Md5) {
-            Gives::Account(..) | Gives::Nobody(Fault::NoAccount | Fault::DigestOfNothing) => {
+            Gives::Account(..) | Gives::Invalid(Fault::NoAccount | Fault::DigestOfNothing) => {
                 Some(Kind::Lines(Format::Md5))
             }
             _ => match Gives::of(text, Format::Plain) {

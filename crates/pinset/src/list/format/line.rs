@@ -33,7 +33,7 @@ pub enum Gives<'a> {
     /// The PIN that has this MD5, to this account.
     Account(&'a [u8], [u8; 16]),
     /// No PIN to anybody, and the administrator should know.
-    Nobody(Fault),
+    Invalid(Fault),
 }
 
 /// Why a line gives nobody a PIN. The text says it without the line's own.
@@ -93,7 +93,7 @@ impl<'a> Gives<'a> {
     /// it is too long.
     pub(crate) fn of(text: Option<&'a [u8]>, format: Format) -> Self {
         let Some(text) = text else {
-            return Self::Nobody(Fault::TooLong);
+            return Self::Invalid(Fault::TooLong);
         };
         if text.is_empty() {
             return Self::Blank;
@@ -102,6 +102,6 @@ impl<'a> Gives<'a> {
             Format::Plain => plain::parse(text).map(Self::Pin),
             Format::Md5 => md5::parse(text).map(|(account, digest)| Self::Account(account, digest)),
         };
-        gives.unwrap_or_else(Self::Nobody)
+        gives.unwrap_or_else(Self::Invalid)
     }
 }

@@ -126,7 +126,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 
 /// How far one is on the way to a file.
 #[derive(Debug)]
-pub struct Way {
+pub struct PathWalk {
     /// The part without a link in it.
     behind: PathBuf,
     /// The names still to go.
@@ -135,7 +135,7 @@ pub struct Way {
     device: Device,
 }
 
-impl Way {
+impl PathWalk {
     /// The way to `path`, from `/`. It touches nothing.
     pub fn new(path: &Path, mounts: &Mounts) -> Self {
         let mut way = Self {
@@ -279,7 +279,7 @@ mod tests {
             ("/mnt/a/x/../y", "/mnt/a", "x/../y", device(0, 42)),
             ("/mnt/../mnt/a/y", "/", "mnt/../mnt/a/y", device(8, 1)),
         ] {
-            let way = Way::new(Path::new(path), &mounts);
+            let way = PathWalk::new(Path::new(path), &mounts);
             assert_eq!(way.behind, Path::new(behind), "{path}");
             assert_eq!(way.ahead.iter().collect::<PathBuf>(), Path::new(ahead));
             assert_eq!(way.device(), found);
@@ -314,7 +314,7 @@ mod tests {
             ("one/../two/list", &[2, 3]),
             ("link/list", &[1, 2]),
         ] {
-            let mut way = Way::new(&at(name), &mounts);
+            let mut way = PathWalk::new(&at(name), &mounts);
             let mut seen = vec![way.device().minor];
             while way.go(&mounts).expect(name).is_none() {
                 seen.push(way.device().minor);
@@ -323,7 +323,7 @@ mod tests {
             assert_eq!(seen, stops, "{name}");
         }
         for name in ["one/round", "one/none", "one", "one/list/x"] {
-            let mut way = Way::new(&at(name), &mounts);
+            let mut way = PathWalk::new(&at(name), &mounts);
             let error = loop {
                 match way.go(&mounts) {
                     Ok(None) => {}

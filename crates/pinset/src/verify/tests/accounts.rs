@@ -20,7 +20,7 @@ const BY_CALLER: [(&str, &str); 4] = [
 /// A caller who looks after something while they wait.
 struct Meanwhile<F>(F);
 
-impl<F: FnMut() -> bool> Patient for Meanwhile<F> {
+impl<F: FnMut() -> bool> ServiceChannel for Meanwhile<F> {
     fn listen(&mut self, _: i32) -> bool {
         (self.0)()
     }

@@ -5,7 +5,7 @@ use super::*;
 const LIST: &str = "account,secret,caller\n\
     alice,plain:1234,+905060508169\nbob,plain:4321,+905060508169\n4711,plain:9999,\n";
 
-fn look(judge: &Judge<&Pbx, &Pbx>) -> Standing {
+fn look(judge: &Verifier<&Pbx, &Pbx>) -> Standing {
     judge.counter().look()
 }
 
@@ -137,7 +137,7 @@ fn all_accounts_of_a_number_are_charged() {
 #[test]
 fn an_entry_waits_for_those_that_may_fill_the_limit() {
     struct Waits<'a>(Option<Ticket<'a, &'a Pbx>>, Judged<'a>, u32);
-    impl Patient for Waits<'_> {
+    impl ServiceChannel for Waits<'_> {
         fn listen(&mut self, milliseconds: i32) -> bool {
             assert!((1..=100).contains(&milliseconds));
             self.2 += 1;
@@ -171,7 +171,7 @@ fn an_entry_waits_for_those_that_may_fill_the_limit() {
 fn who_waits_too_long_is_not_judged() {
     /// A keeper of little patience.
     struct Hasty<'a>(&'a Pbx);
-    impl Keeper for Hasty<'_> {
+    impl LockoutContext for Hasty<'_> {
         const PATIENCE: Duration = Duration::ZERO;
 
         fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {

@@ -33,13 +33,13 @@ impl OnDisk {
         SystemTime::now() + Duration::from_secs(60)
     }
 
-    fn wanted(options: &[(&str, &str)]) -> Wanted {
+    fn wanted(options: &[(&str, &str)]) -> FileQuery {
         let mut set = PinSet::default();
         for (name, value) in options {
             let set = set.set(name.as_bytes(), value.as_bytes());
             set.unwrap_or_else(|fault| panic!("{name} = {value}: {fault}"));
         }
-        Wanted {
+        FileQuery {
             set: Arc::new(set),
             rules: Arc::new(Rules {
                 zone: Zone::utc(),
@@ -49,9 +49,9 @@ impl OnDisk {
         }
     }
 
-    fn ask(&self, wanted: &Wanted, entry: &str) -> String {
+    fn ask(&self, wanted: &FileQuery, entry: &str) -> String {
         let pin = keys(entry);
-        let asking = Asking {
+        let asking = QueryContext {
             cache: &self.cache,
             path: &self.path,
             pin: &pin,
@@ -62,9 +62,9 @@ impl OnDisk {
         self.told(wanted, answer, &heard)
     }
 
-    fn known(&self, wanted: &Wanted, entry: &str) -> Option<String> {
+    fn known(&self, wanted: &FileQuery, entry: &str) -> Option<String> {
         let pin = keys(entry);
-        let asking = Asking {
+        let asking = QueryContext {
             cache: &self.cache,
             path: &self.path,
             pin: &pin,
@@ -76,7 +76,7 @@ impl OnDisk {
         Some(self.told(wanted, answer, &heard))
     }
 
-    fn told(&self, wanted: &Wanted, answer: Answer, heard: &[String]) -> String {
+    fn told(&self, wanted: &FileQuery, answer: Answer, heard: &[String]) -> String {
         let objection = wanted.objection(&answer);
         let answer = match objection.map_or(answer, Answer::Refused) {
             Answer::Entry(verdict, entries) => format!("{} {entries:?}", said(Some(verdict))),
@@ -195,7 +195,7 @@ fn conflict_is_found_in_what_another_pin_set_has_read() {
         let source = format!("file:{}", list.path.display());
         let wanted = OnDisk::wanted(&[("source", &source), options]);
         conflicting(Some(list.ask(&wanted, "1234")));
-        let other = Wanted {
+        let other = FileQuery {
             rules: Arc::clone(&wanted.rules),
             ..OnDisk::wanted(&[])
         };

@@ -75,7 +75,7 @@ struct Pbx {
 /// A caller who is gone when listened to for the last of so many times.
 struct Host(u32);
 
-impl Patient for Host {
+impl ServiceChannel for Host {
     fn listen(&mut self, _: i32) -> bool {
         self.0 = self.0.saturating_sub(1);
         self.0 > 0
@@ -127,7 +127,7 @@ impl Pbx {
         })
     }
 
-    fn judge(&self, options: &[(&str, &str)], number: Option<&str>) -> Judge<&Self, &Self> {
+    fn judge(&self, options: &[(&str, &str)], number: Option<&str>) -> Verifier<&Self, &Self> {
         self.judge_at(TRUNK, options, number)
     }
 
@@ -137,7 +137,7 @@ impl Pbx {
         channel: &str,
         options: &[(&str, &str)],
         number: Option<&str>,
-    ) -> Judge<&Self, &Self> {
+    ) -> Verifier<&Self, &Self> {
         let mut set = PinSet::default();
         for (name, value) in options {
             let set = set.set(name.as_bytes(), value.as_bytes());
@@ -147,7 +147,7 @@ impl Pbx {
             number: number.map(str::as_bytes),
             channel,
         };
-        Judge::new("customers", Arc::new(set), calling, &turkey(), self, self)
+        Verifier::new("customers", Arc::new(set), calling, &turkey(), self, self)
     }
 
     /// What has become known of who calls, one after the other.
@@ -161,12 +161,12 @@ impl Pbx {
 }
 
 impl BackEnd for &Pbx {
-    fn ask<H: Patient>(&self, host: &mut H, _: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
+    fn ask<H: ServiceChannel>(&self, host: &mut H, _: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         let here = host.listen(0);
         (self.source)(pin).filter(|_| here)
     }
 
-    fn verify<H: Patient>(&self, host: &mut H, work: Work) -> Verification {
+    fn verify<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification {
         let rows = work.rows.iter().filter_map(|row| row.secret.cost());
         let costs = rows.chain(work.filler.iter().cloned());
         let cost = costs.map(|cost| u64::from(cost.work())).sum();
@@ -192,7 +192,7 @@ impl BackEnd for &Pbx {
     }
 
     /// A caller who hangs up meanwhile does not give the use back.
-    fn take<H: Patient>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
+    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
         let here = host.listen(0);
         if self.disk_full.get() {
             return here.then(|| Err("a use can't be counted: no space".to_owned()));
@@ -231,7 +231,7 @@ impl BackEnd for &Pbx {
     }
 }
 
-impl Keeper for &Pbx {
+impl LockoutContext for &Pbx {
     const PATIENCE: Duration = Duration::from_secs(600);
 
     /// Panics inside itself.
@@ -327,11 +327,11 @@ fn said(verdict: Option<Verdict>) -> String {
     }
 }
 
-fn judged(judge: &mut Judge<&Pbx, &Pbx>, keys: &str) -> String {
+fn judged(judge: &mut Verifier<&Pbx, &Pbx>, keys: &str) -> String {
     for_account(judge, None, keys)
 }
 
-fn for_account(judge: &mut Judge<&Pbx, &Pbx>, account: Option<&str>, keys: &str) -> String {
+fn for_account(judge: &mut Verifier<&Pbx, &Pbx>, account: Option<&str>, keys: &str) -> String {
     let (account, pin) = (account.map(self::keys), self::keys(keys));
     let entry = Entry {
         account: account.as_ref(),

@@ -438,7 +438,7 @@ proptest! {
                     7..=9 => Heard::Key(b'#'),
                     _ => Heard::Key(b"1234567890*A"[usize::from(which)]),
                 }),
-                Step::Judge(Entry { account: by, pin }) => {
+                Step::Verifier(Entry { account: by, pin }) => {
                     judged += 1;
                     prop_assert_eq!(by.is_some(), account);
                     prop_assert!(by.is_none_or(|account| !account.is_empty()));

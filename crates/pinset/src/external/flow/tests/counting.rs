@@ -16,7 +16,7 @@ const LIMIT: u32 = 20;
 /// Lockouts, at a time that stands still.
 pub struct Books(RefCell<Lockouts>);
 
-impl Keeper for Rc<Books> {
+impl LockoutContext for Rc<Books> {
     const PATIENCE: Duration = Duration::ZERO;
 
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {

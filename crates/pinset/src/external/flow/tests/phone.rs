@@ -8,7 +8,7 @@ use crate::call::driver::{Host, Started};
 use crate::config::Place;
 use crate::external::flow::{Posted, Service, Speaker};
 use crate::external::{Answer, Data};
-use crate::verify::Patient;
+use crate::verify::ServiceChannel;
 
 /// A caller who keys what the script says. Time passes only where it says so.
 #[derive(Default)]
@@ -149,7 +149,7 @@ impl Speaker for Phone {
     }
 }
 
-impl Patient for Phone {
+impl ServiceChannel for Phone {
     fn listen(&mut self, _: i32) -> bool {
         self.there()
     }
