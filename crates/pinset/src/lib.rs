@@ -1,10 +1,14 @@
-//! The logic of `Authenticate()`, apart from Asterisk: what the dialplan's
-//! arguments mean, how the conversation with the caller goes, what stands in a
-//! PIN list, what uses leave in the journal, what the configuration says.
+//! The logic of `Authenticate()`, apart from Asterisk.
 //!
-//! One way through: [`arguments`] turn the dialplan's text into a [`Plan`] and
-//! a [`Credential`]; a [`Conversation`] says what to do next; [`run`] carries
-//! it out on a [`Host`] (the channel) and a [`PinSource`] (the list).
+//! The way through: [`call::arguments`] turn the dialplan's text into a [`Plan`] and a
+//! [`Credential`]; a [`Conversation`] says what to do next; [`run`] carries it out on a
+//! [`Host`] (the channel) and a [`PinSource`] (a PIN file, a family of Asterisk's
+//! database, a PIN set, a web service).
+//!
+//! Rooms: [`call`] is one call; [`verify`] verifies entries of PIN sets, with
+//! [`lockout`] against guessing; [`credential`] has secrets and tables of them,
+//! [`list`] and [`cache`] PIN files; [`config`] the options of `authenticate.conf`;
+//! [`external`] web services; [`audit`] and [`admin`] what is reported.
 #![forbid(unsafe_code)]
 
 pub mod admin;

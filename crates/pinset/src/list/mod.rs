@@ -7,7 +7,7 @@
 //! From a file to a verdict: [`PathWalk`] and `file` open it without hanging anybody;
 //! [`Blocks`] read it; `lines`, [`Gives`], `plain` and `md5` say what a line
 //! gives. [`Building`] makes an [`Index`] of it, a `table`; [`pass`] looks for one
-//! entry without an index. [`crate::cache`] knows which of the two may answer. [`csv`]
+//! entry without an index. [`crate::cache`] knows which of the two may answer. [`format::csv`]
 //! reads lists with columns; [`sniff`] finds out what a list is.
 
 pub mod format;

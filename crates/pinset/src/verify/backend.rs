@@ -14,7 +14,7 @@ use crate::pin::Pin;
 use crate::verdict::Verdict;
 
 /// Where entries are judged: the module in Asterisk, `pinset serve`. What is
-/// right is decided by [`Verifier`](super::Judge); this brings what it decides by.
+/// right is decided by [`Verifier`](super::Verifier); this brings what it decides by.
 ///
 /// Whatever takes long looks after the caller on `host` meanwhile; `None` is
 /// said only of a caller who is gone.
