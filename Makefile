@@ -101,7 +101,9 @@ demo: ## A handful of calls, explained
 
 demo-packages: deps-build deps-run #: Install the packages that are missing
 
-demo-build: module-for-tests pinset-for-tests #: Build the module, pinset and the test harness
+# Linking the module takes one processor.
+demo-build: deps-build $(HEADERS) #: Build the module, pinset and the test harness
+	@+$(SIDE_BY_SIDE) module-for-tests pinset-for-tests
 
 demo-calls: #: Start Asterisk in a container and place calls
 	@$(HARNESS) demo
