@@ -1,8 +1,8 @@
-//! Digits that nobody sees: a hook takes the keys of a channel before Asterisk's
-//! core does, so they are in no event (AMI, ARI, CEL) and no line of its log.
+//! Hides DTMF: a frame hook consumes digits before the core emits events (AMI, ARI, CEL)
+//! or log lines for them.
 //!
-//! Whoever waits for a digit or for the end of a sound then gets a signal, the
-//! one that stops a sound from outside, and looks here for the key.
+//! A thread that waits for a digit or for the end of a sound is then signaled, as if the
+//! sound had been stopped from outside, and reads the digit here.
 
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;

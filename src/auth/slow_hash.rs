@@ -22,7 +22,7 @@ static CREW: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING);
 /// some files.
 static MOST: OnceLock<usize> = OnceLock::new();
 
-/// So long a caller waits for it: a hundred at once wait some seconds.
+/// Longest wait for a hash. A hundred concurrent callers take a few seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Has the hashes of an entry computed.

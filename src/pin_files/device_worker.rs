@@ -1,6 +1,5 @@
-//! One worker for each file system looks into the files there, one question
-//! after the other, while the callers are served; between the questions it
-//! makes the indexes that the lists need, and reads their rows.
+//! One worker thread per file system answers lookups in order, so that a hung mount
+//! blocks only its own callers. Between lookups it builds indexes and reads rows.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Waiting for what others do, while the caller is looked after.
+//! Waits for another thread's result while servicing the channel.
 
 use std::ops::RangeInclusive;
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,5 +1,4 @@
-//! Work queues for what takes a while and is wanted by many callers at once: a
-//! bounded number of threads, and a bounded number of waiting jobs.
+//! Bounded queues for slow jobs: N run, M wait, further jobs are rejected.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};

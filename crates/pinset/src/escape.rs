@@ -1,4 +1,4 @@
-//! What others have made up, on its way to a terminal or into a line of AMI.
+//! Escapes untrusted text for terminals and AMI.
 
 use std::fmt::Write;
 

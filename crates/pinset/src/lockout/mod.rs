@@ -1,17 +1,13 @@
-//! Who may make an entry, and who is locked out for making wrong ones: by
-//! caller, by PIN set and by account. No Asterisk, no input or output, no
-//! clock: whoever asks says what time it is.
+//! Lockouts of callers, PIN sets and accounts after wrong entries. No Asterisk, no input
+//! or output, no clock: the caller of each function passes the time.
 //!
-//! A call asks [`Lockouts::look`] before its first prompt,
-//! [`Lockouts::charge`] before an entry is judged, [`Lockouts::charge_account`]
-//! before it is judged for an account, and then says with
-//! [`Lockouts::settle`] what has come of it. Until then an entry counts as
-//! wrong: as many as come at once, no more of them are judged than a limit
-//! allows.
+//! A call asks [`Lockouts::look`] before its first prompt, [`Lockouts::charge`] before an
+//! attempt is verified, [`Lockouts::charge_account`] before it is verified for an account,
+//! and then reports the result with [`Lockouts::settle`]. Until then the attempt counts as
+//! wrong, so concurrent attempts can never exceed the limit.
 //!
-//! So much of a key is kept as is needed to answer, for so long, and for so
-//! many keys ([`Capacity`]): what is locked stays; of the rest, what would be
-//! forgotten first makes room.
+//! The tables are bounded ([`Capacity`]). Locked keys are never evicted; of the others,
+//! those that would expire first are.
 
 use std::time::Duration;
 
