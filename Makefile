@@ -29,6 +29,8 @@ TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked --profile dev $(TEST
 # Tests in containers mostly wait, so there are more of them than processors.
 IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
 AT_A_TIME = --include-ignored --test-threads 8
+# Built unless another one is named.
+MODULE_UNDER_TEST = $(if $(AUTHENTICATE_MODULE),,module-for-tests)
 PARTS = MAKE=$(MAKE) tests/parts
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j4 --output-sync=target
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
@@ -81,12 +83,12 @@ harness: tests-ready ## The harness itself, on the stock module
 calls: tests-ready #: The harness itself, the demonstration, the same calls on the stock module and on ours
 	@+$(SIDE_BY_SIDE) harness demo-calls compliance-theirs compliance-ours
 
-compliance: tests-ready compliance-theirs compliance-ours ## The same calls on the stock module and on ours
+compliance: compliance-theirs compliance-ours ## The same calls on the stock module and on ours
 
-compliance-theirs: deps-run tests-built image-for-tests
+compliance-theirs: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=theirs $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
-compliance-ours: deps-run tests-built image-for-tests
+compliance-ours: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
 lifecycle: tests-ready ## Load, unload, race, crash: ours alone

@@ -59,24 +59,17 @@ pub fn read<H: ServiceChannel>(
     Some(family.unwrap_or_else(|failed| Err(late(failed, timeout))))
 }
 
-/// Checks whether a family is, as it is now, what its PIN set needs. It is waited for
-/// no longer than this.
+/// Checks whether a family is, as it is now, what its PIN set needs. Waits for the
+/// database for at most `timeout`.
 pub fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> Checked {
     let answer = match read(&mut NoChannel, name, limit, timeout) {
         Some(Ok(family)) => Answer::Family(Box::new(family)),
         Some(Err(why)) => Answer::Refused(why),
         None => return Checked::default(),
     };
-    let doubts = match &answer {
-        Answer::Family(family) => {
-            let numbering = &wanted.rules.numbering;
-            wanted.set.doubts(&family.rows.profile(), numbering)
-        }
-        _ => Vec::new(),
-    };
     Checked {
         objection: wanted.objection(&answer),
-        doubts,
+        doubts: wanted.doubts(&answer),
     }
 }
 

@@ -281,8 +281,8 @@ impl Reading {
         }
     }
 
-    /// Looks whether the families with accounts and secrets can be used as they are
-    /// now.
+    /// Checks whether families with accounts and secrets are what their PIN sets need.
+    /// The database is waited for as long as for one list.
     fn check_families(&mut self, sets: &BTreeMap<String, Read>, rules: &Arc<Rules>) {
         let until = Instant::now() + self.settings.source_timeout;
         for read in sets.values() {

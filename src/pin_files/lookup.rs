@@ -95,11 +95,9 @@ impl Question {
 
     /// Returns why its PIN set may admit nobody by this answer.
     pub fn doubts(&self, answer: &Answer) -> Vec<Doubt> {
-        match (&self.about, answer) {
-            (LookupKind::PinSet(wanted), Answer::Rows(rows, _)) => {
-                wanted.set.doubts(&rows.profile(), &wanted.rules.numbering)
-            }
-            _ => Vec::new(),
+        match &self.about {
+            LookupKind::PinSet(wanted) => wanted.doubts(answer),
+            LookupKind::Entry(_) => Vec::new(),
         }
     }
 

@@ -272,6 +272,7 @@ fn check_says_what_pin_sets_can_not_do_with_their_list() {
             "identify = caller\nformat = plain",
             "[set] identify: ",
         ),
+        ("86420\n", "identify = pin\nformat = csv", "[set] format: "),
         (number, "identify = caller", ""),
         (number, "identify = pin", ""),
         (

@@ -63,17 +63,13 @@ pub(crate) fn with_lockouts(conf: &str) -> Builder {
 /// Runs a test on an Asterisk whose own sounds are over in a fifth of a
 /// second: nobody has to hear them out, and many calls do.
 pub(crate) fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
-    support::on(builder, with_short_sounds(test));
-}
-
-fn with_short_sounds(test: impl FnOnce(&Pbx) -> Result<()>) -> impl FnOnce(&Pbx) -> Result<()> {
     const SHORTEN: &str = "cd /usr/share/asterisk/sounds/en; \
         for name in agent-pass agent-user auth-incorrect auth-thankyou vm-goodbye; do \
         head -c 330 $name.gsm >short; mv short $name.gsm; done";
-    |pbx| {
+    support::on(builder, |pbx| {
         shell(pbx, SHORTEN)?;
         test(pbx)
-    }
+    });
 }
 
 /// A call of a PIN set; `args` is its name and what follows it.

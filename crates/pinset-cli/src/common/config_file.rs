@@ -24,25 +24,29 @@ pub struct ConfigFile {
     config: Option<PathBuf>,
 }
 
+/// The names and options of PIN sets.
+pub type PinSets = Vec<(String, PinSet)>;
+
 impl ConfigFile {
     /// Reads `[general]`. Returns the defaults if no file is given.
     pub fn settings(&self) -> Result<Settings, Failure> {
         general(&self.sections()?)
     }
 
-    /// Reads the sections of PIN sets: their names and options.
-    pub fn pin_sets(&self) -> Result<Vec<(String, PinSet)>, Failure> {
+    /// Reads `[general]` and the sections of PIN sets: their names and options.
+    pub fn settings_and_pin_sets(&self) -> Result<(Settings, PinSets), Failure> {
         let sections = self.sections()?;
-        let defaults = general(&sections)?.pin_set;
+        let settings = general(&sections)?;
         let pin_sets = sections.iter().filter(|section| !section.is_general());
-        pin_sets
+        let pin_sets = pin_sets
             .filter(|section| !section.template)
             .map(|section| {
-                let mut set = defaults.clone();
+                let mut set = settings.pin_set.clone();
                 section.apply(|name, value| set.set(name, value))?;
                 Ok((section.name.clone(), set))
             })
-            .collect()
+            .collect::<Result<_, Failure>>()?;
+        Ok((settings, pin_sets))
     }
 
     fn sections(&self) -> Result<Vec<Section>, Failure> {
@@ -324,7 +328,7 @@ mod tests {
         let path = folder.path().join("authenticate.conf");
         fs::write(&path, text).expect("written");
         let file = ConfigFile { config: Some(path) };
-        let sets = file.pin_sets().expect("read");
+        let (_, sets) = file.settings_and_pin_sets().expect("read");
         let set = |options: &[(&str, &str)]| {
             let mut set = settings(&[("max_digits", "9")]).pin_set;
             for (name, value) in options {

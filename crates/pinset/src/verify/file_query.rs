@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::backend::{Answer, Entries};
+use super::doubt::Doubt;
 use crate::cache::{
     Cache, List, Progress, Rebuild, Report, RowAnswer, RowList, RowProgress, RowReading, Rules,
 };
@@ -48,6 +49,16 @@ impl FileQuery {
     /// rules.
     pub fn objection(&self, answer: &Answer) -> Option<String> {
         self.set.objection(answer, &|key| self.rules.has_key(key))
+    }
+
+    /// Returns the doubts whether the PIN set can admit its callers by this answer.
+    pub fn doubts(&self, answer: &Answer) -> Vec<Doubt> {
+        let rows = match answer {
+            Answer::Rows(rows, _) => rows.profile(),
+            Answer::Family(family) => family.rows.profile(),
+            Answer::Entry(..) | Answer::Refused(_) => return Vec::new(),
+        };
+        self.set.doubts(&rows, &self.rules.numbering)
     }
 
     /// What memory says, if the file that the path leads to has this stamp, at

@@ -115,11 +115,11 @@ struct Rules {
 }
 
 pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
-    let settings = arguments.config.settings()?;
+    let (settings, pin_sets) = arguments.config.settings_and_pin_sets()?;
     let rules = Rules {
         format: arguments.format.format(),
         numbering: arguments.numbers.numbering(&settings)?,
-        pin_sets: PinSets::read(&arguments.config, &settings)?,
+        pin_sets: PinSets::new(pin_sets, &settings),
         show: arguments.show,
     };
     let paths = arguments.files.iter();

@@ -1,4 +1,4 @@
-//! What is to be said of a list by the PIN sets whose source it is.
+//! Objections of PIN sets to the PIN file that is their source.
 
 use std::fs::canonicalize;
 use std::io;
@@ -12,33 +12,32 @@ use pinset::{Numbering, Pepper, PinSet, Settings};
 
 use crate::commands::check::findings::Objection;
 use crate::common::atomic_file::contents;
-use crate::common::config_file::ConfigFile;
+use crate::common::config_file;
 use crate::common::csv_list::in_memory;
-use crate::common::error::Failure;
 use crate::common::secret_args;
 
-/// The PIN sets of an `authenticate.conf`, and what they are judged by.
+/// The PIN sets of an `authenticate.conf`, and the pepper file that they use.
 pub struct PinSets {
-    sets: Vec<(String, PinSet)>,
-    /// What `[general]` says of PIN sets.
+    sets: config_file::PinSets,
+    /// The defaults that `[general]` sets.
     defaults: PinSet,
-    /// Or why it can't be read; `None`: no file is named.
+    /// The reason if the file can't be read; `None` if none is configured.
     pepper: Option<Result<Pepper, String>>,
 }
 
 impl PinSets {
-    /// Reads them; there are none without a file.
-    pub fn read(config: &ConfigFile, settings: &Settings) -> Result<Self, Failure> {
+    /// Reads the pepper file that the settings name.
+    pub fn new(sets: config_file::PinSets, settings: &Settings) -> Self {
         let pepper = settings.pepper_file.as_ref();
-        Ok(Self {
-            sets: config.pin_sets()?,
+        Self {
+            sets,
             defaults: settings.pin_set.clone(),
             pepper: pepper.map(|path| secret_args::pepper(path).map_err(|why| why.to_string())),
-        })
+        }
     }
 
-    /// Returns why those with the list at `path`, which is of this kind, admit
-    /// nobody, or not all.
+    /// Returns why PIN sets whose source is the file at `path`, which is of this kind,
+    /// admit nobody or not all callers.
     pub fn objections(
         &self,
         path: &Path,
@@ -57,7 +56,7 @@ impl PinSets {
         Ok(all)
     }
 
-    /// Returns options and what is wrong with them.
+    /// Returns the options that object, each with its reason.
     fn of_one(
         &self,
         set: &PinSet,
@@ -74,7 +73,7 @@ impl PinSets {
             .iter()
             .map(|conflict| (conflict.option(), conflict.to_string()))
             .collect();
-        // Of a list that is looked up by the entry there are no rows.
+        // A file that is looked up by the entered PIN alone has no rows.
         if !conflicts.is_empty() || set.identify == Identify::Pin && kind != Kind::Csv {
             return Ok(conflicts);
         }
@@ -83,8 +82,14 @@ impl PinSets {
             found.push(("pepper_file", why.clone()));
         }
         let text = contents(&open(path)?)?;
-        let rows = in_memory(&text, kind, numbering);
-        let rows = Arc::new(rows.map_err(|why| io::Error::other(why.to_string()))?);
+        let rows = match in_memory(&text, kind, numbering) {
+            Ok(rows) => Arc::new(rows),
+            // Of another kind than `format` says.
+            Err(why) => {
+                found.push(("format", why.to_string()));
+                return Ok(found);
+            }
+        };
         let has_key = |key| match &self.pepper {
             Some(Ok(pepper)) => pepper.key(key).is_some(),
             Some(Err(_)) => true,
