@@ -18,12 +18,12 @@ const NO_TIMEOUT: &str = "it must be a number of seconds, whole or decimal, abov
 const NO_OPTION: &str = "there is no such option";
 
 /// What our configuration says in Asterisk's log.
-struct Said<'a> {
+struct LogReader<'a> {
     pbx: &'a Pbx,
     seen: usize,
 }
 
-impl<'a> Said<'a> {
+impl<'a> LogReader<'a> {
     fn from_start(pbx: &'a Pbx) -> Self {
         Self { pbx, seen: 0 }
     }
@@ -76,9 +76,9 @@ fn works(pbx: &Pbx) -> Result<()> {
 #[test]
 fn a_file_that_is_not_there_is_no_matter() {
     on(Pbx::builder(), |pbx| {
-        let mut said = Said::from_start(pbx);
+        let mut log = LogReader::from_start(pbx);
         reload(pbx, true)?;
-        said.is(&[])?;
+        log.is(&[])?;
         let log = pbx.log()?;
         let complaint = |line: &&str| line.contains("authenticate.conf") && !harmless(line);
         let complaints: Vec<_> = log.lines().filter(complaint).collect();
@@ -108,7 +108,7 @@ fn what_is_wrong_is_logged_by_its_place_and_passed_over() {
         [general]\n\
         Source_Timeout = 4\n";
     on(Pbx::builder().file("authenticate.conf", file), |pbx| {
-        Said::from_start(pbx).is(&[
+        LogReader::from_start(pbx).is(&[
             wrong("authenticate.conf:3", "max_list_memory", NO_MEMORY),
             wrong("authenticate.conf:4", "source_timeout", NO_TIMEOUT),
             wrong("authenticate.conf:5", "no_such_option", NO_OPTION),
@@ -133,7 +133,7 @@ fn a_file_that_asterisk_cannot_read_leaves_the_defaults() {
         ),
     ] {
         on(Pbx::builder().file("authenticate.conf", file), |pbx| {
-            Said::from_start(pbx).is(&[fault.to_owned(), ignored(DEFAULTS)])?;
+            LogReader::from_start(pbx).is(&[fault.to_owned(), ignored(DEFAULTS)])?;
             works(pbx)
         });
     }
@@ -143,8 +143,8 @@ fn a_file_that_asterisk_cannot_read_leaves_the_defaults() {
 fn a_reload_takes_the_file_whole_or_not_at_all() {
     let good = "[general]\nmax_list_memory = 2G\nsource_timeout = 1\n";
     on(Pbx::builder().file("authenticate.conf", good), |pbx| {
-        let mut said = Said::from_start(pbx);
-        said.is(&[])?;
+        let mut log = LogReader::from_start(pbx);
+        log.is(&[])?;
         let first = "max_list_memory = 2147483648, source_timeout = 1";
 
         // One line of two is right; also without a change, it is said again.
@@ -152,14 +152,14 @@ fn a_reload_takes_the_file_whole_or_not_at_all() {
         let fault = wrong("authenticate.conf:3", "pin", NO_OPTION);
         for _ in 0..2 {
             reload(pbx, false)?;
-            said.is(&[fault.clone(), kept(first)])?;
+            log.is(&[fault.clone(), kept(first)])?;
         }
 
         pbx.write_file(FILE, "[general]\nsource_timeout = 6\n[general\n")?;
         let fault = "ERROR authenticate.conf can't be parsed: the line above this one says where";
         for _ in 0..2 {
             reload(pbx, false)?;
-            said.is(&[fault.to_owned(), kept(first)])?;
+            log.is(&[fault.to_owned(), kept(first)])?;
         }
 
         // Asterisk says of neither that it can't be read but that it is not there.
@@ -169,31 +169,31 @@ fn a_reload_takes_the_file_whole_or_not_at_all() {
         fs::remove_file(&outside)?;
         std::os::unix::fs::symlink("nowhere", &outside)?;
         reload(pbx, false)?;
-        said.is(&[fault.to_owned(), kept(first)])?;
+        log.is(&[fault.to_owned(), kept(first)])?;
         fs::remove_file(&outside)?;
         fs::create_dir(&outside)?;
         reload(pbx, false)?;
-        said.is(&[fault.to_owned(), kept(first)])?;
+        log.is(&[fault.to_owned(), kept(first)])?;
         fs::remove_dir(&outside)?;
 
         // Taken over, as the next error shows.
         pbx.write_file(FILE, "[general]\nsource_timeout = 7\n")?;
         reload(pbx, true)?;
         reload(pbx, true)?;
-        said.is(&[])?;
+        log.is(&[])?;
         pbx.write_file(FILE, "[general]\nmax_list_memory = -1\n")?;
         let fault = wrong("authenticate.conf:2", "max_list_memory", NO_MEMORY);
         reload(pbx, false)?;
         let second = "max_list_memory = 1073741824, source_timeout = 7";
-        said.is(&[fault.clone(), kept(second)])?;
+        log.is(&[fault.clone(), kept(second)])?;
 
         // A file that is taken away is the defaults.
         fs::remove_file(&outside)?;
         reload(pbx, true)?;
-        said.is(&[])?;
+        log.is(&[])?;
         pbx.write_file(FILE, "[general]\nmax_list_memory = -1\n")?;
         reload(pbx, false)?;
-        said.is(&[fault, kept(DEFAULTS)])?;
+        log.is(&[fault, kept(DEFAULTS)])?;
         works(pbx)
     });
 }
@@ -216,11 +216,11 @@ fn templates_and_includes_are_asterisks() {
         )
     };
     on(Pbx::builder(), |pbx| {
-        let mut said = Said::from_start(pbx);
+        let mut log = LogReader::from_start(pbx);
         pbx.write_file(FILE, file("0"))?;
         pbx.write_file(included, "; Line 1\nsource_timeout = 9\nnothing = here\n")?;
         pbx.restart()?;
-        said.is(&[
+        log.is(&[
             wrong("authenticate.conf:3", "source_timeout", NO_TIMEOUT),
             wrong(&format!("{included}:3"), "nothing", NO_OPTION),
             "ERROR authenticate.conf:8: [customers] attempts: it must be a whole number from 1 to 99"
@@ -231,11 +231,11 @@ fn templates_and_includes_are_asterisks() {
         pbx.write_file(FILE, file("2"))?;
         pbx.write_file(included, "max_list_memory = 3K\n")?;
         reload(pbx, true)?;
-        said.is(&[])?;
+        log.is(&[])?;
         // A change of the included file alone is one.
         pbx.write_file(included, "max_list_memory = 3T\n")?;
         reload(pbx, false)?;
-        said.is(&[
+        log.is(&[
             wrong(&format!("{included}:1"), "max_list_memory", NO_MEMORY),
             kept("max_list_memory = 3072, source_timeout = 2, PIN sets: customers"),
         ])
@@ -255,7 +255,7 @@ fn the_sample_is_right_as_it_is_and_with_all_its_options() -> Result<()> {
         })
         .fold(String::new(), |text, line| text + line + "\n");
     on(Pbx::builder().file("authenticate.conf", sample), |pbx| {
-        let mut log = Said::from_start(pbx);
+        let mut log = LogReader::from_start(pbx);
         log.is(&[])?;
         pbx.write_file(FILE, &said)?;
         pbx.write_file(
@@ -314,10 +314,10 @@ fn nothing_is_left_of_what_was_read() {
         ensure!(module_action(&ami, "reload", OURS).is_err());
         unload_wholly(pbx, &ami, &mut shell)?;
         // Not changed since it was read before, it is read all the same.
-        let mut said = Said::from_start(pbx);
-        said.seen = pbx.log()?.lines().filter_map(ours).count();
+        let mut log = LogReader::from_start(pbx);
+        log.seen = pbx.log()?.lines().filter_map(ours).count();
         module_action(&ami, "load", OURS)?;
-        said.is(&[
+        log.is(&[
             wrong("authenticate.conf:2", "pin", NO_OPTION),
             "ERROR authenticate.conf: [later] source: it is missing".to_owned(),
             "ERROR authenticate.conf: PIN sets admit nobody until [general] is right".to_owned(),

@@ -229,7 +229,7 @@ fn the_table_in_the_docs_is_what_comes_out() {
         ("the same, PINs of eight digits", rotating, eight, any),
         ("the same, `identify = caller`", rotating, six, 1.0),
         (
-            "who has one PIN and looks for others",
+            "an insider with one PIN, looking for others",
             best(|locks| Attack::inside(limits, locks)),
             six,
             any,
