@@ -4,8 +4,8 @@ use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pinset::call::dtmf_buffer::Keys;
-use pinset::call::prompt::is_url;
-use pinset::config::Place;
+use pinset::dialplan::Place;
+use pinset::prompt::is_url;
 use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
 use super::channel::{self, Channel, Ran, Silence, Waited};

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use pinset::config::Place;
+use pinset::dialplan::Place;
 use zeroize::Zeroizing;
 
 use super::c_string::Text;

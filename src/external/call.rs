@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pinset::config::Place;
+use pinset::dialplan::Place;
 use pinset::external::flow::{self, Speaker};
 use pinset::external::Data;
 use pinset::verify::ServiceChannel;

@@ -5,4 +5,3 @@ pub mod arguments;
 pub mod dialog;
 pub mod driver;
 pub mod dtmf_buffer;
-pub mod prompt;

@@ -6,12 +6,11 @@ use std::time::Duration;
 use url::Url;
 
 use super::external::{Auth, Pattern};
-use super::pin_set::{
-    AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
-};
+use super::pin_set::{AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source};
 use super::validate::foreign;
-use crate::call::prompt::Sound;
+use crate::dialplan::{Place, Route};
 use crate::list::{Format, Kind};
+use crate::prompt::Sound;
 
 impl PinSet {
     /// The options that say anything of its source, a list or a web service, each

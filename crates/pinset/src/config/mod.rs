@@ -26,8 +26,7 @@ pub use endpoints::Endpoints;
 pub use error::Fault;
 pub use external::{Auth, External, Pattern, LARGEST_RESPONSE};
 pub use pin_set::{
-    is_name, AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Place, Route, Source,
-    LONGEST_NAME, LONGEST_WAIT,
+    AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source, LONGEST_WAIT,
 };
 pub use timing_spec::Times;
 pub use validate::Conflict;

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::error::Fault;
-use crate::call::prompt::{self, Sound};
+use crate::dialplan::{is_name, Place, Route};
+use crate::prompt::{self, Sound};
 
 /// What Asterisk takes for yes and for no (`ast_true`, `ast_false`).
 pub const YES: &str = "yes true y t 1 on";
@@ -119,6 +120,48 @@ pub fn sounds(value: &[u8]) -> Result<Vec<Sound>, Fault> {
     } else {
         Ok(sounds)
     }
+}
+
+/// Removes `prefix`, in upper or lower case, from the start of a value.
+pub fn strip_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
+    let (start, rest) = value.split_at_checked(prefix.len())?;
+    start
+        .eq_ignore_ascii_case(prefix.as_bytes())
+        .then_some(rest)
+}
+
+/// Reads a route that a failed call may take.
+pub fn on_failure(value: &[u8]) -> Result<Route, Fault> {
+    route(value)?.ok_or(Fault::NotOneOf(
+        "hangup, continue, or goto:context,exten,priority",
+    ))
+}
+
+/// Reads a route. Returns `None` if the value names none.
+pub fn route(value: &[u8]) -> Result<Option<Route>, Fault> {
+    if let Some(text) = strip_prefix(value, "goto:") {
+        let place = place(text).ok_or(Fault::NotAPlace)?;
+        return Ok(Some(Route::Goto(place)));
+    }
+    let mut routes = [("continue", Route::Continue), ("hangup", Route::Hangup)].into_iter();
+    let route = routes.find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(value));
+    Ok(route.map(|(_, route)| route))
+}
+
+/// Reads `context,exten,priority`.
+fn place(text: &[u8]) -> Option<Place> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut parts = text.split(',').map(str::trim);
+    let (context, exten, priority) = (parts.next()?, parts.next()?, parts.next()?);
+    let names = [context, exten, priority].iter().all(|name| is_name(name));
+    let number = priority.bytes().all(|byte| byte.is_ascii_digit());
+    let counts = !number || priority.parse::<i32>().is_ok_and(|priority| priority > 0);
+    let right = names && counts && !exten.starts_with('_') && parts.next().is_none();
+    right.then(|| Place {
+        context: context.to_owned(),
+        exten: exten.to_owned(),
+        priority: priority.to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::call::dialog::{Opening, Plan, Status};
-use crate::call::prompt::{self, Sound};
-use crate::config::{AccountCode, PinSet, Route, Source};
+use crate::config::{AccountCode, PinSet, Source};
+use crate::dialplan::Route;
 use crate::pin::{is_key, MAX_DIGITS};
+use crate::prompt::{self, Sound};
 
 /// What asks for a PIN if none of the sounds that should can be played.
 const FALLBACK_PROMPT: &[u8] = b"agent-pass";

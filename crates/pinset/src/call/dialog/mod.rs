@@ -9,9 +9,10 @@ mod plan;
 
 use std::time::Duration;
 
-use crate::call::prompt::Sound;
-use crate::config::{AccountCode, Route};
+use crate::config::AccountCode;
+use crate::dialplan::Route;
 use crate::pin::{Pin, MAX_DIGITS};
+use crate::prompt::Sound;
 use crate::verdict::{Entry, Grant, Verdict};
 
 pub use plan::{Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait};

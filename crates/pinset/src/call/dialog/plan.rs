@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::call::prompt::Sound;
-use crate::config::{AccountCode, Place, Route};
+use crate::config::AccountCode;
+use crate::dialplan::{Place, Route};
+use crate::prompt::Sound;
 use crate::verdict::{Entry, Grant, Verdict};
 
 /// How to make the channel fit to talk on.

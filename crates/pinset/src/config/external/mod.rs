@@ -7,9 +7,9 @@ use regex_lite::Regex;
 use url::{Host, Url};
 
 use super::error::Fault;
-use super::pin_set::{behind, is_name, on_failure, Place, Route};
-use super::value::{self, from_to, truth, unless_empty};
+use super::value::{self, from_to, on_failure, strip_prefix, truth, unless_empty};
 use super::LONGEST_TIMEOUT;
+use crate::dialplan::{is_name, Place, Route};
 
 /// The largest `max_response` there may be, in bytes.
 pub const LARGEST_RESPONSE: u64 = 16 << 20;
@@ -302,12 +302,12 @@ fn auth(value: &[u8]) -> Result<Auth, Fault> {
     let file = |value| value::path(value).map_err(|_| Fault::NotAuth);
     if value.eq_ignore_ascii_case(b"none") {
         Ok(Auth::None)
-    } else if let Some(path) = behind(value, "basic:") {
+    } else if let Some(path) = strip_prefix(value, "basic:") {
         file(path).map(Auth::Basic)
-    } else if let Some(path) = behind(value, "bearer:") {
+    } else if let Some(path) = strip_prefix(value, "bearer:") {
         file(path).map(Auth::Bearer)
     } else {
-        let rest = behind(value, "header:").ok_or(Fault::NotAuth)?;
+        let rest = strip_prefix(value, "header:").ok_or(Fault::NotAuth)?;
         let colon = memchr::memchr(b':', rest).ok_or(Fault::NotAuth)?;
         let (name, path) = rest.split_at(colon);
         let path = file(path.get(1..).unwrap_or_default())?;

@@ -8,11 +8,15 @@ use url::Url;
 use super::error::Fault;
 use super::external::{self, External};
 use super::timing_spec::Times;
-use super::value::{from_to, seconds, sounds, span, truth, unless_empty, word, yes_or_no};
+use super::value::{
+    from_to, on_failure, route, seconds, sounds, span, strip_prefix, truth, unless_empty, word,
+    yes_or_no,
+};
 use super::{value, GENERAL_ONLY};
-use crate::call::prompt::Sound;
+use crate::dialplan::Route;
 use crate::list::{Format, Kind};
 use crate::pin::MAX_DIGITS;
+use crate::prompt::Sound;
 
 /// The options of a PIN set, each with its default until it is set. What
 /// `[general]` says of them is every PIN set's default:
@@ -147,34 +151,8 @@ pub struct Lockout {
     pub lock: Duration,
 }
 
-/// Where a call goes on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Route {
-    /// At the next priority.
-    Continue,
-    /// Nowhere.
-    Hangup,
-    /// `goto:context,exten,priority`.
-    Goto(Place),
-}
-
-/// A place in the dialplan. Whether it is there only the dialplan knows.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Place {
-    /// Its context.
-    pub context: String,
-    /// Its extension, no pattern.
-    pub exten: String,
-    /// Its priority: a number from 1, or a label.
-    pub priority: String,
-}
-
 /// The longest time a caller is waited for: a line that long silent is dead.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
-
-/// The longest context, extension or account: Asterisk has room for 80 bytes
-/// and an end (`AST_MAX_CONTEXT`, `AST_MAX_ACCOUNT_CODE`).
-pub const LONGEST_NAME: usize = 79;
 
 const HOUR: u64 = 60 * 60;
 
@@ -293,25 +271,19 @@ fn wait(value: &[u8]) -> Result<Duration, Fault> {
 
 fn source(value: &[u8]) -> Result<Source, Fault> {
     let web = ["https:", "http:"];
-    if behind(value, "realtime:").is_some() {
+    if strip_prefix(value, "realtime:").is_some() {
         Err(Fault::SourceNotSupported)
-    } else if web.iter().any(|head| behind(value, head).is_some()) {
+    } else if web.iter().any(|head| strip_prefix(value, head).is_some()) {
         external::url(value).map(Source::Url)
-    } else if let Some(path) = behind(value, "file:") {
+    } else if let Some(path) = strip_prefix(value, "file:") {
         let path = value::path(path).map_err(|_| Fault::NotASource)?;
         Ok(Source::File(path))
     } else {
-        behind(value, "astdb:")
+        strip_prefix(value, "astdb:")
             .and_then(family)
             .map(Source::Astdb)
             .ok_or(Fault::NotASource)
     }
-}
-
-/// What stands behind `head`, which may be in upper or lower case.
-pub(super) fn behind<'a>(value: &'a [u8], head: &str) -> Option<&'a [u8]> {
-    let (start, rest) = value.split_at_checked(head.len())?;
-    start.eq_ignore_ascii_case(head.as_bytes()).then_some(rest)
 }
 
 /// The name of a family: parts with one `/` between them.
@@ -400,44 +372,6 @@ fn on_success(value: &[u8]) -> Result<Route, Fault> {
         }
         Some(route) => Ok(route),
     }
-}
-
-pub(super) fn on_failure(value: &[u8]) -> Result<Route, Fault> {
-    route(value)?.ok_or(Fault::NotOneOf(
-        "hangup, continue, or goto:context,exten,priority",
-    ))
-}
-
-/// `None`: it is no route at all.
-fn route(value: &[u8]) -> Result<Option<Route>, Fault> {
-    if let Some(place) = behind(value, "goto:") {
-        let place = place_of(place).ok_or(Fault::NotAPlace)?;
-        return Ok(Some(Route::Goto(place)));
-    }
-    let mut routes = [("continue", Route::Continue), ("hangup", Route::Hangup)].into_iter();
-    let route = routes.find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(value));
-    Ok(route.map(|(_, route)| route))
-}
-
-fn place_of(text: &[u8]) -> Option<Place> {
-    let text = std::str::from_utf8(text).ok()?;
-    let mut parts = text.split(',').map(str::trim);
-    let (context, exten, priority) = (parts.next()?, parts.next()?, parts.next()?);
-    let names = [context, exten, priority].iter().all(|name| is_name(name));
-    let number = priority.bytes().all(|byte| byte.is_ascii_digit());
-    let counts = !number || priority.parse::<i32>().is_ok_and(|priority| priority > 0);
-    let right = names && counts && !exten.starts_with('_') && parts.next().is_none();
-    right.then(|| Place {
-        context: context.to_owned(),
-        exten: exten.to_owned(),
-        priority: priority.to_owned(),
-    })
-}
-
-/// Whether this can be the name of a context, an extension or a label.
-pub fn is_name(text: &str) -> bool {
-    let apart = |c: char| c.is_control() || c.is_whitespace() || c == ',';
-    (1..=LONGEST_NAME).contains(&text.len()) && !text.contains(apart)
 }
 
 #[cfg(test)]

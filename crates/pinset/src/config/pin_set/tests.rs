@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Settings;
+use crate::dialplan::{Place, MAX_NAME_BYTES};
 use proptest::prelude::*;
 
 fn set(name: &str, value: &str) -> Result<PinSet, Fault> {
@@ -251,7 +252,7 @@ fn options_are_what_they_say() {
 #[test]
 fn what_is_wrong_is_said() {
     use Fault::*;
-    let long = format!("goto:{},s,1", "x".repeat(LONGEST_NAME + 1));
+    let long = format!("goto:{},s,1", "x".repeat(MAX_NAME_BYTES + 1));
     let table: &[(&str, &[&str], Fault)] = &[
         (
             "source",

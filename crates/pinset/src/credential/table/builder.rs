@@ -17,14 +17,6 @@ use crate::list::format::csv::Column;
 use crate::list::index::NAMED;
 use crate::phone_number::{Number, Numbering};
 
-/// So many rows with Argon2id may one number have, and one account: each may
-/// have to be verified in one call.
-pub const MOST_SLOW: usize = 8;
-
-/// The most accounts with rows for one caller number: an entry from it is charged to
-/// each of them at once.
-pub const MAX_ACCOUNTS: usize = 500;
-
 /// So many bytes of rows are taken from memory at once.
 const CHUNK: usize = 1 << 20;
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::builder::{MAX_ACCOUNTS, MOST_SLOW};
+use super::{MAX_ACCOUNTS, MAX_ARGON2ID_ROWS};
 use crate::credential::secret;
 use crate::list;
 use crate::list::format::csv::{self, Column, Flaw};
@@ -18,7 +18,7 @@ pub enum Broken {
     /// It takes more bytes of memory than this limit, more than there is, or
     /// over 4 GiB for what is no index.
     TooLarge(u64),
-    /// The row in this line is one over [`MOST_SLOW`] with Argon2id for one
+    /// The row in this line is one over [`MAX_ARGON2ID_ROWS`] with Argon2id for one
     /// number, or for one account.
     TooManySlow(u64),
     /// The row in this line has one account over [`MAX_ACCOUNTS`] for this number.
@@ -79,7 +79,7 @@ impl fmt::Display for Broken {
             ),
             Self::TooManySlow(line) => write!(
                 f,
-                "line {line}: there are more than {MOST_SLOW} rows with argon2id for its number \
+                "line {line}: there are more than {MAX_ARGON2ID_ROWS} rows with argon2id for its number \
                  or its account"
             ),
             Self::TooManyAccounts(line, number) => write!(

@@ -8,7 +8,7 @@ use super::error::{Broken, BrokenRow, Fault};
 use super::record::Record;
 use super::weighing::Weighing;
 use super::{credential, Rows};
-use crate::config::LONGEST_NAME;
+use crate::dialplan::MAX_NAME_BYTES;
 use crate::list::format::csv::{self, Column};
 use crate::list::format::lines::{first_line, trimmed};
 use crate::list::{Blocks, Format, Gives, Kind};
@@ -194,7 +194,7 @@ pub fn of_credentials<'a>(
         let account = account.trim_ascii();
         let fault = if account.is_empty() {
             csv::Fault::Empty
-        } else if account.len() > LONGEST_NAME {
+        } else if account.len() > MAX_NAME_BYTES {
             csv::Fault::TooLong
         } else if account.iter().any(u8::is_ascii_control) {
             csv::Fault::Control

@@ -32,7 +32,6 @@ mod record;
 mod signed;
 mod weighing;
 
-pub use builder::{MAX_ACCOUNTS, MOST_SLOW};
 pub use error::{Broken, BrokenRow, Fault};
 pub use loader::{of_credentials, Reading};
 pub use profile::Profile;
@@ -42,6 +41,14 @@ use arena::Chunks;
 use index::{row, Index};
 use record::{caller, Record};
 use weighing::Dearest;
+
+/// The most rows with Argon2id for one caller number, and for one account: each may
+/// have to be verified in one call.
+pub const MAX_ARGON2ID_ROWS: usize = 8;
+
+/// The most accounts with rows for one caller number: an entry from it is charged to
+/// each of them at once.
+pub const MAX_ACCOUNTS: usize = 500;
 
 /// What is hashed in front of an account and its secret, so that no other
 /// digest is one of these.

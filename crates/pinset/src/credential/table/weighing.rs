@@ -7,12 +7,12 @@
 
 use std::collections::HashSet;
 
-use super::builder::{MAX_ACCOUNTS, MOST_SLOW};
 use super::error::Broken;
 use super::index::{row, Entry};
 use super::record::{CostParts, Record};
 use super::signed::FoundBy;
 use super::{Candidate, Rows};
+use super::{MAX_ACCOUNTS, MAX_ARGON2ID_ROWS};
 use crate::credential::secret::Cost;
 
 /// How many entries of an index are looked at in one step.
@@ -122,7 +122,7 @@ impl Weighing {
     ///
     /// # Errors
     ///
-    /// One number or one account has more than [`MOST_SLOW`] rows with Argon2id, or
+    /// One number or one account has more than [`MAX_ARGON2ID_ROWS`] rows with Argon2id, or
     /// one number more than [`MAX_ACCOUNTS`] accounts.
     pub fn finish(mut self) -> Result<Rows, Broken> {
         while self.step() {}
@@ -199,7 +199,7 @@ fn groups<'a>(
         let Some(group) = groups.get_mut(at) else {
             continue;
         };
-        if group.costs.len() < MOST_SLOW {
+        if group.costs.len() < MAX_ARGON2ID_ROWS {
             group.costs.push(cost);
         } else {
             group.one_too_many = group.one_too_many.or(Some(record.line));
@@ -285,8 +285,8 @@ mod tests {
     proptest! {
         #[test]
         fn filler_and_own_hashes_cost_as_much_as_the_dearest(
-            dearest in prop::collection::vec((8..65_536_u32, 1..=10_u32), 1..=MOST_SLOW),
-            own in prop::collection::vec((8..65_536_u32, 1..=10_u32), 0..=MOST_SLOW),
+            dearest in prop::collection::vec((8..65_536_u32, 1..=10_u32), 1..=MAX_ARGON2ID_ROWS),
+            own in prop::collection::vec((8..65_536_u32, 1..=10_u32), 0..=MAX_ARGON2ID_ROWS),
         ) {
             let (one, other) = (costs(&dearest), costs(&own));
             let (dearest, own) = if work(&one) >= work(&other) { (one, other) } else { (other, one) };
@@ -294,7 +294,7 @@ mod tests {
             let cost = work(&own) + work(&filler);
             let least = u64::from(LEAST_MEMORY);
             prop_assert!((work(&dearest)..work(&dearest) + least).contains(&cost), "{}", cost);
-            prop_assert!(filler.len() <= MOST_SLOW + 2, "{} hashes", filler.len());
+            prop_assert!(filler.len() <= MAX_ARGON2ID_ROWS + 2, "{} hashes", filler.len());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::LONGEST_NAME;
+use crate::dialplan::MAX_NAME_BYTES;
 use crate::escape::escape;
 use crate::external::Data;
 
@@ -56,6 +56,6 @@ pub(super) fn shown(destination: &str, data: &Data) -> String {
     if reveals(destination, data) {
         return "what was keyed".to_owned();
     }
-    let short: String = destination.chars().take(LONGEST_NAME).collect();
+    let short: String = destination.chars().take(MAX_NAME_BYTES).collect();
     format!("'{}'", escape(short.as_bytes()))
 }

@@ -6,7 +6,8 @@ use super::Speaker;
 use crate::call::dialog::{Heard, Opening, Plan, Settlement, Status, Wait, HABITUAL_HASH};
 use crate::call::driver::{self, Host, Started};
 use crate::call::dtmf_buffer::Keys;
-use crate::config::{AccountCode, Route};
+use crate::config::AccountCode;
+use crate::dialplan::Route;
 use crate::external::{Gather, Keyed};
 use crate::verdict::{Entry, Grant, PinSource, Verdict};
 

@@ -15,7 +15,8 @@ use super::response::{Action, Answer, Gather};
 use super::say::{argument, is_language};
 use crate::call::dialog::{Next, Plan, Settlement, Status};
 use crate::call::driver::{self, Host, Started};
-use crate::config::{External, Place, Route};
+use crate::config::External;
+use crate::dialplan::{Place, Route};
 use crate::verdict::DenyAll;
 use crate::verify::{Counter, Halt, LockoutContext, ServiceChannel};
 

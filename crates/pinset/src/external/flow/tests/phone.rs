@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::call::dialog::{Heard, Opening, Settlement, Wait};
 use crate::call::driver::{Host, Started};
-use crate::config::Place;
+use crate::dialplan::Place;
 use crate::external::flow::{Posted, Service, Speaker};
 use crate::external::{Answer, Data};
 use crate::verify::ServiceChannel;

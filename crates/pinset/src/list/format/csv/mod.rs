@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::num::NonZeroU32;
 
-use crate::config::{is_name, LONGEST_NAME};
+use crate::dialplan::{is_name, MAX_NAME_BYTES};
 use crate::timestamp::{Moment, Zone};
 use records::{Record, Records};
 
@@ -78,7 +78,7 @@ impl Column {
 pub struct Row<'a> {
     /// The line it starts in, from 1.
     pub line: u64,
-    /// Whose it is: 1 to [`LONGEST_NAME`] bytes, no control characters.
+    /// Whose it is: 1 to [`MAX_NAME_BYTES`] bytes, no control characters.
     pub account: &'a str,
     /// The PIN or its hash, as it stands there: not empty.
     pub secret: &'a str,
@@ -114,7 +114,7 @@ pub struct BadValue {
 pub enum Fault {
     /// An account or a secret that is empty.
     Empty,
-    /// Over [`LONGEST_NAME`] bytes.
+    /// Over [`MAX_NAME_BYTES`] bytes.
     TooLong,
     /// A character no text has; in a name, line ends and tabs are text.
     Control,
@@ -174,7 +174,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "it is empty",
-            Self::TooLong => return write!(f, "it is over {LONGEST_NAME} bytes"),
+            Self::TooLong => return write!(f, "it is over {MAX_NAME_BYTES} bytes"),
             Self::Control => "it has a control character in it",
             Self::NotALevel => "it must be a whole number from 0 to 255, or nothing",
             Self::NotADate => {
@@ -372,7 +372,7 @@ impl<'a> Row<'a> {
             };
         }
         match column {
-            Column::Account if value.len() > LONGEST_NAME => return Err(Fault::TooLong),
+            Column::Account if value.len() > MAX_NAME_BYTES => return Err(Fault::TooLong),
             Column::Account => self.account = value,
             Column::Secret => self.secret = value,
             Column::Caller => self.caller = Some(value),

@@ -86,7 +86,7 @@ fn rows_are_what_their_columns_say() {
 #[test]
 fn a_wrong_value_refuses_its_row_alone() {
     use Column::*;
-    let longest = "x".repeat(LONGEST_NAME);
+    let longest = "x".repeat(MAX_NAME_BYTES);
     let long = format!("{longest}x");
     let table: &[(Column, &[&str], Fault)] = &[
         (Account, &["", "  ", "\"\""], Fault::Empty),
@@ -245,7 +245,7 @@ proptest! {
         list.extend(tail);
         let _ = read(&list[..], settled, |row| {
             if let Ok(row) = row {
-                assert!(!row.account.is_empty() && row.account.len() <= LONGEST_NAME);
+                assert!(!row.account.is_empty() && row.account.len() <= MAX_NAME_BYTES);
                 assert!(!row.secret.is_empty());
             }
         });
