@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressIterator};
 use pinset::credential::secret;
 use pinset::credential::table::Rows;
 use pinset::list::format::csv::Column;
@@ -24,9 +23,6 @@ use crate::common::pin_input::pin_of;
 use crate::common::reach::{is_out_of_reach, note_out_of_reach};
 use crate::common::secret_args::{Form, Forms, Maker};
 use crate::common::weak_pins::weakness;
-
-/// Argon2id takes so long for more that there is a bar.
-pub const MANY: usize = 100;
 
 /// Makes random PINs, puts them hashed into a csv list, and writes them in the
 /// clear to where they can be handed out from.
@@ -116,7 +112,7 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
         let unreachable = |account: &&String| is_out_of_reach(account, None, true);
         note_out_of_reach(accounts.iter().filter(unreachable).count());
     }
-    let secrets = secrets(&pins, &maker)?;
+    let secrets = maker.make_all(&pins)?;
     let values: Vec<_> = accounts
         .iter()
         .zip(&secrets)
@@ -250,18 +246,6 @@ fn random(digits: usize) -> Result<Pin, String> {
         keys.extend(fair.take(left).map(|byte| b'0' + byte % 10));
     }
     Ok(pin_of(&keys))
-}
-
-/// The secrets of PINs, in their order.
-pub fn secrets(pins: &[Pin], maker: &Maker) -> Result<Vec<Zeroizing<String>>, Failure> {
-    let slow = maker.form == Form::Argon2id && pins.len() >= MANY;
-    let bar = if slow {
-        ProgressBar::new(pins.len() as u64)
-    } else {
-        ProgressBar::hidden()
-    };
-    let each = pins.iter().progress_with(bar);
-    each.map(|pin| maker.make(pin)).collect()
 }
 
 /// Accounts and PINs, as csv.

@@ -11,5 +11,6 @@ pub mod new_list;
 pub mod numbering_args;
 pub mod pin_input;
 pub mod reach;
+pub mod sanitize;
 pub mod secret_args;
 pub mod weak_pins;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use indicatif::{ProgressBar, ProgressIterator};
 use pinset::credential::pepper::{Identity, Rights};
 use pinset::credential::secret::generate::{Recipe, SALT};
 use pinset::credential::secret::Cost;
@@ -11,6 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::common::atomic_file::contents;
 use crate::common::error::{At, Failure};
+
+/// Fewest Argon2id hashes for which a progress bar is shown.
+const MIN_HASHES_FOR_PROGRESS: usize = 100;
 
 /// The form of new secrets.
 #[derive(Debug, clap::Args)]
@@ -98,6 +102,19 @@ impl Maker {
             Form::Plain => Recipe::Plain,
         };
         recipe.make(pin).map_err(Failure::told)
+    }
+
+    /// Returns the secrets of PINs, in their order. Shows a progress bar if that
+    /// takes long.
+    pub fn make_all(&self, pins: &[Pin]) -> Result<Vec<Zeroizing<String>>, Failure> {
+        let is_slow = self.form == Form::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
+        let bar = if is_slow {
+            ProgressBar::new(pins.len() as u64)
+        } else {
+            ProgressBar::hidden()
+        };
+        let each = pins.iter().progress_with(bar);
+        each.map(|pin| self.make(pin)).collect()
     }
 }
 

@@ -6,11 +6,12 @@ use std::path::Path;
 use axum::http::header::{HeaderName, AUTHORIZATION, FORWARDED};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use base64::prelude::{Engine, BASE64_STANDARD};
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::serve::config::Config;
+use crate::serve::plain_http::PlainHttp;
 use crate::serve::secret_file;
 
 /// What a request has to bring.
@@ -133,7 +134,7 @@ pub struct Denied {
 /// They are missing or wrong, or must not come over plain HTTP.
 pub fn check(
     auth: &Auth,
-    config: &Config,
+    (plain_http, proxies): (PlainHttp, &[IpNet]),
     peer: IpAddr,
     headers: &HeaderMap,
 ) -> Result<(), Denied> {
@@ -146,7 +147,7 @@ pub fn check(
             challenge: None,
         });
     }
-    if !is_open && !config.plain_http.admits(peer, &config.trusted_proxies) {
+    if !is_open && !plain_http.admits(peer, proxies) {
         return Err(Denied {
             status: StatusCode::FORBIDDEN,
             is_guess: false,

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use tokio::time::{timeout_at, Instant as Deadline};
 
 use crate::serve::config::{Config, Service};
-use crate::serve::verify::Lists;
 use crate::serve::workers::Workers;
 
 /// Longest wait for a check.
@@ -41,7 +40,8 @@ impl fmt::Display for Unusable {
 /// whether it admits anybody.
 pub type Warnings = Vec<String>;
 
-type Checked = Result<Warnings, String>;
+/// The result of a check.
+pub type Checked = Result<Warnings, String>;
 
 /// The checks of one service, one at a time.
 pub struct Check {
@@ -84,17 +84,20 @@ impl Check {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks the list of a service, or waits for the check that is running.
+    /// Checks the list of a service by reading it, or waits for the check that is
+    /// running.
     ///
     /// # Errors
     ///
     /// Why the list can't be used.
     pub async fn result(
         self: &Arc<Self>,
-        lists: Lists,
+        config: &Arc<Config>,
         service: Arc<Service>,
+        read: impl FnOnce(&Service) -> Checked + Send + 'static,
     ) -> Result<Warnings, Unusable> {
-        let mut running = self.start(lists, service).ok_or(Unusable::NoAnswer)?;
+        let running = self.start(config, service, read);
+        let mut running = running.ok_or(Unusable::NoAnswer)?;
         let end = Deadline::from_std(running.began + CHECK_TIMEOUT);
         let result = timeout_at(end, running.result.wait_for(Option::is_some)).await;
         match result {
@@ -108,9 +111,14 @@ impl Check {
 
     /// Returns the check that is running, after starting it if there is none.
     /// Returns `None` if that of another configuration hangs.
-    fn start(self: &Arc<Self>, lists: Lists, service: Arc<Service>) -> Option<Running> {
+    fn start(
+        self: &Arc<Self>,
+        config: &Arc<Config>,
+        service: Arc<Service>,
+        read: impl FnOnce(&Service) -> Checked + Send + 'static,
+    ) -> Option<Running> {
         let mut state = self.state();
-        let config = Arc::downgrade(&lists.config);
+        let config = Arc::downgrade(config);
         let is_running = |running: &&Running| {
             let is_over =
                 running.result.borrow().is_some() || running.result.has_changed().is_err();
@@ -122,12 +130,12 @@ impl Check {
         let (done, result) = watch::channel(None);
         let running = Running {
             began: Instant::now(),
-            config,
+            config: config.clone(),
             result,
         };
         let check = Arc::clone(self);
         let work = move || {
-            let result = check.look(&lists, &service);
+            let result = check.look(config, &service, read);
             done.send_replace(Some(result));
         };
         self.thread.spawn(work).ok()?;
@@ -136,8 +144,12 @@ impl Check {
     }
 
     /// Returns what is known of the file, or reads it.
-    fn look(&self, lists: &Lists, service: &Service) -> Checked {
-        let config = Arc::downgrade(&lists.config);
+    fn look(
+        &self,
+        config: Weak<Config>,
+        service: &Service,
+        read: impl FnOnce(&Service) -> Checked,
+    ) -> Checked {
         let (now, stamp) = (SystemTime::now(), stamp(service));
         let known = |kept: &&Kept| {
             let counts = kept.is_sure || kept.at.elapsed() < UNSURE_LIFETIME;
@@ -146,7 +158,7 @@ impl Check {
         if let Some(kept) = self.state().kept.as_ref().filter(known) {
             return kept.result.clone();
         }
-        let result = lists.check(service);
+        let result = read(service);
         self.state().kept = stamp.map(|stamp| Kept {
             config,
             stamp,

@@ -1,9 +1,19 @@
 //! Whose address a request came from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
+
+/// Whose connection a request came on.
+#[derive(Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Returns the address of the peer, which each connection puts there.
+pub fn peer(extensions: &Extensions) -> IpAddr {
+    let peer = extensions.get::<Peer>();
+    peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip())
+}
 
 /// The peer, or, where that is a trusted proxy, whom it says it asks for: the
 /// last address of `X-Forwarded-For` that is none of the proxies.

@@ -31,7 +31,8 @@ use tokio::time::{sleep_until, timeout, timeout_at, Instant};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::serve::app::{App, Peer};
+use crate::serve::app::App;
+use crate::serve::client::Peer;
 use crate::serve::connections::Place;
 
 /// A response of which nothing was taken for so long is not wanted.

@@ -12,8 +12,11 @@ mod database;
 mod log;
 mod metrics;
 mod pages;
+mod plain_http;
 mod redact;
+mod reply;
 mod request;
+mod routes;
 mod secret_file;
 mod state;
 mod tally;
@@ -173,7 +176,7 @@ async fn serve(app: Arc<App>, inherited: Option<Listener>, path: &Path) -> Resul
     let connections = Arc::new(Connections::default());
     let shared = Shared {
         app: Arc::clone(&app),
-        router: app::router(Arc::clone(&app)),
+        router: routes::router(Arc::clone(&app)),
         stopping,
     };
     let accepting = tokio::spawn(accept(listener, Arc::clone(&connections), shared));

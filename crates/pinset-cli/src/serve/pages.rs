@@ -13,9 +13,10 @@ use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use crate::serve::app::{self, text, App, Reply};
+use crate::serve::app::App;
 use crate::serve::auth::{self, Denied};
 use crate::serve::log::{page, Call, Entry, Filter, Log, Row, UNAUTHORIZED};
+use crate::serve::reply::{text, Reply};
 use crate::serve::workers::Busy;
 use crate::serve::{client, state};
 
@@ -74,8 +75,8 @@ async fn looked(app: &App, head: &Parts) -> Result<(Filter, Vec<Row>), Box<Reply
     let (Some(log), Some(auth)) = (&app.log, auth) else {
         return Err(text(StatusCode::NOT_FOUND, "there is nothing here\n").into());
     };
-    let (began, peer) = (Instant::now(), app::peer(&head.extensions));
-    if let Err(denied) = auth::check(auth, &config, peer, &head.headers) {
+    let (began, peer) = (Instant::now(), client::peer(&head.extensions));
+    if let Err(denied) = auth::check(auth, config.exposure(), peer, &head.headers) {
         let client = client::of(peer, &head.headers, &config.trusted_proxies);
         return Err(deny(app, log, denied, client, head, began).into());
     }

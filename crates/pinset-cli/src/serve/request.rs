@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::serve::app::App;
 use crate::serve::asks::Ask;
-use crate::serve::config::{Config, Gather, Limits, Service};
+use crate::serve::config::{Config, Gather, Limits, PostKind, Service};
 use crate::serve::log::{Call, Entry, HANGUP, UNAUTHORIZED};
 use crate::serve::verify::{Case, Judged};
 use crate::serve::workers::Busy;
@@ -39,15 +39,6 @@ struct Answered {
     /// Of the call, as it may be shown.
     uuid: String,
     call: Call,
-}
-
-/// What is posted to a path of a service.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    /// A call that is to be decided.
-    Call,
-    /// A webhook: a call has ended.
-    Webhook,
 }
 
 impl Answered {
@@ -83,7 +74,7 @@ struct Decision {
 pub async fn answer(
     app: &Arc<App>,
     config: Arc<Config>,
-    (service, kind): (Arc<Service>, Kind),
+    (service, kind): (Arc<Service>, PostKind),
     peer: IpAddr,
     request: Request<Body>,
 ) -> Response<Body> {
@@ -91,26 +82,27 @@ pub async fn answer(
     let (head, body) = request.into_parts();
     let client = client::of(peer, &head.headers, &config.trusted_proxies);
     let mut challenge = None;
-    let answered = if let Err(denied) = auth::check(&service.auth, &config, peer, &head.headers) {
-        if denied.why == auth::UNPROTECTED {
-            let name = &service.name;
-            app.metrics
-                .say(&format!("service '{name}': {}", denied.why));
-        }
-        challenge = denied.challenge;
-        Answered {
-            outcome: UNAUTHORIZED,
-            ..Answered::refused(denied.status, denied.why)
-        }
-    } else if head.method != Method::POST {
-        Answered::refused(StatusCode::METHOD_NOT_ALLOWED, "POST a call")
-    } else {
-        match (read(body, &config.limits).await, kind) {
-            (Ok(body), Kind::Call) => take(app, config, &service, &body).await,
-            (Ok(body), Kind::Webhook) => take_webhook(&body),
-            (Err((status, why)), _) => Answered::refused(status, why),
-        }
-    };
+    let answered =
+        if let Err(denied) = auth::check(&service.auth, config.exposure(), peer, &head.headers) {
+            if denied.why == auth::UNPROTECTED {
+                let name = &service.name;
+                app.metrics
+                    .say(&format!("service '{name}': {}", denied.why));
+            }
+            challenge = denied.challenge;
+            Answered {
+                outcome: UNAUTHORIZED,
+                ..Answered::refused(denied.status, denied.why)
+            }
+        } else if head.method != Method::POST {
+            Answered::refused(StatusCode::METHOD_NOT_ALLOWED, "POST a call")
+        } else {
+            match (read(body, &config.limits).await, kind) {
+                (Ok(body), PostKind::Call) => take(app, config, &service, &body).await,
+                (Ok(body), PostKind::Webhook) => take_webhook(&body),
+                (Err((status, why)), _) => Answered::refused(status, why),
+            }
+        };
     let duration = began.elapsed();
     let Answered { status, body, .. } = &answered;
     app.metrics

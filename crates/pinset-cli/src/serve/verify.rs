@@ -413,7 +413,9 @@ impl Lists {
     /// Why not.
     pub async fn health(self, service: Arc<Service>) -> Result<Warnings, Unusable> {
         let check = self.bench.check(&service.name);
-        check.result(self, service).await
+        let config = Arc::clone(&self.config);
+        let read = move |service: &Service| self.check(service);
+        check.result(&config, service, read).await
     }
 
     /// Whether the list of a service can be used as it is now: if so, returns

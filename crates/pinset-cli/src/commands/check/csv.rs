@@ -8,7 +8,7 @@ use pinset::list::Kind;
 use pinset::timestamp::Zone;
 use pinset::Secret;
 
-use super::Rules;
+use super::rules::Rules;
 use crate::commands::check::findings::{
     Broken, Duplicate, Findings, List, NotANumber, Reason, Unreachable, Weak,
 };

@@ -12,12 +12,12 @@ mod findings;
 mod md5_search;
 mod odds;
 mod pin_sets;
+mod rules;
 mod text;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use pinset::list::{open, read, sniff, Format, Gives, Kind};
-use pinset::Numbering;
 
 use crate::common::atomic_file::contents;
 use crate::common::config_file::ConfigFile;
@@ -31,6 +31,7 @@ use odds::{Alphabet, Odds};
 
 pub use findings::Verdict;
 use pin_sets::PinSets;
+use rules::Rules;
 
 /// Reads PIN lists as the module would, and tells what is wrong with them.
 ///
@@ -101,18 +102,6 @@ const LARGE: u64 = 16 << 20;
 
 /// The right of everybody to write.
 const OTHERS_WRITE: u32 = 0o002;
-
-/// How lists are checked.
-struct Rules {
-    /// Found out if it is not given.
-    pub format: Option<Format>,
-    /// What number a caller is.
-    pub numbering: Numbering,
-    /// Whose lists they are.
-    pub pin_sets: PinSets,
-    /// How many lines of each kind are named.
-    pub show: usize,
-}
 
 pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
     let (settings, pin_sets) = arguments.config.settings_and_pin_sets()?;

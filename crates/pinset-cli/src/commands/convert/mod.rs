@@ -11,7 +11,6 @@ use pinset::list::{open, Kind};
 use pinset::pin::{is_key, MAX_DIGITS};
 use pinset::{Pepper, Secret};
 
-use crate::commands::generate::secrets;
 use crate::common::atomic_file::contents;
 use crate::common::config_file::ConfigFile;
 use crate::common::csv_list::{fault, in_memory, Sheet, Values};
@@ -133,7 +132,7 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
     if maker.form == Form::Argon2id && !pins.is_empty() {
         note("Argon2id rows are found by caller or account only; for identify = pin take --hmac-sha256");
     }
-    let made = secrets(&pins, &maker)?;
+    let made = maker.make_all(&pins)?;
     let mut made = made.iter();
     let mut rows = Vec::with_capacity(kept.len());
     for item in &kept {

@@ -8,7 +8,7 @@
 
 use super::audit_log::Told;
 use super::cdr::Record;
-use super::sanitize::shown;
+use crate::common::sanitize::shown;
 
 /// So many intervals are kept before those that touch are merged.
 const INTERVALS_TO_MERGE: usize = 64;

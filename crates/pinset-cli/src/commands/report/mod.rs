@@ -6,7 +6,6 @@ mod gather;
 mod input;
 mod output;
 mod row;
-pub mod sanitize;
 mod selection;
 mod store;
 mod totals;

@@ -1,8 +1,8 @@
 //! A row of the report.
 
 use super::gather::Call;
-use super::sanitize::safe;
 use crate::common::csv::push_row;
+use crate::common::sanitize::safe;
 
 /// The columns of the calls.
 pub const COLUMNS: [&str; 11] = [

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::row::Row;
-use super::sanitize::safe;
 use crate::common::csv::push_row;
+use crate::common::sanitize::safe;
 
 /// The columns; behind the day, if there is one.
 const COLUMNS: [&str; 5] = [

@@ -8,13 +8,10 @@ use pinset::Settings;
 use toml::Spanned;
 
 use super::raw::Raw;
+use super::read::Reading;
 use super::sequence::Base;
-use super::{Reading, Service, AUDIO, HEALTH, LOGS, LOGS_JSON, LOGS_STYLE, METRICS};
+use super::{Paths, PostKind, Service, AUDIO, HEALTH, LOGS, LOGS_JSON, LOGS_STYLE, METRICS};
 use crate::common::error::Failure;
-use crate::serve::request::Kind;
-
-/// Services, and what is posted to them, by the path.
-pub type Paths = BTreeMap<String, (Arc<Service>, Kind)>;
 
 impl Reading<'_> {
     /// Returns the services by the paths where calls are posted, and all paths.
@@ -36,8 +33,8 @@ impl Reading<'_> {
             let webhooks = raw.hangup_path.as_ref();
             let webhooks = webhooks.map(|path| self.service_path(path)).transpose()?;
             let of_service = [
-                (Some(service.path.clone()), Kind::Call),
-                (webhooks, Kind::Webhook),
+                (Some(service.path.clone()), PostKind::Call),
+                (webhooks, PostKind::Webhook),
             ];
             for (path, kind) in of_service {
                 let Some(path) = path else { continue };

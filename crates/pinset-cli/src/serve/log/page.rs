@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use jiff::Timestamp;
 use maud::{html, Markup, DOCTYPE};
 
-use super::{Filter, Row, PAGE};
-use crate::commands::report::sanitize::shown;
+use super::filter::{Filter, Row, PAGE};
+use crate::common::sanitize::shown;
 use crate::serve::config::{LOGS, LOGS_JSON, LOGS_STYLE};
 
 pub const STYLE: &str = "\

@@ -2,7 +2,7 @@
 
 use rusqlite::{params, Connection, Params};
 
-use super::{Entry, UNAUTHORIZED};
+use super::entry::{Entry, UNAUTHORIZED};
 use crate::serve::state;
 
 /// The most rows that go at once when they are too old or too many.

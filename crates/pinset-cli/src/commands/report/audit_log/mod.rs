@@ -7,8 +7,8 @@ use pinset::timestamp::Moment;
 use serde::Deserialize;
 
 use super::cdr::Record;
-use super::sanitize::shown;
 use crate::common::colours::without_colours;
+use crate::common::sanitize::shown;
 
 /// The log level of the audit log.
 const LEVEL: &[u8] = b"AUTHENTICATE";

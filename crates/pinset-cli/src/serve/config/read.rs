@@ -1,0 +1,370 @@
+//! Reading of `pinset serve --config FILE`, checked as a whole.
+//!
+//! Options that `authenticate.conf` has too are parsed by the same code.
+
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use pinset::cache::Rules;
+use pinset::config::{Identify, NoCaller, Source};
+use pinset::timestamp::Zone;
+use pinset::{Pepper, Settings};
+use toml::Spanned;
+
+use super::place::Place;
+use super::raw::{self, Given, Raw};
+use super::sequence::{self, Base};
+use super::{Answers, Config, Limits, Log, Service};
+use crate::common::error::{At, Failure};
+use crate::serve::auth::Auth;
+use crate::serve::plain_http::{is_local, PlainHttp};
+use crate::serve::secret_file;
+use crate::serve::tls;
+
+const DEFAULT_PATH: &str = "/api/external/hipcall-ingress";
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
+const DEFAULT_STATE: &str = "/var/lib/pinset/state.db";
+const DEFAULT_LOG: &str = "/var/lib/pinset/log.db";
+/// A name: it is a label of metrics, and part of what is counted.
+const LONGEST_NAME: usize = 64;
+
+impl Config {
+    /// Reads the file and all that it names but the lists. `bound` is the address
+    /// of the socket, if there is one: it decides, not `listen`, who can connect.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with file, line and option.
+    pub fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).at(path)?;
+        let config = Reading { path, text: &text };
+        config.whole(bound)
+    }
+}
+
+/// A file that is read.
+pub struct Reading<'a> {
+    pub path: &'a Path,
+    text: &'a str,
+}
+
+impl Reading<'_> {
+    fn whole(&self, bound: Option<SocketAddr>) -> Result<Config, Failure> {
+        let raw: Raw = toml::from_str(self.text).map_err(|error| {
+            let at = error.span().unwrap_or_default();
+            self.wrong(at.start, error.message())
+        })?;
+        let listen = match &raw.listen {
+            None => DEFAULT_LISTEN,
+            Some(listen) => listen
+                .get_ref()
+                .parse()
+                .map_err(|_| self.at(listen, "it must be an address and a port: 127.0.0.1:5000"))?,
+        };
+        let address = bound.unwrap_or(listen);
+        let mut settings = Settings::default();
+        let (numbers, lists) = (raw.numbers.given(), raw.lists.given());
+        for (name, value) in numbers.iter().chain(&lists) {
+            let set = settings.set(name.as_bytes(), value.get_ref().as_bytes());
+            set.map_err(|fault| self.at(value, fault))?;
+        }
+        if let Some((_, number)) = numbers.first() {
+            let checked = settings.numbering.check();
+            checked.map_err(|fault| self.at(number, fault))?;
+        }
+        let pepper = self.pepper(&settings, &lists)?;
+        let rules = Arc::new(Rules {
+            zone: Zone::of_the_machine(),
+            numbering: settings.numbering.clone(),
+            keys: pepper.ids().collect(),
+        });
+        let (services, paths) = self.services(&raw, &settings, address)?;
+        let trusted_proxies = self.proxies(&raw)?;
+        let config = Config {
+            listen,
+            tls: self.tls(&raw)?,
+            plain_http: self.plain_http(&raw, &trusted_proxies, address)?,
+            trusted_proxies,
+            limits: self.limits(&raw)?,
+            state: raw.state.clone().unwrap_or_else(|| DEFAULT_STATE.into()),
+            log: raw.log.as_ref().map(|log| self.log(log)).transpose()?,
+            audio: self.audio(&raw)?,
+            settings,
+            pepper,
+            rules,
+            services,
+            paths,
+        };
+        self.guard_audio(&raw, &config)?;
+        if config.services.is_empty() {
+            return Err(Failure::at(self.path, "there is no [service.NAME] in it"));
+        }
+        Ok(config)
+    }
+
+    fn pepper(&self, settings: &Settings, lists: &Given<'_>) -> Result<Pepper, Failure> {
+        let Some(path) = &settings.pepper_file else {
+            return Ok(Pepper::default());
+        };
+        let text = secret_file::read(path);
+        let pepper = text.and_then(|text| Pepper::parse(&text).map_err(|why| why.to_string()));
+        pepper.map_err(|why| {
+            let why = format!("{}: {why}", path.display());
+            match lists.iter().find(|(name, _)| *name == "pepper_file") {
+                Some((_, value)) => self.at(value, why),
+                None => Failure::at(self.path, why),
+            }
+        })
+    }
+
+    pub(super) fn service(
+        &self,
+        name: &Spanned<String>,
+        raw: &raw::Service,
+        settings: &Settings,
+        (address, base): (SocketAddr, Base<'_>),
+    ) -> Result<Service, Failure> {
+        let right = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+        let spelled = name.get_ref();
+        if spelled.is_empty() || spelled.len() > LONGEST_NAME || !spelled.chars().all(right) {
+            let why = "the name of a service must be up to 64 letters, digits, - and _";
+            return Err(self.at(name, why));
+        }
+        let path = match &raw.path {
+            None => DEFAULT_PATH.to_owned(),
+            Some(path) => self.service_path(path)?,
+        };
+        let mut set = settings.pin_set.clone();
+        // As in Hipcall's guide.
+        (set.identify, set.attempts) = (Identify::Caller, 1);
+        set.source = Some(Source::File(raw.list.get_ref().clone()));
+        if !raw.list.get_ref().is_absolute() {
+            return Err(self.at(&raw.list, "it must be an absolute path"));
+        }
+        for (option, value) in raw.pin_set() {
+            let Some(value) = value else { continue };
+            set.set(option.as_bytes(), value.get_ref().as_bytes())
+                .map_err(|fault| self.at(value, fault))?;
+        }
+        if let Some(conflict) = set.conflicts(&settings.pin_set).first() {
+            return Err(self.at(name, conflict));
+        }
+        let asks_account =
+            set.identify == Identify::Account || set.no_caller == NoCaller::AskAccount;
+        let account = match (&raw.account, asks_account) {
+            (Some(gather), _) => Some(gather),
+            (None, false) => None,
+            (None, true) => {
+                let why = "an account is asked for: [service.NAME.account] must say how";
+                return Err(self.at(name, why));
+            }
+        };
+        let auth = match &raw.auth {
+            Some(auth) => self.auth(auth)?,
+            None if is_local(address) => Auth::Direct,
+            None => {
+                let why = format!(
+                    "auth is missing: the socket is at {address}, and only a service on the \
+                     loopback address may be without one (auth = \"none\" leaves it to others)"
+                );
+                return Err(self.at(name, why));
+            }
+        };
+        let pin = sequence::gather(raw.gather.as_ref(), "pin_code", base);
+        let pin = pin.map_err(|(at, why)| self.wrong(at.unwrap_or(name.span().start), why))?;
+        let account = sequence::gather(account, "account_number", base);
+        let account =
+            account.map_err(|(at, why)| self.wrong(at.unwrap_or(name.span().start), why))?;
+        if pin.variable == account.variable {
+            return Err(self.at(name, "the PIN and the account have one variable_name"));
+        }
+        Ok(Service {
+            name: spelled.clone(),
+            path,
+            auth,
+            set: Arc::new(set),
+            pin,
+            account,
+            answers: self.answers(raw, base)?,
+        })
+    }
+
+    fn answers(&self, raw: &raw::Service, base: Base<'_>) -> Result<Answers, Failure> {
+        let of = |actions: &Spanned<Vec<raw::Action>>| {
+            sequence::render(actions.get_ref(), base).map_err(|why| self.at(actions, why))
+        };
+        let failure = of(&raw.failure)?;
+        let or_failure = |actions: &Option<Spanned<Vec<raw::Action>>>| {
+            let answer = actions.as_ref().map(&of).transpose()?;
+            Ok(answer.unwrap_or_else(|| failure.clone()))
+        };
+        Ok(Answers {
+            success: of(&raw.success)?,
+            locked: or_failure(&raw.locked)?,
+            error: or_failure(&raw.error)?,
+            failure,
+        })
+    }
+
+    fn tls(&self, raw: &Raw) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, Failure> {
+        let Some(tls) = &raw.tls else {
+            return Ok(None);
+        };
+        let (certificate, key) = (tls.certificate.get_ref(), tls.key.get_ref());
+        match tls::config(certificate, key) {
+            Ok(config) => Ok(Some(Arc::new(config))),
+            Err(tls::Wrong::Certificate(why)) => Err(self.file(&tls.certificate, &why)),
+            Err(tls::Wrong::Key(why)) => Err(self.file(&tls.key, &why)),
+        }
+    }
+
+    fn proxies(&self, raw: &Raw) -> Result<Vec<IpNet>, Failure> {
+        let of = |proxy: &Spanned<String>| {
+            let text = proxy.get_ref();
+            let one = || text.parse::<IpAddr>().map(IpNet::from);
+            let net = text.parse::<IpNet>().or_else(|_| one());
+            net.map_err(|_| self.at(proxy, "it must be an address, or a network as 10.0.0.0/8"))
+        };
+        raw.trusted_proxies.iter().map(of).collect()
+    }
+
+    /// Refuses credentials that everybody on their way could read.
+    fn plain_http(
+        &self,
+        raw: &Raw,
+        proxies: &[IpNet],
+        address: SocketAddr,
+    ) -> Result<PlainHttp, Failure> {
+        let is_allowed = raw.allow_plain_http.unwrap_or(false);
+        let plain = PlainHttp::of(address, raw.tls.is_some(), is_allowed, proxies);
+        let services = raw.service.values();
+        let auths = services.map(|service| service.auth.as_ref());
+        let auths = auths.chain(raw.log.iter().map(|log| log.logs_auth.as_ref()));
+        let mut credentials = auths.flatten().filter(|auth| auth.get_ref() != "none");
+        match credentials.next() {
+            Some(auth) if plain == PlainHttp::Refused => {
+                let why = format!(
+                    "credentials over plain HTTP at {address}: add [tls], listen on the loopback \
+                     address, name the proxy that has TLS in trusted_proxies, or set \
+                     allow_plain_http = true"
+                );
+                Err(self.at(auth, why))
+            }
+            _ => Ok(plain),
+        }
+    }
+
+    fn limits(&self, raw: &Raw) -> Result<Limits, Failure> {
+        let limits = raw.limits.as_ref();
+        let number = |given: Option<&Spanned<u64>>, default: u64, most: u64| match given {
+            None => Ok(default),
+            Some(given) if (1..=most).contains(given.get_ref()) => Ok(*given.get_ref()),
+            Some(given) => Err(self.at(given, format!("it must be from 1 to {most}"))),
+        };
+        let given =
+            |of: fn(&raw::Limits) -> &Option<Spanned<u64>>| limits.and_then(|l| of(l).as_ref());
+        let seconds = |given, default| number(given, default, 3600).map(Duration::from_secs);
+        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(Limits {
+            body: number(given(|l| &l.body), 64 << 10, 16 << 20).map(size)?,
+            body_timeout: seconds(given(|l| &l.body_timeout), 10)?,
+            head_timeout: seconds(given(|l| &l.head_timeout), 5)?,
+            idle_timeout: seconds(given(|l| &l.idle_timeout), 30)?,
+            connections: number(given(|l| &l.connections), 1000, 100_000).map(size)?,
+            connections_per_address: number(given(|l| &l.connections_per_address), 256, 100_000)
+                .map(size)?,
+        })
+    }
+
+    fn log(&self, raw: &raw::Log) -> Result<Log, Failure> {
+        let number = |given: Option<&Spanned<u32>>, default: u32| match given {
+            None => Ok(default),
+            Some(given) if *given.get_ref() > 0 => Ok(*given.get_ref()),
+            Some(given) => Err(self.at(given, "it must be above 0")),
+        };
+        let auth = raw.logs_auth.as_ref();
+        Ok(Log {
+            file: raw.file.clone().unwrap_or_else(|| DEFAULT_LOG.into()),
+            days: number(raw.days.as_ref(), 30)?,
+            rows: number(raw.rows.as_ref(), 1_000_000)?,
+            auth: match auth.map(|auth| self.auth(auth)).transpose()? {
+                // Nobody has meant to show it to everybody.
+                Some(Auth::None) | None => None,
+                auth => auth,
+            },
+        })
+    }
+
+    fn audio(&self, raw: &Raw) -> Result<Option<PathBuf>, Failure> {
+        let Some(audio) = &raw.audio else {
+            return Ok(None);
+        };
+        let folder = std::fs::metadata(audio.get_ref());
+        match folder {
+            Ok(about) if about.is_dir() => Ok(Some(audio.get_ref().clone())),
+            Ok(_) => Err(self.file(audio, "it is no folder")),
+            Err(error) => Err(self.file(audio, error)),
+        }
+    }
+
+    /// Refuses a folder of sounds, which anybody may fetch, with other files of
+    /// the service in it.
+    fn guard_audio(&self, raw: &Raw, config: &Config) -> Result<(), Failure> {
+        let Some(audio) = &raw.audio else {
+            return Ok(());
+        };
+        let folder = audio.get_ref().canonicalize();
+        let folder = folder.map_err(|error| self.file(audio, error))?;
+        let services = raw.service.values();
+        let credentials = services.clone().map(|service| service.auth.as_ref());
+        let credentials = credentials.chain(raw.log.iter().map(|log| log.logs_auth.as_ref()));
+        let credentials = credentials.flatten();
+        let others = [Some(self.path), Some(config.state.as_path())]
+            .into_iter()
+            .chain([config.log.as_ref().map(|log| log.file.as_path())])
+            .chain([config.settings.pepper_file.as_deref()])
+            .chain([raw.tls.as_ref().map(|tls| tls.key.get_ref().as_path())])
+            .flatten()
+            .chain(services.map(|service| service.list.get_ref().as_path()))
+            .chain(credentials.filter_map(|auth| auth.get_ref().rsplit(':').next().map(Path::new)));
+        match others.into_iter().find(|file| is_within(file, &folder)) {
+            None => Ok(()),
+            Some(file) => {
+                let file = file.display();
+                let why = format!("'{file}' would be served: the folder must have sounds only");
+                Err(self.at(audio, why))
+            }
+        }
+    }
+
+    fn auth(&self, auth: &Spanned<String>) -> Result<Auth, Failure> {
+        Auth::read(auth.get_ref()).map_err(|why| self.at(auth, why))
+    }
+
+    fn file(&self, path: &Spanned<PathBuf>, why: impl Display) -> Failure {
+        self.at(path, format!("{}: {why}", path.get_ref().display()))
+    }
+
+    pub(super) fn at<T>(&self, value: &Spanned<T>, why: impl Display) -> Failure {
+        self.wrong(value.span().start, why)
+    }
+
+    /// Names file, line, section and option.
+    fn wrong(&self, at: usize, why: impl Display) -> Failure {
+        let (path, place) = (self.path.display(), Place::of(self.text, at));
+        Failure::told(format!("{path}:{place} {why}"))
+    }
+}
+
+/// Whether a file, which may not exist yet, is in a folder or below.
+fn is_within(file: &Path, folder: &Path) -> bool {
+    let parent = file
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new(".")).canonicalize();
+    parent.is_ok_and(|parent| parent.starts_with(folder))
+}
