@@ -1,6 +1,8 @@
 //! State that all requests share.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
 
 use crate::serve::asks::Asks;
 use crate::serve::config::Config;
@@ -41,7 +43,7 @@ impl App {
     /// What is in force. A reload puts something else in its place and leaves
     /// this as it is.
     pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.config.read())
     }
 
     /// What lists are read by.
@@ -55,6 +57,6 @@ impl App {
 
     pub fn put(&self, config: Config) {
         self.bench.keep(&config);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        *self.config.write() = Arc::new(config);
     }
 }

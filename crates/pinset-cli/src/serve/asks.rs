@@ -4,7 +4,7 @@
 //! played, so that asking without a limit never ends. Memory alone keeps these
 //! counts: after a restart they start over.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use crate::serve::tally::{key, Tallies, Tally};
 
@@ -41,7 +41,7 @@ impl Asks {
     /// A post with a `uuid` is limited by its call alone: anybody can show another
     /// caller's number, or none, and must not use up what others have.
     pub fn take(&self, ask: Ask<'_>, attempts: u32, now: u64) -> Option<u32> {
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tallies = self.0.lock();
         let (key, most, lifetime) = match ask.uuid {
             Some(uuid) => (
                 key(&[ask.service, "call", ask.variable, uuid]),
@@ -71,7 +71,7 @@ impl Asks {
 
     /// Notes that this caller number has entered something.
     pub fn entered(&self, service: &str, caller: &str) {
-        let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tallies = self.0.lock();
         tallies.remove(&key(&[service, "caller", caller]));
     }
 }

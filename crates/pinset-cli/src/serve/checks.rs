@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::Mutex;
 use pinset::config::Source;
 use pinset::list::Stamp;
 use tokio::sync::watch;
@@ -80,10 +81,6 @@ impl Check {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Checks the list of a service by reading it, or waits for the check that is
     /// running.
     ///
@@ -117,7 +114,7 @@ impl Check {
         service: Arc<Service>,
         read: impl FnOnce(&Service) -> Checked + Send + 'static,
     ) -> Option<Running> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let config = Arc::downgrade(config);
         let is_running = |running: &&Running| {
             let is_over =
@@ -155,11 +152,11 @@ impl Check {
             let counts = kept.is_sure || kept.at.elapsed() < UNSURE_LIFETIME;
             counts && Some(kept.stamp) == stamp && kept.config.ptr_eq(&config)
         };
-        if let Some(kept) = self.state().kept.as_ref().filter(known) {
+        if let Some(kept) = self.state.lock().kept.as_ref().filter(known) {
             return kept.result.clone();
         }
         let result = read(service);
-        self.state().kept = stamp.map(|stamp| Kept {
+        self.state.lock().kept = stamp.map(|stamp| Kept {
             config,
             stamp,
             at: Instant::now(),

@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -80,12 +81,8 @@ struct Now {
 }
 
 impl Activity {
-    fn now(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn touch(&self) {
-        self.now().since = Instant::now();
+        self.now.lock().since = Instant::now();
     }
 }
 
@@ -94,7 +91,7 @@ struct UnderWay(Arc<Activity>);
 
 impl UnderWay {
     fn new(activity: &Arc<Activity>) -> Self {
-        let mut now = activity.now();
+        let mut now = activity.now.lock();
         (now.under_way, now.used) = (now.under_way + 1, true);
         drop(now);
         activity.touch();
@@ -113,7 +110,7 @@ impl Drop for Unanswered<'_> {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.now().under_way -= 1;
+        self.0.now.lock().under_way -= 1;
         self.0.touch();
     }
 }
@@ -224,7 +221,7 @@ async fn http(
     tokio::pin!(connection);
     let (mut ending, mut stopped) = (false, None);
     loop {
-        let now = *activity.now();
+        let now = *activity.now.lock();
         let stops = *shared.stopping.borrow();
         if stops && stopped.is_none() {
             stopped = Some(Instant::now());
@@ -255,7 +252,7 @@ async fn http(
                 }
             }
             () = sleep_until(look) => {
-                let later = *activity.now();
+                let later = *activity.now.lock();
                 if Instant::now() < end || later.since != now.since {
                     continue;
                 }

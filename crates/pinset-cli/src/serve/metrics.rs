@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::sync::{mpsc, Mutex, PoisonError};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use pinset::lockout::Kind;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -169,7 +170,7 @@ impl Metrics {
     /// Tells the administrator, but not over and over.
     pub fn say(&self, what: &impl Display) {
         let text = what.to_string();
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock();
         let now = Instant::now();
         said.retain(|_, at| now.duration_since(*at) < AGAIN);
         if said.len() < IN_MIND && !said.contains_key(&text) {

@@ -4,10 +4,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::{Condvar, Mutex};
 use pinset::lockout::{Capacity, Lockouts};
 use rusqlite::{params, Connection};
 
@@ -70,10 +71,6 @@ pub fn now() -> Duration {
     now.unwrap_or_default()
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl State {
     /// Takes in what is stored, and has what changes stored until
     /// [`Writer::finish`].
@@ -104,7 +101,7 @@ impl State {
             while work.shared.wait() {
                 if work.write(&say) {
                     // What can't be written is tried again.
-                    locked(&work.shared.wanted).write = true;
+                    work.shared.wanted.lock().write = true;
                 }
             }
             if work.write(&say) {
@@ -121,12 +118,12 @@ impl State {
 
     /// Does something with the lockouts, which takes some microseconds.
     pub fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
-        what(&mut locked(&self.shared.lockouts), now())
+        what(&mut self.shared.lockouts.lock(), now())
     }
 
     /// Has what has changed written soon.
     pub fn changed(&self) {
-        let mut wanted = locked(&self.shared.wanted);
+        let mut wanted = self.shared.wanted.lock();
         // Who is to write already is not woken: that takes longer than all else here.
         if !std::mem::replace(&mut wanted.write, true) {
             self.shared.call.notify_one();
@@ -136,7 +133,7 @@ impl State {
     /// Takes one of the tries of a call: false, if it has had as many.
     pub fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
         let (key, now) = (key(&[service, uuid]), now().as_secs());
-        let mut calls = locked(&self.shared.calls);
+        let mut calls = self.shared.calls.lock();
         let tries = calls.tries(&key, now);
         if tries >= most {
             return false;
@@ -150,7 +147,7 @@ impl State {
     /// Gives one back: it did not count.
     pub fn refund_try(&self, service: &str, uuid: &str) {
         let (key, now) = (key(&[service, uuid]), now().as_secs());
-        let mut calls = locked(&self.shared.calls);
+        let mut calls = self.shared.calls.lock();
         let tries = calls.tries(&key, now);
         if tries == 0 {
             return;
@@ -162,7 +159,7 @@ impl State {
 
     /// How many tries a call has had.
     pub fn tries(&self, service: &str, uuid: &str) -> u32 {
-        let calls = locked(&self.shared.calls);
+        let calls = self.shared.calls.lock();
         calls.tries(&key(&[service, uuid]), now().as_secs())
     }
 }
@@ -170,7 +167,7 @@ impl State {
 impl Writer {
     /// Waits until all is written.
     pub fn finish(self) {
-        locked(&self.shared.wanted).stop = true;
+        self.shared.wanted.lock().stop = true;
         self.shared.call.notify_one();
         // It ends whatever happens.
         let _ = self.thread.join();
@@ -211,20 +208,16 @@ impl Shared {
     /// will.
     fn wait(&self) -> bool {
         let idle = |wanted: &mut Wanted| !wanted.write && !wanted.stop;
-        let wanted = self
-            .call
-            .wait_while(locked(&self.wanted), idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        let (mut wanted, _) = self
-            .call
-            .wait_timeout_while(wanted, WRITE_AFTER, |wanted| !wanted.stop)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = self.wanted.lock();
+        self.call.wait_while(&mut wanted, idle);
+        let is_early = |wanted: &mut Wanted| !wanted.stop;
+        self.call.wait_while_for(&mut wanted, is_early, WRITE_AFTER);
         wanted.write = false;
         !wanted.stop
     }
 
     fn restore(&self, database: &Connection) -> rusqlite::Result<()> {
-        let (mut lockouts, mut calls) = (locked(&self.lockouts), locked(&self.calls));
+        let (mut lockouts, mut calls) = (self.lockouts.lock(), self.calls.lock());
         let mut broken = 0_u32;
         let mut rows = database.prepare("SELECT key, value FROM lockouts")?;
         let mut rows = rows.query([])?;
@@ -261,7 +254,7 @@ impl Work {
         if self.lockouts.len() < MOST_UNWRITTEN {
             self.take_changes();
         }
-        let (mut calls, now) = (locked(&self.shared.calls), now().as_secs());
+        let (mut calls, now) = (self.shared.calls.lock(), now().as_secs());
         calls.forget_old(now);
         for key in std::mem::take(&mut calls.changed) {
             self.calls.insert(key, calls.known.get(&key, now));
@@ -281,12 +274,12 @@ impl Work {
                 self.failing = true;
             }
         }
-        self.failing || locked(&self.shared.lockouts).has_changes()
+        self.failing || self.shared.lockouts.lock().has_changes()
     }
 
     fn take_changes(&mut self) {
         loop {
-            let changes = locked(&self.shared.lockouts).take_changes(AT_ONCE);
+            let changes = self.shared.lockouts.lock().take_changes(AT_ONCE);
             if changes.is_empty() {
                 break;
             }
@@ -389,7 +382,7 @@ mod tests {
         };
         for round in 0..ROUNDS {
             let callers = round * ROUND..(round + 1) * ROUND;
-            fail(&mut locked(&work.shared.lockouts), callers);
+            fail(&mut work.shared.lockouts.lock(), callers);
             assert!(work.write(&|_| {}));
             assert!(work.lockouts.len() < MOST_UNWRITTEN + ROUND);
         }

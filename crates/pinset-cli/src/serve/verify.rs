@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::{Condvar, Mutex};
 use pinset::cache::{Cache, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules};
 use pinset::config::{Source, Times};
 use pinset::credential::table::Rows;
@@ -73,7 +74,7 @@ impl Bench {
     }
 
     fn threads(&self, path: &Path) -> Arc<ListThreads> {
-        let mut lists = locked(&self.lists);
+        let mut lists = self.lists.lock();
         let threads = lists.entry(path.to_owned()).or_insert_with(|| {
             Arc::new(ListThreads {
                 workers: Workers::new(MAX_THREADS, MAX_WAITING),
@@ -84,7 +85,7 @@ impl Bench {
     }
 
     fn check(&self, service: &str) -> Arc<Check> {
-        let mut checks = locked(&self.checks);
+        let mut checks = self.checks.lock();
         let check = checks.entry(service.to_owned());
         Arc::clone(check.or_insert_with(|| Arc::new(Check::new())))
     }
@@ -92,9 +93,12 @@ impl Bench {
     /// Drops the threads of lists and services that a configuration has no more.
     pub fn keep(&self, config: &Config) {
         let services = || config.services.values();
-        locked(&self.lists)
+        self.lists
+            .lock()
             .retain(|path, _| services().any(|service| list(service) == Some(path.as_path())));
-        locked(&self.checks).retain(|name, _| services().any(|service| service.name == *name));
+        self.checks
+            .lock()
+            .retain(|name, _| services().any(|service| service.name == *name));
     }
 }
 
@@ -122,11 +126,10 @@ struct Slots {
 impl Slots {
     /// Does it when there is a slot; `None`: there was none in time.
     fn with<T>(&self, what: impl FnOnce() -> T) -> Option<T> {
-        let free = locked(&self.free);
-        let (mut free, late) = self
+        let mut free = self.free.lock();
+        let late = self
             .freed
-            .wait_timeout_while(free, PATIENCE, |free| *free == 0)
-            .unwrap_or_else(PoisonError::into_inner);
+            .wait_while_for(&mut free, |free| *free == 0, PATIENCE);
         if late.timed_out() && *free == 0 {
             return None;
         }
@@ -142,13 +145,9 @@ struct Slot<'a>(&'a Slots);
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        *locked(&self.0.free) += 1;
+        *self.0.free.lock() += 1;
         self.0.freed.notify_one();
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What lists are read by.
@@ -369,7 +368,7 @@ impl Lists {
     /// Reads the rows of a list, or takes those that another began to read after
     /// this one `came`.
     fn rows(&self, threads: &ListThreads, mut reading: Box<RowReading>, came: Instant) -> Answer {
-        let mut last = locked(&threads.last);
+        let mut last = threads.last.lock();
         let list = reading.list().clone();
         let rules = Arc::as_ptr(&self.config.rules);
         let read = last.as_ref().filter(|read| {

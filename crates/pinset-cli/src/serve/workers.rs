@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 /// A thread without work ends after this time.
@@ -81,7 +82,7 @@ impl Workers {
     ///
     /// Too much work waits already.
     pub fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Busy> {
-        let mut queue = self.shared.queue();
+        let mut queue = self.shared.queue.lock();
         if queue.jobs.len() >= self.max_waiting {
             return Err(Busy);
         }
@@ -107,16 +108,12 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.shared.queue().is_closed = true;
+        self.shared.queue.lock().is_closed = true;
         self.shared.added.notify_all();
     }
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn work(&self) {
         while let Some(job) = self.next() {
             // The panic hook has reported it; who waits finds the sender dropped.
@@ -126,13 +123,10 @@ impl Shared {
 
     /// Returns the next job, or `None` if this thread ends.
     fn next(&self) -> Option<Job> {
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         queue.idle += 1;
         let is_idle = |queue: &mut Queue| queue.jobs.is_empty() && !queue.is_closed;
-        let (mut queue, _) = self
-            .added
-            .wait_timeout_while(queue, IDLE_TIMEOUT, is_idle)
-            .unwrap_or_else(PoisonError::into_inner);
+        self.added.wait_while_for(&mut queue, is_idle, IDLE_TIMEOUT);
         queue.idle -= 1;
         let job = queue.jobs.pop_front();
         if job.is_none() {

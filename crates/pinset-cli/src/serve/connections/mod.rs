@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// Half an IPv6 address: what one client has at the least.
@@ -90,10 +91,6 @@ pub fn client(peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr> {
 }
 
 impl Connections {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns a place for a connection, once there is one. Calls `ended` for a
     /// connection that has to go for it. Returns `None` if the client has as many
     /// connections as it may have, all with requests.
@@ -108,7 +105,7 @@ impl Connections {
             tokio::pin!(changed);
             // What changes from here on is not missed.
             changed.as_mut().enable();
-            match self.state().admit(client, most, &mut ended) {
+            match self.state.lock().admit(client, most, &mut ended) {
                 Ok((id, evicted)) => {
                     return Some(Place {
                         connections: Arc::clone(self),
@@ -129,7 +126,7 @@ impl Connections {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.state().alive == 0 {
+            if self.state.lock().alive == 0 {
                 return;
             }
             changed.await;
@@ -211,7 +208,7 @@ impl Place {
     /// A request has come. Returns false if the place was taken before: then it
     /// may not be answered.
     pub fn begin(&self) -> bool {
-        let mut state = self.connections.state();
+        let mut state = self.connections.state.lock();
         let State { open, idle, .. } = &mut *state;
         let Some(connection) = open.get_mut(&self.id) else {
             return false;
@@ -225,7 +222,7 @@ impl Place {
 
     /// A request is answered. Who takes the response slowly has no place for it.
     pub fn end(&self) {
-        let mut state = self.connections.state();
+        let mut state = self.connections.state.lock();
         let now = state.tick();
         let State { open, idle, .. } = &mut *state;
         let Some(connection) = open.get_mut(&self.id) else {
@@ -243,7 +240,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.connections.state();
+        let mut state = self.connections.state.lock();
         state.remove(self.id);
         state.alive -= 1;
         drop(state);

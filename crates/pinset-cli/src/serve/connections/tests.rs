@@ -86,7 +86,7 @@ fn full_house_of_requests_waits_for_the_first_that_ends() {
     assert!(is_evicted(&first));
     drop((first, second, third, place));
     assert!(now(connections.ended()).is_some());
-    let state = connections.state();
+    let state = connections.state.lock();
     assert!(state.open.is_empty() && state.idle.is_empty() && state.clients.is_empty());
 }
 

@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use crate::common::error::{note, At, Failure};
@@ -52,22 +53,14 @@ struct Waiting {
 }
 
 impl Queue {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What there is to write, gathered for a while unless it is wanted at once.
     fn take(&self) -> Waiting {
         let nothing = |waiting: &mut Waiting| waiting.entries.is_empty() && !waiting.is_wanted();
-        let waiting = self
-            .call
-            .wait_while(self.waiting(), nothing)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
+        self.call.wait_while(&mut waiting, nothing);
         // Nobody who adds an entry wakes us meanwhile: that takes longer than adding.
-        let (mut waiting, _) = self
-            .call
-            .wait_timeout_while(waiting, GATHERED, |waiting| !waiting.is_wanted())
-            .unwrap_or_else(PoisonError::into_inner);
+        let is_early = |waiting: &mut Waiting| !waiting.is_wanted();
+        self.call.wait_while_for(&mut waiting, is_early, GATHERED);
         Waiting {
             entries: std::mem::take(&mut waiting.entries),
             unauthorized: std::mem::take(&mut waiting.unauthorized),
@@ -152,7 +145,7 @@ impl Log {
     pub fn add(&self, entry: Entry) {
         let unauthorized = entry.is_unauthorized();
         let entry = entry.bounded();
-        let mut waiting = self.queue.waiting();
+        let mut waiting = self.queue.waiting.lock();
         let is_first = waiting.entries.is_empty();
         let is_added = waiting.add(entry);
         drop(waiting);
@@ -166,7 +159,7 @@ impl Log {
     /// Waits until all that was added is written. It blocks.
     pub fn flush(&self) {
         let (done, all) = oneshot::channel();
-        self.queue.waiting().asked.push(done);
+        self.queue.waiting.lock().asked.push(done);
         self.queue.call.notify_one();
         let _ = all.blocking_recv();
     }
@@ -194,7 +187,7 @@ impl Log {
 impl Writer {
     /// Waits until all is written.
     pub fn finish(self) {
-        self.queue.waiting().stopped = true;
+        self.queue.waiting.lock().stopped = true;
         self.queue.call.notify_one();
         // It ends whatever happens.
         let _ = self.thread.join();
