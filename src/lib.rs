@@ -22,3 +22,5 @@ mod module;
 mod pin_files;
 mod state;
 mod sync;
+mod version;
+mod work_queue;

@@ -7,31 +7,18 @@ use crate::asterisk::log::log;
 use crate::asterisk::modules::{DECLINED, LOADED};
 use crate::asterisk::panic::{forget_panics, guard, log_panics};
 use crate::asterisk::{
-    dialplan, function, log as logger, log_level, playback, process, thread_pool,
+    dialplan, function, in_flight, log as logger, log_level, playback, process, thread_pool,
 };
 use crate::auth::{application, astdb_rows, slow_hash, verify};
 use crate::linux::mounts;
 use crate::state::{audit, lockouts, stats, use_ledger};
-use crate::sync::work_queue;
-use crate::{admin, config, external, http, pin_files};
+use crate::work_queue;
+use crate::{admin, config, external, http, pin_files, version};
 
 /// How long an unload waits for work that is about to end, and for what is
 /// written down.
 const WORK_ENDS: Duration = Duration::from_millis(100);
 const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
-
-/// `authrs-built-for:MAJOR:SUM`: the Asterisk whose headers this was built
-/// with. `packaging/install.sh` looks for it in the module's file.
-const BUILT_FOR: &str = env!("AUTHRS_BUILT_FOR");
-
-/// The module's version and the commit it was built from: `0.1.0 (1a2b3c4d)`.
-pub const VERSION: &str = env!("AUTHRS_VERSION");
-
-/// Returns the major version of the Asterisk whose headers this was built with.
-pub fn built_for() -> Option<&'static str> {
-    // The black box keeps the text whole in the module's file.
-    std::hint::black_box(BUILT_FOR).split(':').nth(1)
-}
 
 /// Loads the module. Whatever is wrong, it declines: a failure at boot would
 /// end Asterisk. The application is registered last, so that nothing is left
@@ -43,7 +30,7 @@ extern "C" fn authrs_load() -> c_int {
         if !fits() || is_taken() {
             return false;
         }
-        log_level::register();
+        register_log_level();
         config::load();
         use_ledger::start();
         lockouts::start();
@@ -84,11 +71,22 @@ fn register() -> bool {
     function::register(verify::verify) && admin::register()
 }
 
+/// Registers the log level for call outcomes.
+fn register_log_level() {
+    if !log_level::register() {
+        log!(
+            Warning,
+            "Asterisk has no log level to spare for AUTHENTICATE: how calls come out is logged \
+             as NOTICE"
+        );
+    }
+}
+
 /// Whether this Asterisk is of the version we were built for. The build sum,
 /// which Asterisk has compared before, is the same in all of them.
 fn fits() -> bool {
     let running = process::version();
-    let built_for = built_for();
+    let built_for = version::built_for();
     let fits = built_for.is_some() && major(&running) == built_for;
     if !fits {
         log!(
@@ -131,7 +129,7 @@ extern "C" fn authrs_unload() -> c_int {
             return -1;
         };
         let _none_due = work_queue::hold_off();
-        if dialplan::has_calls() {
+        if in_flight::any() {
             return -1;
         }
         let _no_hangups = external::hold_off_hangups();
@@ -184,7 +182,7 @@ extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
         playback::forget();
         logger::forget();
-        log_level::register();
+        register_log_level();
         pin_files::forget();
         admin::start_metrics();
         if config::reload() {

@@ -9,7 +9,7 @@ use pinset::Status;
 use super::{number, queries};
 use crate::asterisk::cli::{self, Command, Said};
 use crate::state::stats;
-use crate::{config, module};
+use crate::{config, version};
 
 static COMMANDS: [Command; 7] = [
     Command {
@@ -96,10 +96,10 @@ fn show_version(words: &[&[u8]]) -> Said {
     if words.len() != 3 {
         return Said::Usage;
     }
-    let built_for = module::built_for().unwrap_or("unknown");
+    let built_for = version::built_for().unwrap_or("unknown");
     Said::Done(format!(
         "app_authenticate_rs {}, built for Asterisk {built_for}\n",
-        module::VERSION
+        version::VERSION
     ))
 }
 

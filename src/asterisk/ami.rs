@@ -6,7 +6,7 @@ use std::fmt::Write;
 use pinset::escape::escape;
 
 use super::c_string::{self, Text};
-use super::dialplan::Inside;
+use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
 
@@ -62,7 +62,7 @@ unsafe extern "C" fn act<A: Action>(
     session: *mut ffi::mansession,
     message: *const ffi::message,
 ) -> c_int {
-    let _inside = Inside::enter();
+    let _in_flight = CallGuard::enter();
     guard(0, || {
         // SAFETY: Asterisk lends both until we return.
         let Some(lent) = (unsafe { message.as_ref() }) else {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pinset::call::dtmf_buffer::Keys;
 use pinset::dialplan::Place;
 use pinset::prompt::is_url;
+use pinset::verify::ServiceChannel;
 use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
 use super::channel::{self, Channel, Ran, Silence, Waited};
@@ -14,7 +15,6 @@ use super::log::log_once;
 use super::playback::{self, Tried};
 use crate::http::sound_cache::{self, Wanted};
 use crate::http::{self, Origin};
-use crate::sync::oneshot::ServiceChannel;
 
 /// A priority for failures lies this far on (option `j`).
 const JUMP: i32 = 101;

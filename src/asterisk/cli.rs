@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::c_string::{self, Text};
-use super::dialplan::Inside;
+use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
 
@@ -111,7 +111,7 @@ unsafe extern "C" fn handle(
     what: c_int,
     arguments: *mut ffi::ast_cli_args,
 ) -> *mut c_char {
-    let _inside = Inside::enter();
+    let _in_flight = CallGuard::enter();
     guard(FAILURE, || {
         // SAFETY: what `register` has given Asterisk begins with `raw`, and is
         // not freed while it is in use.

@@ -3,7 +3,6 @@
 use std::ffi::{c_char, c_int, CStr};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use pinset::Next;
 use super::c_string::{self, Text};
 use super::call::Call;
 use super::channel::Channel;
+use super::in_flight::{self, CallGuard};
 use super::log::log;
 use super::panic::guard;
 use crate::ffi;
@@ -24,11 +24,6 @@ const APPLICATION: &CStr = c"Authenticate";
 pub type Application = fn(&mut Call<'_>, &[u8]) -> Next;
 
 static RUN: OnceLock<Application> = OnceLock::new();
-
-/// Calls inside the application or the function. Asterisk refuses a plain unload by its own
-/// count; this one refuses a forced one too, which would take the code away
-/// from under them.
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether it is one of these times now, as Asterisk understands them.
 pub fn is_time(times: &Times) -> bool {
@@ -81,7 +76,7 @@ pub fn withdraw() -> bool {
         return false;
     };
     std::thread::sleep(ON_THE_WAY);
-    if has_calls() {
+    if in_flight::any() {
         return false;
     }
     // SAFETY: a static name, ours since `register`; Asterisk goes by the name
@@ -109,32 +104,10 @@ impl Drop for Still {
     }
 }
 
-/// Whether any call is inside the application or the function.
-pub fn has_calls() -> bool {
-    INSIDE.load(Ordering::SeqCst) > 0
-}
-
-/// A call inside the application or the function.
-pub struct Inside;
-
-impl Inside {
-    /// Counts one in, until it is dropped.
-    pub fn enter() -> Self {
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        Self
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
 /// The application on a channel: 0 to go on, −1 to hang up. Anything else
 /// would make the PBX jump (`main/pbx.c`).
 unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -> c_int {
-    let _inside = Inside::enter();
+    let _in_flight = CallGuard::enter();
     guard(-1, || {
         let (Some(raw), Some(run)) = (NonNull::new(channel), RUN.get()) else {
             return -1;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pinset::call::dtmf_buffer::Keys;
 
 use super::channel::Channel;
-use super::dialplan::Inside;
+use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
 
@@ -33,7 +33,7 @@ struct Taken {
     signals: AtomicUsize,
     /// The hook may outlive the call: if the caller has gone on elsewhere by
     /// then, on another channel, until a frame comes by there.
-    _inside: Inside,
+    _in_flight: CallGuard,
 }
 
 impl<'call> Hidden<'call> {
@@ -42,7 +42,7 @@ impl<'call> Hidden<'call> {
         let taken = Arc::new(Taken {
             keys: Mutex::default(),
             signals: AtomicUsize::new(0),
-            _inside: Inside::enter(),
+            _in_flight: CallGuard::enter(),
         });
         let channel = NonNull::new(channel.raw())?;
         let data = Arc::into_raw(Arc::clone(&taken));

@@ -7,16 +7,16 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use pinset::verify::ServiceChannel;
 use pinset::{Grant, Status};
 use zeroize::Zeroizing;
 
 use super::c_string;
 use super::call::{announce, OutcomeObserver, ATTEMPTS, CLEARED, STATUS};
 use super::channel::{Autoservice, Channel, TooLong};
-use super::dialplan::Inside;
+use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
-use crate::sync::oneshot::ServiceChannel;
 
 /// What the function says for a call and the text between its parentheses, and
 /// how many entries were judged.
@@ -133,7 +133,7 @@ unsafe extern "C" fn authrs_verify(
     buffer: *mut c_char,
     size: usize,
 ) -> c_int {
-    let _inside = Inside::enter();
+    let _in_flight = CallGuard::enter();
     guard(-1, || {
         let (Some(raw), Some(run)) = (NonNull::new(channel), RUN.get()) else {
             return -1;

@@ -3,7 +3,6 @@
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use super::log::log;
 use crate::ffi;
 
 const NAME: &CStr = c"AUTHENTICATE";
@@ -27,8 +26,8 @@ fn is_level(number: i32) -> bool {
 }
 
 /// Finds the level, or makes it. One that is there already belongs to
-/// `logger.conf` (`custom_levels`).
-pub fn register() {
+/// `logger.conf` (`custom_levels`). Returns false if Asterisk has no level to spare.
+pub fn register() -> bool {
     // SAFETY: a static name, compared before the call returns.
     let mut number = unsafe { ffi::ast_logger_get_dynamic_level(NAME.as_ptr()) };
     if !is_level(number) {
@@ -37,13 +36,7 @@ pub fn register() {
         OURS.store(is_level(number), Ordering::Relaxed);
     }
     NUMBER.store(number, Ordering::Relaxed);
-    if !is_level(number) {
-        log!(
-            Warning,
-            "Asterisk has no log level to spare for AUTHENTICATE: how calls come out is logged \
-             as NOTICE"
-        );
-    }
+    is_level(number)
 }
 
 /// Takes back [`register`].

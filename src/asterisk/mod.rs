@@ -16,6 +16,7 @@ pub mod dtmf_hook;
 pub mod events;
 pub mod function;
 pub mod hangup;
+pub mod in_flight;
 pub mod log;
 pub mod log_level;
 pub mod modules;

@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use pinset::credential::table::of_credentials;
-use pinset::verify::{Answer, Family, FileQuery, NoChannel};
+use pinset::verify::{Answer, Family, FileQuery, NoChannel, ServiceChannel};
 use zeroize::Zeroizing;
 
 use crate::asterisk::astdb;
 use crate::asterisk::log::log_once;
 use crate::pin_files::Checked;
-use crate::sync::oneshot::ServiceChannel;
-use crate::sync::work_queue::{Failed, Priority, WorkQueue};
+use crate::work_queue::{Failed, Priority, WorkQueue};
 
 /// Longest queue for the database: more than it answers within `source_timeout`.
 pub const MAX_WAITING: usize = 1000;

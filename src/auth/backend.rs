@@ -5,7 +5,8 @@ use std::sync::Arc;
 use pinset::config::{AstdbValue, Source, Times};
 use pinset::credential::table::Candidate;
 use pinset::verify::{
-    Answer, BackEnd, Calling, Entries, FileQuery, NoChannel, Use, Verification, Verifier, Work,
+    Answer, BackEnd, Calling, Entries, FileQuery, NoChannel, ServiceChannel, Use, Verification,
+    Verifier, Work,
 };
 use pinset::{Grant, Number, Pepper, Pin, PinSet, Verdict};
 
@@ -16,7 +17,6 @@ use crate::pin_files::{self, LookupKind};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger;
-use crate::sync::oneshot::ServiceChannel;
 
 /// The PIN set of a call.
 pub type PinSetSource = Verifier<Asterisk, CallLockouts>;

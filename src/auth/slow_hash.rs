@@ -7,11 +7,10 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use pinset::bounded_queue::share;
-use pinset::verify::{Verification, Work};
+use pinset::verify::{ServiceChannel, Verification, Work};
 
 use crate::asterisk::thread_pool;
-use crate::sync::oneshot::ServiceChannel;
-use crate::sync::work_queue::{self, Priority, WorkQueue};
+use crate::work_queue::{self, Priority, WorkQueue};
 
 /// How many hashes wait at most for each processor.
 const MAX_WAITING: usize = 64;

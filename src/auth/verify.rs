@@ -3,7 +3,7 @@
 
 use pinset::audit::escaped;
 use pinset::call::arguments;
-use pinset::verify::{Calling, Outcome};
+use pinset::verify::{Calling, Outcome, ServiceChannel};
 use pinset::{Pin, Status};
 
 use crate::asterisk::function::FunctionCall;
@@ -11,7 +11,6 @@ use crate::asterisk::log::{self, log};
 use crate::auth::backend;
 use crate::config;
 use crate::state::audit::AuditContext;
-use crate::sync::oneshot::ServiceChannel;
 
 /// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
 pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {

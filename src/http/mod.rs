@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::sync::oneshot::{Awaited, Oneshot, ServiceChannel};
+use crate::sync::oneshot::{Awaited, Oneshot};
+use pinset::verify::ServiceChannel;
 
 pub use transfer_thread::{forget, wake};
 

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pinset::cache::{Cache, List, Recalled, Report};
 use pinset::list::{Format, Mounts};
-use pinset::verify::{Answer, Doubt, Entries, QueryContext};
+use pinset::verify::{Answer, Doubt, Entries, QueryContext, ServiceChannel};
 use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
 use crate::asterisk::call::Call;
 use crate::asterisk::log::{log, log_once};
 use crate::config;
 use crate::linux::{cached_stat, mounts};
-use crate::sync::oneshot::{Awaited, ServiceChannel};
+use crate::sync::oneshot::Awaited;
 use lookup::Question;
 
 pub use lookup::LookupKind;

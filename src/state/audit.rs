@@ -16,7 +16,7 @@ use crate::asterisk::{events, pjsip};
 use crate::config;
 use crate::state::stats;
 use crate::sync::oneshot::Oneshot;
-use crate::sync::work_queue::{Priority, WorkQueue};
+use crate::work_queue::{Priority, WorkQueue};
 
 /// How many phones are looked up at once, and how many wait for each of these.
 const MOST: usize = 4;

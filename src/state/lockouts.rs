@@ -14,7 +14,7 @@ use crate::asterisk::astdb;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::schedule::Schedule;
 use crate::state::audit::AuditContext;
-use crate::sync::work_queue::{Priority, WorkQueue};
+use crate::work_queue::{Priority, WorkQueue};
 
 /// The family of the database.
 const FAMILY: &[u8] = b"authenticate-lockouts";

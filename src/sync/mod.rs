@@ -1,4 +1,3 @@
 //! Work on other threads, and waiting for it while the channel is serviced.
 
 pub mod oneshot;
-pub mod work_queue;

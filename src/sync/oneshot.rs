@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use pinset::verify::ServiceChannel;
+use pinset::verify::ServiceChannel;
 
 /// Most answers come in less time, and a channel can be left alone for so
 /// long: a frame of audio takes four times as much.

@@ -32,9 +32,9 @@ use zeroize::Zeroizing;
 use crate::asterisk::log::log;
 use crate::asterisk::schedule::Schedule;
 use crate::auth::astdb_rows::MAX_WAITING;
-use crate::sync::oneshot::ServiceChannel;
-use crate::sync::work_queue::{Failed, Priority, WorkQueue};
+use crate::work_queue::{Failed, Priority, WorkQueue};
 use ledger::Ledger;
+use pinset::verify::ServiceChannel;
 
 /// The family of the database in which uses are counted, a PIN set's below it.
 pub const FAMILY: &str = "authenticate-uses";

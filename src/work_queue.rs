@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use pinset::bounded_queue::{Put, Queue};
+use pinset::verify::ServiceChannel;
 
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
-use crate::sync::oneshot::{Awaited, Oneshot, ServiceChannel};
+use crate::sync::oneshot::{Awaited, Oneshot};
 
 type Work = Box<dyn FnOnce() + Send>;
 
