@@ -11,6 +11,8 @@ HEADERS = asterisk-headers/$(SUITE)/VERSION
 # is installed on this machine.
 FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
 	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include
+# Crates whose rooms import each other in no circle.
+ACYCLIC = src crates/pinset-cli/src
 CARGO ?= cargo
 # What fuzzing builds and finds, kept between runs.
 FUZZ = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/fuzz
@@ -146,7 +148,8 @@ fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## All that reads a PIN list must agree
 			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 
-lint: deps-build deps-lint $(HEADERS) ## Format, clippy, rustdoc
+lint: deps-build deps-lint $(HEADERS) ## Format, imports, clippy, rustdoc
+	.ci/imports $(ACYCLIC)
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(FOR_TESTS) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings

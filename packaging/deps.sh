@@ -6,7 +6,7 @@
 #   packaging/deps.sh build    a C compiler, libclang, libcurl, Rust
 #   packaging/deps.sh unit     Python, for tests in a terminal
 #   packaging/deps.sh run      a container engine, mmdebstrap
-#   packaging/deps.sh lint     rustfmt, clippy
+#   packaging/deps.sh lint     rustfmt, clippy, Python
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
 #   packaging/deps.sh bench    what the benchmarks compare with
 #   packaging/deps.sh browser  Chromium and chromedriver
@@ -22,7 +22,7 @@ probes() { # JOB: the names of its probes
 	build) echo "compiler libclang libcurl rust" ;;
 	unit) echo "python" ;;
 	run) echo "engine bootstrap" ;;
-	lint) echo "rust rustfmt clippy" ;;
+	lint) echo "rust rustfmt clippy python" ;;
 	fuzz) echo "rust cxx" ;;
 	bench) echo "search flask_under_gunicorn" ;;
 	browser) echo "browser" ;;

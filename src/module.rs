@@ -3,13 +3,14 @@
 use std::ffi::c_int;
 use std::time::Duration;
 
+use crate::asterisk::dialplan::Application;
 use crate::asterisk::log::log;
 use crate::asterisk::modules::{DECLINED, LOADED};
 use crate::asterisk::panic::{forget_panics, guard, log_panics};
 use crate::asterisk::{
     dialplan, function, in_flight, log as logger, log_level, playback, process, thread_pool,
 };
-use crate::auth::{application, astdb_rows, slow_hash, verify};
+use crate::auth::{application, astdb_rows, slow_hash, source_check, url_prompt, verify};
 use crate::linux::mounts;
 use crate::state::{audit, lockouts, stats, use_ledger};
 use crate::work_queue;
@@ -31,11 +32,15 @@ extern "C" fn authrs_load() -> c_int {
             return false;
         }
         register_log_level();
-        config::load();
+        load_config();
         use_ledger::start();
         lockouts::start();
         process::at_exit(write_down);
-        register() && dialplan::register(application::authenticate)
+        register()
+            && dialplan::register(Application {
+                run: application::authenticate,
+                start_url: url_prompt::start,
+            })
     });
     if loaded {
         guard((), admin::start_metrics);
@@ -69,6 +74,26 @@ fn write_down() {
 /// Registers all but the application.
 fn register() -> bool {
     function::register(verify::verify) && admin::register()
+}
+
+/// Reads the configuration, and puts it in force as far as it is right.
+fn load_config() {
+    let mut draft = config::read();
+    source_check::check(&mut draft);
+    config::put(draft);
+    external::sync(&config::current());
+}
+
+/// Reads the configuration anew. Returns false if it is wrong, or a PIN set can't use
+/// its source: what was in force stays so.
+fn reload_config() -> bool {
+    let mut draft = config::read();
+    source_check::check(&mut draft);
+    let replaced = config::replace(draft);
+    if replaced {
+        external::sync(&config::current());
+    }
+    replaced
 }
 
 /// Registers the log level for call outcomes.
@@ -185,7 +210,7 @@ extern "C" fn authrs_reload() -> c_int {
         register_log_level();
         pin_files::forget();
         admin::start_metrics();
-        if config::reload() {
+        if reload_config() {
             0
         } else {
             -1

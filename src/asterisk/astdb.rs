@@ -14,6 +14,9 @@ use std::time::SystemTime;
 use super::c_string::Text;
 use crate::ffi;
 
+/// Longest queue for the database: more than it answers within `source_timeout`.
+pub const MAX_WAITING: usize = 1000;
+
 /// What the database says of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Presence {

@@ -11,17 +11,12 @@ use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
 use super::channel::{self, Channel, Ran, Silence, Waited};
 use super::dtmf_hook::Hidden;
-use super::log::log_once;
 use super::playback::{self, Tried};
-use crate::http::sound_cache::{self, Wanted};
-use crate::http::{self, Origin};
 
 /// A priority for failures lies this far on (option `j`).
 const JUMP: i32 = 101;
 /// The wait between the sounds of a list, as in `ast_app_getdata`.
 const BETWEEN_SOUNDS: i32 = 50;
-/// How long a caller waits for a sound to be fetched; then it is skipped.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The word for how it came out.
 pub const STATUS: &CStr = c"AUTHENTICATESTATUS";
@@ -44,9 +39,13 @@ pub trait OutcomeObserver {
     fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32);
 }
 
+/// Fetches a sound from the web, whose URL is given, and starts it.
+pub type StartUrl = fn(&mut Call<'_>, &[u8]) -> Started;
+
 /// One call inside the application.
 pub struct Call<'call> {
     channel: Channel<'call>,
+    start_url: StartUrl,
     began: Instant,
     /// Keys that came while something else was waited for.
     typed_ahead: Keys,
@@ -59,9 +58,10 @@ impl<'call> Call<'call> {
     /// Takes a call in. The first thing it does is to fail closed: the status
     /// is `ERROR` until there is a verdict, nothing is left of an earlier
     /// `Authenticate`, and with `hides_arguments` the arguments are out of sight.
-    pub fn new(channel: Channel<'call>, hides_arguments: bool) -> Self {
+    pub fn new(channel: Channel<'call>, start_url: StartUrl, hides_arguments: bool) -> Self {
         let mut call = Self {
             channel,
+            start_url,
             began: Instant::now(),
             typed_ahead: Keys::new(),
             hidden: None,
@@ -158,34 +158,6 @@ impl<'call> Call<'call> {
         match playback::try_start(&mut self.channel, path) {
             Tried::Plays => Started::Playing,
             Tried::Missing | Tried::New => Started::Missing,
-        }
-    }
-
-    /// Starts a sound from the web. What can't be fetched or played is missing, and
-    /// the log says why.
-    fn start_url(&mut self, name: &[u8]) -> Started {
-        let skipped = |sound: &str, why: &str| {
-            log_once!(Warning, "sound '{sound}' is skipped: {why}");
-            Started::Missing
-        };
-        let url = match http::url_of_sound(name) {
-            Ok(url) => url,
-            Err(why) => return skipped(&String::from_utf8_lossy(name), &why),
-        };
-        let wanted = Wanted {
-            url: &url,
-            origin: Origin::Dialplan,
-            connect: FETCH_TIMEOUT,
-            whole: FETCH_TIMEOUT,
-        };
-        let sound = http::shown(&url);
-        match sound_cache::get(self, wanted) {
-            None => Started::Gone,
-            Some(Err(why)) => skipped(&sound, &why),
-            Some(Ok(path)) => match self.start_file(&path) {
-                Started::Missing => skipped(&sound, "Asterisk can't play it"),
-                started => started,
-            },
         }
     }
 
@@ -306,7 +278,7 @@ impl Host for Call<'_> {
             return Started::Gone;
         }
         if is_url(name) {
-            return self.start_url(name);
+            return (self.start_url)(self, name);
         }
         self.start_final_sound(name)
     }

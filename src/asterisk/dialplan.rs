@@ -11,19 +11,24 @@ use pinset::config::Times;
 use pinset::Next;
 
 use super::c_string::{self, Text};
-use super::call::Call;
+use super::call::{Call, StartUrl};
 use super::channel::Channel;
 use super::in_flight::{self, CallGuard};
 use super::log::log;
 use super::panic::guard;
 use crate::ffi;
 
-const APPLICATION: &CStr = c"Authenticate";
+const NAME: &CStr = c"Authenticate";
 
-/// What the application does with a call and the text between its parentheses.
-pub type Application = fn(&mut Call<'_>, &[u8]) -> Next;
+/// The application, as the rooms above this one implement it.
+pub struct Application {
+    /// What it does with a call and the text between its parentheses.
+    pub run: fn(&mut Call<'_>, &[u8]) -> Next,
+    /// Starts a prompt from the web.
+    pub start_url: StartUrl,
+}
 
-static RUN: OnceLock<Application> = OnceLock::new();
+static APPLICATION: OnceLock<Application> = OnceLock::new();
 
 /// Whether it is one of these times now, as Asterisk understands them.
 pub fn is_time(times: &Times) -> bool {
@@ -43,17 +48,17 @@ pub fn is_time(times: &Times) -> bool {
 /// Whether another module has the name.
 pub fn is_taken() -> bool {
     // SAFETY: a static name; the pointer returned is only looked at.
-    !unsafe { ffi::pbx_findapp(APPLICATION.as_ptr()) }.is_null()
+    !unsafe { ffi::pbx_findapp(NAME.as_ptr()) }.is_null()
 }
 
 /// Registers the application; false if Asterisk has said in its log why not.
-pub fn register(run: Application) -> bool {
-    RUN.get_or_init(|| run);
+pub fn register(application: Application) -> bool {
+    APPLICATION.get_or_init(|| application);
     // SAFETY: the function and the module stay until `unregister`; without
     // synopsis and description, Asterisk takes both from the XML documentation.
     unsafe {
         ffi::ast_register_application2(
-            APPLICATION.as_ptr(),
+            NAME.as_ptr(),
             Some(exec),
             std::ptr::null(),
             std::ptr::null(),
@@ -81,7 +86,7 @@ pub fn withdraw() -> bool {
     }
     // SAFETY: a static name, ours since `register`; Asterisk goes by the name
     // alone. It takes the lock that we hold anew, which it may.
-    unsafe { ffi::ast_unregister_application(APPLICATION.as_ptr()) };
+    unsafe { ffi::ast_unregister_application(NAME.as_ptr()) };
     true
 }
 
@@ -109,7 +114,7 @@ impl Drop for Still {
 unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -> c_int {
     let _in_flight = CallGuard::enter();
     guard(-1, || {
-        let (Some(raw), Some(run)) = (NonNull::new(channel), RUN.get()) else {
+        let (Some(raw), Some(application)) = (NonNull::new(channel), APPLICATION.get()) else {
             return -1;
         };
         // SAFETY: the dialplan's text, NUL-terminated, which Asterisk keeps until
@@ -118,8 +123,8 @@ unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -
         // SAFETY: Asterisk lends us the channel until we return, on the thread
         // that serves it.
         let channel = unsafe { Channel::borrow(raw) };
-        let mut call = Call::new(channel, !may_be_shown(data));
-        let next = panic::catch_unwind(AssertUnwindSafe(|| run(&mut call, data)));
+        let mut call = Call::new(channel, application.start_url, !may_be_shown(data));
+        let next = panic::catch_unwind(AssertUnwindSafe(|| (application.run)(&mut call, data)));
         if next.is_err() {
             call.fail();
             log!(Error, "{} is refused", call.name());

@@ -15,7 +15,7 @@ use crate::auth::backend::{self, PinSetSource};
 use crate::config;
 use crate::config::InForce;
 use crate::external::Asked;
-use crate::pin_files::FileSource;
+use crate::pin_files::{FileSource, QueryLimits};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger::{self, Untaken};
@@ -80,6 +80,7 @@ fn prepared<'call>(
         number: number.as_deref(),
         channel: &call.name(),
     };
+    let query_limits = QueryLimits::of(&in_force.settings);
     let source: Source<'call> = match credential {
         Credential::PinSet(name) => match backend::source(name, in_force, calling, trail.clone()) {
             Ok(source) => return (plan_of(request, &source, call), Box::new(source)),
@@ -94,8 +95,8 @@ fn prepared<'call>(
             warn_of_unenterable(call, &in_force, password);
             Box::new(Literal(password.clone()))
         }
-        Credential::PlainFile(path) => Box::new(FileSource::new(path, Format::Plain)),
-        Credential::Md5File(path) => Box::new(FileSource::new(path, Format::Md5)),
+        Credential::PlainFile(path) => Box::new(FileSource::new(path, Format::Plain, query_limits)),
+        Credential::Md5File(path) => Box::new(FileSource::new(path, Format::Md5, query_limits)),
         Credential::Family { name, one_time } => Box::new(Family {
             name: name.clone(),
             one_time: *one_time,

@@ -7,13 +7,11 @@ use pinset::credential::table::of_credentials;
 use pinset::verify::{Answer, Family, FileQuery, NoChannel, ServiceChannel};
 use zeroize::Zeroizing;
 
-use crate::asterisk::astdb;
+use crate::asterisk::astdb::{self, MAX_WAITING};
 use crate::asterisk::log::log_once;
 use crate::pin_files::Checked;
 use crate::work_queue::{Failed, Priority, WorkQueue};
 
-/// Longest queue for the database: more than it answers within `source_timeout`.
-pub const MAX_WAITING: usize = 1000;
 /// Longest queue for whole families, each of which may take long.
 const MAX_WAITING_FAMILIES: usize = 64;
 

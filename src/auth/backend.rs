@@ -13,7 +13,7 @@ use pinset::{Grant, Number, Pepper, Pin, PinSet, Verdict};
 use crate::asterisk::dialplan;
 use crate::auth::{astdb_rows, slow_hash};
 use crate::config::InForce;
-use crate::pin_files::{self, LookupKind};
+use crate::pin_files::{self, LookupKind, QueryLimits};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger;
@@ -88,7 +88,8 @@ impl BackEnd for Asterisk {
                     set: Arc::clone(set),
                     rules: Arc::clone(&self.in_force.rules),
                 }));
-                pin_files::ask(host, path, &about, pin)
+                let limits = QueryLimits::of(&self.in_force.settings);
+                pin_files::ask(host, path, &about, pin, limits)
             }
             Some(Source::Astdb(family)) => match set.astdb_value {
                 AstdbValue::Ignore => self.key(host, family, pin),

@@ -5,4 +5,6 @@ pub mod application;
 pub mod astdb_rows;
 pub mod backend;
 pub mod slow_hash;
+pub mod source_check;
+pub mod url_prompt;
 pub mod verify;

@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use pinset::cache::Rules;
-use pinset::config::{nearest_option, AccountCode, AstdbValue, Auth, Fault, Source};
+use pinset::config::{nearest_option, AccountCode, Auth, Fault, Source};
 use pinset::external::credential::header;
 use pinset::timestamp::Zone;
-use pinset::verify::FileQuery;
 use pinset::{Pepper, PinSet, Settings};
 use zeroize::Zeroizing;
 
-use super::{Errors, InForce};
+use super::draft::{Draft, Errors, Places, SourceCheck};
+use super::in_force::{now, InForce, FILE};
+use super::secret_file;
 use crate::asterisk::config::{Config, Section};
 use crate::asterisk::log::log;
-use crate::auth::astdb_rows;
-use crate::config::secret_file;
-use crate::pin_files::{self, Checked, LookupKind};
 
 const GENERAL: &str = "general";
 
@@ -41,9 +38,6 @@ pub struct Reading {
     sound: bool,
 }
 
-/// Where options stand, by their names in small letters.
-type Places = BTreeMap<String, String>;
-
 /// A PIN set that has been read.
 struct Read {
     /// Its section's name, as it stands there.
@@ -58,7 +52,7 @@ struct Read {
 
 impl Reading {
     /// What the file says; what is wrong with it is logged.
-    pub(super) fn of(config: &Config) -> super::Read {
+    pub fn of(config: &Config) -> Draft {
         let mut reading = Self {
             sound: true,
             ..Self::default()
@@ -91,8 +85,10 @@ impl Reading {
             numbering: reading.settings.numbering.clone(),
             keys: pepper.ids().collect(),
         });
-        reading.check_lists(&sets, &rules);
-        reading.check_families(&sets, &rules);
+        let sources = sets
+            .values()
+            .filter_map(|read| reading.source_check(read))
+            .collect();
         let credentials = sets
             .iter()
             .filter_map(|(name, read)| Some((name.clone(), Arc::clone(read.credential.as_ref()?))))
@@ -107,10 +103,11 @@ impl Reading {
             rules,
             pin_sets,
             credentials,
-            read_at: super::now(),
+            read_at: now(),
         };
-        super::Read {
+        Draft {
             in_force,
+            sources,
             errors: reading.errors,
             is_unsound: !reading.sound,
         }
@@ -118,10 +115,7 @@ impl Reading {
 
     /// Logs what is wrong with an option, or with a section if it is empty.
     fn wrong(&mut self, place: &str, section: &str, option: &str, fault: impl fmt::Display) {
-        let gap = if option.is_empty() { "" } else { " " };
-        let error = format!("{place}: [{section}]{gap}{option}: {fault}");
-        log!(Error, "{error}");
-        self.errors.add(error);
+        self.errors.report(place, section, option, fault);
     }
 
     /// Sets what the lines of a section say; false if any of them is wrong,
@@ -171,7 +165,7 @@ impl Reading {
 
     fn place_in_general(&self, option: &str) -> String {
         let place = self.places.get(option).cloned();
-        place.unwrap_or_else(|| super::FILE.to_string_lossy().into_owned())
+        place.unwrap_or_else(|| FILE.to_string_lossy().into_owned())
     }
 
     fn pepper(&mut self) -> Pepper {
@@ -252,65 +246,24 @@ impl Reading {
         read
     }
 
+    /// Returns what is needed to check the source of a PIN set that has no errors.
+    fn source_check(&self, read: &Read) -> Option<SourceCheck> {
+        let mut places = self.places.clone();
+        places.extend(read.places.clone());
+        Some(SourceCheck {
+            set: Arc::clone(read.set.as_ref()?),
+            section: read.name.clone(),
+            places,
+            section_place: read.place.clone(),
+        })
+    }
+
     /// Where an option stands: in the section, in `[general]`, or nowhere, and
     /// then the section counts.
     fn place_of(&self, read: &Read, option: &str) -> String {
         let places = [&read.places, &self.places];
         let place = places.iter().find_map(|places| places.get(option));
         place.unwrap_or(&read.place).clone()
-    }
-
-    /// Looks whether the lists are there. One that is not may come: a call
-    /// looks again.
-    fn check_lists(&mut self, sets: &BTreeMap<String, Read>, rules: &Arc<Rules>) {
-        let (mut lists, mut of) = (Vec::new(), Vec::new());
-        for read in sets.values() {
-            let Some(set) = &read.set else { continue };
-            if let Some(Source::File(path)) = &set.source {
-                let wanted = FileQuery {
-                    set: Arc::clone(set),
-                    rules: Arc::clone(rules),
-                };
-                lists.push((path.clone(), LookupKind::PinSet(Arc::new(wanted))));
-                of.push(read);
-            }
-        }
-        let answers = pin_files::check(&lists, &self.settings);
-        for (checked, read) in answers.into_iter().zip(of) {
-            self.say(read, checked);
-        }
-    }
-
-    /// Checks whether families with accounts and secrets are what their PIN sets need.
-    /// The database is waited for as long as for one list.
-    fn check_families(&mut self, sets: &BTreeMap<String, Read>, rules: &Arc<Rules>) {
-        let until = Instant::now() + self.settings.source_timeout;
-        for read in sets.values() {
-            let Some(set) = &read.set else { continue };
-            let by_value = set.astdb_value == AstdbValue::AccountSecret;
-            let (Some(Source::Astdb(family)), true) = (&set.source, by_value) else {
-                continue;
-            };
-            let wanted = FileQuery {
-                set: Arc::clone(set),
-                rules: Arc::clone(rules),
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            let limit = self.settings.max_list_memory;
-            self.say(read, astdb_rows::check(family, &wanted, limit, left));
-        }
-    }
-
-    /// Logs what is wrong with the source of a PIN set.
-    fn say(&mut self, read: &Read, checked: Checked) {
-        if let Some(why) = checked.objection {
-            self.wrong(&self.place_of(read, "source"), &read.name, "source", why);
-        }
-        for doubt in checked.doubts {
-            let option = doubt.option();
-            let place = self.place_of(read, option);
-            log!(Warning, "{place}: [{}] {option}: {doubt}", read.name);
-        }
     }
 }
 

@@ -29,7 +29,7 @@ pub use hangups::hold_off as hold_off_hangups;
 
 /// Forgets services that no PIN set asks any more, and makes ready for the sounds
 /// of those that do.
-pub fn keep(in_force: &InForce) {
+pub fn sync(in_force: &InForce) {
     circuit_breakers::keep(in_force.services());
     if in_force.services().next().is_some() {
         if let Err(why) = sound_cache::open() {

@@ -20,7 +20,6 @@ use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
 use crate::asterisk::call::Call;
 use crate::asterisk::log::{log, log_once};
-use crate::config;
 use crate::linux::{cached_stat, mounts};
 use crate::sync::oneshot::Awaited;
 use lookup::Question;
@@ -33,30 +32,51 @@ static CACHE: Cache = Cache::new();
 pub struct FileSource {
     path: PathBuf,
     format: Format,
+    limits: QueryLimits,
+}
+
+/// Limits of a lookup.
+#[derive(Clone, Copy)]
+pub struct QueryLimits {
+    /// How long a caller waits for it (`source_timeout`).
+    pub timeout: Duration,
+    /// How much memory all PIN files may take, in bytes (`max_list_memory`).
+    pub memory: u64,
+}
+
+impl QueryLimits {
+    /// Returns the limits that `[general]` sets.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            timeout: settings.source_timeout,
+            memory: settings.max_list_memory,
+        }
+    }
 }
 
 impl FileSource {
-    /// A list at `path`, which is touched only when an entry is judged.
-    pub fn new(path: &[u8], format: Format) -> Self {
+    /// Returns the PIN file at `path`, which is touched only when a PIN is verified.
+    pub fn new(path: &[u8], format: Format, limits: QueryLimits) -> Self {
         Self {
             path: PathBuf::from(OsStr::from_bytes(path)),
             format,
+            limits,
         }
     }
 }
 
 impl PinSource<Call<'_>> for FileSource {
     fn judge(&mut self, call: &mut Call<'_>, entry: Entry<'_>) -> Option<Verdict> {
-        Some(
-            match ask(call, &self.path, &LookupKind::Entry(self.format), entry.pin)? {
-                Answer::Entry(verdict, _) => verdict,
-                Answer::Rows(..) | Answer::Family(_) => Verdict::Unavailable,
-                Answer::Refused(why) => {
-                    log!(Warning, "'{}' admits nobody: {why}", self.path.display());
-                    Verdict::Unavailable
-                }
-            },
-        )
+        let kind = LookupKind::Entry(self.format);
+        let answer = ask(call, &self.path, &kind, entry.pin, self.limits)?;
+        Some(match answer {
+            Answer::Entry(verdict, _) => verdict,
+            Answer::Rows(..) | Answer::Family(_) => Verdict::Unavailable,
+            Answer::Refused(why) => {
+                log!(Warning, "'{}' admits nobody: {why}", self.path.display());
+                Verdict::Unavailable
+            }
+        })
     }
 }
 
@@ -67,16 +87,17 @@ pub fn ask<H: ServiceChannel>(
     path: &Path,
     about: &LookupKind,
     pin: &Pin,
+    limits: QueryLimits,
 ) -> Option<Answer> {
     let mounts = mounts::mounts();
     if let Some(answer) = known(path, about, &mounts, pin) {
         return Some(answer);
     }
-    let in_force = config::current();
-    let timeout = in_force.settings.source_timeout;
-    let limit = in_force.settings.max_list_memory;
-    let question = put(path, about, pin, limit, &mounts);
-    match question.answer.wait_with(host, Instant::now() + timeout) {
+    let question = put(path, about, pin, limits.memory, &mounts);
+    match question
+        .answer
+        .wait_with(host, Instant::now() + limits.timeout)
+    {
         Awaited::There(answer) => Some(answer),
         Awaited::Gone => {
             device_worker::withdraw(&question);
@@ -84,7 +105,7 @@ pub fn ask<H: ServiceChannel>(
         }
         Awaited::Late => {
             device_worker::withdraw(&question);
-            Some(Answer::Refused(late(timeout)))
+            Some(Answer::Refused(late(limits.timeout)))
         }
     }
 }
@@ -99,17 +120,16 @@ pub struct Checked {
 }
 
 /// Checks whether each of these lists, a PIN set's, can be read, and is what its PIN
-/// set needs. Nobody waits for longer than these settings say, which
-/// need not be in force yet: what is wrong with the rows of a list that takes
-/// longer is logged when it is found.
-pub fn check(lists: &[(PathBuf, LookupKind)], settings: &Settings) -> Vec<Checked> {
-    let timeout = settings.source_timeout;
+/// set needs. Takes no longer than one lookup may: what is wrong with the rows of a
+/// list that takes longer is logged when it is found.
+pub fn check(lists: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<Checked> {
+    let timeout = limits.timeout;
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
     let nothing = Pin::new();
     let questions: Vec<_> = lists
         .iter()
-        .map(|(path, about)| put(path, about, &nothing, settings.max_list_memory, &mounts))
+        .map(|(path, about)| put(path, about, &nothing, limits.memory, &mounts))
         .collect();
     let answers = questions.iter().map(|question| {
         let left = until.saturating_duration_since(Instant::now());

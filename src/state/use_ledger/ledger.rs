@@ -12,7 +12,6 @@ use pinset::use_journal::{uses, Effect, Record};
 use zeroize::Zeroizing;
 
 use super::journal::{self, Journal};
-use super::look_later;
 use crate::asterisk::astdb::{self, Presence};
 use crate::asterisk::log::{log, log_once};
 
@@ -50,16 +49,19 @@ pub struct Ledger {
     pending: Vec<Pending>,
     /// The next marker's number.
     number: u64,
+    /// Schedules a call of [`Ledger::look`]; returns false if that is not possible.
+    look_later: fn() -> bool,
     looking: bool,
 }
 
 impl Ledger {
     /// A ledger without a journal: it refuses every use.
-    pub const fn new() -> Self {
+    pub const fn new(look_later: fn() -> bool) -> Self {
         Self {
             journal: None,
             pending: Vec::new(),
             number: 0,
+            look_later,
             looking: false,
         }
     }
@@ -132,7 +134,7 @@ impl Ledger {
         let number = self.number;
         *self = Self {
             number,
-            ..Self::new()
+            ..Self::new(self.look_later)
         };
     }
 
@@ -275,7 +277,7 @@ impl Ledger {
 
     fn look_again(&mut self) {
         if !self.looking && !self.pending.is_empty() {
-            self.looking = look_later();
+            self.looking = (self.look_later)();
         }
     }
 

@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::asterisk::astdb::MAX_WAITING;
 use crate::asterisk::log::log;
 use crate::asterisk::schedule::Schedule;
-use crate::auth::astdb_rows::MAX_WAITING;
 use crate::work_queue::{Failed, Priority, WorkQueue};
 use ledger::Ledger;
 use pinset::verify::ServiceChannel;
@@ -47,7 +47,7 @@ static CREW: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING);
 
 /// Held over look-up, journal and write: two callers with one PIN meet here. No
 /// channel's thread takes it.
-static LEDGER: Mutex<Ledger> = Mutex::new(Ledger::new());
+static LEDGER: Mutex<Ledger> = Mutex::new(Ledger::new(look_later));
 
 static SCHEDULE: Mutex<Option<Schedule>> = Mutex::new(None);
 

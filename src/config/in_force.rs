@@ -1,0 +1,135 @@
+//! Configuration as calls see it: a snapshot of `authenticate.conf`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use pinset::cache::Rules;
+use pinset::config::Source;
+use pinset::suggestion::nearest;
+use pinset::timestamp::Zone;
+use pinset::{Pepper, PinSet, Settings};
+use url::Url;
+use zeroize::Zeroizing;
+
+/// The configuration file.
+pub const FILE: &CStr = c"authenticate.conf";
+
+/// What the file says.
+pub struct InForce {
+    /// `[general]`.
+    pub settings: Settings,
+    /// The keys of hmac-sha256 secrets.
+    pub pepper: Pepper,
+    /// What dates and numbers in rows mean.
+    pub rules: Arc<Rules>,
+    /// The PIN sets by their names in small letters; `None`: there are errors
+    /// in it.
+    pub(super) pin_sets: BTreeMap<String, Option<Arc<PinSet>>>,
+    /// What PIN sets that ask web services send along to say who we are, by the
+    /// same names.
+    pub(super) credentials: BTreeMap<String, Arc<Zeroizing<String>>>,
+    /// When the file was read, in local time.
+    pub(super) read_at: String,
+}
+
+impl InForce {
+    /// The PIN set of this name, in small letters.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or there are errors in it.
+    pub fn pin_set(&self, name: &str) -> Result<Arc<PinSet>, String> {
+        match self.pin_sets.get(name) {
+            Some(Some(set)) => Ok(Arc::clone(set)),
+            Some(None) => Err(format!(
+                "PIN set '{name}' has errors in authenticate.conf: they were logged when it was read"
+            )),
+            None => Err(self.none(name)),
+        }
+    }
+
+    /// Says that there is no PIN set of this name, and which was probably meant.
+    pub fn none(&self, name: &str) -> String {
+        let meant = match self.meant(name) {
+            Some(meant) => format!(": did you mean '{meant}'?"),
+            None => String::new(),
+        };
+        format!(
+            "there is no PIN set '{name}' in authenticate.conf as it was read at {}{meant}",
+            self.read_at
+        )
+    }
+
+    /// Returns the PIN set that was probably meant by a name that is none, with or
+    /// without `pinset:` before it.
+    pub fn meant(&self, name: &str) -> Option<&str> {
+        const PREFIX: &str = "pinset:";
+        let bare = match name.get(..PREFIX.len()) {
+            Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => name.get(PREFIX.len()..)?,
+            _ => name,
+        };
+        nearest(bare.trim(), self.pin_sets.keys().map(String::as_str))
+    }
+
+    /// The header by which the web service of this PIN set, in small letters, knows
+    /// us.
+    pub fn credential(&self, name: &str) -> Option<Arc<Zeroizing<String>>> {
+        self.credentials.get(name).cloned()
+    }
+
+    /// The web services that PIN sets ask.
+    pub fn services(&self) -> impl Iterator<Item = &Url> {
+        let sets = self.pin_sets.values().flatten();
+        sets.filter_map(|set| match &set.source {
+            Some(Source::Url(url)) => Some(url),
+            _ => None,
+        })
+    }
+
+    /// All PIN sets, by their names in small letters; `None`: there are errors
+    /// in it.
+    pub fn pin_sets(&self) -> impl Iterator<Item = (&str, Option<&PinSet>)> {
+        self.pin_sets
+            .iter()
+            .map(|(name, set)| (name.as_str(), set.as_deref()))
+    }
+}
+
+impl Default for InForce {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            pepper: Pepper::default(),
+            rules: Arc::new(Rules {
+                zone: Zone::utc(),
+                numbering: settings.numbering.clone(),
+                keys: BTreeSet::new(),
+            }),
+            pin_sets: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            read_at: now(),
+            settings,
+        }
+    }
+}
+
+/// The limits of lists, and the PIN sets that can be used.
+impl fmt::Display for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.settings.fmt(f)?;
+        let usable = self.pin_sets.iter().filter(|(_, set)| set.is_some());
+        let names: Vec<&str> = usable.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", PIN sets: {}", names.join(", "))
+    }
+}
+
+/// The local time: `2026-11-28 23:31:05`.
+pub fn now() -> String {
+    Zone::of_the_machine().text(SystemTime::now())
+}
