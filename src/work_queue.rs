@@ -1,6 +1,6 @@
 //! Bounded queues for slow jobs: N run, M wait, further jobs are rejected.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use pinset::bounded_queue::{Put, Queue};
@@ -8,6 +8,7 @@ use pinset::verify::ServiceChannel;
 
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
+use crate::sync::lock::{lock, try_lock};
 use crate::sync::oneshot::{Awaited, Oneshot};
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -44,7 +45,7 @@ static DUE: Mutex<()> = Mutex::new(());
 
 /// Keeps what is due from beginning, as long as what is returned is held.
 pub fn hold_off() -> impl Sized {
-    DUE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&DUE)
 }
 
 /// Threads for one kind of work.
@@ -64,7 +65,7 @@ impl WorkQueue {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<Work>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     /// Has `work` done, by `most` threads at a time. False: too much waits
@@ -85,9 +86,10 @@ impl WorkQueue {
     /// Has `work` done by one thread, for a schedule on which it is due. False:
     /// that can't be had now.
     pub fn take_on_due(&'static self, work: fn()) -> bool {
-        let due = DUE.try_lock();
-        let held = matches!(due, Err(TryLockError::WouldBlock));
-        !held && self.take_on(1, work)
+        let Some(_due) = try_lock(&DUE) else {
+            return false;
+        };
+        self.take_on(1, work)
     }
 
     /// Has `work` done, by `most` threads at a time, and waits for its result

@@ -2,7 +2,7 @@
 //! since the module was loaded, and the locks that stand.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::Mutex;
 
 use pinset::admin::Metric;
 use pinset::lockout::Kind;
@@ -12,6 +12,7 @@ use super::queries;
 use crate::asterisk::schedule::Schedule;
 use crate::asterisk::{process, prometheus};
 use crate::state::{lockouts, stats};
+use crate::sync::lock::{lock, try_lock};
 
 /// How often we look whether Asterisk has started, in milliseconds.
 const LOOK_EVERY: i32 = 1000;
@@ -30,7 +31,7 @@ pub fn start() {
         prometheus::connect(scrape);
         return;
     }
-    let mut starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut starting = lock(&STARTING);
     if starting.is_none() {
         *starting = Schedule::new().filter(|schedule| schedule.add(LOOK_EVERY, look));
     }
@@ -51,20 +52,13 @@ fn look() -> bool {
 /// Keeps the scheduler's thread from looking, as long as what is returned is
 /// held; `None`: it is at it.
 pub fn hold_off() -> Option<impl Sized> {
-    match LOOK.try_lock() {
-        Ok(held) => Some(held),
-        Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
+    try_lock(&LOOK)
 }
 
 /// Tells nobody any more; then nothing of ours is inside, nor will it be.
 pub fn stop() {
     // Joins the scheduler's thread, which does not look: it is held off.
-    let schedule = STARTING
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let schedule = lock(&STARTING).take();
     drop(schedule);
     prometheus::disconnect();
 }

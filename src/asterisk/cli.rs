@@ -4,12 +4,13 @@
 use std::ffi::{c_char, c_int, CStr};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::c_string::{self, Text};
 use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
+use crate::sync::lock::lock;
 
 /// A command.
 pub struct Command {
@@ -53,7 +54,7 @@ unsafe impl Send for Entries {}
 static ENTRIES: Mutex<Entries> = Mutex::new(Entries(Vec::new()));
 
 fn entries() -> MutexGuard<'static, Entries> {
-    ENTRIES.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&ENTRIES)
 }
 
 /// Registers a command, unless it is; false if Asterisk has said in its log why

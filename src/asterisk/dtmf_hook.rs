@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use pinset::call::dtmf_buffer::Keys;
 
@@ -16,6 +16,7 @@ use super::channel::Channel;
 use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
+use crate::sync::lock::lock;
 
 /// The keys of a channel are hidden, until this is dropped. Keys that nobody
 /// has taken by then are wiped.
@@ -82,7 +83,7 @@ impl<'call> Hidden<'call> {
 
 impl Taken {
     fn keys(&self) -> MutexGuard<'_, Keys> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.keys)
     }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::log_level;
 use crate::ffi;
+use crate::sync::lock::lock;
 
 /// Asterisk's log levels, as far as we use them.
 #[derive(Clone, Copy)]
@@ -84,13 +85,13 @@ pub fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>
 /// Whether this key is new since the last load or reload: for lines that name a
 /// call, but are to be written once for all calls.
 pub fn is_first(key: String) -> bool {
-    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut said = lock(&SAID);
     said.len() < REMEMBERED && said.insert(key)
 }
 
 /// Clears the keys of [`is_first`].
 pub fn forget() {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    lock(&SAID).clear();
 }
 
 /// The source file's name for C.

@@ -2,12 +2,13 @@
 //! time, since they may be recorded later.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::c_string::Text;
 use super::channel::Channel;
 use super::log::log_once;
 use crate::ffi;
+use crate::sync::lock::lock;
 
 /// How many missing sounds are remembered.
 const REMEMBERED: usize = 1000;
@@ -46,7 +47,7 @@ pub enum Tried {
 /// Starts a sound in the channel's language, and says nothing in the log.
 pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> Tried {
     let (name, language) = (Text::new(sound), channel.language());
-    let missing = || MISSING.lock().unwrap_or_else(PoisonError::into_inner);
+    let missing = || lock(&MISSING);
     // Asterisk warns each time it is told to play what is not there.
     let was_missing = missing().contains(sound);
     if was_missing && !exists(&name, &language) {
@@ -69,10 +70,7 @@ pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> Tried {
 
 /// Forgets which sounds were missing.
 pub fn forget() {
-    MISSING
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clear();
+    lock(&MISSING).clear();
 }
 
 fn exists(sound: &Text, language: &Text) -> bool {

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use nix::unistd::{Gid, Group, Uid, User};
 use pinset::credential::pepper::Identity;
@@ -12,6 +12,7 @@ use rustix::process::{getegid, geteuid};
 
 use super::panic::guard;
 use crate::ffi;
+use crate::sync::lock::lock;
 
 /// Its version, `22.10.1`.
 pub fn version() -> String {
@@ -53,7 +54,7 @@ pub fn identity() -> Identity {
 /// The names of [`identity`], for messages. Asterisk changes its user before it
 /// loads modules, and not later.
 pub fn account() -> Account {
-    let known = || ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = || lock(&ACCOUNT);
     if let Some(account) = &*known() {
         return account.clone();
     }
@@ -73,7 +74,7 @@ static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 
 /// Forgets the names, before the library is unmapped.
 pub fn forget_account() {
-    *ACCOUNT.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *lock(&ACCOUNT) = None;
 }
 
 static AT_EXIT: OnceLock<fn()> = OnceLock::new();

@@ -5,11 +5,12 @@
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::panic::guard;
 use crate::ffi;
+use crate::sync::lock::{lock, wait_while};
 
 /// How many there may be at once.
 pub const MOST: usize = 64;
@@ -54,7 +55,7 @@ static CALL: Condvar = Condvar::new();
 static DONE: Condvar = Condvar::new();
 
 fn workers() -> MutexGuard<'static, Workers> {
-    WORKERS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&WORKERS)
 }
 
 /// Runs `work` on a thread of its own and keeps the module from being
@@ -129,11 +130,8 @@ fn hire(workers: &mut Workers) -> bool {
 /// Whether none works, or is about to, or all are done within this time.
 pub fn are_idle(within: Duration) -> bool {
     let busy = |workers: &mut Workers| workers.busy > 0 || !workers.work.is_empty();
-    let (workers, waited) = DONE
-        .wait_timeout_while(workers(), within, busy)
-        .unwrap_or_else(PoisonError::into_inner);
-    drop(workers);
-    !waited.timed_out()
+    let (_workers, timed_out) = wait_while(&DONE, workers(), within, busy);
+    !timed_out
 }
 
 /// Ends all threads, when the module is unloaded: none works then.
@@ -201,9 +199,7 @@ fn be_humble() {
 /// The next work; `None`: this thread has none to wait for.
 fn next() -> Option<Work> {
     let idle = |workers: &mut Workers| workers.work.is_empty() && !workers.closing;
-    let (mut workers, _) = CALL
-        .wait_timeout_while(workers(), IDLE, idle)
-        .unwrap_or_else(PoisonError::into_inner);
+    let (mut workers, _) = wait_while(&CALL, workers(), IDLE, idle);
     workers.idle -= 1;
     let work = workers.work.pop_front();
     workers.busy += usize::from(work.is_some());

@@ -7,7 +7,6 @@ use std::time::Instant;
 use pinset::config::{AstdbValue, Source};
 use pinset::verify::FileQuery;
 
-use crate::asterisk::log::log;
 use crate::auth::astdb_rows;
 use crate::config::{Draft, SourceCheck};
 use crate::pin_files::{self, Checked, LookupKind, QueryLimits};
@@ -70,8 +69,6 @@ fn report(draft: &mut Draft, source: &SourceCheck, checked: Checked) {
         draft.reject_source(source, why);
     }
     for doubt in checked.doubts {
-        let option = doubt.option();
-        let place = source.place_of(option);
-        log!(Warning, "{place}: [{}] {option}: {doubt}", source.section);
+        draft.warn_of_source(source, &doubt);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use pinset::verify::Doubt;
 use pinset::PinSet;
 
 use super::in_force::InForce;
@@ -45,6 +46,13 @@ impl Draft {
         let place = check.place_of("source");
         self.errors.report(place, &check.section, "source", error);
     }
+
+    /// Logs that a PIN set may admit nobody, because of an option.
+    pub fn warn_of_source(&self, check: &SourceCheck, doubt: &Doubt) {
+        let option = doubt.option();
+        let (place, section) = (check.place_of(option), &check.section);
+        log!(Warning, "{place}: [{section}] {option}: {doubt}");
+    }
 }
 
 /// A PIN set whose source is to be checked.
@@ -61,7 +69,7 @@ pub struct SourceCheck {
 
 impl SourceCheck {
     /// Returns where an option stands, or the section if the option stands nowhere.
-    pub fn place_of(&self, option: &str) -> &str {
+    fn place_of(&self, option: &str) -> &str {
         self.places.get(option).unwrap_or(&self.section_place)
     }
 }

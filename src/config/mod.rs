@@ -12,11 +12,12 @@ mod in_force;
 mod parse;
 pub mod secret_file;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::asterisk::config::{self, Loaded};
 use crate::asterisk::log::log;
 use crate::asterisk::process;
+use crate::sync::lock::lock;
 use in_force::{now, FILE};
 use parse::Reading;
 
@@ -42,14 +43,14 @@ static REFUSED: Mutex<Option<Refused>> = Mutex::new(None);
 
 /// Returns the file that the last reload has refused, if it has.
 pub fn refused() -> Option<Refused> {
-    let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let refused = lock(&REFUSED);
     refused.clone()
 }
 
 /// What is in force. A reload puts something else in its place and leaves this
 /// as it is.
 pub fn current() -> Arc<InForce> {
-    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let current = lock(&CURRENT);
     current.clone().unwrap_or_default()
 }
 
@@ -109,16 +110,16 @@ pub fn replace(draft: Draft) -> bool {
         errors: errors.first,
         count: errors.count,
     });
-    *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    *lock(&REFUSED) = refused;
     whole
 }
 
 /// Clears what is in force.
 pub fn forget() {
     set_current(None);
-    *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *lock(&REFUSED) = None;
 }
 
 fn set_current(in_force: Option<InForce>) {
-    *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = in_force.map(Arc::new);
+    *lock(&CURRENT) = in_force.map(Arc::new);
 }

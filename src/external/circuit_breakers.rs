@@ -2,11 +2,13 @@
 //! waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use pinset::external::circuit_breaker::{self, Breaker, RequestResult};
 use url::Url;
+
+use crate::sync::lock::lock;
 
 struct Breakers {
     began: Option<Instant>,
@@ -20,7 +22,7 @@ static BREAKERS: Mutex<Breakers> = Mutex::new(Breakers {
 });
 
 fn breakers() -> MutexGuard<'static, Breakers> {
-    BREAKERS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&BREAKERS)
 }
 
 impl Breakers {

@@ -6,7 +6,7 @@
 //! [`MAX_CONCURRENT`] times [`MAX_WAITING`] wait. Further ones are dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use pinset::bounded_queue::{Put, Queue};
 use pinset::external::Hangup;
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::asterisk::hangup::Watch;
 use crate::asterisk::log::log;
 use crate::http::{self, shown, Asker, Failed, Limits, Origin, Reply, Request, Sending};
+use crate::sync::lock::lock;
 
 /// The most reports that are posted at a time, and the most that wait for each of
 /// these.
@@ -95,7 +96,7 @@ static HANGUPS: Mutex<Hangups> = Mutex::new(Hangups {
 });
 
 fn hangups() -> MutexGuard<'static, Hangups> {
-    HANGUPS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&HANGUPS)
 }
 
 /// Reports a call once this channel has ended.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use pinset::external::sound_cache::{
@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use super::{Asker, Failed, Limits, Origin, Reply, Request, Response, Sending};
 use crate::asterisk::panic::guard;
 use crate::asterisk::{process, thread_pool};
+use crate::sync::lock::lock;
 
 /// So many may be fetched at once: together, they take 128 MiB at most.
 const MOST: usize = 32;
@@ -68,11 +69,11 @@ static DESK: Mutex<DownloadQueue> = Mutex::new(DownloadQueue {
 static DISK: Mutex<()> = Mutex::new(());
 
 fn disk() -> MutexGuard<'static, ()> {
-    DISK.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&DISK)
 }
 
 fn desk() -> MutexGuard<'static, DownloadQueue> {
-    DESK.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&DESK)
 }
 
 impl DownloadQueue {

@@ -5,7 +5,7 @@
 //! mapped until the thread ends: so they are called on our own threads alone.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once};
 use std::time::Duration;
 
 use curl::easy::Easy2;
@@ -17,6 +17,7 @@ use super::{Asker, Failed, Failure, Reply, Request};
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
 use crate::ffi::curl::{stay, Transfers};
+use crate::sync::lock::lock;
 
 /// libcurl knows itself when it has to look again; should it err, it looks then.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ static DRIVER: Mutex<Driver> = Mutex::new(Driver {
 });
 
 fn driver() -> MutexGuard<'static, Driver> {
-    DRIVER.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&DRIVER)
 }
 
 /// Has a request asked.

@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use pinset::list::Mounts;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
+
+use crate::sync::lock::lock;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
@@ -18,7 +20,7 @@ static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
 /// The mounts as they are now. Without `/proc`, all is one file system.
 pub fn mounts() -> Arc<Mounts> {
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&KNOWN);
     match &mut *known {
         Some(known) if !has_changed(&known.file) => return Arc::clone(&known.mounts),
         Some(known) => {
@@ -41,7 +43,7 @@ pub fn mounts() -> Arc<Mounts> {
 
 /// Closes the file.
 pub fn forget() {
-    *KNOWN.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *lock(&KNOWN) = None;
 }
 
 fn read(file: &mut File) -> io::Result<Mounts> {

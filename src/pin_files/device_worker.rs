@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use pinset::cache::{Progress, Rebuild, RowProgress, RowReading};
@@ -15,6 +15,7 @@ use super::{log_report, CACHE};
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
 use crate::linux::mounts;
+use crate::sync::lock::lock;
 
 /// The least and the most time given to a job before the next question about
 /// its list has its turn.
@@ -63,7 +64,7 @@ impl DeviceQueue {
 }
 
 fn desks() -> MutexGuard<'static, BTreeMap<Device, DeviceQueue>> {
-    DESKS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&DESKS)
 }
 
 /// Puts a question to the worker of the file system that is next on its way.

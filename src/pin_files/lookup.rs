@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::SystemTime;
 
 use pinset::cache::{List, Rebuild, RowReading};
@@ -14,6 +14,7 @@ use pinset::Pin;
 
 use super::{log_report, CACHE};
 use crate::asterisk::process;
+use crate::sync::lock::lock;
 use crate::sync::oneshot::Oneshot;
 
 /// What is asked of a list.
@@ -63,7 +64,7 @@ impl Question {
     }
 
     pub fn way(&self) -> MutexGuard<'_, PathWalk> {
-        self.way.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.way)
     }
 
     /// Whether one reading of a list answers both: what a PIN set needs of the

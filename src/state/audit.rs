@@ -2,7 +2,7 @@
 //! `AUTHENTICATE`, as an event of the manager, and for phones, if it is asked
 //! for, as a security event.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use pinset::audit::{escaped, line, sentence, Record, Remote};
@@ -15,6 +15,7 @@ use crate::asterisk::log::{log, log_once, verbose};
 use crate::asterisk::{events, pjsip};
 use crate::config;
 use crate::state::stats;
+use crate::sync::lock::lock;
 use crate::sync::oneshot::Oneshot;
 use crate::work_queue::{Priority, WorkQueue};
 
@@ -68,7 +69,7 @@ pub struct Phone {
 
 impl AuditContext {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// What the call is to be admitted by: a PIN set, or what

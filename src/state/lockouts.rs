@@ -4,7 +4,7 @@
 //! later, on a thread of ours; Asterisk commits within another second.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use pinset::lockout::{Capacity, Change, Cursor, Held, Lock, Lockouts, Unlock};
@@ -14,6 +14,7 @@ use crate::asterisk::astdb;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::schedule::Schedule;
 use crate::state::audit::AuditContext;
+use crate::sync::lock::lock;
 use crate::work_queue::{Priority, WorkQueue};
 
 /// The family of the database.
@@ -67,11 +68,11 @@ static WRITING: Mutex<()> = Mutex::new(());
 /// it. It is held for less than 0.1 ms: what takes longer goes [`in_pieces`]. Only
 /// [`start`] and [`stop`] keep it longer, while there are no calls.
 fn lockouts() -> MutexGuard<'static, Lockouts> {
-    LOCKOUTS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LOCKOUTS)
 }
 
 fn writer() -> MutexGuard<'static, Writer> {
-    WRITER.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&WRITER)
 }
 
 /// Has `piece` do a little at a time until it says that there is no more.
@@ -140,7 +141,7 @@ fn write_soon() -> bool {
 /// Writes what has changed. It blocks for as long as the database does, so no
 /// channel's thread calls it, and none waits for it.
 pub fn write() {
-    let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = lock(&WRITING);
     let mut unwritten = std::mem::take(&mut writer().unwritten);
     if unwritten.len() < MOST_UNWRITTEN {
         in_pieces(|lockouts| {

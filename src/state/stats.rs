@@ -1,32 +1,34 @@
 //! How calls have come out since the module was loaded.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use pinset::audit::stats::{Counts, Stats};
 use pinset::Status;
+
+use crate::sync::lock::lock;
 
 static STATS: Mutex<Stats> = Mutex::new(Stats::new());
 
 /// Counts one call of this PIN set or list.
 pub fn count(name: &str, outcome: Status, entries: u32) {
-    let mut stats = STATS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut stats = lock(&STATS);
     stats.count(name, outcome, entries);
 }
 
 /// What is counted of this PIN set or list.
 pub fn of(name: &str) -> Counts {
-    let stats = STATS.lock().unwrap_or_else(PoisonError::into_inner);
+    let stats = lock(&STATS);
     stats.all().get(name).cloned().unwrap_or_default()
 }
 
 /// All that is counted, by the names of PIN sets and lists.
 pub fn all() -> BTreeMap<String, Counts> {
-    let stats = STATS.lock().unwrap_or_else(PoisonError::into_inner);
+    let stats = lock(&STATS);
     stats.all().clone()
 }
 
 /// Begins anew.
 pub fn forget() {
-    *STATS.lock().unwrap_or_else(PoisonError::into_inner) = Stats::new();
+    *lock(&STATS) = Stats::new();
 }

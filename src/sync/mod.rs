@@ -1,3 +1,4 @@
-//! Work on other threads, and waiting for it while the channel is serviced.
+//! Locks, and results of other threads.
 
+pub mod lock;
 pub mod oneshot;

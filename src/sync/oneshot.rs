@@ -1,10 +1,12 @@
 //! Waits for another thread's result while servicing the channel.
 
 use std::ops::RangeInclusive;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use pinset::verify::ServiceChannel;
+
+use super::lock::{lock, wait_while};
 
 /// Most answers come in less time, and a channel can be left alone for so
 /// long: a frame of audio takes four times as much.
@@ -44,17 +46,14 @@ impl<T> Oneshot<T> {
 
     /// Brings what was promised.
     pub fn keep(&self, value: T) {
-        *self.value.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        *lock(&self.value) = Some(value);
         self.kept.notify_one();
     }
 
     /// What was promised, if it comes within this time.
     pub fn wait(&self, time: Duration) -> Option<T> {
-        let value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut value, _) = self
-            .kept
-            .wait_timeout_while(value, time, |value| value.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
+        let value = lock(&self.value);
+        let (mut value, _) = wait_while(&self.kept, value, time, |value| value.is_none());
         value.take()
     }
 

@@ -39,11 +39,12 @@ impl<'a> LogReader<'a> {
     }
 }
 
-/// `LEVEL text` of a line that `src/config/mod.rs` has written, or
-/// `src/config/parse.rs`.
+/// `LEVEL text` of a line that was logged by `src/config/mod.rs`, `parse.rs` or
+/// `draft.rs`.
 fn ours(line: &str) -> Option<String> {
     let of = |file| line.split_once(file);
-    let (head, text) = of(" config/mod.rs: ").or_else(|| of(" parse.rs: "))?;
+    let files = [" config/mod.rs: ", " parse.rs: ", " draft.rs: "];
+    let (head, text) = files.into_iter().find_map(of)?;
     let level = head.split_once("] ")?.1.split('[').next()?;
     Some(format!("{level} {text}"))
 }

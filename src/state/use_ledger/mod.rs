@@ -24,7 +24,7 @@ mod purge;
 use std::fmt;
 use std::io;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -32,6 +32,7 @@ use zeroize::Zeroizing;
 use crate::asterisk::astdb::MAX_WAITING;
 use crate::asterisk::log::log;
 use crate::asterisk::schedule::Schedule;
+use crate::sync::lock::lock;
 use crate::work_queue::{Failed, Priority, WorkQueue};
 use ledger::Ledger;
 use pinset::verify::ServiceChannel;
@@ -52,11 +53,11 @@ static LEDGER: Mutex<Ledger> = Mutex::new(Ledger::new(look_later));
 static SCHEDULE: Mutex<Option<Schedule>> = Mutex::new(None);
 
 fn ledger() -> MutexGuard<'static, Ledger> {
-    LEDGER.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&LEDGER)
 }
 
 fn schedule() -> MutexGuard<'static, Option<Schedule>> {
-    SCHEDULE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&SCHEDULE)
 }
 
 /// Replays the journal. To be called once, when the module is loaded.

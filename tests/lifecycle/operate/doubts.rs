@@ -44,7 +44,7 @@ const SIGNED: &str = "account,secret\nada,hmac-sha256:k1:\
 /// The lines of the log about the options of the file, at this level.
 fn logged(pbx: &Pbx, level: &str) -> Result<Vec<String>> {
     let log = pbx.log()?;
-    let (level, file) = (format!("] {level}["), " parse.rs: ");
+    let (level, file) = (format!("] {level}["), " draft.rs: ");
     let lines = log.lines().filter(|line| line.contains(&level));
     Ok(lines
         .filter_map(|line| Some(line.split_once(file)?.1.to_owned()))
