@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 
 use commands::{add, check, convert, generate, hash, pepper, remove, report, verify};
 use common::core_dumps;
-use common::error::{note, Failure};
+use common::error::{note, CommandError};
 
 /// The exit code of a wrong command line, and of what could not be done.
 const FAILED: u8 = 3;
@@ -66,12 +66,12 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
+        Err(error) => {
             // A closed pipe is the reader's will.
-            let closed = matches!(&failure, Failure::Output(error)
+            let closed = matches!(&error, CommandError::Output(error)
                 if error.kind() == io::ErrorKind::BrokenPipe);
             if !closed {
-                note(failure);
+                note(error);
             }
             ExitCode::from(FAILED)
         }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::common::atomic_file::Locked;
 use crate::common::config_file::ConfigFile;
 use crate::common::csv_list::{fault, in_memory, kind, same_caller, Sheet, Values};
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 use crate::common::new_list::NewList;
 use crate::common::numbering_args::Numbers;
 use crate::common::pin_input::{self, Asked};
@@ -101,7 +101,7 @@ enum Outcome {
     There(String),
 }
 
-pub fn run(arguments: &Add) -> Result<u8, Failure> {
+pub fn run(arguments: &Add) -> Result<u8, CommandError> {
     let settings = arguments.config.settings()?;
     let task = Task {
         arguments,
@@ -149,7 +149,7 @@ impl Task<'_> {
         &self.arguments.file
     }
 
-    fn added(&self, text: Zeroizing<Vec<u8>>) -> Result<Outcome, Failure> {
+    fn added(&self, text: Zeroizing<Vec<u8>>) -> Result<Outcome, CommandError> {
         let auto = if self.arguments.account.is_some() {
             Kind::Csv
         } else {
@@ -163,7 +163,7 @@ impl Task<'_> {
             Wanted::Auto => is.unwrap_or(auto),
         };
         if is.is_some_and(|is| is != kind) {
-            return Err(Failure::at(
+            return Err(CommandError::at(
                 self.file(),
                 "--format: it is another kind of list",
             ));
@@ -202,15 +202,16 @@ impl Task<'_> {
         .collect()
     }
 
-    fn row(&self, text: Zeroizing<Vec<u8>>, is_new: bool) -> Result<Outcome, Failure> {
+    fn row(&self, text: Zeroizing<Vec<u8>>, is_new: bool) -> Result<Outcome, CommandError> {
         let account = self.arguments.account.as_deref();
-        let account = account.ok_or_else(|| Failure::told("--account: a csv list needs one"))?;
+        let account =
+            account.ok_or_else(|| CommandError::new("--account: a csv list needs one"))?;
         let secret = self.maker.make(&self.pin)?;
         let mut values = self.values();
         values.insert(1, (Column::Secret, &secret));
         if let Some(broken) = fault(&values, &self.numbering)? {
             let name = broken.column.map_or("", Column::name).replace('_', "-");
-            return Err(Failure::told(format!("--{name}: {}", broken.fault)));
+            return Err(CommandError::new(format!("--{name}: {}", broken.fault)));
         }
         let sheet = if is_new {
             let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
@@ -242,7 +243,7 @@ impl Task<'_> {
         Ok(Outcome::Text(text))
     }
 
-    fn line(&self, text: &[u8], format: Format) -> Result<Outcome, Failure> {
+    fn line(&self, text: &[u8], format: Format) -> Result<Outcome, CommandError> {
         let (name, own) = match format {
             Format::Plain => ("a plain list", Form::Plain),
             Format::Md5 => ("an md5 list", Form::Md5),
@@ -252,7 +253,7 @@ impl Task<'_> {
         let mut foreign = foreign.filter(|(column, _)| !only_account || *column != Column::Account);
         if let Some((column, _)) = foreign.next() {
             let option = column.name().replace('_', "-");
-            return Err(Failure::at(
+            return Err(CommandError::at(
                 self.file(),
                 format!("--{option}: {name} has none"),
             ));
@@ -263,7 +264,7 @@ impl Task<'_> {
             .wanted()
             .is_some_and(|form| form != own)
         {
-            return Err(Failure::at(
+            return Err(CommandError::at(
                 self.file(),
                 format!("{name} has no such secrets"),
             ));
@@ -283,7 +284,7 @@ impl Task<'_> {
         line.extend_from_slice(secret.as_bytes());
         line.push(b'\n');
         if format == Format::Md5 && !gives(&line, account) {
-            return Err(Failure::told(
+            return Err(CommandError::new(
                 "--account: an md5 list needs one, without : and line ends in it",
             ));
         }

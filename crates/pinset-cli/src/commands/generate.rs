@@ -5,19 +5,21 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use pinset::credential::secret;
+use pinset::credential::pepper::KeyId;
+use pinset::credential::secret::{self, Unverifiable};
 use pinset::credential::table::Rows;
 use pinset::list::format::csv::Column;
 use pinset::list::Kind;
 use pinset::pin::MAX_DIGITS;
 use pinset::{Numbering, Pin};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::{create, Access, Locked};
 use crate::common::config_file::ConfigFile;
 use crate::common::csv::push_row;
 use crate::common::csv_list::{in_memory, kind, Sheet};
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 use crate::common::new_list::NewList;
 use crate::common::pin_input::pin_of;
 use crate::common::reach::{is_out_of_reach, note_out_of_reach};
@@ -71,10 +73,10 @@ pub struct Generate {
     forms: Forms,
 }
 
-pub fn run(arguments: &Generate) -> Result<u8, Failure> {
+pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
     let digits = arguments.digits;
     if !(1..=MAX_DIGITS).contains(&digits) {
-        return Err(Failure::told(format!("--digits: 1 to {MAX_DIGITS}")));
+        return Err(CommandError::new(format!("--digits: 1 to {MAX_DIGITS}")));
     }
     let accounts = accounts(arguments)?;
     let maker = arguments.forms.maker(&arguments.config.settings()?)?;
@@ -86,7 +88,7 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
     };
     let sheet = match kind(&text) {
         Some(Kind::Csv) => Sheet::read(text).at(into)?,
-        Some(Kind::Lines(_)) => return Err(Failure::at(into, "it is no csv list")),
+        Some(Kind::Lines(_)) => return Err(CommandError::at(into, "it is no csv list")),
         None => Sheet::new(&[Column::Account, Column::Secret]),
     };
     let there: HashSet<&str> = sheet
@@ -99,7 +101,7 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
         .position(|account| there.contains(account.as_str()))
     {
         let number = at + 1;
-        return Err(Failure::at(
+        return Err(CommandError::at(
             into,
             format!("account {number} of those wanted has a row already"),
         ));
@@ -129,7 +131,7 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
     if let Some(broken) = alone.broken().first() {
         // Behind the header, a line each.
         let (number, why) = (broken.line - 1, &broken.fault);
-        return Err(Failure::told(format!(
+        return Err(CommandError::new(format!(
             "account {number} of those wanted: {why}"
         )));
     }
@@ -139,14 +141,14 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
     // First the PINs: rows whose PIN nobody knows would be of no use.
     if let Some(path) = &arguments.pins {
         if !create(path, &clear, Access::Owner).at(path)? {
-            return Err(Failure::at(path, "there is such a file already"));
+            return Err(CommandError::at(path, "there is such a file already"));
         }
     }
     let written = match old {
         Some(old) => old.replace(&new).at(into),
         None => match arguments.new_list.create(into, &new) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::at(into, "somebody made it meanwhile")),
+            Ok(false) => Err(CommandError::at(into, "somebody made it meanwhile")),
             Err(failure) => Err(failure),
         },
     };
@@ -156,14 +158,14 @@ pub fn run(arguments: &Generate) -> Result<u8, Failure> {
     written?;
     if arguments.print {
         let mut out = io::stdout().lock();
-        out.write_all(&clear).map_err(Failure::Output)?;
-        out.flush().map_err(Failure::Output)?;
+        out.write_all(&clear).map_err(CommandError::Output)?;
+        out.flush().map_err(CommandError::Output)?;
     }
     Ok(0)
 }
 
 /// The accounts that PINs are made for, each once.
-fn accounts(arguments: &Generate) -> Result<Vec<String>, Failure> {
+fn accounts(arguments: &Generate) -> Result<Vec<String>, CommandError> {
     let Some(path) = &arguments.accounts else {
         return Ok((1..=arguments.count.unwrap_or(0))
             .map(|number| number.to_string())
@@ -171,7 +173,7 @@ fn accounts(arguments: &Generate) -> Result<Vec<String>, Failure> {
     };
     let accounts = read_accounts(path)?;
     match arguments.count {
-        Some(count) if count != accounts.len() => Err(Failure::at(
+        Some(count) if count != accounts.len() => Err(CommandError::at(
             path,
             format!("--count: there are {} accounts in it", accounts.len()),
         )),
@@ -179,7 +181,7 @@ fn accounts(arguments: &Generate) -> Result<Vec<String>, Failure> {
     }
 }
 
-fn read_accounts(path: &Path) -> Result<Vec<String>, Failure> {
+fn read_accounts(path: &Path) -> Result<Vec<String>, CommandError> {
     let text = fs::read_to_string(path).at(path)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let mut seen = HashSet::new();
@@ -190,7 +192,7 @@ fn read_accounts(path: &Path) -> Result<Vec<String>, Failure> {
             continue;
         }
         if !seen.insert(account) {
-            return Err(Failure::at(
+            return Err(CommandError::at(
                 path,
                 format!("line {number}: it is there twice"),
             ));
@@ -200,14 +202,32 @@ fn read_accounts(path: &Path) -> Result<Vec<String>, Failure> {
     Ok(accounts)
 }
 
+/// The reason why PINs can't be generated.
+#[derive(Debug, Error)]
+enum GenerateError {
+    #[error("there are too few PINs of {digits} digits")]
+    TooFewPins { digits: usize },
+    #[error("rows with secrets of key {0} can't be compared without it (--pepper)")]
+    MissingKey(KeyId),
+    #[error("{0}")]
+    Index(Unverifiable),
+    #[error("{0}")]
+    Random(getrandom::Error),
+}
+
 /// So many PINs, none of them weak, none twice, none of the list's.
-fn pins(count: usize, digits: usize, rows: &Rows, maker: &Maker) -> Result<Vec<Pin>, String> {
+fn pins(
+    count: usize,
+    digits: usize,
+    rows: &Rows,
+    maker: &Maker,
+) -> Result<Vec<Pin>, GenerateError> {
     let there = usize::try_from(rows.len()).unwrap_or(usize::MAX);
     let all = u32::try_from(digits)
         .ok()
         .and_then(|digits| 10_usize.checked_pow(digits));
     if all.is_some_and(|all| count.saturating_add(there) > all / 2) {
-        return Err(format!("there are too few PINs of {digits} digits"));
+        return Err(GenerateError::TooFewPins { digits });
     }
     let mut seen = HashSet::with_capacity(count);
     let mut pins = Vec::with_capacity(count);
@@ -218,12 +238,10 @@ fn pins(count: usize, digits: usize, rows: &Rows, maker: &Maker) -> Result<Vec<P
         }
         let mut found = rows.by_pin(&pin, &maker.pepper);
         if let Some(id) = found.missing().first() {
-            return Err(format!(
-                "rows with secrets of key {id} can't be compared without it (--pepper)"
-            ));
+            return Err(GenerateError::MissingKey(*id));
         }
         let key = secret::Form::Plain.index_key(&pin, &maker.pepper);
-        let key = key.map_err(|why| why.to_string())?;
+        let key = key.map_err(GenerateError::Index)?;
         if found.next().is_none() && seen.insert(key) {
             drop(found);
             pins.push(pin);
@@ -234,13 +252,13 @@ fn pins(count: usize, digits: usize, rows: &Rows, maker: &Maker) -> Result<Vec<P
 
 /// A PIN of so many digits, each of all ten equally likely, by the random
 /// source of the operating system.
-fn random(digits: usize) -> Result<Pin, String> {
+fn random(digits: usize) -> Result<Pin, GenerateError> {
     /// What is left out, so that ten goes into the rest.
     const TOO_HIGH: u8 = 250;
     let mut keys = Zeroizing::new(Vec::with_capacity(MAX_DIGITS));
     let mut bytes = Zeroizing::new([0; 16]);
     while keys.len() < digits {
-        getrandom::fill(&mut *bytes).map_err(|error| error.to_string())?;
+        getrandom::fill(&mut *bytes).map_err(GenerateError::Random)?;
         let fair = bytes.iter().filter(|byte| **byte < TOO_HIGH);
         let left = digits - keys.len();
         keys.extend(fair.take(left).map(|byte| b'0' + byte % 10));

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::common::config_file::ConfigFile;
 use crate::common::csv;
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 use crate::common::pin_input::{self, Asked};
 use crate::common::secret_args::Forms;
 
@@ -29,7 +29,7 @@ pub struct Hash {
     unquoted: bool,
 }
 
-pub fn run(arguments: &Hash) -> Result<u8, Failure> {
+pub fn run(arguments: &Hash) -> Result<u8, CommandError> {
     let maker = arguments.forms.maker(&arguments.config.settings()?)?;
     let mut out = io::stdout().lock();
     pin_input::each(Asked::Twice, |pin| {
@@ -42,8 +42,8 @@ pub fn run(arguments: &Hash) -> Result<u8, Failure> {
             csv::push(&mut line, &secret);
         }
         line.push(b'\n');
-        out.write_all(&line).map_err(Failure::Output)
+        out.write_all(&line).map_err(CommandError::Output)
     })?;
-    out.flush().map_err(Failure::Output)?;
+    out.flush().map_err(CommandError::Output)?;
     Ok(0)
 }

@@ -9,7 +9,7 @@ use pinset::Pepper;
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::{create, Access, Locked};
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 use crate::common::secret_args::safe;
 
 /// Looks after the pepper file, with the keys of hmac-sha256 secrets.
@@ -46,14 +46,14 @@ struct New {
     group: Option<Gid>,
 }
 
-pub fn run(arguments: &PepperCommand) -> Result<u8, Failure> {
+pub fn run(arguments: &PepperCommand) -> Result<u8, CommandError> {
     let Action::New(New { file, id, group }) = &arguments.action;
     let id = match id {
         Some(id) => id.clone(),
         None => format!("k{}", &*random_hex::<4>()?),
     };
     if KeyId::new(id.as_bytes()).is_none() {
-        return Err(Failure::told(
+        return Err(CommandError::new(
             "--id: it must be 1 to 32 letters, digits, _ and -",
         ));
     }
@@ -78,7 +78,10 @@ pub fn run(arguments: &PepperCommand) -> Result<u8, Failure> {
         all.extend_from_slice(&line);
         all.extend_from_slice(rest);
         if Pepper::parse(&all).is_err() {
-            return Err(Failure::at(file, format!("there is a key {id} already")));
+            return Err(CommandError::at(
+                file,
+                format!("there is a key {id} already"),
+            ));
         }
         old.replace(&all).at(file)?;
         break;
@@ -91,9 +94,9 @@ pub fn run(arguments: &PepperCommand) -> Result<u8, Failure> {
 }
 
 /// Random bytes in hexadecimal.
-fn random_hex<const N: usize>() -> Result<Zeroizing<String>, Failure> {
+fn random_hex<const N: usize>() -> Result<Zeroizing<String>, CommandError> {
     let mut bytes = Zeroizing::new([0; N]);
-    getrandom::fill(&mut *bytes).map_err(Failure::told)?;
+    getrandom::fill(&mut *bytes).map_err(CommandError::new)?;
     let mut text = Zeroizing::new(String::with_capacity(2 * N));
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));

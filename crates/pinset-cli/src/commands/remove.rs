@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::common::atomic_file::Locked;
 use crate::common::config_file::ConfigFile;
 use crate::common::csv_list::{kind, same_caller, Sheet};
-use crate::common::error::{At, Failure};
+use crate::common::error::{At, CommandError};
 use crate::common::numbering_args::Numbers;
 use crate::common::pin_input::{self, Asked};
 
@@ -43,7 +43,7 @@ pub struct Remove {
     numbers: Numbers,
 }
 
-pub fn run(arguments: &Remove) -> Result<u8, Failure> {
+pub fn run(arguments: &Remove) -> Result<u8, CommandError> {
     let numbering = arguments.numbers.numbering(&arguments.config.settings()?)?;
     let file = &arguments.file;
     let account = arguments.account.as_deref();
@@ -53,7 +53,7 @@ pub fn run(arguments: &Remove) -> Result<u8, Failure> {
         None => Some(pin_input::one(Asked::Once)?),
     };
     let old = Locked::open(file).at(file)?;
-    let old = old.ok_or_else(|| Failure::at(file, "there is no such file"))?;
+    let old = old.ok_or_else(|| CommandError::at(file, "there is no such file"))?;
     let text = old.contents().at(file)?;
     let kind = kind(&text).unwrap_or(Kind::Lines(Format::Plain));
     let (new, gone) = match (kind, account, &pin) {
@@ -75,19 +75,24 @@ pub fn run(arguments: &Remove) -> Result<u8, Failure> {
         .at(file)?,
         (Kind::Lines(Format::Plain), Some(_), _) if text.trim_ascii().is_empty() => (text, 0),
         (Kind::Lines(Format::Plain), Some(_), _) => {
-            return Err(Failure::at(file, "--account: a plain list has none"));
+            return Err(CommandError::at(file, "--account: a plain list has none"));
         }
         (Kind::Lines(Format::Md5), Some(_), _) => {
-            return Err(Failure::at(file, "--caller: an md5 list has none"));
+            return Err(CommandError::at(file, "--caller: an md5 list has none"));
         }
-        _ => return Err(Failure::at(file, "--account: it is needed for this list")),
+        _ => {
+            return Err(CommandError::at(
+                file,
+                "--account: it is needed for this list",
+            ))
+        }
     };
     if gone > 0 {
         old.replace(&new).at(file)?;
     }
     let rows = if gone == 1 { "row" } else { "rows" };
     let mut out = io::stdout().lock();
-    writeln!(out, "{}: {gone} {rows} removed", file.display()).map_err(Failure::Output)?;
+    writeln!(out, "{}: {gone} {rows} removed", file.display()).map_err(CommandError::Output)?;
     Ok(if gone == 0 { NONE } else { 0 })
 }
 

@@ -13,7 +13,7 @@ use crate::common::atomic_file::contents;
 use crate::common::config_file::ConfigFile;
 use crate::common::csv;
 use crate::common::csv_list::{in_memory, kind};
-use crate::common::error::{At, Failure};
+use crate::common::error::{At, CommandError};
 use crate::common::numbering_args::Numbers;
 use crate::common::pin_input::{self, Asked};
 use crate::common::secret_args;
@@ -55,7 +55,7 @@ pub struct Verify {
     numbers: Numbers,
 }
 
-pub fn run(arguments: &Verify) -> Result<u8, Failure> {
+pub fn run(arguments: &Verify) -> Result<u8, CommandError> {
     let path = &arguments.file;
     let settings = arguments.config.settings()?;
     let numbering = arguments.numbers.numbering(&settings)?;
@@ -64,7 +64,7 @@ pub fn run(arguments: &Verify) -> Result<u8, Failure> {
     let pepper = pepper.unwrap_or_default();
     let file = open(path).at(path)?;
     if Stamp::of(&file.metadata().at(path)?).is_world_writable() {
-        return Err(Failure::at(
+        return Err(CommandError::at(
             path,
             "everybody may write to it: PIN sets refuse it",
         ));
@@ -76,7 +76,7 @@ pub fn run(arguments: &Verify) -> Result<u8, Failure> {
         Some(caller) => Some(
             numbering
                 .normalize_caller(caller.as_bytes())
-                .ok_or_else(|| Failure::told("--caller: it is no usable number"))?,
+                .ok_or_else(|| CommandError::new("--caller: it is no usable number"))?,
         ),
         None => None,
     };
@@ -104,7 +104,7 @@ pub fn run(arguments: &Verify) -> Result<u8, Failure> {
         None => (WRONG, None),
     };
     if let (None, Some(why)) = (row, unsaid) {
-        return Err(Failure::at(path, why));
+        return Err(CommandError::at(path, why));
     }
     let mut out = io::stdout().lock();
     let name = path.display();
@@ -119,7 +119,7 @@ pub fn run(arguments: &Verify) -> Result<u8, Failure> {
             writeln!(out, "{name}: {what}: {}", described(row, kind, &text)?)
         }
     }
-    .map_err(Failure::Output)?;
+    .map_err(CommandError::Output)?;
     Ok(verdict)
 }
 
@@ -145,7 +145,7 @@ fn valid(row: &Candidate, now: Moment) -> bool {
 }
 
 /// A row without its secret: the columns that have a value.
-fn described(row: &Candidate, kind: Kind, text: &[u8]) -> Result<String, Failure> {
+fn described(row: &Candidate, kind: Kind, text: &[u8]) -> Result<String, CommandError> {
     let mut parts = vec![format!("line {}", row.line)];
     if kind != Kind::Csv {
         if !row.account.is_empty() {

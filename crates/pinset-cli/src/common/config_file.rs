@@ -5,12 +5,14 @@
 //! `main/config.c` of Asterisk does. What is not supported is an error, so that no
 //! option is missed.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pinset::{PinSet, Settings};
+use thiserror::Error;
 
-use crate::common::error::{At, Failure};
+use crate::common::error::{At, CommandError};
 
 /// As many files include each other in Asterisk.
 const MAX_INCLUDE_DEPTH: usize = 10;
@@ -29,12 +31,12 @@ pub type PinSets = Vec<(String, PinSet)>;
 
 impl ConfigFile {
     /// Reads `[general]`. Returns the defaults if no file is given.
-    pub fn settings(&self) -> Result<Settings, Failure> {
+    pub fn settings(&self) -> Result<Settings, CommandError> {
         general(&self.sections()?)
     }
 
     /// Reads `[general]` and the sections of PIN sets: their names and options.
-    pub fn settings_and_pin_sets(&self) -> Result<(Settings, PinSets), Failure> {
+    pub fn settings_and_pin_sets(&self) -> Result<(Settings, PinSets), CommandError> {
         let sections = self.sections()?;
         let settings = general(&sections)?;
         let pin_sets = sections.iter().filter(|section| !section.is_general());
@@ -45,11 +47,11 @@ impl ConfigFile {
                 section.apply(|name, value| set.set(name, value))?;
                 Ok((section.name.clone(), set))
             })
-            .collect::<Result<_, Failure>>()?;
+            .collect::<Result<_, CommandError>>()?;
         Ok((settings, pin_sets))
     }
 
-    fn sections(&self) -> Result<Vec<Section>, Failure> {
+    fn sections(&self) -> Result<Vec<Section>, CommandError> {
         let mut reader = Reader::default();
         if let Some(path) = &self.config {
             reader.folder = path.parent().map(Path::to_owned).unwrap_or_default();
@@ -59,7 +61,7 @@ impl ConfigFile {
     }
 }
 
-fn general(sections: &[Section]) -> Result<Settings, Failure> {
+fn general(sections: &[Section]) -> Result<Settings, CommandError> {
     let mut settings = Settings::default();
     for section in sections.iter().filter(|section| section.is_general()) {
         section.apply(|name, value| settings.set(name, value))?;
@@ -93,14 +95,16 @@ impl Section {
     fn apply(
         &self,
         mut set: impl FnMut(&[u8], &[u8]) -> Result<(), pinset::config::Fault>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommandError> {
         for line in &self.options {
-            let done = match line.name.strip_suffix('+') {
-                Some(_) => Err("+= is not supported by pinset".to_owned()),
-                None => set(line.name.as_bytes(), line.value.as_bytes())
-                    .map_err(|fault| format!("{}: {fault}", line.name)),
+            let at = |error: &dyn Display| {
+                CommandError::at(&line.file, format!("line {}: {error}", line.number))
             };
-            done.map_err(|why| Failure::at(&line.file, format!("line {}: {why}", line.number)))?;
+            if line.name.ends_with('+') {
+                return Err(at(&ConfigFileError::Append));
+            }
+            set(line.name.as_bytes(), line.value.as_bytes())
+                .map_err(|error| at(&format_args!("{}: {error}", line.name)))?;
         }
         Ok(())
     }
@@ -118,16 +122,16 @@ struct Reader {
 }
 
 impl Reader {
-    fn file(&mut self, path: &Path, depth: usize) -> Result<(), Failure> {
+    fn file(&mut self, path: &Path, depth: usize) -> Result<(), CommandError> {
         let text = fs::read(path).at(path)?;
         self.in_comment = false;
         for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
             let line = String::from_utf8_lossy(line);
             let text = self.without_comments(&line);
             let done = self.line(text.trim(), (path, number), depth);
-            done.map_err(|failure| match failure {
-                Problem::Here(why) => Failure::at(path, format!("line {number}: {why}")),
-                Problem::Included(failure) => failure,
+            done.map_err(|error| match error {
+                ConfigFileError::Included(error) => error,
+                error => CommandError::at(path, format!("line {number}: {error}")),
             })?;
         }
         Ok(())
@@ -164,7 +168,12 @@ impl Reader {
         }
     }
 
-    fn line(&mut self, line: &str, place: (&Path, usize), depth: usize) -> Result<(), Problem> {
+    fn line(
+        &mut self,
+        line: &str,
+        place: (&Path, usize),
+        depth: usize,
+    ) -> Result<(), ConfigFileError> {
         if let Some(directive) = line.strip_prefix('#') {
             return self.directive(directive, depth);
         }
@@ -187,19 +196,21 @@ impl Reader {
 
     /// Reads `name]`, which may have `(!)`, `(+)` or the names of those it inherits
     /// from behind it.
-    fn section(&mut self, text: &str) -> Result<(), Problem> {
-        let (name, behind) = text.split_once(']').ok_or_else(|| here("']' is missing"))?;
+    fn section(&mut self, text: &str) -> Result<(), ConfigFileError> {
+        let (name, behind) = text
+            .split_once(']')
+            .ok_or(ConfigFileError::MissingBracket(']'))?;
         let (mut options, mut template, mut more) = (Vec::new(), false, false);
         if let Some(words) = behind.strip_prefix('(') {
             let (words, _) = words
                 .split_once(')')
-                .ok_or_else(|| here("')' is missing"))?;
+                .ok_or(ConfigFileError::MissingBracket(')'))?;
             for word in words.split(',') {
                 match word {
                     "!" => template = true,
                     "+" => more = true,
                     _ if word.starts_with('+') => {
-                        return Err(here(format!("({word}) is not supported by pinset")));
+                        return Err(ConfigFileError::UnsupportedModifier(word.to_owned()));
                     }
                     base => options.extend(self.find(base, true)?.1.options.iter().cloned()),
                 }
@@ -224,46 +235,58 @@ impl Reader {
     }
 
     /// Returns the first section of this name.
-    fn find(&self, name: &str, or_template: bool) -> Result<(usize, &Section), Problem> {
+    fn find(&self, name: &str, or_template: bool) -> Result<(usize, &Section), ConfigFileError> {
         let mut sections = self.sections.iter().enumerate();
         sections
             .find(|(_, section)| {
                 (or_template || !section.template) && section.name.eq_ignore_ascii_case(name)
             })
-            .ok_or_else(|| here(format!("there is no section [{name}] above")))
+            .ok_or_else(|| ConfigFileError::UnknownSection(name.to_owned()))
     }
 
-    fn directive(&mut self, text: &str, depth: usize) -> Result<(), Problem> {
+    fn directive(&mut self, text: &str, depth: usize) -> Result<(), ConfigFileError> {
         let (name, file) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let required = match name.to_ascii_lowercase().as_str() {
             "include" => true,
             "tryinclude" => false,
-            _ => return Err(here(format!("#{name} is not supported by pinset"))),
+            _ => return Err(ConfigFileError::UnsupportedDirective(name.to_owned())),
         };
         let file = file.trim().trim_matches(['"', '<', '>', '\'']);
         if file.is_empty() || file.contains(['*', '?', '[']) {
-            return Err(here("#include is supported by pinset for one file only"));
+            return Err(ConfigFileError::IncludePattern);
         }
         if depth == MAX_INCLUDE_DEPTH {
-            return Err(here("too many files include each other"));
+            return Err(ConfigFileError::IncludeDepth);
         }
         let path = self.folder.join(file);
         if !required && !path.exists() {
             return Ok(());
         }
-        self.file(&path, depth + 1).map_err(Problem::Included)
+        self.file(&path, depth + 1)
+            .map_err(ConfigFileError::Included)
     }
 }
 
-/// Why a line can't be used.
-enum Problem {
-    Here(String),
-    /// A file that it includes can't be used.
-    Included(Failure),
-}
-
-fn here(why: impl Into<String>) -> Problem {
-    Problem::Here(why.into())
+/// The reason why a line can't be used.
+#[derive(Debug, Error)]
+enum ConfigFileError {
+    #[error("'{0}' is missing")]
+    MissingBracket(char),
+    #[error("({0}) is not supported by pinset")]
+    UnsupportedModifier(String),
+    #[error("there is no section [{0}] above")]
+    UnknownSection(String),
+    #[error("#{0} is not supported by pinset")]
+    UnsupportedDirective(String),
+    #[error("#include is supported by pinset for one file only")]
+    IncludePattern,
+    #[error("too many files include each other")]
+    IncludeDepth,
+    #[error("+= is not supported by pinset")]
+    Append,
+    /// The error of an included file.
+    #[error(transparent)]
+    Included(CommandError),
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! csv text (RFC 4180), read and written without copies that stay in memory.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Writer};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 
 /// The most columns that a list of another product may have.
 const COLUMNS: usize = 64;
@@ -32,8 +33,10 @@ pub fn push_row<'a>(text: &mut Vec<u8>, values: impl IntoIterator<Item = &'a str
     text.extend_from_slice(end.as_bytes());
 }
 
-/// A row that has more bytes or values than there is room for.
-pub struct TooMuch;
+/// A row has more bytes or values than there is room for.
+#[derive(Debug, Error)]
+#[error("it has too many values")]
+pub struct RowTooLargeError;
 
 /// Takes a row off the front of `input`: how many bytes of `output` its values
 /// are, and how many values there are, each up to its place in `ends`. `None`:
@@ -43,7 +46,7 @@ pub fn take_row(
     input: &mut &[u8],
     output: &mut [u8],
     ends: &mut [usize],
-) -> Result<Option<(usize, usize)>, TooMuch> {
+) -> Result<Option<(usize, usize)>, RowTooLargeError> {
     let (mut length, mut values) = (0, 0);
     loop {
         let room = output.get_mut(length..).unwrap_or_default();
@@ -57,7 +60,9 @@ pub fn take_row(
             ReadRecordResult::InputEmpty => {}
             ReadRecordResult::Record => return Ok(Some((length, values))),
             ReadRecordResult::End => return Ok(None),
-            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => return Err(TooMuch),
+            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                return Err(RowTooLargeError)
+            }
         }
     }
 }
@@ -66,14 +71,14 @@ pub fn take_row(
 /// the blanks around them. Blank lines are passed over.
 pub fn rows(
     text: &[u8],
-    look: impl FnMut(u64, &[&str]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    look: impl FnMut(u64, &[&str]) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     separated_rows(text, b',', look)
 }
 
 /// The same table with commas, if its first row is separated by semicolons or
 /// tabs, as spreadsheets write it. Each row begins in the same line.
-pub fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+pub fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
     let Some(separator) = other_separator(text) else {
         return Ok(None);
     };
@@ -113,8 +118,8 @@ fn other_separator(text: &[u8]) -> Option<u8> {
 fn separated_rows(
     text: &[u8],
     separator: u8,
-    mut look: impl FnMut(u64, &[&str]) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    mut look: impl FnMut(u64, &[&str]) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     let mut input = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut reader = ReaderBuilder::new().delimiter(separator).build();
     let mut output = Zeroizing::new(vec![0; input.len()]);
@@ -129,11 +134,11 @@ fn separated_rows(
         let read = counted.len() - input.len();
         line += memchr::memchr_iter(b'\n', counted.get(..read).unwrap_or_default()).count() as u64;
         counted = input;
-        let bad = |why: &str| Failure::told(format!("line {line}: {why}"));
+        let bad = |why: &str| CommandError::new(format!("line {line}: {why}"));
         let (length, fields) = match take_row(&mut reader, &mut input, &mut output, &mut ends) {
             Ok(Some(taken)) => taken,
             Ok(None) => return Ok(()),
-            Err(TooMuch) => return Err(bad("it has too many values")),
+            Err(error) => return Err(bad(&error.to_string())),
         };
         let row = std::str::from_utf8(output.get(..length).unwrap_or_default());
         let row = row.map_err(|_| bad("it is not in UTF-8"))?;

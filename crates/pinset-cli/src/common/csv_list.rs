@@ -9,7 +9,7 @@ use pinset::Numbering;
 use zeroize::Zeroizing;
 
 use crate::common::csv::{push, push_row, rows};
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 
 /// The values of a new row.
 pub type Values<'a> = Vec<(Column, &'a str)>;
@@ -45,11 +45,11 @@ impl Sheet {
     }
 
     /// Reads a list, as the module would.
-    pub fn read(text: Zeroizing<Vec<u8>>) -> Result<Self, Failure> {
+    pub fn read(text: Zeroizing<Vec<u8>>) -> Result<Self, CommandError> {
         let mut lines = Vec::new();
         let mut all = Vec::new();
         let mut reader = csv::Reader::new(&text[..], true, &Zone::of_the_machine());
-        while let Some(row) = reader.next_row().map_err(Failure::told)? {
+        while let Some(row) = reader.next_row().map_err(CommandError::new)? {
             let line = row.as_ref().map_or_else(|bad| bad.line, |row| row.line);
             lines.push(line);
             all.push(Row {
@@ -70,11 +70,11 @@ impl Sheet {
         let mut line = 1;
         for wanted in lines {
             if wanted <= line {
-                return Err(Failure::told(format!(
+                return Err(CommandError::new(format!(
                     "line {wanted}: two rows in it; line ends of CR alone can't be edited"
                 )));
             }
-            let skipped = usize::try_from(wanted - line - 1).map_err(Failure::told)?;
+            let skipped = usize::try_from(wanted - line - 1).map_err(CommandError::new)?;
             starts.extend(ends.nth(skipped));
             line = wanted;
         }
@@ -175,7 +175,7 @@ impl Sheet {
 }
 
 /// The columns of the header.
-fn columns(text: &[u8]) -> Result<Vec<Column>, Failure> {
+fn columns(text: &[u8]) -> Result<Vec<Column>, CommandError> {
     let mut columns = Vec::new();
     rows(text, |_, names| {
         if columns.is_empty() {
@@ -200,18 +200,21 @@ pub fn kind(text: &[u8]) -> Option<Kind> {
 }
 
 /// The rows of a list, as the module has them in memory.
-pub fn in_memory(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, Failure> {
+pub fn in_memory(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, CommandError> {
     let zone = Zone::of_the_machine();
     let mut reading = Reading::new(list, kind, true, &zone, numbering, u64::MAX);
     loop {
-        if let Some(rows) = reading.step().map_err(Failure::told)? {
+        if let Some(rows) = reading.step().map_err(CommandError::new)? {
             return Ok(rows);
         }
     }
 }
 
 /// What is wrong with a row of these values, if anything is.
-pub fn fault(values: &Values<'_>, numbering: &Numbering) -> Result<Option<BrokenRow>, Failure> {
+pub fn fault(
+    values: &Values<'_>,
+    numbering: &Numbering,
+) -> Result<Option<BrokenRow>, CommandError> {
     let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
     let text = Sheet::new(&columns).with(std::slice::from_ref(values));
     let rows = in_memory(&text, Kind::Csv, numbering)?;

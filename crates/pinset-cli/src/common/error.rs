@@ -1,53 +1,47 @@
-//! Why a command could not do what it was told. No text of it holds a PIN.
+//! The error that ends a command. Its text never contains a PIN.
 
-use std::fmt::{self, Display};
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::Path;
 
-/// Why a command stops.
-#[derive(Debug)]
-pub enum Failure {
-    /// This is to be told.
-    Told(String),
-    /// What it printed could not be written.
+use thiserror::Error;
+
+/// The reason why a command stops.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// A message for standard error.
+    #[error("{0}")]
+    Message(String),
+    /// The command's output could not be written.
+    #[error(transparent)]
     Output(io::Error),
 }
 
-impl Failure {
-    pub fn told(text: impl Display) -> Self {
-        Self::Told(text.to_string())
+impl CommandError {
+    pub fn new(text: impl Display) -> Self {
+        Self::Message(text.to_string())
     }
 
-    /// One about a file.
-    pub fn at(path: &Path, why: impl Display) -> Self {
-        Self::Told(format!("{}: {why}", path.display()))
-    }
-}
-
-impl Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Told(text) => f.write_str(text),
-            Self::Output(error) => write!(f, "{error}"),
-        }
+    /// Returns an error about a file.
+    pub fn at(path: &Path, error: impl Display) -> Self {
+        Self::Message(format!("{}: {error}", path.display()))
     }
 }
 
-/// Of an error that is about a file.
+/// Conversion of an error about a file.
 pub trait At<T> {
-    /// Names the file.
-    fn at(self, path: &Path) -> Result<T, Failure>;
+    /// Puts the file's path in front of the error.
+    fn at(self, path: &Path) -> Result<T, CommandError>;
 }
 
 impl<T, E: Display> At<T> for Result<T, E> {
-    fn at(self, path: &Path) -> Result<T, Failure> {
-        self.map_err(|error| Failure::at(path, error))
+    fn at(self, path: &Path) -> Result<T, CommandError> {
+        self.map_err(|error| CommandError::at(path, error))
     }
 }
 
-/// Prints something on standard error that stops nothing.
+/// Prints a message on standard error and goes on.
 pub fn note(text: impl Display) {
-    use io::Write;
-    // Nobody is left to tell if this can't be written.
+    // A failure to write to standard error can't be reported anywhere.
     let _ = writeln!(io::stderr(), "pinset: {text}");
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::unistd::{Gid, Group};
+use thiserror::Error;
 
 use crate::common::atomic_file::{create, Access};
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 
 /// Whose a new list is.
 #[derive(Debug, clap::Args)]
@@ -21,7 +23,7 @@ pub struct NewList {
 impl NewList {
     /// Makes a list. Returns `false` if there is one already, which stays as it
     /// is.
-    pub fn create(&self, path: &Path, text: &[u8]) -> Result<bool, Failure> {
+    pub fn create(&self, path: &Path, text: &[u8]) -> Result<bool, CommandError> {
         let access = Access::of(self.group, Access::FolderGroup);
         let made = create(path, text, access).at(path)?;
         if made && self.group.is_none() && fs::metadata(path).at(path)?.gid() == 0 {
@@ -35,10 +37,19 @@ impl NewList {
     }
 }
 
+/// The reason why a group can't be used.
+#[derive(Debug, Error)]
+pub enum GroupError {
+    #[error(transparent)]
+    Lookup(#[from] Errno),
+    #[error("there is no such group")]
+    Unknown,
+}
+
 /// Finds a group by its name or number.
-pub fn group(name: &str) -> Result<Gid, String> {
-    let found = Group::from_name(name).map_err(|error| error.to_string())?;
+pub fn group(name: &str) -> Result<Gid, GroupError> {
+    let found = Group::from_name(name)?;
     let number = || name.parse().ok().map(Gid::from_raw);
     let group = found.map(|group| group.gid).or_else(number);
-    group.ok_or_else(|| "there is no such group".to_owned())
+    group.ok_or(GroupError::Unknown)
 }

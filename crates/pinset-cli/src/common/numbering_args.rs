@@ -2,7 +2,7 @@
 
 use pinset::{Numbering, Settings};
 
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 
 /// As in `[general]` of authenticate.conf (--config), with the same defaults.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub struct Numbers {
 impl Numbers {
     /// Returns the numbering of these options, which override those of
     /// `authenticate.conf`.
-    pub fn numbering(&self, settings: &Settings) -> Result<Numbering, Failure> {
+    pub fn numbering(&self, settings: &Settings) -> Result<Numbering, CommandError> {
         let mut numbering = settings.numbering.clone();
         for (name, option, value) in [
             ("country_code", "--country-code", &self.country_code),
@@ -48,10 +48,10 @@ impl Numbers {
             if let Some(value) = value {
                 numbering
                     .set(name.as_bytes(), value.as_bytes())
-                    .map_err(|fault| Failure::told(format!("{option}: {fault}")))?;
+                    .map_err(|fault| CommandError::new(format!("{option}: {fault}")))?;
             }
         }
-        numbering.check().map_err(Failure::told)?;
+        numbering.check().map_err(CommandError::new)?;
         Ok(numbering)
     }
 }

@@ -14,7 +14,7 @@ use rustix::termios::{
 };
 use zeroize::Zeroizing;
 
-use crate::common::error::{note, Failure};
+use crate::common::error::{note, CommandError};
 use crate::common::weak_pins::weakness;
 
 /// Whether the PIN is asked for a second time, at the terminal.
@@ -25,33 +25,36 @@ pub enum Asked {
 }
 
 /// The one PIN that is given.
-pub fn one(asked: Asked) -> Result<Pin, Failure> {
+pub fn one(asked: Asked) -> Result<Pin, CommandError> {
     let mut given = None;
     each(asked, |pin| {
         if given.replace(pin).is_some() {
-            return Err(Failure::told(
+            return Err(CommandError::new(
                 "standard input: one PIN is wanted, not several",
             ));
         }
         Ok(())
     })?;
-    given.ok_or_else(|| Failure::told("standard input: there is no PIN"))
+    given.ok_or_else(|| CommandError::new("standard input: there is no PIN"))
 }
 
 /// Calls `take` with each PIN that is given: one at the terminal, one a line
 /// on standard input. What is none is named by its line.
-pub fn each(asked: Asked, mut take: impl FnMut(Pin) -> Result<(), Failure>) -> Result<(), Failure> {
+pub fn each(
+    asked: Asked,
+    mut take: impl FnMut(Pin) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
     if io::stdin().is_terminal() {
         return take(at_terminal(asked)?);
     }
     // Without the buffer of `Stdin`, which is not wiped.
     let owned = io::stdin().as_fd().try_clone_to_owned();
     let input =
-        File::from(owned.map_err(|error| Failure::told(format!("standard input: {error}")))?);
+        File::from(owned.map_err(|error| CommandError::new(format!("standard input: {error}")))?);
     let stopped = read(input, Format::Plain, true, |line| {
         let bad = |why: &str| {
             let number = line.number;
-            Some(Failure::Told(format!(
+            Some(CommandError::Message(format!(
                 "standard input, line {number}: {why}"
             )))
         };
@@ -65,7 +68,7 @@ pub fn each(asked: Asked, mut take: impl FnMut(Pin) -> Result<(), Failure>) -> R
     match stopped {
         Ok(None) => Ok(()),
         Ok(Some(failure)) => Err(failure),
-        Err(error) => Err(Failure::told(format!("standard input: {error}"))),
+        Err(error) => Err(CommandError::new(format!("standard input: {error}"))),
     }
 }
 
@@ -76,20 +79,20 @@ pub fn pin_of(keys: &[u8]) -> Pin {
     pin
 }
 
-fn at_terminal(asked: Asked) -> Result<Pin, Failure> {
+fn at_terminal(asked: Asked) -> Result<Pin, CommandError> {
     let pin = keyed("PIN: ")?;
     if asked == Asked::Twice {
         let again = keyed("The same PIN again: ")?;
         if !pin.is(again.as_bytes()) {
-            return Err(Failure::told("the two PINs are not the same"));
+            return Err(CommandError::new("the two PINs are not the same"));
         }
     }
     Ok(pin)
 }
 
 /// Asks for one entry, which is not shown.
-fn keyed(prompt: &str) -> Result<Pin, Failure> {
-    let failed = |error: io::Error| Failure::told(format!("the terminal: {error}"));
+fn keyed(prompt: &str) -> Result<Pin, CommandError> {
+    let failed = |error: io::Error| CommandError::new(format!("the terminal: {error}"));
     let silent = Silent::new().map_err(failed)?;
     let mut screen = io::stderr();
     write!(screen, "{prompt}").map_err(failed)?;
@@ -98,11 +101,11 @@ fn keyed(prompt: &str) -> Result<Pin, Failure> {
     writeln!(screen).map_err(failed)?;
     let entry = entry.map_err(failed)?;
     match entry.as_slice() {
-        [] => Err(Failure::told("the PIN is empty")),
-        keys if keys.len() > MAX_DIGITS => Err(Failure::told(format!(
+        [] => Err(CommandError::new("the PIN is empty")),
+        keys if keys.len() > MAX_DIGITS => Err(CommandError::new(format!(
             "a PIN has at most {MAX_DIGITS} keys"
         ))),
-        keys if !keys.iter().all(|key| is_key(*key)) => Err(Failure::told(
+        keys if !keys.iter().all(|key| is_key(*key)) => Err(CommandError::new(
             "a PIN has the keys 0 to 9, * and A to D only",
         )),
         keys => Ok(pin_of(keys)),

@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::contents;
-use crate::common::error::{At, Failure};
+use crate::common::error::{At, CommandError};
 
 /// Fewest Argon2id hashes for which a progress bar is shown.
 const MIN_HASHES_FOR_PROGRESS: usize = 100;
@@ -65,11 +65,11 @@ impl Forms {
 
     /// What makes secrets of the form that is asked for, or else of Argon2id. The
     /// pepper file of the command line overrides that of `authenticate.conf`.
-    pub fn maker(&self, settings: &Settings) -> Result<Maker, Failure> {
+    pub fn maker(&self, settings: &Settings) -> Result<Maker, CommandError> {
         let form = self.wanted().unwrap_or(Form::Argon2id);
         let path = self.pepper.as_deref().or(settings.pepper_file.as_deref());
         if form == Form::Hmac && path.is_none() {
-            return Err(Failure::told(
+            return Err(CommandError::new(
                 "--hmac-sha256: it needs --pepper, or --config with a pepper_file",
             ));
         }
@@ -86,27 +86,28 @@ pub struct Maker {
 
 impl Maker {
     /// The secret of a PIN.
-    pub fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, Failure> {
+    pub fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, CommandError> {
         let recipe = match self.form {
             Form::Argon2id => {
                 let mut salt = [0; SALT];
-                getrandom::fill(&mut salt).map_err(Failure::told)?;
+                getrandom::fill(&mut salt).map_err(CommandError::new)?;
                 Recipe::Argon2id(Cost::default(), salt)
             }
             Form::Hmac => {
                 let signing = self.pepper.signing();
-                let (id, key) = signing.ok_or_else(|| Failure::told("the pepper has no key"))?;
+                let (id, key) =
+                    signing.ok_or_else(|| CommandError::new("the pepper has no key"))?;
                 Recipe::Hmac(id, key)
             }
             Form::Md5 => Recipe::Md5,
             Form::Plain => Recipe::Plain,
         };
-        recipe.make(pin).map_err(Failure::told)
+        recipe.make(pin).map_err(CommandError::new)
     }
 
     /// Returns the secrets of PINs, in their order. Shows a progress bar if that
     /// takes long.
-    pub fn make_all(&self, pins: &[Pin]) -> Result<Vec<Zeroizing<String>>, Failure> {
+    pub fn make_all(&self, pins: &[Pin]) -> Result<Vec<Zeroizing<String>>, CommandError> {
         let is_slow = self.form == Form::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
         let bar = if is_slow {
             ProgressBar::new(pins.len() as u64)
@@ -119,7 +120,7 @@ impl Maker {
 }
 
 /// The keys of a pepper file, which must be as safe as the module wants it.
-pub fn pepper(path: &Path) -> Result<Pepper, Failure> {
+pub fn pepper(path: &Path) -> Result<Pepper, CommandError> {
     let file = pinset::list::open(path).at(path)?;
     safe(&file.metadata().at(path)?).at(path)?;
     Pepper::parse(&contents(&file).at(path)?).at(path)

@@ -9,10 +9,11 @@ use base64::prelude::{Engine, BASE64_STANDARD};
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::serve::plain_http::PlainHttp;
-use crate::serve::secret_file;
+use crate::serve::secret_file::{self, SecretFileError};
 
 /// What a request has to bring.
 pub enum Auth {
@@ -41,6 +42,22 @@ impl Secret {
     }
 }
 
+/// The reason why the value of `auth` can't be used.
+#[derive(Debug, Error)]
+pub enum AuthError {
+    #[error("it must be none, basic:FILE, bearer:FILE or header:NAME:FILE")]
+    UnknownKind,
+    #[error("header:NAME:FILE must have the name of a header")]
+    HeaderName,
+    #[error("{path}: it must be user:password")]
+    MissingColon { path: String },
+    #[error("{path}: {error}")]
+    File {
+        path: String,
+        error: SecretFileError,
+    },
+}
+
 const BASIC: &str = "Basic";
 const BEARER: &str = "Bearer";
 
@@ -50,20 +67,25 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// It is none of these, or the file can't be used.
-    pub fn read(text: &str) -> Result<Self, String> {
+    /// Fails if it is none of these or the file can't be used.
+    pub fn read(text: &str) -> Result<Self, AuthError> {
         if text == "none" {
             return Ok(Self::None);
         }
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         let line = |path: &str| {
-            secret_file::read_line(Path::new(path)).map_err(|why| format!("{path}: {why}"))
+            secret_file::read_line(Path::new(path)).map_err(|error| AuthError::File {
+                path: path.to_owned(),
+                error,
+            })
         };
         match kind {
             "basic" => {
                 let line = line(rest)?;
                 if !line.contains(&b':') {
-                    return Err(format!("{rest}: it must be user:password"));
+                    return Err(AuthError::MissingColon {
+                        path: rest.to_owned(),
+                    });
                 }
                 let token = Zeroizing::new(BASE64_STANDARD.encode(&*line));
                 Ok(Self::Scheme(BASIC, Secret::of(token.as_bytes())))
@@ -71,12 +93,10 @@ impl Auth {
             "bearer" => Ok(Self::Scheme(BEARER, Secret::of(&line(rest)?))),
             "header" => {
                 let (name, path) = rest.split_once(':').unwrap_or_default();
-                let name: HeaderName = name
-                    .parse()
-                    .map_err(|_| "header:NAME:FILE must have the name of a header".to_owned())?;
+                let name: HeaderName = name.parse().map_err(|_| AuthError::HeaderName)?;
                 Ok(Self::Header(name, Secret::of(&line(path)?)))
             }
-            _ => Err("it must be none, basic:FILE, bearer:FILE or header:NAME:FILE".to_owned()),
+            _ => Err(AuthError::UnknownKind),
         }
     }
 

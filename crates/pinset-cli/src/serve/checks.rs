@@ -1,6 +1,5 @@
 //! Whether the list of a service can be used: checked once for all who ask.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 use pinset::config::Source;
 use pinset::list::Stamp;
+use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{timeout_at, Instant as Deadline};
 
@@ -20,21 +20,17 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// another try may change.
 const UNSURE_LIFETIME: Duration = Duration::from_secs(1);
 
-/// Why no call can be answered from a list.
-#[derive(Clone, Debug)]
-pub enum Unusable {
-    Because(String),
-    /// The check has not ended in time.
-    NoAnswer,
-}
-
-impl fmt::Display for Unusable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Because(why) => f.write_str(why),
-            Self::NoAnswer => f.write_str("its list does not answer"),
-        }
-    }
+/// The reason why no call can be answered from a PIN file.
+#[derive(Clone, Debug, Error)]
+pub enum CheckError {
+    /// The PIN set can't use the file.
+    #[error("{0}")]
+    Unusable(String),
+    #[error("only lists in files are served")]
+    NotAFile,
+    /// The check did not end in time.
+    #[error("its list does not answer")]
+    Timeout,
 }
 
 /// Warnings about a list that can be used: rows that can't be checked, and doubts
@@ -42,7 +38,7 @@ impl fmt::Display for Unusable {
 pub type Warnings = Vec<String>;
 
 /// The result of a check.
-pub type Checked = Result<Warnings, String>;
+pub type Checked = Result<Warnings, CheckError>;
 
 /// The checks of one service, one at a time.
 pub struct Check {
@@ -92,17 +88,17 @@ impl Check {
         config: &Arc<Config>,
         service: Arc<Service>,
         read: impl FnOnce(&Service) -> Checked + Send + 'static,
-    ) -> Result<Warnings, Unusable> {
+    ) -> Result<Warnings, CheckError> {
         let running = self.start(config, service, read);
-        let mut running = running.ok_or(Unusable::NoAnswer)?;
+        let mut running = running.ok_or(CheckError::Timeout)?;
         let end = Deadline::from_std(running.began + CHECK_TIMEOUT);
         let result = timeout_at(end, running.result.wait_for(Option::is_some)).await;
         match result {
             Ok(Ok(result)) => match &*result {
-                Some(result) => result.clone().map_err(Unusable::Because),
-                None => Err(Unusable::NoAnswer),
+                Some(result) => result.clone(),
+                None => Err(CheckError::Timeout),
             },
-            _ => Err(Unusable::NoAnswer),
+            _ => Err(CheckError::Timeout),
         }
     }
 

@@ -5,8 +5,6 @@
 //! service stops, once what is under way is answered.
 
 use std::convert::Infallible;
-use std::error::Error;
-use std::fmt;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,6 +23,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use parking_lot::Mutex;
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -269,17 +268,10 @@ async fn http(
     }
 }
 
-/// Another connection has taken the place before the request came.
-#[derive(Debug)]
-struct Evicted;
-
-impl fmt::Display for Evicted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection has made room for another")
-    }
-}
-
-impl Error for Evicted {}
+/// Another connection took the place before the request arrived.
+#[derive(Debug, Error)]
+#[error("the connection has made room for another")]
+struct EvictedError;
 
 async fn answer(
     router: Router,
@@ -287,14 +279,14 @@ async fn answer(
     under_way: UnderWay,
     peer: SocketAddr,
     request: Request<Incoming>,
-) -> Result<Response<Sent>, Evicted> {
+) -> Result<Response<Sent>, EvictedError> {
     let is_http2 = request.version() == Version::HTTP_2;
     under_way.0.is_http2.store(is_http2, Relaxed);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
     let activity = Arc::clone(&under_way.0);
     if !activity.place.begin() {
-        return Err(Evicted);
+        return Err(EvictedError);
     }
     let unanswered = Unanswered(&activity.place);
     let mut response = router

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 
-use crate::common::error::{At, Failure};
+use crate::common::error::{At, CommandError};
 
 /// How long another program may keep the file locked: one that looks at it, or
 /// the service that is being replaced.
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens a file for writing, made if it is not there, with mode 0600 and these
 /// tables.
-pub fn open(path: &Path, tables: &str) -> Result<Connection, Failure> {
+pub fn open(path: &Path, tables: &str) -> Result<Connection, CommandError> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -27,7 +27,7 @@ pub fn open(path: &Path, tables: &str) -> Result<Connection, Failure> {
         .open(path)
         .at(path)?;
     if !file.metadata().at(path)?.is_file() {
-        return Err(Failure::at(path, "not a regular file"));
+        return Err(CommandError::at(path, "not a regular file"));
     }
     drop(file);
     let set_up = || {

@@ -37,7 +37,7 @@ use tokio::signal::unix::{signal, Signal, SignalKind};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 use app::App;
 use config::Config;
 use connection::Shared;
@@ -72,10 +72,10 @@ pub struct Serve {
     check: bool,
 }
 
-pub fn run(arguments: &Serve) -> Result<u8, Failure> {
+pub fn run(arguments: &Serve) -> Result<u8, CommandError> {
     let inherited = inherited()?;
     let bound = inherited.as_ref().map(Listener::local_addr);
-    let bound = bound.transpose().map_err(Failure::told)?;
+    let bound = bound.transpose().map_err(CommandError::new)?;
     let config = Config::read(&arguments.config, bound)?;
     if arguments.check {
         let address = bound.unwrap_or(config.listen);
@@ -86,7 +86,7 @@ pub fn run(arguments: &Serve) -> Result<u8, Failure> {
         // Sounds are read on them, and nothing else is.
         .max_blocking_threads(SOUND_THREADS)
         .build()
-        .map_err(Failure::told)?;
+        .map_err(CommandError::new)?;
     let (state, state_writer) = state::State::open(&config.state)?;
     let (log, log_writer) = match &config.log {
         Some(log) => {
@@ -109,7 +109,7 @@ pub fn run(arguments: &Serve) -> Result<u8, Failure> {
 }
 
 /// Says what would be served.
-fn check(config: Config, address: SocketAddr) -> Result<u8, Failure> {
+fn check(config: Config, address: SocketAddr) -> Result<u8, CommandError> {
     let lists = Lists {
         config: Arc::new(config),
         bench: Arc::new(Bench::new()),
@@ -129,7 +129,7 @@ fn check(config: Config, address: SocketAddr) -> Result<u8, Failure> {
             "{}: {scheme}://{}{}",
             service.name, address, service.path
         )
-        .map_err(Failure::Output)?;
+        .map_err(CommandError::Output)?;
         match lists.check(service) {
             Ok(warnings) => warnings
                 .iter()
@@ -144,20 +144,24 @@ fn check(config: Config, address: SocketAddr) -> Result<u8, Failure> {
         }
     }
     lists.metrics.flush();
-    out.flush().map_err(Failure::Output)?;
+    out.flush().map_err(CommandError::Output)?;
     match wrong {
         0 => Ok(0),
-        _ => Err(Failure::told("some services would admit nobody")),
+        _ => Err(CommandError::new("some services would admit nobody")),
     }
 }
 
-async fn serve(app: Arc<App>, inherited: Option<Listener>, path: &Path) -> Result<(), Failure> {
+async fn serve(
+    app: Arc<App>,
+    inherited: Option<Listener>,
+    path: &Path,
+) -> Result<(), CommandError> {
     let config = app.config();
-    let reload = signal(SignalKind::hangup()).map_err(Failure::told)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::told)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::told)?;
+    let reload = signal(SignalKind::hangup()).map_err(CommandError::new)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::new)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::new)?;
     let listener = listen(&config, inherited)?;
-    let address = listener.local_addr().map_err(Failure::told)?;
+    let address = listener.local_addr().map_err(CommandError::new)?;
     let scheme = if config.tls.is_some() {
         "https"
     } else {
@@ -167,7 +171,7 @@ async fn serve(app: Arc<App>, inherited: Option<Listener>, path: &Path) -> Resul
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {scheme}://{address}")
         .and_then(|()| out.flush())
-        .map_err(Failure::Output)?;
+        .map_err(CommandError::Output)?;
     drop(out);
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(false, &[NotifyState::Ready]);
@@ -199,7 +203,7 @@ async fn serve(app: Arc<App>, inherited: Option<Listener>, path: &Path) -> Resul
 }
 
 /// Returns the socket of systemd, if there is one.
-fn inherited() -> Result<Option<Listener>, Failure> {
+fn inherited() -> Result<Option<Listener>, CommandError> {
     let mut sockets = ListenFd::from_env();
     if sockets.len() > 1 {
         let why = format!(
@@ -207,18 +211,18 @@ fn inherited() -> Result<Option<Listener>, Failure> {
              ListenStream=",
             sockets.len()
         );
-        return Err(Failure::told(why));
+        return Err(CommandError::new(why));
     }
     let why = |why| format!("the socket that is inherited can't be used: {why}");
     sockets
         .take_tcp_listener(0)
-        .map_err(|error| Failure::told(why(error)))
+        .map_err(|error| CommandError::new(why(error)))
 }
 
 /// Listens on that socket, or on one of our own.
-fn listen(config: &Config, inherited: Option<Listener>) -> Result<TcpListener, Failure> {
+fn listen(config: &Config, inherited: Option<Listener>) -> Result<TcpListener, CommandError> {
     if let Some(listener) = inherited {
-        return taken(listener).map_err(Failure::told);
+        return taken(listener).map_err(CommandError::new);
     }
     let bind = || {
         let socket = match config.listen.is_ipv4() {

@@ -17,7 +17,7 @@ use crate::serve::app::App;
 use crate::serve::auth::{self, Denied};
 use crate::serve::log::{page, Call, Entry, Filter, Log, Row, UNAUTHORIZED};
 use crate::serve::reply::{text, Reply};
-use crate::serve::workers::Busy;
+use crate::serve::workers::BusyError;
 use crate::serve::{client, state};
 
 /// Longest wait for a query of the log.
@@ -96,7 +96,7 @@ async fn looked(app: &App, head: &Parts) -> Result<(Filter, Vec<Row>), Box<Reply
         log.find(&wanted)
     });
     let unavailable = |why: &'static str| Box::new(text(StatusCode::SERVICE_UNAVAILABLE, why));
-    let found = found.map_err(|Busy| unavailable("too many concurrent log queries\n"))?;
+    let found = found.map_err(|BusyError| unavailable("too many concurrent log queries\n"))?;
     match timeout(QUERY_TIMEOUT, found).await {
         Ok(Ok(Ok(rows))) => Ok((filter, rows)),
         Ok(Ok(Err(why))) => {

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use pinset::external::{Keyed, Received, Webhook};
 use pinset::lockout::Standing;
 use pinset::Status;
+use thiserror::Error;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -21,7 +22,7 @@ use crate::serve::asks::Ask;
 use crate::serve::config::{Config, Gather, Limits, PostKind, Service};
 use crate::serve::log::{Call, Entry, HANGUP, UNAUTHORIZED};
 use crate::serve::verify::{Case, Judged};
-use crate::serve::workers::Busy;
+use crate::serve::workers::BusyError;
 use crate::serve::{auth, client, redact, state};
 
 /// What is left to be done once a list has said what it knows: slow hashes.
@@ -100,7 +101,7 @@ pub async fn answer(
             match (read(body, &config.limits).await, kind) {
                 (Ok(body), PostKind::Call) => take(app, config, &service, &body).await,
                 (Ok(body), PostKind::Webhook) => take_webhook(&body),
-                (Err((status, why)), _) => Answered::refused(status, why),
+                (Err(error), _) => Answered::refused(error.status(), &error.to_string()),
             }
         };
     let duration = began.elapsed();
@@ -145,11 +146,29 @@ pub async fn answer(
     response
 }
 
+/// The reason why the body of a request can't be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+enum BodyError {
+    #[error("the body was cut off")]
+    CutOff,
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the body did not come in time")]
+    Timeout,
+}
+
+impl BodyError {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::CutOff => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+}
+
 /// The whole body, which is wiped when dropped.
-async fn read(
-    mut body: Body,
-    limits: &Limits,
-) -> Result<Zeroizing<Vec<u8>>, (StatusCode, &'static str)> {
+async fn read(mut body: Body, limits: &Limits) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     let most = limits.body;
     let whole = async {
         // No copy is left behind by growing, as far as it is told how long it is.
@@ -157,20 +176,18 @@ async fn read(
         let room = usize::try_from(told).unwrap_or(usize::MAX).min(most);
         let mut whole = Zeroizing::new(Vec::with_capacity(room));
         while let Some(frame) = body.frame().await {
-            let broken = (StatusCode::BAD_REQUEST, "the body was cut off");
-            let frame = frame.map_err(|_| broken)?;
+            let frame = frame.map_err(|_| BodyError::CutOff)?;
             let data = frame.into_data().unwrap_or_default();
             if whole.len() + data.len() > most {
-                return Err((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
+                return Err(BodyError::TooLarge);
             }
             whole.extend_from_slice(&data);
         }
         Ok(whole)
     };
-    let late = (StatusCode::REQUEST_TIMEOUT, "the body did not come in time");
     timeout(limits.body_timeout, whole)
         .await
-        .unwrap_or(Err(late))
+        .unwrap_or(Err(BodyError::Timeout))
 }
 
 async fn take(
@@ -284,7 +301,7 @@ async fn verify(
     let deciding = async {
         match verifying {
             Ok(verified) => verified.await.ok(),
-            Err(Busy) => {
+            Err(BusyError) => {
                 let why =
                     format!("service '{name}' admits nobody: too many calls wait for its list");
                 app.metrics.say(&why);

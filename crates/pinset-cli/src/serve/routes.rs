@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
 use crate::serve::app::App;
-use crate::serve::checks::{Unusable, Warnings};
+use crate::serve::checks::{CheckError, Warnings};
 use crate::serve::config::{self, Config};
 use crate::serve::reply::{text, Reply};
 use crate::serve::{client, pages, request};
@@ -77,7 +77,7 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
 async fn health_of_lists(
     app: &App,
     config: &Arc<Config>,
-) -> Vec<(String, Result<Warnings, Unusable>)> {
+) -> Vec<(String, Result<Warnings, CheckError>)> {
     let checks = config.services.values().map(|service| {
         let check = app.lists(config).health(Arc::clone(service));
         (service.name.clone(), tokio::spawn(check))
@@ -85,7 +85,7 @@ async fn health_of_lists(
     let checks: Vec<_> = checks.collect();
     let mut results = Vec::new();
     for (name, check) in checks {
-        results.push((name, check.await.unwrap_or(Err(Unusable::NoAnswer))));
+        results.push((name, check.await.unwrap_or(Err(CheckError::Timeout))));
     }
     results
 }
@@ -102,13 +102,13 @@ async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
                     warned.push_str(&format!("the list of '{name}': {warning}\n"));
                 }
             }
-            Err(Unusable::Because(why)) => {
-                app.metrics
-                    .say(&format!("service '{name}' admits nobody: {why}"));
-                wrong.push_str(&format!("the list of '{name}' can't be used\n"));
-            }
-            Err(Unusable::NoAnswer) => {
+            Err(CheckError::Timeout) => {
                 wrong.push_str(&format!("the list of '{name}' does not answer\n"));
+            }
+            Err(error) => {
+                app.metrics
+                    .say(&format!("service '{name}' admits nobody: {error}"));
+                wrong.push_str(&format!("the list of '{name}' can't be used\n"));
             }
         }
     }

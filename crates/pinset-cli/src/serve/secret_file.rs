@@ -1,16 +1,38 @@
 //! Files with a secret: credentials, the pepper, the key of a certificate.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use pinset::credential::pepper::{Exposed, Identity, Rights};
 use pinset::list;
 use rustix::process::{getegid, geteuid};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// The most bytes of one.
-const LARGEST: u64 = 64 << 10;
+const MAX_SECRET_BYTES: u64 = 64 << 10;
+
+/// The reason why a file with a secret can't be used.
+#[derive(Debug, Error)]
+pub enum SecretFileError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is not a regular file")]
+    NotRegular,
+    #[error("it must belong to root or to the user that serves")]
+    Owner,
+    #[error("others have rights to it: chmod o= takes them away")]
+    Others,
+    #[error("a group that is not the one that serves has rights to it: chmod g= takes them away")]
+    Group,
+    #[error("its group may do more than read it: chmod g=r takes that away")]
+    GroupWrites,
+    #[error("it is over {MAX_SECRET_BYTES} bytes")]
+    TooLarge,
+    #[error("it must be one line")]
+    NotOneLine,
+}
 
 /// Reads it, if nobody else may: by the rules of the pepper file, for the user
 /// that the service runs as.
@@ -18,9 +40,9 @@ const LARGEST: u64 = 64 << 10;
 /// # Errors
 ///
 /// It can't be read, is too large, or others may read it.
-pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let file = list::open(path).map_err(|error| error.to_string())?;
-    let about = file.metadata().map_err(|error| error.to_string())?;
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+    let file = list::open(path)?;
+    let about = file.metadata()?;
     let (uid, gid) = (about.uid(), about.gid());
     let rights = Rights {
         mode: about.mode(),
@@ -30,16 +52,13 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
         uid: geteuid().as_raw(),
         gid: getegid().as_raw(),
     };
-    rights
-        .check(ours)
-        .map_err(|exposed| said(exposed).to_owned())?;
-    if about.size() > LARGEST {
-        return Err(format!("it is over {LARGEST} bytes"));
+    rights.check(ours).map_err(SecretFileError::from)?;
+    if about.size() > MAX_SECRET_BYTES {
+        return Err(SecretFileError::TooLarge);
     }
     let mut text = Zeroizing::new(Vec::with_capacity(about.size() as usize + 1));
     let mut file = file.take(about.size());
-    file.read_to_end(&mut text)
-        .map_err(|error| error.to_string())?;
+    file.read_to_end(&mut text)?;
     Ok(text)
 }
 
@@ -48,23 +67,23 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 /// # Errors
 ///
 /// Likewise, or there is nothing in it, or more.
-pub fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+pub fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let text = read(path)?;
     let line = text.trim_ascii();
     if line.is_empty() || line.contains(&b'\n') {
-        return Err("it must be one line".to_owned());
+        return Err(SecretFileError::NotOneLine);
     }
     Ok(Zeroizing::new(line.to_vec()))
 }
 
-fn said(exposed: Exposed) -> &'static str {
-    match exposed {
-        Exposed::NotRegular => "it is not a regular file",
-        Exposed::Owner => "it must belong to root or to the user that serves",
-        Exposed::Others => "others have rights to it: chmod o= takes them away",
-        Exposed::Group => {
-            "a group that is not the one that serves has rights to it: chmod g= takes them away"
+impl From<Exposed> for SecretFileError {
+    fn from(exposed: Exposed) -> Self {
+        match exposed {
+            Exposed::NotRegular => Self::NotRegular,
+            Exposed::Owner => Self::Owner,
+            Exposed::Others => Self::Others,
+            Exposed::Group => Self::Group,
+            Exposed::GroupWrites => Self::GroupWrites,
         }
-        Exposed::GroupWrites => "its group may do more than read it: chmod g=r takes that away",
     }
 }

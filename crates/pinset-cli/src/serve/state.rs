@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use pinset::lockout::{Capacity, Lockouts};
 use rusqlite::{params, Connection};
 
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 use crate::serve::database;
 use crate::serve::tally::{key, Key, Tallies, Tally};
 
@@ -78,7 +78,7 @@ impl State {
     /// # Errors
     ///
     /// The file can't be used.
-    pub fn open(path: &Path) -> Result<(Self, Writer), Failure> {
+    pub fn open(path: &Path) -> Result<(Self, Writer), CommandError> {
         let database = database::open(path, TABLES)?;
         let shared = Arc::new(Shared {
             lockouts: Mutex::new(Lockouts::new(Capacity::DEFAULT)),
@@ -97,7 +97,7 @@ impl State {
         let path = path.to_owned();
         let thread = std::thread::Builder::new().name("state".to_owned());
         let thread = thread.spawn(move || {
-            let say = |why: &rusqlite::Error| note(Failure::at(&path, why));
+            let say = |why: &rusqlite::Error| note(CommandError::at(&path, why));
             while work.shared.wait() {
                 if work.write(&say) {
                     // What can't be written is tried again.
@@ -110,7 +110,7 @@ impl State {
             }
         });
         let writer = Writer {
-            thread: thread.map_err(Failure::told)?,
+            thread: thread.map_err(CommandError::new)?,
             shared: Arc::clone(&shared),
         };
         Ok((Self { shared }, writer))

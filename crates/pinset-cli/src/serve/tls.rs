@@ -1,42 +1,61 @@
-//! Certificates.
+//! TLS certificates.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use thiserror::Error;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::{self, ServerConfig};
 
-use crate::serve::secret_file;
+use crate::serve::secret_file::{self, SecretFileError};
 
-/// What is wrong with one of the files.
-pub enum Wrong {
-    /// The certificates.
-    Certificate(String),
+/// The reason why a certificate and its key can't be used.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    #[error(transparent)]
+    CertificateFile(io::Error),
+    #[error(transparent)]
+    Certificate(pem::Error),
+    #[error("there is no certificate in it")]
+    NoCertificate,
+    #[error(transparent)]
+    KeyFile(SecretFileError),
+    #[error(transparent)]
+    Key(pem::Error),
     /// The key, or both together.
-    Key(String),
+    #[error(transparent)]
+    Server(#[from] rustls::Error),
 }
 
-/// What a server with these is: TLS 1.2 and 1.3, HTTP/2 and 1.1.
-pub fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, Wrong> {
-    let in_certificate = |why: &dyn std::fmt::Display| Wrong::Certificate(why.to_string());
-    let in_key = |why: &dyn std::fmt::Display| Wrong::Key(why.to_string());
-    let chain = std::fs::read(certificate).map_err(|why| in_certificate(&why))?;
+impl TlsError {
+    /// Returns whether the certificate file is the one to correct, and not the key.
+    pub fn is_about_certificate(&self) -> bool {
+        matches!(
+            self,
+            Self::CertificateFile(_) | Self::Certificate(_) | Self::NoCertificate
+        )
+    }
+}
+
+/// Returns the configuration of a server with this certificate: TLS 1.2 and 1.3,
+/// HTTP/2 and 1.1.
+pub fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let chain = std::fs::read(certificate).map_err(TlsError::CertificateFile)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<_, _>>()
-        .map_err(|why| in_certificate(&why))?;
+        .map_err(TlsError::Certificate)?;
     if chain.is_empty() {
-        return Err(in_certificate(&"there is no certificate in it"));
+        return Err(TlsError::NoCertificate);
     }
-    let text = secret_file::read(key).map_err(Wrong::Key)?;
-    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|why| in_key(&why))?;
+    let text = secret_file::read(key).map_err(TlsError::KeyFile)?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(TlsError::Key)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|why| in_key(&why))?
+        .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|why| in_key(&why))?;
+        .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

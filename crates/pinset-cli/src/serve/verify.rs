@@ -23,11 +23,11 @@ use pinset::verify::{
 use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
 
-use crate::serve::checks::{Check, Unusable, Warnings};
+use crate::serve::checks::{Check, CheckError, Warnings};
 use crate::serve::config::{Config, Service};
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
-use crate::serve::workers::{Busy, Workers};
+use crate::serve::workers::{BusyError, Workers};
 
 /// The most threads that verify entries by one list, and the most entries that
 /// wait for one.
@@ -225,7 +225,7 @@ impl Case {
         self,
         account: Option<Keyed>,
         pin: Keyed,
-    ) -> Result<oneshot::Receiver<Judged>, Busy> {
+    ) -> Result<oneshot::Receiver<Judged>, BusyError> {
         let path = list(&self.service).unwrap_or(Path::new(""));
         let threads = self.lists.bench.threads(path);
         let work = move || self.decide(account.as_ref(), &pin);
@@ -281,7 +281,7 @@ impl BackEnd for &Case {
     fn ask<H: ServiceChannel>(&self, _: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         let answer = match &set.source {
             Some(Source::File(path)) => self.lists.file(path, set, pin),
-            _ => Answer::Refused("only lists in files are served".to_owned()),
+            _ => Answer::Refused(CheckError::NotAFile.to_string()),
         };
         self.listed.store(true, Relaxed);
         Some(answer)
@@ -410,7 +410,7 @@ impl Lists {
     /// # Errors
     ///
     /// Why not.
-    pub async fn health(self, service: Arc<Service>) -> Result<Warnings, Unusable> {
+    pub async fn health(self, service: Arc<Service>) -> Result<Warnings, CheckError> {
         let check = self.bench.check(&service.name);
         let config = Arc::clone(&self.config);
         let read = move |service: &Service| self.check(service);
@@ -423,15 +423,15 @@ impl Lists {
     /// # Errors
     ///
     /// Why not.
-    pub fn check(&self, service: &Service) -> Result<Warnings, String> {
+    pub fn check(&self, service: &Service) -> Result<Warnings, CheckError> {
         let Some(Source::File(path)) = &service.set.source else {
-            return Err("only lists in files are served".to_owned());
+            return Err(CheckError::NotAFile);
         };
         // Nobody's PIN: an empty one is looked up nowhere.
         let answer = self.file(path, &service.set, &Pin::new());
         let has_key = &|key| self.config.rules.has_key(key);
         match service.set.objection(&answer, has_key) {
-            Some(why) => Err(why),
+            Some(why) => Err(CheckError::Unusable(why)),
             None => Ok(match answer {
                 Answer::Rows(rows, _) => {
                     let numbering = &self.config.rules.numbering;

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use thiserror::Error;
 use tokio::sync::oneshot;
 
 /// A thread without work ends after this time.
@@ -18,8 +19,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The queue is full, or the system has no more threads.
-#[derive(Debug)]
-pub struct Busy;
+#[derive(Debug, Error)]
+#[error("too much work waits")]
+pub struct BusyError;
 
 /// A queue of jobs and the threads that run them. Threads start when they are
 /// needed, and end when the last owner of the queue is gone.
@@ -65,7 +67,7 @@ impl Workers {
     pub fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<oneshot::Receiver<T>, Busy> {
+    ) -> Result<oneshot::Receiver<T>, BusyError> {
         let (sender, receiver) = oneshot::channel();
         self.spawn(move || {
             if !sender.is_closed() {
@@ -81,10 +83,10 @@ impl Workers {
     /// # Errors
     ///
     /// Too much work waits already.
-    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Busy> {
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), BusyError> {
         let mut queue = self.shared.queue.lock();
         if queue.jobs.len() >= self.max_waiting {
-            return Err(Busy);
+            return Err(BusyError);
         }
         queue.jobs.push_back(Box::new(work));
         if queue.jobs.len() > queue.idle && queue.threads < self.max_threads {
@@ -96,7 +98,7 @@ impl Workers {
                 Err(_) if queue.threads > 0 => {}
                 Err(_) => {
                     queue.jobs.pop_back();
-                    return Err(Busy);
+                    return Err(BusyError);
                 }
             }
         }

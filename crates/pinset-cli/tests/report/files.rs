@@ -40,13 +40,13 @@ fn what_is_no_record_is_named_and_costs_itself_only() {
     ];
     lab.list("Master.csv", text.concat());
     let ran = report(&lab, &["Master.csv"]);
-    let values = "it has not the values of a record";
-    let seconds = "its duration or its billed time is no number of seconds";
-    let long = "it is longer than Asterisk writes records";
+    let values = "not the number of values that a record has";
+    let seconds = "invalid duration or billed time";
+    let long = "longer than any record that Asterisk writes";
     let wanted: String = [
         (2, values),
         (12, values),
-        (13, "its start is no time"),
+        (13, "invalid start time"),
         (14, seconds),
         (15, seconds),
         (16, long),

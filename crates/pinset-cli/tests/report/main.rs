@@ -349,7 +349,8 @@ fn the_options_of_cdr_conf() {
     );
     let ran = report(&lab, &["Master.csv"]);
     assert!(
-        ran.err.contains("line 2: left out: it has not the values"),
+        ran.err
+            .contains("line 2: left out: not the number of values"),
         "{}",
         ran.err
     );

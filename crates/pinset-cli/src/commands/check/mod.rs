@@ -21,7 +21,7 @@ use pinset::list::{open, read, sniff, Format, Gives, Kind};
 
 use crate::common::atomic_file::contents;
 use crate::common::config_file::ConfigFile;
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 use crate::common::numbering_args::Numbers;
 use crate::common::weak_pins::weakness;
 use duplicates::{Index, Key};
@@ -103,7 +103,7 @@ const LARGE: u64 = 16 << 20;
 /// The right of everybody to write.
 const OTHERS_WRITE: u32 = 0o002;
 
-pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Check) -> Result<Verdict, CommandError> {
     let (settings, pin_sets) = arguments.config.settings_and_pin_sets()?;
     let rules = Rules {
         format: arguments.format.format(),
@@ -113,7 +113,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
     };
     let paths = arguments.files.iter();
     let reports = paths.map(|path| check(path, &rules)).collect();
-    print(reports, arguments.json).map_err(Failure::Output)
+    print(reports, arguments.json).map_err(CommandError::Output)
 }
 
 /// Prints the reports; returns the worst verdict.

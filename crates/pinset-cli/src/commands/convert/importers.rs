@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::common::colours::without_colours;
 use crate::common::csv;
 use crate::common::csv_list::{kind, Sheet};
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 
 /// What a list to be converted is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -90,7 +90,7 @@ impl From {
 
     /// Reads a list. With `assume_enabled`, PINs of a FusionPBX without the
     /// column that says which are enabled are taken as well.
-    pub fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, Failure> {
+    pub fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
         match self {
             Self::Auto => Self::found_out(text).read(text, assume_enabled),
             Self::Plain | Self::Freepbx => lines(text, Format::Plain),
@@ -159,7 +159,7 @@ impl Source {
     }
 }
 
-fn lines(text: &[u8], format: Format) -> Result<Source, Failure> {
+fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
     let mut source = Source::default();
     read(text, format, true, |line| {
         let number = line.number;
@@ -185,12 +185,12 @@ fn lines(text: &[u8], format: Format) -> Result<Source, Failure> {
         }
         None::<()>
     })
-    .map_err(Failure::told)?;
+    .map_err(CommandError::new)?;
     Ok(source)
 }
 
 /// A list of ours: plain secrets can be hashed, the others stay.
-fn own(text: &[u8]) -> Result<Source, Failure> {
+fn own(text: &[u8]) -> Result<Source, CommandError> {
     // What makes it no list at all is told before anything is made of it.
     Sheet::read(Zeroizing::new(text.to_vec()))?;
     let source = table(text, &[], &["account", "secret"], |source, line, value| {
@@ -219,13 +219,13 @@ fn own(text: &[u8]) -> Result<Source, Failure> {
 }
 
 /// `/PINSETS/1/1234      : 1` a line, and `2 results found.` behind them.
-fn database(text: &[u8]) -> Result<Source, Failure> {
-    let text = std::str::from_utf8(text).map_err(Failure::told)?;
+fn database(text: &[u8]) -> Result<Source, CommandError> {
+    let text = std::str::from_utf8(text).map_err(CommandError::new)?;
     let mut source = Source::default();
     let mut families = HashMap::new();
     for (line, number) in text.lines().zip(1..) {
         let line = without_colours(line.as_bytes());
-        let line = std::str::from_utf8(line.trim_ascii()).map_err(Failure::told)?;
+        let line = std::str::from_utf8(line.trim_ascii()).map_err(CommandError::new)?;
         if line.is_empty() || line.ends_with(" results found.") || is_prompt(line) {
             continue;
         }
@@ -239,7 +239,7 @@ fn database(text: &[u8]) -> Result<Source, Failure> {
         }
     }
     if let Some(line) = families.values().max().filter(|_| families.len() > 1) {
-        return Err(Failure::told(format!(
+        return Err(CommandError::new(format!(
             "line {line}: another family begins: convert each by itself"
         )));
     }
@@ -247,7 +247,7 @@ fn database(text: &[u8]) -> Result<Source, Failure> {
 }
 
 /// FusionPBX admits a PIN only if its column `enabled` says `true`.
-fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, Failure> {
+fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
     let needed = ["pin_number", "enabled"];
     let needed = if assume_enabled {
         &needed[..1]
@@ -271,7 +271,7 @@ fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, Failure> {
     })
 }
 
-fn cisco(text: &[u8]) -> Result<Source, Failure> {
+fn cisco(text: &[u8]) -> Result<Source, CommandError> {
     let [name, code, level] = [
         "authorization code name",
         "authorization code",
@@ -306,7 +306,7 @@ fn table(
     names: &[&str],
     needed: &[&str],
     mut look: impl for<'v> FnMut(&mut Source, u64, &dyn Fn(&str) -> Option<&'v str>),
-) -> Result<Source, Failure> {
+) -> Result<Source, CommandError> {
     let mut source = Source::default();
     let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     csv::rows(text, |line, values| {
@@ -339,7 +339,7 @@ fn column_name(name: &str) -> String {
     }
 }
 
-fn column_missing(line: u64, name: &str) -> Failure {
+fn column_missing(line: u64, name: &str) -> CommandError {
     let remedy = match name {
         "enabled" => {
             ", which says whether FusionPBX admits a PIN: export it as well, or convert all PINs \
@@ -347,5 +347,5 @@ fn column_missing(line: u64, name: &str) -> Failure {
         }
         _ => "",
     };
-    Failure::told(format!("line {line}: there is no column {name}{remedy}"))
+    CommandError::new(format!("line {line}: there is no column {name}{remedy}"))
 }

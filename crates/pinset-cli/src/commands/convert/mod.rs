@@ -14,7 +14,7 @@ use pinset::{Pepper, Secret};
 use crate::common::atomic_file::contents;
 use crate::common::config_file::ConfigFile;
 use crate::common::csv_list::{fault, in_memory, Sheet, Values};
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 use crate::common::new_list::NewList;
 use crate::common::numbering_args::Numbers;
 use crate::common::pin_input::pin_of;
@@ -61,7 +61,7 @@ pub struct Convert {
     numbers: Numbers,
 }
 
-pub fn run(arguments: &Convert) -> Result<u8, Failure> {
+pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
     let Convert { file, to, .. } = arguments;
     let settings = arguments.config.settings()?;
     let numbering = arguments.numbers.numbering(&settings)?;
@@ -124,7 +124,7 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
     if kept.is_empty() {
         name_skipped(file, &skipped);
         let forms = From::names();
-        return Err(Failure::at(
+        return Err(CommandError::at(
             file,
             format!("nothing was converted: if it is of another kind, say so with --from: {forms}"),
         ));
@@ -155,7 +155,7 @@ pub fn run(arguments: &Convert) -> Result<u8, Failure> {
     note_out_of_reach(rows.iter().filter(|values| is_unreachable(values)).count());
     in_memory(&list, Kind::Csv, &numbering).at(to)?;
     if !arguments.new_list.create(to, &list)? {
-        return Err(Failure::at(to, "there is such a file already"));
+        return Err(CommandError::at(to, "there is such a file already"));
     }
     name_skipped(file, &skipped);
     let (rows, left) = (rows.len(), skipped.len());

@@ -9,7 +9,7 @@ use pinset::timestamp::Zone;
 
 use super::audit_log::is_of_a_log;
 use super::cdr::{Parser, Records};
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 
 /// A file is known by its first bytes.
 const HEAD: u64 = 64 << 10;
@@ -37,7 +37,7 @@ pub struct Input {
 
 impl Input {
     /// Opens the file at `path`, or standard input for `-`.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
+    pub fn open(path: &Path) -> Result<Self, CommandError> {
         let mut text: Box<dyn Read> = if path == Path::new("-") {
             Box::new(io::stdin().lock())
         } else {
@@ -46,7 +46,7 @@ impl Input {
         let mut head = Vec::new();
         text.by_ref().take(HEAD).read_to_end(&mut head).at(path)?;
         let kind = kind(&head).ok_or_else(|| {
-            Failure::at(
+            CommandError::at(
                 path,
                 "it is neither a CDR file (Master.csv) nor a log of Asterisk",
             )
@@ -61,8 +61,8 @@ impl Input {
     /// Calls `look` with each line and its number, without its end.
     pub fn lines(
         self,
-        mut look: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        mut look: impl FnMut(u64, &[u8]) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
         let mut number = 0;
         let mut blocks = Blocks::new(self.text, true);
         while let Some(block) = blocks.next_block().at(&self.path)? {

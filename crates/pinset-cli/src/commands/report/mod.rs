@@ -16,7 +16,7 @@ use pinset::timestamp::{Moment, Zone};
 
 use crate::common::config_file::ConfigFile;
 use crate::common::csv::push_row;
-use crate::common::error::{note, Failure};
+use crate::common::error::{note, CommandError};
 use crate::common::numbering_args::Numbers;
 use audit_log::{Line, Outcomes, LONGEST_CALL};
 use cdr::{Parser, Record, Records};
@@ -104,11 +104,11 @@ fn until_which(text: &str) -> Result<Moment, &'static str> {
     Moment::until_which(text, &Zone::of_the_machine()).ok_or("no such day or time")
 }
 
-pub fn run(arguments: &Report) -> Result<u8, Failure> {
+pub fn run(arguments: &Report) -> Result<u8, CommandError> {
     let period = (arguments.from, arguments.to);
     if let (Some(from), Some(to)) = period {
         if from >= to {
-            return Err(Failure::told("--from: it must be before --to"));
+            return Err(CommandError::new("--from: it must be before --to"));
         }
     }
     let numbering = arguments.numbers.numbering(&arguments.config.settings()?)?;
@@ -150,7 +150,7 @@ pub fn run(arguments: &Report) -> Result<u8, Failure> {
 }
 
 /// Where the calls and the totals go.
-fn targets(arguments: &Report) -> Result<(Option<Target>, Option<Target>), Failure> {
+fn targets(arguments: &Report) -> Result<(Option<Target>, Option<Target>), CommandError> {
     let totals = arguments.totals.as_deref();
     let on_screen = totals == Some(Path::new("-"));
     let calls = match &arguments.output {
@@ -167,18 +167,18 @@ fn targets(arguments: &Report) -> Result<(Option<Target>, Option<Target>), Failu
 }
 
 /// Reads logs and CDR.
-fn gather(arguments: &Report, inputs: Vec<Input>) -> Result<Gathering<'_>, Failure> {
+fn gather(arguments: &Report, inputs: Vec<Input>) -> Result<Gathering<'_>, CommandError> {
     let there_is = |kind| inputs.iter().any(|input| input.kind == kind);
     // An empty file may be either: nothing has happened yet.
     let (cdr, log) = (there_is(Kind::Cdr), there_is(Kind::Log));
     let empty = there_is(Kind::Empty);
     if !cdr && !empty {
-        return Err(Failure::told(
+        return Err(CommandError::new(
             "there is no CDR file (Master.csv) among these",
         ));
     }
     if !log && !empty && !arguments.selection.pin_sets.is_empty() {
-        return Err(Failure::told(
+        return Err(CommandError::new(
             "--pinset: the CDR has no PIN sets: give the audit log as a FILE, too",
         ));
     }
@@ -225,7 +225,7 @@ struct Gathering<'a> {
 
 impl Gathering<'_> {
     /// Reads a log. Returns whether something of it was left out.
-    fn read_log(&mut self, log: Input) -> Result<bool, Failure> {
+    fn read_log(&mut self, log: Input) -> Result<bool, CommandError> {
         let path = log.path().to_owned();
         let mut faults = log.faults();
         let mut found = false;
@@ -250,7 +250,7 @@ impl Gathering<'_> {
 
     /// Reads the records of a CDR file. Returns whether lines of it were left
     /// out.
-    fn read_cdr(&mut self, cdr: Input) -> Result<bool, Failure> {
+    fn read_cdr(&mut self, cdr: Input) -> Result<bool, CommandError> {
         let zone = if self.arguments.utc {
             Zone::utc()
         } else {
@@ -259,8 +259,8 @@ impl Gathering<'_> {
         let mut faults = cdr.faults();
         let mut records = Records::new(Parser::new(zone), |line, record| match record {
             Ok(record) => self.add(&record),
-            Err(fault) => {
-                faults.skip(line, fault.text());
+            Err(error) => {
+                faults.skip(line, &error.to_string());
                 Ok(())
             }
         });
@@ -270,7 +270,7 @@ impl Gathering<'_> {
     }
 
     /// Adds a record that may belong to a call of the period.
-    fn add(&mut self, record: &Record<'_>) -> Result<(), Failure> {
+    fn add(&mut self, record: &Record<'_>) -> Result<(), CommandError> {
         let Report { from, to, .. } = self.arguments;
         let early = |from: Moment| record.began < from.seconds() - LONGEST_CALL;
         let late = |to: Moment| record.began >= to.seconds() + LONGEST_CALL;

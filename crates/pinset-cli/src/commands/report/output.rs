@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
 use crate::common::atomic_file::{Access, Draft};
-use crate::common::error::{At, Failure};
+use crate::common::error::{At, CommandError};
 
 /// Standard output, or a file.
 pub enum Target {
@@ -24,7 +24,7 @@ impl Target {
 
     /// A file that appears when it is whole. There must be no such file yet,
     /// unless it may be `replaced`.
-    pub fn file(path: &Path, replaced: bool) -> Result<Self, Failure> {
+    pub fn file(path: &Path, replaced: bool) -> Result<Self, CommandError> {
         let there_is = path.symlink_metadata().ok();
         if let Some(about) = there_is {
             if !replaced {
@@ -32,7 +32,7 @@ impl Target {
             }
             // Not a device, nor the file that a link leads to.
             if !about.is_file() {
-                return Err(Failure::at(path, "--force: it is no regular file"));
+                return Err(CommandError::at(path, "--force: it is no regular file"));
             }
         }
         let draft = Draft::new(path).at(path)?;
@@ -43,17 +43,17 @@ impl Target {
         })
     }
 
-    pub fn write(&mut self, text: &[u8]) -> Result<(), Failure> {
+    pub fn write(&mut self, text: &[u8]) -> Result<(), CommandError> {
         match self {
-            Self::Screen(out) => out.write_all(text).map_err(Failure::Output),
+            Self::Screen(out) => out.write_all(text).map_err(CommandError::Output),
             Self::File { path, draft, .. } => draft.write_all(text).at(path),
         }
     }
 
     /// All is written.
-    pub fn end(self) -> Result<(), Failure> {
+    pub fn end(self) -> Result<(), CommandError> {
         match self {
-            Self::Screen(mut out) => out.flush().map_err(Failure::Output),
+            Self::Screen(mut out) => out.flush().map_err(CommandError::Output),
             Self::File {
                 path,
                 draft,
@@ -72,6 +72,6 @@ impl Target {
     }
 }
 
-fn there(path: &Path) -> Failure {
-    Failure::at(path, "there is such a file already: --force replaces it")
+fn there(path: &Path) -> CommandError {
+    CommandError::at(path, "there is such a file already: --force replaces it")
 }

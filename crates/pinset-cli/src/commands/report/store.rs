@@ -10,7 +10,7 @@ use rusqlite::{params, Connection, Row};
 use super::audit_log::Outcomes;
 use super::cdr::Record;
 use super::gather::Call;
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 
 /// Only so much of the database is kept in memory, in KiB.
 const CACHE_KIB: i64 = 4096;
@@ -31,7 +31,7 @@ pub struct Store(Connection);
 
 impl Store {
     /// Opens an empty one.
-    pub fn new() -> Result<Self, Failure> {
+    pub fn new() -> Result<Self, CommandError> {
         let open = || {
             let database = Connection::open("")?;
             database.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -45,7 +45,7 @@ impl Store {
 
     /// Adds a record of the call with this id; without one it is a call of its
     /// own.
-    pub fn add(&self, call: &[u8], record: &Record<'_>) -> Result<(), Failure> {
+    pub fn add(&self, call: &[u8], record: &Record<'_>) -> Result<(), CommandError> {
         let add = || {
             let mut insert = self.0.prepare_cached(
                 "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -73,8 +73,8 @@ impl Store {
     pub fn calls(
         &self,
         outcomes: Option<&Outcomes>,
-        mut look: impl FnMut(i64, &Call) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        mut look: impl FnMut(i64, &Call) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
         let mut select = self
             .0
             .prepare("SELECT *, rowid FROM record ORDER BY call, rowid")
@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Keeps a row of the report, for a place by `key` and then by `first`.
-    pub fn keep(&self, key: &Value, first: i64, text: &[u8]) -> Result<(), Failure> {
+    pub fn keep(&self, key: &Value, first: i64, text: &[u8]) -> Result<(), CommandError> {
         let keep = || {
             let mut insert = self.0.prepare_cached("INSERT INTO row VALUES (?, ?, ?)")?;
             insert.execute(params![key, first, text])
@@ -116,8 +116,8 @@ impl Store {
     pub fn rows(
         &self,
         reverse: bool,
-        mut look: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        mut look: impl FnMut(&[u8]) -> Result<(), CommandError>,
+    ) -> Result<(), CommandError> {
         let order = if reverse { "DESC" } else { "ASC" };
         let select = format!("SELECT text FROM row ORDER BY key {order}, first");
         let mut select = self.0.prepare(&select).map_err(failed)?;
@@ -153,8 +153,8 @@ fn bytes<'a>(row: &'a Row<'_>, at: usize) -> rusqlite::Result<&'a [u8]> {
     Ok(row.get_ref(at)?.as_blob()?)
 }
 
-fn failed(error: rusqlite::Error) -> Failure {
-    Failure::told(format!(
+fn failed(error: rusqlite::Error) -> CommandError {
+    CommandError::new(format!(
         "the temporary database of the report (in TMPDIR or /var/tmp) can't be used: {error}"
     ))
 }

@@ -11,7 +11,7 @@ use super::raw::Raw;
 use super::read::Reading;
 use super::sequence::Base;
 use super::{Paths, PostKind, Service, AUDIO, HEALTH, LOGS, LOGS_JSON, LOGS_STYLE, METRICS};
-use crate::common::error::Failure;
+use crate::common::error::CommandError;
 
 impl Reading<'_> {
     /// Returns the services by the paths where calls are posted, and all paths.
@@ -20,13 +20,13 @@ impl Reading<'_> {
         raw: &Raw,
         settings: &Settings,
         address: SocketAddr,
-    ) -> Result<(BTreeMap<String, Arc<Service>>, Paths), Failure> {
+    ) -> Result<(BTreeMap<String, Arc<Service>>, Paths), CommandError> {
         let (mut services, mut paths) = (BTreeMap::new(), Paths::new());
         let url = raw.public_url.as_ref();
         let base = Base::new(url.map(|url| url.get_ref().as_str()));
         let base = base.map_err(|why| match url {
             Some(url) => self.at(url, why),
-            None => Failure::at(self.path, why),
+            None => CommandError::at(self.path, why),
         })?;
         for (name, raw) in &raw.service {
             let service = Arc::new(self.service(name, raw, settings, (address, base))?);
@@ -49,7 +49,7 @@ impl Reading<'_> {
         Ok((services, paths))
     }
 
-    pub(super) fn service_path(&self, path: &Spanned<String>) -> Result<String, Failure> {
+    pub(super) fn service_path(&self, path: &Spanned<String>) -> Result<String, CommandError> {
         let text = path.get_ref();
         let right = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         let taken = [HEALTH, METRICS, LOGS, LOGS_JSON, LOGS_STYLE];

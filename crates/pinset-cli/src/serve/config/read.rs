@@ -19,7 +19,7 @@ use super::place::Place;
 use super::raw::{self, Given, Raw};
 use super::sequence::{self, Base};
 use super::{Answers, Config, Limits, Log, Service};
-use crate::common::error::{At, Failure};
+use crate::common::error::{At, CommandError};
 use crate::serve::auth::Auth;
 use crate::serve::plain_http::{is_local, PlainHttp};
 use crate::serve::secret_file;
@@ -39,7 +39,7 @@ impl Config {
     /// # Errors
     ///
     /// What is wrong, with file, line and option.
-    pub fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, Failure> {
+    pub fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, CommandError> {
         let text = std::fs::read_to_string(path).at(path)?;
         let config = Reading { path, text: &text };
         config.whole(bound)
@@ -53,7 +53,7 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn whole(&self, bound: Option<SocketAddr>) -> Result<Config, Failure> {
+    fn whole(&self, bound: Option<SocketAddr>) -> Result<Config, CommandError> {
         let raw: Raw = toml::from_str(self.text).map_err(|error| {
             let at = error.span().unwrap_or_default();
             self.wrong(at.start, error.message())
@@ -101,24 +101,27 @@ impl Reading<'_> {
         };
         self.guard_audio(&raw, &config)?;
         if config.services.is_empty() {
-            return Err(Failure::at(self.path, "there is no [service.NAME] in it"));
+            return Err(CommandError::at(
+                self.path,
+                "there is no [service.NAME] in it",
+            ));
         }
         Ok(config)
     }
 
-    fn pepper(&self, settings: &Settings, lists: &Given<'_>) -> Result<Pepper, Failure> {
+    fn pepper(&self, settings: &Settings, lists: &Given<'_>) -> Result<Pepper, CommandError> {
         let Some(path) = &settings.pepper_file else {
             return Ok(Pepper::default());
         };
-        let text = secret_file::read(path);
-        let pepper = text.and_then(|text| Pepper::parse(&text).map_err(|why| why.to_string()));
-        pepper.map_err(|why| {
-            let why = format!("{}: {why}", path.display());
+        let wrong = |error: &dyn Display| {
+            let why = format!("{}: {error}", path.display());
             match lists.iter().find(|(name, _)| *name == "pepper_file") {
                 Some((_, value)) => self.at(value, why),
-                None => Failure::at(self.path, why),
+                None => CommandError::at(self.path, why),
             }
-        })
+        };
+        let text = secret_file::read(path).map_err(|error| wrong(&error))?;
+        Pepper::parse(&text).map_err(|error| wrong(&error))
     }
 
     pub(super) fn service(
@@ -127,7 +130,7 @@ impl Reading<'_> {
         raw: &raw::Service,
         settings: &Settings,
         (address, base): (SocketAddr, Base<'_>),
-    ) -> Result<Service, Failure> {
+    ) -> Result<Service, CommandError> {
         let right = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         let spelled = name.get_ref();
         if spelled.is_empty() || spelled.len() > LONGEST_NAME || !spelled.chars().all(right) {
@@ -193,7 +196,7 @@ impl Reading<'_> {
         })
     }
 
-    fn answers(&self, raw: &raw::Service, base: Base<'_>) -> Result<Answers, Failure> {
+    fn answers(&self, raw: &raw::Service, base: Base<'_>) -> Result<Answers, CommandError> {
         let of = |actions: &Spanned<Vec<raw::Action>>| {
             sequence::render(actions.get_ref(), base).map_err(|why| self.at(actions, why))
         };
@@ -210,19 +213,22 @@ impl Reading<'_> {
         })
     }
 
-    fn tls(&self, raw: &Raw) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, Failure> {
+    fn tls(
+        &self,
+        raw: &Raw,
+    ) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, CommandError> {
         let Some(tls) = &raw.tls else {
             return Ok(None);
         };
         let (certificate, key) = (tls.certificate.get_ref(), tls.key.get_ref());
         match tls::config(certificate, key) {
             Ok(config) => Ok(Some(Arc::new(config))),
-            Err(tls::Wrong::Certificate(why)) => Err(self.file(&tls.certificate, &why)),
-            Err(tls::Wrong::Key(why)) => Err(self.file(&tls.key, &why)),
+            Err(error) if error.is_about_certificate() => Err(self.file(&tls.certificate, error)),
+            Err(error) => Err(self.file(&tls.key, error)),
         }
     }
 
-    fn proxies(&self, raw: &Raw) -> Result<Vec<IpNet>, Failure> {
+    fn proxies(&self, raw: &Raw) -> Result<Vec<IpNet>, CommandError> {
         let of = |proxy: &Spanned<String>| {
             let text = proxy.get_ref();
             let one = || text.parse::<IpAddr>().map(IpNet::from);
@@ -238,7 +244,7 @@ impl Reading<'_> {
         raw: &Raw,
         proxies: &[IpNet],
         address: SocketAddr,
-    ) -> Result<PlainHttp, Failure> {
+    ) -> Result<PlainHttp, CommandError> {
         let is_allowed = raw.allow_plain_http.unwrap_or(false);
         let plain = PlainHttp::of(address, raw.tls.is_some(), is_allowed, proxies);
         let services = raw.service.values();
@@ -258,7 +264,7 @@ impl Reading<'_> {
         }
     }
 
-    fn limits(&self, raw: &Raw) -> Result<Limits, Failure> {
+    fn limits(&self, raw: &Raw) -> Result<Limits, CommandError> {
         let limits = raw.limits.as_ref();
         let number = |given: Option<&Spanned<u64>>, default: u64, most: u64| match given {
             None => Ok(default),
@@ -280,7 +286,7 @@ impl Reading<'_> {
         })
     }
 
-    fn log(&self, raw: &raw::Log) -> Result<Log, Failure> {
+    fn log(&self, raw: &raw::Log) -> Result<Log, CommandError> {
         let number = |given: Option<&Spanned<u32>>, default: u32| match given {
             None => Ok(default),
             Some(given) if *given.get_ref() > 0 => Ok(*given.get_ref()),
@@ -299,7 +305,7 @@ impl Reading<'_> {
         })
     }
 
-    fn audio(&self, raw: &Raw) -> Result<Option<PathBuf>, Failure> {
+    fn audio(&self, raw: &Raw) -> Result<Option<PathBuf>, CommandError> {
         let Some(audio) = &raw.audio else {
             return Ok(None);
         };
@@ -313,7 +319,7 @@ impl Reading<'_> {
 
     /// Refuses a folder of sounds, which anybody may fetch, with other files of
     /// the service in it.
-    fn guard_audio(&self, raw: &Raw, config: &Config) -> Result<(), Failure> {
+    fn guard_audio(&self, raw: &Raw, config: &Config) -> Result<(), CommandError> {
         let Some(audio) = &raw.audio else {
             return Ok(());
         };
@@ -341,22 +347,22 @@ impl Reading<'_> {
         }
     }
 
-    fn auth(&self, auth: &Spanned<String>) -> Result<Auth, Failure> {
+    fn auth(&self, auth: &Spanned<String>) -> Result<Auth, CommandError> {
         Auth::read(auth.get_ref()).map_err(|why| self.at(auth, why))
     }
 
-    fn file(&self, path: &Spanned<PathBuf>, why: impl Display) -> Failure {
+    fn file(&self, path: &Spanned<PathBuf>, why: impl Display) -> CommandError {
         self.at(path, format!("{}: {why}", path.get_ref().display()))
     }
 
-    pub(super) fn at<T>(&self, value: &Spanned<T>, why: impl Display) -> Failure {
+    pub(super) fn at<T>(&self, value: &Spanned<T>, why: impl Display) -> CommandError {
         self.wrong(value.span().start, why)
     }
 
     /// Names file, line, section and option.
-    fn wrong(&self, at: usize, why: impl Display) -> Failure {
+    fn wrong(&self, at: usize, why: impl Display) -> CommandError {
         let (path, place) = (self.path.display(), Place::of(self.text, at));
-        Failure::told(format!("{path}:{place} {why}"))
+        CommandError::new(format!("{path}:{place} {why}"))
     }
 }
 

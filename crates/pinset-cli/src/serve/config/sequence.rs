@@ -3,32 +3,56 @@
 use bytes::Bytes;
 use pinset::external::response::{Action, Answer, Gather};
 use pinset::pin::MAX_DIGITS;
+use thiserror::Error;
 
 use super::{raw, AUDIO};
 
-/// What is wrong, and where in the file, if it is an option's value.
-type Wrong = (Option<usize>, &'static str);
+/// The reason why prompts or actions can't be carried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum SequenceError {
+    #[error("nothing is done behind connect, dial and hangup")]
+    AfterEnd,
+    #[error("it must end with connect, dial or hangup")]
+    MissingEnd,
+    #[error("it must be from 1 to 254")]
+    Digits,
+    #[error("it is above max_digits")]
+    MinAboveMax,
+    #[error("it must be a name of up to 64 letters, digits and _")]
+    VariableName,
+    #[error(
+        "it must be a URL: https://…, or, with public_url, a path or the name of a file under audio"
+    )]
+    Sound,
+    #[error("it must be a URL without ? and #: https://…")]
+    PublicUrl,
+    #[error("a destination must be an extension or a number")]
+    Destination,
+}
+
+/// An error, and where in the file it is if it is about the value of an option.
+type LocatedError = (Option<usize>, SequenceError);
 
 /// The answer of these actions.
 ///
 /// # Errors
 ///
 /// A PBX could not carry them out.
-pub fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, &'static str> {
+pub fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, SequenceError> {
     let actions = actions.iter().map(|raw| action(raw, base));
     let actions: Vec<Action> = actions.collect::<Result<_, _>>()?;
     let last = actions.len().saturating_sub(1);
     for (at, action) in actions.iter().enumerate() {
         let ends = !matches!(action, Action::Play { .. } | Action::Say { .. });
         if at < last && ends {
-            return Err("nothing is done behind connect, dial and hangup");
+            return Err(SequenceError::AfterEnd);
         }
         if at == last && !ends {
-            return Err("it must end with connect, dial or hangup");
+            return Err(SequenceError::MissingEnd);
         }
     }
     if actions.is_empty() {
-        return Err("it must end with connect, dial or hangup");
+        return Err(SequenceError::MissingEnd);
     }
     Ok(json(actions))
 }
@@ -38,11 +62,11 @@ pub fn gather(
     raw: Option<&raw::Gather>,
     variable: &str,
     base: Base<'_>,
-) -> Result<super::Gather, Wrong> {
+) -> Result<super::Gather, LocatedError> {
     let digits = |given: Option<&toml::Spanned<usize>>, default| match given {
         None => Ok(default),
         Some(given) if (1..=MAX_DIGITS).contains(given.get_ref()) => Ok(*given.get_ref()),
-        Some(given) => Err((Some(given.span().start), "it must be from 1 to 254")),
+        Some(given) => Err((Some(given.span().start), SequenceError::Digits)),
     };
     let sound = |given: Option<&toml::Spanned<String>>| {
         let sound = given.map(|given| {
@@ -55,7 +79,7 @@ pub fn gather(
     let most = digits(raw.and_then(|raw| raw.max_digits.as_ref()), 4.max(least))?;
     if least > most {
         let at = raw.and_then(|raw| raw.min_digits.as_ref());
-        return Err((at.map(|at| at.span().start), "it is above max_digits"));
+        return Err((at.map(|at| at.span().start), SequenceError::MinAboveMax));
     }
     let ask = sound(raw.and_then(|raw| raw.ask.as_ref()))?;
     let again = sound(raw.and_then(|raw| raw.ask_again.as_ref()))?;
@@ -64,7 +88,7 @@ pub fn gather(
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if variable.is_empty() || variable.len() > 64 || !variable.bytes().all(of_name) {
         let at = given.map(|given| given.span().start);
-        return Err((at, "it must be a name of up to 64 letters, digits and _"));
+        return Err((at, SequenceError::VariableName));
     }
     let asking = |ask: Option<String>| {
         json(vec![Action::Gather(Gather {
@@ -81,9 +105,6 @@ pub fn gather(
     })
 }
 
-const NO_URL: &str =
-    "it must be a URL: https://…, or, with public_url, a path or the name of a file under audio";
-
 /// What sounds that are no URLs are relative to: `public_url`, if it is set.
 #[derive(Clone, Copy)]
 pub struct Base<'a>(Option<&'a str>);
@@ -92,17 +113,17 @@ impl<'a> Base<'a> {
     /// # Errors
     ///
     /// `public_url` is no URL that paths can follow.
-    pub fn new(public_url: Option<&'a str>) -> Result<Self, &'static str> {
+    pub fn new(public_url: Option<&'a str>) -> Result<Self, SequenceError> {
         let right = |url: &str| is_url(url) && !url.contains(['?', '#']);
         match public_url {
-            Some(url) if !right(url) => Err("it must be a URL without ? and #: https://…"),
+            Some(url) if !right(url) => Err(SequenceError::PublicUrl),
             given => Ok(Self(given.map(|url| url.trim_end_matches('/')))),
         }
     }
 
     /// Returns the URL of a sound: a path is added to `public_url`, a name to the path
     /// of [`AUDIO`].
-    fn sound(self, text: &str) -> Result<String, &'static str> {
+    fn sound(self, text: &str) -> Result<String, SequenceError> {
         let is_path = |text: &str| {
             let right = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%+".contains(&byte);
             !text.is_empty() && text.bytes().all(right)
@@ -111,7 +132,7 @@ impl<'a> Base<'a> {
             _ if is_url(text) => Ok(text.to_owned()),
             Some(base) if is_path(text) && text.starts_with('/') => Ok(format!("{base}{text}")),
             Some(base) if is_path(text) => Ok(format!("{base}{AUDIO}/{text}")),
-            _ => Err(NO_URL),
+            _ => Err(SequenceError::Sound),
         }
     }
 }
@@ -120,7 +141,7 @@ fn json(actions: Vec<Action>) -> Bytes {
     Answer { actions }.to_json().into()
 }
 
-fn action(raw: &raw::Action, base: Base<'_>) -> Result<Action, &'static str> {
+fn action(raw: &raw::Action, base: Base<'_>) -> Result<Action, SequenceError> {
     Ok(match raw {
         raw::Action::Play(sound) => Action::Play {
             url: base.sound(sound)?,
@@ -139,11 +160,11 @@ fn action(raw: &raw::Action, base: Base<'_>) -> Result<Action, &'static str> {
     })
 }
 
-fn destination(to: &raw::Text) -> Result<String, &'static str> {
+fn destination(to: &raw::Text) -> Result<String, SequenceError> {
     let right = |byte: u8| byte.is_ascii_alphanumeric() || b"+*#-_.".contains(&byte);
     let to = to.as_str();
     if to.is_empty() || !to.bytes().all(right) {
-        return Err("a destination must be an extension or a number");
+        return Err(SequenceError::Destination);
     }
     Ok(to.to_owned())
 }

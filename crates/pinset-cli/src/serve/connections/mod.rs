@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
+use thiserror::Error;
 use tokio::sync::Notify;
 
 /// Half an IPv6 address: what one client has at the least.
@@ -61,12 +62,12 @@ pub enum Reason {
     Client,
 }
 
-/// Why a connection is not taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Refusal {
-    /// All have requests.
+/// The reason why a connection gets no place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+enum PlaceError {
+    #[error("all connections have requests")]
     Full,
-    /// All of its client have requests.
+    #[error("all connections of the client have requests")]
     Client,
 }
 
@@ -113,8 +114,8 @@ impl Connections {
                         evicted,
                     })
                 }
-                Err(Refusal::Client) => return None,
-                Err(Refusal::Full) => {}
+                Err(PlaceError::Client) => return None,
+                Err(PlaceError::Full) => {}
             }
             changed.await;
         }
@@ -145,18 +146,18 @@ impl State {
         client: Option<IpAddr>,
         most: Most,
         ended: &mut impl FnMut(Reason),
-    ) -> Result<(Id, Arc<Notify>), Refusal> {
+    ) -> Result<(Id, Arc<Notify>), PlaceError> {
         let ours = client.and_then(|client| self.clients.get(&client));
         if let Some(ours) = ours.filter(|ours| ours.len() >= most.of_client) {
             let idle = ours.iter().filter_map(|id| {
                 let connection = self.open.get(id)?;
                 (connection.requests == 0).then_some((connection.idle_since, *id))
             });
-            let (_, id) = idle.min().ok_or(Refusal::Client)?;
+            let (_, id) = idle.min().ok_or(PlaceError::Client)?;
             self.evict(id);
             ended(Reason::Client);
         } else if self.open.len() >= most.all {
-            let (_, id) = self.idle.first_key_value().ok_or(Refusal::Full)?;
+            let (_, id) = self.idle.first_key_value().ok_or(PlaceError::Full)?;
             self.evict(*id);
             ended(Reason::Full);
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
-use crate::common::error::{note, At, Failure};
+use crate::common::error::{note, At, CommandError};
 use crate::serve::database;
 
 mod entry;
@@ -119,7 +119,7 @@ impl Log {
     /// # Errors
     ///
     /// The file can't be used.
-    pub fn open(path: &Path, days: u32, rows: u32) -> Result<(Self, Writer), Failure> {
+    pub fn open(path: &Path, days: u32, rows: u32) -> Result<(Self, Writer), CommandError> {
         let database = database::open(path, TABLES)?;
         let queue = Arc::new(Queue::default());
         let told = Arc::new(Told::default());
@@ -132,7 +132,7 @@ impl Log {
         let thread = std::thread::Builder::new().name("log".to_owned());
         let queued = Arc::clone(&queue);
         let thread = thread.spawn(move || work.run(&queued));
-        let thread = thread.map_err(Failure::told)?;
+        let thread = thread.map_err(CommandError::new)?;
         let writer = Writer {
             thread,
             queue: Arc::clone(&queue),
@@ -238,7 +238,7 @@ impl Work {
             Err(why) => {
                 self.told.lost.fetch_add(entries.len() as u64, Relaxed);
                 if !before {
-                    note(Failure::at(
+                    note(CommandError::at(
                         &self.path,
                         format!("{why}: requests are not logged"),
                     ));

@@ -2,28 +2,15 @@
 
 use csv_core::Reader;
 use pinset::timestamp::{Moment, Zone};
+use thiserror::Error;
 
 use crate::common::csv::take_row;
 
 /// The longest record that `cdr_csv` writes.
 const LONGEST: usize = 1024;
 
-/// The values of a record without and with all the options of `cdr.conf`.
-const VALUES: std::ops::RangeInclusive<usize> = 16..=21;
-
-/// The places of values.
-const ACCOUNT_CODE: usize = 0;
-const SOURCE: usize = 1;
-const DESTINATION: usize = 2;
-const START: usize = 9;
-const ANSWER: usize = 10;
-const END: usize = 11;
-const DURATION: usize = 12;
-const BILLED: usize = 13;
-const DISPOSITION: usize = 14;
-const UNIQUE_ID: usize = 16;
-/// `newcdrcolumns`: peeraccount, linkedid and sequence, behind all others.
-const NEW_COLUMNS: usize = 3;
+/// The most values of a record: with all the options of `cdr.conf`.
+const MAX_VALUES: usize = 21;
 
 /// A record.
 #[derive(Clone, Copy, Debug)]
@@ -50,31 +37,24 @@ pub struct Record<'a> {
     pub linked_id: Option<&'a [u8]>,
 }
 
-/// Why a line is no record.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+/// The reason why a line is not a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum CdrError {
+    #[error("longer than any record that Asterisk writes")]
     TooLong,
+    #[error("not the number of values that a record has")]
     Values,
+    #[error("invalid start time")]
     Start,
+    #[error("invalid duration or billed time")]
     Seconds,
-}
-
-impl Fault {
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::TooLong => "it is longer than Asterisk writes records",
-            Self::Values => "it has not the values of a record",
-            Self::Start => "its start is no time",
-            Self::Seconds => "its duration or its billed time is no number of seconds",
-        }
-    }
 }
 
 /// Reads records.
 pub struct Parser {
     reader: Reader,
     values: [u8; LONGEST],
-    ends: [usize; *VALUES.end() + 1],
+    ends: [usize; MAX_VALUES + 1],
     zone: Zone,
 }
 
@@ -84,15 +64,15 @@ impl Parser {
         Self {
             reader: Reader::new(),
             values: [0; LONGEST],
-            ends: [0; *VALUES.end() + 1],
+            ends: [0; MAX_VALUES + 1],
             zone,
         }
     }
 
     /// Reads a record, given without its line end.
-    pub fn read(&mut self, record: &[u8]) -> Result<Record<'_>, Fault> {
+    pub fn read(&mut self, record: &[u8]) -> Result<Record<'_>, CdrError> {
         if record.len() > LONGEST {
-            return Err(Fault::TooLong);
+            return Err(CdrError::TooLong);
         }
         self.reader.reset();
         let mut rest = record;
@@ -103,46 +83,53 @@ impl Parser {
             &mut self.ends,
         );
         let count = match taken {
-            Ok(Some((_, count))) if rest.is_empty() && VALUES.contains(&count) => count,
-            _ => return Err(Fault::Values),
+            Ok(Some((_, count))) if rest.is_empty() && count <= MAX_VALUES => count,
+            _ => return Err(CdrError::Values),
         };
-        let value = |at: usize| {
-            let start = at.checked_sub(1).map_or(Some(&0), |at| self.ends.get(at));
-            let range = start.zip(self.ends.get(at).filter(|_| at < count));
-            range.and_then(|(start, end)| self.values.get(*start..*end))
+        let mut fields: [&[u8]; MAX_VALUES] = [&[]; MAX_VALUES];
+        let mut start = 0;
+        for (field, end) in fields.iter_mut().zip(&self.ends).take(count) {
+            *field = self.values.get(start..*end).unwrap_or_default();
+            start = *end;
+        }
+        let fields = fields.get(..count).unwrap_or_default();
+        let &[account_code, source, destination, _context, _caller_id, _channel, _other_channel, _application, _data, start, answer, end, duration, billed, disposition, _ama_flags, ref more @ ..] =
+            fields
+        else {
+            return Err(CdrError::Values);
         };
-        let text = |at| value(at).unwrap_or_default();
-        let start = std::str::from_utf8(text(START)).map_err(|_| Fault::Start)?;
-        let began = Moment::from_which(start, &self.zone).ok_or(Fault::Start)?;
-        let seconds = |at| {
-            let seconds = std::str::from_utf8(text(at)).ok();
-            seconds
-                .and_then(|text| text.parse().ok())
-                .ok_or(Fault::Seconds)
+        // With `newcdrcolumns`, these three are behind all others.
+        let (older, linked_id) = match more {
+            [older @ .., _peer_account, linked_id, _sequence] => (older, Some(*linked_id)),
+            older => (older, None),
         };
-        let answer = std::str::from_utf8(text(ANSWER)).unwrap_or_default();
-        let new_columns = count >= UNIQUE_ID + NEW_COLUMNS;
-        let old = if new_columns {
-            count - NEW_COLUMNS
-        } else {
-            count
-        };
+        let began = self.moment(start).ok_or(CdrError::Start)?;
         Ok(Record {
-            account_code: text(ACCOUNT_CODE),
-            source: text(SOURCE),
-            destination: text(DESTINATION),
-            start: text(START),
-            answer: text(ANSWER),
-            end: text(END),
-            disposition: text(DISPOSITION),
-            began: began.seconds(),
-            answered: Moment::from_which(answer, &self.zone).map(Moment::seconds),
-            duration: seconds(DURATION)?,
-            billed: seconds(BILLED)?,
-            unique_id: value(UNIQUE_ID).filter(|_| old > UNIQUE_ID),
-            linked_id: value(old + 1).filter(|_| new_columns),
+            account_code,
+            source,
+            destination,
+            start,
+            answer,
+            end,
+            disposition,
+            began,
+            answered: self.moment(answer),
+            duration: seconds(duration).ok_or(CdrError::Seconds)?,
+            billed: seconds(billed).ok_or(CdrError::Seconds)?,
+            unique_id: older.first().copied(),
+            linked_id,
         })
     }
+
+    /// Returns a time of the CDR in seconds since 1970.
+    fn moment(&self, text: &[u8]) -> Option<i64> {
+        let text = std::str::from_utf8(text).ok()?;
+        Moment::from_which(text, &self.zone).map(Moment::seconds)
+    }
+}
+
+fn seconds(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// Records, made up of lines: a value may have line ends in it. A record that
@@ -155,7 +142,7 @@ pub struct Records<F> {
     look: F,
 }
 
-impl<E, F: FnMut(u64, Result<Record<'_>, Fault>) -> Result<(), E>> Records<F> {
+impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F> {
     /// Calls `look` with the line that each record begins in.
     pub fn new(parser: Parser, look: F) -> Self {
         Self {
@@ -210,7 +197,7 @@ impl<E, F: FnMut(u64, Result<Record<'_>, Fault>) -> Result<(), E>> Records<F> {
     fn give_up(&mut self) -> Result<(), E> {
         let held = std::mem::take(&mut self.held);
         let first = self.held_at;
-        (self.look)(first, Err(Fault::Values))?;
+        (self.look)(first, Err(CdrError::Values))?;
         let lines = held.split(|byte| *byte == b'\n');
         for (line, number) in lines.zip(first..).skip(1) {
             self.line(number, line)?;
