@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::asterisk::dialplan::Application;
 use crate::asterisk::log::log;
 use crate::asterisk::modules::{DECLINED, LOADED};
-use crate::asterisk::panic::{forget_panics, guard, log_panics};
+use crate::asterisk::panic::{guard, register_panic_hook, unregister_panic_hook};
 use crate::asterisk::{
     dialplan, function, in_flight, log as logger, log_level, playback, process, thread_pool,
 };
@@ -26,7 +26,7 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
 /// of a load that failed.
 #[no_mangle]
 extern "C" fn authrs_load() -> c_int {
-    log_panics();
+    register_panic_hook();
     let loaded = guard(false, || {
         if !fits() || is_taken() {
             return false;
@@ -35,7 +35,7 @@ extern "C" fn authrs_load() -> c_int {
         load_config();
         use_ledger::start();
         lockouts::start();
-        process::at_exit(write_down);
+        process::register_at_exit(write_down);
         register()
             && dialplan::register(Application {
                 run: application::authenticate,
@@ -67,8 +67,8 @@ fn is_written_down() -> bool {
 
 /// Has on disk what must not be lost.
 fn write_down() {
-    use_ledger::stop();
-    lockouts::stop();
+    use_ledger::shutdown();
+    lockouts::shutdown();
 }
 
 /// Registers all but the application.
@@ -161,10 +161,10 @@ extern "C" fn authrs_unload() -> c_int {
         if !thread_pool::are_idle(WORK_ENDS) || !is_written_down() {
             return -1;
         }
-        // First, so that `dialplan::withdraw` also waits for who has found
+        // First, so that `dialplan::unregister` also waits for who has found
         // them.
-        function::withdraw();
-        if !admin::withdraw() || !dialplan::withdraw() {
+        function::unregister();
+        if !admin::unregister() || !dialplan::unregister() {
             register();
             return -1;
         }
@@ -175,29 +175,29 @@ extern "C" fn authrs_unload() -> c_int {
 
 /// Leaves no thread, no memory and no hook behind.
 fn clear() {
-    function::withdraw();
-    admin::withdraw();
-    admin::stop_metrics();
-    process::forget_exit();
+    function::unregister();
+    admin::unregister();
+    admin::shutdown_metrics();
+    process::unregister_at_exit();
     write_down();
-    external::stop();
-    http::forget();
+    external::shutdown();
+    http::close_connections();
     thread_pool::join_all();
-    external::forget();
-    slow_hash::forget();
-    astdb_rows::forget();
-    use_ledger::forget();
-    lockouts::forget();
-    audit::forget();
-    pin_files::forget();
-    mounts::forget();
-    process::forget_account();
-    config::forget();
-    playback::forget();
-    stats::forget();
-    logger::forget();
+    external::clear();
+    slow_hash::clear();
+    astdb_rows::clear();
+    use_ledger::clear();
+    lockouts::clear();
+    audit::clear();
+    pin_files::clear();
+    mounts::close();
+    process::clear_account();
+    config::clear();
+    playback::clear();
+    stats::clear();
+    logger::clear();
     log_level::unregister();
-    forget_panics();
+    unregister_panic_hook();
 }
 
 /// Reads the configuration anew, and fails if it is wrong; and the lists. What
@@ -205,10 +205,10 @@ fn clear() {
 #[no_mangle]
 extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {
-        playback::forget();
-        logger::forget();
+        playback::clear();
+        logger::clear();
         register_log_level();
-        pin_files::forget();
+        pin_files::clear();
         admin::start_metrics();
         if reload_config() {
             0

@@ -138,7 +138,7 @@ impl WorkQueue {
     }
 
     /// Lets go of what was waiting: nothing is, when the module is unloaded.
-    pub fn forget(&self) {
+    pub fn clear(&self) {
         self.queue().clear();
     }
 }

@@ -26,13 +26,13 @@ pub fn register() -> bool {
 }
 
 /// Takes back [`register`].
-pub fn withdraw() {
-    ami::withdraw::<PinSets>();
-    ami::withdraw::<OnePinSet>();
-    ami::withdraw::<Lockouts>();
-    ami::withdraw::<Stats>();
-    ami::withdraw::<Unlock>();
-    ami::withdraw::<Verify>();
+pub fn unregister() {
+    ami::unregister::<PinSets>();
+    ami::unregister::<OnePinSet>();
+    ami::unregister::<Lockouts>();
+    ami::unregister::<Stats>();
+    ami::unregister::<Unlock>();
+    ami::unregister::<Verify>();
 }
 
 const PIN_SET: &str = "PinSet";

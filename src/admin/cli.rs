@@ -88,8 +88,8 @@ pub fn register() -> bool {
 }
 
 /// Takes back [`register`]; false if one is being run.
-pub fn withdraw() -> bool {
-    cli::withdraw()
+pub fn unregister() -> bool {
+    cli::unregister()
 }
 
 fn show_version(words: &[&[u8]]) -> Said {

@@ -8,7 +8,7 @@ mod number;
 mod prometheus;
 mod queries;
 
-pub use prometheus::{hold_off, start as start_metrics, stop as stop_metrics};
+pub use prometheus::{hold_off, shutdown as shutdown_metrics, start as start_metrics};
 
 /// Registers commands and actions; false if Asterisk has said in its log why
 /// not.
@@ -18,7 +18,7 @@ pub fn register() -> bool {
 
 /// Takes back [`register`], in part or in whole. False: a command is being run,
 /// or is about to be. Who has found an action before may still come.
-pub fn withdraw() -> bool {
-    ami::withdraw();
-    cli::withdraw()
+pub fn unregister() -> bool {
+    ami::unregister();
+    cli::unregister()
 }

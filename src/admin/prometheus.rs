@@ -56,7 +56,7 @@ pub fn hold_off() -> Option<impl Sized> {
 }
 
 /// Tells nobody any more; then nothing of ours is inside, nor will it be.
-pub fn stop() {
+pub fn shutdown() {
     // Joins the scheduler's thread, which does not look: it is held off.
     let schedule = lock(&STARTING).take();
     drop(schedule);

@@ -38,7 +38,7 @@ pub fn register<A: Action>() -> bool {
     };
     let class = c_int::try_from(class).unwrap_or_default();
     // SAFETY: the name is static; the function and the module stay until
-    // `withdraw`.
+    // `unregister`.
     unsafe {
         ffi::ast_manager_register2(
             A::NAME.as_ptr(),
@@ -52,7 +52,7 @@ pub fn register<A: Action>() -> bool {
 }
 
 /// Takes back [`register`]. Who has found it before may still come.
-pub fn withdraw<A: Action>() {
+pub fn unregister<A: Action>() {
     // SAFETY: a static name.
     unsafe { ffi::ast_manager_unregister(A::NAME.as_ptr()) };
 }

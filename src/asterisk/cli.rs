@@ -73,7 +73,7 @@ pub fn register(command: &'static Command) -> bool {
     raw.handler = Some(handle);
     let room = [0; ffi::AUTHRS_ROOM as usize];
     let entry = NonNull::from(Box::leak(Box::new(Entry { raw, room, command })));
-    // SAFETY: the entry stays until `withdraw` has taken it back.
+    // SAFETY: the entry stays until `unregister` has taken it back.
     if unsafe { ffi::__ast_cli_register(entry.as_ptr().cast(), ffi::authrs_self()) } == 0 {
         entries().0.push(entry);
         return true;
@@ -85,7 +85,7 @@ pub fn register(command: &'static Command) -> bool {
 
 /// Takes back every [`register`]. False: one of them is being run, or is about
 /// to be, and is left registered.
-pub fn withdraw() -> bool {
+pub fn unregister() -> bool {
     let mut entries = entries();
     entries.0.retain(|entry| {
         // SAFETY: ours, and registered. One that is in use Asterisk leaves as

@@ -76,7 +76,7 @@ const ON_THE_WAY: Duration = Duration::from_millis(50);
 /// A call that has looked the application up and is on its way to it is counted
 /// nowhere yet, and unregistering frees under it what it has looked up. So
 /// nobody may look anything up while we wait for who is on the way to arrive.
-pub fn withdraw() -> bool {
+pub fn unregister() -> bool {
     let Some(_still) = Still::new() else {
         return false;
     };

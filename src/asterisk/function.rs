@@ -32,7 +32,7 @@ pub fn register(run: Function) -> bool {
 }
 
 /// Takes back [`register`]. Who has found it before may still come.
-pub fn withdraw() {
+pub fn unregister() {
     // SAFETY: the shim unregisters a static of its own, registered or not.
     unsafe { ffi::authrs_function_unregister() };
 }

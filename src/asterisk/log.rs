@@ -90,7 +90,7 @@ pub fn is_first(key: String) -> bool {
 }
 
 /// Clears the keys of [`is_first`].
-pub fn forget() {
+pub fn clear() {
     lock(&SAID).clear();
 }
 

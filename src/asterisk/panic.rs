@@ -11,12 +11,12 @@ pub fn guard<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
 }
 
 /// Has panics logged by Asterisk; what Rust writes to stderr is lost.
-pub fn log_panics() {
+pub fn register_panic_hook() {
     panic::set_hook(Box::new(log_panic));
 }
 
-/// Takes back [`log_panics`], before the code goes.
-pub fn forget_panics() {
+/// Takes back [`register_panic_hook`], before the code goes.
+pub fn unregister_panic_hook() {
     drop(panic::take_hook());
 }
 

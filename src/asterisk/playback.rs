@@ -69,7 +69,7 @@ pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> Tried {
 }
 
 /// Forgets which sounds were missing.
-pub fn forget() {
+pub fn clear() {
     lock(&MISSING).clear();
 }
 

@@ -73,22 +73,22 @@ pub fn account() -> Account {
 static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 
 /// Forgets the names, before the library is unmapped.
-pub fn forget_account() {
+pub fn clear_account() {
     *lock(&ACCOUNT) = None;
 }
 
 static AT_EXIT: OnceLock<fn()> = OnceLock::new();
 
 /// Has `work` done when Asterisk ends, while its database is still open.
-pub fn at_exit(work: fn()) {
+pub fn register_at_exit(work: fn()) {
     AT_EXIT.get_or_init(|| work);
-    // SAFETY: a function of ours, taken back by `forget_exit` before the code
+    // SAFETY: a function of ours, taken back by `unregister_at_exit` before the code
     // goes. Should Asterisk have no memory for it, the work is not done.
     unsafe { ffi::ast_register_atexit(Some(exit)) };
 }
 
-/// Takes back [`at_exit`].
-pub fn forget_exit() {
+/// Takes back [`register_at_exit`].
+pub fn unregister_at_exit() {
     // SAFETY: a function of ours, registered or not.
     unsafe { ffi::ast_unregister_atexit(Some(exit)) };
 }

@@ -100,7 +100,7 @@ fn read_now(name: String, limit: u64) -> Result<Family, String> {
 }
 
 /// Lets go of what waited.
-pub fn forget() {
-    LOOKUPS.forget();
-    READERS.forget();
+pub fn clear() {
+    LOOKUPS.clear();
+    READERS.clear();
 }

@@ -45,6 +45,6 @@ pub fn verify<H: ServiceChannel>(host: &mut H, work: Work) -> Verification {
 }
 
 /// Lets go of what waited.
-pub fn forget() {
-    CREW.forget();
+pub fn clear() {
+    CREW.clear();
 }

@@ -115,7 +115,7 @@ pub fn replace(draft: Draft) -> bool {
 }
 
 /// Clears what is in force.
-pub fn forget() {
+pub fn clear() {
     set_current(None);
     *lock(&REFUSED) = None;
 }

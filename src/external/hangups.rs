@@ -227,7 +227,7 @@ impl Drop for Held {
 }
 
 /// Drops the reports of all calls, and unsubscribes from the ends of channels.
-pub fn forget() {
+pub fn clear() {
     let mut hangups = hangups();
     let pending = std::mem::take(&mut hangups.pending);
     hangups.due.clear();

@@ -42,14 +42,14 @@ pub fn sync(in_force: &InForce) {
 }
 
 /// Forgets all services.
-pub fn forget() {
+pub fn clear() {
     circuit_breakers::keep(std::iter::empty());
-    sound_cache::forget();
+    sound_cache::clear();
 }
 
 /// Stops reporting calls that have ended. To be called before the workers end.
-pub fn stop() {
-    hangups::forget();
+pub fn shutdown() {
+    hangups::clear();
 }
 
 /// Returns the time, in seconds since 1970.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::sync::oneshot::{Awaited, Oneshot};
 use pinset::verify::ServiceChannel;
 
-pub use transfer_thread::{forget, wake};
+pub use transfer_thread::{close_connections, wake};
 
 /// So much longer than a request may take, a caller waits for what has become of
 /// it.
@@ -139,24 +139,24 @@ impl fmt::Display for Failure {
 pub type Reply = Result<Response, Failure>;
 
 /// Whether a post was sent, as far as the service may have received any of it.
-/// Either it is sent, or it is withdrawn before.
+/// Either it is sent, or it is canceled before.
 #[derive(Clone, Default)]
 pub struct Sending(Arc<AtomicU8>);
 
 const UNSENT: u8 = 0;
 const SENT: u8 = 1;
-const WITHDRAWN: u8 = 2;
+const CANCELED: u8 = 2;
 
 impl Sending {
-    /// Notes that the post is sent from now on. Returns false if it was withdrawn:
+    /// Notes that the post is sent from now on. Returns false if it was canceled:
     /// nothing of it may be sent.
     fn begin(&self) -> bool {
         self.decide(SENT) == SENT
     }
 
-    /// Withdraws the post. Returns whether it was sent already.
-    fn withdraw(&self) -> bool {
-        self.decide(WITHDRAWN) == SENT
+    /// Cancels the post. Returns whether it was sent already.
+    fn cancel(&self) -> bool {
+        self.decide(CANCELED) == SENT
     }
 
     fn decide(&self, wanted: u8) -> u8 {
@@ -212,7 +212,7 @@ pub fn ask<H: ServiceChannel>(host: &mut H, request: Request) -> Asked {
     let awaited = promise.wait_with(host, Instant::now() + whole + GRACE);
     drop(promise);
     let given_up = || {
-        let sent = sending.withdraw();
+        let sent = sending.cancel();
         transfer_thread::wake();
         sent
     };

@@ -101,7 +101,7 @@ pub fn open() -> Result<(), String> {
 }
 
 /// Lets go of everything but the files. To be called when nothing is fetched.
-pub fn forget() {
+pub fn clear() {
     let mut desk = desk();
     desk.store = None;
     desk.fetches = BTreeMap::new();

@@ -86,7 +86,7 @@ fn rouse(driver: &Driver) {
 
 /// Closes all connections, when the module is unloaded: nobody asks then. To be
 /// called before the workers end.
-pub fn forget() {
+pub fn close_connections() {
     let transfers = {
         let mut driver = driver();
         driver.waiting = Vec::new();

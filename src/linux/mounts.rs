@@ -42,7 +42,7 @@ pub fn mounts() -> Arc<Mounts> {
 }
 
 /// Closes the file.
-pub fn forget() {
+pub fn close() {
     *lock(&KNOWN) = None;
 }
 

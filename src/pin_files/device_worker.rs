@@ -85,7 +85,7 @@ pub fn ask(question: &Arc<Question>) {
 }
 
 /// Takes back a question that nobody waits for.
-pub fn withdraw(question: &Arc<Question>) {
+pub fn cancel(question: &Arc<Question>) {
     for desk in desks().values_mut() {
         desk.questions.retain(|other| !Arc::ptr_eq(other, question));
     }

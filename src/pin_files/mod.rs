@@ -100,11 +100,11 @@ pub fn ask<H: ServiceChannel>(
     {
         Awaited::There(answer) => Some(answer),
         Awaited::Gone => {
-            device_worker::withdraw(&question);
+            device_worker::cancel(&question);
             None
         }
         Awaited::Late => {
-            device_worker::withdraw(&question);
+            device_worker::cancel(&question);
             Some(Answer::Refused(late(limits.timeout)))
         }
     }
@@ -197,6 +197,6 @@ pub fn recall(path: &Path) -> Option<Recalled> {
 }
 
 /// Lets go of all lists: they are read anew when they are asked.
-pub fn forget() {
+pub fn clear() {
     CACHE.clear();
 }

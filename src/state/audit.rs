@@ -214,6 +214,6 @@ impl Phone {
 }
 
 /// Drops what waited to be looked up.
-pub fn forget() {
-    CREW.forget();
+pub fn clear() {
+    CREW.clear();
 }

@@ -66,7 +66,7 @@ static WRITING: Mutex<()> = Mutex::new(());
 
 /// Nobody waits for anything with this lock held, and takes [`WRITER`] inside
 /// it. It is held for less than 0.1 ms: what takes longer goes [`in_pieces`]. Only
-/// [`start`] and [`stop`] keep it longer, while there are no calls.
+/// [`start`] and [`shutdown`] keep it longer, while there are no calls.
 fn lockouts() -> MutexGuard<'static, Lockouts> {
     lock(&LOCKOUTS)
 }
@@ -109,7 +109,7 @@ pub fn start() {
 }
 
 /// Writes what has not been written, and forgets everything.
-pub fn stop() {
+pub fn shutdown() {
     // Joins the scheduler's thread.
     let schedule = writer().schedule.take();
     drop(schedule);
@@ -176,8 +176,8 @@ pub fn write() {
 }
 
 /// Drops what waited for the thread.
-pub fn forget() {
-    CREW.forget();
+pub fn clear() {
+    CREW.clear();
 }
 
 /// The locks there are, of one PIN set or of all.

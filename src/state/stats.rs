@@ -29,6 +29,6 @@ pub fn all() -> BTreeMap<String, Counts> {
 }
 
 /// Begins anew.
-pub fn forget() {
+pub fn clear() {
     *lock(&STATS) = Stats::new();
 }

@@ -115,7 +115,7 @@ impl Ledger {
     /// Deletes the number of uses of a row that is in no list any more, unless
     /// the row has been used since that number was read. Returns whether it is
     /// deleted.
-    pub fn forget(&mut self, family: &[u8], key: &[u8], uses: &[u8]) -> bool {
+    pub fn delete_uses(&mut self, family: &[u8], key: &[u8], uses: &[u8]) -> bool {
         let is_pending = |pending: &Pending| pending.record.is_about(family, key);
         !self.pending.iter().any(is_pending)
             && astdb::own_value_is(family, key, uses)

@@ -81,7 +81,7 @@ pub fn start() {
 
 /// Stops looking and lets go of everything, without a look at the disk. What is
 /// not retired stays in the journal.
-pub fn stop() {
+pub fn shutdown() {
     // Joins the scheduler's thread.
     let schedule = schedule().take();
     drop(schedule);
@@ -89,8 +89,8 @@ pub fn stop() {
 }
 
 /// Drops what waited for the thread.
-pub fn forget() {
-    CREW.forget();
+pub fn clear() {
+    CREW.clear();
 }
 
 /// Why a use was not taken.

@@ -122,7 +122,7 @@ fn settle(
             if before != Some(absence) {
                 astdb::put(&absences, key, absence.to_string().as_bytes());
             }
-        } else if ledger().forget(&family(FAMILY, name), key, count) {
+        } else if ledger().delete_uses(&family(FAMILY, name), key, count) {
             astdb::delete(&absences, key);
             deleted += 1;
         }
