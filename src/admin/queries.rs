@@ -12,6 +12,7 @@ use pinset::credential::table::Rows;
 use pinset::escape::escape;
 use pinset::list::Kind;
 use pinset::lockout::{Kind as By, Unlock};
+use pinset::timestamp::since_epoch;
 use pinset::verify::{Answer, Doubt};
 use pinset::{PinSet, Status};
 
@@ -211,8 +212,7 @@ impl Lock {
 /// There is no PIN set of this name.
 pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
     let pin_set = pin_set.map(counted_as).transpose()?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = now.unwrap_or_default();
+    let now = since_epoch();
     let held = lockouts::held(pin_set.as_deref()).into_iter();
     let left = |until: Duration| {
         let left = until.saturating_sub(now);

@@ -8,7 +8,7 @@ use pinset::verify::{
     Answer, BackEnd, Calling, Entries, FileQuery, NoChannel, ServiceChannel, Use, Verification,
     Verifier, Work,
 };
-use pinset::{Grant, Number, Pepper, Pin, PinSet, Verdict};
+use pinset::{hex, Grant, Number, Pepper, Pin, PinSet, Verdict};
 
 use crate::asterisk::dialplan;
 use crate::auth::{astdb_rows, slow_hash};
@@ -119,7 +119,7 @@ impl BackEnd for Asterisk {
                 if !account.is_empty() {
                     key = format!("{}/", account.escape_ascii());
                 }
-                key.extend(digest.iter().map(|byte| format!("{byte:02x}")));
+                hex::append(&mut key, &digest);
                 let taken =
                     use_ledger::count(host, family.as_bytes(), key.as_bytes(), limit, timeout)?;
                 taken.map_err(|why| format!("a use can't be counted: {why}"))

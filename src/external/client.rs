@@ -6,13 +6,14 @@ use pinset::external::circuit_breaker::RequestResult;
 use pinset::external::flow::{self, Outcome, Posted};
 use pinset::external::{Answer, Data, Hangup, Post};
 use pinset::phone_number::without_parameters;
+use pinset::timestamp::since_epoch;
 use pinset::Numbering;
 use zeroize::Zeroizing;
 
 use super::call::Caller;
 use super::circuit_breakers::{self, Change};
 use super::hangups::Report;
-use super::{now, Asked};
+use super::Asked;
 use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::config::InForce;
@@ -47,7 +48,7 @@ impl<'a> Service<'a> {
             caller: spelled(caller.unwrap_or_default(), &in_force.settings.numbering),
             callee: String::from_utf8_lossy(callee).into_owned(),
             uuid: process::uuid(),
-            began: now(),
+            began: since_epoch().as_secs(),
             is_posted: false,
             trail,
         }
@@ -59,7 +60,7 @@ impl<'a> Service<'a> {
             caller: &self.caller,
             callee: &self.callee,
             uuid: &self.uuid,
-            timestamp: now(),
+            timestamp: since_epoch().as_secs(),
             began: self.began,
             external_manager_id: options.external_manager_id,
             data,

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use pinset::bounded_queue::{Put, Queue};
 use pinset::external::Hangup;
+use pinset::timestamp::since_epoch;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -123,7 +124,7 @@ fn ended(unique_id: &[u8]) {
     let Some(reports) = hangups().pending.remove(unique_id) else {
         return;
     };
-    let ended = super::now();
+    let ended = since_epoch().as_secs();
     for report in reports {
         put(Due { report, ended });
     }

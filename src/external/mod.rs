@@ -7,7 +7,6 @@ mod client;
 mod hangups;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use pinset::config::Source;
 use pinset::external::flow::{self, conclude, Order, Outcome};
@@ -50,12 +49,6 @@ pub fn clear() {
 /// Stops reporting calls that have ended. To be called before the workers end.
 pub fn shutdown() {
     hangups::clear();
-}
-
-/// Returns the time, in seconds since 1970.
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.as_ref().map_or(0, Duration::as_secs)
 }
 
 /// A PIN set whose source is a web service.

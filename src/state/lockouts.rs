@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pinset::lockout::{Capacity, Change, Cursor, Held, Lock, Lockouts, Unlock};
+use pinset::timestamp::since_epoch;
 use pinset::verify::{LockoutContext, Notice, Reason};
 
 use crate::asterisk::astdb;
@@ -86,15 +87,10 @@ fn in_pieces(mut piece: impl FnMut(&mut Lockouts) -> bool) {
     }
 }
 
-fn now() -> Duration {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.unwrap_or_default()
-}
-
 /// Reads what is stored. To be called once, when the module is loaded.
 pub fn start() {
     writer().schedule = Schedule::new();
-    let (mut lockouts, now, mut broken) = (lockouts(), now(), 0_u32);
+    let (mut lockouts, now, mut broken) = (lockouts(), since_epoch(), 0_u32);
     astdb::each(FAMILY, |key, value| {
         let (key, value) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value));
         broken += u32::from(lockouts.restore(&key, &value, now).is_err());
@@ -184,7 +180,7 @@ pub fn clear() {
 pub fn held(pin_set: Option<&str>) -> Vec<Held> {
     let (mut held, mut cursor) = (Vec::new(), Cursor::default());
     in_pieces(|lockouts| {
-        let (some, next) = lockouts.locks_after(pin_set, cursor, LOCKS_AT_ONCE, now());
+        let (some, next) = lockouts.locks_after(pin_set, cursor, LOCKS_AT_ONCE, since_epoch());
         held.extend(some);
         cursor = next.unwrap_or_default();
         next.is_some()
@@ -197,7 +193,8 @@ pub fn held(pin_set: Option<&str>) -> Vec<Held> {
 pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
     let (mut unlocked, mut cursor) = (0, Cursor::default());
     in_pieces(|lockouts| {
-        let (some, next) = lockouts.unlock_after(what, pin_set, cursor, UNLOCKED_AT_ONCE, now());
+        let (some, next) =
+            lockouts.unlock_after(what, pin_set, cursor, UNLOCKED_AT_ONCE, since_epoch());
         unlocked += some;
         cursor = next.unwrap_or_default();
         if lockouts.has_changes() {
@@ -214,7 +211,7 @@ pub struct CallLockouts(pub AuditContext);
 impl LockoutContext for CallLockouts {
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         let mut lockouts = lockouts();
-        what(&mut lockouts, now())
+        what(&mut lockouts, since_epoch())
     }
 
     fn changed(&self) {
@@ -242,9 +239,5 @@ impl LockoutContext for CallLockouts {
             _ if notice.is_error() => log!(Error, "{notice}"),
             _ => log!(Warning, "{notice}"),
         }
-    }
-
-    fn now(&self) -> Duration {
-        now()
     }
 }

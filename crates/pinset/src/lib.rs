@@ -21,7 +21,7 @@ pub mod credential;
 pub mod dialplan;
 pub mod escape;
 pub mod external;
-mod hex;
+pub mod hex;
 pub mod list;
 pub mod lockout;
 pub mod permission;

@@ -4,7 +4,7 @@
 //! that is not local.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use jiff::civil::{Date, DateTime, Time};
@@ -14,6 +14,12 @@ use jiff::{Timestamp, ToSpan};
 /// A point in time, in whole seconds since 1970 (UTC).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Moment(i64);
+
+/// Returns the time since 1970 (UTC). A clock before that is at its start.
+pub fn since_epoch() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
 
 /// The rules of a place's clocks.
 #[derive(Clone, Debug)]

@@ -44,9 +44,9 @@ impl Record {
             Effect::Removed => "use ",
             Effect::Counted(_) => "count ",
         });
-        push_hex(&mut line, &self.family);
+        hex::append(&mut line, &self.family);
         line.push(' ');
-        push_hex(&mut line, &self.key);
+        hex::append(&mut line, &self.key);
         if let Effect::Counted(uses) = self.effect {
             // Writing to a String can't fail.
             let _ = write!(line, " {uses}");
@@ -106,13 +106,6 @@ fn parse(line: &[u8]) -> Option<Record> {
         key,
         effect,
     })
-}
-
-fn push_hex(line: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        // Writing to a String can't fail.
-        let _ = write!(line, "{byte:02x}");
-    }
 }
 
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {

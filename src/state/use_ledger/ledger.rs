@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant, SystemTime};
 
+use pinset::timestamp::since_epoch;
 use pinset::use_journal::{uses, Effect, Record};
 use zeroize::Zeroizing;
 
@@ -150,8 +151,7 @@ impl Ledger {
         }
         astdb::delete_own_family(MARKERS);
         // Should that be rolled back, no marker of an earlier load is ours.
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        self.number = now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(0));
+        self.number = u64::try_from(since_epoch().as_micros()).unwrap_or(0);
         let (mut back, mut behind) = (0, 0);
         for record in records {
             let lost = !is_in_force(&record);

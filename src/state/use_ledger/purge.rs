@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use pinset::config::{PinSet, Source};
 use pinset::credential::table::absent::{digest_of_key, retain_absent, Absence};
 use pinset::list::{open, sniff, Stamp};
+use pinset::timestamp::since_epoch;
 
 use super::{ledger, schedule, FAMILY};
 use crate::asterisk::astdb;
@@ -50,8 +51,7 @@ pub fn first_look() -> bool {
 /// The scheduler's call: true to be called again.
 fn look() -> bool {
     thread_pool::start_humbly(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        purge(now.unwrap_or_default().as_secs() / SECONDS_PER_DAY);
+        purge(since_epoch().as_secs() / SECONDS_PER_DAY);
     });
     true
 }

@@ -11,14 +11,15 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
+use pinset::timestamp::since_epoch;
 use tokio::time::timeout;
 
 use crate::serve::app::App;
 use crate::serve::auth::{self, Denied};
+use crate::serve::client;
 use crate::serve::log::{page, Call, Entry, Filter, Log, Row, UNAUTHORIZED};
 use crate::serve::reply::{text, Reply};
 use crate::serve::workers::BusyError;
-use crate::serve::{client, state};
 
 /// Longest wait for a query of the log.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -128,7 +129,7 @@ fn deny(
     }
     let body = Bytes::from(format!("{}\n", denied.why));
     log.add(Entry {
-        time: i64::try_from(state::now().as_millis()).unwrap_or(i64::MAX),
+        time: i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX),
         method: head.method.to_string(),
         path: path.to_owned(),
         client: client.to_string(),

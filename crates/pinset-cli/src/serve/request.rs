@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use pinset::external::{Keyed, Received, Webhook};
 use pinset::lockout::Standing;
+use pinset::timestamp::since_epoch;
 use pinset::Status;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -23,7 +24,7 @@ use crate::serve::config::{Config, Gather, Limits, PostKind, Service};
 use crate::serve::log::{Call, Entry, HANGUP, UNAUTHORIZED};
 use crate::serve::verify::{Case, Judged};
 use crate::serve::workers::BusyError;
-use crate::serve::{auth, client, redact, state};
+use crate::serve::{auth, client, redact};
 
 /// What is left to be done once a list has said what it knows: slow hashes.
 const HASHES: Duration = Duration::from_secs(15);
@@ -79,7 +80,7 @@ pub async fn answer(
     peer: IpAddr,
     request: Request<Body>,
 ) -> Response<Body> {
-    let (began, time) = (Instant::now(), state::now());
+    let (began, time) = (Instant::now(), since_epoch());
     let (head, body) = request.into_parts();
     let client = client::of(peer, &head.headers, &config.trusted_proxies);
     let mut challenge = None;
@@ -374,7 +375,7 @@ fn ask(app: &App, case: &Case, received: &Received, gather: &Gather, number: &st
         uuid: received.uuid.as_deref(),
         caller: number,
     };
-    let now = state::now().as_secs();
+    let now = since_epoch().as_secs();
     match app.asks.take(ask, service.set.attempts, now) {
         Some(0) => say(&gather.answer, "gather"),
         Some(_) => say(&gather.again, "gather"),

@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use pinset::lockout::{Capacity, Lockouts};
+use pinset::timestamp::since_epoch;
 use rusqlite::{params, Connection};
 
 use crate::common::error::{note, At, CommandError};
@@ -66,11 +67,6 @@ pub struct Writer {
     shared: Arc<Shared>,
 }
 
-pub fn now() -> Duration {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.unwrap_or_default()
-}
-
 impl State {
     /// Takes in what is stored, and has what changes stored until
     /// [`Writer::finish`].
@@ -118,7 +114,7 @@ impl State {
 
     /// Does something with the lockouts, which takes some microseconds.
     pub fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
-        what(&mut self.shared.lockouts.lock(), now())
+        what(&mut self.shared.lockouts.lock(), since_epoch())
     }
 
     /// Has what has changed written soon.
@@ -132,7 +128,7 @@ impl State {
 
     /// Takes one of the tries of a call: false, if it has had as many.
     pub fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
-        let (key, now) = (key(&[service, uuid]), now().as_secs());
+        let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
         let mut calls = self.shared.calls.lock();
         let tries = calls.tries(&key, now);
         if tries >= most {
@@ -146,7 +142,7 @@ impl State {
 
     /// Gives one back: it did not count.
     pub fn refund_try(&self, service: &str, uuid: &str) {
-        let (key, now) = (key(&[service, uuid]), now().as_secs());
+        let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
         let mut calls = self.shared.calls.lock();
         let tries = calls.tries(&key, now);
         if tries == 0 {
@@ -160,7 +156,7 @@ impl State {
     /// How many tries a call has had.
     pub fn tries(&self, service: &str, uuid: &str) -> u32 {
         let calls = self.shared.calls.lock();
-        calls.tries(&key(&[service, uuid]), now().as_secs())
+        calls.tries(&key(&[service, uuid]), since_epoch().as_secs())
     }
 }
 
@@ -223,7 +219,7 @@ impl Shared {
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
-            broken += u32::from(lockouts.restore(&key, &value, now()).is_err());
+            broken += u32::from(lockouts.restore(&key, &value, since_epoch()).is_err());
         }
         let mut rows = database.prepare("SELECT key, tries, until FROM calls")?;
         let mut rows = rows.query([])?;
@@ -254,7 +250,7 @@ impl Work {
         if self.lockouts.len() < MOST_UNWRITTEN {
             self.take_changes();
         }
-        let (mut calls, now) = (self.shared.calls.lock(), now().as_secs());
+        let (mut calls, now) = (self.shared.calls.lock(), since_epoch().as_secs());
         calls.forget_old(now);
         for key in std::mem::take(&mut calls.changed) {
             self.calls.insert(key, calls.known.get(&key, now));
@@ -358,8 +354,10 @@ mod tests {
                 },
                 caller: &caller,
             };
-            let charge = lockouts.charge(&subject, 0, now()).expect("a charge");
-            lockouts.settle(charge, Judged::Wrong, now());
+            let charge = lockouts
+                .charge(&subject, 0, since_epoch())
+                .expect("a charge");
+            lockouts.settle(charge, Judged::Wrong, since_epoch());
         }
     }
 

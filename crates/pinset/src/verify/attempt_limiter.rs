@@ -2,7 +2,7 @@
 //! judged.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::notice::Notice;
 use super::reason::Reason;
@@ -10,6 +10,7 @@ use crate::lockout::{
     Account, Caller, Charge, Judged, Limits, Lock, Lockouts, Refused, Standing, Subject,
 };
 use crate::pin::Pin;
+use crate::timestamp::since_epoch;
 use crate::verdict::Verdict;
 
 /// How long an entry waits at a time before it looks again, in milliseconds.
@@ -63,8 +64,7 @@ pub trait LockoutContext {
 
     /// The time since the Unix epoch.
     fn now(&self) -> Duration {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        now.unwrap_or_default()
+        since_epoch()
     }
 }
 

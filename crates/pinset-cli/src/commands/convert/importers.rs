@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use clap::ValueEnum;
+use pinset::hex;
 use pinset::list::format::csv::Column;
 use pinset::list::{read, Fault, Format, Gives, Kind};
 use zeroize::Zeroizing;
@@ -171,11 +172,13 @@ fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
             },
             Gives::Account(account, digest) => match std::str::from_utf8(account) {
                 Ok(account) => {
-                    let digits: Zeroizing<String> =
-                        Zeroizing::new(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+                    // Wide enough to stay where it is: what is moved is not wiped.
+                    let mut secret = Zeroizing::new(String::with_capacity(36));
+                    secret.push_str("md5:");
+                    hex::append(&mut secret, &digest);
                     source.items.push(Item {
                         line: number,
-                        secret: Given::Secret(Zeroizing::new(format!("md5:{}", &*digits))),
+                        secret: Given::Secret(secret),
                         values: vec![(Column::Account, account.to_owned())],
                     });
                 }

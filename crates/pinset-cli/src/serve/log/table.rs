@@ -1,9 +1,9 @@
 //! The table of the log: what is added, and what goes again.
 
+use pinset::timestamp::since_epoch;
 use rusqlite::{params, Connection, Params};
 
 use super::entry::{Entry, UNAUTHORIZED};
-use crate::serve::state;
 
 /// The most rows that go at once when they are too old or too many.
 const MAX_REMOVED: u64 = 5_000;
@@ -165,7 +165,7 @@ impl Table {
         if self.version()? != self.version {
             self.count()?;
         }
-        let now = i64::try_from(state::now().as_millis()).unwrap_or(i64::MAX);
+        let now = i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX);
         let oldest = now - i64::from(self.days) * DAY;
         self.remove(
             "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE time < ?1 LIMIT ?2) \
