@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
 
-use pinset::list::{memory, pass, Blocks, Building, Format, Index, Refused};
+use pinset::list::{memory, pass, Blocks, Building, Format, Index, IndexError};
 use pinset::{Pin, Verdict};
 
 use case::Case;
@@ -54,7 +54,7 @@ fn check_pass(case: &Case, said: &Said) -> (u64, u64) {
 fn check_index(case: &Case, said: &Said, (lines, bytes): (u64, u64)) {
     let counted = memory(case.format, lines, bytes);
     let too_little = Building::new(case.format, lines, bytes, counted - 1);
-    assert_eq!(too_little.err(), Some(Refused::TooLarge));
+    assert_eq!(too_little.err(), Some(IndexError::TooLarge));
     // What comes on top is seen only while the lines are read.
     let all_counted = match case.format {
         Format::Plain => said.pins().all(|pin| pin.len() <= 16),
@@ -62,7 +62,7 @@ fn check_index(case: &Case, said: &Said, (lines, bytes): (u64, u64)) {
     };
     match index(case, (lines, bytes), counted) {
         Ok(index) => assert!(index.memory() <= counted, "over the limit"),
-        Err(refused) => assert!(!all_counted && refused == Refused::TooLarge, "{refused:?}"),
+        Err(refused) => assert!(!all_counted && refused == IndexError::TooLarge, "{refused:?}"),
     }
     let index = index(case, (lines, bytes), u64::MAX).expect("no limit");
     let broken: Vec<u64> = said.broken().take(NAMED + 1).collect();
@@ -78,7 +78,7 @@ fn check_index(case: &Case, said: &Said, (lines, bytes): (u64, u64)) {
     }
 }
 
-fn index(case: &Case, (lines, bytes): (u64, u64), limit: u64) -> Result<Index, Refused> {
+fn index(case: &Case, (lines, bytes): (u64, u64), limit: u64) -> Result<Index, IndexError> {
     let mut building = Building::new(case.format, lines, bytes, limit)?;
     let mut blocks = Blocks::new(case.reader(), case.settled);
     while let Some(block) = blocks.next_block().expect("read") {

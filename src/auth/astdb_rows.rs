@@ -93,7 +93,7 @@ fn read_now(name: String, limit: u64) -> Result<Family, String> {
             Warning,
             "value {} of family '{name}' of the database is skipped: {}",
             row.line,
-            row.fault
+            row.error
         );
     }
     Ok(Family { rows, keys })

@@ -211,7 +211,7 @@ impl Task<'_> {
         values.insert(1, (Column::Secret, &secret));
         if let Some(broken) = fault(&values, &self.numbering)? {
             let name = broken.column.map_or("", Column::name).replace('_', "-");
-            return Err(CommandError::new(format!("--{name}: {}", broken.fault)));
+            return Err(CommandError::new(format!("--{name}: {}", broken.error)));
         }
         let sheet = if is_new {
             let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();

@@ -130,7 +130,7 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
     let alone = in_memory(&alone, Kind::Csv, &numbering)?;
     if let Some(broken) = alone.broken().first() {
         // Behind the header, a line each.
-        let (number, why) = (broken.line - 1, &broken.fault);
+        let (number, why) = (broken.line - 1, &broken.error);
         return Err(CommandError::new(format!(
             "account {number} of those wanted: {why}"
         )));

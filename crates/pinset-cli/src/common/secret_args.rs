@@ -128,7 +128,7 @@ pub fn pepper(path: &Path) -> Result<Pepper, CommandError> {
 
 /// Whether nobody but the owner and the group, which may be Asterisk's, has a
 /// right to a pepper file.
-pub fn safe(about: &std::fs::Metadata) -> Result<(), pinset::credential::pepper::Exposed> {
+pub fn safe(about: &std::fs::Metadata) -> Result<(), pinset::credential::pepper::PermissionsError> {
     let owner = Identity {
         uid: about.uid(),
         gid: about.gid(),

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use pinset::credential::pepper::{Exposed, Identity, Rights};
+use pinset::credential::pepper::{PermissionsError, Identity, Rights};
 use pinset::list;
 use rustix::process::{getegid, geteuid};
 use thiserror::Error;
@@ -76,14 +76,14 @@ pub fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     Ok(Zeroizing::new(line.to_vec()))
 }
 
-impl From<Exposed> for SecretFileError {
-    fn from(exposed: Exposed) -> Self {
+impl From<PermissionsError> for SecretFileError {
+    fn from(exposed: PermissionsError) -> Self {
         match exposed {
-            Exposed::NotRegular => Self::NotRegular,
-            Exposed::Owner => Self::Owner,
-            Exposed::Others => Self::Others,
-            Exposed::Group => Self::Group,
-            Exposed::GroupWrites => Self::GroupWrites,
+            PermissionsError::NotRegularFile => Self::NotRegular,
+            PermissionsError::WrongOwner => Self::Owner,
+            PermissionsError::OpenToOthers => Self::Others,
+            PermissionsError::OpenToOtherGroup => Self::Group,
+            PermissionsError::GroupMayWrite => Self::GroupWrites,
         }
     }
 }

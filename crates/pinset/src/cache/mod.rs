@@ -18,7 +18,7 @@ use crate::list::format::blocks::{Blocks, BLOCK};
 use crate::list::format::detect::Kind;
 use crate::list::format::line::Format;
 use crate::list::index::linear_scan::{pass, Passed};
-use crate::list::index::{memory, Building, Index, Refused};
+use crate::list::index::{memory, Building, Index, IndexError};
 use crate::list::open::file::Stamp;
 use crate::pin::Pin;
 use crate::verdict::{Grant, Verdict};
@@ -345,8 +345,8 @@ impl Judging<'_> {
         });
         let state = match made {
             Ok(index) => State::Index(Arc::new(index)),
-            Err(Refused::TooLarge) => State::TooLarge(self.limit),
-            Err(Refused::Grown) => return Ok(None),
+            Err(IndexError::TooLarge) => State::TooLarge(self.limit),
+            Err(IndexError::Grown) => return Ok(None),
         };
         let verdict = match &state {
             State::Index(index) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Cache, Key, List, Seen, State};
 use crate::cache::report::{broken_lines, Report};
 use crate::list::format::blocks::Blocks;
-use crate::list::index::{Building, Refused};
+use crate::list::index::{Building, IndexError};
 use crate::list::open::file::Stamp;
 
 /// An index being made, a part at a time, so that callers get their turn.
@@ -99,22 +99,22 @@ impl Rebuild {
                     self.stage = Stage::Sorting(building.sort());
                     return Progress::More;
                 }
-                Some(Refused::Grown)
+                Some(IndexError::Grown)
             }
-            Err(_) => Some(Refused::Grown),
+            Err(_) => Some(IndexError::Grown),
         };
         match refused {
             None => {
                 self.stage = Stage::Reading(blocks, building);
                 Progress::More
             }
-            Some(Refused::TooLarge) => {
+            Some(IndexError::TooLarge) => {
                 let entry = self.seen.entry(State::TooLarge(self.limit));
                 cache.keep(&Key::Pins(self.list.clone()), entry, self.limit);
                 Progress::Over(Vec::new())
             }
             // The next entry looks again.
-            Some(Refused::Grown) => {
+            Some(IndexError::Grown) => {
                 cache.forget(&Key::Pins(self.list.clone()));
                 Progress::Over(Vec::new())
             }

@@ -7,7 +7,7 @@ use super::attempt_limiter::ServiceChannel;
 use crate::cache::Report;
 use crate::config::{PinSet, Times};
 use crate::credential::pepper::Pepper;
-use crate::credential::secret::{Cost, Unverifiable};
+use crate::credential::secret::{Cost, VerifyError};
 use crate::credential::table::{Candidate, Rows};
 use crate::list::{Format, Kind};
 use crate::pin::Pin;
@@ -131,7 +131,7 @@ pub struct Hashed {
     pub right: Vec<Candidate>,
     /// Why some of the hashes can't be computed: whether these rows match is
     /// unknown.
-    pub failed: Option<Unverifiable>,
+    pub failed: Option<VerifyError>,
 }
 
 /// What is to be hashed for a caller.

@@ -50,7 +50,7 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
         let row = match row {
             Ok(row) => row,
             Err(bad) => {
-                let reason = Reason::Value(bad.column, bad.fault);
+                let reason = Reason::Value(bad.column, bad.error);
                 list.broken.add(Broken {
                     line: bad.line,
                     reason,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use pinset::credential::secret;
 use pinset::list::format::csv::{self, Column};
-use pinset::list::Fault;
+use pinset::list::LineError;
 use pinset::phone_number::is_passed_over;
 use serde::{Serialize, Serializer};
 
@@ -171,14 +171,14 @@ impl AtLine for Weak {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
     /// The module says so.
-    Fault(Fault),
+    Line(LineError),
     /// The module can't know: the MD5 of digits and a line end, which nobody
     /// can key.
     LineEnd,
     /// A value of this column, in a csv list.
-    Value(Column, csv::Fault),
+    Value(Column, csv::ValueError),
     /// The secret of a row of a csv list.
-    Secret(secret::Fault),
+    Secret(secret::SecretError),
     /// The caller of a row of a csv list.
     Caller(NotANumber),
 }
@@ -234,13 +234,13 @@ impl fmt::Display for NotANumber {
 impl Reason {
     fn name(self) -> &'static str {
         match self {
-            Self::Fault(Fault::TooLong) => "too_long",
-            Self::Fault(Fault::Nul) => "nul",
-            Self::Fault(Fault::NotKeyable) => "not_keyable",
-            Self::Fault(Fault::NoColon) => "no_colon",
-            Self::Fault(Fault::NoAccount) => "no_account",
-            Self::Fault(Fault::NoDigest) => "no_digest",
-            Self::Fault(Fault::DigestOfNothing) => "digest_of_nothing",
+            Self::Line(LineError::TooLong) => "too_long",
+            Self::Line(LineError::Nul) => "nul",
+            Self::Line(LineError::NotOnKeypad) => "not_keyable",
+            Self::Line(LineError::MissingColon) => "no_colon",
+            Self::Line(LineError::MissingAccount) => "no_account",
+            Self::Line(LineError::MissingDigest) => "no_digest",
+            Self::Line(LineError::EmptyTextDigest) => "digest_of_nothing",
             Self::LineEnd => "digest_with_line_end",
             Self::Value(..) => "value",
             Self::Secret(_) => "secret",
@@ -258,7 +258,7 @@ impl Serialize for Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Fault(fault) => fault.fmt(f),
+            Self::Line(error) => error.fmt(f),
             Self::LineEnd => {
                 f.write_str("its MD5 is that of digits and a line end (echo without -n)")
             }

@@ -225,9 +225,9 @@ impl Seen {
                     }
                 }
                 Gives::Account(_, digest) => seen.pins.push((Key::of_digest(digest), number)),
-                Gives::Invalid(fault) => seen.broken.add(Broken {
+                Gives::Invalid(error) => seen.broken.add(Broken {
                     line: number,
-                    reason: Reason::Fault(fault),
+                    reason: Reason::Line(error),
                 }),
             }
             None::<()>

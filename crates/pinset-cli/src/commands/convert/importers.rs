@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use clap::ValueEnum;
 use pinset::hex;
 use pinset::list::format::csv::Column;
-use pinset::list::{read, Fault, Format, Gives, Kind};
+use pinset::list::{read, Format, Gives, Kind, LineError};
 use zeroize::Zeroizing;
 
 use crate::common::colours::without_colours;
@@ -168,7 +168,7 @@ fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
             Gives::Blank => {}
             Gives::Pin(pin) => match std::str::from_utf8(pin) {
                 Ok(pin) => source.pin(number, pin, Vec::new()),
-                Err(_) => source.skip(number, Fault::NotKeyable),
+                Err(_) => source.skip(number, LineError::NotOnKeypad),
             },
             Gives::Account(account, digest) => match std::str::from_utf8(account) {
                 Ok(account) => {

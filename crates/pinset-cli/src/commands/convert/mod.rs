@@ -102,7 +102,7 @@ pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
         }
         if let Some(broken) = fault(&values, &numbering)? {
             let name = broken.column.map_or("", Column::name);
-            skipped.push((item.line, format!("{name}: {}", broken.fault)));
+            skipped.push((item.line, format!("{name}: {}", broken.error)));
             continue;
         }
         if let Given::Pin(pin) = &item.secret {

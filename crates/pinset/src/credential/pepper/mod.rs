@@ -5,6 +5,7 @@ use std::fmt;
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::hex;
@@ -12,7 +13,7 @@ use crate::pin::Pin;
 
 mod permissions;
 
-pub use permissions::{Exposed, Identity, Rights};
+pub use permissions::{Identity, PermissionsError, Rights};
 
 /// The most characters in the name of a key.
 pub const LONGEST_ID: usize = 32;
@@ -88,48 +89,32 @@ impl Key {
 #[derive(Default)]
 pub struct Pepper(Vec<(KeyId, Key)>);
 
-/// What is wrong with a pepper file. The text never holds a key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Broken {
-    /// This line, counted from 1.
-    Line(usize, Fault),
-    /// It has no key.
+/// Why a pepper file is invalid. The message never holds a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum PepperError {
+    /// This line, counted from 1, is invalid.
+    #[error("line {0}: {1}")]
+    Line(usize, PepperLineError),
+    /// The file has no key.
+    #[error("there is no key in it")]
     NoKey,
 }
 
 /// What is wrong with a line of a pepper file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// There is no `:`.
-    NoColon,
-    /// What is before the `:` is no [`KeyId`].
-    NotAnId,
-    /// What is behind it is not 64 hexadecimal digits.
-    NotAKey,
-    /// The line with this number has the same name.
-    Again(usize),
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(line, fault) => write!(f, "line {line}: {fault}"),
-            Self::NoKey => f.write_str("there is no key in it"),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoColon => f.write_str("it must be the name of a key, : and the key"),
-            Self::NotAnId => {
-                f.write_str("the name of the key must be 1 to 32 letters, digits, _ and -")
-            }
-            Self::NotAKey => f.write_str("the key must be 64 hexadecimal digits"),
-            Self::Again(line) => write!(f, "line {line} has a key of the same name"),
-        }
-    }
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum PepperLineError {
+    /// The line has no `:`.
+    #[error("it must be the name of a key, : and the key")]
+    MissingColon,
+    /// What precedes the `:` is not a [`KeyId`].
+    #[error("the name of the key must be 1 to 32 letters, digits, _ and -")]
+    InvalidKeyId,
+    /// What follows the `:` is not 64 hexadecimal digits.
+    #[error("the key must be 64 hexadecimal digits")]
+    InvalidKey,
+    /// The line with this number has a key of the same name.
+    #[error("line {0} has a key of the same name")]
+    DuplicateKeyId(usize),
 }
 
 impl Pepper {
@@ -143,7 +128,7 @@ impl Pepper {
     /// The first line that is none of these, a name that is used twice, or no
     /// key at all. One bad line is enough: a key that is left out would make
     /// PINs wrong that are right.
-    pub fn parse(contents: &[u8]) -> Result<Self, Broken> {
+    pub fn parse(contents: &[u8]) -> Result<Self, PepperError> {
         let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
         let mut keys: Vec<(KeyId, Key)> = Vec::new();
         let mut lines = Vec::new();
@@ -152,17 +137,17 @@ impl Pepper {
             if matches!(line.first(), None | Some(b';' | b'#')) {
                 continue;
             }
-            let broken = |fault| Broken::Line(number, fault);
+            let broken = |error| PepperError::Line(number, error);
             let (id, key) = read(line).map_err(broken)?;
             if let Some(at) = keys.iter().position(|(other, _)| *other == id) {
                 let first = lines.get(at).copied().unwrap_or_default();
-                return Err(broken(Fault::Again(first)));
+                return Err(broken(PepperLineError::DuplicateKeyId(first)));
             }
             keys.push((id, key));
             lines.push(number);
         }
         if keys.is_empty() {
-            return Err(Broken::NoKey);
+            return Err(PepperError::NoKey);
         }
         Ok(Self(keys))
     }
@@ -184,11 +169,14 @@ impl Pepper {
     }
 }
 
-fn read(line: &[u8]) -> Result<(KeyId, Key), Fault> {
-    let colon = memchr::memchr(b':', line).ok_or(Fault::NoColon)?;
+fn read(line: &[u8]) -> Result<(KeyId, Key), PepperLineError> {
+    let colon = memchr::memchr(b':', line).ok_or(PepperLineError::MissingColon)?;
     let (id, key) = line.split_at(colon);
-    let id = KeyId::new(id).ok_or(Fault::NotAnId)?;
-    let key = key.get(1..).and_then(Key::new).ok_or(Fault::NotAKey)?;
+    let id = KeyId::new(id).ok_or(PepperLineError::InvalidKeyId)?;
+    let key = key
+        .get(1..)
+        .and_then(Key::new)
+        .ok_or(PepperLineError::InvalidKey)?;
     Ok((id, key))
 }
 

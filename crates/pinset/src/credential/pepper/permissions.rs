@@ -1,6 +1,6 @@
 //! Who may read the pepper file.
 
-use std::fmt;
+use thiserror::Error;
 
 /// A user and a group, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,32 +22,23 @@ pub struct Rights {
 }
 
 /// Why the keys in a file are not safe.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Exposed {
-    /// It is a directory, a device, a pipe or the like.
-    NotRegular,
-    /// It belongs to a user who is neither root nor Asterisk's.
-    Owner,
-    /// Users who neither own it nor are in its group have a right to it.
-    Others,
-    /// Its group is not Asterisk's, and has a right to it.
-    Group,
-    /// Asterisk's group has a right to it beside reading.
-    GroupWrites,
-}
-
-impl fmt::Display for Exposed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotRegular => "it is not a regular file",
-            Self::Owner => "it must belong to root or to Asterisk's user",
-            Self::Others => "others have rights to it: chmod o= takes them away",
-            Self::Group => {
-                "a group that is not Asterisk's has rights to it: chmod g= takes them away"
-            }
-            Self::GroupWrites => "its group may do more than read it: chmod g=r takes that away",
-        })
-    }
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum PermissionsError {
+    /// The file is a directory, a device, a pipe or the like.
+    #[error("it is not a regular file")]
+    NotRegularFile,
+    /// The file belongs to a user who is neither root nor Asterisk's.
+    #[error("it must belong to root or to Asterisk's user")]
+    WrongOwner,
+    /// Users who neither own the file nor are in its group have a permission.
+    #[error("others have rights to it: chmod o= takes them away")]
+    OpenToOthers,
+    /// The file's group is not Asterisk's, and has a permission.
+    #[error("a group that is not Asterisk's has rights to it: chmod g= takes them away")]
+    OpenToOtherGroup,
+    /// Asterisk's group has more permissions than to read the file.
+    #[error("its group may do more than read it: chmod g=r takes that away")]
+    GroupMayWrite,
 }
 
 impl Rights {
@@ -59,19 +50,19 @@ impl Rights {
     /// # Errors
     ///
     /// The first of these that does not hold.
-    pub fn check(self, asterisk: Identity) -> Result<(), Exposed> {
+    pub fn check(self, asterisk: Identity) -> Result<(), PermissionsError> {
         let Self { mode, owner } = self;
         let group = mode & 0o070;
         if mode & libc::S_IFMT != libc::S_IFREG {
-            Err(Exposed::NotRegular)
+            Err(PermissionsError::NotRegularFile)
         } else if owner.uid != 0 && owner.uid != asterisk.uid {
-            Err(Exposed::Owner)
+            Err(PermissionsError::WrongOwner)
         } else if mode & 0o007 != 0 {
-            Err(Exposed::Others)
+            Err(PermissionsError::OpenToOthers)
         } else if group != 0 && owner.gid != asterisk.gid {
-            Err(Exposed::Group)
+            Err(PermissionsError::OpenToOtherGroup)
         } else if group & !0o040 != 0 {
-            Err(Exposed::GroupWrites)
+            Err(PermissionsError::GroupMayWrite)
         } else {
             Ok(())
         }
@@ -84,7 +75,7 @@ mod tests {
 
     const ASTERISK: Identity = Identity { uid: 110, gid: 115 };
 
-    fn check(mode: u32, uid: u32, gid: u32) -> Result<(), Exposed> {
+    fn check(mode: u32, uid: u32, gid: u32) -> Result<(), PermissionsError> {
         let owner = Identity { uid, gid };
         Rights { mode, owner }.check(ASTERISK)
     }
@@ -102,26 +93,66 @@ mod tests {
             (file | 0o440, 110, 115, Ok(())),
             (file | 0o040, 0, 115, Ok(())),
             (file, 0, 0, Ok(())),
-            (file | 0o600, 1000, 115, Err(Exposed::Owner)),
-            (file | 0o600, 115, 115, Err(Exposed::Owner)),
-            (file | 0o604, 0, 115, Err(Exposed::Others)),
-            (file | 0o602, 0, 115, Err(Exposed::Others)),
-            (file | 0o601, 0, 115, Err(Exposed::Others)),
-            (file | 0o644, 110, 115, Err(Exposed::Others)),
-            (file | 0o640, 0, 0, Err(Exposed::Group)),
-            (file | 0o640, 110, 110, Err(Exposed::Group)),
-            (file | 0o620, 0, 0, Err(Exposed::Group)),
-            (file | 0o610, 0, 1000, Err(Exposed::Group)),
-            (file | 0o660, 0, 115, Err(Exposed::GroupWrites)),
-            (file | 0o620, 0, 115, Err(Exposed::GroupWrites)),
-            (file | 0o650, 0, 115, Err(Exposed::GroupWrites)),
-            (libc::S_IFDIR | 0o700, 0, 0, Err(Exposed::NotRegular)),
-            (libc::S_IFLNK | 0o600, 0, 0, Err(Exposed::NotRegular)),
-            (libc::S_IFIFO | 0o600, 0, 0, Err(Exposed::NotRegular)),
-            (libc::S_IFSOCK | 0o600, 0, 0, Err(Exposed::NotRegular)),
-            (libc::S_IFCHR | 0o600, 0, 0, Err(Exposed::NotRegular)),
-            (libc::S_IFBLK | 0o600, 0, 0, Err(Exposed::NotRegular)),
-            (0o600, 0, 0, Err(Exposed::NotRegular)),
+            (file | 0o600, 1000, 115, Err(PermissionsError::WrongOwner)),
+            (file | 0o600, 115, 115, Err(PermissionsError::WrongOwner)),
+            (file | 0o604, 0, 115, Err(PermissionsError::OpenToOthers)),
+            (file | 0o602, 0, 115, Err(PermissionsError::OpenToOthers)),
+            (file | 0o601, 0, 115, Err(PermissionsError::OpenToOthers)),
+            (file | 0o644, 110, 115, Err(PermissionsError::OpenToOthers)),
+            (file | 0o640, 0, 0, Err(PermissionsError::OpenToOtherGroup)),
+            (
+                file | 0o640,
+                110,
+                110,
+                Err(PermissionsError::OpenToOtherGroup),
+            ),
+            (file | 0o620, 0, 0, Err(PermissionsError::OpenToOtherGroup)),
+            (
+                file | 0o610,
+                0,
+                1000,
+                Err(PermissionsError::OpenToOtherGroup),
+            ),
+            (file | 0o660, 0, 115, Err(PermissionsError::GroupMayWrite)),
+            (file | 0o620, 0, 115, Err(PermissionsError::GroupMayWrite)),
+            (file | 0o650, 0, 115, Err(PermissionsError::GroupMayWrite)),
+            (
+                libc::S_IFDIR | 0o700,
+                0,
+                0,
+                Err(PermissionsError::NotRegularFile),
+            ),
+            (
+                libc::S_IFLNK | 0o600,
+                0,
+                0,
+                Err(PermissionsError::NotRegularFile),
+            ),
+            (
+                libc::S_IFIFO | 0o600,
+                0,
+                0,
+                Err(PermissionsError::NotRegularFile),
+            ),
+            (
+                libc::S_IFSOCK | 0o600,
+                0,
+                0,
+                Err(PermissionsError::NotRegularFile),
+            ),
+            (
+                libc::S_IFCHR | 0o600,
+                0,
+                0,
+                Err(PermissionsError::NotRegularFile),
+            ),
+            (
+                libc::S_IFBLK | 0o600,
+                0,
+                0,
+                Err(PermissionsError::NotRegularFile),
+            ),
+            (0o600, 0, 0, Err(PermissionsError::NotRegularFile)),
         ] {
             assert_eq!(check(mode, uid, gid), result, "{mode:o} {uid} {gid}");
         }
@@ -132,7 +163,7 @@ mod tests {
         let root = Identity { uid: 0, gid: 0 };
         for (mode, owner, result) in [
             (0o100_640, root, Ok(())),
-            (0o100_600, ASTERISK, Err(Exposed::Owner)),
+            (0o100_600, ASTERISK, Err(PermissionsError::WrongOwner)),
         ] {
             assert_eq!(Rights { mode, owner }.check(root), result);
         }

@@ -47,7 +47,7 @@ fn the_first_key_signs_and_each_is_found() {
     // A blank behind the colon is none of a key.
     assert_eq!(
         Pepper::parse(file.as_bytes()).err(),
-        Some(Broken::Line(7, Fault::NotAKey))
+        Some(PepperError::Line(7, PepperLineError::InvalidKey))
     );
     let file = file.replace("old: ", &format!(" old:{ONES} "));
     let pepper = Pepper::parse(file.as_bytes()).expect("a pepper");
@@ -75,39 +75,81 @@ fn where_there_is_no_pepper_nothing_is_signed() {
 fn bad_lines_are_named() {
     let long = "a".repeat(33);
     for (file, broken) in [
-        (String::new(), Broken::NoKey),
-        ("; main:\n#\n\n".to_owned(), Broken::NoKey),
-        (ONES.to_owned(), Broken::Line(1, Fault::NoColon)),
-        (format!("\n\nmain {ONES}"), Broken::Line(3, Fault::NoColon)),
-        (format!(":{ONES}"), Broken::Line(1, Fault::NotAnId)),
-        (format!("ma in:{ONES}"), Broken::Line(1, Fault::NotAnId)),
-        (format!("main :{ONES}"), Broken::Line(1, Fault::NotAnId)),
-        (format!("mäin:{ONES}"), Broken::Line(1, Fault::NotAnId)),
-        (format!("ma\0:{ONES}"), Broken::Line(1, Fault::NotAnId)),
-        (format!("a.b:{ONES}"), Broken::Line(1, Fault::NotAnId)),
-        (format!("{long}:{ONES}"), Broken::Line(1, Fault::NotAnId)),
-        ("main:".to_owned(), Broken::Line(1, Fault::NotAKey)),
+        (String::new(), PepperError::NoKey),
+        ("; main:\n#\n\n".to_owned(), PepperError::NoKey),
+        (
+            ONES.to_owned(),
+            PepperError::Line(1, PepperLineError::MissingColon),
+        ),
+        (
+            format!("\n\nmain {ONES}"),
+            PepperError::Line(3, PepperLineError::MissingColon),
+        ),
+        (
+            format!(":{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKeyId),
+        ),
+        (
+            format!("ma in:{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKeyId),
+        ),
+        (
+            format!("main :{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKeyId),
+        ),
+        (
+            format!("mäin:{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKeyId),
+        ),
+        (
+            format!("ma\0:{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKeyId),
+        ),
+        (
+            format!("a.b:{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKeyId),
+        ),
+        (
+            format!("{long}:{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKeyId),
+        ),
+        (
+            "main:".to_owned(),
+            PepperError::Line(1, PepperLineError::InvalidKey),
+        ),
         (
             format!("main:{}", &ONES[1..]),
-            Broken::Line(1, Fault::NotAKey),
+            PepperError::Line(1, PepperLineError::InvalidKey),
         ),
-        (format!("main:{ONES}1"), Broken::Line(1, Fault::NotAKey)),
-        (format!("main:{ONES}11"), Broken::Line(1, Fault::NotAKey)),
+        (
+            format!("main:{ONES}1"),
+            PepperError::Line(1, PepperLineError::InvalidKey),
+        ),
+        (
+            format!("main:{ONES}11"),
+            PepperError::Line(1, PepperLineError::InvalidKey),
+        ),
         (
             format!("main:{}g", &ONES[1..]),
-            Broken::Line(1, Fault::NotAKey),
+            PepperError::Line(1, PepperLineError::InvalidKey),
         ),
         (
             format!("main:{ONES} ; mine"),
-            Broken::Line(1, Fault::NotAKey),
+            PepperError::Line(1, PepperLineError::InvalidKey),
         ),
-        (format!("main:main:{ONES}"), Broken::Line(1, Fault::NotAKey)),
+        (
+            format!("main:main:{ONES}"),
+            PepperError::Line(1, PepperLineError::InvalidKey),
+        ),
         (
             format!(";\na:{ONES}\nb:{ONES}\n\nb:{TEST_KEY}\n"),
-            Broken::Line(5, Fault::Again(3)),
+            PepperError::Line(5, PepperLineError::DuplicateKeyId(3)),
         ),
         // A bad line is worse than a good one before it.
-        (format!("a:{ONES}\nb\n"), Broken::Line(2, Fault::NoColon)),
+        (
+            format!("a:{ONES}\nb\n"),
+            PepperError::Line(2, PepperLineError::MissingColon),
+        ),
     ] {
         assert_eq!(Pepper::parse(file.as_bytes()).err(), Some(broken), "{file}");
     }
@@ -124,8 +166,8 @@ fn bad_lines_are_named() {
 
 #[test]
 fn faults_say_which_line() {
-    let fault = Broken::Line(5, Fault::Again(3)).to_string();
-    assert_eq!(fault, "line 5: line 3 has a key of the same name");
+    let error = PepperError::Line(5, PepperLineError::DuplicateKeyId(3)).to_string();
+    assert_eq!(error, "line 5: line 3 has a key of the same name");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use password_hash::PasswordHash;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Fault, Unverifiable};
+use super::{SecretError, VerifyError};
 use crate::pin::Pin;
 
 /// The most memory (m) a hash may take, in KiB.
@@ -40,47 +40,47 @@ pub struct Argon2id {
 
 impl Argon2id {
     /// Reads `$argon2id$v=19$m=…,t=…,p=…$SALT$HASH`.
-    pub fn parse(text: &[u8]) -> Result<Self, Fault> {
-        let text = std::str::from_utf8(text).map_err(|_| Fault::NotPhc)?;
+    pub fn parse(text: &[u8]) -> Result<Self, SecretError> {
+        let text = std::str::from_utf8(text).map_err(|_| SecretError::InvalidPhc)?;
         // First what it is: another variant may look otherwise.
         match text.split('$').nth(1) {
             Some("argon2id") => {}
-            Some("argon2i") => return Err(Fault::Variant("argon2i")),
-            Some("argon2d") => return Err(Fault::Variant("argon2d")),
-            _ => return Err(Fault::UnknownForm),
+            Some("argon2i") => return Err(SecretError::UnsupportedVariant("argon2i")),
+            Some("argon2d") => return Err(SecretError::UnsupportedVariant("argon2d")),
+            _ => return Err(SecretError::UnknownForm),
         }
-        let phc = PasswordHash::new(text).map_err(|_| Fault::NotPhc)?;
+        let phc = PasswordHash::new(text).map_err(|_| SecretError::InvalidPhc)?;
         let mut salt = [0; LONGEST_SALT];
         let salt = phc.salt.and_then(|text| text.decode_b64(&mut salt).ok());
         let salt = salt.filter(|salt| salt.len() >= SHORTEST_SALT);
         let hash = phc.hash.filter(|hash| hash.len() >= SHORTEST_HASH);
         let (Some(salt), Some(hash)) = (salt, hash) else {
-            return Err(Fault::NotPhc);
+            return Err(SecretError::InvalidPhc);
         };
         // Without a version it is of the one before there were versions.
         match phc.version.unwrap_or(Version::V0x10.into()) {
             19 => {}
-            other => return Err(Fault::Version(other)),
+            other => return Err(SecretError::UnsupportedVersion(other)),
         }
         let [memory, passes, lanes] = ["m", "t", "p"].map(|name| phc.params.get_decimal(name));
         let (Some(memory), Some(passes), Some(lanes), 3) =
             (memory, passes, lanes, phc.params.iter().count())
         else {
-            return Err(Fault::NotPhc);
+            return Err(SecretError::InvalidPhc);
         };
         if memory > MOST_MEMORY || passes > MOST_PASSES || lanes > MOST_LANES {
-            return Err(Fault::TooExpensive);
+            return Err(SecretError::TooExpensive);
         }
         Ok(Self {
             params: Params::new(memory, passes, lanes, Some(hash.len()))
-                .map_err(|_| Fault::TooCheap)?,
+                .map_err(|_| SecretError::TooCheap)?,
             salt: salt.into(),
             hash: Zeroizing::new(hash.as_bytes().into()),
         })
     }
 
     /// Whether the entry is the PIN.
-    pub fn verify(&self, pin: &Pin) -> Result<bool, Unverifiable> {
+    pub fn verify(&self, pin: &Pin) -> Result<bool, VerifyError> {
         let mut hash = Zeroizing::new([0; LONGEST_HASH]);
         let hash = hash.get_mut(..self.hash.len()).unwrap_or_default();
         compute(&self.params, pin, &self.salt, hash)?;
@@ -127,7 +127,7 @@ impl Cost {
     /// # Errors
     ///
     /// As [`super::Secret::verify`], so that these are alike, too.
-    pub fn spend(&self, pin: &Pin) -> Result<(), Unverifiable> {
+    pub fn spend(&self, pin: &Pin) -> Result<(), VerifyError> {
         let length = self.0.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
         let nobody = Argon2id {
             params: self.0.clone(),
@@ -155,15 +155,15 @@ pub(super) fn compute(
     pin: &Pin,
     salt: &[u8],
     hash: &mut [u8],
-) -> Result<(), Unverifiable> {
+) -> Result<(), VerifyError> {
     let mut memory = Zeroizing::new(Vec::new());
     let count = params.block_count();
     // Where the memory is missing, one call ends, and not the PBX.
     memory
         .try_reserve_exact(count)
-        .map_err(|_| Unverifiable::Argon2)?;
+        .map_err(|_| VerifyError::Argon2)?;
     memory.resize(count, Block::new());
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
         .hash_password_into_with_memory(pin.as_bytes(), salt, hash, memory.as_mut_slice())
-        .map_err(|_| Unverifiable::Argon2)
+        .map_err(|_| VerifyError::Argon2)
 }

@@ -1,8 +1,9 @@
 //! New secrets. The module makes none; `pinset` does.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use password_hash::Encoding;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::argon2id::{compute, Cost};
@@ -32,25 +33,18 @@ pub enum Recipe<'a> {
     Argon2id(Cost, [u8; SALT]),
 }
 
-/// Why there is no secret of an entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unmade {
-    /// It is empty, which nobody may get in with.
+/// Why no secret can be made of a PIN.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum GenerateError {
+    /// The PIN is empty, which never admits anybody.
+    #[error("the PIN is empty")]
     Empty,
-    /// It has something in it that no telephone can key.
-    NotKeyable,
+    /// The PIN has a character that no telephone keypad has.
+    #[error("a PIN has the keys 0 to 9, * and A to D only")]
+    NotOnKeypad,
     /// There is no memory for Argon2.
+    #[error("there is no memory for Argon2id")]
     Argon2,
-}
-
-impl fmt::Display for Unmade {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "the PIN is empty",
-            Self::NotKeyable => "a PIN has the keys 0 to 9, * and A to D only",
-            Self::Argon2 => "there is no memory for Argon2id",
-        })
-    }
 }
 
 impl Recipe<'_> {
@@ -59,12 +53,12 @@ impl Recipe<'_> {
     /// # Errors
     ///
     /// The entry is no PIN, or there is no memory.
-    pub fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, Unmade> {
+    pub fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, GenerateError> {
         if pin.is_empty() {
-            return Err(Unmade::Empty);
+            return Err(GenerateError::Empty);
         }
         if !pin.as_bytes().iter().all(|key| is_key(*key)) {
-            return Err(Unmade::NotKeyable);
+            return Err(GenerateError::NotOnKeypad);
         }
         let mut text = Zeroizing::new(String::with_capacity(LONGEST));
         match self {
@@ -87,9 +81,14 @@ impl Recipe<'_> {
     }
 }
 
-fn argon2id(text: &mut String, pin: &Pin, cost: &Cost, salt: &[u8; SALT]) -> Result<(), Unmade> {
+fn argon2id(
+    text: &mut String,
+    pin: &Pin,
+    cost: &Cost,
+    salt: &[u8; SALT],
+) -> Result<(), GenerateError> {
     let mut hash = Zeroizing::new([0; HASH]);
-    compute(cost.params(), pin, salt, &mut *hash).map_err(|_| Unmade::Argon2)?;
+    compute(cost.params(), pin, salt, &mut *hash).map_err(|_| GenerateError::Argon2)?;
     let (memory, passes, lanes) = cost.parts();
     // Writing to a string does not fail.
     let _ = write!(text, "$argon2id$v=19$m={memory},t={passes},p={lanes}");
@@ -155,9 +154,9 @@ mod tests {
     #[test]
     fn what_is_no_pin_has_no_secret() {
         for (pin, why) in [
-            ("", Unmade::Empty),
-            ("12#4", Unmade::NotKeyable),
-            ("12a", Unmade::NotKeyable),
+            ("", GenerateError::Empty),
+            ("12#4", GenerateError::NotOnKeypad),
+            ("12a", GenerateError::NotOnKeypad),
         ] {
             assert_eq!(Recipe::Plain.make(&keyed(pin)).err(), Some(why), "{pin}");
         }
@@ -193,7 +192,7 @@ mod tests {
             ] {
                 let text = recipe.make(&keyed(&pin)).expect("a secret");
                 let secret = Secret::parse(text.as_bytes());
-                let secret = secret.map_err(|fault| fault.to_string()).unwrap();
+                let secret = secret.map_err(|error| error.to_string()).unwrap();
                 prop_assert_eq!(secret.verify(&keyed(&pin), &pepper), Ok(true));
                 prop_assert_eq!(secret.verify(&keyed(&other), &pepper), Ok(pin == other));
             }

@@ -8,9 +8,8 @@
 //! | `hmac-sha256:KEYID:` and 64 | HMAC-SHA256 by a key of the pepper | no time | yes |
 //! | `$argon2id$…` | Argon2id, as a PHC string | up to a second | no: each has its own salt |
 
-use std::fmt;
-
 use subtle::ConstantTimeEq;
+use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::credential::pepper::{KeyId, Pepper};
@@ -65,84 +64,61 @@ enum Key {
     Hmac(#[zeroize(skip)] KeyId, [u8; 32]),
 }
 
-/// Why a text is no secret. The text never holds any of it but the name of
-/// another form of Argon2.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// It begins with the name of no form.
+/// Why a text is not a secret. The message holds nothing of it but the name of
+/// another variant of Argon2.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum SecretError {
+    /// The text begins with the name of no form.
+    #[error("the secret must begin with plain:, md5:, hmac-sha256: or $argon2id$")]
     UnknownForm,
-    /// There is nothing behind `plain:`.
+    /// Nothing follows `plain:`.
+    #[error("there is no PIN behind plain:")]
     Empty,
-    /// It has more than [`MAX_DIGITS`] keys.
+    /// The PIN has more than [`MAX_DIGITS`] digits.
+    #[error("a PIN has at most 254 keys")]
     TooLong,
-    /// It has something in it that no telephone can key.
-    NotKeyable,
-    /// What is behind `md5:` is not 32 hexadecimal digits.
-    NotMd5,
-    /// The MD5 of nothing, which an empty shell variable leaves behind.
-    DigestOfNothing,
-    /// What is behind `hmac-sha256:` is not the name of a key, `:` and 64
-    /// hexadecimal digits.
-    NotHmac,
-    /// It is of another variant of Argon2 than Argon2id.
-    Variant(&'static str),
-    /// It is of another version of Argon2 than 19; without one, it is of 16.
-    Version(u32),
-    /// It is no PHC string of Argon2id with m, t and p, and nothing else.
-    NotPhc,
-    /// Its m, t or p is over the most it may be.
+    /// The PIN has a character that no telephone keypad has.
+    #[error("a PIN has the keys 0 to 9, * and A to D only")]
+    NotOnKeypad,
+    /// Something else than 32 hexadecimal digits follows `md5:`.
+    #[error("behind md5: there must be 32 hexadecimal digits")]
+    InvalidMd5,
+    /// The MD5 of an empty text, which an empty shell variable leaves behind.
+    #[error("it is the MD5 of nothing")]
+    EmptyTextDigest,
+    /// Something else than the name of a key, `:` and 64 hexadecimal digits follows
+    /// `hmac-sha256:`.
+    #[error("behind hmac-sha256: there must be the name of a key, : and 64 hexadecimal digits")]
+    InvalidHmac,
+    /// Another variant of Argon2 than Argon2id.
+    #[error("it is of {0}; of Argon2, argon2id alone is read")]
+    UnsupportedVariant(&'static str),
+    /// Another version of Argon2 than 19. Without one, the version is 16.
+    #[error("it is of version {0} of Argon2; 19 alone is read")]
+    UnsupportedVersion(u32),
+    /// Not a PHC string of Argon2id with m, t and p, and nothing else.
+    #[error(
+        "it must be $argon2id$v=19$m=…,t=…,p=…$SALT$HASH, with a salt of 8 to \
+         48 bytes and a hash of 16 to 64"
+    )]
+    InvalidPhc,
+    /// m, t or p is above its maximum.
+    #[error("Argon2id may take m=65536 (64 MiB), t=10 and p=4 at most")]
     TooExpensive,
-    /// Its m, t or p is under the least that Argon2 can do.
+    /// m, t or p is below the minimum of Argon2.
+    #[error("Argon2id takes t=1, p=1 and eight times p for m at least")]
     TooCheap,
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownForm => {
-                "the secret must begin with plain:, md5:, hmac-sha256: or $argon2id$"
-            }
-            Self::Empty => "there is no PIN behind plain:",
-            Self::TooLong => "a PIN has at most 254 keys",
-            Self::NotKeyable => "a PIN has the keys 0 to 9, * and A to D only",
-            Self::NotMd5 => "behind md5: there must be 32 hexadecimal digits",
-            Self::DigestOfNothing => "it is the MD5 of nothing",
-            Self::NotHmac => {
-                "behind hmac-sha256: there must be the name of a key, : and \
-                 64 hexadecimal digits"
-            }
-            Self::Variant(name) => {
-                return write!(f, "it is of {name}; of Argon2, argon2id alone is read");
-            }
-            Self::Version(version) => {
-                return write!(f, "it is of version {version} of Argon2; 19 alone is read");
-            }
-            Self::NotPhc => {
-                "it must be $argon2id$v=19$m=…,t=…,p=…$SALT$HASH, with a salt of 8 to \
-                 48 bytes and a hash of 16 to 64"
-            }
-            Self::TooExpensive => "Argon2id may take m=65536 (64 MiB), t=10 and p=4 at most",
-            Self::TooCheap => "Argon2id takes t=1, p=1 and eight times p for m at least",
-        })
-    }
-}
-
-/// Why nobody can say whether an entry is right.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unverifiable {
+/// Why digits can't be verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum VerifyError {
     /// The pepper has no key of this name.
-    NoKey(KeyId),
-    /// There is no memory for Argon2, or it would not take what it was given.
+    #[error("the pepper file has no key {0}")]
+    MissingKey(KeyId),
+    /// There is no memory for Argon2, or it has rejected its parameters.
+    #[error("there is no memory for Argon2id")]
     Argon2,
-}
-
-impl fmt::Display for Unverifiable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoKey(id) => write!(f, "the pepper file has no key {id}"),
-            Self::Argon2 => f.write_str("there is no memory for Argon2id"),
-        }
-    }
 }
 
 impl Secret {
@@ -154,22 +130,22 @@ impl Secret {
     ///
     /// It is no secret. That the pepper has the key of [`Form::Hmac`] is not
     /// looked at: [`Self::form`] says which it is.
-    pub fn parse(text: &[u8]) -> Result<Self, Fault> {
+    pub fn parse(text: &[u8]) -> Result<Self, SecretError> {
         let text = text.trim_ascii();
         let kind = if let Some(pin) = text.strip_prefix(b"plain:") {
             plain(pin)?
         } else if let Some(digest) = text.strip_prefix(b"md5:") {
-            let digest = Zeroizing::new(hex::bytes(digest).ok_or(Fault::NotMd5)?);
+            let digest = Zeroizing::new(hex::bytes(digest).ok_or(SecretError::InvalidMd5)?);
             if *digest == md5::OF_NOTHING {
-                return Err(Fault::DigestOfNothing);
+                return Err(SecretError::EmptyTextDigest);
             }
             Kind::Md5(Box::new(digest))
         } else if let Some(rest) = text.strip_prefix(b"hmac-sha256:") {
-            hmac(rest).ok_or(Fault::NotHmac)?
+            hmac(rest).ok_or(SecretError::InvalidHmac)?
         } else if text.starts_with(b"$argon2") {
             Kind::Argon2id(Box::new(Argon2id::parse(text)?))
         } else {
-            return Err(Fault::UnknownForm);
+            return Err(SecretError::UnknownForm);
         };
         Ok(Self(kind))
     }
@@ -181,7 +157,7 @@ impl Secret {
     /// # Errors
     ///
     /// It can't be said; then nobody may get in.
-    pub fn verify(&self, pin: &Pin, pepper: &Pepper) -> Result<bool, Unverifiable> {
+    pub fn verify(&self, pin: &Pin, pepper: &Pepper) -> Result<bool, VerifyError> {
         if pin.is_empty() {
             return Ok(false);
         }
@@ -251,7 +227,7 @@ impl Form {
     /// # Errors
     ///
     /// The pepper has no such key; then nobody may get in.
-    pub fn index_key(self, pin: &Pin, pepper: &Pepper) -> Result<Option<IndexKey>, Unverifiable> {
+    pub fn index_key(self, pin: &Pin, pepper: &Pepper) -> Result<Option<IndexKey>, VerifyError> {
         if pin.is_empty() {
             return Ok(None);
         }
@@ -265,15 +241,15 @@ impl Form {
     }
 }
 
-fn plain(pin: &[u8]) -> Result<Kind, Fault> {
+fn plain(pin: &[u8]) -> Result<Kind, SecretError> {
     if pin.is_empty() {
-        Err(Fault::Empty)
+        Err(SecretError::Empty)
     } else if pin.len() > MAX_DIGITS {
-        Err(Fault::TooLong)
+        Err(SecretError::TooLong)
     } else if pin.iter().all(|key| is_key(*key)) {
         Ok(Kind::Plain(Zeroizing::new(pin.into())))
     } else {
-        Err(Fault::NotKeyable)
+        Err(SecretError::NotOnKeypad)
     }
 }
 
@@ -283,8 +259,8 @@ fn hmac(text: &[u8]) -> Option<Kind> {
     Some(Kind::Hmac(KeyId::new(id)?, Box::new(digest)))
 }
 
-fn sign(id: KeyId, pin: &Pin, pepper: &Pepper) -> Result<Zeroizing<[u8; 32]>, Unverifiable> {
-    let key = pepper.key(id).ok_or(Unverifiable::NoKey(id))?;
+fn sign(id: KeyId, pin: &Pin, pepper: &Pepper) -> Result<Zeroizing<[u8; 32]>, VerifyError> {
+    let key = pepper.key(id).ok_or(VerifyError::MissingKey(id))?;
     Ok(key.sign(pin))
 }
 

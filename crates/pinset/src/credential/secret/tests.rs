@@ -26,12 +26,12 @@ fn id(name: &str) -> KeyId {
     KeyId::new(name.as_bytes()).expect("a name")
 }
 
-fn fault(text: &str) -> Option<Fault> {
+fn error(text: &str) -> Option<SecretError> {
     Secret::parse(text.as_bytes()).err()
 }
 
 fn secret(text: &str) -> Secret {
-    assert_eq!(fault(text), None, "{text}");
+    assert_eq!(error(text), None, "{text}");
     Secret::parse(text.as_bytes()).expect("a secret")
 }
 
@@ -143,7 +143,7 @@ fn an_empty_entry_is_nobodys() {
 #[test]
 fn an_unknown_key_is_no_verdict() {
     let lost = secret(&format!("hmac-sha256:lost:{MAC_OF_1234}"));
-    let no_key = Unverifiable::NoKey(id("lost"));
+    let no_key = VerifyError::MissingKey(id("lost"));
     assert_eq!(lost.verify(&keyed("1234"), &pepper()), Err(no_key));
     assert_eq!(
         lost.form().index_key(&keyed("1234"), &pepper()).err(),
@@ -193,48 +193,63 @@ fn what_is_no_secret() {
     let (md5, mac) = (MD5_OF_1234, MAC_OF_1234);
     let long_id = "a".repeat(33);
     for (text, wrong) in [
-        (String::new(), Fault::UnknownForm),
-        ("1234".into(), Fault::UnknownForm),
-        ("Plain:1234".into(), Fault::UnknownForm),
-        ("plain".into(), Fault::UnknownForm),
-        (md5.into(), Fault::UnknownForm),
-        (format!("sha256:{mac}"), Fault::UnknownForm),
-        ("$2b$12$abcdefghijklmnopqrstuv".into(), Fault::UnknownForm),
+        (String::new(), SecretError::UnknownForm),
+        ("1234".into(), SecretError::UnknownForm),
+        ("Plain:1234".into(), SecretError::UnknownForm),
+        ("plain".into(), SecretError::UnknownForm),
+        (md5.into(), SecretError::UnknownForm),
+        (format!("sha256:{mac}"), SecretError::UnknownForm),
+        (
+            "$2b$12$abcdefghijklmnopqrstuv".into(),
+            SecretError::UnknownForm,
+        ),
         (
             "$argon2x$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA".into(),
-            Fault::UnknownForm,
+            SecretError::UnknownForm,
         ),
-        ("plain:".into(), Fault::Empty),
-        ("plain: ".into(), Fault::Empty),
-        ("plain: 1234".into(), Fault::NotKeyable),
-        ("plain:12#4".into(), Fault::NotKeyable),
-        ("plain:12a4".into(), Fault::NotKeyable),
-        ("plain:12\x004".into(), Fault::NotKeyable),
-        (format!("plain:{}", "1".repeat(255)), Fault::TooLong),
-        ("md5:".into(), Fault::NotMd5),
-        (format!("md5:{}", &md5[1..]), Fault::NotMd5),
-        (format!("md5:{md5}0"), Fault::NotMd5),
-        (format!("md5:{}g", &md5[1..]), Fault::NotMd5),
-        (format!("md5:{of_nothing}"), Fault::DigestOfNothing),
+        ("plain:".into(), SecretError::Empty),
+        ("plain: ".into(), SecretError::Empty),
+        ("plain: 1234".into(), SecretError::NotOnKeypad),
+        ("plain:12#4".into(), SecretError::NotOnKeypad),
+        ("plain:12a4".into(), SecretError::NotOnKeypad),
+        ("plain:12\x004".into(), SecretError::NotOnKeypad),
+        (format!("plain:{}", "1".repeat(255)), SecretError::TooLong),
+        ("md5:".into(), SecretError::InvalidMd5),
+        (format!("md5:{}", &md5[1..]), SecretError::InvalidMd5),
+        (format!("md5:{md5}0"), SecretError::InvalidMd5),
+        (format!("md5:{}g", &md5[1..]), SecretError::InvalidMd5),
+        (format!("md5:{of_nothing}"), SecretError::EmptyTextDigest),
         (
             format!("md5:{}", of_nothing.to_uppercase()),
-            Fault::DigestOfNothing,
+            SecretError::EmptyTextDigest,
         ),
-        ("hmac-sha256:".into(), Fault::NotHmac),
-        ("hmac-sha256:main".into(), Fault::NotHmac),
-        (format!("hmac-sha256:{mac}"), Fault::NotHmac),
-        (format!("hmac-sha256::{mac}"), Fault::NotHmac),
-        (format!("hmac-sha256:ma.in:{mac}"), Fault::NotHmac),
-        (format!("hmac-sha256:{long_id}:{mac}"), Fault::NotHmac),
-        (format!("hmac-sha256:main:{}", &mac[2..]), Fault::NotHmac),
-        (format!("hmac-sha256:main:{mac}00"), Fault::NotHmac),
-        (format!("hmac-sha256:main:a:{mac}"), Fault::NotHmac),
+        ("hmac-sha256:".into(), SecretError::InvalidHmac),
+        ("hmac-sha256:main".into(), SecretError::InvalidHmac),
+        (format!("hmac-sha256:{mac}"), SecretError::InvalidHmac),
+        (format!("hmac-sha256::{mac}"), SecretError::InvalidHmac),
+        (format!("hmac-sha256:ma.in:{mac}"), SecretError::InvalidHmac),
+        (
+            format!("hmac-sha256:{long_id}:{mac}"),
+            SecretError::InvalidHmac,
+        ),
+        (
+            format!("hmac-sha256:main:{}", &mac[2..]),
+            SecretError::InvalidHmac,
+        ),
+        (
+            format!("hmac-sha256:main:{mac}00"),
+            SecretError::InvalidHmac,
+        ),
+        (
+            format!("hmac-sha256:main:a:{mac}"),
+            SecretError::InvalidHmac,
+        ),
     ] {
-        assert_eq!(fault(&text), Some(wrong), "{text}");
+        assert_eq!(error(&text), Some(wrong), "{text}");
     }
-    assert!(Secret::parse(b"plain:12\xff4").is_err_and(|fault| fault == Fault::NotKeyable));
-    assert!(Secret::parse(b"$argon2id\xff").is_err_and(|fault| fault == Fault::NotPhc));
-    assert_eq!(fault(&format!("plain:{}", "1".repeat(254))), None);
+    assert!(Secret::parse(b"plain:12\xff4").is_err_and(|error| error == SecretError::NotOnKeypad));
+    assert!(Secret::parse(b"$argon2id\xff").is_err_and(|error| error == SecretError::InvalidPhc));
+    assert_eq!(error(&format!("plain:{}", "1".repeat(254))), None);
 }
 
 #[test]
@@ -246,47 +261,77 @@ fn what_is_no_argon2id_for_us() {
     let costs = |costs: &str| with("m=8,t=1,p=1", costs);
     let long_salt = "c3Nz".repeat(16) + "cw";
     for (text, wrong) in [
-        (with("argon2id", "argon2i"), Some(Fault::Variant("argon2i"))),
-        (with("argon2id", "argon2d"), Some(Fault::Variant("argon2d"))),
-        (with("argon2id", "argon2"), Some(Fault::UnknownForm)),
-        (with("argon2id", "argon2ID"), Some(Fault::UnknownForm)),
-        (with("v=19", "v=16"), Some(Fault::Version(16))),
-        (with("v=19", "v=20"), Some(Fault::Version(20))),
-        (with("v=19$", ""), Some(Fault::Version(16))),
-        (with("v=19", "v=x"), Some(Fault::NotPhc)),
+        (
+            with("argon2id", "argon2i"),
+            Some(SecretError::UnsupportedVariant("argon2i")),
+        ),
+        (
+            with("argon2id", "argon2d"),
+            Some(SecretError::UnsupportedVariant("argon2d")),
+        ),
+        (with("argon2id", "argon2"), Some(SecretError::UnknownForm)),
+        (with("argon2id", "argon2ID"), Some(SecretError::UnknownForm)),
+        (
+            with("v=19", "v=16"),
+            Some(SecretError::UnsupportedVersion(16)),
+        ),
+        (
+            with("v=19", "v=20"),
+            Some(SecretError::UnsupportedVersion(20)),
+        ),
+        (with("v=19$", ""), Some(SecretError::UnsupportedVersion(16))),
+        (with("v=19", "v=x"), Some(SecretError::InvalidPhc)),
         // The caps, and one over them.
         (costs("m=65536,t=10,p=4"), None),
-        (costs("m=65537,t=1,p=1"), Some(Fault::TooExpensive)),
-        (costs("m=8,t=11,p=1"), Some(Fault::TooExpensive)),
-        (costs("m=64,t=1,p=5"), Some(Fault::TooExpensive)),
-        (costs("m=4294967295,t=1,p=1"), Some(Fault::TooExpensive)),
-        (costs("m=8,t=1,p=4294967295"), Some(Fault::TooExpensive)),
-        (costs("m=7,t=1,p=1"), Some(Fault::TooCheap)),
-        (costs("m=31,t=1,p=4"), Some(Fault::TooCheap)),
+        (costs("m=65537,t=1,p=1"), Some(SecretError::TooExpensive)),
+        (costs("m=8,t=11,p=1"), Some(SecretError::TooExpensive)),
+        (costs("m=64,t=1,p=5"), Some(SecretError::TooExpensive)),
+        (
+            costs("m=4294967295,t=1,p=1"),
+            Some(SecretError::TooExpensive),
+        ),
+        (
+            costs("m=8,t=1,p=4294967295"),
+            Some(SecretError::TooExpensive),
+        ),
+        (costs("m=7,t=1,p=1"), Some(SecretError::TooCheap)),
+        (costs("m=31,t=1,p=4"), Some(SecretError::TooCheap)),
         (costs("m=32,t=1,p=4"), None),
-        (costs("m=8,t=0,p=1"), Some(Fault::TooCheap)),
-        (costs("m=8,t=1,p=0"), Some(Fault::TooCheap)),
+        (costs("m=8,t=0,p=1"), Some(SecretError::TooCheap)),
+        (costs("m=8,t=1,p=0"), Some(SecretError::TooCheap)),
         (costs("p=1,m=8,t=1"), None),
-        (costs("m=8,t=1"), Some(Fault::NotPhc)),
-        (costs("m=8,p=1"), Some(Fault::NotPhc)),
-        (costs("t=1,p=1"), Some(Fault::NotPhc)),
-        (costs("m=8,t=1,p=1,m=8"), Some(Fault::NotPhc)),
-        (costs("m=8,t=1,p=1,keyid=abcd"), Some(Fault::NotPhc)),
-        (costs("m=8,t=1,p=1,data=abcd"), Some(Fault::NotPhc)),
-        (costs("m=-8,t=1,p=1"), Some(Fault::NotPhc)),
-        (costs("m=4294967296,t=1,p=1"), Some(Fault::NotPhc)),
+        (costs("m=8,t=1"), Some(SecretError::InvalidPhc)),
+        (costs("m=8,p=1"), Some(SecretError::InvalidPhc)),
+        (costs("t=1,p=1"), Some(SecretError::InvalidPhc)),
+        (costs("m=8,t=1,p=1,m=8"), Some(SecretError::InvalidPhc)),
+        (
+            costs("m=8,t=1,p=1,keyid=abcd"),
+            Some(SecretError::InvalidPhc),
+        ),
+        (
+            costs("m=8,t=1,p=1,data=abcd"),
+            Some(SecretError::InvalidPhc),
+        ),
+        (costs("m=-8,t=1,p=1"), Some(SecretError::InvalidPhc)),
+        (costs("m=4294967296,t=1,p=1"), Some(SecretError::InvalidPhc)),
         // A salt of seven bytes and of eight, of 48 and of 49.
-        (with("c2FsdHNhbHQ", "c2FsdHNhbA"), Some(Fault::NotPhc)),
+        (
+            with("c2FsdHNhbHQ", "c2FsdHNhbA"),
+            Some(SecretError::InvalidPhc),
+        ),
         (with("c2FsdHNhbHQ", &long_salt[..64]), None),
-        (with("c2FsdHNhbHQ", &long_salt), Some(Fault::NotPhc)),
-        (with("c2FsdHNhbHQ", ""), Some(Fault::NotPhc)),
+        (
+            with("c2FsdHNhbHQ", &long_salt),
+            Some(SecretError::InvalidPhc),
+        ),
+        (with("c2FsdHNhbHQ", ""), Some(SecretError::InvalidPhc)),
         // A hash of 15 bytes and of 16, of 64 and of 65.
         (
             with(
                 "0T8Xv9HzSgy6rOF4gFCBxE5T96ltUdQKB791KA9XTaQ",
                 "0T8Xv9HzSgy6rOF4gFCB",
             ),
-            Some(Fault::NotPhc),
+            Some(SecretError::InvalidPhc),
         ),
         (
             with(
@@ -307,29 +352,35 @@ fn what_is_no_argon2id_for_us() {
                 "0T8Xv9HzSgy6rOF4gFCBxE5T96ltUdQKB791KA9XTaQ",
                 &("AAAA".repeat(21) + "AAA"),
             ),
-            Some(Fault::NotPhc),
+            Some(SecretError::InvalidPhc),
         ),
         (
             with("$0T8Xv9HzSgy6rOF4gFCBxE5T96ltUdQKB791KA9XTaQ", ""),
-            Some(Fault::NotPhc),
+            Some(SecretError::InvalidPhc),
         ),
-        (format!("{ARGON2ID_OF_1234}$"), Some(Fault::NotPhc)),
-        (format!("{ARGON2ID_OF_1234}="), Some(Fault::NotPhc)),
-        (with("XTaQ", "XT Q"), Some(Fault::NotPhc)),
-        ("$argon2id$".into(), Some(Fault::NotPhc)),
-        ("$argon2id".into(), Some(Fault::NotPhc)),
+        (
+            format!("{ARGON2ID_OF_1234}$"),
+            Some(SecretError::InvalidPhc),
+        ),
+        (
+            format!("{ARGON2ID_OF_1234}="),
+            Some(SecretError::InvalidPhc),
+        ),
+        (with("XTaQ", "XT Q"), Some(SecretError::InvalidPhc)),
+        ("$argon2id$".into(), Some(SecretError::InvalidPhc)),
+        ("$argon2id".into(), Some(SecretError::InvalidPhc)),
     ] {
-        assert_eq!(fault(&text), wrong, "{text}");
+        assert_eq!(error(&text), wrong, "{text}");
     }
 }
 
 #[test]
 fn a_fault_names_the_form_it_refuses() {
-    for (fault, name) in [
-        (Fault::Variant("argon2d"), "argon2d"),
-        (Fault::Version(16), "version 16"),
+    for (error, name) in [
+        (SecretError::UnsupportedVariant("argon2d"), "argon2d"),
+        (SecretError::UnsupportedVersion(16), "version 16"),
     ] {
-        assert!(fault.to_string().contains(name), "{fault}");
+        assert!(error.to_string().contains(name), "{error}");
     }
 }
 
@@ -360,7 +411,7 @@ fn secrets_are_not_shown_and_are_wiped() {
     }
     struct Debug;
     impl<T> Shown<()> for T {}
-    impl<T: fmt::Debug> Shown<Debug> for T {}
+    impl<T: std::fmt::Debug> Shown<Debug> for T {}
     let () = <Secret as Shown<_>>::NOT;
     let () = <IndexKey as Shown<_>>::NOT;
     let () = <Argon2id as Shown<_>>::NOT;
@@ -382,8 +433,8 @@ proptest! {
         "(plain:|md5:|hmac-sha256:[a-b]?:?|\\$argon2id\\$v=19\\$m=8,t=1,p=1\\$)[0-9a-fA-F*$]{0,70}"
             .prop_map(String::into_bytes),
     ]) {
-        if let Err(fault) = Secret::parse(&text) {
-            let said = fault.to_string();
+        if let Err(error) = Secret::parse(&text) {
+            let said = error.to_string();
             let secret = String::from_utf8_lossy(&text).into_owned();
             let secret = secret.rsplit([':', '$']).next().unwrap_or_default();
             prop_assert!(secret.len() < 6 || !said.contains(secret), "{}", said);

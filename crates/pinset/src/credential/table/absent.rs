@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 
-use super::{credential, digest, Broken};
+use super::{credential, digest, TableError};
 use crate::credential::secret::Secret;
 use crate::list::format::csv;
 use crate::list::format::lines::{first_line, trimmed};
@@ -30,7 +30,7 @@ pub fn retain_absent(
     kind: Kind,
     zone: &Zone,
     digests: &mut BTreeSet<[u8; 16]>,
-) -> Result<bool, Broken> {
+) -> Result<bool, TableError> {
     match kind {
         Kind::Csv => {
             let mut reader = csv::Reader::new(list, true, zone);
@@ -45,7 +45,7 @@ pub fn retain_absent(
         }
         Kind::Lines(format) => {
             let mut blocks = Blocks::new(list, true);
-            while let Some(block) = blocks.next_block().map_err(Broken::Unreadable)? {
+            while let Some(block) = blocks.next_block().map_err(TableError::Unreadable)? {
                 if !retain_absent_lines(block.lines, format, digests) {
                     return Ok(false);
                 }

@@ -1,6 +1,7 @@
 //! A list that grows without moving: what a larger copy replaces would not be
 //! wiped.
 
+use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 /// How many items the first chunk holds, unless more come at once.
@@ -19,8 +20,9 @@ pub struct Chunks<T: Zeroize> {
 
 /// There is no memory, or no address: it is over 4096 chunks, or over 2^20 items
 /// at once.
-#[derive(Debug)]
-pub struct Full;
+#[derive(Debug, Error)]
+#[error("no memory, or no address, for more items")]
+pub struct ArenaFullError;
 
 impl<T: Zeroize + Copy> Chunks<T> {
     /// None yet. A chunk will have room for `most` items at most, which are 2^20
@@ -35,22 +37,22 @@ impl<T: Zeroize + Copy> Chunks<T> {
 
     /// Adds items, side by side in one chunk: where they are. What comes later
     /// is at a higher address.
-    pub fn add(&mut self, items: &[T]) -> Result<u32, Full> {
+    pub fn add(&mut self, items: &[T]) -> Result<u32, ArenaFullError> {
         if items.len() > 1 << WITHIN {
-            return Err(Full);
+            return Err(ArenaFullError);
         }
         let fits = |chunk: &Zeroizing<Vec<T>>| chunk.capacity() - chunk.len() >= items.len();
         if !self.chunks.last().is_some_and(fits) {
             // About as much again as there is.
             let size = self.room.max(FIRST).min(self.most).max(items.len());
             let mut chunk = Vec::new();
-            chunk.try_reserve_exact(size).map_err(|_| Full)?;
+            chunk.try_reserve_exact(size).map_err(|_| ArenaFullError)?;
             self.room += chunk.capacity();
             self.chunks.push(Zeroizing::new(chunk));
         }
         let number = self.chunks.len().saturating_sub(1);
-        let chunk = self.chunks.last_mut().ok_or(Full)?;
-        let at = u32::try_from(number << WITHIN | chunk.len()).map_err(|_| Full)?;
+        let chunk = self.chunks.last_mut().ok_or(ArenaFullError)?;
+        let at = u32::try_from(number << WITHIN | chunk.len()).map_err(|_| ArenaFullError)?;
         chunk.extend_from_slice(items);
         Ok(at)
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use foldhash::quality::RandomState;
 use zeroize::Zeroizing;
 
-use super::arena::{Chunks, Full};
-use super::error::{Broken, BrokenRow, Fault};
+use super::arena::{ArenaFullError, Chunks};
+use super::error::{RowError, RowErrorKind, TableError};
 use super::index::{self, Heap};
 use super::record::{caller, Record};
 use super::signed::{SignedDraft, SignedRows};
@@ -46,7 +46,7 @@ struct About {
     hasher: RandomState,
     profile: Profile,
     argon2id: u64,
-    broken: Vec<BrokenRow>,
+    broken: Vec<RowError>,
     limited: Option<(u64, Column)>,
 }
 
@@ -73,7 +73,7 @@ impl Draft {
     }
 
     /// Notes a row that admits nobody.
-    pub fn note(&mut self, row: BrokenRow) {
+    pub fn note(&mut self, row: RowError) {
         if self.about.broken.len() <= NAMED {
             self.about.broken.push(row);
         }
@@ -86,14 +86,14 @@ impl Draft {
 
     /// Adds a row of this number, if it has one. Its secret is as it stands in
     /// the list; whether it is slow is seen here.
-    pub fn add(&mut self, row: Record<'_>, number: Option<&Number>) -> Result<(), Broken> {
+    pub fn add(&mut self, row: Record<'_>, number: Option<&Number>) -> Result<(), TableError> {
         let secret = match Secret::parse(row.secret) {
             Ok(secret) => secret,
-            Err(fault) => {
-                self.note(BrokenRow {
+            Err(error) => {
+                self.note(RowError {
                     line: row.line,
                     column: Some(Column::Secret),
-                    fault: Fault::Secret(fault),
+                    error: RowErrorKind::Secret(error),
                 });
                 return Ok(());
             }
@@ -104,7 +104,7 @@ impl Draft {
             caller: number.map(caller),
             ..row
         };
-        let too_large = |_| Broken::TooLarge(self.limit);
+        let too_large = |_| TableError::TooLarge(self.limit);
         let hasher = &self.about.hasher;
         let at = write(&record, &mut self.record, &mut self.records).map_err(too_large)?;
         if let Some(key) = secret.index_key() {
@@ -130,7 +130,7 @@ impl Draft {
             self.about.limited = limit_of(&record).map(|column| (record.line, column));
         }
         if self.peak() > self.limit {
-            return Err(Broken::TooLarge(self.limit));
+            return Err(TableError::TooLarge(self.limit));
         }
         Ok(())
     }
@@ -150,8 +150,8 @@ impl Draft {
     }
 
     /// No more will come.
-    pub fn sort(self) -> Result<Sorting, Broken> {
-        let too_large = |_| Broken::TooLarge(self.limit);
+    pub fn sort(self) -> Result<Sorting, TableError> {
+        let too_large = |_| TableError::TooLarge(self.limit);
         Ok(Sorting {
             records: self.records,
             pins: self.pins.sort().map_err(too_large)?,
@@ -175,7 +175,7 @@ fn write(
     record: &Record<'_>,
     buffer: &mut Zeroizing<Vec<u8>>,
     records: &mut Chunks<u8>,
-) -> Result<u32, Full> {
+) -> Result<u32, ArenaFullError> {
     let context = record.context.map_or(0, str::len);
     let room = record.account.len() + record.secret.len() + context + FRAME;
     buffer.clear();

@@ -7,7 +7,7 @@ use std::vec;
 
 use zeroize::Zeroizing;
 
-use super::arena::{Chunks, Full};
+use super::arena::{ArenaFullError, Chunks};
 
 /// So many bits of the hash say which share of the index an entry is in. A
 /// share is sorted at once.
@@ -63,10 +63,10 @@ impl Heap {
     }
 
     /// Adds a row.
-    pub fn push(&mut self, hash: u32, row: u32) -> Result<(), Full> {
+    pub fn push(&mut self, hash: u32, row: u32) -> Result<(), ArenaFullError> {
         self.entries.add(&[entry(hash, row)])?;
         if let Some(count) = self.counts.get_mut(first_bits(hash, SHARES)) {
-            *count = count.checked_add(1).ok_or(Full)?;
+            *count = count.checked_add(1).ok_or(ArenaFullError)?;
         }
         self.count += 1;
         Ok(())
@@ -81,18 +81,18 @@ impl Heap {
     }
 
     /// No more will come.
-    pub fn sort(self) -> Result<Sorting, Full> {
+    pub fn sort(self) -> Result<Sorting, ArenaFullError> {
         let bits = place_bits(self.count);
         let (mut entries, mut starts) = (Vec::new(), Vec::new());
         entries
             .try_reserve_exact(self.count)
             .and_then(|()| starts.try_reserve_exact((1 << bits) + 1))
-            .map_err(|_| Full)?;
+            .map_err(|_| ArenaFullError)?;
         let mut next: Vec<u32> = Vec::with_capacity(self.counts.len());
         let mut sum = 0_u32;
         for count in &self.counts {
             next.push(sum);
-            sum = sum.checked_add(*count).ok_or(Full)?;
+            sum = sum.checked_add(*count).ok_or(ArenaFullError)?;
         }
         Ok(Sorting {
             chunks: self.entries.into_chunks().collect::<Vec<_>>().into_iter(),

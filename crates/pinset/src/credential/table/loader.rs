@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::mem;
 
 use super::builder::{Draft, Sorting};
-use super::error::{Broken, BrokenRow, Fault};
+use super::error::{RowError, RowErrorKind, TableError};
 use super::record::Record;
 use super::weighing::Weighing;
 use super::{credential, Rows};
@@ -72,7 +72,7 @@ impl<R: Read> Reading<R> {
     ///
     /// Nothing of the list counts. After that, and after the rows, there is
     /// nothing more to be had, which is an error.
-    pub fn step(&mut self) -> Result<Option<Rows>, Broken> {
+    pub fn step(&mut self) -> Result<Option<Rows>, TableError> {
         self.stage = match mem::replace(&mut self.stage, Stage::Ended) {
             Stage::Csv(mut reader, mut draft) => {
                 if add_rows(&mut reader, &self.numbering, &mut draft)? {
@@ -82,7 +82,7 @@ impl<R: Read> Reading<R> {
                 }
             }
             Stage::Lines(mut blocks, format, mut line, mut draft) => {
-                match blocks.next_block().map_err(Broken::Unreadable)? {
+                match blocks.next_block().map_err(TableError::Unreadable)? {
                     Some(block) => {
                         add_lines(block.lines, format, &mut line, &mut draft)?;
                         Stage::Lines(blocks, format, line, draft)
@@ -103,7 +103,9 @@ impl<R: Read> Reading<R> {
                 }
                 Stage::Weighing(weighing)
             }
-            Stage::Ended => return Err(Broken::Unreadable(io::ErrorKind::UnexpectedEof.into())),
+            Stage::Ended => {
+                return Err(TableError::Unreadable(io::ErrorKind::UnexpectedEof.into()))
+            }
         };
         Ok(None)
     }
@@ -114,7 +116,7 @@ fn add_rows<R: Read>(
     reader: &mut csv::Reader<R>,
     numbering: &Numbering,
     draft: &mut Draft,
-) -> Result<bool, Broken> {
+) -> Result<bool, TableError> {
     for _ in 0..ROWS {
         let row = match reader.next_row()? {
             Some(Ok(row)) => row,
@@ -126,10 +128,10 @@ fn add_rows<R: Read>(
         };
         let caller = row.caller.map(|text| numbering.normalize(text.as_bytes()));
         if caller == Some(None) {
-            draft.note(BrokenRow {
+            draft.note(RowError {
                 line: row.line,
                 column: Some(Column::Caller),
-                fault: Fault::NoNumber,
+                error: RowErrorKind::InvalidNumber,
             });
             continue;
         }
@@ -156,16 +158,16 @@ fn add_lines(
     format: Format,
     number: &mut u64,
     draft: &mut Draft,
-) -> Result<(), Broken> {
+) -> Result<(), TableError> {
     let mut rest = lines;
     while let Some((line, _, behind)) = first_line(rest) {
         rest = behind;
         *number += 1;
         match Gives::of(trimmed(line), format) {
-            Gives::Invalid(fault) => draft.note(BrokenRow {
+            Gives::Invalid(error) => draft.note(RowError {
                 line: *number,
                 column: None,
-                fault: Fault::Line(fault),
+                error: RowErrorKind::Line(error),
             }),
             gives => {
                 if let Some((account, secret)) = credential(&gives) {
@@ -188,24 +190,24 @@ fn add_lines(
 pub fn of_credentials<'a>(
     entries: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     limit: u64,
-) -> Result<Rows, Broken> {
+) -> Result<Rows, TableError> {
     let mut draft = Draft::new(limit);
     for (line, (account, secret)) in (1..).zip(entries) {
         let account = account.trim_ascii();
-        let fault = if account.is_empty() {
-            csv::Fault::Empty
+        let error = if account.is_empty() {
+            csv::ValueError::Empty
         } else if account.len() > MAX_NAME_BYTES {
-            csv::Fault::TooLong
+            csv::ValueError::TooLong
         } else if account.iter().any(u8::is_ascii_control) {
-            csv::Fault::Control
+            csv::ValueError::ControlCharacter
         } else {
             draft.add(Record::new(line, account, secret), None)?;
             continue;
         };
-        draft.note(BrokenRow {
+        draft.note(RowError {
             line,
             column: Some(Column::Account),
-            fault: Fault::Value(fault),
+            error: RowErrorKind::Value(error),
         });
     }
     draft.sort()?.finish().finish()

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::credential::pepper::{KeyId, Pepper};
-use crate::credential::secret::{Form, IndexKey, Secret, Unverifiable};
+use crate::credential::secret::{Form, IndexKey, Secret, VerifyError};
 use crate::list::format::csv::Column;
 use crate::list::format::md5;
 use crate::list::Gives;
@@ -32,7 +32,7 @@ mod record;
 mod signed;
 mod weighing;
 
-pub use error::{Broken, BrokenRow, Fault};
+pub use error::{RowError, RowErrorKind, TableError};
 pub use loader::{of_credentials, Reading};
 pub use profile::Profile;
 pub use signed::{FoundBy, SignedRows};
@@ -67,7 +67,7 @@ pub struct Rows {
     signed: Vec<SignedRows>,
     argon2id: u64,
     dearest: Dearest,
-    broken: Vec<BrokenRow>,
+    broken: Vec<RowError>,
     limited: Option<(u64, Column)>,
     profile: Profile,
 }
@@ -153,8 +153,8 @@ impl Rows {
                     let run = self.pins.get(hash(&self.hasher, &key));
                     runs.push((key, run));
                 }
-                Err(Unverifiable::NoKey(id)) => missing.push(id),
-                Ok(None) | Err(Unverifiable::Argon2) => {}
+                Err(VerifyError::MissingKey(id)) => missing.push(id),
+                Ok(None) | Err(VerifyError::Argon2) => {}
             }
         }
         Found {
@@ -200,7 +200,7 @@ impl Rows {
     }
 
     /// The first rows that admit nobody: 20, or one more if there are more.
-    pub fn broken(&self) -> &[BrokenRow] {
+    pub fn broken(&self) -> &[RowError] {
         &self.broken
     }
 
@@ -217,7 +217,7 @@ impl Rows {
             + indexes.iter().sum::<usize>()
             + self.forms.capacity() * size_of::<Form>()
             + self.signed.capacity() * size_of::<SignedRows>()
-            + self.broken.capacity() * size_of::<BrokenRow>();
+            + self.broken.capacity() * size_of::<RowError>();
         bytes as u64
     }
 

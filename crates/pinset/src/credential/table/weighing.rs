@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use super::error::Broken;
+use super::error::TableError;
 use super::index::{row, Entry};
 use super::record::{CostParts, Record};
 use super::signed::FoundBy;
@@ -124,11 +124,11 @@ impl Weighing {
     ///
     /// One number or one account has more than [`MAX_ARGON2ID_ROWS`] rows with Argon2id, or
     /// one number more than [`MAX_ACCOUNTS`] accounts.
-    pub fn finish(mut self) -> Result<Rows, Broken> {
+    pub fn finish(mut self) -> Result<Rows, TableError> {
         while self.step() {}
         match (self.one_too_many, self.crowded) {
-            (Some(line), _) => Err(Broken::TooManySlow(line)),
-            (None, Some((line, number))) => Err(Broken::TooManyAccounts(line, number)),
+            (Some(line), _) => Err(TableError::TooManyArgon2idRows(line)),
+            (None, Some((line, number))) => Err(TableError::TooManyAccounts(line, number)),
             (None, None) => Ok(self.rows),
         }
     }

@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 
 use super::csv;
-use super::line::{Fault, Format, Gives};
+use super::line::{Format, Gives};
+use super::line_error::LineError;
 use super::lines;
 
 /// What a list is.
@@ -29,7 +30,8 @@ pub fn sniff(list: impl Read, settled: bool) -> io::Result<Kind> {
     let kind = lines::find(list, settled, |line| match line.text {
         Some(text) if !text.is_empty() && csv::is_header(text) => Some(Kind::Csv),
         text => match Gives::of(text, Format::Md5) {
-            Gives::Account(..) | Gives::Invalid(Fault::NoAccount | Fault::DigestOfNothing) => {
+            Gives::Account(..)
+            | Gives::Invalid(LineError::MissingAccount | LineError::EmptyTextDigest) => {
                 Some(Kind::Lines(Format::Md5))
             }
             _ => match Gives::of(text, Format::Plain) {

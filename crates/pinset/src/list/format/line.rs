@@ -1,8 +1,8 @@
 //! What a line of a list gives.
 
-use std::fmt;
 use std::io::{self, Read};
 
+use super::line_error::LineError;
 use super::{lines, md5, plain};
 
 /// What the lines of a list are.
@@ -33,40 +33,7 @@ pub enum Gives<'a> {
     /// The PIN that has this MD5, to this account.
     Account(&'a [u8], [u8; 16]),
     /// No PIN to anybody, and the administrator should know.
-    Invalid(Fault),
-}
-
-/// Why a line gives nobody a PIN. The text says it without the line's own.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// Longer than a PIN, or than any line may be.
-    TooLong,
-    /// A NUL in a plain list.
-    Nul,
-    /// Something else no telephone can key, in a plain list.
-    NotKeyable,
-    /// No `:` in an md5 list.
-    NoColon,
-    /// Nothing in front of the `:`.
-    NoAccount,
-    /// No MD5 behind the first `:`.
-    NoDigest,
-    /// The MD5 of nothing, which an empty shell variable leaves behind.
-    DigestOfNothing,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TooLong => "it is too long",
-            Self::Nul => "it has a NUL in it",
-            Self::NotKeyable => "it has a character that no telephone can key",
-            Self::NoColon => "it has no account and no ':'",
-            Self::NoAccount => "it has no account in front of the ':'",
-            Self::NoDigest => "no MD5 stands behind its first ':'",
-            Self::DigestOfNothing => "its MD5 is that of nothing",
-        })
-    }
+    Invalid(LineError),
 }
 
 /// Calls `look` with each line of a list until it returns something.
@@ -93,7 +60,7 @@ impl<'a> Gives<'a> {
     /// it is too long.
     pub(crate) fn of(text: Option<&'a [u8]>, format: Format) -> Self {
         let Some(text) = text else {
-            return Self::Invalid(Fault::TooLong);
+            return Self::Invalid(LineError::TooLong);
         };
         if text.is_empty() {
             return Self::Blank;

@@ -2,7 +2,7 @@
 
 use ::md5::{Digest, Md5};
 
-use super::line::Fault;
+use super::line_error::LineError;
 use crate::pin::Pin;
 
 /// The MD5 of nothing, which an empty shell variable leaves in a list.
@@ -41,18 +41,18 @@ pub fn to_hex(digest: &[u8; 16]) -> [u8; 32] {
 
 /// Reads a line: the account, and the MD5 behind the first `:`. What `md5sum`
 /// prints behind it is passed over.
-pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), Fault> {
-    let colon = memchr::memchr(b':', line).ok_or(Fault::NoColon)?;
+pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), LineError> {
+    let colon = memchr::memchr(b':', line).ok_or(LineError::MissingColon)?;
     let (account, rest) = line.split_at(colon);
     let account = account.trim_ascii();
     let digest = rest
         .get(1..)
         .and_then(|rest| hex(rest.trim_ascii_start()))
-        .ok_or(Fault::NoDigest)?;
+        .ok_or(LineError::MissingDigest)?;
     if digest == OF_NOTHING {
-        Err(Fault::DigestOfNothing)
+        Err(LineError::EmptyTextDigest)
     } else if account.is_empty() {
-        Err(Fault::NoAccount)
+        Err(LineError::MissingAccount)
     } else {
         Ok((account, digest))
     }
@@ -72,7 +72,7 @@ mod tests {
 
     const MD5_OF_1234: &str = "81dc9bdb52d04dc20036dbd8313ed055";
 
-    fn account_of(line: &str) -> Result<String, Fault> {
+    fn account_of(line: &str) -> Result<String, LineError> {
         let mut pin = Pin::new();
         b"1234".iter().for_each(|key| pin.push(*key));
         let (account, hash) = parse(line.as_bytes())?;
@@ -98,16 +98,22 @@ mod tests {
     fn lines_that_give_none() {
         let of_nothing = "d41d8cd98f00b204e9800998ecf8427e";
         for (line, fault) in [
-            (MD5_OF_1234.to_owned(), Fault::NoColon),
-            (format!(":{MD5_OF_1234}"), Fault::NoAccount),
-            (format!("  :{MD5_OF_1234}"), Fault::NoAccount),
-            ("alice:".to_owned(), Fault::NoDigest),
-            (format!("a:b:{MD5_OF_1234}"), Fault::NoDigest),
-            (format!("alice:{}", &MD5_OF_1234[1..]), Fault::NoDigest),
-            (format!("alice:{MD5_OF_1234}0"), Fault::NoDigest),
-            (format!("alice:{}g", &MD5_OF_1234[1..]), Fault::NoDigest),
-            (format!("alice:{of_nothing}"), Fault::DigestOfNothing),
-            (format!(":{of_nothing}"), Fault::DigestOfNothing),
+            (MD5_OF_1234.to_owned(), LineError::MissingColon),
+            (format!(":{MD5_OF_1234}"), LineError::MissingAccount),
+            (format!("  :{MD5_OF_1234}"), LineError::MissingAccount),
+            ("alice:".to_owned(), LineError::MissingDigest),
+            (format!("a:b:{MD5_OF_1234}"), LineError::MissingDigest),
+            (
+                format!("alice:{}", &MD5_OF_1234[1..]),
+                LineError::MissingDigest,
+            ),
+            (format!("alice:{MD5_OF_1234}0"), LineError::MissingDigest),
+            (
+                format!("alice:{}g", &MD5_OF_1234[1..]),
+                LineError::MissingDigest,
+            ),
+            (format!("alice:{of_nothing}"), LineError::EmptyTextDigest),
+            (format!(":{of_nothing}"), LineError::EmptyTextDigest),
         ] {
             assert_eq!(account_of(&line), Err(fault), "{line}");
         }

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
+use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a table holds. Two are equal if they have the same PIN, whosever it is.
@@ -32,10 +33,10 @@ pub struct Heap<E: Entry> {
     filled: Vec<u32>,
 }
 
-/// The entries are too many: more than the heap was made for, or than there is
-/// memory for.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Full;
+/// There are more entries than the heap was made for, or than there is memory for.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("too many entries")]
+pub struct TableFullError;
 
 /// What a table of so many entries takes, in bytes.
 pub const fn memory<E>(entries: usize) -> usize {
@@ -71,16 +72,16 @@ const fn share_size(entries: usize) -> usize {
 
 impl<E: Entry> Heap<E> {
     /// Room for `room` entries.
-    pub fn with_room(room: usize) -> Result<Self, Full> {
+    pub fn with_room(room: usize) -> Result<Self, TableFullError> {
         // Where a place begins is kept in 32 bits.
-        u32::try_from(room).map_err(|_| Full)?;
+        u32::try_from(room).map_err(|_| TableFullError)?;
         let bits = place_bits(room);
         let shares = 1 << share_bits(bits);
         let share = share_size(room);
         let mut entries = Vec::new();
         entries
             .try_reserve_exact(shares * share)
-            .map_err(|_| Full)?;
+            .map_err(|_| TableFullError)?;
         entries.resize(shares * share, E::default());
         Ok(Self {
             table: Table {
@@ -98,9 +99,9 @@ impl<E: Entry> Heap<E> {
     }
 
     /// Adds an entry.
-    pub fn push(&mut self, entry: E) -> Result<(), Full> {
+    pub fn push(&mut self, entry: E) -> Result<(), TableFullError> {
         if self.count >= self.room {
-            return Err(Full);
+            return Err(TableFullError);
         }
         self.count += 1;
         let share = first_bits(self.table.hash(&entry), share_bits(self.table.bits));
@@ -343,7 +344,7 @@ mod tests {
     fn takes_as_many_as_it_was_made_for() {
         let mut heap = Heap::with_room(1).expect("memory");
         assert_eq!(heap.push(7_u16), Ok(()));
-        assert_eq!(heap.push(8), Err(Full));
+        assert_eq!(heap.push(8), Err(TableFullError));
         let table = heap.sort().finish();
         assert_eq!(table.candidates(&7).collect::<Vec<_>>(), [&7]);
         assert!(Heap::<u64>::with_room(u32::MAX as usize + 1).is_err());

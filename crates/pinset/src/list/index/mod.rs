@@ -10,6 +10,7 @@ use std::hash::{Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use subtle::ConstantTimeEq;
+use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::format::line::{Format, Gives};
@@ -17,7 +18,7 @@ use super::format::lines::{first_line, trimmed};
 use super::format::{md5, plain};
 use crate::pin::Pin;
 use crate::verdict::{Grant, Verdict};
-use hash_table::{Full, Heap, Sorting, Table};
+use hash_table::{Heap, Sorting, Table, TableFullError};
 
 /// So many broken lines are named: a file that is no list at all must not fill
 /// the log.
@@ -59,17 +60,19 @@ enum Stage {
     SortingMd5(Sorting<Digest>, Names),
 }
 
-/// Why a list can't be held.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refused {
-    /// It takes more memory than it may, or than there is.
+/// Why a list can't be held in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum IndexError {
+    /// The list takes more memory than it may, or than there is.
+    #[error("the list takes more memory than it may")]
     TooLarge,
-    /// It has grown while it was read.
+    /// The list has grown while it was read.
+    #[error("the list has grown while it was read")]
     Grown,
 }
 
-impl From<Full> for Refused {
-    fn from(_: Full) -> Self {
+impl From<TableFullError> for IndexError {
+    fn from(_: TableFullError) -> Self {
         Self::Grown
     }
 }
@@ -98,12 +101,12 @@ pub fn memory(format: Format, lines: u64, bytes: u64) -> u64 {
 impl Building {
     /// For a list of `lines` lines and `bytes` bytes, which may take `limit`
     /// bytes of memory.
-    pub fn new(format: Format, lines: u64, bytes: u64, limit: u64) -> Result<Self, Refused> {
+    pub fn new(format: Format, lines: u64, bytes: u64, limit: u64) -> Result<Self, IndexError> {
         if memory(format, lines, bytes) > limit {
-            return Err(Refused::TooLarge);
+            return Err(IndexError::TooLarge);
         }
-        let count = usize::try_from(lines).map_err(|_| Refused::TooLarge)?;
-        let no_memory = |_| Refused::TooLarge;
+        let count = usize::try_from(lines).map_err(|_| IndexError::TooLarge)?;
+        let no_memory = |_| IndexError::TooLarge;
         let stage = match format {
             Format::Plain => Stage::Plain(
                 Heap::with_room(count).map_err(no_memory)?,
@@ -120,7 +123,7 @@ impl Building {
     }
 
     /// Adds the next lines of the list.
-    pub fn add(&mut self, lines: &[u8]) -> Result<(), Refused> {
+    pub fn add(&mut self, lines: &[u8]) -> Result<(), IndexError> {
         let size = match &mut self.stage {
             Stage::Plain(heap, long) => {
                 let mut rest = lines;
@@ -153,7 +156,7 @@ impl Building {
                     self.lines += 1;
                     match Gives::of(trimmed(line), Format::Md5) {
                         Gives::Account(owner, digest) => {
-                            let owner = names.add(owner).ok_or(Refused::TooLarge)?;
+                            let owner = names.add(owner).ok_or(IndexError::TooLarge)?;
                             heap.push(Digest { digest, owner })?;
                         }
                         Gives::Blank => {}
@@ -165,7 +168,7 @@ impl Building {
             Stage::SortingPlain(..) | Stage::SortingMd5(..) => 0,
         };
         if size as u64 > self.limit {
-            return Err(Refused::TooLarge);
+            return Err(IndexError::TooLarge);
         }
         Ok(())
     }
@@ -486,16 +489,16 @@ mod tests {
         for format in [Format::Plain, Format::Md5] {
             let made = |limit| Building::new(format, lines, bytes, limit);
             assert!(made(needed(format)).is_ok());
-            assert_eq!(made(needed(format) - 1).err(), Some(Refused::TooLarge));
+            assert_eq!(made(needed(format) - 1).err(), Some(IndexError::TooLarge));
         }
         assert_eq!(memory(Format::Md5, u64::MAX, u64::MAX), u64::MAX);
         // More lines than were counted, and long PINs, which nobody counted.
         let mut building = Building::new(Format::Plain, 2, 10, 1000).expect("memory");
-        assert_eq!(building.add(b"1\n2\n3\n"), Err(Refused::Grown));
+        assert_eq!(building.add(b"1\n2\n3\n"), Err(IndexError::Grown));
         let mut building = Building::new(Format::Plain, 100, 2000, 2000).expect("memory");
         let long: String = (0..50)
             .map(|pin| format!("123456789012345{pin:02}\n"))
             .collect();
-        assert_eq!(building.add(long.as_bytes()), Err(Refused::TooLarge));
+        assert_eq!(building.add(long.as_bytes()), Err(IndexError::TooLarge));
     }
 }

@@ -11,7 +11,7 @@ use crate::config::Times;
 use crate::credential::pepper::Pepper;
 use crate::credential::secret::generate::Recipe;
 use crate::credential::secret::tests::TEST_KEY;
-use crate::credential::secret::{Cost, Secret, Unverifiable};
+use crate::credential::secret::{Cost, Secret, VerifyError};
 use crate::credential::table::{Reading, Rows};
 use crate::list::{Format, Kind};
 use crate::lockout::{Account, Capacity, Judged, Kind as LockKind, Lock, Lockouts, Standing};
@@ -182,7 +182,7 @@ impl BackEnd for &Pbx {
                 .map_or(Verification::Gone, Verification::Done),
             Hashes::Failed => Verification::Done(Hashed {
                 right: Vec::new(),
-                failed: Some(Unverifiable::Argon2),
+                failed: Some(VerifyError::Argon2),
             }),
             Hashes::Late => Verification::Late("a hash takes too long".to_owned()),
             // Without a word of the panic hook's.

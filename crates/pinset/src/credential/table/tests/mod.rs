@@ -37,7 +37,7 @@ impl Read for Slow<'_> {
     }
 }
 
-fn read(list: impl Read, kind: Kind, settled: bool, limit: u64) -> Result<Rows, Broken> {
+fn read(list: impl Read, kind: Kind, settled: bool, limit: u64) -> Result<Rows, TableError> {
     let mut reading = Reading::new(list, kind, settled, &Zone::utc(), &turkey(), limit);
     loop {
         if let Some(rows) = reading.step()? {
@@ -346,7 +346,7 @@ fn the_limit_on_memory_holds() {
     // It is noticed while the list is read, not behind it.
     let endless = Endless(list.as_bytes(), 0);
     let refused = read(endless, CSV, true, 1 << 20);
-    assert!(matches!(refused, Err(Broken::TooLarge(_))));
+    assert!(matches!(refused, Err(TableError::TooLarge(_))));
     // Ten of them are not worth a mention.
     assert!(read(rows_of(10).as_bytes(), CSV, true, 8000).is_ok());
 }

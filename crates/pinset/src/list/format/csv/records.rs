@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use csv_core::{ReadRecordResult, Reader};
 use zeroize::Zeroizing;
 
-use super::{Broken, Column, Flaw};
+use super::{Column, CsvError, CsvErrorKind};
 use crate::list::format::blocks::{BLOCK, MARK};
 
 /// The longest record, its commas, quotes and line end not counted: far more
@@ -92,7 +92,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The next record that is not blank; `None` at the end.
-    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, Broken> {
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, CsvError> {
         loop {
             let Some((length, fields)) = self.take()? else {
                 return Ok(None);
@@ -104,11 +104,11 @@ impl<R: Read> Records<R> {
     }
 
     /// Takes the next record apart: how long it is, and how many fields it has.
-    fn take(&mut self) -> Result<Option<(usize, usize)>, Broken> {
+    fn take(&mut self) -> Result<Option<(usize, usize)>, CsvError> {
         let (mut length, mut fields) = (0, 0);
         loop {
             while self.used == self.filled && !self.ended {
-                self.fill().map_err(Broken::Unreadable)?;
+                self.fill().map_err(CsvError::Unreadable)?;
             }
             let input = self.input.get(self.used..self.filled).unwrap_or_default();
             let text = self.fields.get_mut(length..).unwrap_or_default();
@@ -121,15 +121,17 @@ impl<R: Read> Records<R> {
             match result {
                 // The next time round there is more, or none to be had.
                 ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull => return Err(self.broken(Flaw::TooLong)),
-                ReadRecordResult::OutputEndsFull => return Err(self.broken(Flaw::FieldCount)),
+                ReadRecordResult::OutputFull => return Err(self.broken(CsvErrorKind::TooLong)),
+                ReadRecordResult::OutputEndsFull => {
+                    return Err(self.broken(CsvErrorKind::FieldCount))
+                }
                 ReadRecordResult::Record if self.quotes.is_between() => {
                     return Ok(Some((length, fields)));
                 }
                 // The last one, without a line end.
                 ReadRecordResult::Record if !self.settled => return Ok(None),
                 ReadRecordResult::Record if self.quotes.is_open() => {
-                    return Err(self.broken(Flaw::QuoteUnclosed));
+                    return Err(self.broken(CsvErrorKind::UnclosedQuote));
                 }
                 ReadRecordResult::Record => return Ok(Some((length, fields))),
                 ReadRecordResult::End => return Ok(None),
@@ -137,19 +139,19 @@ impl<R: Read> Records<R> {
         }
     }
 
-    fn record(&self, length: usize, fields: usize) -> Result<Record<'_>, Broken> {
+    fn record(&self, length: usize, fields: usize) -> Result<Record<'_>, CsvError> {
         let text = self.fields.get(..length).unwrap_or_default();
         let ends = self.ends.get(..fields).unwrap_or_default();
         let text = std::str::from_utf8(text)
             .ok()
             .filter(|text| ends.iter().all(|end| text.is_char_boundary(*end)))
-            .ok_or_else(|| self.broken(Flaw::NotUtf8))?;
+            .ok_or_else(|| self.broken(CsvErrorKind::NotUtf8))?;
         let line = self.quotes.record;
         Ok(Record { line, text, ends })
     }
 
-    fn broken(&self, flaw: Flaw) -> Broken {
-        Broken::At(self.quotes.record, flaw)
+    fn broken(&self, kind: CsvErrorKind) -> CsvError {
+        CsvError::Invalid(self.quotes.record, kind)
     }
 
     /// Fills the input, or finds the end of the list.
@@ -208,7 +210,7 @@ impl Quotes {
         }
     }
 
-    fn follow(&mut self, bytes: &[u8]) -> Result<(), Broken> {
+    fn follow(&mut self, bytes: &[u8]) -> Result<(), CsvError> {
         for byte in bytes {
             let end = matches!(byte, b'\n' | b'\r');
             if self.place == Place::Between && !end {
@@ -221,7 +223,7 @@ impl Quotes {
                 (_, b',') => Place::Start,
                 (Place::Between | Place::Start | Place::Behind, b'"') => Place::Quoted,
                 (Place::Bare, b'"') | (Place::Behind, _) => {
-                    return Err(Broken::At(self.line, Flaw::QuoteOutOfPlace));
+                    return Err(CsvError::Invalid(self.line, CsvErrorKind::MisplacedQuote));
                 }
                 (Place::Between | Place::Start | Place::Bare, _) => Place::Bare,
             };
@@ -248,7 +250,7 @@ mod tests {
 
     type Rows = Vec<(u64, Vec<String>)>;
 
-    fn all(list: &[u8], settled: bool, size: usize) -> Result<Rows, (u64, Flaw)> {
+    fn all(list: &[u8], settled: bool, size: usize) -> Result<Rows, (u64, CsvErrorKind)> {
         let mut records = Records::of_size(list, settled, size);
         let mut rows = Vec::new();
         loop {
@@ -258,8 +260,8 @@ mod tests {
                     rows.push((record.line, fields));
                 }
                 Ok(None) => return Ok(rows),
-                Err(Broken::At(line, flaw)) => return Err((line, flaw)),
-                Err(Broken::Unreadable(error)) => panic!("{error}"),
+                Err(CsvError::Invalid(line, kind)) => return Err((line, kind)),
+                Err(CsvError::Unreadable(error)) => panic!("{error}"),
             }
         }
     }
@@ -311,19 +313,19 @@ mod tests {
     #[test]
     fn what_no_other_program_would_take_is_refused() {
         let long = format!("a,b\n\"{}", "x\n".repeat(LONGEST));
-        let table: &[(&[u8], (u64, Flaw))] = &[
-            (b"a,b\n1,\"2\n3,4\n", (2, Flaw::QuoteUnclosed)),
-            (b"a,b\n1,\"", (2, Flaw::QuoteUnclosed)),
-            (b"a,b\n1,\"2\"\"", (2, Flaw::QuoteUnclosed)),
-            (b"a,b\n\n1,2\"\n", (3, Flaw::QuoteOutOfPlace)),
-            (b"a,b\n1,2\"3\"4\n", (2, Flaw::QuoteOutOfPlace)),
-            (b"a,b\n1, \"2\"\n", (2, Flaw::QuoteOutOfPlace)),
-            (b"a,b\n1,\"2\n3\"4\n", (3, Flaw::QuoteOutOfPlace)),
-            (b"a,b\n1,\"2\" \n", (2, Flaw::QuoteOutOfPlace)),
-            (b"a,b\n1,\xff\n", (2, Flaw::NotUtf8)),
-            (b"a,b\n\xc3,\xa9\n", (2, Flaw::NotUtf8)),
-            (b"1,2,3,4,5,6,7,8,9,10,11\n", (1, Flaw::FieldCount)),
-            (long.as_bytes(), (2, Flaw::TooLong)),
+        let table: &[(&[u8], (u64, CsvErrorKind))] = &[
+            (b"a,b\n1,\"2\n3,4\n", (2, CsvErrorKind::UnclosedQuote)),
+            (b"a,b\n1,\"", (2, CsvErrorKind::UnclosedQuote)),
+            (b"a,b\n1,\"2\"\"", (2, CsvErrorKind::UnclosedQuote)),
+            (b"a,b\n\n1,2\"\n", (3, CsvErrorKind::MisplacedQuote)),
+            (b"a,b\n1,2\"3\"4\n", (2, CsvErrorKind::MisplacedQuote)),
+            (b"a,b\n1, \"2\"\n", (2, CsvErrorKind::MisplacedQuote)),
+            (b"a,b\n1,\"2\n3\"4\n", (3, CsvErrorKind::MisplacedQuote)),
+            (b"a,b\n1,\"2\" \n", (2, CsvErrorKind::MisplacedQuote)),
+            (b"a,b\n1,\xff\n", (2, CsvErrorKind::NotUtf8)),
+            (b"a,b\n\xc3,\xa9\n", (2, CsvErrorKind::NotUtf8)),
+            (b"1,2,3,4,5,6,7,8,9,10,11\n", (1, CsvErrorKind::FieldCount)),
+            (long.as_bytes(), (2, CsvErrorKind::TooLong)),
         ];
         for (list, broken) in table {
             for size in [3, 4, 5, 7, BLOCK] {
@@ -344,7 +346,7 @@ mod tests {
         }
         let cut = b"a,b\n1,\xc3";
         assert_eq!(all(cut, false, BLOCK), Ok(vec![row(1, &["a", "b"])]));
-        assert_eq!(all(cut, true, BLOCK), Err((2, Flaw::NotUtf8)));
+        assert_eq!(all(cut, true, BLOCK), Err((2, CsvErrorKind::NotUtf8)));
     }
 
     /// What the `csv` crate reads.

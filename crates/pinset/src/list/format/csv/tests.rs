@@ -1,3 +1,5 @@
+use std::io;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -6,9 +8,9 @@ fn utc() -> Zone {
 }
 
 /// A row in words, or what is wrong with it.
-fn say(row: Result<Row<'_>, BadValue>) -> String {
+fn say(row: Result<Row<'_>, InvalidValue>) -> String {
     match row {
-        Err(bad) => format!("{} {} {:?}", bad.line, bad.column.name(), bad.fault),
+        Err(bad) => format!("{} {} {:?}", bad.line, bad.column.name(), bad.error),
         Ok(row) => {
             let optional = [row.caller, row.name, row.context].map(Option::unwrap_or_default);
             let [from, until] = [row.from, row.until].map(|moment| moment.map(Moment::seconds));
@@ -24,8 +26,8 @@ fn say(row: Result<Row<'_>, BadValue>) -> String {
 fn read(
     list: impl Read,
     settled: bool,
-    mut look: impl FnMut(Result<Row<'_>, BadValue>),
-) -> Result<(), Broken> {
+    mut look: impl FnMut(Result<Row<'_>, InvalidValue>),
+) -> Result<(), CsvError> {
     let mut reader = Reader::new(list, settled, &utc());
     while let Some(row) = reader.next_row()? {
         look(row);
@@ -33,12 +35,12 @@ fn read(
     Ok(())
 }
 
-fn rows(list: &str, settled: bool) -> Result<Vec<String>, (u64, Flaw)> {
+fn rows(list: &str, settled: bool) -> Result<Vec<String>, (u64, CsvErrorKind)> {
     let mut rows = Vec::new();
     match read(list.as_bytes(), settled, |row| rows.push(say(row))) {
         Ok(_) => Ok(rows),
-        Err(Broken::At(line, flaw)) => Err((line, flaw)),
-        Err(Broken::Unreadable(error)) => panic!("{error}"),
+        Err(CsvError::Invalid(line, kind)) => Err((line, kind)),
+        Err(CsvError::Unreadable(error)) => panic!("{error}"),
     }
 }
 
@@ -88,37 +90,49 @@ fn a_wrong_value_refuses_its_row_alone() {
     use Column::*;
     let longest = "x".repeat(MAX_NAME_BYTES);
     let long = format!("{longest}x");
-    let table: &[(Column, &[&str], Fault)] = &[
-        (Account, &["", "  ", "\"\""], Fault::Empty),
-        (Account, &[&long, &"\u{e9}".repeat(40)], Fault::TooLong),
-        (Account, &["a\0b", "\"a\nb\"", "a\tb"], Fault::Control),
-        (Secret, &["", " "], Fault::Empty),
-        (Secret, &["1\x1b2", "\"1\n2\""], Fault::Control),
-        (Caller, &["1\x7f2"], Fault::Control),
-        (Name, &["a\0", "a\u{85}b"], Fault::Control),
+    let table: &[(Column, &[&str], ValueError)] = &[
+        (Account, &["", "  ", "\"\""], ValueError::Empty),
+        (Account, &[&long, &"\u{e9}".repeat(40)], ValueError::TooLong),
+        (
+            Account,
+            &["a\0b", "\"a\nb\"", "a\tb"],
+            ValueError::ControlCharacter,
+        ),
+        (Secret, &["", " "], ValueError::Empty),
+        (
+            Secret,
+            &["1\x1b2", "\"1\n2\""],
+            ValueError::ControlCharacter,
+        ),
+        (Caller, &["1\x7f2"], ValueError::ControlCharacter),
+        (Name, &["a\0", "a\u{85}b"], ValueError::ControlCharacter),
         (
             Level,
             &["256", "-1", "+1", "1.0", "high", "\u{b2}"],
-            Fault::NotALevel,
+            ValueError::InvalidLevel,
         ),
         (
             ValidFrom,
             &["22.11.2026", "2026-02-29", "soon"],
-            Fault::NotADate,
+            ValueError::InvalidDate,
         ),
         (
             ValidUntil,
             &["22.11.2026", "2026-02-29 10:00", "0"],
-            Fault::NotADate,
+            ValueError::InvalidDate,
         ),
         (
             MaxUses,
             &["0", "-1", "4294967296", "1.5", "+1", "once"],
-            Fault::NotUses,
+            ValueError::InvalidUses,
         ),
-        (Context, &["a b", "\"a,b\"", &long], Fault::NotAContext),
+        (
+            Context,
+            &["a b", "\"a,b\"", &long],
+            ValueError::InvalidContext,
+        ),
     ];
-    for (column, values, fault) in table {
+    for (column, values, error) in table {
         for value in *values {
             let (mut names, mut fields) = (vec!["account", "secret"], vec!["good", "1"]);
             match names.iter().position(|name| *name == column.name()) {
@@ -134,7 +148,7 @@ fn a_wrong_value_refuses_its_row_alone() {
             let read = rows(&list, true).expect("sound");
             assert_eq!(
                 read[0],
-                format!("2 {} {fault:?}", column.name()),
+                format!("2 {} {error:?}", column.name()),
                 "{value:?}"
             );
             assert!(read[1].contains(" after 2 "), "{read:?}");
@@ -168,24 +182,24 @@ fn what_is_over_before_it_begins() {
 
 #[test]
 fn what_is_wrong_with_the_file_refuses_it_whole() {
-    use Flaw::*;
+    use CsvErrorKind::*;
     for (list, broken) in [
         ("1234\n5678\n", (1, UnknownColumn(1))),
         ("\naccount,secret,colour\n", (2, UnknownColumn(3))),
-        ("account;secret\n", (1, SeparatedBy(';'))),
-        ("\nsecret\tAccount\n", (2, SeparatedBy('\t'))),
+        ("account;secret\n", (1, WrongSeparator(';'))),
+        ("\nsecret\tAccount\n", (2, WrongSeparator('\t'))),
         ("account;name\n", (1, UnknownColumn(1))),
         ("account,secret,\n", (1, UnknownColumn(3))),
         (
             "account,secret,Account\n",
-            (1, ColumnTwice(Column::Account)),
+            (1, DuplicateColumn(Column::Account)),
         ),
-        ("account,name\n", (1, ColumnMissing(Column::Secret))),
-        ("secret\n", (1, ColumnMissing(Column::Account))),
+        ("account,name\n", (1, MissingColumn(Column::Secret))),
+        ("secret\n", (1, MissingColumn(Column::Account))),
         ("account,secret\na,1\nb\n", (3, FieldCount)),
         ("account,secret\na,1\nb,2,\n", (3, FieldCount)),
-        ("account,secret\na,\"1\nb,2\n", (2, QuoteUnclosed)),
-        ("account,secret\na,1\"\n", (2, QuoteOutOfPlace)),
+        ("account,secret\na,\"1\nb,2\n", (2, UnclosedQuote)),
+        ("account,secret\na,1\"\n", (2, MisplacedQuote)),
     ] {
         assert_eq!(rows(list, true), Err(broken), "{list:?}");
     }
