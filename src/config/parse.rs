@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pinset::cache::Rules;
-use pinset::config::{nearest_option, AccountCode, Auth, Fault, Source};
+use pinset::config::{nearest_option, AccountCode, Auth, OptionError, Source};
 use pinset::external::credential::header;
 use pinset::timestamp::Zone;
 use pinset::{Pepper, PinSet, Settings};
@@ -125,7 +125,7 @@ impl Reading {
         section: &Section<'_>,
         places: &mut Places,
         of_no_pin_set: fn(&str) -> bool,
-        mut set: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), Fault>,
+        mut set: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), OptionError>,
     ) -> bool {
         let mut right = true;
         for line in section.lines() {
@@ -133,7 +133,7 @@ impl Reading {
             let place = line.place.to_string();
             if let Err(fault) = set(self, line.option.to_bytes(), line.value.to_bytes()) {
                 let meant = match fault {
-                    Fault::UnknownOption => nearest_option(&name),
+                    OptionError::UnknownOption => nearest_option(&name),
                     _ => None,
                 };
                 match meant {
@@ -183,7 +183,7 @@ impl Reading {
     fn numbering(&mut self) {
         if let Err(fault) = self.settings.numbering.check() {
             let option = match fault {
-                pinset::phone_number::Fault::PrefixHidden => "national_prefix",
+                pinset::phone_number::NumberingError::AmbiguousPrefixes => "national_prefix",
                 _ => "national_length",
             };
             self.wrong(&self.place_in_general(option), GENERAL, option, fault);

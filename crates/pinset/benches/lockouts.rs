@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use pinset::config::Lockout;
 use pinset::lockout::{
-    Account, Caller, Capacity, Cursor, Judged, Limits, Lockouts, Refused, Standing, Subject, Unlock,
+    Account, Caller, Capacity, ChargeError, Cursor, Judged, Limits, Lockouts, Standing, Subject,
+    Unlock,
 };
 
 const CALLERS: usize = 100_000;
@@ -144,7 +145,8 @@ fn attempt(lockouts: &mut Lockouts, limits: Limits, number: usize, now: Duration
                 name: name.as_bytes(),
                 known: true,
             };
-            let charged: Result<(), Refused> = lockouts.charge_account(&mut charge, account, now);
+            let charged: Result<(), ChargeError> =
+                lockouts.charge_account(&mut charge, account, now);
             let result = charged.map_or(Judged::Void, |()| result);
             black_box(lockouts.settle(charge, result, now));
         }

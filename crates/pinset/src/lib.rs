@@ -34,7 +34,7 @@ pub mod use_journal;
 pub mod verdict;
 pub mod verify;
 
-pub use call::arguments::{Credential, Notice, Refusal, Request};
+pub use call::arguments::{ArgumentError, ArgumentWarning, Credential, Request};
 pub use call::dialog::{
     Conversation, Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait,
 };

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use pinset::credential::pepper::KeyId;
-use pinset::credential::secret::{self, Unverifiable};
+use pinset::credential::secret::{self, VerifyError};
 use pinset::credential::table::Rows;
 use pinset::list::format::csv::Column;
 use pinset::list::Kind;
@@ -210,7 +210,7 @@ enum GenerateError {
     #[error("rows with secrets of key {0} can't be compared without it (--pepper)")]
     MissingKey(KeyId),
     #[error("{0}")]
-    Index(Unverifiable),
+    Index(VerifyError),
     #[error("{0}")]
     Random(getrandom::Error),
 }

@@ -94,7 +94,7 @@ impl Section {
     /// Sets its options, in order.
     fn apply(
         &self,
-        mut set: impl FnMut(&[u8], &[u8]) -> Result<(), pinset::config::Fault>,
+        mut set: impl FnMut(&[u8], &[u8]) -> Result<(), pinset::config::OptionError>,
     ) -> Result<(), CommandError> {
         for line in &self.options {
             let at = |error: &dyn Display| {

@@ -1,7 +1,7 @@
 //! A csv list that is changed: every row that is not meant stays as it is,
 //! to the byte.
 
-use pinset::credential::table::{RowError, Reading, Rows};
+use pinset::credential::table::{Reading, RowError, Rows};
 use pinset::list::format::csv::{self, Column};
 use pinset::list::{sniff, Kind};
 use pinset::timestamp::Zone;
@@ -211,10 +211,7 @@ pub fn in_memory(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows,
 }
 
 /// What is wrong with a row of these values, if anything is.
-pub fn fault(
-    values: &Values<'_>,
-    numbering: &Numbering,
-) -> Result<Option<RowError>, CommandError> {
+pub fn fault(values: &Values<'_>, numbering: &Numbering) -> Result<Option<RowError>, CommandError> {
     let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
     let text = Sheet::new(&columns).with(std::slice::from_ref(values));
     let rows = in_memory(&text, Kind::Csv, numbering)?;

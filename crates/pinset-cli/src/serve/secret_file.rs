@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use pinset::credential::pepper::{PermissionsError, Identity, Rights};
+use pinset::credential::pepper::{Identity, PermissionsError, Rights};
 use pinset::list;
 use rustix::process::{getegid, geteuid};
 use thiserror::Error;

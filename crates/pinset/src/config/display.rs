@@ -387,7 +387,7 @@ mod tests {
                 continue;
             };
             let is_one = PinSet::default().set(name.as_bytes(), b"?")
-                != Err(crate::config::Fault::UnknownOption)
+                != Err(crate::config::OptionError::UnknownOption)
                 && !crate::config::GENERAL_ONLY.contains(&name);
             assert_eq!(is_one, names.contains(&name), "{name}");
         }

@@ -1,6 +1,6 @@
 //! Endpoints, by name: `PJSIP/1*,PJSIP/desk`.
 
-use super::error::Fault;
+use super::error::OptionError;
 
 /// The only channel driver that tells a phone's address.
 const DRIVER: &[u8] = b"PJSIP/";
@@ -12,14 +12,16 @@ pub struct Endpoints(Vec<Vec<u8>>);
 
 impl Endpoints {
     /// From a list with commas; an empty one has none.
-    pub(super) fn parse(value: &[u8]) -> Result<Self, Fault> {
+    pub(super) fn parse(value: &[u8]) -> Result<Self, OptionError> {
         if value.is_empty() {
             return Ok(Self::default());
         }
         let names = value.split(|byte| *byte == b',').map(|name| {
             let name = name.trim_ascii();
             let right = name.len() > DRIVER.len() && name.starts_with(DRIVER);
-            right.then(|| name.to_vec()).ok_or(Fault::NotEndpoints)
+            right
+                .then(|| name.to_vec())
+                .ok_or(OptionError::InvalidEndpoints)
         });
         names.collect::<Result<_, _>>().map(Self)
     }
@@ -126,7 +128,7 @@ mod tests {
             "PJSIP/1,,PJSIP/2",
         ] {
             let read = Endpoints::parse(value.as_bytes());
-            assert_eq!(read, Err(Fault::NotEndpoints), "{value}");
+            assert_eq!(read, Err(OptionError::InvalidEndpoints), "{value}");
         }
         assert_eq!(endpoints(""), Endpoints::default());
         assert_eq!(endpoints("PJSIP/*").0.len(), 1);

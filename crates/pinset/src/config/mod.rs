@@ -23,13 +23,13 @@ use crate::suggestion::nearest;
 
 pub use display::span;
 pub use endpoints::Endpoints;
-pub use error::Fault;
+pub use error::OptionError;
 pub use external::{Auth, External, Pattern, LARGEST_RESPONSE};
 pub use pin_set::{
     AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source, LONGEST_WAIT,
 };
 pub use timing_spec::Times;
-pub use validate::Conflict;
+pub use validate::ConflictError;
 
 /// The options of `[general]`, each with its default until it is set.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,18 +123,21 @@ impl Settings {
     ///
     /// There is no such option, or this is no value for it. Then nothing has
     /// changed.
-    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), OptionError> {
         match name.to_ascii_lowercase().as_slice() {
             b"max_list_memory" => {
-                self.max_list_memory = value::memory(value).ok_or(Fault::NotMemory)?;
+                self.max_list_memory =
+                    value::memory(value).ok_or(OptionError::InvalidMemorySize)?;
             }
             b"source_timeout" => {
                 self.source_timeout =
-                    value::seconds(value, LONGEST_TIMEOUT).ok_or(Fault::NotATimeout)?;
+                    value::seconds(value, LONGEST_TIMEOUT).ok_or(OptionError::InvalidTimeout)?;
             }
             b"pepper_file" => self.pepper_file = value::unless_empty(value, value::path)?,
             b"country_code" | b"national_prefix" | b"international_prefix" | b"national_length" => {
-                self.numbering.set(name, value).map_err(Fault::Number)?;
+                self.numbering
+                    .set(name, value)
+                    .map_err(OptionError::Numbering)?;
             }
             b"stock_lockout_caller" => self.stock_lockout_caller = pin_set::lockout(value)?,
             b"stock_lockout_list" => self.stock_lockout_list = pin_set::lockout(value)?,
@@ -152,7 +155,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn set(name: &str, value: &str) -> Result<Settings, Fault> {
+    fn set(name: &str, value: &str) -> Result<Settings, OptionError> {
         let mut settings = Settings::default();
         settings.set(name.as_bytes(), value.as_bytes())?;
         Ok(settings)
@@ -208,7 +211,7 @@ mod tests {
         ];
         for value in wrong {
             let settings = set("max_list_memory", value);
-            assert_eq!(settings, Err(Fault::NotMemory), "{value:?}");
+            assert_eq!(settings, Err(OptionError::InvalidMemorySize), "{value:?}");
         }
     }
 
@@ -252,17 +255,17 @@ mod tests {
         ];
         for value in wrong {
             let timeout = set("source_timeout", value);
-            assert_eq!(timeout, Err(Fault::NotATimeout), "{value:?}");
+            assert_eq!(timeout, Err(OptionError::InvalidTimeout), "{value:?}");
         }
         let long = set("source_timeout", &"9".repeat(1000));
-        assert_eq!(long, Err(Fault::NotATimeout));
+        assert_eq!(long, Err(OptionError::InvalidTimeout));
     }
 
     #[test]
     fn names_are_whole_and_of_any_case() {
         assert!(set("MAX_List_Memory", "1").is_ok());
         for name in ["", "max_list", "max_list_memory ", "max-list-memory", "pin"] {
-            assert_eq!(set(name, "1"), Err(Fault::UnknownOption), "{name:?}");
+            assert_eq!(set(name, "1"), Err(OptionError::UnknownOption), "{name:?}");
         }
     }
 
@@ -300,7 +303,7 @@ mod tests {
         assert_eq!(settings.set(b"Pepper_File", b""), Ok(()));
         assert_eq!(settings.pepper_file, None);
         for path in ["p", "/", "./p"] {
-            assert_eq!(set("pepper_file", path), Err(Fault::NotAPath));
+            assert_eq!(set("pepper_file", path), Err(OptionError::InvalidPath));
         }
 
         let mut numbering = Numbering::default();
@@ -313,8 +316,8 @@ mod tests {
             let (name, value) = (name.as_bytes(), value.as_bytes());
             assert_eq!(settings.set(name, value), Ok(()));
             assert_eq!(numbering.set(name, value), Ok(()));
-            let fault = settings.set(name, b"x");
-            assert!(matches!(fault, Err(Fault::Number(_))), "{fault:?}");
+            let error = settings.set(name, b"x");
+            assert!(matches!(error, Err(OptionError::Numbering(_))), "{error:?}");
         }
         assert_eq!(settings.numbering, numbering);
     }
@@ -330,8 +333,8 @@ mod tests {
         assert_eq!(by_caller.stock_lockout_caller, lockout);
         assert_eq!(by_caller.stock_lockout_list, None);
         assert_eq!(set("Stock_Lockout_List").stock_lockout_list, lockout);
-        let fault = Settings::default().set(b"stock_lockout_list", b"5/15m");
-        assert_eq!(fault, Err(Fault::NotALockout));
+        let error = Settings::default().set(b"stock_lockout_list", b"5/15m");
+        assert_eq!(error, Err(OptionError::InvalidLockout));
     }
 
     #[test]
@@ -340,14 +343,14 @@ mod tests {
         assert!(!Settings::default().stock_hide_digits);
         assert_eq!(hides("yes"), Ok(true));
         assert_eq!(hides("no"), Ok(false));
-        assert_eq!(hides("perhaps"), Err(Fault::NotOneOf("yes or no")));
+        assert_eq!(hides("perhaps"), Err(OptionError::NotOneOf("yes or no")));
     }
 
     #[test]
     fn options_of_pin_sets_become_their_defaults() {
         let settings = set("Attempts", "5").expect("set");
         assert_eq!(settings.pin_set.attempts, 5);
-        assert_eq!(set("attempts", "0"), Err(Fault::NotFromTo(1, 99)));
+        assert_eq!(set("attempts", "0"), Err(OptionError::OutOfRange(1, 99)));
     }
 
     const DOCS: &str = include_str!("../../../../docs/configuration.md");
@@ -415,10 +418,10 @@ mod tests {
     fn what_is_general_is_no_option_of_a_pin_set() {
         let names = GENERAL_ONLY.map(str::as_bytes);
         for name in names {
-            let fault = Settings::default().set(name, b"?");
-            assert!(fault.is_err_and(|fault| fault != Fault::GeneralOnly));
-            let fault = PinSet::default().set(name, b"?");
-            assert_eq!(fault, Err(Fault::GeneralOnly));
+            let error = Settings::default().set(name, b"?");
+            assert!(error.is_err_and(|error| error != OptionError::GeneralOnly));
+            let error = PinSet::default().set(name, b"?");
+            assert_eq!(error, Err(OptionError::GeneralOnly));
         }
     }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::error::Fault;
+use super::error::OptionError;
 
 /// Where Asterisk has its time zones (`TZDIR`, `main/stdtime/localtime.c`).
 const ZONES: &str = "/usr/share/zoneinfo";
@@ -31,8 +31,8 @@ impl Times {
     /// # Errors
     ///
     /// The field that is wrong; or no date fits the days and the months.
-    pub fn parse(value: &[u8]) -> Result<Self, Fault> {
-        let text = std::str::from_utf8(value).map_err(|_| Fault::TimesFields)?;
+    pub fn parse(value: &[u8]) -> Result<Self, OptionError> {
+        let text = std::str::from_utf8(value).map_err(|_| OptionError::InvalidTimes)?;
         let mut fields: Vec<String> = Vec::new();
         for field in text.split(',') {
             fields.push(without_blanks(field));
@@ -41,11 +41,11 @@ impl Times {
         for (at, field) in fields.iter().enumerate() {
             match at {
                 0 => times_of_day(field)?,
-                1 => drop(mask(field, 7, &WEEKDAYS).ok_or(Fault::TimesWeekday)?),
-                2 => days = mask(field, 31, &[]).ok_or(Fault::TimesDay)?,
-                3 => months = mask(field, 12, &MONTHS).ok_or(Fault::TimesMonth)?,
-                4 => zone(field).ok_or(Fault::TimesZone)?,
-                _ => return Err(Fault::TimesFields),
+                1 => drop(mask(field, 7, &WEEKDAYS).ok_or(OptionError::InvalidWeekday)?),
+                2 => days = mask(field, 31, &[]).ok_or(OptionError::InvalidDayOfMonth)?,
+                3 => months = mask(field, 12, &MONTHS).ok_or(OptionError::InvalidMonth)?,
+                4 => zone(field).ok_or(OptionError::UnknownTimeZone)?,
+                _ => return Err(OptionError::InvalidTimes),
             }
         }
         let mut lengths = LONGEST_MONTHS.iter().enumerate();
@@ -54,7 +54,7 @@ impl Times {
         if possible {
             Ok(Self(fields.join(",")))
         } else {
-            Err(Fault::TimesNever)
+            Err(OptionError::NoSuchDate)
         }
     }
 
@@ -81,7 +81,7 @@ fn all(bits: u32) -> u32 {
 
 /// Whether a field is times of day. An end before its start is on the next
 /// day; a time alone is its minute.
-fn times_of_day(field: &str) -> Result<(), Fault> {
+fn times_of_day(field: &str) -> Result<(), OptionError> {
     let right = |part: &str| match part.split_once('-') {
         Some((start, end)) => is_time(start) && is_time(end),
         None => is_time(part),
@@ -89,7 +89,7 @@ fn times_of_day(field: &str) -> Result<(), Fault> {
     if field == "*" || field.split('&').all(right) {
         Ok(())
     } else {
-        Err(Fault::TimesOfDay)
+        Err(OptionError::InvalidTimeOfDay)
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(value: &str) -> Result<String, Fault> {
+    fn read(value: &str) -> Result<String, OptionError> {
         Times::parse(value.as_bytes()).map(|times| times.0)
     }
 
@@ -190,58 +190,58 @@ mod tests {
 
     #[test]
     fn what_asterisk_would_read_otherwise() {
-        use Fault::*;
+        use OptionError::*;
         let wrong = [
-            ("", TimesOfDay),
-            ("garbage", TimesOfDay),
-            ("9-17", TimesOfDay),
-            ("24:00", TimesOfDay),
-            ("09:00-24:00", TimesOfDay),
-            ("09:60", TimesOfDay),
-            ("09:0", TimesOfDay),
-            ("009:00", TimesOfDay),
-            ("-1:00", TimesOfDay),
-            ("09:00-", TimesOfDay),
-            ("09:00-x17:00", TimesOfDay),
-            ("09:00-10:00-11:00", TimesOfDay),
-            ("09:00&", TimesOfDay),
-            ("09:00|mon", TimesOfDay),
-            ("0 9:00", TimesOfDay),
-            ("*-*", TimesOfDay),
-            ("*,", TimesWeekday),
-            ("*,monday", TimesWeekday),
-            ("*,mo-fr", TimesWeekday),
-            ("*,0", TimesWeekday),
-            ("*,8", TimesWeekday),
-            ("*,mon-", TimesWeekday),
-            ("*,mon-fri-sat", TimesWeekday),
-            ("*,mon;tue", TimesWeekday),
-            ("*,jan", TimesWeekday),
-            ("*,*,0", TimesDay),
-            ("*,*,32", TimesDay),
-            ("*,*,001", TimesDay),
-            ("*,*,mon", TimesDay),
-            ("*,*,*,13", TimesMonth),
-            ("*,*,*,march", TimesMonth),
-            ("*,*,*,", TimesMonth),
-            ("*,*,*,*,", TimesZone),
-            ("*,*,*,*,Nowhere/Else", TimesZone),
-            ("*,*,*,*,europe/istanbul", TimesZone),
-            ("*,*,*,*,Europe", TimesZone),
-            ("*,*,*,*,tzdata.zi", TimesZone),
+            ("", InvalidTimeOfDay),
+            ("garbage", InvalidTimeOfDay),
+            ("9-17", InvalidTimeOfDay),
+            ("24:00", InvalidTimeOfDay),
+            ("09:00-24:00", InvalidTimeOfDay),
+            ("09:60", InvalidTimeOfDay),
+            ("09:0", InvalidTimeOfDay),
+            ("009:00", InvalidTimeOfDay),
+            ("-1:00", InvalidTimeOfDay),
+            ("09:00-", InvalidTimeOfDay),
+            ("09:00-x17:00", InvalidTimeOfDay),
+            ("09:00-10:00-11:00", InvalidTimeOfDay),
+            ("09:00&", InvalidTimeOfDay),
+            ("09:00|mon", InvalidTimeOfDay),
+            ("0 9:00", InvalidTimeOfDay),
+            ("*-*", InvalidTimeOfDay),
+            ("*,", InvalidWeekday),
+            ("*,monday", InvalidWeekday),
+            ("*,mo-fr", InvalidWeekday),
+            ("*,0", InvalidWeekday),
+            ("*,8", InvalidWeekday),
+            ("*,mon-", InvalidWeekday),
+            ("*,mon-fri-sat", InvalidWeekday),
+            ("*,mon;tue", InvalidWeekday),
+            ("*,jan", InvalidWeekday),
+            ("*,*,0", InvalidDayOfMonth),
+            ("*,*,32", InvalidDayOfMonth),
+            ("*,*,001", InvalidDayOfMonth),
+            ("*,*,mon", InvalidDayOfMonth),
+            ("*,*,*,13", InvalidMonth),
+            ("*,*,*,march", InvalidMonth),
+            ("*,*,*,", InvalidMonth),
+            ("*,*,*,*,", UnknownTimeZone),
+            ("*,*,*,*,Nowhere/Else", UnknownTimeZone),
+            ("*,*,*,*,europe/istanbul", UnknownTimeZone),
+            ("*,*,*,*,Europe", UnknownTimeZone),
+            ("*,*,*,*,tzdata.zi", UnknownTimeZone),
             // A file there that is no zone.
-            ("*,*,*,*,leapseconds", TimesZone),
-            ("*,*,*,*,/usr/share/zoneinfo/UTC", TimesZone),
-            ("*,*,*,*,../zoneinfo/UTC", TimesZone),
-            ("*,*,*,*,<+03>-3", TimesZone),
-            ("*,*,*,*,UTC,", TimesFields),
-            ("*,*,30-31,feb", TimesNever),
-            ("*,*,31,apr&jun&sep&nov", TimesNever),
+            ("*,*,*,*,leapseconds", UnknownTimeZone),
+            ("*,*,*,*,/usr/share/zoneinfo/UTC", UnknownTimeZone),
+            ("*,*,*,*,../zoneinfo/UTC", UnknownTimeZone),
+            ("*,*,*,*,<+03>-3", UnknownTimeZone),
+            ("*,*,*,*,UTC,", InvalidTimes),
+            ("*,*,30-31,feb", NoSuchDate),
+            ("*,*,31,apr&jun&sep&nov", NoSuchDate),
         ];
-        for (value, fault) in wrong {
-            assert_eq!(read(value), Err(fault), "{value:?}");
+        for (value, error) in wrong {
+            assert_eq!(read(value), Err(error), "{value:?}");
         }
-        assert_eq!(Times::parse(b"\xff"), Err(TimesFields));
+        assert_eq!(Times::parse(b"\xff"), Err(InvalidTimes));
     }
 
     #[test]

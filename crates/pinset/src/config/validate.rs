@@ -1,7 +1,6 @@
 //! What can't be together in a PIN set.
 
-use std::fmt;
-
+use thiserror::Error;
 use url::Url;
 
 use super::external::is_of_services;
@@ -10,38 +9,65 @@ use crate::list::{Format, Kind};
 
 /// Options that can't be together, each right for itself. The text names them
 /// without their values.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Conflict {
-    /// There is nothing to compare an entry with.
-    NoSource,
-    /// No entry is long enough and complete.
-    Digits,
-    /// The database has no format of files.
-    FormatOfDatabase,
-    /// A file has no values of the database.
-    ValueOfFile,
-    /// Only a csv list has the numbers of callers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum ConflictError {
+    /// There is no source to verify digits against.
+    #[error("it is missing")]
+    MissingSource,
+    /// No entry is both long enough and complete.
+    #[error("min_digits is above max_digits")]
+    MinDigitsAboveMax,
+    /// Only files have a format; the source is AstDB.
+    #[error("format is for files, and source is astdb: leave it auto")]
+    FormatForAstdb,
+    /// Only AstDB has values of this kind; the source is a file.
+    #[error("astdb_value is for astdb, and source is a file: leave it ignore")]
+    AstdbValueForFile,
+    /// Only a CSV list has caller numbers.
+    #[error("identify = caller needs a csv list: no other has the numbers of callers")]
     CallerWithoutNumbers,
     /// The list has no accounts to ask for.
+    #[error(
+        "identify = account needs a list with accounts: csv, md5, or astdb with \
+         astdb_value = account:secret"
+    )]
     AccountWithoutAccounts,
     /// The list has no accounts for the account code.
+    #[error(
+        "account_code = yes needs a list with accounts: csv, md5, or astdb with \
+         astdb_value = account:secret"
+    )]
     AccountCodeWithoutAccounts,
-    /// The list has accounts, so that no PIN need be shown.
-    PinBesideAccounts,
-    /// Only a csv list has levels: nobody would have the one required.
-    LevelWithoutLevels,
-    /// This option is for a web service, and there is none.
-    OfServices(&'static str),
-    /// A web service decides what this option says of lists.
-    OfLists(&'static str),
-    /// What is keyed would go over the network for all to read.
+    /// The list has accounts, so no PIN needs to be shown.
+    #[error("account_code = pin is for lists without accounts: with these it must be yes or no")]
+    PinAsAccountCode,
+    /// Only a CSV list has levels: no row would reach the required one.
+    #[error("required_level above 0 needs a csv list: no other has levels")]
+    RequiredLevelWithoutLevels,
+    /// This option is for a web service, and the source is not one.
+    #[error("it is for a web service, and source is none")]
+    OnlyForServices(&'static str),
+    /// This option is for lists, and the source is a web service, which decides itself.
+    #[error("it is for lists, and source is a web service, which decides")]
+    OnlyForLists(&'static str),
+    /// Digits would be sent unencrypted over the network.
+    #[error(
+        "with http:// all can read what is keyed: https:// keeps it secret, \
+         allow_http = yes takes it"
+    )]
     PlainHttp,
-    /// Reports of calls would go over the network for all to read.
+    /// Reports of calls would be sent unencrypted over the network.
+    #[error(
+        "over http:// anybody on the way can read who called: use https://, or set \
+         allow_http = yes"
+    )]
     PlainHangupUrl,
-    /// `dial` needs both.
-    DialByHalf,
-    /// One of them can't be reached.
-    NoSuccess,
+    /// `dial` needs both `dial_context` and `dial_pattern`.
+    #[error("dial_context and dial_pattern need each other")]
+    IncompleteDial,
+    /// A destination in `success_destinations` can never be reached.
+    #[error("a call can be sent to one of them neither by connect nor by dial")]
+    UnreachableDestination,
 }
 
 /// The options that a web service leaves nothing to decide.
@@ -66,74 +92,34 @@ const OF_LISTS: [&str; 18] = [
     "on_failure",
 ];
 
-impl Conflict {
-    /// The option that is at fault. It may be set in the PIN set, in
+impl ConflictError {
+    /// The option that is at error. It may be set in the PIN set, in
     /// `[general]`, or nowhere.
     pub fn option(self) -> &'static str {
         match self {
-            Self::NoSource => "source",
-            Self::Digits => "min_digits",
-            Self::FormatOfDatabase => "format",
-            Self::ValueOfFile => "astdb_value",
+            Self::MissingSource => "source",
+            Self::MinDigitsAboveMax => "min_digits",
+            Self::FormatForAstdb => "format",
+            Self::AstdbValueForFile => "astdb_value",
             Self::CallerWithoutNumbers | Self::AccountWithoutAccounts => "identify",
-            Self::AccountCodeWithoutAccounts | Self::PinBesideAccounts => "account_code",
-            Self::LevelWithoutLevels => "required_level",
-            Self::OfServices(option) | Self::OfLists(option) => option,
+            Self::AccountCodeWithoutAccounts | Self::PinAsAccountCode => "account_code",
+            Self::RequiredLevelWithoutLevels => "required_level",
+            Self::OnlyForServices(option) | Self::OnlyForLists(option) => option,
             Self::PlainHttp => "source",
             Self::PlainHangupUrl => "hangup_url",
-            Self::DialByHalf => "dial_context",
-            Self::NoSuccess => "success_destinations",
+            Self::IncompleteDial => "dial_context",
+            Self::UnreachableDestination => "success_destinations",
         }
     }
 }
 
-impl fmt::Display for Conflict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoSource => "it is missing",
-            Self::Digits => "min_digits is above max_digits",
-            Self::FormatOfDatabase => "format is for files, and source is astdb: leave it auto",
-            Self::ValueOfFile => "astdb_value is for astdb, and source is a file: leave it ignore",
-            Self::CallerWithoutNumbers => {
-                "identify = caller needs a csv list: no other has the numbers of callers"
-            }
-            Self::AccountWithoutAccounts => {
-                "identify = account needs a list with accounts: csv, md5, or astdb with \
-                 astdb_value = account:secret"
-            }
-            Self::AccountCodeWithoutAccounts => {
-                "account_code = yes needs a list with accounts: csv, md5, or astdb with \
-                 astdb_value = account:secret"
-            }
-            Self::PinBesideAccounts => {
-                "account_code = pin is for lists without accounts: with these it must be yes or no"
-            }
-            Self::LevelWithoutLevels => {
-                "required_level above 0 needs a csv list: no other has levels"
-            }
-            Self::OfServices(_) => "it is for a web service, and source is none",
-            Self::OfLists(_) => "it is for lists, and source is a web service, which decides",
-            Self::PlainHttp => {
-                "with http:// all can read what is keyed: https:// keeps it secret, \
-                 allow_http = yes takes it"
-            }
-            Self::PlainHangupUrl => {
-                "over http:// anybody on the way can read who called: use https://, or set \
-                 allow_http = yes"
-            }
-            Self::DialByHalf => "dial_context and dial_pattern need each other",
-            Self::NoSuccess => "a call can be sent to one of them neither by connect nor by dial",
-        })
-    }
-}
-
 /// Why an option says nothing of such a source; `None`: it does.
-pub(super) fn foreign(source: &Source, option: &'static str) -> Option<Conflict> {
+pub(super) fn foreign(source: &Source, option: &'static str) -> Option<ConflictError> {
     match source {
         Source::Url(_) => OF_LISTS
             .contains(&option)
-            .then_some(Conflict::OfLists(option)),
-        _ => is_of_services(option).then_some(Conflict::OfServices(option)),
+            .then_some(ConflictError::OnlyForLists(option)),
+        _ => is_of_services(option).then_some(ConflictError::OnlyForServices(option)),
     }
 }
 
@@ -145,7 +131,7 @@ impl PinSet {
     ///
     /// With `format = auto` the list itself has a say:
     /// [`PinSet::conflicts_with`].
-    pub fn conflicts(&self, general: &Self) -> Vec<Conflict> {
+    pub fn conflicts(&self, general: &Self) -> Vec<ConflictError> {
         let mut conflicts = Vec::new();
         if let Some(source) = &self.source {
             conflicts.extend(self.foreign(source, general));
@@ -153,17 +139,17 @@ impl PinSet {
         let mut add = |is: bool, conflict| conflicts.extend(is.then_some(conflict));
         let digits = self.min_digits > self.max_digits;
         let web = matches!(self.source, Some(Source::Url(_)));
-        add(digits && !web, Conflict::Digits);
+        add(digits && !web, ConflictError::MinDigitsAboveMax);
         let by_value = self.astdb_value == AstdbValue::AccountSecret;
         match &self.source {
-            None => add(true, Conflict::NoSource),
+            None => add(true, ConflictError::MissingSource),
             Some(Source::Astdb(_)) => {
-                add(self.format.is_some(), Conflict::FormatOfDatabase);
+                add(self.format.is_some(), ConflictError::FormatForAstdb);
                 self.against(by_value, false, &mut add);
             }
             Some(Source::Url(url)) => self.against_service(url, &mut add),
             Some(Source::File(_)) => {
-                add(by_value, Conflict::ValueOfFile);
+                add(by_value, ConflictError::AstdbValueForFile);
                 if let Some(kind) = self.format {
                     self.against_file(kind, &mut add);
                 }
@@ -177,29 +163,29 @@ impl PinSet {
         &'a self,
         source: &'a Source,
         general: &'a Self,
-    ) -> impl Iterator<Item = Conflict> + 'a {
+    ) -> impl Iterator<Item = ConflictError> + 'a {
         let here = self.all_options().into_iter().zip(general.all_options());
         let here = here.filter(|((_, value), (_, default))| value != default);
         here.filter_map(|((option, _), _)| foreign(source, option))
     }
 
     /// What can't be together of the options for a web service at `url`.
-    fn against_service(&self, url: &Url, add: &mut impl FnMut(bool, Conflict)) {
+    fn against_service(&self, url: &Url, add: &mut impl FnMut(bool, ConflictError)) {
         let web = &self.external;
-        add(!web.is_safe(url), Conflict::PlainHttp);
+        add(!web.is_safe(url), ConflictError::PlainHttp);
         let hangup_url = web.hangup_url.as_ref();
         let plain = hangup_url.is_some_and(|url| !web.is_safe(url));
-        add(plain, Conflict::PlainHangupUrl);
+        add(plain, ConflictError::PlainHangupUrl);
         let half = web.dial_context.is_some() != web.dial_pattern.is_some();
-        add(half, Conflict::DialByHalf);
+        add(half, ConflictError::IncompleteDial);
         let reached = |of: &String| web.connect(of).is_some() || web.dial(of).is_some();
         let success = web.success_destinations.iter().all(reached);
-        add(!success, Conflict::NoSuccess);
+        add(!success, ConflictError::UnreachableDestination);
     }
 
     /// What can't be done with a list in a file that turned out to be of this
     /// kind.
-    pub fn conflicts_with(&self, kind: Kind) -> Vec<Conflict> {
+    pub fn conflicts_with(&self, kind: Kind) -> Vec<ConflictError> {
         let mut conflicts = Vec::new();
         self.against_file(kind, &mut |is, conflict| {
             conflicts.extend(is.then_some(conflict));
@@ -207,36 +193,39 @@ impl PinSet {
         conflicts
     }
 
-    fn against_file(&self, kind: Kind, add: &mut impl FnMut(bool, Conflict)) {
+    fn against_file(&self, kind: Kind, add: &mut impl FnMut(bool, ConflictError)) {
         let accounts = kind != Kind::Lines(Format::Plain);
         self.against(accounts, kind == Kind::Csv, add);
     }
 
     /// `accounts`: the list has accounts. `columns`: it also has levels and
     /// the numbers of callers.
-    fn against(&self, accounts: bool, columns: bool, add: &mut impl FnMut(bool, Conflict)) {
+    fn against(&self, accounts: bool, columns: bool, add: &mut impl FnMut(bool, ConflictError)) {
         let by_caller = self.identify == Identify::Caller;
-        add(by_caller && !columns, Conflict::CallerWithoutNumbers);
+        add(by_caller && !columns, ConflictError::CallerWithoutNumbers);
         let by_account = self.identify == Identify::Account;
-        add(by_account && !accounts, Conflict::AccountWithoutAccounts);
+        add(
+            by_account && !accounts,
+            ConflictError::AccountWithoutAccounts,
+        );
         let code = self.account_code;
         add(
             code == AccountCode::Account && !accounts,
-            Conflict::AccountCodeWithoutAccounts,
+            ConflictError::AccountCodeWithoutAccounts,
         );
         add(
             code == AccountCode::Pin && accounts,
-            Conflict::PinBesideAccounts,
+            ConflictError::PinAsAccountCode,
         );
         let level = self.required_level > 0;
-        add(level && !columns, Conflict::LevelWithoutLevels);
+        add(level && !columns, ConflictError::RequiredLevelWithoutLevels);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Conflict::*;
+    use ConflictError::*;
 
     fn pin_set(options: &str) -> PinSet {
         let mut set = PinSet::default();
@@ -257,13 +246,17 @@ mod tests {
         let md5 = "source=file:/p;format=md5";
         let csv = "source=file:/p;format=csv";
         let web = "source=https://h/;connect_context=in";
-        let table: &[(&str, &str, &[Conflict])] = &[
-            ("", "", &[NoSource]),
-            ("", "min_digits=5;max_digits=4", &[Digits, NoSource]),
+        let table: &[(&str, &str, &[ConflictError])] = &[
+            ("", "", &[MissingSource]),
+            (
+                "",
+                "min_digits=5;max_digits=4",
+                &[MinDigitsAboveMax, MissingSource],
+            ),
             (file, "", &[]),
             (file, "min_digits=4;max_digits=4", &[]),
-            (file, "min_digits=5;max_digits=4", &[Digits]),
-            (file, "astdb_value=account:secret", &[ValueOfFile]),
+            (file, "min_digits=5;max_digits=4", &[MinDigitsAboveMax]),
+            (file, "astdb_value=account:secret", &[AstdbValueForFile]),
             (file, "identify=caller", &[]),
             (
                 file,
@@ -273,52 +266,52 @@ mod tests {
             (astdb, "", &[]),
             (astdb, "account_code=pin", &[]),
             (astdb, "one_time=yes", &[]),
-            (astdb, "format=csv", &[FormatOfDatabase]),
-            (astdb, "format=plain", &[FormatOfDatabase]),
+            (astdb, "format=csv", &[FormatForAstdb]),
+            (astdb, "format=plain", &[FormatForAstdb]),
             (astdb, "identify=caller", &[CallerWithoutNumbers]),
             (astdb, "identify=account", &[AccountWithoutAccounts]),
             (astdb, "account_code=yes", &[AccountCodeWithoutAccounts]),
-            (astdb, "required_level=1", &[LevelWithoutLevels]),
+            (astdb, "required_level=1", &[RequiredLevelWithoutLevels]),
             (accounts, "identify=account;account_code=yes", &[]),
             (accounts, "identify=caller", &[CallerWithoutNumbers]),
-            (accounts, "account_code=pin", &[PinBesideAccounts]),
+            (accounts, "account_code=pin", &[PinAsAccountCode]),
             (plain, "account_code=pin;one_time=yes", &[]),
             (plain, "identify=caller", &[CallerWithoutNumbers]),
             (plain, "identify=account", &[AccountWithoutAccounts]),
             (plain, "account_code=yes", &[AccountCodeWithoutAccounts]),
-            (plain, "required_level=255", &[LevelWithoutLevels]),
+            (plain, "required_level=255", &[RequiredLevelWithoutLevels]),
             (md5, "identify=account;account_code=yes", &[]),
             (md5, "identify=caller", &[CallerWithoutNumbers]),
-            (md5, "account_code=pin", &[PinBesideAccounts]),
-            (md5, "required_level=1", &[LevelWithoutLevels]),
+            (md5, "account_code=pin", &[PinAsAccountCode]),
+            (md5, "required_level=1", &[RequiredLevelWithoutLevels]),
             (csv, "identify=caller;no_caller=account", &[]),
             (
                 csv,
                 "identify=account;account_code=yes;required_level=9",
                 &[],
             ),
-            (csv, "account_code=pin", &[PinBesideAccounts]),
+            (csv, "account_code=pin", &[PinAsAccountCode]),
             (web, "", &[]),
             (
                 web,
                 "attempts=1;clear_key=*;lockout_caller=no;timeout=3",
                 &[],
             ),
-            (web, "identify=caller", &[OfLists("identify")]),
+            (web, "identify=caller", &[OnlyForLists("identify")]),
             (
                 web,
                 "one_time=yes;format=csv",
-                &[OfLists("format"), OfLists("one_time")],
+                &[OnlyForLists("format"), OnlyForLists("one_time")],
             ),
             (
                 web,
                 "min_digits=5;max_digits=4",
-                &[OfLists("min_digits"), OfLists("max_digits")],
+                &[OnlyForLists("min_digits"), OnlyForLists("max_digits")],
             ),
             (
                 web,
                 "prompt=a;on_failure=continue",
-                &[OfLists("prompt"), OfLists("on_failure")],
+                &[OnlyForLists("prompt"), OnlyForLists("on_failure")],
             ),
             (web, "source=http://h/", &[PlainHttp]),
             (web, "source=http://h/;allow_http=yes", &[]),
@@ -326,32 +319,40 @@ mod tests {
             (web, "hangup_url=http://h/", &[PlainHangupUrl]),
             (web, "hangup_url=http://h/;allow_http=yes", &[]),
             (web, "hangup_url=http://localhost:5000/", &[]),
-            (file, "hangup_url=https://h/", &[OfServices("hangup_url")]),
-            (web, "dial_context=out", &[DialByHalf]),
-            (web, "dial_pattern=.*", &[DialByHalf]),
+            (
+                file,
+                "hangup_url=https://h/",
+                &[OnlyForServices("hangup_url")],
+            ),
+            (web, "dial_context=out", &[IncompleteDial]),
+            (web, "dial_pattern=.*", &[IncompleteDial]),
             (web, "dial_context=out;dial_pattern=00[0-9]*", &[]),
             (web, "success_destinations=1091", &[]),
             (
                 web,
                 "success_destinations=1091;connect_context=",
-                &[NoSuccess],
+                &[UnreachableDestination],
             ),
-            (web, "success_destinations=1091,0012345", &[NoSuccess]),
+            (
+                web,
+                "success_destinations=1091,0012345",
+                &[UnreachableDestination],
+            ),
             (
                 web,
                 "success_destinations=10,0012345;dial_context=o;dial_pattern=00.*",
                 &[],
             ),
-            (file, "timeout=3", &[OfServices("timeout")]),
+            (file, "timeout=3", &[OnlyForServices("timeout")]),
             (
                 file,
                 "auth=bearer:/f;on_error=continue",
-                &[OfServices("auth"), OfServices("on_error")],
+                &[OnlyForServices("auth"), OnlyForServices("on_error")],
             ),
             (
                 astdb,
                 "external_manager_id=2",
-                &[OfServices("external_manager_id")],
+                &[OnlyForServices("external_manager_id")],
             ),
         ];
         for (source, options, conflicts) in table {
@@ -381,11 +382,11 @@ mod tests {
         assert_eq!(in_section("source=https://h/;one_time=yes"), []);
         assert_eq!(
             in_section("source=https://h/;one_time=no"),
-            [OfLists("one_time")]
+            [OnlyForLists("one_time")]
         );
         assert_eq!(
             in_section("source=file:/p;timeout=4"),
-            [OfServices("timeout")]
+            [OnlyForServices("timeout")]
         );
         assert_eq!(in_section("source=http://h/"), [PlainHttp]);
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::error::Fault;
+use super::error::OptionError;
 use crate::dialplan::{is_name, Place, Route};
 use crate::prompt::{self, Sound};
 
@@ -22,10 +22,10 @@ pub fn number<T: FromStr>(text: &[u8], point: bool) -> Option<T> {
 }
 
 /// A whole number within limits.
-pub fn from_to(value: &[u8], least: u32, most: u32) -> Result<u32, Fault> {
+pub fn from_to(value: &[u8], least: u32, most: u32) -> Result<u32, OptionError> {
     number(value, false)
         .filter(|number| (least..=most).contains(number))
-        .ok_or(Fault::NotFromTo(least, most))
+        .ok_or(OptionError::OutOfRange(least, most))
 }
 
 /// `1073741824`, `1048576K`, `1024m`, `1G`: bytes, K being 1024.
@@ -78,8 +78,8 @@ pub fn yes_or_no(value: &[u8]) -> Option<bool> {
 }
 
 /// An option that is on or off.
-pub fn truth(value: &[u8]) -> Result<bool, Fault> {
-    yes_or_no(value).ok_or(Fault::NotOneOf("yes or no"))
+pub fn truth(value: &[u8]) -> Result<bool, OptionError> {
+    yes_or_no(value).ok_or(OptionError::NotOneOf("yes or no"))
 }
 
 /// What belongs to the word that a value is, in upper or lower case.
@@ -93,8 +93,8 @@ pub fn word<T: Copy>(value: &[u8], words: &[(&str, T)]) -> Option<T> {
 /// `None` for an empty value, which takes back what `[general]` says.
 pub fn unless_empty<T>(
     value: &[u8],
-    read: impl FnOnce(&[u8]) -> Result<T, Fault>,
-) -> Result<Option<T>, Fault> {
+    read: impl FnOnce(&[u8]) -> Result<T, OptionError>,
+) -> Result<Option<T>, OptionError> {
     if value.is_empty() {
         Ok(None)
     } else {
@@ -103,20 +103,20 @@ pub fn unless_empty<T>(
 }
 
 /// The path of a file.
-pub fn path(value: &[u8]) -> Result<PathBuf, Fault> {
+pub fn path(value: &[u8]) -> Result<PathBuf, OptionError> {
     use std::os::unix::ffi::OsStrExt;
     if value.len() > 1 && value.starts_with(b"/") && !value.ends_with(b"/") {
         Ok(std::ffi::OsStr::from_bytes(value).into())
     } else {
-        Err(Fault::NotAPath)
+        Err(OptionError::InvalidPath)
     }
 }
 
 /// An `&`-list; an empty one is silence.
-pub fn sounds(value: &[u8]) -> Result<Vec<Sound>, Fault> {
+pub fn sounds(value: &[u8]) -> Result<Vec<Sound>, OptionError> {
     let sounds = prompt::split(value);
     if sounds.is_empty() && !value.is_empty() {
-        Err(Fault::NotSounds)
+        Err(OptionError::InvalidSounds)
     } else {
         Ok(sounds)
     }
@@ -131,16 +131,16 @@ pub fn strip_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
 }
 
 /// Reads a route that a failed call may take.
-pub fn on_failure(value: &[u8]) -> Result<Route, Fault> {
-    route(value)?.ok_or(Fault::NotOneOf(
+pub fn on_failure(value: &[u8]) -> Result<Route, OptionError> {
+    route(value)?.ok_or(OptionError::NotOneOf(
         "hangup, continue, or goto:context,exten,priority",
     ))
 }
 
 /// Reads a route. Returns `None` if the value names none.
-pub fn route(value: &[u8]) -> Result<Option<Route>, Fault> {
+pub fn route(value: &[u8]) -> Result<Option<Route>, OptionError> {
     if let Some(text) = strip_prefix(value, "goto:") {
-        let place = place(text).ok_or(Fault::NotAPlace)?;
+        let place = place(text).ok_or(OptionError::InvalidPlace)?;
         return Ok(Some(Route::Goto(place)));
     }
     let mut routes = [("continue", Route::Continue), ("hangup", Route::Hangup)].into_iter();
@@ -216,7 +216,11 @@ mod tests {
     fn paths_are_absolute_and_of_files() {
         assert_eq!(path(b"/a/b.csv"), Ok("/a/b.csv".into()));
         for value in ["", "/", "a", "./a", "/a/"] {
-            assert_eq!(path(value.as_bytes()), Err(Fault::NotAPath), "{value}");
+            assert_eq!(
+                path(value.as_bytes()),
+                Err(OptionError::InvalidPath),
+                "{value}"
+            );
         }
     }
 }

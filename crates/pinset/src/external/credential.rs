@@ -1,37 +1,27 @@
 //! Who we are to a service: what the file of `auth` holds.
 
-use std::fmt;
-
 use base64ct::{Base64, Encoding};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::config::Auth;
 
-/// What is wrong with a file of credentials. The text never holds any of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
-    /// There is nothing in it.
+/// What is wrong with a file of credentials. The message never holds any of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum CredentialError {
+    /// The file is empty.
+    #[error("there is nothing in it")]
     Empty,
-    /// There is more than one line in it.
-    Lines,
+    /// The file has more than one line.
+    #[error("it must have one line")]
+    SeveralLines,
     /// `basic`: there is no `:`, or a control character.
-    NotBasic,
-    /// There is a byte that no header takes: a blank in a `bearer` key, a control
-    /// character, or one that is not ASCII.
-    NotAKey,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "there is nothing in it",
-            Self::Lines => "it must have one line",
-            Self::NotBasic => "it must be user:password, without control characters",
-            Self::NotAKey => {
-                "it must be one key of ASCII characters, for bearer without blanks in it"
-            }
-        })
-    }
+    #[error("it must be user:password, without control characters")]
+    InvalidBasic,
+    /// A byte that no header takes: a blank in a `bearer` key, a control character,
+    /// or one that is not ASCII.
+    #[error("it must be one key of ASCII characters, for bearer without blanks in it")]
+    InvalidKey,
 }
 
 /// The header of each request, such as `Authorization: Bearer …`, from what the
@@ -41,7 +31,7 @@ impl fmt::Display for Fault {
 /// # Errors
 ///
 /// The file holds nothing that makes one.
-pub fn header(auth: &Auth, contents: &[u8]) -> Result<Option<Zeroizing<String>>, Fault> {
+pub fn header(auth: &Auth, contents: &[u8]) -> Result<Option<Zeroizing<String>>, CredentialError> {
     let line = || one_line(contents);
     let visible = |byte: &u8| byte.is_ascii_graphic();
     let (name, scheme, value) = match auth {
@@ -49,7 +39,7 @@ pub fn header(auth: &Auth, contents: &[u8]) -> Result<Option<Zeroizing<String>>,
         Auth::Basic(_) => {
             let line = line()?;
             let right = line.contains(&b':') && !line.iter().any(u8::is_ascii_control);
-            let line = right.then_some(line).ok_or(Fault::NotBasic)?;
+            let line = right.then_some(line).ok_or(CredentialError::InvalidBasic)?;
             let value = Zeroizing::new(Base64::encode_string(line));
             ("Authorization", "Basic ", value)
         }
@@ -67,31 +57,31 @@ pub fn header(auth: &Auth, contents: &[u8]) -> Result<Option<Zeroizing<String>>,
     Ok(Some(header))
 }
 
-fn one_line(contents: &[u8]) -> Result<&[u8], Fault> {
+fn one_line(contents: &[u8]) -> Result<&[u8], CredentialError> {
     let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
     let line = contents.trim_ascii();
     if line.is_empty() {
-        Err(Fault::Empty)
+        Err(CredentialError::Empty)
     } else if line.contains(&b'\n') {
-        Err(Fault::Lines)
+        Err(CredentialError::SeveralLines)
     } else {
         Ok(line)
     }
 }
 
-fn key(line: &[u8], right: impl Fn(&u8) -> bool) -> Result<Zeroizing<String>, Fault> {
-    let text = std::str::from_utf8(line).map_err(|_| Fault::NotAKey)?;
+fn key(line: &[u8], right: impl Fn(&u8) -> bool) -> Result<Zeroizing<String>, CredentialError> {
+    let text = std::str::from_utf8(line).map_err(|_| CredentialError::InvalidKey)?;
     let right = line.iter().all(right);
     right
         .then(|| Zeroizing::new(text.to_owned()))
-        .ok_or(Fault::NotAKey)
+        .ok_or(CredentialError::InvalidKey)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn made(auth: &Auth, contents: &[u8]) -> Result<Option<String>, Fault> {
+    fn made(auth: &Auth, contents: &[u8]) -> Result<Option<String>, CredentialError> {
         header(auth, contents).map(|made| made.map(|made| made.to_string()))
     }
 
@@ -116,20 +106,20 @@ mod tests {
         );
         assert_eq!(made(&named, b"two words\n"), is("X-Api-Key: two words"));
         assert_eq!(made(&Auth::None, b""), Ok(None));
-        for (auth, contents, fault) in [
-            (&basic, b"".as_slice(), Fault::Empty),
-            (&bearer, b" \n\r\n", Fault::Empty),
-            (&basic, b"a:b\nc:d", Fault::Lines),
-            (&bearer, b"a\nX-Evil: b", Fault::Lines),
-            (&basic, b"nobody", Fault::NotBasic),
-            (&basic, b"a:b\rc", Fault::NotBasic),
-            (&bearer, b"two words", Fault::NotAKey),
-            (&bearer, "schlüssel".as_bytes(), Fault::NotAKey),
-            (&named, b"a\rb", Fault::NotAKey),
-            (&named, b"a\xff", Fault::NotAKey),
-            (&named, b"a\0", Fault::NotAKey),
+        for (auth, contents, error) in [
+            (&basic, b"".as_slice(), CredentialError::Empty),
+            (&bearer, b" \n\r\n", CredentialError::Empty),
+            (&basic, b"a:b\nc:d", CredentialError::SeveralLines),
+            (&bearer, b"a\nX-Evil: b", CredentialError::SeveralLines),
+            (&basic, b"nobody", CredentialError::InvalidBasic),
+            (&basic, b"a:b\rc", CredentialError::InvalidBasic),
+            (&bearer, b"two words", CredentialError::InvalidKey),
+            (&bearer, "schlüssel".as_bytes(), CredentialError::InvalidKey),
+            (&named, b"a\rb", CredentialError::InvalidKey),
+            (&named, b"a\xff", CredentialError::InvalidKey),
+            (&named, b"a\0", CredentialError::InvalidKey),
         ] {
-            assert_eq!(made(auth, contents), Err(fault), "{contents:?}");
+            assert_eq!(made(auth, contents), Err(error), "{contents:?}");
         }
     }
 }

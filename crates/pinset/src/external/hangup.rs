@@ -8,7 +8,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::json::{document, number, object, text};
-use super::Broken;
+use super::DocumentError;
 
 /// The name of the event.
 const EVENT: &str = "call_hangup";
@@ -120,14 +120,14 @@ impl Webhook {
     ///
     /// The body is no JSON object, has no event, or is a `call_hangup` without a
     /// `uuid` or with a field of the wrong kind.
-    pub fn parse(body: &[u8]) -> Result<Self, Broken> {
+    pub fn parse(body: &[u8]) -> Result<Self, DocumentError> {
         let fields = document(body)?;
         match text(&fields, "event")?.as_deref() {
             Some(EVENT) => {}
             Some(_) => return Ok(Self::Other),
-            None => return Err(Broken("event is missing".to_owned())),
+            None => return Err(DocumentError::MissingField("event")),
         }
-        let missing = || Broken("data.uuid is missing".to_owned());
+        let missing = || DocumentError::MissingField("data.uuid");
         let data = object(&fields, "data")?.ok_or_else(missing)?;
         let said = |name| text(data, name).map(|text| text.filter(|text| !text.is_empty()));
         let duration = number(data, "call_duration")?;

@@ -7,6 +7,7 @@
 
 pub mod circuit_breaker;
 pub mod credential;
+mod error;
 pub mod flow;
 mod gathered;
 pub mod hangup;
@@ -16,21 +17,9 @@ pub mod response;
 mod say;
 pub mod sound_cache;
 
-use std::fmt;
-
 pub use circuit_breaker::Breaker;
+pub use error::DocumentError;
 pub use gathered::{Data, Keyed};
 pub use hangup::{Hangup, Webhook};
 pub use request::{Post, Received};
 pub use response::{Action, Answer, Gather};
-
-/// What is wrong with a JSON document of the other side, and where. It never
-/// holds what a caller has keyed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Broken(String);
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}

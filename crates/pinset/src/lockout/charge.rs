@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::bounded_table::Held as Holding;
-use super::counter::{Count, Full, Who};
+use super::counter::{Count, CounterError, Who};
 use super::key::Key;
 use super::subject::account_text;
 use super::trust::Trust;
-use super::{account_key, fly, Account, Caller, Judged, Kind, Limits, Lock, Lockouts, Refused};
+use super::{account_key, fly, Account, Caller, ChargeError, Judged, Kind, Limits, Lock, Lockouts};
 use crate::config::Lockout;
 
 /// An entry that is being judged. It counts as wrong until it is settled, so it
@@ -88,7 +88,7 @@ impl Lockouts {
         charge: &mut Charge,
         account: Account<'_>,
         now: Duration,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ChargeError> {
         let now = self.now(now);
         let Some(limit) = charge.limits.account else {
             return Ok(());
@@ -106,7 +106,7 @@ impl Lockouts {
         let is_trusted = self.trusts_for(charge, &name, now);
         let on_reserve = match full.flatten() {
             None => false,
-            Some(locked @ Full::Locked(_)) if is_trusted => {
+            Some(locked @ CounterError::Locked(_)) if is_trusted => {
                 let count = self.accounts.get(&key);
                 let full = count.and_then(|count| count.reserve_full(&limit));
                 // One try a call.

@@ -1,5 +1,7 @@
 //! The failures of one caller, account or PIN set, and its lock.
 
+use thiserror::Error;
+
 use super::bounded_table::{Entry, Place};
 use super::failure_times::Cells;
 use super::key::Key;
@@ -76,12 +78,14 @@ pub struct Count {
     pub version: u32,
 }
 
-/// Why an entry can't be charged.
-#[derive(Clone, Copy, Debug)]
-pub enum Full {
-    /// There is a lock until then.
+/// Why an attempt can't be charged to a counter.
+#[derive(Clone, Copy, Debug, Error)]
+pub enum CounterError {
+    /// There is a lock until this time.
+    #[error("locked out")]
     Locked(u64),
-    /// The limit is reached if those in flight turn out wrong.
+    /// The limit is reached if all attempts in flight fail.
+    #[error("attempts in flight use up the limit")]
     InFlight,
 }
 
@@ -125,15 +129,15 @@ impl Count {
     }
 
     /// Why one more entry can't be charged by `limit`, if it can't.
-    pub fn full(&mut self, limit: &Lockout, now: u64) -> Option<Full> {
+    pub fn full(&mut self, limit: &Lockout, now: u64) -> Option<CounterError> {
         self.count_by(limit, now);
         self.lock_if_due(limit, now);
         if self.locked {
-            return Some(Full::Locked(self.end));
+            return Some(CounterError::Locked(self.end));
         }
         let full = |failures: u32, most| failures.saturating_add(self.in_flight) >= most;
         (full(self.failures(), limit.failures) || full(self.all_consecutive(), CONSECUTIVE))
-            .then_some(Full::InFlight)
+            .then_some(CounterError::InFlight)
     }
 
     /// Failures within the window since the last lock began.
@@ -161,12 +165,13 @@ impl Count {
     }
 
     /// Why a trusted caller's entry can't be charged during a lock, if it can't.
-    pub fn reserve_full(&self, limit: &Lockout) -> Option<Full> {
+    pub fn reserve_full(&self, limit: &Lockout) -> Option<CounterError> {
         let most = self.reserve_size(limit);
         if self.reserve >= most {
-            return Some(Full::Locked(self.end));
+            return Some(CounterError::Locked(self.end));
         }
-        (self.reserve.saturating_add(self.reserve_in_flight) >= most).then_some(Full::InFlight)
+        (self.reserve.saturating_add(self.reserve_in_flight) >= most)
+            .then_some(CounterError::InFlight)
     }
 
     /// One more of a trusted caller's is in flight.

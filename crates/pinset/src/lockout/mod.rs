@@ -11,9 +11,11 @@
 
 use std::time::Duration;
 
+use thiserror::Error;
+
 use crate::config::Lockout;
 use bounded_table::Held as Holding;
-use counter::{Count, Full, Who, BY_HAND};
+use counter::{Count, CounterError, Who, BY_HAND};
 use key::{Key, Table};
 use monotonic_clock::Clock;
 use trust::Trust;
@@ -32,7 +34,7 @@ mod trust;
 
 pub use admin::{Cursor, Held, Unlock};
 pub use charge::Charge;
-pub use persist::{Broken, Change};
+pub use persist::{Change, StoredRowError};
 pub use subject::{endpoint, Account, Caller, Limits, Subject};
 
 /// How many keys are held at most, in memory and in the database.
@@ -107,13 +109,15 @@ pub enum Standing {
     Locked(Lock),
 }
 
-/// Why an entry is not to be judged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refused {
+/// Why an attempt can't be charged, so that its digits must not be verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum ChargeError {
     /// There is a lock.
+    #[error("locked out")]
     Locked(Lock),
-    /// Others in flight would fill the limit if they were wrong. Once they are
-    /// settled, the answer is another one.
+    /// The limit is reached if all attempts in flight fail. Once they are settled,
+    /// the attempt can be charged again.
+    #[error("attempts in flight use up the limit")]
     Busy,
 }
 
@@ -161,7 +165,7 @@ impl Lockouts {
     pub fn look(&mut self, who: &Subject<'_>, now: Duration) -> Standing {
         let now = self.now(now);
         match self.standing(who, &Keys::of(who), now) {
-            (_, Err(Refused::Locked(lock))) => Standing::Locked(lock),
+            (_, Err(ChargeError::Locked(lock))) => Standing::Locked(lock),
             (Some(_), _) => Standing::OneTry,
             (None, _) => Standing::Open,
         }
@@ -178,13 +182,13 @@ impl Lockouts {
         who: &Subject<'_>,
         tries: u32,
         now: Duration,
-    ) -> Result<Charge, Refused> {
+    ) -> Result<Charge, ChargeError> {
         let now = self.now(now);
         let keys = Keys::of(who);
         let (budget, room) = self.standing(who, &keys, now);
         room?;
         if let Some(lock) = budget.filter(|_| tries > 0) {
-            return Err(Refused::Locked(lock));
+            return Err(ChargeError::Locked(lock));
         }
         Ok(self.put_in_flight(who, keys, budget.is_some(), tries, now))
     }
@@ -238,7 +242,7 @@ impl Lockouts {
         who: &Subject<'_>,
         keys: &Keys,
         now: u64,
-    ) -> (Option<Lock>, Result<(), Refused>) {
+    ) -> (Option<Lock>, Result<(), ChargeError>) {
         let full = |table: &mut Holding<Count>, key, limit: Option<Lockout>| {
             let limit = limit?;
             table.change(key, |count| count.full(&limit, now)).flatten()
@@ -246,7 +250,7 @@ impl Lockouts {
         let caller = full(&mut self.callers, &keys.caller, who.limits.caller);
         let mut pin_set = full(&mut self.pin_sets, &keys.pin_set, who.limits.pin_set);
         let budget = match pin_set {
-            Some(Full::Locked(end)) => Some(self.lock(Kind::PinSet, end)),
+            Some(CounterError::Locked(end)) => Some(self.lock(Kind::PinSet, end)),
             _ => None,
         };
         if budget.is_some() && self.trusts(who, now) {
@@ -254,7 +258,7 @@ impl Lockouts {
             pin_set = count.and_then(|(count, limit)| count.reserve_full(&limit));
         }
         let room = match (caller, pin_set) {
-            (Some(locked @ Full::Locked(_)), _) => Err(self.refused(Kind::Caller, locked)),
+            (Some(locked @ CounterError::Locked(_)), _) => Err(self.refused(Kind::Caller, locked)),
             (_, Some(full)) => Err(self.refused(Kind::PinSet, full)),
             (Some(full), None) => Err(self.refused(Kind::Caller, full)),
             (None, None) => Ok(()),
@@ -275,10 +279,10 @@ impl Lockouts {
         }
     }
 
-    fn refused(&self, kind: Kind, full: Full) -> Refused {
+    fn refused(&self, kind: Kind, full: CounterError) -> ChargeError {
         match full {
-            Full::Locked(end) => Refused::Locked(self.lock(kind, end)),
-            Full::InFlight => Refused::Busy,
+            CounterError::Locked(end) => ChargeError::Locked(self.lock(kind, end)),
+            CounterError::InFlight => ChargeError::Busy,
         }
     }
 

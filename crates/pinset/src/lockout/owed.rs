@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Charge, Keys, Limits, Lockouts, Refused, Subject};
+use super::{Charge, ChargeError, Keys, Limits, Lockouts, Subject};
 
 impl Lockouts {
     /// Charges such an entry again, whatever else is in flight: it is about to be
@@ -21,7 +21,7 @@ impl Lockouts {
             },
             ..*who
         };
-        let locked = |room| matches!(room, Err(Refused::Locked(_)));
+        let locked = |room| matches!(room, Err(ChargeError::Locked(_)));
         let (_, room) = self.standing(&only(caller, None), &keys, now);
         let caller = caller.filter(|_| !locked(room));
         let (budget, room) = self.standing(&only(None, pin_set), &keys, now);

@@ -1,10 +1,10 @@
 //! What is written to the database, so that a restart forgets nobody: a row
 //! a key, one line of JSON each. Entries in flight are not in it.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::bounded_table::Entry;
 use super::counter::{Count, Who, BY_HAND, LONGEST_LOCK};
@@ -29,17 +29,10 @@ pub struct Change {
     pub value: Option<String>,
 }
 
-/// A row that is none of ours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Broken;
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not written by this module, or changed since")
-    }
-}
-
-impl std::error::Error for Broken {}
+/// A stored row that this module has not written, or that was changed since.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[error("not written by this module, or changed since")]
+pub struct StoredRowError;
 
 /// A row. Times are milliseconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
@@ -158,11 +151,11 @@ impl Lockouts {
     /// # Errors
     ///
     /// The row is broken, and nothing has changed.
-    pub fn restore(&mut self, key: &str, value: &str, now: Duration) -> Result<(), Broken> {
-        let (table, key) = Table::of_text(key).ok_or(Broken)?;
-        let row: Row = serde_json::from_str(value).map_err(|_| Broken)?;
+    pub fn restore(&mut self, key: &str, value: &str, now: Duration) -> Result<(), StoredRowError> {
+        let (table, key) = Table::of_text(key).ok_or(StoredRowError)?;
+        let row: Row = serde_json::from_str(value).map_err(|_| StoredRowError)?;
         if row.version != VERSION {
-            return Err(Broken);
+            return Err(StoredRowError);
         }
         let now = self.now(now);
         let counts = match table {
@@ -172,14 +165,14 @@ impl Lockouts {
             Table::Trusted | Table::TrustedForAccount => {
                 let trust = trust_of(row, &self.clock, now)
                     .filter(|trust| key_of_trust(trust) == (table, key))
-                    .ok_or(Broken)?;
+                    .ok_or(StoredRowError)?;
                 self.trusted(table).restore(key, trust);
                 return Ok(());
             }
         };
         let count = count_of(row, table, &self.clock, now)
             .filter(|count| key_of(count) == key)
-            .ok_or(Broken)?;
+            .ok_or(StoredRowError)?;
         counts.restore(key, count);
         Ok(())
     }

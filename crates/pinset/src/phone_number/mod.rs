@@ -27,6 +27,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use thiserror::Error;
+
 use crate::escape::is_invisible;
 
 /// The most digits a number has, its country code among them: ITU-T E.164.
@@ -60,40 +62,31 @@ impl Default for Numbering {
     }
 }
 
-/// What is wrong with an option, or with several together. The text repeats
-/// neither an option's name, where it is about one, nor its value.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fault {
+/// What is wrong with a numbering option, or with several together. The message
+/// holds neither the name of a single option nor its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum NumberingError {
     /// No option has this name.
+    #[error("there is no such option")]
     UnknownOption,
-    /// The value is no country code.
-    NotACountryCode,
-    /// The value is no prefix.
-    NotAPrefix,
-    /// The value is no length, and no range of lengths.
-    NotALength,
+    /// The value is not a country code.
+    #[error(
+        "it must be a country code of one to three digits, the first not 0, \
+         without + or 00 before it"
+    )]
+    InvalidCountryCode,
+    /// The value is not a prefix.
+    #[error("it must be a prefix of at most eight digits, or empty")]
+    InvalidPrefix,
+    /// The value is neither a length nor a range of lengths.
+    #[error("it must be a number of digits from 1 to 14, or a range such as 9-11")]
+    InvalidLength,
     /// The country code and the longest national number are over [`LONGEST`].
-    TooLong,
-    /// What begins with the national prefix is taken for international.
-    PrefixHidden,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownOption => "there is no such option",
-            Self::NotACountryCode => {
-                "it must be a country code of one to three digits, the first not 0, \
-                 without + or 00 before it"
-            }
-            Self::NotAPrefix => "it must be a prefix of at most eight digits, or empty",
-            Self::NotALength => {
-                "it must be a number of digits from 1 to 14, or a range such as 9-11"
-            }
-            Self::TooLong => "country_code and national_length together must not be over 15 digits",
-            Self::PrefixHidden => "national_prefix must not begin with international_prefix",
-        })
-    }
+    #[error("country_code and national_length together must not be over 15 digits")]
+    TooManyDigits,
+    /// A number that begins with the national prefix is taken for international.
+    #[error("national_prefix must not begin with international_prefix")]
+    AmbiguousPrefixes,
 }
 
 impl Numbering {
@@ -107,20 +100,20 @@ impl Numbering {
     ///
     /// There is no such option, or this is no value for it. Then nothing has
     /// changed. Whether the options go together, [`Self::check`] says.
-    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), NumberingError> {
         match name.to_ascii_lowercase().as_slice() {
             b"country_code" => {
                 let right = value.len() <= LONGEST_CODE && value.first() != Some(&b'0');
                 self.country_code = digits(value)
                     .filter(|_| right)
-                    .ok_or(Fault::NotACountryCode)?;
+                    .ok_or(NumberingError::InvalidCountryCode)?;
             }
             b"national_prefix" => self.national_prefix = prefix(value)?,
             b"international_prefix" => self.international_prefix = prefix(value)?,
             b"national_length" => {
-                self.national_length = lengths(value).ok_or(Fault::NotALength)?;
+                self.national_length = lengths(value).ok_or(NumberingError::InvalidLength)?;
             }
-            _ => return Err(Fault::UnknownOption),
+            _ => return Err(NumberingError::UnknownOption),
         }
         Ok(())
     }
@@ -130,13 +123,13 @@ impl Numbering {
     /// # Errors
     ///
     /// Some numbers of the own country could never be used.
-    pub fn check(&self) -> Result<(), Fault> {
+    pub fn check(&self) -> Result<(), NumberingError> {
         let hidden = !self.international_prefix.is_empty()
             && self.national_prefix.starts_with(&self.international_prefix);
         if self.country_code.len() + self.national_length.end() > LONGEST {
-            Err(Fault::TooLong)
+            Err(NumberingError::TooManyDigits)
         } else if hidden {
-            Err(Fault::PrefixHidden)
+            Err(NumberingError::AmbiguousPrefixes)
         } else {
             Ok(())
         }
@@ -306,10 +299,10 @@ fn digits(value: &[u8]) -> Option<Vec<u8>> {
     value.iter().all(u8::is_ascii_digit).then(|| value.to_vec())
 }
 
-fn prefix(value: &[u8]) -> Result<Vec<u8>, Fault> {
+fn prefix(value: &[u8]) -> Result<Vec<u8>, NumberingError> {
     digits(value)
         .filter(|prefix| prefix.len() <= LONGEST_PREFIX)
-        .ok_or(Fault::NotAPrefix)
+        .ok_or(NumberingError::InvalidPrefix)
 }
 
 /// `10`, `9-11`: digits.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::notice::Notice;
 use super::reason::Reason;
 use crate::lockout::{
-    Account, Caller, Charge, Judged, Limits, Lock, Lockouts, Refused, Standing, Subject,
+    Account, Caller, Charge, ChargeError, Judged, Limits, Lock, Lockouts, Standing, Subject,
 };
 use crate::pin::Pin;
 use crate::timestamp::since_epoch;
@@ -211,22 +211,22 @@ impl<K: LockoutContext> Counter<K> {
     fn charged<H: ServiceChannel, T>(
         &self,
         host: &mut H,
-        mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, Refused>,
+        mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, ChargeError>,
     ) -> Result<T, Halt> {
         let until = Instant::now() + K::PATIENCE;
         loop {
             match self.with_lockouts(&mut charge) {
                 Ok(charged) => return Ok(charged),
-                Err(Refused::Locked(lock)) => {
+                Err(ChargeError::Locked(lock)) => {
                     self.leave(lock);
                     return Err(Halt::Locked);
                 }
-                Err(Refused::Busy) if Instant::now() >= until => {
+                Err(ChargeError::Busy) if Instant::now() >= until => {
                     self.keeper.notice(&Notice::Busy(&self.name));
                     return Err(Halt::Busy);
                 }
-                Err(Refused::Busy) if !host.listen(GLANCE) => return Err(Halt::Gone),
-                Err(Refused::Busy) => {}
+                Err(ChargeError::Busy) if !host.listen(GLANCE) => return Err(Halt::Gone),
+                Err(ChargeError::Busy) => {}
             }
         }
     }
@@ -384,18 +384,18 @@ fn charge_accounts(
     charge: &mut Charge,
     accounts: &[Account<'_>],
     now: Duration,
-) -> Result<Vec<Option<Lock>>, Refused> {
+) -> Result<Vec<Option<Lock>>, ChargeError> {
     let mut locks = Vec::with_capacity(accounts.len());
     for account in accounts {
         match lockouts.charge_account(charge, *account, now) {
             Ok(()) => locks.push(None),
-            Err(Refused::Locked(lock)) => locks.push(Some(lock)),
-            Err(Refused::Busy) => return Err(Refused::Busy),
+            Err(ChargeError::Locked(lock)) => locks.push(Some(lock)),
+            Err(ChargeError::Busy) => return Err(ChargeError::Busy),
         }
     }
     let all_locked = locks.iter().all(Option::is_some);
     match locks.first() {
-        Some(Some(lock)) if all_locked => Err(Refused::Locked(*lock)),
+        Some(Some(lock)) if all_locked => Err(ChargeError::Locked(*lock)),
         _ => Ok(locks),
     }
 }

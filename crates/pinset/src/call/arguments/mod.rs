@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::call::dialog::{Opening, Plan, Status};
@@ -36,23 +37,26 @@ pub enum Credential {
     PinSet(String),
 }
 
-/// Why a call is refused whatever is keyed: the stock application took these
-/// and let the wrong caller in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// docs/compatibility.md, row A: silence would match.
+/// Why a call is refused whatever the caller enters: the stock application accepts
+/// these arguments and lets the wrong caller in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub enum ArgumentError {
+    /// docs/compatibility.md, row A: a caller who enters nothing would be admitted.
+    #[error("the password is empty")]
     EmptyPassword,
     /// docs/compatibility.md, row D: with this option the password is a path; the path itself
     /// would be taken for the PIN.
-    NotAPath(char),
-    /// `d`, `m` or `r` with a PIN set, which says itself what its source is.
-    OptionOfAPinSet(char),
+    #[error("option '{0}' needs a password that starts with '/'")]
+    PasswordNotAPath(char),
+    /// `d`, `m` or `r` with a PIN set, whose source is configured.
+    #[error("option '{0}' is not for PIN sets")]
+    OptionForPinSet(char),
 }
 
 /// Something in the arguments the administrator should hear of. The call goes
 /// on. None of them holds any of the password.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Notice {
+pub enum ArgumentWarning {
     /// An option letter that means nothing here.
     UnknownOption(char),
     /// An option's argument lacks its closing parenthesis; the options after
@@ -67,21 +71,7 @@ pub enum Notice {
     Unkeyable,
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EmptyPassword => write!(f, "the password is empty"),
-            Self::NotAPath(option) => {
-                write!(f, "option '{option}' needs a password that starts with '/'")
-            }
-            Self::OptionOfAPinSet(option) => {
-                write!(f, "option '{option}' is not for PIN sets")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Notice {
+impl fmt::Display for ArgumentWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownOption(option) => write!(f, "Unrecognized option: '{option}'"),
@@ -103,9 +93,9 @@ impl fmt::Display for Notice {
 /// What one `Authenticate(…)` asks for.
 pub struct Request {
     /// What entries are compared with, or why nobody gets in.
-    pub credential: Result<Credential, Refusal>,
+    pub credential: Result<Credential, ArgumentError>,
     /// What the log should say about the arguments.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<ArgumentWarning>,
     options: Options,
     max_digits: Option<usize>,
     prompts: Option<Vec<Sound>>,
@@ -217,7 +207,7 @@ struct Options {
 impl Options {
     /// Letters in any order; `x(…)` skips the argument, none of ours has one
     /// (`ast_app_parse_options`, `main/app.c`).
-    fn parse(text: &[u8], notices: &mut Vec<Notice>) -> Self {
+    fn parse(text: &[u8], notices: &mut Vec<ArgumentWarning>) -> Self {
         let mut options = Self::default();
         let mut rest = text;
         while let [letter, tail @ ..] = rest {
@@ -227,7 +217,7 @@ impl Options {
                 match after_argument(argument) {
                     Some(tail) => rest = tail,
                     None => {
-                        notices.push(Notice::UnclosedOption(letter));
+                        notices.push(ArgumentWarning::UnclosedOption(letter));
                         break;
                     }
                 }
@@ -241,7 +231,7 @@ impl Options {
                 'n' => options.no_answer = true,
                 'q' => options.quiet = true,
                 'r' => options.remove = true,
-                _ => notices.push(Notice::UnknownOption(letter)),
+                _ => notices.push(ArgumentWarning::UnknownOption(letter)),
             }
         }
         options
@@ -250,21 +240,21 @@ impl Options {
     fn credential(
         &self,
         password: Zeroizing<Vec<u8>>,
-        notices: &mut Vec<Notice>,
-    ) -> Result<Credential, Refusal> {
+        notices: &mut Vec<ArgumentWarning>,
+    ) -> Result<Credential, ArgumentError> {
         if self.remove && !self.database {
-            notices.push(Notice::IgnoredOption('r', "without 'd'"));
+            notices.push(ArgumentWarning::IgnoredOption('r', "without 'd'"));
         }
         if self.md5 && self.database {
-            notices.push(Notice::IgnoredOption('m', "together with 'd'"));
+            notices.push(ArgumentWarning::IgnoredOption('m', "together with 'd'"));
         }
         if password.is_empty() {
-            return Err(Refusal::EmptyPassword);
+            return Err(ArgumentError::EmptyPassword);
         }
         if let Some(name) = password.strip_prefix(PIN_SET) {
             let others = [(self.database, 'd'), (self.md5, 'm'), (self.remove, 'r')];
             return match others.iter().find(|(given, _)| *given) {
-                Some((_, option)) => Err(Refusal::OptionOfAPinSet(*option)),
+                Some((_, option)) => Err(ArgumentError::OptionForPinSet(*option)),
                 None => Ok(Credential::PinSet(
                     String::from_utf8_lossy(name).trim().to_owned(),
                 )),
@@ -273,7 +263,7 @@ impl Options {
         if let Some(family) = password.strip_prefix(b"/") {
             return match (self.database, self.md5) {
                 // A family of no name: the whole database would be the list.
-                (true, _) if family.is_empty() => Err(Refusal::EmptyPassword),
+                (true, _) if family.is_empty() => Err(ArgumentError::EmptyPassword),
                 (true, _) => Ok(Credential::Family {
                     name: family.to_vec(),
                     one_time: self.remove,
@@ -284,11 +274,11 @@ impl Options {
         }
         for (given, option) in [(self.database, 'd'), (self.md5, 'm')] {
             if given {
-                return Err(Refusal::NotAPath(option));
+                return Err(ArgumentError::PasswordNotAPath(option));
             }
         }
         if !password.iter().all(|key| is_key(*key)) || password.len() > MAX_DIGITS {
-            notices.push(Notice::Unkeyable);
+            notices.push(ArgumentWarning::Unkeyable);
         }
         Ok(Credential::Literal(password))
     }
@@ -369,7 +359,7 @@ pub fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
 /// `maxdigits` as C's `atoi` reads it: leading blanks, a sign, digits, and
 /// whatever follows them is not looked at (the FreePBX recipe's `6)` is 6).
 /// Below 1 or above [`MAX_DIGITS`] means [`MAX_DIGITS`].
-fn read_max_digits(text: &[u8], notices: &mut Vec<Notice>) -> usize {
+fn read_max_digits(text: &[u8], notices: &mut Vec<ArgumentWarning>) -> usize {
     let number = atoi(text);
     let read = usize::try_from(number)
         .ok()
@@ -378,7 +368,7 @@ fn read_max_digits(text: &[u8], notices: &mut Vec<Notice>) -> usize {
     let plain = text.iter().all(u8::is_ascii_digit) && (0..=254).contains(&number);
     if !plain {
         let text = text.escape_ascii().to_string();
-        notices.push(Notice::OddMaxDigits(text, read));
+        notices.push(ArgumentWarning::OddMaxDigits(text, read));
     }
     read
 }

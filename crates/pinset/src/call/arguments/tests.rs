@@ -60,8 +60,14 @@ fn an_odd_maxdigits_is_named() {
     let notice = |text: &str| Request::parse(format!("1,,{text}").as_bytes()).notices;
     assert_eq!(notice("6"), []);
     assert_eq!(notice("0"), []);
-    assert_eq!(notice("6)"), [Notice::OddMaxDigits("6)".into(), 6)]);
-    assert_eq!(notice("300"), [Notice::OddMaxDigits("300".into(), 254)]);
+    assert_eq!(
+        notice("6)"),
+        [ArgumentWarning::OddMaxDigits("6)".into(), 6)]
+    );
+    assert_eq!(
+        notice("300"),
+        [ArgumentWarning::OddMaxDigits("300".into(), 254)]
+    );
 }
 
 fn kind(data: &str) -> String {
@@ -79,7 +85,7 @@ fn kind(data: &str) -> String {
 
 #[test]
 fn the_options_say_what_the_password_is() {
-    let not_a_path = |o| Refusal::NotAPath(o).to_string();
+    let not_a_path = |o| ArgumentError::PasswordNotAPath(o).to_string();
     let table = [
         ("1234", "literal 1234".to_owned()),
         ("1234,a", "literal 1234".to_owned()),
@@ -88,17 +94,26 @@ fn the_options_say_what_the_password_is() {
         ("/PINSETS/1,ad,6)", "family PINSETS/1 false".to_owned()),
         ("/pin,dr", "family pin true".to_owned()),
         ("/pin,dma", "family pin false".to_owned()),
-        ("", Refusal::EmptyPassword.to_string()),
-        (",a", Refusal::EmptyPassword.to_string()),
-        ("/,d", Refusal::EmptyPassword.to_string()),
+        ("", ArgumentError::EmptyPassword.to_string()),
+        (",a", ArgumentError::EmptyPassword.to_string()),
+        ("/,d", ArgumentError::EmptyPassword.to_string()),
         ("1234,d", not_a_path('d')),
         ("1234,m", not_a_path('m')),
         ("pinset:staff,ajcnq", "pinset staff".to_owned()),
         ("pinset: staff ", "pinset staff".to_owned()),
         ("pinset:", "pinset ".to_owned()),
-        ("pinset:s,ad", Refusal::OptionOfAPinSet('d').to_string()),
-        ("pinset:s,m", Refusal::OptionOfAPinSet('m').to_string()),
-        ("pinset:s,r", Refusal::OptionOfAPinSet('r').to_string()),
+        (
+            "pinset:s,ad",
+            ArgumentError::OptionForPinSet('d').to_string(),
+        ),
+        (
+            "pinset:s,m",
+            ArgumentError::OptionForPinSet('m').to_string(),
+        ),
+        (
+            "pinset:s,r",
+            ArgumentError::OptionForPinSet('r').to_string(),
+        ),
     ];
     for (data, want) in table {
         assert_eq!(kind(data), want, "{data:?}");
@@ -198,7 +213,10 @@ fn unknown_options_are_named_and_the_rest_is_read() {
     assert_eq!(request.plan().account_code, AccountCode::Pin);
     assert_eq!(
         request.notices,
-        [Notice::UnknownOption('x'), Notice::UnclosedOption('z')]
+        [
+            ArgumentWarning::UnknownOption('x'),
+            ArgumentWarning::UnclosedOption('z')
+        ]
     );
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use regex_lite::Regex;
 use url::{Host, Url};
 
-use super::error::Fault;
+use super::error::OptionError;
 use super::value::{self, from_to, on_failure, strip_prefix, truth, unless_empty};
 use super::LONGEST_TIMEOUT;
 use crate::dialplan::{is_name, Place, Route};
@@ -104,12 +104,12 @@ impl Auth {
 pub struct Pattern(String);
 
 impl Pattern {
-    fn new(text: &[u8]) -> Result<Self, Fault> {
-        let text = std::str::from_utf8(text).map_err(|_| Fault::NotAPattern)?;
+    fn new(text: &[u8]) -> Result<Self, OptionError> {
+        let text = std::str::from_utf8(text).map_err(|_| OptionError::InvalidPattern)?;
         let pattern = Self(text.to_owned());
         // Alone, too: `a)|(b` is none, though it fits between parentheses.
         let right = Regex::new(text).is_ok() && pattern.whole().is_ok();
-        right.then_some(pattern).ok_or(Fault::NotAPattern)
+        right.then_some(pattern).ok_or(OptionError::InvalidPattern)
     }
 
     fn whole(&self) -> Result<Regex, regex_lite::Error> {
@@ -153,10 +153,10 @@ impl Default for External {
 
 impl External {
     /// Sets the option `name`, in small letters; `None`: it is none of these.
-    pub(super) fn set(&mut self, name: &[u8], value: &[u8]) -> Option<Result<(), Fault>> {
-        let seconds = || value::seconds(value, LONGEST_TIMEOUT).ok_or(Fault::NotATimeout);
+    pub(super) fn set(&mut self, name: &[u8], value: &[u8]) -> Option<Result<(), OptionError>> {
+        let seconds = || value::seconds(value, LONGEST_TIMEOUT).ok_or(OptionError::InvalidTimeout);
         // What is wrong changes nothing.
-        let mut set = || -> Result<bool, Fault> {
+        let mut set = || -> Result<bool, OptionError> {
             match name {
                 b"auth" => self.auth = auth(value)?,
                 b"allow_http" => self.allow_http = truth(value)?,
@@ -165,13 +165,14 @@ impl External {
                 b"max_response" => self.max_response = response(value)?,
                 b"max_steps" => self.max_steps = from_to(value, 1, 1000)?,
                 b"post_silence" => self.post_silence = truth(value)?,
-                b"sound_hosts" => self.sound_hosts = each(value, host, Fault::NotHosts)?,
+                b"sound_hosts" => self.sound_hosts = each(value, host, OptionError::InvalidHosts)?,
                 b"connect_context" => self.connect_context = unless_empty(value, context)?,
                 b"connect_pattern" => self.connect_pattern = Pattern::new(value)?,
                 b"dial_context" => self.dial_context = unless_empty(value, context)?,
                 b"dial_pattern" => self.dial_pattern = unless_empty(value, Pattern::new)?,
                 b"success_destinations" => {
-                    self.success_destinations = each(value, extension, Fault::NotDestinations)?;
+                    self.success_destinations =
+                        each(value, extension, OptionError::InvalidDestinations)?;
                 }
                 b"say_app" => self.say_app = unless_empty(value, application)?,
                 b"on_error" => self.on_error = on_failure(value)?,
@@ -186,7 +187,7 @@ impl External {
         match set() {
             Ok(true) => Some(Ok(())),
             Ok(false) => None,
-            Err(fault) => Some(Err(fault)),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -257,12 +258,16 @@ fn extension(text: &str) -> Option<String> {
 }
 
 /// A list with commas; an empty one has none.
-fn each<T>(value: &[u8], read: fn(&str) -> Option<T>, fault: Fault) -> Result<Vec<T>, Fault> {
+fn each<T>(
+    value: &[u8],
+    read: fn(&str) -> Option<T>,
+    error: OptionError,
+) -> Result<Vec<T>, OptionError> {
     if value.is_empty() {
         return Ok(Vec::new());
     }
-    let text = std::str::from_utf8(value).map_err(|_| fault)?;
-    let items = text.split(',').map(|item| read(item.trim()).ok_or(fault));
+    let text = std::str::from_utf8(value).map_err(|_| error)?;
+    let items = text.split(',').map(|item| read(item.trim()).ok_or(error));
     items.collect()
 }
 
@@ -277,29 +282,29 @@ fn host(text: &str) -> Option<Host> {
     })
 }
 
-fn context(value: &[u8]) -> Result<String, Fault> {
-    let text = std::str::from_utf8(value).map_err(|_| Fault::NotAContext)?;
+fn context(value: &[u8]) -> Result<String, OptionError> {
+    let text = std::str::from_utf8(value).map_err(|_| OptionError::InvalidContext)?;
     let right = is_name(text).then(|| text.to_owned());
-    right.ok_or(Fault::NotAContext)
+    right.ok_or(OptionError::InvalidContext)
 }
 
-fn application(value: &[u8]) -> Result<String, Fault> {
-    let text = std::str::from_utf8(value).map_err(|_| Fault::NotAnApplication)?;
+fn application(value: &[u8]) -> Result<String, OptionError> {
+    let text = std::str::from_utf8(value).map_err(|_| OptionError::InvalidApplication)?;
     let of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let right = is_name(text) && text.bytes().all(of_name);
     right
         .then(|| text.to_owned())
-        .ok_or(Fault::NotAnApplication)
+        .ok_or(OptionError::InvalidApplication)
 }
 
-fn response(value: &[u8]) -> Result<u64, Fault> {
+fn response(value: &[u8]) -> Result<u64, OptionError> {
     value::memory(value)
         .filter(|bytes| *bytes <= LARGEST_RESPONSE)
-        .ok_or(Fault::NotAResponse)
+        .ok_or(OptionError::InvalidMaxResponse)
 }
 
-fn auth(value: &[u8]) -> Result<Auth, Fault> {
-    let file = |value| value::path(value).map_err(|_| Fault::NotAuth);
+fn auth(value: &[u8]) -> Result<Auth, OptionError> {
+    let file = |value| value::path(value).map_err(|_| OptionError::InvalidAuth);
     if value.eq_ignore_ascii_case(b"none") {
         Ok(Auth::None)
     } else if let Some(path) = strip_prefix(value, "basic:") {
@@ -307,11 +312,14 @@ fn auth(value: &[u8]) -> Result<Auth, Fault> {
     } else if let Some(path) = strip_prefix(value, "bearer:") {
         file(path).map(Auth::Bearer)
     } else {
-        let rest = strip_prefix(value, "header:").ok_or(Fault::NotAuth)?;
-        let colon = memchr::memchr(b':', rest).ok_or(Fault::NotAuth)?;
+        let rest = strip_prefix(value, "header:").ok_or(OptionError::InvalidAuth)?;
+        let colon = memchr::memchr(b':', rest).ok_or(OptionError::InvalidAuth)?;
         let (name, path) = rest.split_at(colon);
         let path = file(path.get(1..).unwrap_or_default())?;
-        Ok(Auth::Header(header(name).ok_or(Fault::NotAuth)?, path))
+        Ok(Auth::Header(
+            header(name).ok_or(OptionError::InvalidAuth)?,
+            path,
+        ))
     }
 }
 
@@ -325,14 +333,14 @@ fn header(name: &[u8]) -> Option<String> {
 }
 
 /// A source: a URL with a host, and without a user, who belongs in `auth`.
-pub(super) fn url(value: &[u8]) -> Result<Url, Fault> {
-    let text = std::str::from_utf8(value).map_err(|_| Fault::NotAUrl)?;
-    let url = Url::parse(text).map_err(|_| Fault::NotAUrl)?;
+pub(super) fn url(value: &[u8]) -> Result<Url, OptionError> {
+    let text = std::str::from_utf8(value).map_err(|_| OptionError::InvalidUrl)?;
+    let url = Url::parse(text).map_err(|_| OptionError::InvalidUrl)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Fault::UserInUrl);
+        return Err(OptionError::UserInUrl);
     }
     let right = matches!(url.scheme(), "http" | "https") && url.fragment().is_none();
-    right.then_some(url).ok_or(Fault::NotAUrl)
+    right.then_some(url).ok_or(OptionError::InvalidUrl)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::PinSet;
 
-fn set(options: &str) -> Result<External, Fault> {
+fn set(options: &str) -> Result<External, OptionError> {
     let mut set = PinSet::default();
     for option in options.split_terminator(';') {
         let (name, value) = option.split_once('=').expect("an option");
@@ -98,9 +98,9 @@ fn options_are_what_they_say() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    use Fault::*;
+    use OptionError::*;
     let on_error = NotOneOf("hangup, continue, or goto:context,exten,priority");
-    let table: &[(&str, &[&str], Fault)] = &[
+    let table: &[(&str, &[&str], OptionError)] = &[
         (
             "auth",
             &[
@@ -117,17 +117,17 @@ fn what_is_wrong_is_said() {
                 "header:Content-length:/f",
                 "user:password",
             ],
-            NotAuth,
+            InvalidAuth,
         ),
         ("allow_http", &["", "perhaps"], NotOneOf("yes or no")),
-        ("connect_timeout", &["", "0", "61", "2s"], NotATimeout),
-        ("timeout", &["", "-1", "60.5"], NotATimeout),
+        ("connect_timeout", &["", "0", "61", "2s"], InvalidTimeout),
+        ("timeout", &["", "-1", "60.5"], InvalidTimeout),
         (
             "max_response",
             &["", "0", "17M", "1G", "64KB", "-1"],
-            NotAResponse,
+            InvalidMaxResponse,
         ),
-        ("max_steps", &["", "0", "1001", "1.5"], NotFromTo(1, 1000)),
+        ("max_steps", &["", "0", "1001", "1.5"], OutOfRange(1, 1000)),
         (
             "sound_hosts",
             &[
@@ -140,48 +140,52 @@ fn what_is_wrong_is_said() {
                 "::1",
                 "é.example",
             ],
-            NotHosts,
+            InvalidHosts,
         ),
-        ("connect_context", &["a b", "a,b"], NotAContext),
-        ("dial_context", &["a,b"], NotAContext),
+        ("connect_context", &["a b", "a,b"], InvalidContext),
+        ("dial_context", &["a,b"], InvalidContext),
         (
             "connect_pattern",
             &["(", "a)|(b", "[", "*", "(?x)a #", "a{1001}{1001}"],
-            NotAPattern,
+            InvalidPattern,
         ),
-        ("dial_pattern", &[")"], NotAPattern),
+        ("dial_pattern", &[")"], InvalidPattern),
         (
             "success_destinations",
             &[",", "1091,", "s", "H", "fax", "10 91", "_X.", "a@b"],
-            NotDestinations,
+            InvalidDestinations,
         ),
         (
             "say_app",
             &["Say(a)", "a b", "a,b", "../a"],
-            NotAnApplication,
+            InvalidApplication,
         ),
         ("on_error", &["", "ignore"], on_error),
         (
             "external_manager_id",
             &["", "-1", "4294967296"],
-            NotFromTo(0, u32::MAX),
+            OutOfRange(0, u32::MAX),
         ),
         (
             "source",
             &["https://", "https://h:99999/", "http://h:x/"],
-            NotAUrl,
+            InvalidUrl,
         ),
-        ("source", &["https://h/#a", "https://é.example/"], NotAUrl),
+        (
+            "source",
+            &["https://h/#a", "https://é.example/"],
+            InvalidUrl,
+        ),
         (
             "source",
             &["https://u@h/", "https://u:p@h/", "http://:p@h/"],
             UserInUrl,
         ),
     ];
-    for (name, values, fault) in table {
+    for (name, values, error) in table {
         for value in *values {
             let option = format!("{name}={value}");
-            assert_eq!(set(&option), Err(*fault), "{option}");
+            assert_eq!(set(&option), Err(*error), "{option}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::error::Fault;
+use super::error::OptionError;
 use super::external::{self, External};
 use super::timing_spec::Times;
 use super::value::{
@@ -211,7 +211,7 @@ impl PinSet {
     ///
     /// There is no such option, it belongs to `[general]`, or this is no value
     /// for it. Then nothing has changed.
-    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
+    pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), OptionError> {
         let name = name.to_ascii_lowercase();
         match name.as_slice() {
             b"source" => self.source = unless_empty(value, source)?,
@@ -244,11 +244,11 @@ impl PinSet {
             b"on_failure" => self.on_failure = on_failure(value)?,
             b"on_locked" => self.on_locked = on_failure(value)?,
             name if GENERAL_ONLY.iter().any(|only| only.as_bytes() == name) => {
-                return Err(Fault::GeneralOnly)
+                return Err(OptionError::GeneralOnly)
             }
             name => {
                 let set = self.external.set(name, value);
-                return set.unwrap_or(Err(Fault::UnknownOption));
+                return set.unwrap_or(Err(OptionError::UnknownOption));
             }
         }
         Ok(())
@@ -256,33 +256,33 @@ impl PinSet {
 }
 
 /// The PIN's digits that `value` may count.
-fn digits(value: &[u8]) -> Result<usize, Fault> {
+fn digits(value: &[u8]) -> Result<usize, OptionError> {
     Ok(from_to(value, 1, MAX_DIGITS as u32)? as usize)
 }
 
-fn level(value: &[u8]) -> Result<u8, Fault> {
+fn level(value: &[u8]) -> Result<u8, OptionError> {
     let most = u8::MAX;
-    value::number(value, false).ok_or(Fault::NotFromTo(0, most.into()))
+    value::number(value, false).ok_or(OptionError::OutOfRange(0, most.into()))
 }
 
-fn wait(value: &[u8]) -> Result<Duration, Fault> {
-    seconds(value, LONGEST_WAIT).ok_or(Fault::NotAWait)
+fn wait(value: &[u8]) -> Result<Duration, OptionError> {
+    seconds(value, LONGEST_WAIT).ok_or(OptionError::InvalidDigitTimeout)
 }
 
-fn source(value: &[u8]) -> Result<Source, Fault> {
+fn source(value: &[u8]) -> Result<Source, OptionError> {
     let web = ["https:", "http:"];
     if strip_prefix(value, "realtime:").is_some() {
-        Err(Fault::SourceNotSupported)
+        Err(OptionError::UnsupportedSource)
     } else if web.iter().any(|head| strip_prefix(value, head).is_some()) {
         external::url(value).map(Source::Url)
     } else if let Some(path) = strip_prefix(value, "file:") {
-        let path = value::path(path).map_err(|_| Fault::NotASource)?;
+        let path = value::path(path).map_err(|_| OptionError::InvalidSource)?;
         Ok(Source::File(path))
     } else {
         strip_prefix(value, "astdb:")
             .and_then(family)
             .map(Source::Astdb)
-            .ok_or(Fault::NotASource)
+            .ok_or(OptionError::InvalidSource)
     }
 }
 
@@ -293,60 +293,62 @@ fn family(name: &[u8]) -> Option<String> {
     right.then(|| name.to_owned())
 }
 
-fn format(value: &[u8]) -> Result<Option<Kind>, Fault> {
+fn format(value: &[u8]) -> Result<Option<Kind>, OptionError> {
     let words = [
         ("auto", None),
         ("plain", Some(Kind::Lines(Format::Plain))),
         ("md5", Some(Kind::Lines(Format::Md5))),
         ("csv", Some(Kind::Csv)),
     ];
-    word(value, &words).ok_or(Fault::NotOneOf("auto, plain, md5 or csv"))
+    word(value, &words).ok_or(OptionError::NotOneOf("auto, plain, md5 or csv"))
 }
 
-fn astdb_value(value: &[u8]) -> Result<AstdbValue, Fault> {
+fn astdb_value(value: &[u8]) -> Result<AstdbValue, OptionError> {
     let words = [
         ("ignore", AstdbValue::Ignore),
         ("account:secret", AstdbValue::AccountSecret),
     ];
-    word(value, &words).ok_or(Fault::NotOneOf("ignore or account:secret"))
+    word(value, &words).ok_or(OptionError::NotOneOf("ignore or account:secret"))
 }
 
-fn identify(value: &[u8]) -> Result<Identify, Fault> {
+fn identify(value: &[u8]) -> Result<Identify, OptionError> {
     let words = [
         ("pin", Identify::Pin),
         ("caller", Identify::Caller),
         ("account", Identify::Account),
     ];
-    word(value, &words).ok_or(Fault::NotOneOf("pin, caller or account"))
+    word(value, &words).ok_or(OptionError::NotOneOf("pin, caller or account"))
 }
 
-fn no_caller(value: &[u8]) -> Result<NoCaller, Fault> {
+fn no_caller(value: &[u8]) -> Result<NoCaller, OptionError> {
     let words = [
         ("refuse", NoCaller::Refuse),
         ("account", NoCaller::AskAccount),
     ];
-    word(value, &words).ok_or(Fault::NotOneOf("refuse or account"))
+    word(value, &words).ok_or(OptionError::NotOneOf("refuse or account"))
 }
 
-fn account_code(value: &[u8]) -> Result<AccountCode, Fault> {
+fn account_code(value: &[u8]) -> Result<AccountCode, OptionError> {
     match yes_or_no(value) {
         Some(true) => Ok(AccountCode::Account),
         Some(false) => Ok(AccountCode::Keep),
-        None => word(value, &[("pin", AccountCode::Pin)]).ok_or(Fault::NotOneOf("no, yes or pin")),
+        None => {
+            word(value, &[("pin", AccountCode::Pin)]).ok_or(OptionError::NotOneOf("no, yes or pin"))
+        }
     }
 }
 
 /// Not a digit: PINs with it could not be keyed. Not `#`: it ends an entry.
-fn clear_key(value: &[u8]) -> Result<u8, Fault> {
+fn clear_key(value: &[u8]) -> Result<u8, OptionError> {
     match value {
         [key] if matches!(key.to_ascii_uppercase(), b'*' | b'A'..=b'D') => {
             Ok(key.to_ascii_uppercase())
         }
-        _ => Err(Fault::NotAClearKey),
+        _ => Err(OptionError::InvalidClearKey),
     }
 }
 
-pub(super) fn lockout(value: &[u8]) -> Result<Option<Lockout>, Fault> {
+pub(super) fn lockout(value: &[u8]) -> Result<Option<Lockout>, OptionError> {
     if yes_or_no(value) == Some(false) {
         return Ok(None);
     }
@@ -361,15 +363,15 @@ pub(super) fn lockout(value: &[u8]) -> Result<Option<Lockout>, Fault> {
     };
     match (read(), parts.next()) {
         (Some(lockout), None) => Ok(Some(lockout)),
-        _ => Err(Fault::NotALockout),
+        _ => Err(OptionError::InvalidLockout),
     }
 }
 
-fn on_success(value: &[u8]) -> Result<Route, Fault> {
+fn on_success(value: &[u8]) -> Result<Route, OptionError> {
     match route(value)? {
-        None | Some(Route::Hangup) => {
-            Err(Fault::NotOneOf("continue, or goto:context,exten,priority"))
-        }
+        None | Some(Route::Hangup) => Err(OptionError::NotOneOf(
+            "continue, or goto:context,exten,priority",
+        )),
         Some(route) => Ok(route),
     }
 }

@@ -3,7 +3,7 @@ use crate::config::Settings;
 use crate::dialplan::{Place, MAX_NAME_BYTES};
 use proptest::prelude::*;
 
-fn set(name: &str, value: &str) -> Result<PinSet, Fault> {
+fn set(name: &str, value: &str) -> Result<PinSet, OptionError> {
     let mut set = PinSet::default();
     set.set(name.as_bytes(), value.as_bytes())?;
     Ok(set)
@@ -251,9 +251,9 @@ fn options_are_what_they_say() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    use Fault::*;
+    use OptionError::*;
     let long = format!("goto:{},s,1", "x".repeat(MAX_NAME_BYTES + 1));
-    let table: &[(&str, &[&str], Fault)] = &[
+    let table: &[(&str, &[&str], OptionError)] = &[
         (
             "source",
             &[
@@ -272,9 +272,9 @@ fn what_is_wrong_is_said() {
                 "auto",
                 "ftp://h/a",
             ],
-            NotASource,
+            InvalidSource,
         ),
-        ("source", &["realtime:pins"], SourceNotSupported),
+        ("source", &["realtime:pins"], UnsupportedSource),
         (
             "format",
             &["", "txt", "csv ", "plain,csv"],
@@ -303,27 +303,27 @@ fn what_is_wrong_is_said() {
         (
             "attempts",
             &["", "0", "100", "-1", "3.0", "three", "+3"],
-            NotFromTo(1, 99),
+            OutOfRange(1, 99),
         ),
         (
             "min_digits",
             &["", "0", "255", "4294967297"],
-            NotFromTo(1, 254),
+            OutOfRange(1, 254),
         ),
-        ("max_digits", &["", "0", "255", "6)"], NotFromTo(1, 254)),
+        ("max_digits", &["", "0", "255", "6)"], OutOfRange(1, 254)),
         (
             "first_digit_timeout",
             &["0", "600.1", "-1", "5s", "1e2"],
-            NotAWait,
+            InvalidDigitTimeout,
         ),
-        ("digit_timeout", &["0", "601", "inf"], NotAWait),
-        ("clear_key", &["#", "1", "E", "**", "no"], NotAClearKey),
+        ("digit_timeout", &["0", "601", "inf"], InvalidDigitTimeout),
+        ("clear_key", &["#", "1", "E", "**", "no"], InvalidClearKey),
         (
             "required_level",
             &["", "256", "-1", "1.5", "high"],
-            NotFromTo(0, 255),
+            OutOfRange(0, 255),
         ),
-        ("times", &["always"], TimesOfDay),
+        ("times", &["always"], InvalidTimeOfDay),
         ("one_time", &["", "once"], NotOneOf("yes or no")),
         ("hide_digits", &["", "maybe"], NotOneOf("yes or no")),
         (
@@ -343,12 +343,12 @@ fn what_is_wrong_is_said() {
                 "/1h/1h",
                 "5/15m/",
             ],
-            NotALockout,
+            InvalidLockout,
         ),
-        ("lockout_account", &["on", "-"], NotALockout),
-        ("lockout_pinset", &["5 15m 30m"], NotALockout),
-        ("prompt", &["&", " & ", "''"], NotSounds),
-        ("locked_prompt", &["&&"], NotSounds),
+        ("lockout_account", &["on", "-"], InvalidLockout),
+        ("lockout_pinset", &["5 15m 30m"], InvalidLockout),
+        ("prompt", &["&", " & ", "''"], InvalidSounds),
+        ("locked_prompt", &["&&"], InvalidSounds),
         (
             "on_success",
             &["", "hangup", "goto", "in,s,1"],
@@ -374,7 +374,7 @@ fn what_is_wrong_is_said() {
                 "goto:a,_X.,1",
                 &long,
             ],
-            NotAPlace,
+            InvalidPlace,
         ),
         ("max_list_memory", &["1G"], GeneralOnly),
         ("Pepper_File", &["/p"], GeneralOnly),
@@ -382,14 +382,14 @@ fn what_is_wrong_is_said() {
         ("sources", &["1"], UnknownOption),
         ("source ", &["1"], UnknownOption),
     ];
-    for (name, values, fault) in table {
+    for (name, values, error) in table {
         for value in *values {
-            assert_eq!(set(name, value), Err(*fault), "{name} = {value}");
+            assert_eq!(set(name, value), Err(*error), "{name} = {value}");
         }
     }
     assert_eq!(
         PinSet::default().set(b"source", b"astdb:\xff"),
-        Err(NotASource)
+        Err(InvalidSource)
     );
 }
 
@@ -445,8 +445,8 @@ proptest! {
 
     #[test]
     fn no_fault_repeats_the_value(name in 0..DEFAULTS.len(), value in "[qxz]{4,12}[0-9]{4}") {
-        if let Err(fault) = set(DEFAULTS[name].0, &value) {
-            prop_assert!(!fault.to_string().contains(&value));
+        if let Err(error) = set(DEFAULTS[name].0, &value) {
+            prop_assert!(!error.to_string().contains(&value));
         }
     }
 }

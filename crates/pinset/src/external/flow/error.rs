@@ -1,43 +1,32 @@
-//! What is wrong with an answer that could be read.
+//! Errors of answers that are valid, but can't be carried out.
 
-use std::fmt;
+use thiserror::Error;
 
 use crate::dialplan::MAX_NAME_BYTES;
 use crate::escape::escape;
 use crate::external::Data;
 
-/// Why an answer can't be carried out. The text does not hold what the caller
-/// has keyed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Trouble {
-    /// Nobody may be sent there: the action, and its destination as the log may
+/// Why an answer can't be carried out. The message does not hold what the caller
+/// has entered.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum FlowError {
+    /// No call may be sent there: the action, and its destination as the log may
     /// have it.
-    NotAllowed(&'static str, String),
-    /// The dialplan does not have it: the context, and the destination as the log
-    /// may have it.
-    NotThere(String, String),
-    /// So many actions are carried out in a call, and no more.
-    Steps(u32),
-    /// The sequence ends, and the call is sent nowhere.
-    NoEnd,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAllowed(action, destination) => write!(
-                f,
-                "{action} to {destination} is refused: {action}_context must be set, and \
-                 {action}_pattern match it"
-            ),
-            Self::NotThere(context, destination) => {
-                let context = escape(context.as_bytes());
-                write!(f, "context '{context}' has no extension {destination}")
-            }
-            Self::Steps(most) => write!(f, "max_steps = {most}, and it goes on"),
-            Self::NoEnd => f.write_str("it ends without sending the call anywhere"),
-        }
-    }
+    #[error(
+        "{0} to {1} is refused: {0}_context must be set, and \
+         {0}_pattern match it"
+    )]
+    DestinationNotAllowed(&'static str, String),
+    /// The dialplan does not have the destination: the context, and the destination
+    /// as the log may have it.
+    #[error("context '{context}' has no extension {1}", context = escape(.0.as_bytes()))]
+    MissingExtension(String, String),
+    /// The service wants more than this many actions in one call.
+    #[error("max_steps = {0}, and it goes on")]
+    TooManySteps(u32),
+    /// The sequence ends without sending the call anywhere.
+    #[error("it ends without sending the call anywhere")]
+    NoDestination,
 }
 
 /// So many keys in a destination are no chance.

@@ -21,7 +21,7 @@ use crate::verdict::DenyAll;
 use crate::verify::{Counter, Halt, LockoutContext, ServiceChannel};
 
 use attempts::{Attempts, Meaning};
-pub use error::{reveals, Trouble};
+pub use error::{reveals, FlowError};
 use line::{Counted, Ended, Line};
 
 /// The service that is asked what to do with a call.
@@ -90,7 +90,7 @@ pub enum Outcome {
         /// The service has ended it: nobody says goodbye.
         silent: bool,
         /// What is wrong with the answer, for the log.
-        trouble: Option<Trouble>,
+        trouble: Option<FlowError>,
     },
     /// The caller is gone.
     Gone {
@@ -167,7 +167,7 @@ pub fn run<H: Speaker, K: LockoutContext>(
             silent: false,
             trouble: None,
         },
-        End::Trouble(trouble) => Outcome::Refused {
+        End::FlowError(trouble) => Outcome::Refused {
             status: Status::Error,
             attempts,
             silent: false,
@@ -227,7 +227,7 @@ enum End {
     Sent(Status, Place),
     Hangup,
     Refused(Status),
-    Trouble(Trouble),
+    FlowError(FlowError),
     Gone,
 }
 
@@ -310,7 +310,7 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
         let (plan, most) = (self.order.plan, self.order.external.max_steps);
         for action in actions {
             if self.steps >= most {
-                return Err(End::Trouble(Trouble::Steps(most)));
+                return Err(End::FlowError(FlowError::TooManySteps(most)));
             }
             self.steps += 1;
             let there = match action {
@@ -334,7 +334,7 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
                 return Err(End::Gone);
             }
         }
-        Err(End::Trouble(Trouble::NoEnd))
+        Err(End::FlowError(FlowError::NoDestination))
     }
 
     fn gather(&mut self, gather: &Gather) -> Result<(), End> {
@@ -361,9 +361,9 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
     fn send(&mut self, action: &'static str, destination: &str, place: Option<Place>) -> End {
         let shown = || error::shown(destination, &self.data);
         match place {
-            None => End::Trouble(Trouble::NotAllowed(action, shown())),
+            None => End::FlowError(FlowError::DestinationNotAllowed(action, shown())),
             Some(place) if !self.line.host.has(&place) => {
-                End::Trouble(Trouble::NotThere(place.context, shown()))
+                End::FlowError(FlowError::MissingExtension(place.context, shown()))
             }
             Some(place) => {
                 let status = match self.order.external.admits(destination) {

@@ -8,7 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::gathered::Data;
 use super::json::{document, object, text, Fields};
-use super::Broken;
+use super::DocumentError;
 
 /// What we post, each time a service is asked what to do with a call.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +125,7 @@ impl Received {
     /// # Errors
     ///
     /// It is no JSON object, or a field is none of these.
-    pub fn parse(body: &[u8]) -> Result<Self, Broken> {
+    pub fn parse(body: &[u8]) -> Result<Self, DocumentError> {
         let fields = Wiped(document(body)?);
         let said = |name| text(&fields.0, name).map(|text| text.filter(|text| !text.is_empty()));
         let mut received = Self {
@@ -145,7 +145,7 @@ impl Received {
                         let keyed = Zeroizing::new(keyed.to_string());
                         received.data.insert(name, keyed.as_str());
                     }
-                    _ => return Err(Broken("a field of data is no text".to_owned())),
+                    _ => return Err(DocumentError::DataNotText),
                 }
             }
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::json::{document, field, number, object, text, Fields};
-use super::Broken;
+use super::DocumentError;
 use crate::pin::MAX_DIGITS;
 
 /// What to do, in this order.
@@ -77,20 +77,20 @@ impl Answer {
     ///
     /// It is no answer of version 1, or one of its actions can't be carried
     /// out: then none of them is.
-    pub fn parse(body: &[u8]) -> Result<Self, Broken> {
+    pub fn parse(body: &[u8]) -> Result<Self, DocumentError> {
         let fields = document(body)?;
         match text(&fields, "version")?.as_deref() {
             Some("1" | "1.0") => {}
-            Some(_) => return Err(Broken("version is not 1".to_owned())),
-            None => return Err(Broken("version is missing".to_owned())),
+            Some(_) => return Err(DocumentError::UnsupportedVersion),
+            None => return Err(DocumentError::MissingField("version")),
         }
         let actions = match field(&fields, "seq") {
             Some(Value::Array(actions)) => actions,
-            Some(_) => return Err(Broken("seq is no array".to_owned())),
-            None => return Err(Broken("seq is missing".to_owned())),
+            Some(_) => return Err(DocumentError::WrongType("seq", "array")),
+            None => return Err(DocumentError::MissingField("seq")),
         };
         let read = |(at, value)| {
-            let wrong = |Broken(why)| Broken(format!("seq[{at}]: {why}"));
+            let wrong = |error| DocumentError::InvalidAction(at, Box::new(error));
             action(value).map_err(wrong)
         };
         let actions = actions.iter().enumerate().map(read);
@@ -110,13 +110,13 @@ impl Answer {
     }
 }
 
-fn action(value: &Value) -> Result<Action, Broken> {
+fn action(value: &Value) -> Result<Action, DocumentError> {
     let Value::Object(fields) = value else {
-        return Err(Broken("it is no object".to_owned()));
+        return Err(DocumentError::ActionNotAnObject);
     };
     let name = match field(fields, "action") {
         Some(Value::String(name)) => name,
-        _ => return Err(Broken("action is missing".to_owned())),
+        _ => return Err(DocumentError::MissingField("action")),
     };
     let none = Fields::new();
     let args = || object(fields, "args").map(|args| args.unwrap_or(&none));
@@ -140,26 +140,21 @@ fn action(value: &Value) -> Result<Action, Broken> {
             // A name, and nothing that was keyed.
             let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
             let plain = (1..=32).contains(&unknown.len()) && unknown.bytes().all(letter);
-            let name = if plain {
-                format!(" '{unknown}'")
-            } else {
-                String::new()
-            };
-            return Err(Broken(format!("unknown action{name}")));
+            let name = plain.then(|| unknown.to_owned());
+            return Err(DocumentError::UnknownAction(name));
         }
     })
 }
 
-fn gather(args: &Fields) -> Result<Gather, Broken> {
+fn gather(args: &Fields) -> Result<Gather, DocumentError> {
     let min_digits = number(args, "min_digits")?.unwrap_or(1);
     let max_digits = number(args, "max_digits")?.unwrap_or(MAX_DIGITS);
     let max_digits = max_digits.min(MAX_DIGITS);
     if max_digits == 0 {
-        return Err(Broken("max_digits is 0".to_owned()));
+        return Err(DocumentError::ZeroMaxDigits);
     }
     if min_digits > max_digits {
-        let why = format!("min_digits is above max_digits, or above {MAX_DIGITS}");
-        return Err(Broken(why));
+        return Err(DocumentError::MinDigitsAboveMax);
     }
     let variable_name = text(args, "variable_name")?.filter(|name| !name.is_empty());
     Ok(Gather {
@@ -170,18 +165,18 @@ fn gather(args: &Fields) -> Result<Gather, Broken> {
     })
 }
 
-fn needed(value: Option<String>, name: &str) -> Result<String, Broken> {
-    value.ok_or_else(|| Broken(format!("{name} is missing")))
+fn needed(value: Option<String>, name: &'static str) -> Result<String, DocumentError> {
+    value.ok_or(DocumentError::MissingField(name))
 }
 
 /// The URL of a sound; an empty text is none.
-fn url(fields: &Fields, name: &str) -> Result<Option<String>, Broken> {
+fn url(fields: &Fields, name: &'static str) -> Result<Option<String>, DocumentError> {
     let Some(text) = text(fields, name)?.filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
     match Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Some(text)),
-        _ => Err(Broken(format!("{name} is no http or https URL"))),
+        _ => Err(DocumentError::WrongType(name, "http or https URL")),
     }
 }
 

@@ -15,9 +15,9 @@ fn an_account_is_locked_whoever_fails_for_it_and_success_starts_it_over() {
     assert_eq!(fail(&mut pbx, 2), Ok(None));
     let lock = pbx.lock(Kind::Account, HOUR);
     assert_eq!(fail(&mut pbx, 4), Ok(Some(lock)));
-    assert_eq!(fail(&mut pbx, 5), Err(Refused::Locked(lock)));
+    assert_eq!(fail(&mut pbx, 5), Err(ChargeError::Locked(lock)));
     let right = pbx.entry_for(&from(6), account("alice"), Judged::Right(None));
-    assert_eq!(right, Err(Refused::Locked(lock)));
+    assert_eq!(right, Err(ChargeError::Locked(lock)));
     let bob = pbx.entry_for(&from(5), account("bob"), Judged::Wrong);
     assert_eq!(bob, Ok(None));
     // A success forgets the earlier lock as well.
@@ -129,7 +129,7 @@ fn a_hundred_consecutive_failures_lock_an_account_until_it_is_unlocked_by_hand()
     assert_eq!(pbx.wrong_for("alice"), Some(by_hand));
     pbx.now += 1000 * DAY;
     let right = pbx.entry_for(&from(2), account("alice"), Judged::Right(None));
-    assert_eq!(right, Err(Refused::Locked(by_hand)));
+    assert_eq!(right, Err(ChargeError::Locked(by_hand)));
     let [held] = &pbx.locks()[..] else {
         panic!("{:?}", pbx.locks())
     };
@@ -155,7 +155,7 @@ fn locks_in_between_do_not_stop_the_hundred_and_it_is_never_overrun() {
         pbx.lockouts.charge_account(&mut charges[n], alice, pbx.now)
     };
     assert_eq!(charge(0), Ok(()));
-    assert_eq!(charge(1), Err(Refused::Busy));
+    assert_eq!(charge(1), Err(ChargeError::Busy));
     let lock = pbx.settle(charges.remove(0), Judged::Wrong);
     assert_eq!(lock.map(|lock| lock.until), Some(None));
 }

@@ -154,7 +154,7 @@ fn over_budget(pbx: &mut Pbx, end: Duration) -> u32 {
         }
         match pbx.entry(&number, Judged::Wrong) {
             Ok(_) => tries += 1,
-            Err(Refused::Locked(lock)) if lock.kind == Kind::PinSet => break,
+            Err(ChargeError::Locked(lock)) if lock.kind == Kind::PinSet => break,
             Err(refused) => panic!("he does not know the rules: {refused:?}"),
         }
         pbx.now += CALL / LINES;

@@ -14,7 +14,7 @@ fn so_many_failures_lock_a_caller_and_no_other() {
     assert_eq!(pbx.wrong(&mallory), Some(lock));
     pbx.now += 30 * MINUTE - TICK;
     assert_eq!(pbx.look(&mallory), Standing::Locked(lock));
-    assert_eq!(pbx.charge(&mallory).unwrap_err(), Refused::Locked(lock));
+    assert_eq!(pbx.charge(&mallory).unwrap_err(), ChargeError::Locked(lock));
     let elsewhere = Caller::new(Some(b"1"), "PJSIP/other-00000001");
     for other in [&alice, &elsewhere] {
         assert_eq!(pbx.look(other), Standing::Open);
@@ -115,12 +115,12 @@ fn entries_in_flight_count_until_they_are_settled() {
         let first = pbx.charge(&caller).unwrap();
         let second = pbx.charge(&caller).unwrap();
         // Not locked: nothing has failed yet.
-        assert_eq!(pbx.charge(&caller).unwrap_err(), Refused::Busy);
+        assert_eq!(pbx.charge(&caller).unwrap_err(), ChargeError::Busy);
         assert_eq!(pbx.look(&caller), Standing::Open);
         assert_eq!(pbx.settle(first, Judged::Void), None);
         let first = pbx.charge(&caller).unwrap();
         assert_eq!(pbx.settle(first, Judged::Wrong), None);
-        assert_eq!(pbx.charge(&caller).unwrap_err(), Refused::Busy);
+        assert_eq!(pbx.charge(&caller).unwrap_err(), ChargeError::Busy);
         let lock = pbx.settle(second, Judged::Wrong);
         assert_eq!(lock.map(|lock| lock.kind), Some(of));
     }
@@ -132,7 +132,7 @@ fn entries_in_flight_count_until_they_are_settled() {
     };
     assert_eq!(charge(&mut charges[0]), Ok(()));
     assert_eq!(charge(&mut charges[1]), Ok(()));
-    assert_eq!(charge(&mut charges[2]), Err(Refused::Busy));
+    assert_eq!(charge(&mut charges[2]), Err(ChargeError::Busy));
     // What is charged already is not charged again.
     assert_eq!(charge(&mut charges[1]), Ok(()));
 }
@@ -180,7 +180,7 @@ fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
     assert_eq!(lock, pbx.lock(Kind::PinSet, 15 * MINUTE));
     for stranger in [&mallory, &from(3)] {
         assert_eq!(pbx.look(stranger), Standing::Locked(lock));
-        assert_eq!(pbx.charge(stranger).unwrap_err(), Refused::Locked(lock));
+        assert_eq!(pbx.charge(stranger).unwrap_err(), ChargeError::Locked(lock));
     }
     // One try a call, and nothing gets longer by it.
     for _ in 0..2 {
@@ -188,7 +188,7 @@ fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
         assert_eq!(pbx.wrong(&alice), None);
         let subject = pbx.subject(&alice);
         let second = pbx.lockouts.charge(&subject, 1, pbx.now);
-        assert_eq!(second.unwrap_err(), Refused::Locked(lock));
+        assert_eq!(second.unwrap_err(), ChargeError::Locked(lock));
     }
     assert_eq!(pbx.entry(&alice, Judged::Right(None)), Ok(None));
     let subject = Subject {
@@ -252,7 +252,7 @@ fn limits_are_those_of_the_moment_and_locks_stay() {
     pbx.limits = by_caller(2);
     let lock = pbx.lock(Kind::Caller, 30 * MINUTE);
     assert_eq!(pbx.look(&one), Standing::Locked(lock));
-    assert_eq!(pbx.charge(&other).unwrap_err(), Refused::Locked(lock));
+    assert_eq!(pbx.charge(&other).unwrap_err(), ChargeError::Locked(lock));
     pbx.limits = by_caller(1000);
     assert_eq!(pbx.look(&one), Standing::Locked(lock));
     pbx.limits = NONE;

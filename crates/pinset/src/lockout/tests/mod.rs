@@ -120,7 +120,7 @@ impl Pbx {
         self.lockouts.look(&self.subject(caller), self.now)
     }
 
-    fn charge(&mut self, caller: &Caller) -> Result<Charge, Refused> {
+    fn charge(&mut self, caller: &Caller) -> Result<Charge, ChargeError> {
         self.lockouts.charge(&self.subject(caller), 0, self.now)
     }
 
@@ -129,7 +129,7 @@ impl Pbx {
     }
 
     /// An entry of its own call.
-    fn entry(&mut self, caller: &Caller, result: Judged<'_>) -> Result<Option<Lock>, Refused> {
+    fn entry(&mut self, caller: &Caller, result: Judged<'_>) -> Result<Option<Lock>, ChargeError> {
         let charge = self.charge(caller)?;
         Ok(self.settle(charge, result))
     }
@@ -140,7 +140,7 @@ impl Pbx {
         caller: &Caller,
         account: Account<'_>,
         result: Judged<'_>,
-    ) -> Result<Option<Lock>, Refused> {
+    ) -> Result<Option<Lock>, ChargeError> {
         let result = match result {
             Judged::Right(_) => Judged::Right(Some(account.name)),
             other => other,

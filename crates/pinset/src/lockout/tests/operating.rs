@@ -81,7 +81,7 @@ fn unlocking_forgets_failures_and_earlier_locks_and_leaves_what_is_in_flight() {
     let first = pbx.charge(&caller).unwrap();
     let second = pbx.charge(&caller).unwrap();
     assert_eq!(pbx.lockouts.unlock(number, None, pbx.now), 0);
-    assert_eq!(pbx.charge(&caller).unwrap_err(), Refused::Busy);
+    assert_eq!(pbx.charge(&caller).unwrap_err(), ChargeError::Busy);
     assert_eq!(pbx.settle(first, Judged::Wrong), None);
     let lock = pbx.lock(Kind::Caller, 30 * MINUTE);
     assert_eq!(pbx.settle(second, Judged::Wrong), Some(lock));

@@ -12,7 +12,7 @@ fn an_owed_entry_counts_whatever_is_in_flight() {
     let mut pbx = Pbx::with(by_caller(2));
     let caller = from(1);
     let in_flight = [pbx.charge(&caller).unwrap(), pbx.charge(&caller).unwrap()];
-    assert_eq!(pbx.charge(&caller).unwrap_err(), Refused::Busy);
+    assert_eq!(pbx.charge(&caller).unwrap_err(), ChargeError::Busy);
     assert_eq!(count_owed(&mut pbx, &caller), None);
     let lock = pbx.lock(Kind::Caller, 30 * MINUTE);
     assert_eq!(count_owed(&mut pbx, &caller), Some(lock));

@@ -121,8 +121,8 @@ proptest! {
                 let plain = |lock: Lock| (lock.kind, lock.until.map(|until| until - pbx.now));
                 let entry = match entry {
                     Ok(lock) => Ok(lock.map(plain)),
-                    Err(Refused::Locked(lock)) => Err(Some(plain(lock))),
-                    Err(Refused::Busy) => Err(None),
+                    Err(ChargeError::Locked(lock)) => Err(Some(plain(lock))),
+                    Err(ChargeError::Busy) => Err(None),
                 };
                 let locks = pbx.locks().into_iter();
                 let locks: Vec<_> = locks

@@ -42,7 +42,7 @@ fn trusted_callers_have_as_many_failures_as_the_budget_between_them() {
     pbx.now += LOCK - TICK;
     for caller in [&alice, &bob] {
         assert_eq!(pbx.look(caller), Standing::Locked(lock));
-        assert_eq!(pbx.charge(caller).unwrap_err(), Refused::Locked(lock));
+        assert_eq!(pbx.charge(caller).unwrap_err(), ChargeError::Locked(lock));
     }
     pbx.now += TICK;
     assert_eq!(pbx.look(&alice), Standing::Open);
@@ -89,16 +89,16 @@ fn entries_in_flight_are_on_it_until_they_are_settled() {
     let second = pbx.charge(&bob).unwrap();
     assert!(first.is_over_budget());
     // Others may yet be right.
-    assert_eq!(pbx.charge(&alice).unwrap_err(), Refused::Busy);
+    assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
     assert_eq!(pbx.look(&alice), Standing::OneTry);
     assert_eq!(pbx.settle(first, Judged::Right(None)), None);
     let first = pbx.charge(&alice).unwrap();
     assert_eq!(pbx.settle(first, Judged::Void), None);
     let first = pbx.charge(&alice).unwrap();
     assert_eq!(pbx.settle(first, Judged::Wrong), None);
-    assert_eq!(pbx.charge(&alice).unwrap_err(), Refused::Busy);
+    assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
     assert_eq!(pbx.settle(second, Judged::Wrong), Some(lock));
-    assert_eq!(pbx.charge(&alice).unwrap_err(), Refused::Locked(lock));
+    assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Locked(lock));
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn what_is_settled_after_the_lock_counts_only_in_a_next_one() {
     assert_eq!(pbx.until_locked(&from("mallory")), (3, lock));
     // Those of before are in flight yet.
     assert_eq!(pbx.wrong(&bob), None);
-    assert_eq!(pbx.charge(&bob).unwrap_err(), Refused::Busy);
+    assert_eq!(pbx.charge(&bob).unwrap_err(), ChargeError::Busy);
     assert_eq!(pbx.settle(two, Judged::Wrong), None);
     assert_eq!(pbx.settle(three, Judged::Wrong), Some(lock));
-    assert_eq!(pbx.charge(&bob).unwrap_err(), Refused::Locked(lock));
+    assert_eq!(pbx.charge(&bob).unwrap_err(), ChargeError::Locked(lock));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn who_is_in_flight_on_it_is_not_forgotten_with_the_lock() {
     pbx.look(&alice);
     pbx.until_locked(&from("mallory"));
     assert_eq!(pbx.wrong(&alice), None);
-    assert_eq!(pbx.charge(&alice).unwrap_err(), Refused::Busy);
+    assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
     pbx.settle(charge, Judged::Void);
     assert!(pbx.wrong(&alice).is_some());
     pbx.now += 3 * DAY;
@@ -156,7 +156,7 @@ fn unlocking_the_pin_set_gives_it_back() {
     pbx.until_locked(&from("mallory"));
     // What is in flight stays so.
     assert_eq!(pbx.wrong(&alice), None);
-    assert_eq!(pbx.charge(&alice).unwrap_err(), Refused::Busy);
+    assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
     pbx.settle(charge, Judged::Void);
     assert_eq!(judged(&mut pbx, &alice), 1);
 }
@@ -199,7 +199,7 @@ fn a_restart_gives_nothing_back() {
         .replace("\"times\":1", "\"times\":0,\"reserve\":1"),
     ] {
         assert_ne!(broken, *value);
-        assert_eq!(restored(&broken, pbx.now), Err(Broken), "{broken}");
+        assert_eq!(restored(&broken, pbx.now), Err(StoredRowError), "{broken}");
     }
 }
 
@@ -212,7 +212,7 @@ fn only_pin_sets_have_it() {
     assert_eq!(pbx.lockouts.restore(&row.key, &value, pbx.now), Ok(()));
     let broken = value.replace("\"last\"", "\"reserve\":1,\"last\"");
     let restored = pbx.lockouts.restore(&row.key, &broken, pbx.now);
-    assert_eq!(restored, Err(Broken));
+    assert_eq!(restored, Err(StoredRowError));
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn broken_rows_are_refused() {
     let broken = |key: &str, value: &str| {
         let mut lockouts = Lockouts::default();
         let restored = lockouts.restore(key, value, pbx.now);
-        assert_eq!(restored, Err(Broken), "{key} {value}");
+        assert_eq!(restored, Err(StoredRowError), "{key} {value}");
         assert_eq!(lockouts.locks(None, pbx.now), []);
         assert!(!lockouts.has_changes());
     };

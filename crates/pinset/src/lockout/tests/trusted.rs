@@ -9,11 +9,11 @@ const BY_HAND: Lock = Lock {
     until: None,
 };
 
-fn entry(pbx: &mut Pbx, number: &str, result: Judged<'_>) -> Result<Option<Lock>, Refused> {
+fn entry(pbx: &mut Pbx, number: &str, result: Judged<'_>) -> Result<Option<Lock>, ChargeError> {
     pbx.entry_for(&from(number), account("alice"), result)
 }
 
-fn right(pbx: &mut Pbx, number: &str) -> Result<Option<Lock>, Refused> {
+fn right(pbx: &mut Pbx, number: &str) -> Result<Option<Lock>, ChargeError> {
     entry(pbx, number, Judged::Right(None))
 }
 
@@ -49,7 +49,7 @@ fn locked(failures: u32) -> (Pbx, Lock) {
 }
 
 /// The account is charged as the second entry of a call.
-fn second_try(pbx: &mut Pbx, number: &str) -> Result<(), Refused> {
+fn second_try(pbx: &mut Pbx, number: &str) -> Result<(), ChargeError> {
     let caller = from(number);
     let subject = pbx.subject(&caller);
     let mut charge = pbx.lockouts.charge(&subject, 1, pbx.now).unwrap();
@@ -63,9 +63,9 @@ fn second_try(pbx: &mut Pbx, number: &str) -> Result<(), Refused> {
 #[test]
 fn lock_stops_strangers_and_leaves_trusted_callers_one_try_a_call() {
     let (mut pbx, lock) = locked(4);
-    let refused = Err(Refused::Locked(lock));
+    let refused = Err(ChargeError::Locked(lock));
     assert_eq!(right(&mut pbx, "stranger"), refused);
-    assert_eq!(second_try(&mut pbx, "home"), Err(Refused::Locked(lock)));
+    assert_eq!(second_try(&mut pbx, "home"), Err(ChargeError::Locked(lock)));
     for _ in 0..10 {
         assert_eq!(right(&mut pbx, "home"), Ok(None));
         assert_eq!(entry(&mut pbx, "work", Judged::Void), Ok(None));
@@ -86,7 +86,7 @@ fn trusted_callers_have_as_many_failures_as_the_limit_between_them() {
     }
     assert_eq!(entry(&mut pbx, "work", Judged::Wrong), Ok(Some(lock)));
     for number in ["home", "work"] {
-        assert_eq!(right(&mut pbx, number), Err(Refused::Locked(lock)));
+        assert_eq!(right(&mut pbx, number), Err(ChargeError::Locked(lock)));
     }
     pbx.now += LOCK;
     assert_eq!(right(&mut pbx, "home"), Ok(None));
@@ -101,7 +101,7 @@ fn success_gives_the_reserve_back_and_strangers_nothing() {
         }
         assert_eq!(right(&mut pbx, "work"), Ok(None));
         let stranger = entry(&mut pbx, "mallory", Judged::Wrong);
-        assert_eq!(stranger, Err(Refused::Locked(lock)));
+        assert_eq!(stranger, Err(ChargeError::Locked(lock)));
     }
     assert_eq!(judged(&mut pbx, "home"), 4);
     // Earlier locks are remembered.
@@ -124,18 +124,21 @@ fn entries_in_flight_are_on_the_reserve_until_they_are_settled() {
     assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
     let first = charge(&mut pbx, "home").unwrap();
     let second = charge(&mut pbx, "work").unwrap();
-    assert_eq!(charge(&mut pbx, "home").unwrap_err(), Refused::Busy);
+    assert_eq!(charge(&mut pbx, "home").unwrap_err(), ChargeError::Busy);
     assert_eq!(pbx.settle(first, Judged::Void), None);
     let first = charge(&mut pbx, "home").unwrap();
     // What was wrong before it is forgotten, what is in flight is not.
     assert_eq!(pbx.settle(first, Judged::Right(Some(b"alice"))), None);
     let charges = [(); 2].map(|()| charge(&mut pbx, "home").unwrap());
-    assert_eq!(charge(&mut pbx, "home").unwrap_err(), Refused::Busy);
+    assert_eq!(charge(&mut pbx, "home").unwrap_err(), ChargeError::Busy);
     for charge in charges {
         assert_eq!(pbx.settle(charge, Judged::Wrong), None);
     }
     assert_eq!(pbx.settle(second, Judged::Wrong), Some(lock));
-    assert_eq!(charge(&mut pbx, "home").unwrap_err(), Refused::Locked(lock));
+    assert_eq!(
+        charge(&mut pbx, "home").unwrap_err(),
+        ChargeError::Locked(lock)
+    );
 }
 
 /// The customer gets in after each wrong entry of a stranger, some after typos.
@@ -148,9 +151,9 @@ fn strangers_are_stopped_at_a_hundred_whatever_trusted_callers_do() {
         loop {
             match entry(&mut pbx, "mallory", Judged::Wrong) {
                 Ok(_) => strangers += 1,
-                Err(Refused::Locked(lock)) if lock == BY_HAND => break,
-                Err(Refused::Locked(lock)) => pbx.now = lock.until.unwrap(),
-                Err(Refused::Busy) => panic!("nothing is in flight"),
+                Err(ChargeError::Locked(lock)) if lock == BY_HAND => break,
+                Err(ChargeError::Locked(lock)) => pbx.now = lock.until.unwrap(),
+                Err(ChargeError::Busy) => panic!("nothing is in flight"),
             }
             for _ in 0..typos {
                 assert!(entry(&mut pbx, "home", Judged::Wrong).is_ok());
@@ -160,7 +163,7 @@ fn strangers_are_stopped_at_a_hundred_whatever_trusted_callers_do() {
         assert!((100 - typos..=100).contains(&strangers), "{strangers}");
         pbx.now += 1000 * DAY;
         let stranger = right(&mut pbx, "stranger");
-        assert_eq!(stranger, Err(Refused::Locked(BY_HAND)));
+        assert_eq!(stranger, Err(ChargeError::Locked(BY_HAND)));
     }
 }
 
@@ -241,7 +244,7 @@ fn account_locked_by_hand_admits_trusted_callers_on_the_reserve() {
         }
         assert_eq!(right(&mut pbx, "home"), Ok(None));
         assert_eq!(judged(&mut pbx, "home"), reserve);
-        assert_eq!(right(&mut pbx, "home"), Err(Refused::Locked(BY_HAND)));
+        assert_eq!(right(&mut pbx, "home"), Err(ChargeError::Locked(BY_HAND)));
         let unlock = Unlock::Account("alice");
         assert_eq!(pbx.lockouts.unlock(unlock, None, pbx.now), 1);
         assert_eq!(right(&mut pbx, "stranger"), Ok(None));
@@ -254,7 +257,7 @@ fn trust_is_bound_to_the_account_and_the_pin_set() {
     pbx.entry_for(&from("mallory"), account("mallory"), Judged::Right(None))
         .unwrap();
     let refused = right(&mut pbx, "mallory");
-    assert!(matches!(refused, Err(Refused::Locked(_))));
+    assert!(matches!(refused, Err(ChargeError::Locked(_))));
     // Both accounts are charged to the number, and one of them admits.
     let both = from("both");
     let mut charge = pbx.charge(&both).unwrap();
@@ -289,7 +292,7 @@ fn trust_is_bound_to_the_account_and_the_pin_set() {
     }
     let mut charge = pbx.lockouts.charge(&other, 0, pbx.now).unwrap();
     let charged = pbx.lockouts.charge_account(&mut charge, alice, pbx.now);
-    assert!(matches!(charged, Err(Refused::Locked(_))));
+    assert!(matches!(charged, Err(ChargeError::Locked(_))));
     pbx.settle(charge, Judged::Void);
 }
 
@@ -326,7 +329,7 @@ fn restart_keeps_trust_and_what_is_left_of_the_reserve() {
     entry(&mut pbx, "home", Judged::Wrong).unwrap();
     // Two callers who are trusted, and the account.
     assert_eq!(pbx.restart(Capacity::DEFAULT), 3);
-    assert_eq!(right(&mut pbx, "stranger"), Err(Refused::Locked(lock)));
+    assert_eq!(right(&mut pbx, "stranger"), Err(ChargeError::Locked(lock)));
     assert_eq!(judged(&mut pbx, "work"), 2);
     assert_eq!(pbx.restart(Capacity::DEFAULT), 1);
 }
@@ -391,5 +394,5 @@ fn rows_of_trust_for_accounts_are_bound_to_all_they_name() {
     }
     let as_of_pin_set = row.key.replacen('o', "t", 1);
     let restored = lockouts.restore(&as_of_pin_set, value, pbx.now);
-    assert_eq!(restored, Err(Broken));
+    assert_eq!(restored, Err(StoredRowError));
 }

@@ -6,7 +6,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use super::*;
 use crate::config::Lockout;
 use crate::lockout::{
-    Caller, Capacity, Charge, Judged, Lock, Lockouts, Refused, Standing, Subject,
+    Caller, Capacity, Charge, ChargeError, Judged, Lock, Lockouts, Standing, Subject,
 };
 use crate::verify::Notice;
 
@@ -62,7 +62,7 @@ impl Books {
         Counter::new("crm", limits, caller(), Rc::clone(books))
     }
 
-    fn charge(&self, failures: u32) -> Result<Charge, Refused> {
+    fn charge(&self, failures: u32) -> Result<Charge, ChargeError> {
         let caller = caller();
         let subject = Subject {
             pin_set: "crm",

@@ -188,9 +188,9 @@ impl Model {
     }
 
     /// Whether one more can be charged.
-    fn room(&self, key: &Key, limit: &Lockout, now: Duration) -> Result<(), Refused> {
+    fn room(&self, key: &Key, limit: &Lockout, now: Duration) -> Result<(), ChargeError> {
         if let Some(lock) = self.lock(key, now) {
-            return Err(Refused::Locked(lock));
+            return Err(ChargeError::Locked(lock));
         }
         let flying = self
             .in_flight
@@ -201,7 +201,7 @@ impl Model {
         let full = self.failures(key, limit, now) + flying >= limit.failures
             || self.consecutive(key, now) + flying >= 100;
         if full {
-            Err(Refused::Busy)
+            Err(ChargeError::Busy)
         } else {
             Ok(())
         }
@@ -209,15 +209,20 @@ impl Model {
 
     /// Whether one more of a trusted caller's can be charged over the budget.
     /// What fails there is under a name that no PIN set's own key has.
-    fn reserve_room(&self, set: &'static str, limit: &Lockout, lock: Lock) -> Result<(), Refused> {
+    fn reserve_room(
+        &self,
+        set: &'static str,
+        limit: &Lockout,
+        lock: Lock,
+    ) -> Result<(), ChargeError> {
         let key = reserve(set);
         let flying = self.in_flight.iter().flatten();
         let flying = flying.filter(|other| **other == key).count() as u32;
         let failed = self.reserve_failures(set);
         if failed >= limit.failures {
-            Err(Refused::Locked(lock))
+            Err(ChargeError::Locked(lock))
         } else if failed + flying >= limit.failures {
-            Err(Refused::Busy)
+            Err(ChargeError::Busy)
         } else {
             Ok(())
         }
@@ -254,7 +259,7 @@ impl Model {
         tries: u32,
         limit: &Lockout,
         now: Duration,
-    ) -> Result<bool, Refused> {
+    ) -> Result<bool, ChargeError> {
         let is_trusted = self.trusts_for(key, caller, now);
         let Some(lock) = self.lock(key, now).filter(|_| is_trusted) else {
             return self.room(key, limit, now).map(|()| false);
@@ -265,9 +270,9 @@ impl Model {
         let failed = self.account_reserve_failures(key);
         let most = limit.failures.min(100);
         if failed >= most || (tries > 0 && failed + flying < most) {
-            Err(Refused::Locked(lock))
+            Err(ChargeError::Locked(lock))
         } else if failed + flying >= most {
-            Err(Refused::Busy)
+            Err(ChargeError::Busy)
         } else {
             Ok(true)
         }
@@ -333,21 +338,21 @@ impl Model {
         caller: usize,
         limits: &Limits,
         now: Duration,
-    ) -> (Result<(), Refused>, bool) {
+    ) -> (Result<(), ChargeError>, bool) {
         let ok = |key: Key, limit: Option<Lockout>| {
             limit.map_or(Ok(()), |limit| self.room(&key, &limit, now))
         };
         let by_caller = ok((Kind::Caller, set, caller.to_string()), limits.caller);
         let by_set = ok(budget(set), limits.pin_set);
         let (by_set, over) = match (by_set, limits.pin_set) {
-            (Err(Refused::Locked(lock)), Some(limit)) if self.trusts(set, caller, now) => {
+            (Err(ChargeError::Locked(lock)), Some(limit)) if self.trusts(set, caller, now) => {
                 (self.reserve_room(set, &limit, lock), true)
             }
             (by_set, _) => (by_set, false),
         };
         let room = match (by_caller, by_set) {
-            (Err(Refused::Locked(lock)), _) | (_, Err(Refused::Locked(lock))) => {
-                Err(Refused::Locked(lock))
+            (Err(ChargeError::Locked(lock)), _) | (_, Err(ChargeError::Locked(lock))) => {
+                Err(ChargeError::Locked(lock))
             }
             (by_caller, by_set) => by_caller.and(by_set),
         };

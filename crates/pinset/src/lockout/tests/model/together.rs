@@ -114,7 +114,7 @@ impl Both {
         let (mut expected, one_try) = self.model.standing(set, caller, &limits, self.now);
         if let (Ok(()), true) = (expected, one_try && tries > 0) {
             let lock = self.model.lock(&budget(set), self.now);
-            expected = Err(Refused::Locked(lock.unwrap()));
+            expected = Err(ChargeError::Locked(lock.unwrap()));
         }
         let charge = self.lockouts.charge(&subject, tries, self.now);
         prop_assert_eq!(
@@ -397,7 +397,7 @@ impl Both {
         for set in SETS {
             for (caller, who) in callers().iter().enumerate() {
                 let expected = match self.model.standing(set, caller, &limits(), self.now) {
-                    (Err(Refused::Locked(lock)), _) => Standing::Locked(lock),
+                    (Err(ChargeError::Locked(lock)), _) => Standing::Locked(lock),
                     (_, true) => Standing::OneTry,
                     _ => Standing::Open,
                 };
