@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::serve::asks::Asks;
 use crate::serve::config::Config;
 use crate::serve::log::Log;
 use crate::serve::metrics::Metrics;
+use crate::serve::prompt_limit::PromptLimiter;
 use crate::serve::state::State;
-use crate::serve::verify::{Bench, Lists};
+use crate::serve::verify::{PinFiles, VerifyResources};
 use crate::serve::workers::Workers;
 
-/// The most queries of the log at once, and the most that wait.
+/// Maximum number of queries of the request log that run at once, and that wait.
 const LOG_THREADS: usize = 2;
 const MAX_WAITING_QUERIES: usize = 8;
 
-/// What requests are answered by.
+/// State that all requests share.
 pub struct App {
     config: RwLock<Arc<Config>>,
     pub state: Arc<State>,
-    pub asks: Asks,
+    pub prompts: PromptLimiter,
     pub log: Option<Arc<Log>>,
-    bench: Arc<Bench>,
+    resources: Arc<VerifyResources>,
     pub metrics: Arc<Metrics>,
     pub log_queries: Workers,
 }
@@ -32,31 +32,32 @@ impl App {
         Self {
             config: RwLock::new(Arc::new(config)),
             state: Arc::new(state),
-            asks: Asks::default(),
+            prompts: PromptLimiter::default(),
             log: log.map(Arc::new),
-            bench: Arc::new(Bench::new()),
+            resources: Arc::new(VerifyResources::new()),
             metrics: Arc::new(Metrics::new()),
             log_queries: Workers::new(LOG_THREADS, MAX_WAITING_QUERIES),
         }
     }
 
-    /// What is in force. A reload puts something else in its place and leaves
-    /// this as it is.
+    /// Returns the configuration in force. A reload replaces it and leaves the
+    /// returned one unchanged.
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read())
     }
 
-    /// What lists are read by.
-    pub fn lists(&self, config: &Arc<Config>) -> Lists {
-        Lists {
+    /// Returns what PIN files are read with.
+    pub fn pin_files(&self, config: &Arc<Config>) -> PinFiles {
+        PinFiles {
             config: Arc::clone(config),
-            bench: Arc::clone(&self.bench),
+            resources: Arc::clone(&self.resources),
             metrics: Arc::clone(&self.metrics),
         }
     }
 
+    /// Puts a new configuration in force.
     pub fn put(&self, config: Config) {
-        self.bench.keep(&config);
+        self.resources.retain(&config);
         *self.config.write() = Arc::new(config);
     }
 }

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Credentials of requests.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,21 +15,21 @@ use zeroize::Zeroizing;
 use crate::serve::plain_http::PlainHttp;
 use crate::serve::secret_file::{self, SecretFileError};
 
-/// What a request has to bring.
+/// The credential that a request needs.
 pub enum Auth {
     /// Nothing.
     None,
-    /// Nothing, but the client must be on this machine: a request that a proxy has
-    /// forwarded is refused.
+    /// Nothing, but the client must be on this machine: a forwarded request is
+    /// refused.
     Direct,
-    /// `Authorization`, with this word in front.
+    /// `Authorization` with this scheme.
     Scheme(&'static str, Secret),
     /// A header of its own.
     Header(HeaderName, Secret),
 }
 
-/// A credential, as its digest: compared in a time that tells neither where two
-/// differ nor how long they are.
+/// The digest of a credential. Comparing digests in constant time reveals neither the
+/// position of a difference nor the length.
 pub struct Secret([u8; 32]);
 
 impl Secret {
@@ -100,7 +100,7 @@ impl Auth {
         }
     }
 
-    /// Whether these headers have it.
+    /// Returns whether these headers have the credential.
     fn admits(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::None | Self::Direct => true,
@@ -116,7 +116,7 @@ impl Auth {
         }
     }
 
-    /// Whether these headers have any credential of this kind.
+    /// Returns whether these headers have any credential of this kind.
     fn is_tried(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::None | Self::Direct => false,
@@ -125,7 +125,7 @@ impl Auth {
         }
     }
 
-    /// What a request without it is told to bring.
+    /// Returns the challenge for a request without the credential.
     fn challenge(&self) -> Option<HeaderValue> {
         match self {
             Self::Scheme(BASIC, _) => Some(HeaderValue::from_static(
@@ -137,13 +137,13 @@ impl Auth {
     }
 }
 
-/// Why a request is not answered.
+/// The reason why a request is not answered.
 pub struct Denied {
     pub status: StatusCode,
     pub why: &'static str,
-    /// There was a credential, which is wrong.
+    /// Whether there was a wrong credential.
     pub is_guess: bool,
-    /// What the client is told to bring.
+    /// The value of `WWW-Authenticate`.
     pub challenge: Option<HeaderValue>,
 }
 
@@ -151,7 +151,7 @@ pub struct Denied {
 ///
 /// # Errors
 ///
-/// They are missing or wrong, or must not come over plain HTTP.
+/// Fails if they are missing or wrong, or must not come over plain HTTP.
 pub fn check(
     auth: &Auth,
     (plain_http, proxies): (PlainHttp, &[IpNet]),
@@ -186,16 +186,16 @@ pub fn check(
     }
 }
 
-/// What a forwarded request to a service without `auth` is answered with.
-pub const UNPROTECTED: &str = "a proxy or tunnel has forwarded this request, and the service has \
-    no auth: set auth, or auth = \"none\" to let everybody ask";
+/// The answer to a forwarded request to a service without `auth`.
+pub const UNPROTECTED: &str = "forwarded by a proxy or tunnel, and the service has no auth: set \
+    auth, or auth = \"none\" to allow everyone";
 
-/// Returns whether a proxy or tunnel has forwarded a request, as it says itself.
+/// Returns whether the headers name a proxy or tunnel that forwarded the request.
 fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.contains_key(FORWARDED) || headers.contains_key("x-forwarded-for")
 }
 
-/// A header that is there once.
+/// Returns the value of a header that occurs exactly once.
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut all = headers.get_all(name).iter();
     let first = all.next()?;
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_admitted() {
+    fn credential_must_match_exactly_and_once() {
         let basic = Auth::Scheme(BASIC, Secret::of(b"cGJ4OnNlY3JldA=="));
         let bearer = Auth::Scheme(BEARER, Secret::of(b"token"));
         let header = Auth::Header(HeaderName::from_static("x-key"), Secret::of(b"k"));

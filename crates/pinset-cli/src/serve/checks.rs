@@ -1,4 +1,4 @@
-//! Whether the list of a service can be used: checked once for all who ask.
+//! Health checks of the PIN files of services, shared by concurrent requests.
 
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -16,8 +16,8 @@ use crate::serve::workers::Workers;
 
 /// Longest wait for a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a result counts that a change of the file need not show in, or that
-/// another try may change.
+/// Lifetime of a failure, or of a result that a change of the file may not be visible
+/// for.
 const UNSURE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The reason why no call can be answered from a PIN file.
@@ -29,42 +29,42 @@ pub enum CheckError {
     #[error("only lists in files are served")]
     NotAFile,
     /// The check did not end in time.
-    #[error("its list does not answer")]
+    #[error("its list did not respond in time")]
     Timeout,
 }
 
-/// Warnings about a list that can be used: rows that can't be checked, and doubts
-/// whether it admits anybody.
+/// Warnings about a usable PIN file: rows that can't be checked, and doubts whether it
+/// admits anybody.
 pub type Warnings = Vec<String>;
 
 /// The result of a check.
 pub type Checked = Result<Warnings, CheckError>;
 
-/// The checks of one service, one at a time.
+/// The checks of one service, which run one at a time.
 pub struct Check {
     thread: Workers,
-    state: Mutex<State>,
+    state: Mutex<CheckState>,
 }
 
 #[derive(Default)]
-struct State {
-    running: Option<Running>,
-    kept: Option<Kept>,
+struct CheckState {
+    running: Option<RunningCheck>,
+    last: Option<LastResult>,
 }
 
 #[derive(Clone)]
-struct Running {
+struct RunningCheck {
     began: Instant,
     config: Weak<Config>,
-    /// Closed when the check is over.
+    /// Receives the result; closed when the check has ended.
     result: watch::Receiver<Option<Checked>>,
 }
 
-struct Kept {
+struct LastResult {
     config: Weak<Config>,
     stamp: Stamp,
     at: Instant,
-    /// Any change of the file shows in its stamp.
+    /// Whether every change of the file changes its stamp.
     is_sure: bool,
     result: Checked,
 }
@@ -77,12 +77,12 @@ impl Check {
         }
     }
 
-    /// Checks the list of a service by reading it, or waits for the check that is
+    /// Checks the PIN file of a service by reading it, or waits for the check that is
     /// running.
     ///
     /// # Errors
     ///
-    /// Why the list can't be used.
+    /// Fails if the file can't be used.
     pub async fn result(
         self: &Arc<Self>,
         config: &Arc<Config>,
@@ -102,17 +102,17 @@ impl Check {
         }
     }
 
-    /// Returns the check that is running, after starting it if there is none.
-    /// Returns `None` if that of another configuration hangs.
+    /// Returns the running check, after starting one if there is none. Returns `None`
+    /// if a check for another configuration hangs.
     fn start(
         self: &Arc<Self>,
         config: &Arc<Config>,
         service: Arc<Service>,
         read: impl FnOnce(&Service) -> Checked + Send + 'static,
-    ) -> Option<Running> {
+    ) -> Option<RunningCheck> {
         let mut state = self.state.lock();
         let config = Arc::downgrade(config);
-        let is_running = |running: &&Running| {
+        let is_running = |running: &&RunningCheck| {
             let is_over =
                 running.result.borrow().is_some() || running.result.has_changed().is_err();
             !is_over && running.config.ptr_eq(&config)
@@ -121,14 +121,14 @@ impl Check {
             return Some(running.clone());
         }
         let (done, result) = watch::channel(None);
-        let running = Running {
+        let running = RunningCheck {
             began: Instant::now(),
             config: config.clone(),
             result,
         };
         let check = Arc::clone(self);
         let work = move || {
-            let result = check.look(config, &service, read);
+            let result = check.last_or_read(config, &service, read);
             done.send_replace(Some(result));
         };
         self.thread.spawn(work).ok()?;
@@ -136,23 +136,23 @@ impl Check {
         Some(running)
     }
 
-    /// Returns what is known of the file, or reads it.
-    fn look(
+    /// Returns the last result if it is still valid, or reads the file.
+    fn last_or_read(
         &self,
         config: Weak<Config>,
         service: &Service,
         read: impl FnOnce(&Service) -> Checked,
     ) -> Checked {
         let (now, stamp) = (SystemTime::now(), stamp(service));
-        let known = |kept: &&Kept| {
-            let counts = kept.is_sure || kept.at.elapsed() < UNSURE_LIFETIME;
-            counts && Some(kept.stamp) == stamp && kept.config.ptr_eq(&config)
+        let known = |last: &&LastResult| {
+            let counts = last.is_sure || last.at.elapsed() < UNSURE_LIFETIME;
+            counts && Some(last.stamp) == stamp && last.config.ptr_eq(&config)
         };
-        if let Some(kept) = self.state.lock().kept.as_ref().filter(known) {
-            return kept.result.clone();
+        if let Some(last) = self.state.lock().last.as_ref().filter(known) {
+            return last.result.clone();
         }
         let result = read(service);
-        self.state.lock().kept = stamp.map(|stamp| Kept {
+        self.state.lock().last = stamp.map(|stamp| LastResult {
             config,
             stamp,
             at: Instant::now(),

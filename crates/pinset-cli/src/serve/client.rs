@@ -1,22 +1,22 @@
-//! Whose address a request came from.
+//! The address that a request came from.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{Extensions, HeaderMap};
 use ipnet::IpNet;
 
-/// Whose connection a request came on.
+/// The peer of the connection that a request came on.
 #[derive(Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Returns the address of the peer, which each connection puts there.
+/// Returns the address of the peer, which each connection adds to its requests.
 pub fn peer(extensions: &Extensions) -> IpAddr {
     let peer = extensions.get::<Peer>();
     peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip())
 }
 
-/// The peer, or, where that is a trusted proxy, whom it says it asks for: the
-/// last address of `X-Forwarded-For` that is none of the proxies.
+/// Returns the address of the client: the peer, or, if that is a trusted proxy, the
+/// last address of `X-Forwarded-For` that is not a trusted proxy.
 pub fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_proxies_are_believed() {
+    fn forwarded_address_counts_only_from_trusted_proxies() {
         for (peer, lines, client) in [
             ("192.0.2.1", &["203.0.113.9"][..], "192.0.2.1"),
             ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),

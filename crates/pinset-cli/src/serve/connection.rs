@@ -1,8 +1,8 @@
-//! One connection: HTTP/1.1 or 2, with TLS or without.
+//! One connection: HTTP/1.1 or 2, with or without TLS.
 //!
-//! It ends when it has had no request for a while, which a client that sends
-//! one a byte at a time has not; when a response is not taken; and when the
-//! service stops, once what is under way is answered.
+//! A connection ends when it has had no complete request for a while, so that sending
+//! one byte at a time does not keep it open; when the client does not read a response;
+//! and when the service stops, once pending requests are answered.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -33,49 +33,51 @@ use tower::ServiceExt;
 
 use crate::serve::app::App;
 use crate::serve::client::Peer;
-use crate::serve::connections::Place;
+use crate::serve::connections::ConnectionSlot;
 
-/// A response of which nothing was taken for so long is not wanted.
-const STALLED: Duration = Duration::from_secs(60);
-/// While the service stops, a connection stays so long for a request that is on
-/// its way; one that has not had any, for longer: nobody sends that again.
-const LINGER: Duration = Duration::from_millis(500);
-const FRESH: Duration = Duration::from_secs(5);
-/// How long a client has to end a connection that it was told to.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How often it is looked whether a connection can end, while the service stops.
-const GLANCE: Duration = Duration::from_millis(20);
-/// The most of an HTTP/2 connection.
-const STREAMS: u32 = 100;
-const HEADERS: u32 = 16 << 10;
+/// Longest time in which a client reads nothing of a response.
+const STALLED_RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time that an idle connection stays open while the service stops, for a request that
+/// is on its way.
+const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
+/// The same for a connection that has had no request yet: its client would not send
+/// the request again.
+const FIRST_REQUEST_LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time in which a client must close the connection after it was told to.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Interval of checks whether a connection can end, while the service stops.
+const STOP_POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Limits of an HTTP/2 connection.
+const MAX_STREAMS: u32 = 100;
+const MAX_HEADER_LIST_BYTES: u32 = 16 << 10;
 const WINDOW_BYTES: u32 = 64 << 10;
 const MAX_SEND_BYTES: usize = 64 << 10;
-/// The most bytes of a head of HTTP/1.1, and of what is read ahead.
+/// Maximum number of bytes of an HTTP/1.1 head, and of what is read ahead.
 const MAX_HEAD_BYTES: usize = 32 << 10;
 
-/// What connections share.
+/// State that connections share.
 #[derive(Clone)]
 pub struct Shared {
     pub app: Arc<App>,
     pub router: Router,
-    /// True: the service stops.
+    /// `true` once the service stops.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// What happens on a connection.
+/// Activity of a connection.
 struct Activity {
-    place: Place,
-    now: Mutex<Now>,
+    slot: ConnectionSlot,
+    now: Mutex<ActivityState>,
     is_http2: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
-struct Now {
-    /// Requests that are not answered.
-    under_way: usize,
-    /// When that changed, or something was taken of a response.
+struct ActivityState {
+    /// Number of requests whose response is not sent completely.
+    active: usize,
+    /// The time of the last change of that number, or of the last read of a response.
     since: Instant,
-    /// There was a request.
+    /// Whether there has been a request.
     used: bool,
 }
 
@@ -85,42 +87,42 @@ impl Activity {
     }
 }
 
-/// A request that is under way, until it is dropped.
-struct UnderWay(Arc<Activity>);
+/// A request whose response is not sent completely, until it is dropped.
+struct ActiveRequest(Arc<Activity>);
 
-impl UnderWay {
+impl ActiveRequest {
     fn new(activity: &Arc<Activity>) -> Self {
         let mut now = activity.now.lock();
-        (now.under_way, now.used) = (now.under_way + 1, true);
+        (now.active, now.used) = (now.active + 1, true);
         drop(now);
         activity.touch();
         Self(Arc::clone(activity))
     }
 }
 
-/// A request that is not answered, until it is dropped.
-struct Unanswered<'a>(&'a Place);
+/// A request without a response, until it is dropped.
+struct SlotGuard<'a>(&'a ConnectionSlot);
 
-impl Drop for Unanswered<'_> {
+impl Drop for SlotGuard<'_> {
     fn drop(&mut self) {
         self.0.end();
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.now.lock().under_way -= 1;
+        self.0.now.lock().active -= 1;
         self.0.touch();
     }
 }
 
-/// The body of a response, which keeps its request under way.
-struct Sent {
+/// The body of a response. Its request counts as active until it is dropped.
+struct TrackedBody {
     body: Body,
-    under_way: UnderWay,
+    active: ActiveRequest,
 }
 
-impl HttpBody for Sent {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -128,7 +130,7 @@ impl HttpBody for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        self.under_way.0.touch();
+        self.active.0.touch();
         Pin::new(&mut self.body).poll_frame(context)
     }
 
@@ -142,40 +144,40 @@ impl HttpBody for Sent {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr, place: Place) {
-    // The answer is one packet, which is not to wait for more.
+pub async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
+    // The answer is one packet, which must not wait for more data.
     let _ = stream.set_nodelay(true);
     let config = shared.app.config();
-    let times = Times {
+    let times = Deadlines {
         head: Instant::now() + config.limits.head_timeout,
         idle: config.limits.idle_timeout,
     };
     match config.tls.as_ref().map(Arc::clone) {
         None => {
             drop(config);
-            http(shared, stream, peer, times, place).await;
+            http(shared, stream, peer, times, slot).await;
         }
         Some(tls) => {
             drop(config);
             let accepted = timeout_at(times.head, TlsAcceptor::from(tls).accept(stream));
             let accepted = tokio::select! {
                 accepted = accepted => accepted,
-                () = place.evicted() => return,
+                () = slot.evicted() => return,
             };
-            // Who can't do it is told so by TLS itself.
+            // TLS itself reports a failed handshake to the client.
             if let Ok(Ok(stream)) = accepted {
-                http(shared, stream, peer, times, place).await;
+                http(shared, stream, peer, times, slot).await;
             }
         }
     }
 }
 
-/// How long a connection may be without a request.
+/// Limits on the time of a connection without a request.
 #[derive(Clone, Copy)]
-struct Times {
-    /// When the head of the first one must be there.
+struct Deadlines {
+    /// The time at which the head of the first request must be complete.
     head: Instant,
-    /// Between two.
+    /// Longest time between two requests.
     idle: Duration,
 }
 
@@ -183,13 +185,13 @@ async fn http(
     mut shared: Shared,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    times: Times,
-    place: Place,
+    times: Deadlines,
+    slot: ConnectionSlot,
 ) {
     let activity = Arc::new(Activity {
-        place,
-        now: Mutex::new(Now {
-            under_way: 0,
+        slot,
+        now: Mutex::new(ActivityState {
+            active: 0,
             since: Instant::now(),
             used: false,
         }),
@@ -199,7 +201,7 @@ async fn http(
     let ours = Arc::clone(&activity);
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, stopping) = (router.clone(), stopping.clone());
-        answer(router, stopping, UnderWay::new(&ours), peer, request)
+        answer(router, stopping, ActiveRequest::new(&ours), peer, request)
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -210,9 +212,9 @@ async fn http(
     let mut http2 = builder.http2();
     http2
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS);
+        .max_concurrent_streams(MAX_STREAMS);
     http2
-        .max_header_list_size(HEADERS)
+        .max_header_list_size(MAX_HEADER_LIST_BYTES)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_send_buf_size(MAX_SEND_BYTES);
@@ -225,27 +227,27 @@ async fn http(
         if stops && stopped.is_none() {
             stopped = Some(Instant::now());
         }
-        let end = match (now.under_way, stopped) {
+        let end = match (now.active, stopped) {
             (0, None) if !now.used => times.head,
             (0, None) => now.since + times.idle,
-            (0, Some(stopped)) if now.used => now.since.max(stopped) + LINGER,
-            (0, Some(stopped)) => stopped + FRESH,
-            _ => now.since + STALLED,
+            (0, Some(stopped)) if now.used => now.since.max(stopped) + LINGER_TIMEOUT,
+            (0, Some(stopped)) => stopped + FIRST_REQUEST_LINGER_TIMEOUT,
+            _ => now.since + STALLED_RESPONSE_TIMEOUT,
         };
         let look = match stops {
-            true => end.min(Instant::now() + GLANCE),
+            true => end.min(Instant::now() + STOP_POLL_INTERVAL),
             false => end,
         };
         tokio::select! {
-            // Whether it has ended well or not, nobody is left to tell.
+            // An error of the connection can't be reported to anybody.
             _ = connection.as_mut() => return,
-            // It has no request, unless one came in this moment: that is refused.
-            () = activity.place.evicted() => return,
+            // There is no request, unless one arrives right now: that is refused.
+            () = activity.slot.evicted() => return,
             changed = shared.stopping.changed(), if !stops => {
                 if changed.is_err() {
                     return;
                 }
-                // HTTP/2 has a word for it.
+                // HTTP/2 tells the client to close by GOAWAY.
                 if activity.is_http2.load(Relaxed) {
                     connection.as_mut().graceful_shutdown();
                 }
@@ -255,11 +257,11 @@ async fn http(
                 if Instant::now() < end || later.since != now.since {
                     continue;
                 }
-                if ending || later.under_way > 0 {
+                if ending || later.active > 0 {
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
-                if timeout(FAREWELL, connection.as_mut()).await.is_ok() {
+                if timeout(CLOSE_TIMEOUT, connection.as_mut()).await.is_ok() {
                     return;
                 }
                 ending = true;
@@ -268,7 +270,7 @@ async fn http(
     }
 }
 
-/// Another connection took the place before the request arrived.
+/// Another connection took the slot before the request arrived.
 #[derive(Debug, Error)]
 #[error("the connection has made room for another")]
 struct EvictedError;
@@ -276,27 +278,27 @@ struct EvictedError;
 async fn answer(
     router: Router,
     stopping: watch::Receiver<bool>,
-    under_way: UnderWay,
+    active: ActiveRequest,
     peer: SocketAddr,
     request: Request<Incoming>,
-) -> Result<Response<Sent>, EvictedError> {
+) -> Result<Response<TrackedBody>, EvictedError> {
     let is_http2 = request.version() == Version::HTTP_2;
-    under_way.0.is_http2.store(is_http2, Relaxed);
+    active.0.is_http2.store(is_http2, Relaxed);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
-    let activity = Arc::clone(&under_way.0);
-    if !activity.place.begin() {
+    let activity = Arc::clone(&active.0);
+    if !activity.slot.begin() {
         return Err(EvictedError);
     }
-    let unanswered = Unanswered(&activity.place);
+    let slot_guard = SlotGuard(&activity.slot);
     let mut response = router
         .oneshot(request)
         .await
         .map_err(|never: Infallible| match never {})?;
-    drop(unanswered);
+    drop(slot_guard);
     if *stopping.borrow() && !is_http2 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    Ok(response.map(|body| Sent { body, under_way }))
+    Ok(response.map(|body| TrackedBody { body, active }))
 }

@@ -1,4 +1,4 @@
-//! SQLite files of our own.
+//! SQLite database files.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,19 +10,19 @@ use rustix::fs::OFlags;
 
 use crate::common::error::{At, CommandError};
 
-/// How long another program may keep the file locked: one that looks at it, or
-/// the service that is being replaced.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for a lock of another program: one that reads the file, or the service
+/// that is being replaced.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens a file for writing, made if it is not there, with mode 0600 and these
-/// tables.
+/// Opens a database for writing. Creates the file with mode 0600, and these tables, if
+/// they are missing.
 pub fn open(path: &Path, tables: &str) -> Result<Connection, CommandError> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        // A FIFO would keep the start waiting for a reader.
+        // A FIFO would block until it has a reader.
         .custom_flags(OFlags::NONBLOCK.bits() as i32)
         .open(path)
         .at(path)?;
@@ -32,9 +32,9 @@ pub fn open(path: &Path, tables: &str) -> Result<Connection, CommandError> {
     drop(file);
     let set_up = || {
         let database = Connection::open(path)?;
-        database.busy_timeout(PATIENCE)?;
+        database.busy_timeout(BUSY_TIMEOUT)?;
         database.pragma_update(None, "journal_mode", "WAL")?;
-        // A crash of the machine may lose the last moments, not the file.
+        // A crash of the machine may lose the last changes, but not the file.
         database.pragma_update(None, "synchronous", "NORMAL")?;
         database.execute_batch(tables)?;
         Ok::<_, rusqlite::Error>(database)
@@ -42,10 +42,10 @@ pub fn open(path: &Path, tables: &str) -> Result<Connection, CommandError> {
     set_up().at(path)
 }
 
-/// Opens a file for looking at it.
-pub fn look(path: &Path) -> rusqlite::Result<Connection> {
+/// Opens a database for reading.
+pub fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(path, flags)?;
-    database.busy_timeout(PATIENCE)?;
+    database.busy_timeout(BUSY_TIMEOUT)?;
     Ok(database)
 }

@@ -1,4 +1,4 @@
-//! What Prometheus is told, and what the administrator is.
+//! Prometheus metrics, and rate-limited messages on standard error.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -15,52 +15,53 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::common::error::note;
-use crate::serve::connections::Reason;
+use crate::serve::connections::CloseReason;
 use crate::serve::workers::Workers;
 
-/// What was said is not said again within this time.
-const AGAIN: Duration = Duration::from_secs(60);
-/// The most notes that wait to be written, and the longest wait for that at the end.
+/// Time within which a warning is not repeated.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
+/// Maximum number of messages that wait to be written, and the longest wait for them
+/// at the end.
 const MAX_WAITING_NOTES: usize = 1000;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
-/// So many different things are kept in mind.
-const IN_MIND: usize = 1000;
+/// Maximum number of warnings that are remembered.
+const MAX_REMEMBERED_WARNINGS: usize = 1000;
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Request {
+struct RequestLabels {
     service: String,
     status: u16,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Verdict {
+struct OutcomeLabels {
     service: String,
     outcome: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Lockout {
+struct LockoutLabels {
     service: String,
     kind: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Closed {
+struct CloseLabels {
     reason: &'static str,
 }
 
-/// All that is counted.
+/// The metrics of the service.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Request, Counter>,
-    outcomes: Family<Verdict, Counter>,
-    lockouts: Family<Lockout, Counter>,
-    closed: Family<Closed, Counter>,
+    requests: Family<RequestLabels, Counter>,
+    outcomes: Family<OutcomeLabels, Counter>,
+    lockouts: Family<LockoutLabels, Counter>,
+    closed: Family<CloseLabels, Counter>,
     durations: Histogram,
     lost: Counter,
-    /// What was said, and when.
-    said: Mutex<HashMap<String, Instant>>,
-    /// Writes what is said: standard error may be a pipe that nobody reads.
+    /// The warnings that were printed, and when.
+    warned: Mutex<HashMap<String, Instant>>,
+    /// Writes messages on a thread of its own: standard error may be a blocked pipe.
     notes: Workers,
 }
 
@@ -81,16 +82,16 @@ impl Metrics {
             "Requests, by service and status",
             requests.clone(),
         );
-        registry.register("outcomes", "What calls were answered", outcomes.clone());
+        registry.register("outcomes", "Answers to calls", outcomes.clone());
         registry.register(
             "connections_closed",
             "Connections closed because there were too many",
             closed.clone(),
         );
-        registry.register("lockouts", "Calls ended by a lock", lockouts.clone());
+        registry.register("lockouts", "Calls ended by a lockout", lockouts.clone());
         registry.register(
             "request_duration_seconds",
-            "From the head of a request to its answer",
+            "Time from the head of a request to its answer",
             durations.clone(),
         );
         registry.register(
@@ -106,16 +107,16 @@ impl Metrics {
             lockouts,
             durations,
             lost,
-            said: Mutex::default(),
+            warned: Mutex::default(),
             notes: Workers::new(1, MAX_WAITING_NOTES),
         }
     }
 
-    /// A request to a service was answered; `service` is empty for what is none's.
+    /// Counts a response. `service` is empty for a path of no service.
     pub fn answered(&self, service: &str, status: u16, duration: Duration) {
         let service = service.to_owned();
         self.requests
-            .get_or_create(&Request { service, status })
+            .get_or_create(&RequestLabels { service, status })
             .inc();
         self.durations.observe(duration.as_secs_f64());
     }
@@ -123,73 +124,74 @@ impl Metrics {
     pub fn outcome(&self, service: &str, outcome: &'static str) {
         let service = service.to_owned();
         self.outcomes
-            .get_or_create(&Verdict { service, outcome })
+            .get_or_create(&OutcomeLabels { service, outcome })
             .inc();
     }
 
     pub fn locked(&self, service: &str, kind: Kind) {
         let (service, kind) = (service.to_owned(), kind.word());
         self.lockouts
-            .get_or_create(&Lockout { service, kind })
+            .get_or_create(&LockoutLabels { service, kind })
             .inc();
     }
 
-    /// A connection was closed to make room for another.
-    pub fn made_room(&self, reason: Reason) {
+    /// Counts a connection that was closed for another.
+    pub fn connection_evicted(&self, reason: CloseReason) {
         let (reason, why) = match reason {
-            Reason::Full => (
+            CloseReason::Full => (
                 "full",
-                "more than [limits] connections: those longest without a request are closed",
+                "more than [limits] connections: those idle longest are closed",
             ),
-            Reason::Client => (
+            CloseReason::Client => (
                 "address",
-                "an address has more than [limits] connections_per_address: those longest \
-                 without a request are closed",
+                "an address has more than [limits] connections_per_address: those idle longest are \
+                 closed",
             ),
         };
-        self.closed.get_or_create(&Closed { reason }).inc();
-        self.say(&why);
+        self.closed.get_or_create(&CloseLabels { reason }).inc();
+        self.warn(&why);
     }
 
-    /// A connection was not taken: its client has too many with requests.
-    pub fn refused(&self) {
+    /// Counts a connection that was refused: its client has too many with requests.
+    pub fn connection_refused(&self) {
         let reason = "refused";
-        self.closed.get_or_create(&Closed { reason }).inc();
-        self.say(&"an address has more than [limits] connections_per_address, all with requests");
+        self.closed.get_or_create(&CloseLabels { reason }).inc();
+        self.warn(&"an address has more than [limits] connections_per_address, all with requests");
     }
 
-    /// As Prometheus reads it; `lost`: of the log.
+    /// Returns the metrics in OpenMetrics format. `lost` is the number of log entries
+    /// that were lost.
     pub fn text(&self, lost: u64) -> String {
         self.lost.inc_by(lost.saturating_sub(self.lost.get()));
         let mut text = String::new();
-        // A String takes all that is written.
+        // Writing to a String can't fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
 
-    /// Tells the administrator, but not over and over.
-    pub fn say(&self, what: &impl Display) {
+    /// Prints a warning, unless it was printed within [`REPEAT_INTERVAL`].
+    pub fn warn(&self, what: &impl Display) {
         let text = what.to_string();
-        let mut said = self.said.lock();
+        let mut warned = self.warned.lock();
         let now = Instant::now();
-        said.retain(|_, at| now.duration_since(*at) < AGAIN);
-        if said.len() < IN_MIND && !said.contains_key(&text) {
+        warned.retain(|_, at| now.duration_since(*at) < REPEAT_INTERVAL);
+        if warned.len() < MAX_REMEMBERED_WARNINGS && !warned.contains_key(&text) {
             self.note(text.clone());
-            said.insert(text, now);
+            warned.insert(text, now);
         }
     }
 
-    /// Tells the administrator, without waiting until it is written.
+    /// Prints a message, without waiting until it is written.
     pub fn note(&self, text: String) {
-        // With so many before it that can't be written, it can't be either.
+        // If the queue is full, standard error is blocked and the message is lost.
         let _ = self.notes.spawn(move || note(text));
     }
 
-    /// Waits until what was said is written, but not for long.
+    /// Waits until messages are written, at most [`FLUSH_TIMEOUT`].
     pub fn flush(&self) {
         let (done, all) = mpsc::channel();
         if self.notes.spawn(move || drop(done)).is_ok() {
-            // It ends by the other end being dropped.
+            // Dropping the sender ends the wait.
             let _: Result<(), _> = all.recv_timeout(FLUSH_TIMEOUT);
         }
     }

@@ -1,7 +1,6 @@
-//! `pinset serve`: answers PBXs that ask by External Management.
+//! `pinset serve`: verification of callers for PBXs over HTTP (External Management).
 
 mod app;
-mod asks;
 mod auth;
 mod checks;
 mod client;
@@ -13,6 +12,7 @@ mod log;
 mod metrics;
 mod pages;
 mod plain_http;
+mod prompt_limit;
 mod redact;
 mod reply;
 mod request;
@@ -41,33 +41,32 @@ use crate::common::error::{note, At, CommandError};
 use app::App;
 use config::Config;
 use connection::Shared;
-use connections::{Connections, Most};
+use connections::{ConnectionLimits, Connections};
 use metrics::Metrics;
-use verify::{Bench, Lists};
+use verify::{PinFiles, VerifyResources};
 use workers::Workers;
 
-/// So many connections wait to be accepted.
-const BACKLOG: u32 = 1024;
-/// How long what is under way has, when the service stops.
-const STOP: Duration = Duration::from_secs(10);
-/// The most threads that read sounds.
-const SOUND_THREADS: usize = 64;
-/// How long it is before it is tried again, where the system has no more
-/// connections.
-const AGAIN: Duration = Duration::from_millis(100);
+/// Maximum number of connections that wait to be accepted.
+const LISTEN_BACKLOG: u32 = 1024;
+/// Time in which pending requests must be answered when the service stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of threads that read sounds.
+const MAX_SOUND_THREADS: usize = 64;
+/// Delay after a failure to accept a connection.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Answers PBXs that ask by External Management whether a caller is admitted.
+/// Verifies callers for PBXs over HTTP (External Management).
 ///
-/// Entries are judged by the code of the module; what was wrong is counted in a
-/// file of its own. Stops at SIGTERM once what is under way is answered; reads
-/// the configuration anew at SIGHUP. Sockets of systemd are taken.
+/// Entries are verified by the code of the module; failed attempts are counted in a
+/// file of their own. Stops at SIGTERM once pending requests are answered, and reloads
+/// the configuration at SIGHUP. Supports socket activation by systemd.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code: 0 stopped, or nothing is wrong (--check); 3 an error.")]
+#[command(after_help = "Exit code: 0 stopped, or no errors found (--check); 3 an error.")]
 pub struct Serve {
-    /// The configuration (TOML; docs/pinset.md)
+    /// Configuration file (TOML; see docs/pinset.md)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Read everything, say what would be served, and serve nothing
+    /// Check the configuration and print what would be served
     #[arg(long)]
     check: bool,
 }
@@ -83,8 +82,8 @@ pub fn run(arguments: &Serve) -> Result<u8, CommandError> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        // Sounds are read on them, and nothing else is.
-        .max_blocking_threads(SOUND_THREADS)
+        // These threads only read sounds.
+        .max_blocking_threads(MAX_SOUND_THREADS)
         .build()
         .map_err(CommandError::new)?;
     let (state, state_writer) = state::State::open(&config.state)?;
@@ -98,7 +97,7 @@ pub fn run(arguments: &Serve) -> Result<u8, CommandError> {
     let app = Arc::new(App::new(config, state, log));
     let metrics = Arc::clone(&app.metrics);
     let served = runtime.block_on(serve(app, inherited, &arguments.config));
-    // What is not answered by now is given up.
+    // Requests that are not answered by now are dropped.
     runtime.shutdown_background();
     state_writer.finish();
     if let Some(writer) = log_writer {
@@ -108,14 +107,14 @@ pub fn run(arguments: &Serve) -> Result<u8, CommandError> {
     served.map(|()| 0)
 }
 
-/// Says what would be served.
+/// Prints what would be served.
 fn check(config: Config, address: SocketAddr) -> Result<u8, CommandError> {
-    let lists = Lists {
+    let pin_files = PinFiles {
         config: Arc::new(config),
-        bench: Arc::new(Bench::new()),
+        resources: Arc::new(VerifyResources::new()),
         metrics: Arc::new(Metrics::new()),
     };
-    let config = &lists.config;
+    let config = &pin_files.config;
     let mut out = io::stdout().lock();
     let scheme = if config.tls.is_some() {
         "https"
@@ -130,7 +129,7 @@ fn check(config: Config, address: SocketAddr) -> Result<u8, CommandError> {
             service.name, address, service.path
         )
         .map_err(CommandError::Output)?;
-        match lists.check(service) {
+        match pin_files.check(service) {
             Ok(warnings) => warnings
                 .iter()
                 .for_each(|warning| note(format!("service '{}': {warning}", service.name))),
@@ -143,7 +142,7 @@ fn check(config: Config, address: SocketAddr) -> Result<u8, CommandError> {
             }
         }
     }
-    lists.metrics.flush();
+    pin_files.metrics.flush();
     out.flush().map_err(CommandError::Output)?;
     match wrong {
         0 => Ok(0),
@@ -167,13 +166,13 @@ async fn serve(
     } else {
         "http"
     };
-    tell_lists(&app, &config);
+    report_pin_files(&app, &config);
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {scheme}://{address}")
         .and_then(|()| out.flush())
         .map_err(CommandError::Output)?;
     drop(out);
-    // Without systemd there is nobody to tell.
+    // Without systemd, there is nothing to notify.
     let _ = sd_notify::notify(false, &[NotifyState::Ready]);
     let (stop, stopping) = watch::channel(false);
     drop(config);
@@ -184,8 +183,8 @@ async fn serve(
         stopping,
     };
     let accepting = tokio::spawn(accept(listener, Arc::clone(&connections), shared));
-    // A file that hangs keeps no signal waiting but the next of its kind.
-    let reloading = tokio::spawn(reload_at(reload, app, path.to_owned(), address));
+    // A hung file delays only the next reload, not the other signals.
+    let reloading = tokio::spawn(reload_at_signal(reload, app, path.to_owned(), address));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -193,36 +192,36 @@ async fn serve(
     reloading.abort();
     let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     accepting.abort();
-    // What was accepted is served.
+    // Accepted connections are served.
     let _ = accepting.await;
     let _ = stop.send(true);
-    if timeout(STOP, connections.ended()).await.is_err() {
+    if timeout(STOP_TIMEOUT, connections.ended()).await.is_err() {
         note("some connections did not end in time");
     }
     Ok(())
 }
 
-/// Returns the socket of systemd, if there is one.
+/// Returns the socket that systemd passed, if there is one.
 fn inherited() -> Result<Option<Listener>, CommandError> {
     let mut sockets = ListenFd::from_env();
     if sockets.len() > 1 {
         let why = format!(
-            "{} sockets are inherited, and one is served: the unit of the socket must have one \
+            "{} sockets are inherited, but only one is supported: the socket unit must have one \
              ListenStream=",
             sockets.len()
         );
         return Err(CommandError::new(why));
     }
-    let why = |why| format!("the socket that is inherited can't be used: {why}");
+    let why = |why| format!("the inherited socket can't be used: {why}");
     sockets
         .take_tcp_listener(0)
         .map_err(|error| CommandError::new(why(error)))
 }
 
-/// Listens on that socket, or on one of our own.
+/// Listens on the inherited socket, or on a new one.
 fn listen(config: &Config, inherited: Option<Listener>) -> Result<TcpListener, CommandError> {
     if let Some(listener) = inherited {
-        return taken(listener).map_err(CommandError::new);
+        return into_tokio(listener).map_err(CommandError::new);
     }
     let bind = || {
         let socket = match config.listen.is_ipv4() {
@@ -231,12 +230,12 @@ fn listen(config: &Config, inherited: Option<Listener>) -> Result<TcpListener, C
         }?;
         socket.set_reuseaddr(true)?;
         socket.bind(config.listen)?;
-        socket.listen(BACKLOG)
+        socket.listen(LISTEN_BACKLOG)
     };
     bind().at(Path::new(&config.listen.to_string()))
 }
 
-fn taken(listener: Listener) -> io::Result<TcpListener> {
+fn into_tokio(listener: Listener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
 }
@@ -247,38 +246,38 @@ async fn accept(listener: TcpListener, connections: Arc<Connections>, shared: Sh
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let config = app.config();
-                let most = Most {
+                let limits = ConnectionLimits {
                     all: config.limits.connections,
                     of_client: config.limits.connections_per_address,
                 };
                 let client = connections::client(peer.ip(), &config.trusted_proxies);
-                let ended = |reason| app.metrics.made_room(reason);
-                // If all have requests, those that come wait in the socket.
-                let Some(place) = connections.place(client, most, ended).await else {
-                    app.metrics.refused();
+                let ended = |reason| app.metrics.connection_evicted(reason);
+                // While all connections have requests, new ones wait in the socket.
+                let Some(slot) = connections.slot(client, limits, ended).await else {
+                    app.metrics.connection_refused();
                     continue;
                 };
-                tokio::spawn(connection::serve(shared.clone(), stream, peer, place));
+                tokio::spawn(connection::serve(shared.clone(), stream, peer, slot));
             }
             Err(error) => {
                 let why = format!("connections can't be accepted: {error}");
-                shared.app.metrics.say(&why);
-                sleep(AGAIN).await;
+                shared.app.metrics.warn(&why);
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 }
 
-/// Reads the configuration at each SIGHUP. Those that come meanwhile are one.
-async fn reload_at(mut reload: Signal, app: Arc<App>, path: PathBuf, bound: SocketAddr) {
+/// Reloads the configuration at each SIGHUP. Signals during a reload cause one more.
+async fn reload_at_signal(mut reload: Signal, app: Arc<App>, path: PathBuf, bound: SocketAddr) {
     let reader = Workers::new(1, 1);
     while reload.recv().await.is_some() {
-        read_again(&app, &path, bound, &reader).await;
+        reload_once(&app, &path, bound, &reader).await;
     }
 }
 
-/// Reads the configuration anew; a wrong one is not taken.
-async fn read_again(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Workers) {
+/// Reloads the configuration. An invalid one is not put in force.
+async fn reload_once(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Workers) {
     let ours = path.to_owned();
     let Ok(read) = reader.run(move || Config::read(&ours, Some(bound))) else {
         let why = "the configuration can't be read: the system has no more threads";
@@ -293,20 +292,20 @@ async fn read_again(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Wor
                 && before.log.as_ref().map(config::Log::place)
                     == config.log.as_ref().map(config::Log::place);
             app.put(config);
-            tell_lists(app, &app.config());
-            app.metrics.note(format!("{}: in force", path.display()));
+            report_pin_files(app, &app.config());
+            app.metrics.note(format!("{}: loaded", path.display()));
             if !same {
-                let why = "listen, state and what is logged change with a restart";
+                let why = "changes of listen, state and [log] take effect after a restart";
                 app.metrics.note(why.to_owned());
             }
         }
         Ok(Err(why)) => {
-            let why = format!("{why}; what was in force stays so");
+            let why = format!("{why}; the previous configuration stays in force");
             app.metrics.note(why);
         }
         Err(_) => {
             let why = format!(
-                "{}: internal error; what was in force stays so",
+                "{}: internal error; the previous configuration stays in force",
                 path.display()
             );
             app.metrics.note(why);
@@ -314,17 +313,17 @@ async fn read_again(app: &Arc<App>, path: &Path, bound: SocketAddr, reader: &Wor
     }
 }
 
-/// Tells of lists that can't be used, while others are served.
-fn tell_lists(app: &Arc<App>, config: &Arc<Config>) {
+/// Reports PIN files that can't be used, while the others are served.
+fn report_pin_files(app: &Arc<App>, config: &Arc<Config>) {
     for service in config.services.values() {
-        let (lists, service) = (app.lists(config), Arc::clone(service));
+        let (pin_files, service) = (app.pin_files(config), Arc::clone(service));
         tokio::spawn(async move {
-            let (metrics, name) = (Arc::clone(&lists.metrics), service.name.clone());
-            match lists.health(service).await {
+            let (metrics, name) = (Arc::clone(&pin_files.metrics), service.name.clone());
+            match pin_files.health(service).await {
                 Ok(warnings) => warnings
                     .iter()
-                    .for_each(|warning| metrics.say(&format!("service '{name}': {warning}"))),
-                Err(why) => metrics.say(&format!("service '{name}' admits nobody: {why}")),
+                    .for_each(|warning| metrics.warn(&format!("service '{name}': {warning}"))),
+                Err(why) => metrics.warn(&format!("service '{name}' admits nobody: {why}")),
             }
         });
     }

@@ -1,4 +1,4 @@
-//! The pages of the request log.
+//! Pages of the request log.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::serve::app::App;
 use crate::serve::auth::{self, Denied};
 use crate::serve::client;
-use crate::serve::log::{page, Call, Entry, Filter, Log, Row, UNAUTHORIZED};
+use crate::serve::log::{page, CallEnd, Entry, Filter, Log, LogRow, UNAUTHORIZED};
 use crate::serve::reply::{text, Reply};
 use crate::serve::workers::BusyError;
 
@@ -27,7 +27,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
 const REFRESH_INTERVAL: HeaderValue = HeaderValue::from_static("5");
 
 pub async fn logs(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
-    match looked(&app, &head).await {
+    match query(&app, &head).await {
         Ok((filter, rows)) => {
             let mut reply = html(StatusCode::OK, page::rows(&filter, &rows));
             if page::refreshes(&filter) {
@@ -40,7 +40,7 @@ pub async fn logs(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
 }
 
 pub async fn logs_json(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
-    match looked(&app, &head).await {
+    match query(&app, &head).await {
         Ok((_, rows)) => {
             let mut reply = text(StatusCode::OK, page::json(&rows));
             let headers = reply.headers_mut();
@@ -58,7 +58,7 @@ pub async fn style(Extracted(app): Extracted<Arc<App>>) -> Reply {
         .as_ref()
         .is_some_and(|log| log.auth.is_some());
     if !shown {
-        return text(StatusCode::NOT_FOUND, "there is nothing here\n");
+        return text(StatusCode::NOT_FOUND, "not found\n");
     }
     let mut reply = text(StatusCode::OK, page::STYLE);
     let headers = reply.headers_mut();
@@ -69,30 +69,30 @@ pub async fn style(Extracted(app): Extracted<Arc<App>>) -> Reply {
     reply
 }
 
-/// The rows that are asked for, if the log may be looked at.
-async fn looked(app: &App, head: &Parts) -> Result<(Filter, Vec<Row>), Box<Reply>> {
+/// Returns the requested rows if the client may read the log.
+async fn query(app: &App, head: &Parts) -> Result<(Filter, Vec<LogRow>), Box<Reply>> {
     let config = app.config();
     let auth = config.log.as_ref().and_then(|log| log.auth.as_ref());
     let (Some(log), Some(auth)) = (&app.log, auth) else {
-        return Err(text(StatusCode::NOT_FOUND, "there is nothing here\n").into());
+        return Err(text(StatusCode::NOT_FOUND, "not found\n").into());
     };
     let (began, peer) = (Instant::now(), client::peer(&head.extensions));
     if let Err(denied) = auth::check(auth, config.exposure(), peer, &head.headers) {
         let client = client::of(peer, &head.headers, &config.trusted_proxies);
         return Err(deny(app, log, denied, client, head, began).into());
     }
-    let wrong = |name: &str| {
-        let why = format!("{name}: this can't be meant\n");
+    let invalid = |name: &str| {
+        let why = format!("{name}: invalid value\n");
         Box::new(text(StatusCode::BAD_REQUEST, why))
     };
     let filter = Query::<Filter>::try_from_uri(&head.uri);
-    let filter = filter.map_err(|_| wrong("the query"))?.0;
-    if let Some(name) = filter.wrong() {
-        return Err(wrong(name));
+    let filter = filter.map_err(|_| invalid("query"))?.0;
+    if let Some(name) = filter.invalid_field() {
+        return Err(invalid(name));
     }
     let (log, wanted) = (Arc::clone(log), filter.clone());
     let found = app.log_queries.run(move || {
-        // What was answered before is there.
+        // Requests that were answered before must be in the log.
         log.flush();
         log.find(&wanted)
     });
@@ -102,12 +102,12 @@ async fn looked(app: &App, head: &Parts) -> Result<(Filter, Vec<Row>), Box<Reply
         Ok(Ok(Ok(rows))) => Ok((filter, rows)),
         Ok(Ok(Err(why))) => {
             app.metrics
-                .say(&format!("the request log can't be read: {why}"));
-            let why = "the log can't be read, or there is too much of it to look through\n";
+                .warn(&format!("the request log can't be read: {why}"));
+            let why = "the log can't be read, or the query took too long\n";
             Err(unavailable(why))
         }
         Ok(Err(_)) => Err(text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n").into()),
-        Err(_) => Err(unavailable("the log does not answer\n")),
+        Err(_) => Err(unavailable("the log query timed out\n")),
     }
 }
 
@@ -123,7 +123,7 @@ fn deny(
     let path = head.uri.path();
     app.metrics.outcome("", UNAUTHORIZED);
     if denied.is_guess {
-        app.metrics.say(&format!(
+        app.metrics.warn(&format!(
             "{path}: invalid credentials; the request log has the address"
         ));
     }
@@ -142,7 +142,7 @@ fn deny(
         response: body.clone(),
         service: String::new(),
         uuid: String::new(),
-        call: Call::default(),
+        call: CallEnd::default(),
     });
     let mut reply = text(denied.status, body);
     if let Some(challenge) = denied.challenge {
@@ -151,7 +151,7 @@ fn deny(
     reply
 }
 
-/// A page that runs no script, whatever is in it.
+/// Returns a reply with a page in which no script runs, whatever it contains.
 fn html(status: StatusCode, page: String) -> Reply {
     let mut reply = text(status, page);
     let headers = reply.headers_mut();

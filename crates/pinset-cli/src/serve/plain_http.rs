@@ -1,23 +1,24 @@
-//! Who can reach the service, and what it refuses them for that.
+//! Restrictions on credentials over plain HTTP.
 
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// What the address of the socket and the configuration make of plain HTTP.
+/// Whether credentials may come over plain HTTP, by the address of the socket and the
+/// configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlainHttp {
-    /// There is TLS, only this machine can connect, or the administrator allows
+    /// The service has TLS, only this machine can connect, or the administrator allows
     /// it.
     Allowed,
-    /// TLS is the proxy's: credentials count from the proxies and from this
+    /// A proxy has TLS: credentials are accepted from the proxies and from this
     /// machine.
     FromProxies,
-    /// Credentials would be readable on their way.
+    /// Credentials would be readable on the network.
     Refused,
 }
 
-/// Whether only this machine can connect to an address.
+/// Returns whether only this machine can connect to an address.
 pub fn is_local(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
@@ -31,7 +32,7 @@ impl PlainHttp {
         }
     }
 
-    /// Whether credentials may come from this peer.
+    /// Returns whether credentials may come from this peer.
     pub fn admits(self, peer: IpAddr, proxies: &[IpNet]) -> bool {
         let peer = peer.to_canonical();
         match self {
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_in_the_clear_come_from_proxies_only() {
+    fn credentials_over_plain_http_are_accepted_from_proxies_only() {
         let proxies: [IpNet; 1] = ["10.0.0.0/8".parse().expect("a network")];
         let public = "0.0.0.0:80".parse().expect("an address");
         let plain = PlainHttp::of(public, false, false, &proxies);

@@ -1,8 +1,8 @@
-//! A request as the log may show it: whole, but for what was keyed.
+//! Redaction of requests for the log: everything but the entered digits is kept.
 //!
-//! It is written anew from its JSON, value by value. What is under `data` is
-//! never shown. Of the rest only what is known to be none of a caller's keys
-//! is, and no digits in a field that we do not know.
+//! The JSON is written again, value by value. Values under `data` are never shown.
+//! Known fields are shown unless they contain digits that the caller entered, unknown
+//! fields unless they contain any digit.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,55 +10,58 @@ use std::fmt;
 use pinset::external::Data;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-/// In the place of what is not shown.
+/// Replacement of a redacted value.
 pub const MASK: &str = "***";
 
-/// The most bytes of a request that are kept.
-const LONGEST: usize = 8 << 10;
+/// Maximum number of bytes of a request that are kept.
+const MAX_REQUEST_BYTES: usize = 8 << 10;
 
-/// So many keys in a row are no coincidence.
-const TELLING: usize = 4;
+/// Fewest entered digits whose occurrence within a longer text is no coincidence.
+const MIN_REVEALING_DIGITS: usize = 4;
 
-/// The body of a request in which `data` was gathered. `None`: it is no JSON.
-pub fn masked(body: &[u8], data: &Data) -> Option<String> {
-    let mut out = String::with_capacity(body.len().min(LONGEST));
+/// Redacts the body of a request that contains `data`. Returns `None` if it is not
+/// JSON.
+pub fn redact(body: &[u8], data: &Data) -> Option<String> {
+    let mut out = String::with_capacity(body.len().min(MAX_REQUEST_BYTES));
     let mut json = serde_json::Deserializer::from_slice(body);
-    let writer = Writer {
+    let redactor = Redactor {
         out: &mut out,
-        place: Place::Root,
+        kind: FieldKind::Root,
         data,
     };
-    writer.deserialize(&mut json).ok()?;
-    if out.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|end| out.is_char_boundary(*end));
+    redactor.deserialize(&mut json).ok()?;
+    if out.len() > MAX_REQUEST_BYTES {
+        let end = (0..=MAX_REQUEST_BYTES)
+            .rev()
+            .find(|end| out.is_char_boundary(*end));
         out.truncate(end.unwrap_or_default());
         out.push('…');
     }
     Some(out)
 }
 
-/// Where a value stands.
+/// The field that a value belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum FieldKind {
     Root,
     /// `caller` and `callee`: shown.
     Number,
-    /// A field of the protocol: shown, unless it has what was keyed.
+    /// A field of the protocol: shown unless it contains entered digits.
     Known,
     /// `callflow` or `call_flow`, one of its steps, and the detail of one.
     Flow,
     Step,
     Detail,
     /// Under `data`: not shown.
-    Keyed,
-    /// A field we do not know: not shown if there is a digit in it.
+    Entered,
+    /// An unknown field: not shown if it contains a digit.
     Unknown,
 }
 
-impl Place {
+impl FieldKind {
     fn field(self, name: &str) -> Self {
         match (self, name) {
-            (Self::Keyed, _) | (Self::Root, "data") => Self::Keyed,
+            (Self::Entered, _) | (Self::Root, "data") => Self::Entered,
             (Self::Root, "caller" | "callee") => Self::Number,
             (Self::Root, "uuid" | "direction" | "timestamp" | "external_manager_id")
             | (Self::Step, "timestamp" | "action")
@@ -71,40 +74,40 @@ impl Place {
 
     fn item(self) -> Self {
         match self {
-            Self::Keyed => Self::Keyed,
+            Self::Entered => Self::Entered,
             Self::Flow => Self::Step,
             _ => Self::Unknown,
         }
     }
 }
 
-struct Writer<'a> {
+struct Redactor<'a> {
     out: &'a mut String,
-    place: Place,
+    kind: FieldKind,
     data: &'a Data,
 }
 
-impl Writer<'_> {
-    fn inside(&mut self, place: Place) -> Writer<'_> {
-        Writer {
+impl Redactor<'_> {
+    fn inside(&mut self, kind: FieldKind) -> Redactor<'_> {
+        Redactor {
             out: self.out,
-            place,
+            kind,
             data: self.data,
         }
     }
 
     fn quoted(&mut self, text: &str) {
-        // A text is always JSON.
+        // Serializing a string can't fail.
         let quoted = serde_json::to_string(text).unwrap_or_default();
         self.out.push_str(&quoted);
     }
 
-    /// Whether a scalar may be shown.
+    /// Returns whether a scalar may be shown.
     fn shows(&self, text: &str) -> bool {
-        match self.place {
-            Place::Number => true,
-            Place::Keyed => false,
-            Place::Known => !reveals(text, self.data),
+        match self.kind {
+            FieldKind::Number => true,
+            FieldKind::Entered => false,
+            FieldKind::Known => !reveals(text, self.data),
             _ => !text.bytes().any(|byte| byte.is_ascii_digit()) && !reveals(text, self.data),
         }
     }
@@ -118,25 +121,26 @@ impl Writer<'_> {
     }
 }
 
-/// Returns whether a text is what was entered for anything, or has it in it.
+/// Returns whether a text equals or contains digits that were entered.
 pub fn reveals(text: &str, data: &Data) -> bool {
-    let mut keyed = data.iter().map(|(_, keyed)| keyed.as_str());
-    keyed.any(|keyed| {
-        !keyed.is_empty() && (text == keyed || keyed.len() >= TELLING && text.contains(keyed))
+    let mut all = data.iter().map(|(_, entered)| entered.as_str());
+    all.any(|entered| {
+        !entered.is_empty()
+            && (text == entered || entered.len() >= MIN_REVEALING_DIGITS && text.contains(entered))
     })
 }
 
-/// The names of fields are shown as far as they look like names.
+/// Returns the name of a field, redacted unless it looks like a name.
 fn name(key: &str) -> &str {
     let right = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let digits = key.bytes().filter(u8::is_ascii_digit).count();
-    match key.len() <= 64 && digits < TELLING && key.bytes().all(right) {
+    match key.len() <= 64 && digits < MIN_REVEALING_DIGITS && key.bytes().all(right) {
         true => key,
         false => MASK,
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Writer<'_> {
+impl<'de> DeserializeSeed<'de> for Redactor<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -144,7 +148,7 @@ impl<'de> DeserializeSeed<'de> for Writer<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Writer<'_> {
+impl<'de> Visitor<'de> for Redactor<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -184,14 +188,14 @@ impl<'de> Visitor<'de> for Writer<'_> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
         self.out.push('[');
         let mut first = true;
-        let place = self.place.item();
+        let kind = self.kind.item();
         loop {
             let before = self.out.len();
             if !first {
                 self.out.push(',');
             }
             first = false;
-            if items.next_element_seed(self.inside(place))?.is_none() {
+            if items.next_element_seed(self.inside(kind))?.is_none() {
                 self.out.truncate(before);
                 break;
             }
@@ -215,8 +219,8 @@ impl<'de> Visitor<'de> for Writer<'_> {
             };
             self.quoted(shown);
             self.out.push(':');
-            let place = self.place.field(&key);
-            fields.next_value_seed(self.inside(place))?;
+            let kind = self.kind.field(&key);
+            fields.next_value_seed(self.inside(kind))?;
         }
         self.out.push('}');
         Ok(())
@@ -227,29 +231,29 @@ impl<'de> Visitor<'de> for Writer<'_> {
 mod tests {
     use super::*;
 
-    fn shown(body: &str, keyed: &[&str]) -> Option<String> {
+    fn redacted(body: &str, entered: &[&str]) -> Option<String> {
         let mut data = Data::new();
-        for (at, keyed) in keyed.iter().enumerate() {
-            data.insert(&at.to_string(), *keyed);
+        for (at, digits) in entered.iter().enumerate() {
+            data.insert(&at.to_string(), *digits);
         }
-        masked(body.as_bytes(), &data)
+        redact(body.as_bytes(), &data)
     }
 
     #[test]
-    fn what_is_shown() {
-        for (body, keyed, as_text) in [
+    fn entered_digits_are_redacted_and_the_rest_is_kept() {
+        for (body, entered, as_text) in [
             (
                 r#"{"caller":"+905060508169","callee":908508851980,"data":{"pin_code":"1234","b":12,"c":{"d":["5"]}}}"#,
                 &["1234", "12"][..],
                 r#"{"caller":"+905060508169","callee":908508851980,"data":{"pin_code":"***","b":"***","c":{"d":["***"]}}}"#,
             ),
-            // Callers stay readable, whatever was keyed.
+            // Caller numbers stay readable, whatever was entered.
             (
                 r#"{"caller":"4711","data":{"p":"4711"}}"#,
                 &["4711"],
                 r#"{"caller":"4711","data":{"p":"***"}}"#,
             ),
-            // A PIN where it does not belong.
+            // A PIN in an unexpected field.
             (
                 r#"{"pin":"4711","note":"ends","more":[1,"a",null,true]}"#,
                 &[],
@@ -284,16 +288,16 @@ mod tests {
             ("{}", &[], "{}"),
             ("[]", &[], "[]"),
         ] {
-            assert_eq!(shown(body, keyed).as_deref(), Some(as_text), "{body}");
+            assert_eq!(redacted(body, entered).as_deref(), Some(as_text), "{body}");
         }
-        assert_eq!(shown("pin=4711", &[]), None);
-        assert_eq!(shown("", &[]), None);
+        assert_eq!(redacted("pin=4711", &[]), None);
+        assert_eq!(redacted("", &[]), None);
     }
 
     #[test]
-    fn a_long_request_is_cut() {
-        let long = format!(r#"{{"note":"{}"}}"#, "é".repeat(LONGEST));
-        let text = shown(&long, &[]).expect("JSON");
-        assert!(text.len() < LONGEST + 8 && text.ends_with("é…"));
+    fn long_request_is_truncated() {
+        let long = format!(r#"{{"note":"{}"}}"#, "é".repeat(MAX_REQUEST_BYTES));
+        let text = redacted(&long, &[]).expect("JSON");
+        assert!(text.len() < MAX_REQUEST_BYTES + 8 && text.ends_with("é…"));
     }
 }

@@ -1,4 +1,4 @@
-//! A call is posted: what it is answered with.
+//! Requests to services: calls to decide, and webhooks.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -19,32 +19,32 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::serve::app::App;
-use crate::serve::asks::Ask;
 use crate::serve::config::{Config, Gather, Limits, PostKind, Service};
-use crate::serve::log::{Call, Entry, HANGUP, UNAUTHORIZED};
-use crate::serve::verify::{Case, Judged};
+use crate::serve::log::{CallEnd, Entry, HANGUP, UNAUTHORIZED};
+use crate::serve::prompt_limit::Prompt;
+use crate::serve::verify::{Attempt, Verified};
 use crate::serve::workers::BusyError;
 use crate::serve::{auth, client, redact};
 
-/// What is left to be done once a list has said what it knows: slow hashes.
-const HASHES: Duration = Duration::from_secs(15);
+/// Longest wait for slow hashes, once the PIN file has been read.
+const HASH_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What a request is answered with, and what the log has of it.
-struct Answered {
+/// The answer to a request, and what the log records of it.
+struct RequestOutcome {
     status: StatusCode,
     body: Bytes,
     outcome: &'static str,
     caller: String,
     account: String,
-    /// The request as it may be shown.
+    /// The request, redacted.
     shown: String,
-    /// Of the call, as it may be shown.
+    /// The `uuid` of the call, empty if it reveals entered digits.
     uuid: String,
-    call: Call,
+    call: CallEnd,
 }
 
-impl Answered {
-    fn refused(status: StatusCode, why: &str) -> Self {
+impl RequestOutcome {
+    fn rejected(status: StatusCode, why: &str) -> Self {
         Self {
             status,
             body: format!("{why}\n").into(),
@@ -53,19 +53,19 @@ impl Answered {
             account: String::new(),
             shown: String::new(),
             uuid: String::new(),
-            call: Call::default(),
+            call: CallEnd::default(),
         }
     }
 
     fn of_body(status: StatusCode, why: &str, body: &[u8]) -> Self {
         Self {
             shown: format!("{} bytes", body.len()),
-            ..Self::refused(status, why)
+            ..Self::rejected(status, why)
         }
     }
 }
 
-/// What a call is answered with.
+/// The answer to a call.
 struct Decision {
     answer: Bytes,
     outcome: &'static str,
@@ -89,24 +89,24 @@ pub async fn answer(
             if denied.why == auth::UNPROTECTED {
                 let name = &service.name;
                 app.metrics
-                    .say(&format!("service '{name}': {}", denied.why));
+                    .warn(&format!("service '{name}': {}", denied.why));
             }
             challenge = denied.challenge;
-            Answered {
+            RequestOutcome {
                 outcome: UNAUTHORIZED,
-                ..Answered::refused(denied.status, denied.why)
+                ..RequestOutcome::rejected(denied.status, denied.why)
             }
         } else if head.method != Method::POST {
-            Answered::refused(StatusCode::METHOD_NOT_ALLOWED, "POST a call")
+            RequestOutcome::rejected(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed")
         } else {
             match (read(body, &config.limits).await, kind) {
-                (Ok(body), PostKind::Call) => take(app, config, &service, &body).await,
-                (Ok(body), PostKind::Webhook) => take_webhook(&body),
-                (Err(error), _) => Answered::refused(error.status(), &error.to_string()),
+                (Ok(body), PostKind::Call) => answer_call(app, config, &service, &body).await,
+                (Ok(body), PostKind::Webhook) => record_webhook(&body),
+                (Err(error), _) => RequestOutcome::rejected(error.status(), &error.to_string()),
             }
         };
     let duration = began.elapsed();
-    let Answered { status, body, .. } = &answered;
+    let RequestOutcome { status, body, .. } = &answered;
     app.metrics
         .answered(&service.name, status.as_u16(), duration);
     app.metrics.outcome(&service.name, answered.outcome);
@@ -154,7 +154,7 @@ enum BodyError {
     CutOff,
     #[error("the body is too large")]
     TooLarge,
-    #[error("the body did not come in time")]
+    #[error("the body took too long")]
     Timeout,
 }
 
@@ -168,13 +168,13 @@ impl BodyError {
     }
 }
 
-/// The whole body, which is wiped when dropped.
+/// Reads the whole body, which is wiped when dropped.
 async fn read(mut body: Body, limits: &Limits) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     let most = limits.body;
     let whole = async {
-        // No copy is left behind by growing, as far as it is told how long it is.
-        let told = http_body::Body::size_hint(&body).exact().unwrap_or(4096);
-        let room = usize::try_from(told).unwrap_or(usize::MAX).min(most);
+        // If the length is announced, the buffer never grows, which would leave a copy.
+        let announced = http_body::Body::size_hint(&body).exact().unwrap_or(4096);
+        let room = usize::try_from(announced).unwrap_or(usize::MAX).min(most);
         let mut whole = Zeroizing::new(Vec::with_capacity(room));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| BodyError::CutOff)?;
@@ -191,22 +191,22 @@ async fn read(mut body: Body, limits: &Limits) -> Result<Zeroizing<Vec<u8>>, Bod
         .unwrap_or(Err(BodyError::Timeout))
 }
 
-async fn take(
+async fn answer_call(
     app: &Arc<App>,
     config: Arc<Config>,
     service: &Arc<Service>,
     body: &[u8],
-) -> Answered {
+) -> RequestOutcome {
     let received = match Received::parse(body) {
         Ok(received) => received,
         Err(why) => {
-            return Answered::of_body(StatusCode::BAD_REQUEST, &why.to_string(), body);
+            return RequestOutcome::of_body(StatusCode::BAD_REQUEST, &why.to_string(), body);
         }
     };
-    let shown = redact::masked(body, &received.data).unwrap_or_default();
+    let shown = redact::redact(body, &received.data).unwrap_or_default();
     let decision = decide(app, config, service, &received).await;
     let uuid = received.uuid.clone().unwrap_or_default();
-    Answered {
+    RequestOutcome {
         status: StatusCode::OK,
         body: decision.answer,
         outcome: decision.outcome,
@@ -216,32 +216,34 @@ async fn take(
         uuid: Some(uuid)
             .filter(|uuid| !redact::reveals(uuid, &received.data))
             .unwrap_or_default(),
-        call: Call::default(),
+        call: CallEnd::default(),
     }
 }
 
-/// Takes note of the end of a call. What else a webhook reports is not kept.
-fn take_webhook(body: &[u8]) -> Answered {
+/// Records the end of a call. Everything else that a webhook reports is dropped.
+fn record_webhook(body: &[u8]) -> RequestOutcome {
     let ended = match Webhook::parse(body) {
         Ok(Webhook::Hangup(ended)) => ended,
         Ok(Webhook::Other) => {
-            return Answered {
+            return RequestOutcome {
                 outcome: "ignored",
-                ..Answered::of_body(StatusCode::OK, "{}", body)
+                ..RequestOutcome::of_body(StatusCode::OK, "{}", body)
             }
         }
-        Err(why) => return Answered::of_body(StatusCode::BAD_REQUEST, &why.to_string(), body),
+        Err(why) => {
+            return RequestOutcome::of_body(StatusCode::BAD_REQUEST, &why.to_string(), body)
+        }
     };
-    Answered {
+    RequestOutcome {
         outcome: HANGUP,
         caller: ended.caller.unwrap_or_default(),
         uuid: ended.uuid,
-        call: Call {
+        call: CallEnd {
             outcome: ended.outcome.unwrap_or_default(),
             destination: ended.destination.unwrap_or_default(),
             duration: ended.duration,
         },
-        ..Answered::of_body(StatusCode::OK, "{}", body)
+        ..RequestOutcome::of_body(StatusCode::OK, "{}", body)
     }
 }
 
@@ -256,73 +258,73 @@ async fn decide(
     let name = service.name.as_str();
     let uuid = received.uuid.as_deref();
     let tries = uuid.map_or(0, |uuid| app.state.tries(name, uuid));
-    let case = Case {
-        lists: app.lists(&config),
+    let attempt = Attempt {
+        pin_files: app.pin_files(&config),
         service: Arc::clone(service),
         state: Arc::clone(&app.state),
         caller: received.caller.clone(),
-        listed: Arc::new(AtomicBool::new(false)),
+        file_read: Arc::new(AtomicBool::new(false)),
     };
-    let (account, pin) = match entry(app, &case, received, tries) {
+    let (account, pin) = match entry(app, &attempt, received, tries) {
         Ok(entry) => entry,
         Err(decision) => return decision,
     };
     if !uuid.is_none_or(|uuid| app.state.take_try(name, uuid, most)) {
-        return say(&answers.failure, "failure");
+        return decision(&answers.failure, "failure");
     }
-    let judged = verify(app, case, account, pin, config.settings.source_timeout).await;
-    let status = judged.as_ref().map(|judged| judged.outcome.status);
-    // Whatever else it is, it may have been compared with the list.
+    let verified = verify(app, attempt, account, pin, config.settings.source_timeout).await;
+    let status = verified.as_ref().map(|verified| verified.outcome.status);
+    // Any other status may mean that the entry was compared with the file.
     if let (Some(Status::Success), Some(uuid)) = (status, uuid) {
         app.state.refund_try(name, uuid);
     }
     let mut decision = match status {
-        Some(Status::Success) => say(&answers.success, "success"),
-        Some(Status::Locked) => say(&answers.locked, "locked"),
-        None | Some(Status::Error | Status::Hangup) => say(&answers.error, "error"),
-        Some(_) if uuid.is_some() && tries + 1 < most => say(&service.pin.again, "again"),
-        Some(Status::Expired) => say(&answers.failure, "expired"),
-        Some(_) => say(&answers.failure, "failure"),
+        Some(Status::Success) => decision(&answers.success, "success"),
+        Some(Status::Locked) => decision(&answers.locked, "locked"),
+        None | Some(Status::Error | Status::Hangup) => decision(&answers.error, "error"),
+        Some(_) if uuid.is_some() && tries + 1 < most => decision(&service.pin.again, "again"),
+        Some(Status::Expired) => decision(&answers.failure, "expired"),
+        Some(_) => decision(&answers.failure, "failure"),
     };
-    decision.account = judged.map_or_else(Vec::new, |Judged { account, .. }| account);
+    decision.account = verified.map_or_else(Vec::new, |Verified { account, .. }| account);
     decision
 }
 
-/// Verifies an entry. Returns `None` if that takes too long, or can't be done.
+/// Verifies an entry. Returns `None` if that takes too long or fails.
 async fn verify(
     app: &App,
-    case: Case,
+    attempt: Attempt,
     account: Option<Keyed>,
     pin: Keyed,
     source_timeout: Duration,
-) -> Option<Judged> {
-    let name = case.service.name.clone();
-    let listed = Arc::clone(&case.listed);
-    let verifying = case.verify(account, pin);
+) -> Option<Verified> {
+    let name = attempt.service.name.clone();
+    let file_read = Arc::clone(&attempt.file_read);
+    let verifying = attempt.verify(account, pin);
     let deciding = async {
         match verifying {
             Ok(verified) => verified.await.ok(),
             Err(BusyError) => {
                 let why =
-                    format!("service '{name}' admits nobody: too many calls wait for its list");
-                app.metrics.say(&why);
+                    format!("service '{name}': call rejected: too many calls wait for its list");
+                app.metrics.warn(&why);
                 None
             }
         }
     };
     tokio::pin!(deciding);
-    let mut judged = timeout(source_timeout, &mut deciding).await;
-    if judged.is_err() && listed.load(Relaxed) {
-        judged = timeout(HASHES, &mut deciding).await;
+    let mut verified = timeout(source_timeout, &mut deciding).await;
+    if verified.is_err() && file_read.load(Relaxed) {
+        verified = timeout(HASH_TIMEOUT, &mut deciding).await;
     }
-    if judged.is_err() {
-        let why = format!("service '{name}' admits nobody: its list did not answer in time");
-        app.metrics.say(&why);
+    if verified.is_err() {
+        let why = format!("service '{name}': call rejected: its list did not respond in time");
+        app.metrics.warn(&why);
     }
-    judged.ok().flatten()
+    verified.ok().flatten()
 }
 
-fn say(answer: &Bytes, outcome: &'static str) -> Decision {
+fn decision(answer: &Bytes, outcome: &'static str) -> Decision {
     Decision {
         answer: answer.clone(),
         outcome,
@@ -331,54 +333,61 @@ fn say(answer: &Bytes, outcome: &'static str) -> Decision {
 }
 
 /// Returns the account and the PIN to verify, or the answer if there is nothing to
-/// verify: no more tries, a lock, a caller who can't be anybody, or something that
-/// is still to be asked for.
+/// verify: no attempts left, a lockout, a caller that can't match any row, or a value
+/// that the caller has not entered yet.
 fn entry(
     app: &App,
-    case: &Case,
+    attempt: &Attempt,
     received: &Received,
     tries: u32,
 ) -> Result<(Option<Keyed>, Keyed), Decision> {
-    let service = &case.service;
+    let service = &attempt.service;
     let answers = &service.answers;
     if tries >= service.set.attempts {
-        return Err(say(&answers.failure, "failure"));
+        return Err(decision(&answers.failure, "failure"));
     }
-    let look = case.look();
-    match look.standing {
-        Standing::Locked(_) => return Err(say(&answers.locked, "locked")),
-        Standing::OneTry if tries > 0 => return Err(say(&answers.locked, "locked")),
+    let known = attempt.caller_state();
+    match known.standing {
+        Standing::Locked(_) => return Err(decision(&answers.locked, "locked")),
+        Standing::OneTry if tries > 0 => return Err(decision(&answers.locked, "locked")),
         Standing::OneTry | Standing::Open => {}
     }
-    if look.refuses {
-        return Err(say(&answers.failure, "failure"));
+    if known.refuses {
+        return Err(decision(&answers.failure, "failure"));
     }
     let given = |gather: &Gather| {
         let entered = received.data.get(&gather.variable).cloned();
-        entered.ok_or_else(|| ask(app, case, received, gather, &look.number))
+        entered.ok_or_else(|| prompt(app, attempt, received, gather, &known.number))
     };
-    let account = look
+    let account = known
         .asks_account
         .then(|| given(&service.account))
         .transpose()?;
     let pin = given(&service.pin)?;
-    app.asks.entered(&service.name, &look.number);
+    app.prompts.entered(&service.name, &known.number);
     Ok((account, pin))
 }
 
-/// The answer that asks for something, unless it was asked for often enough.
-fn ask(app: &App, case: &Case, received: &Received, gather: &Gather, number: &str) -> Decision {
-    let service = &case.service;
-    let ask = Ask {
+/// Returns the answer that prompts for a value, or a failure if the call has been
+/// prompted for it often enough.
+fn prompt(
+    app: &App,
+    attempt: &Attempt,
+    received: &Received,
+    gather: &Gather,
+    number: &str,
+) -> Decision {
+    let service = &attempt.service;
+    let prompt = Prompt {
         service: &service.name,
         variable: &gather.variable,
         uuid: received.uuid.as_deref(),
         caller: number,
     };
     let now = since_epoch().as_secs();
-    match app.asks.take(ask, service.set.attempts, now) {
-        Some(0) => say(&gather.answer, "gather"),
-        Some(_) => say(&gather.again, "gather"),
-        None => say(&service.answers.failure, "failure"),
+    match app.prompts.take(prompt, service.set.attempts, now) {
+        Some(0) => decision(&gather.answer, "gather"),
+        Some(_) => decision(&gather.again, "gather"),
+        None => decision(&service.answers.failure, "failure"),
     }
 }

@@ -20,7 +20,7 @@ use crate::serve::config::{self, Config};
 use crate::serve::reply::{text, Reply};
 use crate::serve::{client, pages, request};
 
-/// All there is.
+/// Returns the router of all paths.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(config::LOGS, get(pages::logs))
@@ -33,7 +33,7 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Counts what is no service's: those count for themselves.
+/// Counts requests to paths of no service: services count their own.
 async fn counted(Extracted(app): Extracted<Arc<App>>, request: Request<Body>, next: Next) -> Reply {
     let began = Instant::now();
     let is_service = app.config().paths.contains_key(request.uri().path());
@@ -45,14 +45,14 @@ async fn counted(Extracted(app): Extracted<Arc<App>>, request: Request<Body>, ne
     reply
 }
 
-/// Services and sounds.
+/// Answers requests to services, and for sounds.
 async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> Reply {
     let config = app.config();
     let path = request.uri().path();
     if let Some(service) = config.paths.get(path).cloned() {
         let peer = client::peer(request.extensions());
-        // It runs to its end, and has its row in the log, also for a client that
-        // does not wait for the answer.
+        // It runs to its end, and gets its row in the log, even if the client does not
+        // wait for the answer.
         let answer = async move { request::answer(&app, config, service, peer, request).await };
         let failed = |_| text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
         return tokio::spawn(answer).await.unwrap_or_else(failed);
@@ -69,17 +69,17 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
                 |reply| reply.map(Body::new),
             )
         }
-        _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
+        _ => text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
 
-/// Checks the lists of all services at once.
+/// Checks the PIN files of all services concurrently.
 async fn health_of_lists(
     app: &App,
     config: &Arc<Config>,
 ) -> Vec<(String, Result<Warnings, CheckError>)> {
     let checks = config.services.values().map(|service| {
-        let check = app.lists(config).health(Arc::clone(service));
+        let check = app.pin_files(config).health(Arc::clone(service));
         (service.name.clone(), tokio::spawn(check))
     });
     let checks: Vec<_> = checks.collect();
@@ -90,12 +90,13 @@ async fn health_of_lists(
     results
 }
 
-/// 200 if lists and log can be used, 503 and why if not; and warnings about lists.
+/// Answers 200 if PIN files and log can be used, else 503 with the reason, and lists
+/// warnings about PIN files.
 async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
     let config = app.config();
     let (mut wrong, mut warned) = (String::new(), String::new());
     for (name, result) in health_of_lists(&app, &config).await {
-        // Why, the administrator is told: here anybody may ask.
+        // The reason goes to the administrator only: anybody may request this page.
         match result {
             Ok(warnings) => {
                 for warning in warnings {
@@ -103,11 +104,11 @@ async fn health(Extracted(app): Extracted<Arc<App>>) -> Reply {
                 }
             }
             Err(CheckError::Timeout) => {
-                wrong.push_str(&format!("the list of '{name}' does not answer\n"));
+                wrong.push_str(&format!("the list of '{name}' did not respond in time\n"));
             }
             Err(error) => {
                 app.metrics
-                    .say(&format!("service '{name}' admits nobody: {error}"));
+                    .warn(&format!("service '{name}' admits nobody: {error}"));
                 wrong.push_str(&format!("the list of '{name}' can't be used\n"));
             }
         }

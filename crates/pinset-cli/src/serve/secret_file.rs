@@ -1,4 +1,4 @@
-//! Files with a secret: credentials, the pepper, the key of a certificate.
+//! Secret files: credentials, the pepper, the key of a certificate.
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -10,7 +10,7 @@ use rustix::process::{getegid, geteuid};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// The most bytes of one.
+/// Maximum number of bytes of a secret file.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
 
 /// The reason why a file with a secret can't be used.
@@ -34,12 +34,12 @@ pub enum SecretFileError {
     NotOneLine,
 }
 
-/// Reads it, if nobody else may: by the rules of the pepper file, for the user
-/// that the service runs as.
+/// Reads a secret file, which no other user may read: by the rules of the pepper file,
+/// for the user that the service runs as.
 ///
 /// # Errors
 ///
-/// It can't be read, is too large, or others may read it.
+/// Fails if the file can't be read, is too large, or others may read it.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let file = list::open(path)?;
     let about = file.metadata()?;
@@ -62,11 +62,11 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     Ok(text)
 }
 
-/// Reads the one line of it.
+/// Reads a secret file of one line.
 ///
 /// # Errors
 ///
-/// Likewise, or there is nothing in it, or more.
+/// Fails as [`read`] does, and if the file has no line or several.
 pub fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let text = read(path)?;
     let line = text.trim_ascii();

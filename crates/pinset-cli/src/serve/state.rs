@@ -1,6 +1,6 @@
-//! What must outlive a restart: lockouts, and the tries of calls.
+//! State that survives a restart: lockouts, and the attempts of calls.
 //!
-//! Memory decides; what has changed is written to SQLite within a second.
+//! Decisions use the state in memory; changes are written to SQLite within a second.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -17,15 +17,15 @@ use crate::common::error::{note, At, CommandError};
 use crate::serve::database;
 use crate::serve::tally::{key, Key, Tallies, Tally};
 
-/// How long after a change it is written.
-const WRITE_AFTER: Duration = Duration::from_secs(1);
-/// So many rows at a time are made with the lockouts locked.
-const AT_ONCE: usize = 10;
-/// With so many rows that could not be written, no more changes are taken: until
-/// they are written the lockouts hold them, whose number is bounded.
-const MOST_UNWRITTEN: usize = 10_000;
-/// A call is forgotten so long after its last try.
-const CALL: Duration = Duration::from_secs(60 * 60);
+/// Time between a change and its write.
+const WRITE_DELAY: Duration = Duration::from_secs(1);
+/// Maximum number of rows that are built while the lockouts are locked.
+const MAX_ROWS_PER_LOCK: usize = 10;
+/// Number of rows that could not be written at which no more changes are taken.
+/// Until they are written, the lockouts hold the changes, and their number is bounded.
+const MAX_UNWRITTEN: usize = 10_000;
+/// Time after its last attempt at which a call is removed.
+const CALL_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS lockouts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -33,7 +33,7 @@ const TABLES: &str = "
         key BLOB PRIMARY KEY, tries INTEGER NOT NULL, until INTEGER NOT NULL
     ) WITHOUT ROWID;";
 
-/// The tries of calls, by service and `uuid`.
+/// The attempts of calls, by service and `uuid`.
 #[derive(Default)]
 struct Calls {
     known: Tallies,
@@ -43,47 +43,46 @@ struct Calls {
 struct Shared {
     lockouts: Mutex<Lockouts>,
     calls: Mutex<Calls>,
-    wanted: Mutex<Wanted>,
-    call: Condvar,
+    signal: Mutex<WriterSignal>,
+    wakeup: Condvar,
 }
 
-/// What the writer is to do.
+/// The task of the writer.
 #[derive(Clone, Copy, Default)]
-struct Wanted {
-    /// Write, a second later.
+struct WriterSignal {
+    /// Write after [`WRITE_DELAY`].
     write: bool,
-    /// Write now, for the last time.
+    /// Write now, and stop.
     stop: bool,
 }
 
-/// The state.
+/// The state in memory, and the signal to its writer.
 pub struct State {
     shared: Arc<Shared>,
 }
 
-/// Writes the state.
-pub struct Writer {
+/// The thread that writes the state.
+pub struct StateWriter {
     thread: JoinHandle<()>,
     shared: Arc<Shared>,
 }
 
 impl State {
-    /// Takes in what is stored, and has what changes stored until
-    /// [`Writer::finish`].
+    /// Loads the stored state, and stores changes until [`StateWriter::finish`].
     ///
     /// # Errors
     ///
-    /// The file can't be used.
-    pub fn open(path: &Path) -> Result<(Self, Writer), CommandError> {
+    /// Fails if the file can't be used.
+    pub fn open(path: &Path) -> Result<(Self, StateWriter), CommandError> {
         let database = database::open(path, TABLES)?;
         let shared = Arc::new(Shared {
             lockouts: Mutex::new(Lockouts::new(Capacity::DEFAULT)),
             calls: Mutex::default(),
-            wanted: Mutex::default(),
-            call: Condvar::new(),
+            signal: Mutex::default(),
+            wakeup: Condvar::new(),
         });
         shared.restore(&database).at(path)?;
-        let mut work = Work {
+        let mut pending = PendingChanges {
             shared: Arc::clone(&shared),
             database,
             lockouts: HashMap::new(),
@@ -94,39 +93,39 @@ impl State {
         let thread = std::thread::Builder::new().name("state".to_owned());
         let thread = thread.spawn(move || {
             let say = |why: &rusqlite::Error| note(CommandError::at(&path, why));
-            while work.shared.wait() {
-                if work.write(&say) {
-                    // What can't be written is tried again.
-                    work.shared.wanted.lock().write = true;
+            while pending.shared.wait() {
+                if pending.write(&say) {
+                    // Changes that could not be written are retried.
+                    pending.shared.signal.lock().write = true;
                 }
             }
-            if work.write(&say) {
-                // What was not taken while too many rows could not be written.
-                work.write(&say);
+            if pending.write(&say) {
+                // Changes that were not taken while too many rows were unwritten.
+                pending.write(&say);
             }
         });
-        let writer = Writer {
+        let writer = StateWriter {
             thread: thread.map_err(CommandError::new)?,
             shared: Arc::clone(&shared),
         };
         Ok((Self { shared }, writer))
     }
 
-    /// Does something with the lockouts, which takes some microseconds.
+    /// Runs `what` with the lockouts locked, which must take some microseconds only.
     pub fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         what(&mut self.shared.lockouts.lock(), since_epoch())
     }
 
-    /// Has what has changed written soon.
+    /// Schedules a write of what has changed.
     pub fn changed(&self) {
-        let mut wanted = self.shared.wanted.lock();
-        // Who is to write already is not woken: that takes longer than all else here.
-        if !std::mem::replace(&mut wanted.write, true) {
-            self.shared.call.notify_one();
+        let mut signal = self.shared.signal.lock();
+        // A writer with a pending write is not woken: that would be the slowest step here.
+        if !std::mem::replace(&mut signal.write, true) {
+            self.shared.wakeup.notify_one();
         }
     }
 
-    /// Takes one of the tries of a call: false, if it has had as many.
+    /// Takes one of the `most` attempts of a call. Returns `false` if none is left.
     pub fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
         let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
         let mut calls = self.shared.calls.lock();
@@ -140,7 +139,7 @@ impl State {
         true
     }
 
-    /// Gives one back: it did not count.
+    /// Returns one attempt to a call.
     pub fn refund_try(&self, service: &str, uuid: &str) {
         let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
         let mut calls = self.shared.calls.lock();
@@ -153,19 +152,19 @@ impl State {
         self.changed();
     }
 
-    /// How many tries a call has had.
+    /// Returns how many attempts a call has made.
     pub fn tries(&self, service: &str, uuid: &str) -> u32 {
         let calls = self.shared.calls.lock();
         calls.tries(&key(&[service, uuid]), since_epoch().as_secs())
     }
 }
 
-impl Writer {
-    /// Waits until all is written.
+impl StateWriter {
+    /// Waits until everything is written.
     pub fn finish(self) {
-        self.shared.wanted.lock().stop = true;
-        self.shared.call.notify_one();
-        // It ends whatever happens.
+        self.shared.signal.lock().stop = true;
+        self.shared.wakeup.notify_one();
+        // A panic of the thread changes nothing here.
         let _ = self.thread.join();
     }
 }
@@ -184,7 +183,7 @@ impl Calls {
         }
         let call = Tally {
             count: tries,
-            until: now + CALL.as_secs(),
+            until: now + CALL_LIFETIME.as_secs(),
         };
         known.put(key, call, now, |gone| {
             changed.insert(gone);
@@ -200,16 +199,17 @@ impl Calls {
 }
 
 impl Shared {
-    /// Waits until something has changed, and for more that may; false: no more
-    /// will.
+    /// Waits until something has changed, and then for further changes. Returns
+    /// `false` if no more will come.
     fn wait(&self) -> bool {
-        let idle = |wanted: &mut Wanted| !wanted.write && !wanted.stop;
-        let mut wanted = self.wanted.lock();
-        self.call.wait_while(&mut wanted, idle);
-        let is_early = |wanted: &mut Wanted| !wanted.stop;
-        self.call.wait_while_for(&mut wanted, is_early, WRITE_AFTER);
-        wanted.write = false;
-        !wanted.stop
+        let idle = |signal: &mut WriterSignal| !signal.write && !signal.stop;
+        let mut signal = self.signal.lock();
+        self.wakeup.wait_while(&mut signal, idle);
+        let is_early = |signal: &mut WriterSignal| !signal.stop;
+        self.wakeup
+            .wait_while_for(&mut signal, is_early, WRITE_DELAY);
+        signal.write = false;
+        !signal.stop
     }
 
     fn restore(&self, database: &Connection) -> rusqlite::Result<()> {
@@ -229,14 +229,14 @@ impl Shared {
             calls.known.put(row.get(0)?, call, 0, drop);
         }
         if broken > 0 {
-            note(format!("{broken} stored lockouts are none and are ignored"));
+            note(format!("{broken} stored lockouts are invalid and ignored"));
         }
         Ok(())
     }
 }
 
-/// What is still to be written: the latest of each.
-struct Work {
+/// Changes that are still to be written: the latest of each key.
+struct PendingChanges {
     shared: Arc<Shared>,
     database: Connection,
     lockouts: HashMap<String, Option<String>>,
@@ -244,10 +244,10 @@ struct Work {
     failing: bool,
 }
 
-impl Work {
-    /// Returns true if something is still to be written.
+impl PendingChanges {
+    /// Returns `true` if something is still to be written.
     fn write(&mut self, say: &impl Fn(&rusqlite::Error)) -> bool {
-        if self.lockouts.len() < MOST_UNWRITTEN {
+        if self.lockouts.len() < MAX_UNWRITTEN {
             self.take_changes();
         }
         let (mut calls, now) = (self.shared.calls.lock(), since_epoch().as_secs());
@@ -265,7 +265,7 @@ impl Work {
             Err(why) => {
                 if !self.failing {
                     say(&why);
-                    note("lockouts are in force, and are written later");
+                    note("lockouts are in force and will be written later");
                 }
                 self.failing = true;
             }
@@ -275,7 +275,7 @@ impl Work {
 
     fn take_changes(&mut self) {
         loop {
-            let changes = self.shared.lockouts.lock().take_changes(AT_ONCE);
+            let changes = self.shared.lockouts.lock().take_changes(MAX_ROWS_PER_LOCK);
             if changes.is_empty() {
                 break;
             }
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_outlive_a_restart() {
+    fn attempts_survive_restart() {
         let (_folder, path) = file();
         let (state, writer) = State::open(&path).expect("a state");
         assert!(state.take_try("one", "a", 2));
@@ -341,7 +341,7 @@ mod tests {
         writer.finish();
     }
 
-    /// Wrong entries of these callers.
+    /// Records a wrong entry of each caller.
     fn fail(lockouts: &mut Lockouts, callers: std::ops::Range<usize>) {
         let limits = Limits::from(&pinset::PinSet::default());
         for number in callers {
@@ -362,17 +362,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_waiting_for_a_failing_database_are_bounded_and_then_written() {
+    fn unwritten_rows_of_failing_database_are_bounded_and_written_later() {
         const ROUND: usize = 4_000;
         const ROUNDS: usize = 8;
-        let mut work = Work {
+        let mut pending = PendingChanges {
             shared: Arc::new(Shared {
                 lockouts: Mutex::default(),
                 calls: Mutex::default(),
-                wanted: Mutex::default(),
-                call: Condvar::new(),
+                signal: Mutex::default(),
+                wakeup: Condvar::new(),
             }),
-            // It has no tables.
+            // Without tables, each write fails.
             database: Connection::open_in_memory().expect("a database"),
             lockouts: HashMap::new(),
             calls: HashMap::new(),
@@ -380,15 +380,15 @@ mod tests {
         };
         for round in 0..ROUNDS {
             let callers = round * ROUND..(round + 1) * ROUND;
-            fail(&mut work.shared.lockouts.lock(), callers);
-            assert!(work.write(&|_| {}));
-            assert!(work.lockouts.len() < MOST_UNWRITTEN + ROUND);
+            fail(&mut pending.shared.lockouts.lock(), callers);
+            assert!(pending.write(&|_| {}));
+            assert!(pending.lockouts.len() < MAX_UNWRITTEN + ROUND);
         }
-        work.database.execute_batch(TABLES).expect("tables");
-        // The rows that waited, and then what the lockouts held meanwhile.
-        assert!(work.write(&|_| {}));
-        assert!(!work.write(&|_| {}));
-        let rows = work
+        pending.database.execute_batch(TABLES).expect("tables");
+        // The unwritten rows, and then what the lockouts held meanwhile.
+        assert!(pending.write(&|_| {}));
+        assert!(!pending.write(&|_| {}));
+        let rows = pending
             .database
             .query_row("SELECT count(*) FROM lockouts", [], |row| row.get(0));
         assert_eq!(rows, Ok(ROUND * ROUNDS));

@@ -1,4 +1,4 @@
-//! Entries judged by the module's code: lists from files, slow hashes, lockouts.
+//! Verification of entries by the module's code: PIN files, slow hashes, lockouts.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -29,42 +29,41 @@ use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
 use crate::serve::workers::{BusyError, Workers};
 
-/// The most threads that verify entries by one list, and the most entries that
+/// Maximum number of threads that verify entries by one PIN file, and of entries that
 /// wait for one.
-const MAX_THREADS: usize = 64;
-const MAX_WAITING: usize = 1000;
+const MAX_FILE_THREADS: usize = 64;
+const MAX_WAITING_ENTRIES: usize = 1000;
 
-/// So long an entry waits for its hash: a PBX asks no longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait of an entry for its hash. A PBX does not wait longer for the answer.
+const HASH_TIMEOUT: Duration = Duration::from_secs(10);
 
-const NO_USES: &str = "pinset serve counts no uses: that is the module's";
-const NO_CONTEXTS: &str = "pinset serve sends calls where the service's actions say, and nowhere \
-                           else";
+const NO_USES: &str = "pinset serve counts no uses: only the module does";
+const NO_CONTEXTS: &str = "pinset serve sends calls only where the service's actions send them";
 
-/// What judging needs beside the configuration.
-pub struct Bench {
+/// Everything that verification needs besides the configuration.
+pub struct VerifyResources {
     cache: Cache,
-    /// By their paths.
-    lists: Mutex<HashMap<PathBuf, Arc<ListThreads>>>,
-    /// By the names of their services.
+    /// By path.
+    files: Mutex<HashMap<PathBuf, Arc<FileThreads>>>,
+    /// By name of the service.
     checks: Mutex<HashMap<String, Arc<Check>>>,
     hashing: Slots,
 }
 
-/// The threads that verify entries by one list.
-struct ListThreads {
+/// The threads that verify entries by one PIN file.
+struct FileThreads {
     workers: Workers,
-    /// What was read last. Held by who reads rows: who wants the same ones
-    /// waits for them.
-    last: Mutex<Option<Read>>,
+    /// The rows that were read last. Locked while rows are read, so that an entry that
+    /// needs the same rows waits for them.
+    last: Mutex<Option<LoadedRows>>,
 }
 
-impl Bench {
+impl VerifyResources {
     pub fn new() -> Self {
         let processors = available_parallelism().map_or(1, usize::from);
         Self {
             cache: Cache::new(),
-            lists: Mutex::default(),
+            files: Mutex::default(),
             checks: Mutex::default(),
             hashing: Slots {
                 free: Mutex::new(processors),
@@ -73,11 +72,11 @@ impl Bench {
         }
     }
 
-    fn threads(&self, path: &Path) -> Arc<ListThreads> {
-        let mut lists = self.lists.lock();
-        let threads = lists.entry(path.to_owned()).or_insert_with(|| {
-            Arc::new(ListThreads {
-                workers: Workers::new(MAX_THREADS, MAX_WAITING),
+    fn threads(&self, path: &Path) -> Arc<FileThreads> {
+        let mut files = self.files.lock();
+        let threads = files.entry(path.to_owned()).or_insert_with(|| {
+            Arc::new(FileThreads {
+                workers: Workers::new(MAX_FILE_THREADS, MAX_WAITING_ENTRIES),
                 last: Mutex::new(None),
             })
         });
@@ -90,10 +89,10 @@ impl Bench {
         Arc::clone(check.or_insert_with(|| Arc::new(Check::new())))
     }
 
-    /// Drops the threads of lists and services that a configuration has no more.
-    pub fn keep(&self, config: &Config) {
+    /// Drops the threads of PIN files and services that the configuration lacks.
+    pub fn retain(&self, config: &Config) {
         let services = || config.services.values();
-        self.lists
+        self.files
             .lock()
             .retain(|path, _| services().any(|service| list(service) == Some(path.as_path())));
         self.checks
@@ -110,26 +109,26 @@ fn list(service: &Service) -> Option<&Path> {
 }
 
 /// Rows that were read.
-struct Read {
+struct LoadedRows {
     began: Instant,
     list: RowList,
     rules: Weak<Rules>,
     rows: Weak<Rows>,
 }
 
-/// So many do something at once, the others wait.
+/// A semaphore: a limited number of threads run at once, the others wait.
 struct Slots {
     free: Mutex<usize>,
     freed: Condvar,
 }
 
 impl Slots {
-    /// Does it when there is a slot; `None`: there was none in time.
+    /// Runs `what` when a slot is free. Returns `None` if none was free in time.
     fn with<T>(&self, what: impl FnOnce() -> T) -> Option<T> {
         let mut free = self.free.lock();
         let late = self
             .freed
-            .wait_while_for(&mut free, |free| *free == 0, PATIENCE);
+            .wait_while_for(&mut free, |free| *free == 0, HASH_TIMEOUT);
         if late.timed_out() && *free == 0 {
             return None;
         }
@@ -140,7 +139,7 @@ impl Slots {
     }
 }
 
-/// A slot that is taken, until it is dropped: also by a panic.
+/// A taken slot. Dropping it, even during a panic, frees the slot.
 struct Slot<'a>(&'a Slots);
 
 impl Drop for Slot<'_> {
@@ -150,122 +149,122 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// What lists are read by.
+/// What PIN files are read with.
 #[derive(Clone)]
-pub struct Lists {
+pub struct PinFiles {
     pub config: Arc<Config>,
-    pub bench: Arc<Bench>,
+    pub resources: Arc<VerifyResources>,
     pub metrics: Arc<Metrics>,
 }
 
-/// An entry to be judged, and all that it is judged by.
-pub struct Case {
-    pub lists: Lists,
+/// An attempt of a caller, and everything that it is verified by.
+pub struct Attempt {
+    pub pin_files: PinFiles,
     pub service: Arc<Service>,
     pub state: Arc<State>,
-    /// The number that calls, however it is spelled.
+    /// The caller number, in any spelling.
     pub caller: Option<String>,
-    /// Set once the list has said what it knows: what is left is bounded.
-    pub listed: Arc<AtomicBool>,
+    /// Set once the PIN file has been read: the time for the rest is bounded.
+    pub file_read: Arc<AtomicBool>,
 }
 
-/// What is known of a caller before anything is asked.
-pub struct Look {
+/// What is known of a caller before anything is entered.
+pub struct CallerState {
     pub standing: Standing,
-    /// The caller can't be anybody in the list, whatever is entered.
+    /// The caller matches no row, whatever is entered.
     pub refuses: bool,
     pub asks_account: bool,
-    /// The caller number in its one spelling; empty if there is none.
+    /// The normalized caller number; empty if there is none.
     pub number: String,
 }
 
-/// What has come of it.
-pub struct Judged {
+/// The result of an attempt.
+pub struct Verified {
     pub outcome: Outcome,
-    /// Whose PIN it was, as far as it is known.
+    /// The account of the PIN; empty if it is unknown.
     pub account: Vec<u8>,
 }
 
-impl Case {
-    fn judge(&self) -> Verifier<&Self, Trail<'_>> {
+impl Attempt {
+    fn verifier(&self) -> Verifier<&Self, AttemptContext<'_>> {
         let service = &self.service;
-        // The endpoint of all its callers is the service itself.
+        // All callers of a service share one endpoint: the service itself.
         let channel = format!("{}-0", service.name);
         let calling = Calling {
             number: self.caller.as_deref().map(str::as_bytes),
             channel: &channel,
         };
-        let trail = Trail {
-            case: self,
+        let trail = AttemptContext {
+            attempt: self,
             account: RefCell::default(),
         };
         let set = Arc::clone(&service.set);
-        let numbering = &self.lists.config.settings.numbering;
+        let numbering = &self.pin_files.config.settings.numbering;
         Verifier::new(&service.name, set, calling, numbering, self, trail)
     }
 
-    /// What is known of the caller before anything is asked.
-    pub fn look(&self) -> Look {
-        let judge = self.judge();
-        let caller = judge.counter().caller();
-        Look {
-            standing: judge.counter().look(),
-            refuses: judge.refuses(),
-            asks_account: judge.asks_account(),
+    /// Returns what is known of the caller before anything is entered.
+    pub fn caller_state(&self) -> CallerState {
+        let verifier = self.verifier();
+        let caller = verifier.counter().caller();
+        CallerState {
+            standing: verifier.counter().look(),
+            refuses: verifier.refuses(),
+            asks_account: verifier.asks_account(),
             number: caller.number().unwrap_or_default().to_owned(),
         }
     }
 
-    /// Verifies an entry on a thread of its list.
+    /// Verifies an entry on a thread of its PIN file.
     ///
     /// # Errors
     ///
-    /// Too many wait for that list.
+    /// Fails if too many entries wait for that file.
     pub fn verify(
         self,
         account: Option<Keyed>,
         pin: Keyed,
-    ) -> Result<oneshot::Receiver<Judged>, BusyError> {
+    ) -> Result<oneshot::Receiver<Verified>, BusyError> {
         let path = list(&self.service).unwrap_or(Path::new(""));
-        let threads = self.lists.bench.threads(path);
-        let work = move || self.decide(account.as_ref(), &pin);
+        let threads = self.pin_files.resources.threads(path);
+        let work = move || self.verify_blocking(account.as_ref(), &pin);
         threads.workers.run(work)
     }
 
-    /// Judges an entry. It blocks: on the disk, and for hashes.
-    fn decide(&self, account: Option<&Keyed>, pin: &Keyed) -> Judged {
-        let mut judge = self.judge();
+    /// Verifies an entry. Blocks on the disk and for hashes.
+    fn verify_blocking(&self, account: Option<&Keyed>, pin: &Keyed) -> Verified {
+        let mut verifier = self.verifier();
         let account = account.map(Keyed::as_str).unwrap_or_default();
         let mut entry = Pin::new();
-        // One key too many makes it one that nobody has.
+        // An entry that is too long is the PIN of nobody.
         pin.as_str().bytes().for_each(|key| entry.push(key));
         let fits = pin.as_str().len() == entry.len();
-        let outcome = judge.outcome(&mut NoChannel, account.as_bytes(), fits.then_some(&entry));
-        let account = judge.counter().keeper().account.take();
-        Judged { outcome, account }
+        let outcome = verifier.outcome(&mut NoChannel, account.as_bytes(), fits.then_some(&entry));
+        let account = verifier.counter().keeper().account.take();
+        Verified { outcome, account }
     }
 }
 
-/// What becomes known of a call.
-struct Trail<'a> {
-    case: &'a Case,
+/// The lockouts of an attempt, and the account that it identifies.
+struct AttemptContext<'a> {
+    attempt: &'a Attempt,
     account: RefCell<Vec<u8>>,
 }
 
-impl LockoutContext for Trail<'_> {
+impl LockoutContext for AttemptContext<'_> {
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
-        self.case.state.lockouts(what)
+        self.attempt.state.lockouts(what)
     }
 
     fn changed(&self) {
-        self.case.state.changed();
+        self.attempt.state.changed();
     }
 
     fn locked(&self, lock: Lock, _: Option<Duration>) {
-        self.case
-            .lists
+        self.attempt
+            .pin_files
             .metrics
-            .locked(&self.case.service.name, lock.kind);
+            .locked(&self.attempt.service.name, lock.kind);
     }
 
     fn identified(&self, account: &[u8]) {
@@ -273,25 +272,29 @@ impl LockoutContext for Trail<'_> {
     }
 
     fn notice(&self, notice: &Notice<'_>) {
-        self.case.lists.metrics.say(notice);
+        self.attempt.pin_files.metrics.warn(notice);
     }
 }
 
-impl BackEnd for &Case {
+impl BackEnd for &Attempt {
     fn ask<H: ServiceChannel>(&self, _: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         let answer = match &set.source {
-            Some(Source::File(path)) => self.lists.file(path, set, pin),
+            Some(Source::File(path)) => self.pin_files.file(path, set, pin),
             _ => Answer::Refused(CheckError::NotAFile.to_string()),
         };
-        self.listed.store(true, Relaxed);
+        self.file_read.store(true, Relaxed);
         Some(answer)
     }
 
     fn verify<H: ServiceChannel>(&self, _: &mut H, work: Work) -> Verification {
-        let carried_out = self.lists.bench.hashing.with(|| work.carry_out(|| false));
+        let carried_out = self
+            .pin_files
+            .resources
+            .hashing
+            .with(|| work.carry_out(|| false));
         match carried_out.flatten() {
             Some(hashed) => Verification::Done(hashed),
-            None => Verification::Late("too many wait for their hash to be computed".to_owned()),
+            None => Verification::Late("too many hashes wait to be computed".to_owned()),
         }
     }
 
@@ -304,12 +307,13 @@ impl BackEnd for &Case {
     }
 
     fn pepper(&self) -> &Pepper {
-        &self.lists.config.pepper
+        &self.pin_files.config.pepper
     }
 }
 
-impl Lists {
-    /// What the list says, unless some of it can't be honoured here.
+impl PinFiles {
+    /// Returns the answer of a PIN file, or a refusal if it has columns that only the
+    /// module supports.
     fn file(&self, path: &Path, set: &Arc<PinSet>, pin: &Pin) -> Answer {
         let answer = self.read(path, set, pin);
         let limited = match &answer {
@@ -326,16 +330,16 @@ impl Lists {
         })
     }
 
-    /// What the list says: from memory, if it is what is on the disk.
+    /// Returns the answer of a PIN file, from memory if the file has not changed.
     fn read(&self, path: &Path, set: &Arc<PinSet>, pin: &Pin) -> Answer {
         let came = Instant::now();
         let wanted = FileQuery {
             set: Arc::clone(set),
             rules: Arc::clone(&self.config.rules),
         };
-        let hear = |report: &Report| self.metrics.say(report);
+        let hear = |report: &Report| self.metrics.warn(report);
         let asking = QueryContext {
-            cache: &self.bench.cache,
+            cache: &self.resources.cache,
             path,
             pin,
             now: SystemTime::now(),
@@ -351,13 +355,13 @@ impl Lists {
             Err(why) => return Answer::Refused(why),
         };
         let limit = self.config.settings.max_list_memory;
-        let threads = self.bench.threads(path);
+        let threads = self.resources.threads(path);
         match wanted.read(&asking, examined, limit, hear) {
             Asked::Answered(answer, rebuild) => {
                 if let Some(rebuild) = rebuild {
-                    let lists = self.clone();
-                    // If too much waits, a later entry has it made.
-                    let _ = threads.workers.spawn(move || lists.index(rebuild));
+                    let pin_files = self.clone();
+                    // If the queue is full, a later entry starts the rebuild.
+                    let _ = threads.workers.spawn(move || pin_files.index(rebuild));
                 }
                 answer
             }
@@ -365,9 +369,9 @@ impl Lists {
         }
     }
 
-    /// Reads the rows of a list, or takes those that another began to read after
-    /// this one `came`.
-    fn rows(&self, threads: &ListThreads, mut reading: Box<RowReading>, came: Instant) -> Answer {
+    /// Reads the rows of a PIN file, or takes those that another thread began to read
+    /// after this entry `came`.
+    fn rows(&self, threads: &FileThreads, mut reading: Box<RowReading>, came: Instant) -> Answer {
         let mut last = threads.last.lock();
         let list = reading.list().clone();
         let rules = Arc::as_ptr(&self.config.rules);
@@ -379,12 +383,12 @@ impl Lists {
         }
         let began = Instant::now();
         let (rows, reports) = loop {
-            if let RowProgress::Over(rows, reports) = reading.step(&self.bench.cache) {
+            if let RowProgress::Over(rows, reports) = reading.step(&self.resources.cache) {
                 break (rows, reports);
             }
         };
-        reports.iter().for_each(|report| self.metrics.say(report));
-        *last = rows.as_ref().ok().map(|rows| Read {
+        reports.iter().for_each(|report| self.metrics.warn(report));
+        *last = rows.as_ref().ok().map(|rows| LoadedRows {
             began,
             list: list.clone(),
             rules: Arc::downgrade(&self.config.rules),
@@ -393,41 +397,42 @@ impl Lists {
         Answer::of_rows(&rows, list.kind)
     }
 
-    /// Makes the index of a long list.
+    /// Builds the index of a long PIN file.
     fn index(&self, mut rebuild: Box<Rebuild>) {
         loop {
-            if let Progress::Over(reports) = rebuild.step(&self.bench.cache) {
-                reports.iter().for_each(|report| self.metrics.say(report));
+            if let Progress::Over(reports) = rebuild.step(&self.resources.cache) {
+                reports.iter().for_each(|report| self.metrics.warn(report));
                 return;
             }
         }
     }
 }
 
-impl Lists {
-    /// Whether the list of a service can be used, by one check for all who ask.
+impl PinFiles {
+    /// Checks whether the PIN file of a service can be used. Concurrent callers share
+    /// one check.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// Fails if it can't be used.
     pub async fn health(self, service: Arc<Service>) -> Result<Warnings, CheckError> {
-        let check = self.bench.check(&service.name);
+        let check = self.resources.check(&service.name);
         let config = Arc::clone(&self.config);
         let read = move |service: &Service| self.check(service);
         check.result(&config, service, read).await
     }
 
-    /// Whether the list of a service can be used as it is now: if so, returns
-    /// warnings about it. It blocks.
+    /// Checks whether the PIN file of a service can be used as it is now, and returns
+    /// warnings about it. Blocks on the disk.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// Fails if it can't be used.
     pub fn check(&self, service: &Service) -> Result<Warnings, CheckError> {
         let Some(Source::File(path)) = &service.set.source else {
             return Err(CheckError::NotAFile);
         };
-        // Nobody's PIN: an empty one is looked up nowhere.
+        // An empty PIN is looked up nowhere.
         let answer = self.file(path, &service.set, &Pin::new());
         let has_key = &|key| self.config.rules.has_key(key);
         match service.set.objection(&answer, has_key) {

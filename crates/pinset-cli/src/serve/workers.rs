@@ -1,7 +1,7 @@
-//! Threads for work that blocks, with a bounded queue.
+//! Thread pool for blocking work, with a bounded queue.
 //!
-//! Each list has its own, so that a disk that hangs takes up the threads of the
-//! lists on it and no other.
+//! Each PIN file has a pool of its own, so that a hung disk blocks only the threads of
+//! the files on it.
 
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-/// A thread without work ends after this time.
+/// Time without work after which a thread ends.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -23,8 +23,8 @@ type Job = Box<dyn FnOnce() + Send>;
 #[error("too much work waits")]
 pub struct BusyError;
 
-/// A queue of jobs and the threads that run them. Threads start when they are
-/// needed, and end when the last owner of the queue is gone.
+/// A queue of jobs and the threads that run them. Threads start on demand, and end
+/// when the queue is dropped.
 pub struct Workers {
     shared: Arc<Shared>,
     max_threads: usize,
@@ -33,7 +33,7 @@ pub struct Workers {
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// A job was added, or the owner is gone.
+    /// Signals that a job was added or the queue was dropped.
     added: Condvar,
 }
 
@@ -41,7 +41,7 @@ struct Shared {
 struct Queue {
     jobs: VecDeque<Job>,
     threads: usize,
-    /// How many of the threads wait for a job.
+    /// Number of threads that wait for a job.
     idle: usize,
     is_closed: bool,
 }
@@ -58,12 +58,12 @@ impl Workers {
         }
     }
 
-    /// Runs work whose result somebody waits for. Work that has not begun when
+    /// Runs work and sends its result to the receiver. Work that has not started when
     /// the receiver is dropped is skipped.
     ///
     /// # Errors
     ///
-    /// Too much work waits already.
+    /// Fails if the queue is full or no thread can be started.
     pub fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -78,11 +78,11 @@ impl Workers {
         Ok(receiver)
     }
 
-    /// Runs work that nobody waits for.
+    /// Runs work without a result.
     ///
     /// # Errors
     ///
-    /// Too much work waits already.
+    /// Fails if the queue is full or no thread can be started.
     pub fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), BusyError> {
         let mut queue = self.shared.queue.lock();
         if queue.jobs.len() >= self.max_waiting {
@@ -94,7 +94,7 @@ impl Workers {
             let started = thread::Builder::new().spawn(move || shared.work());
             match started {
                 Ok(_) => queue.threads += 1,
-                // The other threads will run it, if there are any.
+                // The running threads will take it.
                 Err(_) if queue.threads > 0 => {}
                 Err(_) => {
                     queue.jobs.pop_back();
@@ -118,12 +118,12 @@ impl Drop for Workers {
 impl Shared {
     fn work(&self) {
         while let Some(job) = self.next() {
-            // The panic hook has reported it; who waits finds the sender dropped.
+            // The panic hook has reported the panic; the receiver finds the sender dropped.
             let _ = catch_unwind(AssertUnwindSafe(job));
         }
     }
 
-    /// Returns the next job, or `None` if this thread ends.
+    /// Returns the next job, or `None` if this thread should end.
     fn next(&self) -> Option<Job> {
         let mut queue = self.queue.lock();
         queue.idle += 1;
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// Blocks until the other end is dropped.
+    /// Blocks a thread until the returned sender is dropped.
     fn blocker(workers: &Workers) -> mpsc::Sender<()> {
         let (release, blocked) = mpsc::channel::<()>();
         let (running, runs) = mpsc::channel();

@@ -166,10 +166,7 @@ fn forwarded_request_needs_auth_unless_auth_is_none() {
         assert_eq!(response.status, 403, "{header:?}");
         assert!(response.text().contains("auth"), "{}", response.text());
     }
-    noted(
-        &lab,
-        "service 'hipcall': a proxy or tunnel has forwarded this request",
-    );
+    noted(&lab, "service 'hipcall': forwarded by a proxy or tunnel");
     assert!(server.stop().success());
     assert_eq!(lab.text("err").matches("tunnel").count(), 1);
 

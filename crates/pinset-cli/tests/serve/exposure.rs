@@ -65,7 +65,8 @@ fn reload_without_auth_on_public_socket_is_refused() {
     configure(&lab, plain, HIPCALL);
     server.signal(Signal::HUP);
     until("a note", || {
-        lab.text("err").contains("what was in force stays so")
+        lab.text("err")
+            .contains("the previous configuration stays in force")
     });
     let err = lab.text("err");
     assert!(
@@ -149,7 +150,7 @@ fn plain_http_past_the_proxy_is_refused() {
         &format!("{AUTH}\n{HIPCALL}"),
     );
     server.signal(Signal::HUP);
-    until("a note", || lab.text("err").contains(": in force"));
+    until("a note", || lab.text("err").contains("serve.toml: loaded"));
     let answer = server.ask("POST", INGRESS, &[(name, &value)], CALL);
     assert_eq!(answer.destination(), "1091");
 }

@@ -58,7 +58,7 @@ fn hung_list_keeps_no_other_service_waiting() {
     let health = server.get("/health");
     assert_eq!(
         (health.status, health.text().as_str()),
-        (503, "the list of 'hipcall' does not answer\n")
+        (503, "the list of 'hipcall' did not respond in time\n")
     );
     // Those who ask then wait no more, and nothing is begun for them.
     let before = opened(&lab);

@@ -70,7 +70,8 @@ fn sighup_reads_again() {
     );
     server.signal(Signal::HUP);
     until("a note", || {
-        lab.text("err").contains("what was in force stays so")
+        lab.text("err")
+            .contains("the previous configuration stays in force")
     });
     assert!(
         lab.text("err")
@@ -81,7 +82,7 @@ fn sighup_reads_again() {
     assert_eq!(ask(&mut kept), "1091");
     configure(&lab, "", &HIPCALL.replace("1091", "1095"));
     server.signal(Signal::HUP);
-    until("a note", || lab.text("err").contains(": in force"));
+    until("a note", || lab.text("err").contains("serve.toml: loaded"));
     assert_eq!(ask(&mut kept), "1095");
     assert_eq!(server.call(ALICE, "1234"), "1095");
 }

@@ -59,7 +59,7 @@ fn certificates_are_served_and_renewed() {
     assert_eq!(kept.response().unwrap().destination(), "1091");
     let new = certify(&lab);
     server.signal(Signal::HUP);
-    until("a note", || lab.text("err").contains(": in force"));
+    until("a note", || lab.text("err").contains("serve.toml: loaded"));
     kept.send(&request("POST", INGRESS, &[], CALL));
     assert_eq!(kept.response().unwrap().destination(), "1091");
     let mut fresh = connect(&server, &new);

@@ -15,12 +15,12 @@ use crate::serve::auth::Auth;
 use crate::serve::plain_http::PlainHttp;
 
 mod paths;
-mod place;
+mod position;
 mod raw;
 mod read;
 mod sequence;
 
-/// The paths that are no service's.
+/// The paths that no service can have.
 pub const HEALTH: &str = "/health";
 pub const METRICS: &str = "/metrics";
 pub const LOGS: &str = "/logs";
@@ -28,11 +28,11 @@ pub const LOGS_JSON: &str = "/logs.json";
 pub const LOGS_STYLE: &str = "/logs/style.css";
 pub const AUDIO: &str = "/static/audio";
 
-/// What is served, and how.
+/// The configuration.
 pub struct Config {
     pub listen: SocketAddr,
     pub tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
-    /// Who may say in `X-Forwarded-For` whom a request comes from.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     pub plain_http: PlainHttp,
     pub limits: Limits,
@@ -43,49 +43,48 @@ pub struct Config {
     pub settings: Settings,
     pub pepper: Pepper,
     pub rules: Arc<Rules>,
-    /// By their paths.
+    /// By path.
     pub services: BTreeMap<String, Arc<Service>>,
-    /// Which service a path belongs to, and what is posted there.
+    /// The service of each path, and what is posted there.
     pub paths: Paths,
 }
 
-/// What clients may do.
+/// Limits of clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Bytes of a body.
+    /// Maximum number of bytes of a body.
     pub body: usize,
-    /// How long a body may take.
+    /// Longest time of a body.
     pub body_timeout: Duration,
-    /// How long the head of the first request may take, with the handshake of TLS.
+    /// Longest time of the TLS handshake and the head of the first request.
     pub head_timeout: Duration,
-    /// How long a connection may then be without a request that is whole up to
-    /// its body.
+    /// Longest time of a connection without the complete head of a further request.
     pub idle_timeout: Duration,
-    /// How many connections there may be.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// How many one client may have.
+    /// Maximum number of connections of one client.
     pub connections_per_address: usize,
 }
 
-/// The request log.
+/// Options of the request log.
 pub struct Log {
     pub file: PathBuf,
-    /// Older rows go.
+    /// Age in days at which rows are removed.
     pub days: u32,
-    /// So many rows stay.
+    /// Maximum number of rows.
     pub rows: u32,
-    /// Who may read it; `None`: nobody, and there is no such page.
+    /// The credential for its page. `None` disables the page.
     pub auth: Option<Auth>,
 }
 
 impl Log {
-    /// What a running log can't change.
+    /// Returns the options that only change with a restart.
     pub fn place(&self) -> (&Path, u32, u32) {
         (&self.file, self.days, self.rows)
     }
 }
 
-/// A path with a PIN set.
+/// A service: a path with a PIN set.
 pub struct Service {
     pub name: String,
     pub path: String,
@@ -96,17 +95,17 @@ pub struct Service {
     pub answers: Answers,
 }
 
-/// What is asked for.
+/// A prompt for digits.
 pub struct Gather {
-    /// The name under which it comes back.
+    /// The name of the variable that the digits come back in.
     pub variable: String,
-    /// The answer that asks for it.
+    /// The answer for the first prompt.
     pub answer: Bytes,
-    /// The one that asks for it again.
+    /// The answer for further prompts.
     pub again: Bytes,
 }
 
-/// What a call gets in the end.
+/// The final answers to a call.
 pub struct Answers {
     pub success: Bytes,
     pub failure: Bytes,
@@ -124,11 +123,11 @@ impl Config {
 /// What is posted to a path of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PostKind {
-    /// A call that is to be decided.
+    /// A call to verify.
     Call,
-    /// A webhook: a call has ended.
+    /// A webhook that reports the end of a call.
     Webhook,
 }
 
-/// Services, and what is posted to them, by the path.
+/// Services, and what is posted to them, by path.
 pub type Paths = BTreeMap<String, (Arc<Service>, PostKind)>;

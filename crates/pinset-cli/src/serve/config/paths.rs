@@ -1,4 +1,4 @@
-//! The paths of services.
+//! Paths of services.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,12 +8,12 @@ use pinset::Settings;
 use toml::Spanned;
 
 use super::raw::Raw;
-use super::read::Reading;
+use super::read::ConfigReader;
 use super::sequence::Base;
 use super::{Paths, PostKind, Service, AUDIO, HEALTH, LOGS, LOGS_JSON, LOGS_STYLE, METRICS};
 use crate::common::error::CommandError;
 
-impl Reading<'_> {
+impl ConfigReader<'_> {
     /// Returns the services by the paths where calls are posted, and all paths.
     pub(super) fn services(
         &self,
@@ -58,7 +58,7 @@ impl Reading<'_> {
             return Err(self.at(path, why));
         }
         if taken.contains(&text.as_str()) || text.starts_with(AUDIO) {
-            return Err(self.at(path, "something else is served there"));
+            return Err(self.at(path, "this path is reserved"));
         }
         Ok(text.clone())
     }

@@ -1,4 +1,4 @@
-//! The file as it is spelled: `docs/pinset.md`.
+//! The file as serde reads it, see `docs/pinset.md`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -55,21 +55,21 @@ pub struct Log {
     pub logs_auth: Option<Spanned<String>>,
 }
 
-/// Options that are named as in `authenticate.conf`.
-pub type Given<'a> = Vec<(&'static str, &'a Spanned<Text>)>;
+/// Options with the names of `authenticate.conf`.
+pub type GivenOptions<'a> = Vec<(&'static str, &'a Spanned<OptionText>)>;
 
-/// A section of such options.
+/// Defines a section of such options.
 macro_rules! options {
     ($section:ident: $($option:ident)*) => {
         #[derive(Default, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct $section {
-            $($option: Option<Spanned<Text>>,)*
+            $($option: Option<Spanned<OptionText>>,)*
         }
 
         impl $section {
-            /// Those that are there.
-            pub fn given(&self) -> Given<'_> {
+            /// Returns the options that are set.
+            pub fn given(&self) -> GivenOptions<'_> {
                 let all = [$((stringify!($option), self.$option.as_ref())),*];
                 all.into_iter()
                     .filter_map(|(name, value)| Some((name, value?)))
@@ -89,15 +89,15 @@ pub struct Service {
     pub hangup_path: Option<Spanned<String>>,
     pub auth: Option<Spanned<String>>,
     pub list: Spanned<PathBuf>,
-    format: Option<Spanned<Text>>,
-    identify: Option<Spanned<Text>>,
-    no_caller: Option<Spanned<Text>>,
-    attempts: Option<Spanned<Text>>,
-    min_digits: Option<Spanned<Text>>,
-    required_level: Option<Spanned<Text>>,
-    lockout_caller: Option<Spanned<Text>>,
-    lockout_account: Option<Spanned<Text>>,
-    lockout_pinset: Option<Spanned<Text>>,
+    format: Option<Spanned<OptionText>>,
+    identify: Option<Spanned<OptionText>>,
+    no_caller: Option<Spanned<OptionText>>,
+    attempts: Option<Spanned<OptionText>>,
+    min_digits: Option<Spanned<OptionText>>,
+    required_level: Option<Spanned<OptionText>>,
+    lockout_caller: Option<Spanned<OptionText>>,
+    lockout_account: Option<Spanned<OptionText>>,
+    lockout_pinset: Option<Spanned<OptionText>>,
     pub gather: Option<Gather>,
     pub account: Option<Gather>,
     pub success: Spanned<Vec<Action>>,
@@ -107,8 +107,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Options that are a PIN set's in `authenticate.conf`.
-    pub fn pin_set(&self) -> [(&'static str, Option<&Spanned<Text>>); 9] {
+    /// Returns the options of a PIN set in `authenticate.conf`.
+    pub fn pin_set(&self) -> [(&'static str, Option<&Spanned<OptionText>>); 9] {
         [
             ("format", self.format.as_ref()),
             ("identify", self.identify.as_ref()),
@@ -133,14 +133,14 @@ pub struct Gather {
     pub variable_name: Option<Spanned<String>>,
 }
 
-/// One action of a sequence, spelled `{ play = "https://…" }`.
+/// One action of a sequence, such as `{ play = "https://…" }`.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Action {
     Play(String),
     Say(Say),
-    Connect(Text),
-    Dial(Text),
+    Connect(OptionText),
+    Dial(OptionText),
     Hangup,
 }
 
@@ -151,10 +151,10 @@ pub struct Say {
     pub language: Option<String>,
 }
 
-/// The value of an option of `authenticate.conf`: `"90"`, `90` and `true` alike.
-pub struct Text(String);
+/// The value of an option of `authenticate.conf`, given as `"90"`, `90` or `true`.
+pub struct OptionText(String);
 
-impl Text {
+impl OptionText {
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
@@ -164,34 +164,34 @@ impl Text {
     }
 }
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for OptionText {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Spelling)
+        from.deserialize_any(OptionTextVisitor)
     }
 }
 
-struct Spelling;
+struct OptionTextVisitor;
 
-impl Visitor<'_> for Spelling {
-    type Value = Text;
+impl Visitor<'_> for OptionTextVisitor {
+    type Value = OptionText;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text or a number")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
-        Ok(Text(text.to_owned()))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<OptionText, E> {
+        Ok(OptionText(text.to_owned()))
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Text, E> {
-        Ok(Text(number.to_string()))
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<OptionText, E> {
+        Ok(OptionText(number.to_string()))
     }
 
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Text, E> {
-        Ok(Text(number.to_string()))
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<OptionText, E> {
+        Ok(OptionText(number.to_string()))
     }
 
-    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<Text, E> {
-        Ok(Text(if truth { "yes" } else { "no" }.to_owned()))
+    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<OptionText, E> {
+        Ok(OptionText(if truth { "yes" } else { "no" }.to_owned()))
     }
 }

@@ -15,8 +15,8 @@ use pinset::timestamp::Zone;
 use pinset::{Pepper, Settings};
 use toml::Spanned;
 
-use super::place::Place;
-use super::raw::{self, Given, Raw};
+use super::position::Position;
+use super::raw::{self, GivenOptions, Raw};
 use super::sequence::{self, Base};
 use super::{Answers, Config, Limits, Log, Service};
 use crate::common::error::{At, CommandError};
@@ -29,30 +29,31 @@ const DEFAULT_PATH: &str = "/api/external/hipcall-ingress";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
 const DEFAULT_STATE: &str = "/var/lib/pinset/state.db";
 const DEFAULT_LOG: &str = "/var/lib/pinset/log.db";
-/// A name: it is a label of metrics, and part of what is counted.
-const LONGEST_NAME: usize = 64;
+/// Maximum length of the name of a service, which is a label of metrics.
+const MAX_NAME_BYTES: usize = 64;
 
 impl Config {
-    /// Reads the file and all that it names but the lists. `bound` is the address
-    /// of the socket, if there is one: it decides, not `listen`, who can connect.
+    /// Reads the file and all files that it names but the PIN files. `bound` is the
+    /// address of the socket, if there is one: it determines who can connect, instead
+    /// of `listen`.
     ///
     /// # Errors
     ///
-    /// What is wrong, with file, line and option.
+    /// Fails with file, line and option if something is invalid.
     pub fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, CommandError> {
         let text = std::fs::read_to_string(path).at(path)?;
-        let config = Reading { path, text: &text };
+        let config = ConfigReader { path, text: &text };
         config.whole(bound)
     }
 }
 
-/// A file that is read.
-pub struct Reading<'a> {
+/// A configuration file and its text.
+pub struct ConfigReader<'a> {
     pub path: &'a Path,
     text: &'a str,
 }
 
-impl Reading<'_> {
+impl ConfigReader<'_> {
     fn whole(&self, bound: Option<SocketAddr>) -> Result<Config, CommandError> {
         let raw: Raw = toml::from_str(self.text).map_err(|error| {
             let at = error.span().unwrap_or_default();
@@ -101,15 +102,16 @@ impl Reading<'_> {
         };
         self.guard_audio(&raw, &config)?;
         if config.services.is_empty() {
-            return Err(CommandError::at(
-                self.path,
-                "there is no [service.NAME] in it",
-            ));
+            return Err(CommandError::at(self.path, "no [service.NAME] section"));
         }
         Ok(config)
     }
 
-    fn pepper(&self, settings: &Settings, lists: &Given<'_>) -> Result<Pepper, CommandError> {
+    fn pepper(
+        &self,
+        settings: &Settings,
+        lists: &GivenOptions<'_>,
+    ) -> Result<Pepper, CommandError> {
         let Some(path) = &settings.pepper_file else {
             return Ok(Pepper::default());
         };
@@ -133,7 +135,7 @@ impl Reading<'_> {
     ) -> Result<Service, CommandError> {
         let right = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
         let spelled = name.get_ref();
-        if spelled.is_empty() || spelled.len() > LONGEST_NAME || !spelled.chars().all(right) {
+        if spelled.is_empty() || spelled.len() > MAX_NAME_BYTES || !spelled.chars().all(right) {
             let why = "the name of a service must be up to 64 letters, digits, - and _";
             return Err(self.at(name, why));
         }
@@ -162,7 +164,7 @@ impl Reading<'_> {
             (Some(gather), _) => Some(gather),
             (None, false) => None,
             (None, true) => {
-                let why = "an account is asked for: [service.NAME.account] must say how";
+                let why = "callers must enter an account: [service.NAME.account] is missing";
                 return Err(self.at(name, why));
             }
         };
@@ -172,7 +174,7 @@ impl Reading<'_> {
             None => {
                 let why = format!(
                     "auth is missing: the socket is at {address}, and only a service on the \
-                     loopback address may be without one (auth = \"none\" leaves it to others)"
+                     loopback address may omit it (auth = \"none\" allows everyone)"
                 );
                 return Err(self.at(name, why));
             }
@@ -183,7 +185,7 @@ impl Reading<'_> {
         let account =
             account.map_err(|(at, why)| self.wrong(at.unwrap_or(name.span().start), why))?;
         if pin.variable == account.variable {
-            return Err(self.at(name, "the PIN and the account have one variable_name"));
+            return Err(self.at(name, "PIN and account have the same variable_name"));
         }
         Ok(Service {
             name: spelled.clone(),
@@ -238,7 +240,7 @@ impl Reading<'_> {
         raw.trusted_proxies.iter().map(of).collect()
     }
 
-    /// Refuses credentials that everybody on their way could read.
+    /// Refuses credentials that would be readable on the network.
     fn plain_http(
         &self,
         raw: &Raw,
@@ -298,7 +300,7 @@ impl Reading<'_> {
             days: number(raw.days.as_ref(), 30)?,
             rows: number(raw.rows.as_ref(), 1_000_000)?,
             auth: match auth.map(|auth| self.auth(auth)).transpose()? {
-                // Nobody has meant to show it to everybody.
+                // A log that everybody can read is never intended.
                 Some(Auth::None) | None => None,
                 auth => auth,
             },
@@ -312,13 +314,13 @@ impl Reading<'_> {
         let folder = std::fs::metadata(audio.get_ref());
         match folder {
             Ok(about) if about.is_dir() => Ok(Some(audio.get_ref().clone())),
-            Ok(_) => Err(self.file(audio, "it is no folder")),
+            Ok(_) => Err(self.file(audio, "not a folder")),
             Err(error) => Err(self.file(audio, error)),
         }
     }
 
-    /// Refuses a folder of sounds, which anybody may fetch, with other files of
-    /// the service in it.
+    /// Refuses a folder of sounds, which everybody can read, that contains other files
+    /// of the service.
     fn guard_audio(&self, raw: &Raw, config: &Config) -> Result<(), CommandError> {
         let Some(audio) = &raw.audio else {
             return Ok(());
@@ -341,7 +343,7 @@ impl Reading<'_> {
             None => Ok(()),
             Some(file) => {
                 let file = file.display();
-                let why = format!("'{file}' would be served: the folder must have sounds only");
+                let why = format!("'{file}' would be served: the folder must contain sounds only");
                 Err(self.at(audio, why))
             }
         }
@@ -359,14 +361,14 @@ impl Reading<'_> {
         self.wrong(value.span().start, why)
     }
 
-    /// Names file, line, section and option.
+    /// Returns an error with file, line, section and option.
     fn wrong(&self, at: usize, why: impl Display) -> CommandError {
-        let (path, place) = (self.path.display(), Place::of(self.text, at));
-        CommandError::new(format!("{path}:{place} {why}"))
+        let (path, position) = (self.path.display(), Position::of(self.text, at));
+        CommandError::new(format!("{path}:{position} {why}"))
     }
 }
 
-/// Whether a file, which may not exist yet, is in a folder or below.
+/// Returns whether a file, which may not exist yet, is in a folder or below.
 fn is_within(file: &Path, folder: &Path) -> bool {
     let parent = file
         .parent()

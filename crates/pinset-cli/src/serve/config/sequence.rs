@@ -1,4 +1,4 @@
-//! What calls are answered with: made once, when the file is read.
+//! Rendering of the answers to calls, once when the configuration is read.
 
 use bytes::Bytes;
 use pinset::external::response::{Action, Answer, Gather};
@@ -10,7 +10,7 @@ use super::{raw, AUDIO};
 /// The reason why prompts or actions can't be carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum SequenceError {
-    #[error("nothing is done behind connect, dial and hangup")]
+    #[error("no action may follow connect, dial or hangup")]
     AfterEnd,
     #[error("it must end with connect, dial or hangup")]
     MissingEnd,
@@ -33,11 +33,11 @@ pub enum SequenceError {
 /// An error, and where in the file it is if it is about the value of an option.
 type LocatedError = (Option<usize>, SequenceError);
 
-/// The answer of these actions.
+/// Returns the answer with these actions.
 ///
 /// # Errors
 ///
-/// A PBX could not carry them out.
+/// Fails if a PBX could not carry them out.
 pub fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, SequenceError> {
     let actions = actions.iter().map(|raw| action(raw, base));
     let actions: Vec<Action> = actions.collect::<Result<_, _>>()?;
@@ -57,7 +57,7 @@ pub fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, Sequence
     Ok(json(actions))
 }
 
-/// What is asked for, by the section of the file, if there is one.
+/// Returns the prompt that a section of the file configures, or the default.
 pub fn gather(
     raw: Option<&raw::Gather>,
     variable: &str,
@@ -105,14 +105,16 @@ pub fn gather(
     })
 }
 
-/// What sounds that are no URLs are relative to: `public_url`, if it is set.
+/// The base of sounds that are not URLs: `public_url`, if it is set.
 #[derive(Clone, Copy)]
 pub struct Base<'a>(Option<&'a str>);
 
 impl<'a> Base<'a> {
+    /// Checks `public_url`.
+    ///
     /// # Errors
     ///
-    /// `public_url` is no URL that paths can follow.
+    /// Fails if it is not a URL that paths can be added to.
     pub fn new(public_url: Option<&'a str>) -> Result<Self, SequenceError> {
         let right = |url: &str| is_url(url) && !url.contains(['?', '#']);
         match public_url {
@@ -121,8 +123,8 @@ impl<'a> Base<'a> {
         }
     }
 
-    /// Returns the URL of a sound: a path is added to `public_url`, a name to the path
-    /// of [`AUDIO`].
+    /// Returns the URL of a sound: a path is added to `public_url`, a file name to
+    /// [`AUDIO`].
     fn sound(self, text: &str) -> Result<String, SequenceError> {
         let is_path = |text: &str| {
             let right = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%+".contains(&byte);
@@ -160,7 +162,7 @@ fn action(raw: &raw::Action, base: Base<'_>) -> Result<Action, SequenceError> {
     })
 }
 
-fn destination(to: &raw::Text) -> Result<String, SequenceError> {
+fn destination(to: &raw::OptionText) -> Result<String, SequenceError> {
     let right = |byte: u8| byte.is_ascii_alphanumeric() || b"+*#-_.".contains(&byte);
     let to = to.as_str();
     if to.is_empty() || !to.bytes().all(right) {

@@ -1,8 +1,8 @@
-//! The open connections: how many there are, whose they are, and which one ends
+//! Table of open connections: their number, their clients, and which one is closed
 //! when there are too many.
 //!
-//! Connections cost a client nothing, so that no limit may let the idle ones of
-//! some keep the others out: the one longest without a request makes room.
+//! Connections cost a client nothing, so the idle ones of some clients must not keep
+//! others out: the connection that has been idle longest is closed for a new one.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::Notify;
 
-/// Half an IPv6 address: what one client has at the least.
+/// Mask of the upper half of an IPv6 address, the smallest network of one client.
 const IPV6_CLIENT: u128 = !(u64::MAX as u128);
 
 type Id = u64;
@@ -21,65 +21,65 @@ type Id = u64;
 /// All connections of the service.
 #[derive(Default)]
 pub struct Connections {
-    state: Mutex<State>,
-    /// A connection has ended or become idle.
+    table: Mutex<ConnectionTable>,
+    /// Signals that a connection has ended or become idle.
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    /// Counts what happens: identities, and the order of becoming idle.
+struct ConnectionTable {
+    /// Counter of events: the source of ids, and the order of becoming idle.
     clock: u64,
     open: HashMap<Id, Connection>,
-    /// Those without a request, by the order in which they became that.
+    /// Connections without a request, in the order in which they became idle.
     idle: BTreeMap<u64, Id>,
     clients: HashMap<IpAddr, HashSet<Id>>,
-    /// How many are not dropped, those that make room included.
+    /// Number of connections that are not dropped, including those being closed.
     alive: usize,
 }
 
 struct Connection {
     client: Option<IpAddr>,
-    /// Requests that are not answered.
+    /// Number of requests without a response.
     requests: usize,
     idle_since: u64,
     evicted: Arc<Notify>,
 }
 
-/// How many connections there may be.
+/// Limits on the number of connections.
 #[derive(Clone, Copy)]
-pub struct Most {
+pub struct ConnectionLimits {
     pub all: usize,
     pub of_client: usize,
 }
 
-/// What made a connection end.
+/// The reason why a connection was closed for another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reason {
-    /// There were too many.
+pub enum CloseReason {
+    /// The service had too many.
     Full,
-    /// There were too many of its client.
+    /// Its client had too many.
     Client,
 }
 
-/// The reason why a connection gets no place.
+/// The reason why a connection gets no slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-enum PlaceError {
+enum SlotError {
     #[error("all connections have requests")]
     Full,
     #[error("all connections of the client have requests")]
     Client,
 }
 
-/// The place of a connection, until it is dropped.
-pub struct Place {
+/// The slot of a connection, until it is dropped.
+pub struct ConnectionSlot {
     connections: Arc<Connections>,
     id: Id,
     evicted: Arc<Notify>,
 }
 
-/// Returns by whom the connections of an address are counted: nobody for a
-/// trusted proxy, whose clients are many.
+/// Returns the client that a connection from this address counts for. Returns `None`
+/// for a trusted proxy, which has many clients.
 pub fn client(peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = peer.to_canonical();
     if trusted.iter().any(|net| net.contains(&peer)) {
@@ -92,30 +92,30 @@ pub fn client(peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr> {
 }
 
 impl Connections {
-    /// Returns a place for a connection, once there is one. Calls `ended` for a
-    /// connection that has to go for it. Returns `None` if the client has as many
-    /// connections as it may have, all with requests.
-    pub async fn place(
+    /// Waits for a slot for a new connection and returns it. Calls `ended` if another
+    /// connection is closed for it. Returns `None` if the client has reached its limit
+    /// and all of its connections have requests.
+    pub async fn slot(
         self: &Arc<Self>,
         client: Option<IpAddr>,
-        most: Most,
-        mut ended: impl FnMut(Reason),
-    ) -> Option<Place> {
+        limits: ConnectionLimits,
+        mut ended: impl FnMut(CloseReason),
+    ) -> Option<ConnectionSlot> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // What changes from here on is not missed.
+            // From here on, no change is missed.
             changed.as_mut().enable();
-            match self.state.lock().admit(client, most, &mut ended) {
+            match self.table.lock().admit(client, limits, &mut ended) {
                 Ok((id, evicted)) => {
-                    return Some(Place {
+                    return Some(ConnectionSlot {
                         connections: Arc::clone(self),
                         id,
                         evicted,
                     })
                 }
-                Err(PlaceError::Client) => return None,
-                Err(PlaceError::Full) => {}
+                Err(SlotError::Client) => return None,
+                Err(SlotError::Full) => {}
             }
             changed.await;
         }
@@ -127,7 +127,7 @@ impl Connections {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if self.state.lock().alive == 0 {
+            if self.table.lock().alive == 0 {
                 return;
             }
             changed.await;
@@ -135,7 +135,7 @@ impl Connections {
     }
 }
 
-impl State {
+impl ConnectionTable {
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
@@ -144,22 +144,22 @@ impl State {
     fn admit(
         &mut self,
         client: Option<IpAddr>,
-        most: Most,
-        ended: &mut impl FnMut(Reason),
-    ) -> Result<(Id, Arc<Notify>), PlaceError> {
+        limits: ConnectionLimits,
+        ended: &mut impl FnMut(CloseReason),
+    ) -> Result<(Id, Arc<Notify>), SlotError> {
         let ours = client.and_then(|client| self.clients.get(&client));
-        if let Some(ours) = ours.filter(|ours| ours.len() >= most.of_client) {
+        if let Some(ours) = ours.filter(|ours| ours.len() >= limits.of_client) {
             let idle = ours.iter().filter_map(|id| {
                 let connection = self.open.get(id)?;
                 (connection.requests == 0).then_some((connection.idle_since, *id))
             });
-            let (_, id) = idle.min().ok_or(PlaceError::Client)?;
+            let (_, id) = idle.min().ok_or(SlotError::Client)?;
             self.evict(id);
-            ended(Reason::Client);
-        } else if self.open.len() >= most.all {
-            let (_, id) = self.idle.first_key_value().ok_or(PlaceError::Full)?;
+            ended(CloseReason::Client);
+        } else if self.open.len() >= limits.all {
+            let (_, id) = self.idle.first_key_value().ok_or(SlotError::Full)?;
             self.evict(*id);
-            ended(Reason::Full);
+            ended(CloseReason::Full);
         }
         let (id, evicted) = (self.tick(), Arc::new(Notify::new()));
         let connection = Connection {
@@ -200,17 +200,17 @@ impl State {
     }
 }
 
-impl Place {
-    /// Waits until another connection takes the place.
+impl ConnectionSlot {
+    /// Waits until another connection takes the slot.
     pub async fn evicted(&self) {
         self.evicted.notified().await;
     }
 
-    /// A request has come. Returns false if the place was taken before: then it
-    /// may not be answered.
+    /// Counts a request. Returns `false` if the slot was taken before: then the request
+    /// must not be answered.
     pub fn begin(&self) -> bool {
-        let mut state = self.connections.state.lock();
-        let State { open, idle, .. } = &mut *state;
+        let mut table = self.connections.table.lock();
+        let ConnectionTable { open, idle, .. } = &mut *table;
         let Some(connection) = open.get_mut(&self.id) else {
             return false;
         };
@@ -221,11 +221,11 @@ impl Place {
         true
     }
 
-    /// A request is answered. Who takes the response slowly has no place for it.
+    /// Counts a response. A client that reads it slowly counts as idle.
     pub fn end(&self) {
-        let mut state = self.connections.state.lock();
-        let now = state.tick();
-        let State { open, idle, .. } = &mut *state;
+        let mut table = self.connections.table.lock();
+        let now = table.tick();
+        let ConnectionTable { open, idle, .. } = &mut *table;
         let Some(connection) = open.get_mut(&self.id) else {
             return;
         };
@@ -233,18 +233,18 @@ impl Place {
         if connection.requests == 0 {
             connection.idle_since = now;
             idle.insert(now, self.id);
-            drop(state);
+            drop(table);
             self.connections.changed.notify_waiters();
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut state = self.connections.state.lock();
-        state.remove(self.id);
-        state.alive -= 1;
-        drop(state);
+        let mut table = self.connections.table.lock();
+        table.remove(self.id);
+        table.alive -= 1;
+        drop(table);
         self.connections.changed.notify_waiters();
     }
 }

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 
-const MOST: Most = Most {
+const LIMITS: ConnectionLimits = ConnectionLimits {
     all: 3,
     of_client: 2,
 };
@@ -18,25 +18,25 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// One of ten clients.
+/// The address of a client.
 fn address(last: u8) -> Option<IpAddr> {
     Some(IpAddr::from([192, 0, 2, last]))
 }
 
-/// A place, and whether another connection had to go for it.
-fn take(connections: &Arc<Connections>, last: u8) -> (Place, Option<Reason>) {
+/// A slot, and the reason if another connection was closed for it.
+fn take(connections: &Arc<Connections>, last: u8) -> (ConnectionSlot, Option<CloseReason>) {
     let mut reason = None;
-    let place = connections.place(address(last), MOST, |why| reason = Some(why));
-    let place = now(place).flatten().expect("a place");
-    (place, reason)
+    let slot = connections.slot(address(last), LIMITS, |why| reason = Some(why));
+    let slot = now(slot).flatten().expect("a slot");
+    (slot, reason)
 }
 
-fn is_evicted(place: &Place) -> bool {
-    now(place.evicted()).is_some()
+fn is_evicted(slot: &ConnectionSlot) -> bool {
+    now(slot.evicted()).is_some()
 }
 
 #[test]
-fn connection_longest_without_request_makes_room() {
+fn longest_idle_connection_is_closed_for_new_one() {
     let connections = Arc::new(Connections::default());
     let (first, _) = take(&connections, 1);
     let (second, _) = take(&connections, 2);
@@ -45,53 +45,53 @@ fn connection_longest_without_request_makes_room() {
     assert!(first.begin());
     first.end();
     let (_fourth, reason) = take(&connections, 4);
-    assert_eq!(reason, Some(Reason::Full));
+    assert_eq!(reason, Some(CloseReason::Full));
     assert!(is_evicted(&second) && !second.begin());
     assert!(!is_evicted(&first) && !is_evicted(&third));
-    // One with a request does not go, however long it takes.
+    // A connection with a request stays, however long that takes.
     assert!(third.begin());
     let (_fifth, _) = take(&connections, 5);
     assert!(is_evicted(&first) && !is_evicted(&third));
 }
 
 #[test]
-fn client_with_too_many_makes_room_for_itself() {
+fn client_at_limit_loses_its_own_idle_connection() {
     let connections = Arc::new(Connections::default());
     let (other, _) = take(&connections, 9);
     let (first, _) = take(&connections, 1);
     let (second, _) = take(&connections, 1);
     let (third, reason) = take(&connections, 1);
-    assert_eq!(reason, Some(Reason::Client));
+    assert_eq!(reason, Some(CloseReason::Client));
     assert!(is_evicted(&first) && !is_evicted(&other) && !is_evicted(&second));
     assert!(second.begin() && third.begin());
-    let refused = now(connections.place(address(1), MOST, |_| {}));
+    let refused = now(connections.slot(address(1), LIMITS, |_| {}));
     assert!(matches!(refused, Some(None)));
-    // A trusted proxy has as many as there are.
-    let proxy = now(connections.place(None, MOST, |_| {}));
+    // A trusted proxy has no limit of its own.
+    let proxy = now(connections.slot(None, LIMITS, |_| {}));
     assert!(matches!(proxy, Some(Some(_))));
 }
 
 #[test]
-fn full_house_of_requests_waits_for_the_first_that_ends() {
+fn connection_waits_for_first_response_when_all_have_requests() {
     let connections = Arc::new(Connections::default());
     let places = [1, 2, 3].map(|last| take(&connections, last).0);
-    assert!(places.iter().all(Place::begin));
+    assert!(places.iter().all(ConnectionSlot::begin));
     let mut context = Context::from_waker(Waker::noop());
-    let mut waiting = pin!(connections.place(address(4), MOST, |_| {}));
+    let mut waiting = pin!(connections.slot(address(4), LIMITS, |_| {}));
     assert!(waiting.as_mut().poll(&mut context).is_pending());
     let [first, second, third] = places;
     first.end();
-    let place = waiting.as_mut().poll(&mut context);
-    assert!(matches!(place, Poll::Ready(Some(_))));
+    let slot = waiting.as_mut().poll(&mut context);
+    assert!(matches!(slot, Poll::Ready(Some(_))));
     assert!(is_evicted(&first));
-    drop((first, second, third, place));
+    drop((first, second, third, slot));
     assert!(now(connections.ended()).is_some());
-    let state = connections.state.lock();
-    assert!(state.open.is_empty() && state.idle.is_empty() && state.clients.is_empty());
+    let table = connections.table.lock();
+    assert!(table.open.is_empty() && table.idle.is_empty() && table.clients.is_empty());
 }
 
 #[test]
-fn clients_are_counted_by_address() {
+fn connections_count_by_address_or_ipv6_network() {
     let trusted = ["10.0.0.0/8".parse().expect("a network")];
     for (peer, counted) in [
         ("192.0.2.1", Some("192.0.2.1")),

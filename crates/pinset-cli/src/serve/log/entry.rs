@@ -2,51 +2,50 @@
 
 use bytes::Bytes;
 
-/// The outcome of requests without valid credentials. Anybody can send them, so
-/// they have a share of their own in the queue and in the file, and never take
-/// the place of others.
+/// The outcome of requests without valid credentials. Anybody can send them, so they
+/// have a share of their own in the queue and in the file, and never displace others.
 pub const UNAUTHORIZED: &str = "unauthorized";
 /// The outcome of requests that report the end of a call.
 pub const HANGUP: &str = "hangup";
 
-/// The most bytes of a field.
+/// Maximum number of bytes of a field.
 const MAX_METHOD_BYTES: usize = 16;
 const MAX_FIELD_BYTES: usize = 256;
 const MAX_BODY_BYTES: usize = 16 << 10;
 
-/// A request and its response, without a PIN.
+/// A request and its response, without the PIN.
 pub struct Entry {
-    /// When it came, in milliseconds since the Unix epoch.
+    /// The time of arrival, in milliseconds since the Unix epoch.
     pub time: i64,
     pub method: String,
     pub path: String,
-    /// Whose address it came from.
+    /// The address of the client.
     pub client: String,
     pub caller: String,
-    /// What became of it, in a word.
+    /// The outcome, in one word.
     pub outcome: &'static str,
-    /// Whose PIN it was.
+    /// The account of the PIN.
     pub account: String,
     pub status: u16,
     /// In microseconds.
     pub duration: u64,
     pub request: String,
     pub response: Bytes,
-    /// The service that was asked; empty if none was.
+    /// The name of the service; empty for other paths.
     pub service: String,
-    /// Of the call; empty if it is unknown, or shows what the caller has entered.
+    /// The `uuid` of the call; empty if it is unknown or reveals entered digits.
     pub uuid: String,
-    /// What a `call_hangup` reports of its call.
-    pub call: Call,
+    /// The end of the call, if the request reports it.
+    pub call: CallEnd,
 }
 
 /// The end of a call, as `call_hangup` reports it.
 #[derive(Default)]
-pub struct Call {
-    /// Empty if it is not reported, as the destination.
+pub struct CallEnd {
+    /// Empty if it is not reported, like the destination.
     pub outcome: String,
     pub destination: String,
-    /// How long it was, in seconds.
+    /// The duration, in seconds.
     pub duration: Option<u64>,
 }
 
@@ -55,7 +54,7 @@ impl Entry {
         self.outcome == UNAUTHORIZED
     }
 
-    /// Cuts what others have sent to a length.
+    /// Truncates the fields that clients determine.
     pub fn bounded(mut self) -> Self {
         cut(&mut self.method, MAX_METHOD_BYTES);
         for field in [
@@ -73,7 +72,7 @@ impl Entry {
         self
     }
 
-    /// The memory that it takes. The response is shared by all that have it.
+    /// Returns the memory that the entry takes, without the response, which is shared.
     pub fn bytes(&self) -> usize {
         let texts = [
             &self.path,
@@ -90,7 +89,7 @@ impl Entry {
     }
 }
 
-/// Cuts a text at a letter's end, and shows that there was more.
+/// Truncates a text at a character boundary and marks the cut with `…`.
 fn cut(text: &mut String, max_bytes: usize) {
     if text.len() > max_bytes {
         let end = (0..=max_bytes)
@@ -121,12 +120,12 @@ mod tests {
             response: Bytes::new(),
             service: String::new(),
             uuid: String::new(),
-            call: Call::default(),
+            call: CallEnd::default(),
         }
     }
 
     #[test]
-    fn entry_is_cut_at_a_letter() {
+    fn long_fields_are_truncated_at_character_boundary() {
         let entry = entry("error", 1 << 20).bounded();
         assert_eq!(entry.method, format!("{}…", "POST".repeat(4)));
         assert!(entry.path.len() <= MAX_FIELD_BYTES + 3 && entry.path.ends_with('…'));

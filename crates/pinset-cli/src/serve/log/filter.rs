@@ -1,4 +1,4 @@
-//! Which rows of the log are wanted.
+//! Filter of the request log.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,45 +7,45 @@ use rusqlite::types::Value;
 use rusqlite::{params_from_iter, Connection};
 use serde::{Deserialize, Serialize};
 
-/// So many rows are on a page.
-pub const PAGE: usize = 50;
-/// A look that takes longer is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// So often SQLite asks whether to go on, in its steps.
-const STEPS: i32 = 10_000;
+/// Number of rows on a page.
+pub const PAGE_ROWS: usize = 50;
+/// Longest time of a search.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval of checks whether a search has timed out, in steps of SQLite.
+const PROGRESS_STEPS: i32 = 10_000;
 
-/// The row that reports the end of a row's call, to the same service: another
-/// service's PBX has no say in it.
+/// Selects the row that reports the end of a row's call to the same service: reports
+/// to other services don't count.
 const HANGUP_OF_CALL: &str = "SELECT max(id) FROM log AS hangup \
     WHERE hangup.outcome = 'hangup' AND log.uuid <> '' AND hangup.uuid = log.uuid \
     AND hangup.service = log.service";
 
-/// What is filled in on the page. What is empty filters nothing.
+/// The fields of the filter form. Empty fields filter nothing.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Deserialize)]
 #[serde(default)]
 pub struct Filter {
-    /// A day or a time, as `2026-11-01` or `2026-11-01T08:00`; the day of `to`
-    /// counts whole.
+    /// A day or a time, as `2026-11-01` or `2026-11-01T08:00`; a day in `to` is
+    /// included.
     pub from: String,
     pub to: String,
-    /// A part of the number that calls.
+    /// A part of the caller number.
     pub caller: String,
     pub outcome: String,
     pub status: String,
     pub path: String,
-    /// Of the call.
+    /// The `uuid` of the call.
     pub uuid: String,
     /// A part of the request or the response.
     pub text: String,
-    /// Rows older than this one.
+    /// The id that rows must be older than.
     pub before: String,
-    /// The page has the form in which these are filled in.
+    /// If not empty, the page shows the form.
     pub edit: String,
 }
 
 /// A row of the log.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub struct LogRow {
     pub id: i64,
     /// In milliseconds since the Unix epoch.
     pub time: i64,
@@ -61,7 +61,7 @@ pub struct Row {
     pub request: String,
     pub response: String,
     pub uuid: String,
-    /// The end of the call, as a `call_hangup` with the same `uuid` has reported it.
+    /// The end of the call, as reported by a `call_hangup` with the same `uuid`.
     pub call_outcome: Option<String>,
     pub call_destination: Option<String>,
     /// In seconds.
@@ -69,8 +69,8 @@ pub struct Row {
 }
 
 impl Filter {
-    /// The name of what is filled in but can't be meant.
-    pub fn wrong(&self) -> Option<&'static str> {
+    /// Returns the name of a field with an invalid value.
+    pub fn invalid_field(&self) -> Option<&'static str> {
         let zone = Zone::of_the_machine();
         let number = |text: &str| text.is_empty() || text.parse::<i64>().is_ok();
         let checks = [
@@ -86,8 +86,9 @@ impl Filter {
         wrong.next().map(|(name, _)| name)
     }
 
-    /// What fits, newest first: a page, and one row more if there are more.
-    pub fn find(&self, database: &Connection) -> rusqlite::Result<Vec<Row>> {
+    /// Returns the matching rows, newest first: a page, and one row more if there are
+    /// more.
+    pub fn find(&self, database: &Connection) -> rusqlite::Result<Vec<LogRow>> {
         let zone = Zone::of_the_machine();
         let mut wheres = vec!["1"];
         let mut values: Vec<Value> = Vec::new();
@@ -109,8 +110,8 @@ impl Filter {
         add("uuid = ?", text(&self.uuid).map(Value::from));
         let wanted = text(&self.text).map(Value::from);
         add("instr(request || char(10) || response, ?)", wanted);
-        let until = SystemTime::now() + PATIENCE;
-        database.progress_handler(STEPS, Some(move || SystemTime::now() > until));
+        let until = SystemTime::now() + SEARCH_TIMEOUT;
+        database.progress_handler(PROGRESS_STEPS, Some(move || SystemTime::now() > until));
         let mut rows = database.prepare(&format!(
             "SELECT log.id, log.time, log.method, log.path, log.client, log.caller, log.outcome, \
              log.account, log.status, log.duration, log.request, log.response, log.uuid, \
@@ -118,10 +119,10 @@ impl Filter {
              FROM (SELECT * FROM log WHERE {} ORDER BY id DESC LIMIT {}) AS log \
              LEFT JOIN log AS ended ON ended.id = ({HANGUP_OF_CALL}) ORDER BY log.id DESC",
             wheres.join(" AND "),
-            PAGE + 1
+            PAGE_ROWS + 1
         ))?;
         let rows = rows.query_map(params_from_iter(values), |row| {
-            Ok(Row {
+            Ok(LogRow {
                 id: row.get(0)?,
                 time: row.get(1)?,
                 method: row.get(2)?,

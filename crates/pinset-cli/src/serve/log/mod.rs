@@ -1,7 +1,7 @@
-//! The request log: in SQLite, written by one thread, off the path of requests.
+//! The request log: an SQLite file that one thread writes, off the path of requests.
 //!
-//! A queue that is full, or a file that can't be written, keeps no caller
-//! waiting and refuses none: what is lost is counted, and told.
+//! A full queue or an unwritable file neither delays nor rejects a caller: lost entries
+//! are counted and reported.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -20,63 +20,66 @@ mod filter;
 pub mod page;
 mod table;
 
-pub use entry::{Call, Entry, HANGUP, UNAUTHORIZED};
-pub use filter::{Filter, Row};
-use table::{Table, TABLES};
+pub use entry::{CallEnd, Entry, HANGUP, UNAUTHORIZED};
+pub use filter::{Filter, LogRow};
+use table::{LogTable, TABLES};
 
-/// The most requests that wait to be written, some seconds of them; of these,
-/// the most without credentials; and the most bytes of all.
+/// Maximum number of requests that wait to be written, some seconds of them; of those
+/// without credentials; and of the bytes of all.
 const MAX_WAITING: usize = 50_000;
 const MAX_WAITING_UNAUTHORIZED: usize = 1_000;
 const MAX_WAITING_BYTES: usize = 64 << 20;
-/// So long they are gathered to be written at once.
-const GATHERED: Duration = Duration::from_millis(50);
+/// Time in which entries are collected to be written at once.
+const BATCH_DELAY: Duration = Duration::from_millis(50);
 
-/// What is to be written.
+/// The queue of entries to write.
 #[derive(Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
-    /// The first entry after none, or somebody is in a hurry.
-    call: Condvar,
+struct LogQueue {
+    waiting: Mutex<QueuedEntries>,
+    /// Signals the first entry in an empty queue, a flush or the end.
+    wakeup: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct QueuedEntries {
     entries: Vec<Entry>,
-    /// How many of them have no credentials.
+    /// Number of entries without credentials.
     unauthorized: usize,
     bytes: usize,
-    /// To be told when all of it is written, or lost.
-    asked: Vec<oneshot::Sender<()>>,
-    /// There is no more.
+    /// Notified when all entries are written or lost.
+    flushes: Vec<oneshot::Sender<()>>,
+    /// No more entries will come.
     stopped: bool,
 }
 
-impl Queue {
-    /// What there is to write, gathered for a while unless it is wanted at once.
-    fn take(&self) -> Waiting {
-        let nothing = |waiting: &mut Waiting| waiting.entries.is_empty() && !waiting.is_wanted();
+impl LogQueue {
+    /// Waits for entries and returns them, collected for [`BATCH_DELAY`] unless a flush
+    /// or the end is pending.
+    fn take(&self) -> QueuedEntries {
+        let nothing =
+            |waiting: &mut QueuedEntries| waiting.entries.is_empty() && !waiting.is_urgent();
         let mut waiting = self.waiting.lock();
-        self.call.wait_while(&mut waiting, nothing);
-        // Nobody who adds an entry wakes us meanwhile: that takes longer than adding.
-        let is_early = |waiting: &mut Waiting| !waiting.is_wanted();
-        self.call.wait_while_for(&mut waiting, is_early, GATHERED);
-        Waiting {
+        self.wakeup.wait_while(&mut waiting, nothing);
+        // Adding an entry does not wake this thread meanwhile: that costs more than adding.
+        let is_early = |waiting: &mut QueuedEntries| !waiting.is_urgent();
+        self.wakeup
+            .wait_while_for(&mut waiting, is_early, BATCH_DELAY);
+        QueuedEntries {
             entries: std::mem::take(&mut waiting.entries),
             unauthorized: std::mem::take(&mut waiting.unauthorized),
             bytes: std::mem::take(&mut waiting.bytes),
-            asked: std::mem::take(&mut waiting.asked),
+            flushes: std::mem::take(&mut waiting.flushes),
             stopped: waiting.stopped,
         }
     }
 }
 
-impl Waiting {
-    fn is_wanted(&self) -> bool {
-        self.stopped || !self.asked.is_empty()
+impl QueuedEntries {
+    fn is_urgent(&self) -> bool {
+        self.stopped || !self.flushes.is_empty()
     }
 
-    /// Adds an entry, unless there is no room for it.
+    /// Adds an entry. Returns `false` if there is no room for it.
     fn add(&mut self, entry: Entry) -> bool {
         let (unauthorized, bytes) = (usize::from(entry.is_unauthorized()), entry.bytes());
         let fits = self.entries.len() < MAX_WAITING
@@ -91,11 +94,11 @@ impl Waiting {
     }
 }
 
-/// What is known of the writing.
+/// Status of the writer.
 #[derive(Default)]
-struct Told {
+struct WriteStatus {
     lost: AtomicU64,
-    /// The queue has been full.
+    /// Whether the queue has been full.
     full: AtomicBool,
     failing: AtomicBool,
 }
@@ -103,45 +106,53 @@ struct Told {
 /// The request log.
 pub struct Log {
     path: PathBuf,
-    queue: Arc<Queue>,
-    told: Arc<Told>,
+    queue: Arc<LogQueue>,
+    status: Arc<WriteStatus>,
 }
 
-/// Writes the log.
-pub struct Writer {
+/// The thread that writes the log.
+pub struct LogWriter {
     thread: JoinHandle<()>,
-    queue: Arc<Queue>,
+    queue: Arc<LogQueue>,
 }
 
 impl Log {
-    /// Opens the log, and has it written until [`Writer::finish`]. Rows older than `days` go, and all above `rows`.
+    /// Opens the log, and writes entries until [`LogWriter::finish`]. Rows older than
+    /// `days`, and the oldest above `rows`, are removed.
     ///
     /// # Errors
     ///
-    /// The file can't be used.
-    pub fn open(path: &Path, days: u32, rows: u32) -> Result<(Self, Writer), CommandError> {
+    /// Fails if the file can't be used.
+    pub fn open(path: &Path, days: u32, rows: u32) -> Result<(Self, LogWriter), CommandError> {
         let database = database::open(path, TABLES)?;
-        let queue = Arc::new(Queue::default());
-        let told = Arc::new(Told::default());
-        let mut work = Work {
+        let queue = Arc::new(LogQueue::default());
+        let status = Arc::new(WriteStatus::default());
+        let mut work = WriteLoop {
             path: path.to_owned(),
-            told: Arc::clone(&told),
-            table: Table::new(database, days, rows).at(path)?,
-            has_told: false,
+            status: Arc::clone(&status),
+            table: LogTable::new(database, days, rows).at(path)?,
+            has_reported_full: false,
         };
         let thread = std::thread::Builder::new().name("log".to_owned());
         let queued = Arc::clone(&queue);
         let thread = thread.spawn(move || work.run(&queued));
         let thread = thread.map_err(CommandError::new)?;
-        let writer = Writer {
+        let writer = LogWriter {
             thread,
             queue: Arc::clone(&queue),
         };
         let path = path.to_owned();
-        Ok((Self { path, queue, told }, writer))
+        Ok((
+            Self {
+                path,
+                queue,
+                status,
+            },
+            writer,
+        ))
     }
 
-    /// Has an entry written soon.
+    /// Queues an entry.
     pub fn add(&self, entry: Entry) {
         let unauthorized = entry.is_unauthorized();
         let entry = entry.bounded();
@@ -150,74 +161,74 @@ impl Log {
         let is_added = waiting.add(entry);
         drop(waiting);
         if !is_added {
-            self.told.lose(unauthorized);
+            self.status.lose(unauthorized);
         } else if is_first {
-            self.queue.call.notify_one();
+            self.queue.wakeup.notify_one();
         }
     }
 
-    /// Waits until all that was added is written. It blocks.
+    /// Waits until all added entries are written. Blocks.
     pub fn flush(&self) {
         let (done, all) = oneshot::channel();
-        self.queue.waiting.lock().asked.push(done);
-        self.queue.call.notify_one();
+        self.queue.waiting.lock().flushes.push(done);
+        self.queue.wakeup.notify_one();
         let _ = all.blocking_recv();
     }
 
-    /// How many entries were lost.
+    /// Returns the number of lost entries.
     pub fn lost(&self) -> u64 {
-        self.told.lost.load(Relaxed)
+        self.status.lost.load(Relaxed)
     }
 
-    /// Whether the last entries could not be written.
+    /// Returns whether the last entries could not be written.
     pub fn is_failing(&self) -> bool {
-        self.told.failing.load(Relaxed)
+        self.status.failing.load(Relaxed)
     }
 
-    /// The rows that a filter wants. It blocks.
+    /// Returns the rows that match a filter. Blocks on the disk.
     ///
     /// # Errors
     ///
-    /// The file can't be read, or it takes too long.
-    pub fn find(&self, filter: &Filter) -> rusqlite::Result<Vec<Row>> {
-        filter.find(&database::look(&self.path)?)
+    /// Fails if the file can't be read or the search takes too long.
+    pub fn find(&self, filter: &Filter) -> rusqlite::Result<Vec<LogRow>> {
+        filter.find(&database::open_read_only(&self.path)?)
     }
 }
 
-impl Writer {
-    /// Waits until all is written.
+impl LogWriter {
+    /// Waits until everything is written.
     pub fn finish(self) {
         self.queue.waiting.lock().stopped = true;
-        self.queue.call.notify_one();
-        // It ends whatever happens.
+        self.queue.wakeup.notify_one();
+        // A panic of the thread changes nothing here.
         let _ = self.thread.join();
     }
 }
 
-impl Told {
-    /// Counts an entry for which there was no room. That is no failure of the log
-    /// if it is one that anybody may send.
+impl WriteStatus {
+    /// Counts an entry for which there was no room. Entries without credentials, which
+    /// anybody can send, don't count as a full queue.
     fn lose(&self, unauthorized: bool) {
         self.lost.fetch_add(1, Relaxed);
         self.full.fetch_or(!unauthorized, Relaxed);
     }
 }
 
-struct Work {
+struct WriteLoop {
     path: PathBuf,
-    told: Arc<Told>,
-    table: Table,
-    /// It has been reported that the queue was full.
-    has_told: bool,
+    status: Arc<WriteStatus>,
+    table: LogTable,
+    /// Whether a full queue has been reported.
+    has_reported_full: bool,
 }
 
-impl Work {
-    fn run(&mut self, queue: &Queue) {
+impl WriteLoop {
+    fn run(&mut self, queue: &LogQueue) {
         loop {
             let taken = queue.take();
             self.write(&taken.entries);
-            for done in taken.asked {
-                // Who asked may be gone.
+            for done in taken.flushes {
+                // The receiver may be dropped.
                 let _ = done.send(());
             }
             if taken.stopped {
@@ -227,16 +238,16 @@ impl Work {
     }
 
     fn write(&mut self, entries: &[Entry]) {
-        if self.told.full.load(Relaxed) && !self.has_told {
-            self.has_told = true;
-            note("the request log can't keep up: entries are lost, and counted");
+        if self.status.full.load(Relaxed) && !self.has_reported_full {
+            self.has_reported_full = true;
+            note("request log: queue full: entries are lost (metric pinset_log_lost_total)");
         }
         let written = self.table.store(entries).and_then(|()| self.table.tidy());
         let failed = written.is_err();
-        let before = self.told.failing.swap(failed, Relaxed);
+        let before = self.status.failing.swap(failed, Relaxed);
         match written {
             Err(why) => {
-                self.told.lost.fetch_add(entries.len() as u64, Relaxed);
+                self.status.lost.fetch_add(entries.len() as u64, Relaxed);
                 if !before {
                     note(CommandError::at(
                         &self.path,
@@ -245,7 +256,7 @@ impl Work {
                 }
             }
             Ok(()) if before => {
-                let lost = self.told.lost.load(Relaxed);
+                let lost = self.status.lost.load(Relaxed);
                 let path = self.path.display();
                 note(format!(
                     "{path}: requests are logged again; lost so far: {lost}"
@@ -275,13 +286,13 @@ mod tests {
             response: bytes::Bytes::new(),
             service: String::new(),
             uuid: String::new(),
-            call: Call::default(),
+            call: CallEnd::default(),
         }
     }
 
     #[test]
-    fn queue_is_bounded_and_strangers_leave_room() {
-        let mut waiting = Waiting::default();
+    fn full_queue_keeps_room_for_requests_with_credentials() {
+        let mut waiting = QueuedEntries::default();
         while waiting.add(entry(UNAUTHORIZED, 0)) {}
         assert_eq!(waiting.entries.len(), MAX_WAITING_UNAUTHORIZED);
         assert!(waiting.add(entry("success", 0)));

@@ -1,11 +1,11 @@
-//! The log as a page, and as JSON. Nothing of it is markup, whatever callers
-//! and clients send.
+//! The log as an HTML page and as JSON. Everything that callers and clients send is
+//! escaped.
 
 use jiff::tz::TimeZone;
 use jiff::Timestamp;
 use maud::{html, Markup, DOCTYPE};
 
-use super::filter::{Filter, Row, PAGE};
+use super::filter::{Filter, LogRow, PAGE_ROWS};
 use crate::common::sanitize::shown;
 use crate::serve::config::{LOGS, LOGS_JSON, LOGS_STYLE};
 
@@ -21,7 +21,7 @@ tr.error td, tr.refused td, tr.unauthorized td { background: #fdeaea; }
 tr.success td { background: #eefaee; }
 ";
 
-/// What calls and requests come to.
+/// The outcomes of calls and requests.
 const OUTCOMES: [&str; 11] = [
     "gather",
     "again",
@@ -36,11 +36,11 @@ const OUTCOMES: [&str; 11] = [
     "ignored",
 ];
 
-/// The page with these rows.
-pub fn rows(filter: &Filter, found: &[Row]) -> String {
+/// Returns the page with these rows.
+pub fn rows(filter: &Filter, found: &[LogRow]) -> String {
     let zone = TimeZone::system();
-    let page = found.get(..PAGE).unwrap_or(found);
-    let older = page.last().filter(|_| found.len() > PAGE);
+    let page = found.get(..PAGE_ROWS).unwrap_or(found);
+    let older = page.last().filter(|_| found.len() > PAGE_ROWS);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -72,7 +72,7 @@ pub fn rows(filter: &Filter, found: &[Row]) -> String {
                     }
                 }
                 @if page.is_empty() {
-                    p id="none" { "No request fits." }
+                    p id="none" { "No matching requests." }
                 }
                 nav {
                     @if let Some(last) = older {
@@ -87,20 +87,20 @@ pub fn rows(filter: &Filter, found: &[Row]) -> String {
     .into_string()
 }
 
-/// The rows of a page.
-pub fn json(found: &[Row]) -> String {
-    let page = found.get(..PAGE).unwrap_or(found);
-    let rows = serde_json::json!({ "rows": page, "more": found.len() > PAGE });
+/// Returns the rows of a page as JSON.
+pub fn json(found: &[LogRow]) -> String {
+    let page = found.get(..PAGE_ROWS).unwrap_or(found);
+    let rows = serde_json::json!({ "rows": page, "more": found.len() > PAGE_ROWS });
     format!("{rows}\n")
 }
 
-/// Returns whether the page with these rows is to be loaded again and again: not
-/// while somebody fills in the form, and not for older rows, which do not change.
+/// Returns whether the browser should reload the page regularly: not while the form is
+/// open, and not for older rows, which do not change.
 pub fn refreshes(filter: &Filter) -> bool {
     filter.edit.is_empty() && filter.before.is_empty()
 }
 
-/// The filters that are texts: name, label, value.
+/// Returns name, label and value of the filters that are text fields.
 fn texts(filter: &Filter) -> [(&'static str, &'static str, &String); 7] {
     [
         ("from", "From", &filter.from),
@@ -113,7 +113,7 @@ fn texts(filter: &Filter) -> [(&'static str, &'static str, &String); 7] {
     ]
 }
 
-/// The filters in force, and the way to the form.
+/// Returns the active filters and a link to the form.
 fn summary(filter: &Filter) -> Markup {
     let texts = texts(filter).into_iter();
     let outcome = [("outcome", "Outcome", &filter.outcome)];
@@ -161,7 +161,7 @@ fn form(filter: &Filter) -> Markup {
     }
 }
 
-fn line(row: &Row, zone: &TimeZone) -> Markup {
+fn line(row: &LogRow, zone: &TimeZone) -> Markup {
     let safe = |text: &str| shown(text.as_bytes());
     html! {
         tr class=(row.outcome) id={ "row-" (row.id) } {
@@ -182,18 +182,18 @@ fn line(row: &Row, zone: &TimeZone) -> Markup {
 }
 
 /// Returns the end of the call, if it has been reported, and a link to its requests.
-fn call(row: &Row) -> Markup {
+fn call(row: &LogRow) -> Markup {
     let safe = |text: &str| shown(text.as_bytes());
-    let told = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let reported = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let filter = Filter {
         uuid: row.uuid.clone(),
         ..Filter::default()
     };
     html! {
-        @if let Some(outcome) = told(&row.call_outcome) {
+        @if let Some(outcome) = reported(&row.call_outcome) {
             (safe(&outcome)) " "
         }
-        @if let Some(destination) = told(&row.call_destination) {
+        @if let Some(destination) = reported(&row.call_destination) {
             "to " (safe(&destination)) " "
         }
         @if let Some(seconds) = row.call_duration {
@@ -213,7 +213,7 @@ fn time(milliseconds: i64, zone: &TimeZone) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()
 }
 
-/// The page with the same filters, of rows older than this one.
+/// Returns a link to a page with the same filters, for rows older than `before`.
 fn link(page: &str, filter: &Filter, before: Option<i64>) -> String {
     let before = before.map_or_else(String::new, |id| id.to_string());
     let fields = [

@@ -1,18 +1,18 @@
-//! The table of the log: what is added, and what goes again.
+//! The table of the log: adding rows, and removing old ones.
 
 use pinset::timestamp::since_epoch;
 use rusqlite::{params, Connection, Params};
 
 use super::entry::{Entry, UNAUTHORIZED};
 
-/// The most rows that go at once when they are too old or too many.
+/// Maximum number of rows that are removed at once.
 const MAX_REMOVED: u64 = 5_000;
-/// The share of requests without credentials, beside the rows of the others.
-const UNAUTHORIZED_SHARE: u64 = 10;
-const DAY: i64 = 24 * 60 * 60 * 1000;
+/// One row without credentials is kept per this many rows of the others.
+const UNAUTHORIZED_FRACTION: u64 = 10;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Each half has an index by age of its own: the other half is not walked over to
-/// find the oldest row.
+/// Rows with and without credentials have an index by age each, so that finding the
+/// oldest row does not scan the others.
 pub const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS log (
         id INTEGER PRIMARY KEY,
@@ -37,7 +37,7 @@ pub const TABLES: &str = "
     CREATE INDEX IF NOT EXISTS log_unauthorized ON log (id) WHERE outcome = 'unauthorized';
     CREATE INDEX IF NOT EXISTS log_authorized ON log (id) WHERE outcome <> 'unauthorized';";
 
-/// Columns that files of earlier versions lack.
+/// The columns that files of earlier versions lack.
 const ADDED: [(&str, &str); 5] = [
     ("service", "TEXT NOT NULL DEFAULT ''"),
     ("uuid", "TEXT NOT NULL DEFAULT ''"),
@@ -46,7 +46,7 @@ const ADDED: [(&str, &str); 5] = [
     ("call_duration", "INTEGER"),
 ];
 
-/// Finds the end of a call.
+/// The index that finds the end of a call.
 const HANGUP_INDEX: &str = "CREATE INDEX IF NOT EXISTS log_hangup ON log (uuid, service) \
     WHERE outcome = 'hangup'";
 
@@ -58,24 +58,24 @@ const OLDEST_UNAUTHORIZED: &str = "DELETE FROM log WHERE id IN (SELECT id FROM l
     RETURNING outcome = 'unauthorized'";
 
 /// The log in its file.
-pub struct Table {
+pub struct LogTable {
     database: Connection,
     days: u32,
     /// The most rows of requests with credentials.
     rows: u64,
-    counted: Rows,
-    /// Changes when another program has written to the file.
+    counted: RowCounts,
+    /// The version of the data, which changes when another program writes to the file.
     version: i64,
 }
 
-/// Numbers of rows.
+/// Numbers of rows with and without credentials.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-struct Rows {
+struct RowCounts {
     authorized: u64,
     unauthorized: u64,
 }
 
-impl Rows {
+impl RowCounts {
     fn add(&mut self, is_unauthorized: bool) {
         match is_unauthorized {
             true => self.unauthorized += 1,
@@ -84,8 +84,7 @@ impl Rows {
     }
 }
 
-/// Adds the columns that a file of an earlier version lacks, and the index of one of
-/// them.
+/// Adds the columns and the index that a file of an earlier version lacks.
 fn add_columns(database: &Connection) -> rusqlite::Result<()> {
     let is_there = "SELECT count(*) FROM pragma_table_info('log') WHERE name = ?1";
     for (name, kind) in ADDED {
@@ -97,17 +96,19 @@ fn add_columns(database: &Connection) -> rusqlite::Result<()> {
     database.execute_batch(HANGUP_INDEX)
 }
 
-impl Table {
+impl LogTable {
+    /// Takes an open log file.
+    ///
     /// # Errors
     ///
-    /// The file can't be read, or lacks columns and can't be written.
+    /// Fails if the file can't be read, or lacks columns and can't be written.
     pub fn new(database: Connection, days: u32, rows: u32) -> rusqlite::Result<Self> {
         add_columns(&database)?;
         let mut table = Self {
             database,
             days,
             rows: rows.into(),
-            counted: Rows::default(),
+            counted: RowCounts::default(),
             version: 0,
         };
         table.count()?;
@@ -118,7 +119,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// They can't be written; then none of them is there.
+    /// Fails if they can't be written; then none of them is added.
     pub fn store(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
         let mut counted = self.counted;
         let write = self.database.transaction()?;
@@ -160,19 +161,19 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// The file can't be written.
+    /// Fails if the file can't be written.
     pub fn tidy(&mut self) -> rusqlite::Result<()> {
         if self.version()? != self.version {
             self.count()?;
         }
         let now = i64::try_from(since_epoch().as_millis()).unwrap_or(i64::MAX);
-        let oldest = now - i64::from(self.days) * DAY;
+        let oldest = now - i64::from(self.days) * DAY_MS;
         self.remove(
             "DELETE FROM log WHERE id IN (SELECT id FROM log WHERE time < ?1 LIMIT ?2) \
              RETURNING outcome = 'unauthorized'",
             params![oldest, MAX_REMOVED],
         )?;
-        let share = (self.rows / UNAUTHORIZED_SHARE).max(1);
+        let share = (self.rows / UNAUTHORIZED_FRACTION).max(1);
         let many = self.counted.authorized.saturating_sub(self.rows);
         self.remove(OLDEST_AUTHORIZED, params![many.min(MAX_REMOVED)])?;
         let many = self.counted.unauthorized.saturating_sub(share);
@@ -202,7 +203,7 @@ impl Table {
             let count = format!("SELECT count(*) FROM log WHERE outcome {of} 'unauthorized'");
             self.database.query_row(&count, [], |row| row.get(0))
         };
-        self.counted = Rows {
+        self.counted = RowCounts {
             authorized: count("<>")?,
             unauthorized: count("=")?,
         };

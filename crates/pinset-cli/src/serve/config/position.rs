@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Where in the file an error is.
-pub struct Place<'a> {
+/// The location of an error in the file.
+pub struct Position<'a> {
     /// Counted from 1.
     line: usize,
     /// The header of the section, with its brackets.
@@ -11,32 +11,32 @@ pub struct Place<'a> {
     option: Option<&'a str>,
 }
 
-impl<'a> Place<'a> {
-    /// Returns the place of the byte `at` in `text`.
+impl<'a> Position<'a> {
+    /// Returns the position of the byte `at` in `text`.
     ///
-    /// It goes by lines, so that a file that is no TOML has places, too. A value
-    /// over several lines belongs to the option above.
+    /// It is found line by line, so that it works for invalid TOML, too. A value over
+    /// several lines belongs to the option above.
     pub fn of(text: &'a str, at: usize) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line = before.matches('\n').count();
         let lines: Vec<&str> = text.lines().take(line + 1).collect();
-        let mut place = Self {
+        let mut position = Self {
             line: line + 1,
             section: None,
             option: None,
         };
         for line in lines.into_iter().rev() {
-            place.section = header(line);
-            if place.section.is_some() {
+            position.section = header(line);
+            if position.section.is_some() {
                 break;
             }
-            place.option = place.option.or_else(|| option(line));
+            position.option = position.option.or_else(|| option(line));
         }
-        place
+        position
     }
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for Position<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.line)?;
         if let Some(section) = self.section {
@@ -65,8 +65,8 @@ fn option(line: &str) -> Option<&str> {
     is_key(name).then_some(name)
 }
 
-/// Whether a text is a key of TOML, dotted or not. A text in quotes may hold more
-/// than those of this file do.
+/// Returns whether a text is a key of TOML, dotted or not. Quoted keys may contain more
+/// than is accepted here.
 fn is_key(text: &str) -> bool {
     let quoted = |letter: char| letter == '"' || letter == '\'' || letter == ' ';
     let right = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter) || quoted(letter);
