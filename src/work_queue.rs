@@ -1,78 +1,85 @@
 //! Bounded queues for slow jobs: N run, M wait, further jobs are rejected.
+//!
+//! Asterisk has a thread pool of its own (`ast_threadpool`), but without a limit of
+//! its queue and without priorities.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use pinset::bounded_queue::{Put, Queue};
 use pinset::verify::ServiceChannel;
+use thiserror::Error;
 
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
 use crate::sync::lock::{lock, try_lock};
 use crate::sync::oneshot::{Awaited, Oneshot};
 
-type Work = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce() + Send>;
 
 /// How the threads are scheduled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// All other threads come first: for work that uses a processor for long.
+    /// All other threads come first: for jobs that use a processor for long.
     Low,
-    /// As calls: for work that mostly waits.
+    /// As calls: for jobs that mostly wait.
     Normal,
 }
 
 /// Why there is no result.
-pub enum Failed {
-    /// Too many jobs wait already, or there is no thread to be had.
-    TooMany,
+#[derive(Debug, Error)]
+pub enum QueueError {
+    /// Too many jobs wait already, or there is no free thread.
+    #[error("too many wait for {resource}")]
+    Full {
+        /// What the jobs need.
+        resource: &'static str,
+    },
     /// The result did not come in time.
-    Late,
-}
-
-impl Failed {
-    /// Says so of what was waited for, so long at most.
-    pub fn of(&self, what: &str, timeout: Duration) -> String {
-        match self {
-            Self::TooMany => format!("too many wait for {what}"),
-            Self::Late => format!("{what} has not answered within {} s", timeout.as_secs_f64()),
-        }
-    }
+    #[error("{resource} has not answered within {} s", timeout.as_secs_f64())]
+    Timeout {
+        /// What the job needs.
+        resource: &'static str,
+        /// How long it was waited for.
+        timeout: Duration,
+    },
 }
 
 /// Held while the module is unloaded.
-static DUE: Mutex<()> = Mutex::new(());
+static SCHEDULED_JOBS: Mutex<()> = Mutex::new(());
 
-/// Keeps what is due from beginning, as long as what is returned is held.
+/// Keeps scheduled jobs from starting while the return value is held.
 pub fn hold_off() -> impl Sized {
-    lock(&DUE)
+    lock(&SCHEDULED_JOBS)
 }
 
-/// Threads for one kind of work.
+/// A queue and its threads for one kind of job.
 pub struct WorkQueue {
-    queue: Mutex<Queue<Work>>,
+    queue: Mutex<Queue<Job>>,
     priority: Priority,
+    /// What the jobs need, for error messages.
+    resource: &'static str,
 }
 
 impl WorkQueue {
-    /// A crew with nothing to do; for each of its threads, `most_waiting` jobs
-    /// wait at most.
-    pub const fn new(priority: Priority, most_waiting: usize) -> Self {
+    /// Creates an empty queue, in which at most `max_waiting` jobs wait per thread.
+    pub const fn new(priority: Priority, max_waiting: usize, resource: &'static str) -> Self {
         Self {
-            queue: Mutex::new(Queue::new(most_waiting)),
+            queue: Mutex::new(Queue::new(max_waiting)),
             priority,
+            resource,
         }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue<Work>> {
+    fn queue(&self) -> MutexGuard<'_, Queue<Job>> {
         lock(&self.queue)
     }
 
-    /// Has `work` done, by `most` threads at a time. False: too much waits
-    /// already, or there is no thread to be had; then it is dropped.
-    pub fn take_on(&'static self, most: usize, work: impl FnOnce() + Send + 'static) -> bool {
+    /// Queues a job for at most `max_threads` threads. Returns false, and drops the
+    /// job, if too many wait already or there is no free thread.
+    pub fn submit(&'static self, max_threads: usize, job: impl FnOnce() + Send + 'static) -> bool {
         let mut queue = self.queue();
-        match queue.put(Box::new(work), most) {
+        match queue.put(Box::new(job), max_threads) {
             Put::Waits => true,
             Put::Full => false,
             Put::MayBegin if self.start() => {
@@ -83,61 +90,66 @@ impl WorkQueue {
         }
     }
 
-    /// Has `work` done by one thread, for a schedule on which it is due. False:
-    /// that can't be had now.
-    pub fn take_on_due(&'static self, work: fn()) -> bool {
-        let Some(_due) = try_lock(&DUE) else {
+    /// Queues a job of a schedule for one thread. Returns false if that is not
+    /// possible now.
+    pub fn submit_scheduled(&'static self, job: fn()) -> bool {
+        let Some(_scheduled) = try_lock(&SCHEDULED_JOBS) else {
             return false;
         };
-        self.take_on(1, work)
+        self.submit(1, job)
     }
 
-    /// Has `work` done, by `most` threads at a time, and waits for its result
-    /// while the caller is serviced. `work` is told whether anybody still waits,
-    /// and returns `None` if it has ended for that reason. Returns `None` if the
+    /// Queues a job for at most `max_threads` threads, and waits for its result while
+    /// servicing the channel. The job can ask whether its result is still wanted, and
+    /// returns `None` if it has stopped because it is not. Returns `None` if the
     /// caller has hung up.
-    pub fn ask<H: ServiceChannel, T: Send + 'static>(
+    ///
+    /// # Errors
+    ///
+    /// Fails if the queue is full, or there is no result within `timeout`.
+    pub fn run<H: ServiceChannel, T: Send + 'static>(
         &'static self,
         host: &mut H,
-        most: usize,
+        max_threads: usize,
         timeout: Duration,
-        work: impl FnOnce(&dyn Fn() -> bool) -> Option<T> + Send + 'static,
-    ) -> Option<Result<T, Failed>> {
-        let promise = Arc::new(Oneshot::new());
-        let told = Arc::downgrade(&promise);
-        let taken = self.take_on(most, move || {
-            let result = work(&|| told.strong_count() > 0);
-            if let (Some(result), Some(promise)) = (result, told.upgrade()) {
-                promise.keep(result);
+        job: impl FnOnce(&dyn Fn() -> bool) -> Option<T> + Send + 'static,
+    ) -> Option<Result<T, QueueError>> {
+        let resource = self.resource;
+        let result = Arc::new(Oneshot::new());
+        let receiver = Arc::downgrade(&result);
+        let queued = self.submit(max_threads, move || {
+            let value = job(&|| receiver.strong_count() > 0);
+            if let (Some(value), Some(result)) = (value, receiver.upgrade()) {
+                result.set(value);
             }
         });
-        if !taken {
-            return Some(Err(Failed::TooMany));
+        if !queued {
+            return Some(Err(QueueError::Full { resource }));
         }
-        match promise.wait_with(host, Instant::now() + timeout) {
-            Awaited::There(result) => Some(Ok(result)),
-            Awaited::Late => Some(Err(Failed::Late)),
-            Awaited::Gone => None,
+        match result.wait_while_servicing(host, Instant::now() + timeout) {
+            Awaited::Value(value) => Some(Ok(value)),
+            Awaited::Timeout => Some(Err(QueueError::Timeout { resource, timeout })),
+            Awaited::HungUp => None,
         }
     }
 
     fn start(&'static self) -> bool {
         match self.priority {
-            Priority::Low => thread_pool::start_humbly(|| self.work()),
-            Priority::Normal => thread_pool::start(|| self.work()),
+            Priority::Low => thread_pool::start_low_priority(|| self.run_jobs()),
+            Priority::Normal => thread_pool::start(|| self.run_jobs()),
         }
     }
 
-    fn work(&self) {
+    fn run_jobs(&self) {
         loop {
-            // Let go of before the work begins.
+            // The lock is released before the job begins.
             let next = self.queue().take();
-            let Some(work) = next else { return };
-            guard((), work);
+            let Some(job) = next else { return };
+            guard((), job);
         }
     }
 
-    /// Lets go of what was waiting: nothing is, when the module is unloaded.
+    /// Drops the jobs that wait: none does when the module is unloaded.
     pub fn clear(&self) {
         self.queue().clear();
     }

@@ -13,7 +13,7 @@ use crate::ffi;
 use crate::sync::lock::{lock, wait_while};
 
 /// How many there may be at once.
-pub const MOST: usize = 64;
+pub const MAX_THREADS: usize = 64;
 
 /// How long one waits for work.
 const IDLE: Duration = Duration::from_secs(2);
@@ -70,7 +70,7 @@ pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
 }
 
 /// The same for work that takes a processor for long: calls come first.
-pub fn start_humbly(work: impl FnOnce() + Send + 'static) -> bool {
+pub fn start_low_priority(work: impl FnOnce() + Send + 'static) -> bool {
     put(Work {
         run: Box::new(work),
         humble: true,
@@ -110,7 +110,7 @@ fn hire(workers: &mut Workers) -> bool {
         .partition(|thread| thread.ended.load(Ordering::Acquire));
     workers.threads = there;
     ended.into_iter().for_each(join);
-    if workers.threads.len() >= MOST {
+    if workers.threads.len() >= MAX_THREADS {
         return false;
     }
     let ended = Arc::new(AtomicBool::new(false));

@@ -14,11 +14,11 @@ use crate::auth::astdb_rows;
 use crate::auth::backend::{self, PinSetSource};
 use crate::config;
 use crate::config::InForce;
-use crate::external::Asked;
+use crate::external::ServicePinSet;
 use crate::pin_files::{FileSource, QueryLimits};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
-use crate::state::use_ledger::{self, Untaken};
+use crate::state::use_ledger::{self, UseError};
 
 type Counter = verify::Counter<CallLockouts>;
 
@@ -47,8 +47,8 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     }
     let refused = (!hidden).then_some(Status::Error);
     let in_force = config::current();
-    if let Some(asked) = Asked::by(&request, &in_force) {
-        return asked.authenticate(call, &request, &in_force, trail, refused);
+    if let Some(pin_set) = ServicePinSet::named_by(&request, &in_force) {
+        return pin_set.authenticate(call, &request, &in_force, trail, refused);
     }
     let (mut plan, mut source) = prepared(&request, call, trail);
     plan.refused = refused.or(plan.refused);
@@ -232,20 +232,21 @@ impl PinSource<Call<'_>> for Family {
 impl Family {
     /// The verdict on a one-time PIN. If it can't be used up, it is refused as a
     /// wrong one, in all that the caller can tell.
-    fn used(&self, taken: Result<bool, Untaken>) -> Verdict {
-        let why = match taken {
+    fn used(&self, taken: Result<bool, UseError>) -> Verdict {
+        let error = match taken {
             Ok(true) => return Verdict::Right(Grant::default()),
             Ok(false) => return Verdict::Wrong,
-            Err(why) => why,
+            Err(error) => error,
         };
         let family = String::from_utf8_lossy(&self.name);
         log!(
             Error,
-            "a one-time PIN of family '{family}' can't be used up, so it is refused: {why}"
+            "a one-time PIN of family '{family}' can't be used up, so it is refused: {error}"
         );
-        match why {
-            Untaken::NotLookedUp(_) => Verdict::Unavailable,
-            Untaken::Failed(_) => Verdict::Wrong,
+        if error.is_before_lookup() {
+            Verdict::Unavailable
+        } else {
+            Verdict::Wrong
         }
     }
 }

@@ -1,59 +1,74 @@
-//! Families of Asterisk's database, read on threads of ours while the caller is
-//! serviced: Asterisk holds one lock over all of its database, and over the disk.
+//! Lookups in families of Asterisk's database, on threads of ours while the channel is
+//! serviced: Asterisk holds one lock for all of its database, also while it writes to
+//! the disk.
 
 use std::time::Duration;
 
 use pinset::credential::table::of_credentials;
 use pinset::verify::{Answer, Family, FileQuery, NoChannel, ServiceChannel};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::asterisk::astdb::{self, MAX_WAITING};
 use crate::asterisk::log::log_once;
 use crate::pin_files::Checked;
-use crate::work_queue::{Failed, Priority, WorkQueue};
+use crate::work_queue::{Priority, QueueError, WorkQueue};
+
+/// What the jobs need, for error messages.
+const RESOURCE: &str = "Asterisk's database";
 
 /// Longest queue for whole families, each of which may take long.
 const MAX_WAITING_FAMILIES: usize = 64;
 
-/// Asterisk's database serves one after the other anyway.
-static LOOKUPS: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING);
-static READERS: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING_FAMILIES);
+/// One thread: Asterisk's database serves one lookup after the other anyway.
+static LOOKUPS: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, RESOURCE);
+static READERS: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING_FAMILIES, RESOURCE);
 
-/// Whether a family holds a key. Returns `None` if the caller has hung up.
+/// Returns whether a family holds a key, or `None` if the caller has hung up.
 ///
 /// # Errors
 ///
-/// The database has not answered in time.
+/// Fails if the database has not answered in time.
 pub fn holds<H: ServiceChannel>(
     host: &mut H,
     name: &[u8],
     key: &[u8],
     timeout: Duration,
-) -> Option<Result<bool, String>> {
+) -> Option<Result<bool, QueueError>> {
     let (name, key) = (name.to_vec(), Zeroizing::new(key.to_vec()));
-    let there = LOOKUPS.ask(host, 1, timeout, move |wanted| {
+    LOOKUPS.run(host, 1, timeout, move |wanted| {
         wanted().then(|| astdb::exists(&name, &key))
-    })?;
-    Some(there.map_err(|failed| late(failed, timeout)))
+    })
 }
 
-/// Reads a family as it is now, in `limit` bytes of memory at most. Returns `None`
+/// Why a family can't be used.
+#[derive(Debug, Error)]
+pub enum FamilyError {
+    /// The database has not answered.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The family as a whole is invalid.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Reads a family as it is now, in at most `limit` bytes of memory. Returns `None`
 /// if the caller has hung up.
 ///
 /// # Errors
 ///
-/// The database has not answered in time, or nothing of the family counts.
+/// Fails if the database has not answered in time, or the family as a whole is invalid.
 pub fn read<H: ServiceChannel>(
     host: &mut H,
     name: &str,
     limit: u64,
     timeout: Duration,
-) -> Option<Result<Family, String>> {
+) -> Option<Result<Family, FamilyError>> {
     let family = name.to_owned();
-    let family = READERS.ask(host, 1, timeout, move |wanted| {
+    let family = READERS.run(host, 1, timeout, move |wanted| {
         wanted().then(|| read_now(family, limit))
     })?;
-    Some(family.unwrap_or_else(|failed| Err(late(failed, timeout))))
+    Some(family.unwrap_or_else(|error| Err(error.into())))
 }
 
 /// Checks whether a family is, as it is now, what its PIN set needs. Waits for the
@@ -61,7 +76,7 @@ pub fn read<H: ServiceChannel>(
 pub fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> Checked {
     let answer = match read(&mut NoChannel, name, limit, timeout) {
         Some(Ok(family)) => Answer::Family(Box::new(family)),
-        Some(Err(why)) => Answer::Refused(why),
+        Some(Err(error)) => Answer::Refused(error.to_string()),
         None => return Checked::default(),
     };
     Checked {
@@ -70,11 +85,7 @@ pub fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> C
     }
 }
 
-fn late(failed: Failed, timeout: Duration) -> String {
-    failed.of("Asterisk's database", timeout)
-}
-
-fn read_now(name: String, limit: u64) -> Result<Family, String> {
+fn read_now(name: String, limit: u64) -> Result<Family, FamilyError> {
     let mut keys = Vec::new();
     let mut values: Vec<Zeroizing<Vec<u8>>> = Vec::new();
     astdb::each(name.as_bytes(), |key, value| {
@@ -86,8 +97,9 @@ fn read_now(name: String, limit: u64) -> Result<Family, String> {
         let (account, secret) = value.split_at(colon.unwrap_or(0));
         (account, secret.get(1..).unwrap_or_default())
     });
-    let rows = of_credentials(credentials, limit).map_err(|broken| broken.to_string())?;
-    // Not by its key: in FreePBX's families that is a PIN.
+    let rows = of_credentials(credentials, limit)
+        .map_err(|error| FamilyError::Invalid(error.to_string()))?;
+    // The key is not logged: in FreePBX's families that is a PIN.
     for row in rows.broken() {
         log_once!(
             Warning,
@@ -99,7 +111,7 @@ fn read_now(name: String, limit: u64) -> Result<Family, String> {
     Ok(Family { rows, keys })
 }
 
-/// Lets go of what waited.
+/// Drops the jobs that wait.
 pub fn clear() {
     LOOKUPS.clear();
     READERS.clear();

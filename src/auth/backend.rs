@@ -148,7 +148,7 @@ impl Asterisk {
         let verdict = match there {
             Ok(true) => Verdict::Right(Grant::default()),
             Ok(false) => Verdict::Wrong,
-            Err(why) => return Some(Answer::Refused(why)),
+            Err(error) => return Some(Answer::Refused(error.to_string())),
         };
         Some(Answer::Entry(verdict, Entries::Keys))
     }
@@ -160,7 +160,7 @@ impl Asterisk {
         let family = astdb_rows::read(host, family, limit, timeout)?;
         Some(match family {
             Ok(family) => Answer::Family(Box::new(family)),
-            Err(why) => Answer::Refused(why),
+            Err(error) => Answer::Refused(error.to_string()),
         })
     }
 }

@@ -1,50 +1,51 @@
-//! Slow hashes: as many at once as the machine has processors, 32 at most, some
-//! more wait, and then nobody is admitted. The callers are looked after meanwhile.
+//! Slow hashes: at most one for each processor is computed at once, and at most 32; a
+//! bounded number waits, and further attempts are rejected. The channels are serviced
+//! meanwhile.
 
 use std::num::NonZeroUsize;
-use std::sync::OnceLock;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use once_cell::race::OnceNonZeroUsize;
 use pinset::bounded_queue::share;
 use pinset::verify::{ServiceChannel, Verification, Work};
 
 use crate::asterisk::thread_pool;
-use crate::work_queue::{self, Priority, WorkQueue};
+use crate::work_queue::{Priority, QueueError, WorkQueue};
 
-/// How many hashes wait at most for each processor.
+/// Longest queue for each thread.
 const MAX_WAITING: usize = 64;
 
-static CREW: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING);
+static QUEUE: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING, "a hash");
 
-/// How many hashes are computed at once; to ask for the processors takes a look at
-/// some files.
-static MOST: OnceLock<usize> = OnceLock::new();
+/// Number of processors. To count them, the kernel's files are read, which can fail.
+static PROCESSORS: OnceNonZeroUsize = OnceNonZeroUsize::new();
 
 /// Longest wait for a hash. A hundred concurrent callers take a few seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HASH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Has the hashes of an entry computed.
+/// Computes the hashes of an attempt.
 pub fn verify<H: ServiceChannel>(host: &mut H, work: Work) -> Verification {
-    let most = MOST.get_or_init(|| {
-        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
-        share(processors, thread_pool::MOST)
+    let processors = PROCESSORS.get_or_try_init(available_parallelism);
+    let processors = processors.map_or(1, NonZeroUsize::get);
+    let max_threads = share(processors, thread_pool::MAX_THREADS);
+    let hashed = QUEUE.run(host, max_threads, HASH_TIMEOUT, |wanted| {
+        work.carry_out(|| !wanted())
     });
-    let hashed = CREW.ask(host, *most, PATIENCE, |wanted| work.carry_out(|| !wanted()));
     match hashed {
         Some(Ok(hashed)) => Verification::Done(hashed),
-        Some(Err(work_queue::Failed::TooMany)) => {
+        Some(Err(QueueError::Full { .. })) => {
             Verification::Rejected("too many wait for their hash to be computed".to_owned())
         }
-        Some(Err(work_queue::Failed::Late)) => Verification::Late(format!(
+        Some(Err(QueueError::Timeout { timeout, .. })) => Verification::Late(format!(
             "a hash was not computed within {} s: too many wait",
-            PATIENCE.as_secs()
+            timeout.as_secs()
         )),
         None => Verification::Gone,
     }
 }
 
-/// Lets go of what waited.
+/// Drops the jobs that wait.
 pub fn clear() {
-    CREW.clear();
+    QUEUE.clear();
 }

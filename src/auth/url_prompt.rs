@@ -1,12 +1,13 @@
 //! Prompts from the web: a prompt that is a URL is fetched and played.
 
+use std::fmt;
 use std::time::Duration;
 
 use pinset::Started;
 
 use crate::asterisk::call::Call;
 use crate::asterisk::log::log_once;
-use crate::http::sound_cache::{self, Wanted};
+use crate::http::sound_cache::{self, SoundRequest};
 use crate::http::{self, Origin};
 
 /// How long a caller waits for a sound to be fetched; then it is skipped.
@@ -15,7 +16,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Starts the sound at a URL. One that can't be fetched or played is missing, and
 /// the log says why.
 pub fn start(call: &mut Call<'_>, name: &[u8]) -> Started {
-    let skipped = |sound: &str, why: &str| {
+    let skipped = |sound: &str, why: &dyn fmt::Display| {
         log_once!(Warning, "sound '{sound}' is skipped: {why}");
         Started::Missing
     };
@@ -23,18 +24,18 @@ pub fn start(call: &mut Call<'_>, name: &[u8]) -> Started {
         Ok(url) => url,
         Err(why) => return skipped(&String::from_utf8_lossy(name), &why),
     };
-    let wanted = Wanted {
+    let request = SoundRequest {
         url: &url,
         origin: Origin::Dialplan,
         connect: FETCH_TIMEOUT,
         whole: FETCH_TIMEOUT,
     };
-    let sound = http::shown(&url);
-    match sound_cache::get(call, wanted) {
+    let sound = http::url_for_log(&url);
+    match sound_cache::get(call, request) {
         None => Started::Gone,
         Some(Err(why)) => skipped(&sound, &why),
         Some(Ok(path)) => match call.start_file(&path) {
-            Started::Missing => skipped(&sound, "Asterisk can't play it"),
+            Started::Missing => skipped(&sound, &"Asterisk can't play it"),
             started => started,
         },
     }

@@ -1,5 +1,6 @@
-//! The caller, as a service's answers are carried out: sounds come from the web.
+//! The call while the answers of a service are carried out: sounds come from the web.
 
+use std::fmt;
 use std::time::Duration;
 
 use pinset::dialplan::Place;
@@ -9,88 +10,89 @@ use pinset::verify::ServiceChannel;
 use pinset::{Heard, Host, Opening, Settlement, Started, Wait};
 use url::Url;
 
-use super::Asked;
+use super::service_pin_set::ServicePinSet;
 use crate::asterisk::call::Call;
 use crate::asterisk::channel::Ran;
 use crate::asterisk::log::{log, log_once};
-use crate::http::sound_cache::{self, Wanted};
-use crate::http::{shown, Origin};
+use crate::http::sound_cache::{self, SoundRequest};
+use crate::http::{url_for_log, Origin};
 
-/// One call of a PIN set that asks a service.
-pub struct Caller<'a, 'call> {
+/// A call whose PIN set has a web service as its source.
+pub struct ServiceCall<'a, 'call> {
     call: &'a mut Call<'call>,
-    asked: &'a Asked,
-    keyed: Data,
+    pin_set: &'a ServicePinSet,
+    /// What the caller has entered so far: no line of the log may show it.
+    entered: Data,
 }
 
-impl<'a, 'call> Caller<'a, 'call> {
-    /// The caller on this call.
-    pub fn new(call: &'a mut Call<'call>, asked: &'a Asked) -> Self {
+impl<'a, 'call> ServiceCall<'a, 'call> {
+    /// Wraps a call.
+    pub fn new(call: &'a mut Call<'call>, pin_set: &'a ServicePinSet) -> Self {
         Self {
             call,
-            asked,
-            keyed: Data::new(),
+            pin_set,
+            entered: Data::new(),
         }
     }
 
-    /// What was keyed so far is this: no line of the log shows it.
-    pub fn has_keyed(&mut self, data: &Data) {
-        self.keyed.clone_from(data);
+    /// Sets what the caller has entered so far.
+    pub fn set_entered(&mut self, data: &Data) {
+        self.entered.clone_from(data);
     }
 
     /// Returns whether a destination shows what the caller has entered.
     pub fn is_revealed_by(&self, destination: &str) -> bool {
-        flow::reveals(destination, &self.keyed)
+        flow::reveals(destination, &self.entered)
     }
 
-    /// The URL of a sound for the log. A service may put into it what it was
-    /// told.
-    fn shown(&self, url: &Url) -> String {
-        let mut keyed = self.keyed.iter().map(|(_, keyed)| keyed.as_str());
-        if keyed.any(|keyed| !keyed.is_empty() && url.path().contains(keyed)) {
+    /// Returns the URL of a sound for the log. A service may put into it what the
+    /// caller has entered.
+    fn url_for_log(&self, url: &Url) -> String {
+        let mut entered = self.entered.iter().map(|(_, value)| value.as_str());
+        if entered.any(|value| !value.is_empty() && url.path().contains(value)) {
             return format!("{}/…", url.origin().ascii_serialization());
         }
-        shown(url)
+        url_for_log(url)
     }
 }
 
-impl Speaker for Caller<'_, '_> {
+impl Speaker for ServiceCall<'_, '_> {
     fn start_url(&mut self, url: &str) -> Started {
-        let asked = self.asked;
+        let pin_set = self.pin_set;
         let Ok(url) = Url::parse(url) else {
             return Started::Missing;
         };
-        let (name, sound) = (&asked.name, self.shown(&url));
-        let skipped = |why: &str| {
+        let (name, sound) = (&pin_set.name, self.url_for_log(&url));
+        let skipped = |why: &dyn fmt::Display| {
             log_once!(Warning, "PIN set '{name}': {sound} is skipped: {why}");
             Started::Missing
         };
-        let options = &asked.set.external;
-        if !options.may_fetch(&url, &asked.url) {
-            return skipped("sound_hosts and allow_http do not allow it");
+        let options = &pin_set.set.external;
+        if !options.may_fetch(&url, &pin_set.url) {
+            return skipped(&"sound_hosts and allow_http do not allow it");
         }
-        let wanted = Wanted {
+        let request = SoundRequest {
             url: &url,
             origin: Origin::Service,
             connect: options.connect_timeout,
             whole: options.timeout,
         };
-        match sound_cache::get(self.call, wanted) {
+        match sound_cache::get(self.call, request) {
             None => Started::Gone,
             Some(Err(why)) => skipped(&why),
             Some(Ok(path)) => match self.call.start_file(&path) {
-                Started::Missing => skipped("Asterisk can't play it"),
+                Started::Missing => skipped(&"Asterisk can't play it"),
                 started => started,
             },
         }
     }
 
     fn say(&mut self, text: &str, language: Option<&str>) -> bool {
-        let name = &self.asked.name;
-        let Some(application) = &self.asked.set.external.say_app else {
+        let name = &self.pin_set.name;
+        let Some(application) = &self.pin_set.set.external.say_app else {
             log_once!(
                 Warning,
-                "PIN set '{name}': texts are not said: say_app is not set"
+                "PIN set '{name}': texts are skipped: say_app is not set"
             );
             return !self.call.is_gone();
         };
@@ -99,11 +101,11 @@ impl Speaker for Caller<'_, '_> {
             Ran::Failed if self.call.is_gone() => {}
             Ran::Failed => log!(
                 Warning,
-                "PIN set '{name}': a text is not said: {application} has failed"
+                "PIN set '{name}': a text is skipped: {application} has failed"
             ),
             Ran::Unknown => log_once!(
                 Warning,
-                "PIN set '{name}': texts are not said: there is no application {application}"
+                "PIN set '{name}': texts are skipped: there is no application {application}"
             ),
         }
         !self.call.is_gone()
@@ -114,13 +116,13 @@ impl Speaker for Caller<'_, '_> {
     }
 }
 
-impl ServiceChannel for Caller<'_, '_> {
+impl ServiceChannel for ServiceCall<'_, '_> {
     fn listen(&mut self, milliseconds: i32) -> bool {
         self.call.listen(milliseconds)
     }
 }
 
-impl Host for Caller<'_, '_> {
+impl Host for ServiceCall<'_, '_> {
     fn open(&mut self, how: Opening) -> bool {
         self.call.open(how)
     }

@@ -1,4 +1,4 @@
-//! The circuit breakers of services: a dead one does not keep every caller
+//! Circuit breakers of web services, so that a dead one does not keep every caller
 //! waiting.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::sync::lock::lock;
 
 struct Breakers {
     began: Option<Instant>,
-    /// By the URLs of the services.
+    /// Breakers by the URLs of their services.
     all: BTreeMap<String, Breaker>,
 }
 
@@ -33,25 +33,26 @@ impl Breakers {
     }
 }
 
-/// Permission to ask a service. Dropped without a result, it tells the breaker nothing.
+/// Permission for one request. Dropped without a result, it leaves the breaker as it is.
 pub struct Permit<'a> {
     service: &'a Url,
     permit: Option<circuit_breaker::Permit>,
 }
 
-/// What has changed.
+/// Change of a service's state by a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
     /// Nothing.
     None,
-    /// The service is down from now on.
+    /// The service is suspended from now on.
     Down,
-    /// It is there again.
+    /// The service is used again.
     Up,
 }
 
-/// Whether a service may be asked now; `None`: it is down.
-pub fn ask(service: &Url) -> Option<Permit<'_>> {
+/// Asks for permission to send a request. Returns `None` while the service is
+/// suspended.
+pub fn permit(service: &Url) -> Option<Permit<'_>> {
     let mut breakers = breakers();
     let (breaker, now) = breakers.of(service);
     breaker.ask(now).map(|permit| Permit {
@@ -61,18 +62,18 @@ pub fn ask(service: &Url) -> Option<Permit<'_>> {
 }
 
 impl Permit<'_> {
-    /// Says what has come of it.
-    pub fn tell(mut self, came: RequestResult) -> Change {
-        self.end(came)
+    /// Reports the result of the request.
+    pub fn report(mut self, result: RequestResult) -> Change {
+        self.end(result)
     }
 
-    fn end(&mut self, came: RequestResult) -> Change {
-        let Some(leave) = self.permit.take() else {
+    fn end(&mut self, result: RequestResult) -> Change {
+        let Some(permit) = self.permit.take() else {
             return Change::None;
         };
         let mut breakers = breakers();
         let (breaker, now) = breakers.of(self.service);
-        match (breaker.tell(leave, came, now), breaker.is_open()) {
+        match (breaker.tell(permit, result, now), breaker.is_open()) {
             (false, _) => Change::None,
             (true, true) => Change::Down,
             (true, false) => Change::Up,
@@ -86,8 +87,8 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// Forgets all services but these.
-pub fn keep<'a>(services: impl Iterator<Item = &'a Url>) {
+/// Drops the breakers of all other services.
+pub fn retain<'a>(services: impl Iterator<Item = &'a Url>) {
     let services: BTreeSet<&str> = services.map(Url::as_str).collect();
     let mut breakers = breakers();
     breakers

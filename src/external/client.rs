@@ -1,5 +1,6 @@
-//! Asking the service.
+//! Requests to a web service about one call.
 
+use std::fmt;
 use std::sync::Arc;
 
 use pinset::external::circuit_breaker::RequestResult;
@@ -8,54 +9,58 @@ use pinset::external::{Answer, Data, Hangup, Post};
 use pinset::phone_number::without_parameters;
 use pinset::timestamp::since_epoch;
 use pinset::Numbering;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::call::Caller;
+use super::call::ServiceCall;
 use super::circuit_breakers::{self, Change};
 use super::hangups::Report;
-use super::Asked;
+use super::service_pin_set::ServicePinSet;
 use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::config::InForce;
-use crate::http::{self, shown, Failed, Limits, Origin, Reply, Request, Sending};
+use crate::http::{
+    self, url_for_log, CallerReply, Limits, Origin, Reply, Request, RequestError, RequestFailure,
+    Sending,
+};
 use crate::state::audit::AuditContext;
 
-/// A service, asked about one call.
+/// A web service, for one call.
 pub struct Service<'a> {
-    asked: &'a Asked,
+    pin_set: &'a ServicePinSet,
     credential: Option<Arc<Zeroizing<String>>>,
     caller: String,
     callee: String,
     uuid: String,
     began: u64,
-    /// It was posted at least once.
+    /// The call was posted at least once.
     is_posted: bool,
-    trail: AuditContext,
+    audit: AuditContext,
 }
 
 impl<'a> Service<'a> {
-    /// The service of this PIN set, about a call from and to these numbers.
+    /// Returns the service of this PIN set, for a call between these numbers.
     pub fn new(
-        asked: &'a Asked,
+        pin_set: &'a ServicePinSet,
         in_force: &InForce,
         caller: Option<&[u8]>,
         callee: &[u8],
-        trail: AuditContext,
+        audit: AuditContext,
     ) -> Self {
         Self {
-            asked,
-            credential: in_force.credential(&asked.name),
-            caller: spelled(caller.unwrap_or_default(), &in_force.settings.numbering),
+            pin_set,
+            credential: in_force.credential(&pin_set.name),
+            caller: international(caller.unwrap_or_default(), &in_force.settings.numbering),
             callee: String::from_utf8_lossy(callee).into_owned(),
             uuid: process::uuid(),
             began: since_epoch().as_secs(),
             is_posted: false,
-            trail,
+            audit,
         }
     }
 
     fn request(&self, data: &Data) -> Request {
-        let options = &self.asked.set.external;
+        let options = &self.pin_set.set.external;
         let post = Post {
             caller: &self.caller,
             callee: &self.callee,
@@ -67,7 +72,7 @@ impl<'a> Service<'a> {
         };
         let credential = self.credential.iter();
         Request {
-            url: self.asked.url.clone(),
+            url: self.pin_set.url.clone(),
             post: Some(post.to_json()),
             origin: Origin::Service,
             headers: credential.map(|header| Zeroizing::clone(header)).collect(),
@@ -77,27 +82,27 @@ impl<'a> Service<'a> {
     }
 
     fn limits(&self) -> Limits {
-        let options = &self.asked.set.external;
+        let options = &self.pin_set.set.external;
         Limits {
             connect: options.connect_timeout,
             whole: options.timeout,
-            largest: usize::try_from(options.max_response).unwrap_or(usize::MAX),
+            max_bytes: usize::try_from(options.max_response).unwrap_or(usize::MAX),
         }
     }
 
     /// Returns the report of the call for `hangup_url`, if there is
     /// one and the call was posted at all. The credential is for the service's own
     /// host and port: no other receiver gets it.
-    pub fn report(&self, outcome: &Outcome, caller: &Caller<'_, '_>) -> Option<Report> {
-        let options = &self.asked.set.external;
+    pub fn report(&self, outcome: &Outcome, call: &ServiceCall<'_, '_>) -> Option<Report> {
+        let options = &self.pin_set.set.external;
         let url = options.hangup_url.clone().filter(|_| self.is_posted)?;
         let destination = match outcome {
             Outcome::Sent { place, .. } => Some(place.exten.clone()),
             Outcome::Refused { .. } | Outcome::Gone { .. } => None,
         };
-        let is_own = url.origin() == self.asked.url.origin();
+        let is_own = url.origin() == self.pin_set.url.origin();
         Some(Report {
-            pin_set: self.asked.name.clone(),
+            pin_set: self.pin_set.name.clone(),
             url,
             credential: self.credential.clone().filter(|_| is_own),
             limits: self.limits(),
@@ -108,18 +113,18 @@ impl<'a> Service<'a> {
                 began: self.began,
                 external_manager_id: options.external_manager_id,
                 outcome: outcome.status().word(),
-                destination: destination.filter(|to| !caller.is_revealed_by(to)),
+                destination: destination.filter(|to| !call.is_revealed_by(to)),
                 attempts: outcome.attempts(),
             },
         })
     }
 
-    /// Logs why the call is not carried on. `answered`: the service has answered
+    /// Logs why the call is refused. `answered` tells whether the service has answered
     /// the post, or may have.
-    fn refuse(&self, why: &str, answered: bool) -> Posted {
-        let service = shown(&self.asked.url);
-        log!(Error, "PIN set '{}': {service}: {why}", self.asked.name);
-        self.trail.set_reason(why);
+    fn refuse(&self, error: &dyn fmt::Display, answered: bool) -> Posted {
+        let service = url_for_log(&self.pin_set.url);
+        log!(Error, "PIN set '{}': {service}: {error}", self.pin_set.name);
+        self.audit.set_reason(error);
         if answered {
             Posted::Unusable
         } else {
@@ -127,79 +132,106 @@ impl<'a> Service<'a> {
         }
     }
 
-    fn note(&self, change: Change) {
-        let (name, service) = (&self.asked.name, shown(&self.asked.url));
+    fn log_change(&self, change: Change) {
+        let (name, service) = (&self.pin_set.name, url_for_log(&self.pin_set.url));
         match change {
             Change::None => {}
             Change::Down => log!(
                 Warning,
-                "PIN set '{name}': {service} has failed too often: for a while it is not asked"
+                "PIN set '{name}': {service}: suspended for a while after repeated failures"
             ),
-            Change::Up => log!(Notice, "PIN set '{name}': {service} answers again"),
+            Change::Up => log!(Notice, "PIN set '{name}': {service}: answers again"),
         }
     }
 }
 
-impl flow::Service<Caller<'_, '_>> for Service<'_> {
-    fn post(&mut self, caller: &mut Caller<'_, '_>, data: &Data) -> Posted {
-        caller.has_keyed(data);
-        let (url, request) = (&self.asked.url, self.request(data));
-        let Some(permit) = circuit_breakers::ask(url) else {
-            return self.refuse("it has failed too often, and is not asked", false);
+impl flow::Service<ServiceCall<'_, '_>> for Service<'_> {
+    fn post(&mut self, call: &mut ServiceCall<'_, '_>, data: &Data) -> Posted {
+        call.set_entered(data);
+        let (url, request) = (&self.pin_set.url, self.request(data));
+        let Some(permit) = circuit_breakers::permit(url) else {
+            return self.refuse(&"suspended for a while after repeated failures", false);
         };
         self.is_posted = true;
-        let late = Failed::Late(request.limits.whole);
-        let reply = match http::ask(caller, request) {
-            http::Asked::Over(reply) => reply,
-            http::Asked::Overdue { sent } => {
-                self.note(permit.tell(RequestResult::Failure));
-                return self.refuse(&late.to_string(), sent);
+        let timeout = RequestError::Timeout(request.limits.whole);
+        let reply = match http::request_for(call, request) {
+            CallerReply::Finished(reply) => reply,
+            CallerReply::Overdue { sent } => {
+                self.log_change(permit.report(RequestResult::Failure));
+                return self.refuse(&timeout, sent);
             }
-            http::Asked::Gone { sent } => return Posted::Gone { sent },
+            CallerReply::HungUp { sent } => return Posted::Gone { sent },
         };
-        let (came, answer) = judged(reply);
-        self.note(permit.tell(came));
-        answer.unwrap_or_else(|(why, answered)| self.refuse(&why, answered))
+        let answer = answer_of(reply);
+        let result = answer
+            .as_ref()
+            .map_or_else(ServiceError::result, |_| RequestResult::Answer);
+        self.log_change(permit.report(result));
+        answer.map_or_else(
+            |error| self.refuse(&error, error.is_answered()),
+            Posted::Answer,
+        )
     }
 }
 
-/// What a reply says of the service, and what it says to do; or why not, and
-/// whether the service has answered at all.
-fn judged(reply: Reply) -> (RequestResult, Result<Posted, (String, bool)>) {
-    let response = match reply {
-        Ok(response) => response,
-        Err(failure) => {
-            let came = match failure.why {
-                // That there is no thread is no fault of the service's.
-                Failed::NoThread => RequestResult::Nothing,
+/// Why a service has given no usable answer.
+#[derive(Debug, Error)]
+enum ServiceError {
+    /// The request has failed.
+    #[error("{0}")]
+    Request(RequestFailure),
+    /// The body of the answer is invalid.
+    #[error("{0}")]
+    InvalidAnswer(String),
+    /// The service redirects.
+    #[error("HTTP {0}: redirects are not followed")]
+    Redirect(u32),
+    /// The service has answered with an error.
+    #[error("HTTP {0}")]
+    Status(u32),
+}
+
+impl ServiceError {
+    /// Returns whether the service has answered the post, or may have.
+    fn is_answered(&self) -> bool {
+        match self {
+            Self::Request(failure) => failure.answered,
+            _ => true,
+        }
+    }
+
+    /// Returns what the circuit breaker counts.
+    fn result(&self) -> RequestResult {
+        match self {
+            Self::Request(failure) => match failure.error {
+                // The service is not to blame for a missing thread.
+                RequestError::NoThread => RequestResult::Nothing,
                 // A service that is slow keeps each caller waiting.
-                Failed::Late(_) => RequestResult::Failure,
-                // What one caller has entered may be the cause of any other answer.
+                RequestError::Timeout(_) => RequestResult::Failure,
+                // Any other answer may be caused by what one caller has entered.
                 _ if failure.answered => RequestResult::Answer,
                 _ => RequestResult::Failure,
-            };
-            return (came, Err((failure.to_string(), failure.answered)));
+            },
+            // From a proxy or the service itself: the service is down.
+            Self::Status(502..=504) => RequestResult::Failure,
+            _ => RequestResult::Answer,
         }
-    };
-    let unusable = |why| Err((why, true));
-    match response.code {
-        200..=299 => match Answer::parse(&response.body) {
-            Ok(answer) => (RequestResult::Answer, Ok(Posted::Answer(answer))),
-            Err(broken) => (RequestResult::Answer, unusable(broken.to_string())),
-        },
-        code @ 300..=399 => {
-            let why = format!("HTTP {code}: redirects are not followed");
-            (RequestResult::Answer, unusable(why))
-        }
-        // A proxy says that the service is down, or the service itself does.
-        code @ 502..=504 => (RequestResult::Failure, unusable(format!("HTTP {code}"))),
-        code => (RequestResult::Answer, unusable(format!("HTTP {code}"))),
     }
 }
 
-/// A number as a service is told it: with `+` and its country code, if that can
-/// be known.
-fn spelled(number: &[u8], numbering: &Numbering) -> String {
+fn answer_of(reply: Reply) -> Result<Answer, ServiceError> {
+    let response = reply.map_err(ServiceError::Request)?;
+    match response.code {
+        200..=299 => Answer::parse(&response.body)
+            .map_err(|error| ServiceError::InvalidAnswer(error.to_string())),
+        code @ 300..=399 => Err(ServiceError::Redirect(code)),
+        code => Err(ServiceError::Status(code)),
+    }
+}
+
+/// Returns a number as it is posted: with `+` and its country code, if those are
+/// known.
+fn international(number: &[u8], numbering: &Numbering) -> String {
     let number = without_parameters(number);
     let known = numbering.normalize(number);
     let known = known.filter(|known| known.is_international());

@@ -2,7 +2,7 @@
 //! `hangup_url` once its channel has ended.
 //!
 //! Nothing of it is done on a channel's thread. Reports are posted by the thread
-//! that asks services; at most [`MAX_CONCURRENT`] at a time, and at most
+//! for HTTP requests; at most [`MAX_CONCURRENT`] at a time, and at most
 //! [`MAX_CONCURRENT`] times [`MAX_WAITING`] wait. Further ones are dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::asterisk::hangup::Watch;
 use crate::asterisk::log::log;
-use crate::http::{self, shown, Asker, Failed, Limits, Origin, Reply, Request, Sending};
+use crate::http::{
+    self, url_for_log, Limits, Origin, Reply, ReplyHandler, Request, RequestError, Sending,
+};
 use crate::sync::lock::lock;
 
 /// The most reports that are posted at a time, and the most that wait for each of
@@ -47,7 +49,7 @@ impl Report {
     /// Notes that the report is lost. The log says so once, until one is posted.
     fn lose(&self, why: &str) {
         if hangups().failing.insert(self.url.to_string()) {
-            let (name, url) = (&self.pin_set, shown(&self.url));
+            let (name, url) = (&self.pin_set, url_for_log(&self.url));
             log!(
                 Warning,
                 "PIN set '{name}': {url}: call_hangup is lost: {why}; further losses are not logged"
@@ -58,7 +60,7 @@ impl Report {
     /// Notes that the report has been posted.
     fn arrived(&self) {
         if hangups().failing.remove(self.url.as_str()) {
-            let (name, url) = (&self.pin_set, shown(&self.url));
+            let (name, url) = (&self.pin_set, url_for_log(&self.url));
             log!(
                 Notice,
                 "PIN set '{name}': {url}: call_hangup is posted again"
@@ -81,7 +83,8 @@ struct Hangups {
     watch: Option<Watch>,
     /// The module is about to be unloaded: nothing is posted.
     held: bool,
-    /// Counts how often it was. A post that began before the last time is given up.
+    /// Counts how often `held` was set. A post that began before the last time is
+    /// canceled.
     round: u64,
     /// Receivers whose last report was lost.
     failing: BTreeSet<String>,
@@ -126,18 +129,18 @@ fn ended(unique_id: &[u8]) {
     };
     let ended = since_epoch().as_secs();
     for report in reports {
-        put(Due { report, ended });
+        queue(Due { report, ended });
     }
 }
 
-/// Has a report posted, now or when others have been.
-fn put(due: Due) {
-    let most = MAX_CONCURRENT * MAX_WAITING;
+/// Queues a report, and posts it unless too many are being posted.
+fn queue(due: Due) {
+    let max_waiting = MAX_CONCURRENT * MAX_WAITING;
     let mut hangups = hangups();
-    if hangups.held || hangups.due.waiting() >= most {
+    if hangups.held || hangups.due.waiting() >= max_waiting {
         let why = match hangups.held {
             true => "the module is being unloaded".to_owned(),
-            false => format!("{most} wait already"),
+            false => format!("{max_waiting} wait already"),
         };
         drop(hangups);
         return due.report.lose(&why);
@@ -145,12 +148,12 @@ fn put(due: Due) {
     if hangups.due.put(due, MAX_CONCURRENT) == Put::MayBegin {
         hangups.due.begin();
         drop(hangups);
-        next();
+        post_next();
     }
 }
 
 /// Posts the next report that waits, if there is one.
-fn next() {
+fn post_next() {
     let mut hangups = hangups();
     let round = hangups.round;
     let Some(due) = hangups.due.take() else {
@@ -175,18 +178,18 @@ struct Posted {
     round: u64,
 }
 
-impl Asker for Posted {
-    fn waits(&self) -> bool {
+impl ReplyHandler for Posted {
+    fn is_wanted(&self) -> bool {
         hangups().round == self.round
     }
 
-    fn take(self: Box<Self>, reply: Reply) {
+    fn handle(self: Box<Self>, reply: Reply) {
         let why = match reply {
             Ok(response) if (200..=299).contains(&response.code) => None,
             Ok(response) => Some(format!("HTTP {}", response.code)),
             Err(failure) => {
-                if failure.why == Failed::NoThread {
-                    // Nor is there one for those that wait.
+                if failure.error == RequestError::NoThread {
+                    // Then there is none for those that wait, either.
                     hangups().due.clear();
                 }
                 Some(failure.to_string())
@@ -200,16 +203,16 @@ impl Asker for Posted {
 }
 
 impl Drop for Posted {
-    /// Posted, or given up: the next one may begin.
+    /// Posts the next one, whether this was posted or canceled.
     fn drop(&mut self) {
-        next();
+        post_next();
     }
 }
 
 /// Keeps reports from being posted until it is dropped.
 pub struct Held(());
 
-/// Gives up the reports that are being posted or wait, and drops those that become
+/// Cancels the reports that are being posted or wait, and drops those that become
 /// due while the module is about to be unloaded: an unload waits for no receiver.
 pub fn hold_off() -> Held {
     let mut hangups = hangups();
@@ -235,7 +238,7 @@ pub fn clear() {
     hangups.failing = BTreeSet::new();
     let watch = hangups.watch.take();
     drop(hangups);
-    // It waits for `ended`, which takes the lock.
+    // Dropping it waits for `ended`, which takes the lock.
     drop(watch);
     if !pending.is_empty() {
         log!(

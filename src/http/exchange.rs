@@ -1,4 +1,4 @@
-//! One exchange with a service, as libcurl carries it out.
+//! One HTTP exchange, done by libcurl.
 
 use std::io::SeekFrom;
 
@@ -6,22 +6,24 @@ use curl::easy::{Easy2, Handler, HttpVersion, List, NetRc, ReadError, SeekResult
 use curl::Error;
 use zeroize::Zeroizing;
 
-use super::{Failed, Failure, Headers, Limits, Origin, Reply, Request, Response, Sending};
+use super::{
+    Headers, Limits, Origin, Reply, Request, RequestError, RequestFailure, Response, Sending,
+};
 use crate::ffi::curl::only_http;
 
-/// How much of a header is kept.
-const LONGEST: usize = 1024;
+/// Longest header that is kept.
+const MAX_HEADER_BYTES: usize = 1024;
 
-/// So many redirects are followed, as in Asterisk's media cache.
+/// Most redirects that are followed, as in Asterisk's media cache.
 const MAX_REDIRECTS: u32 = 8;
 
-/// What libcurl is given, and gives.
+/// Data of a request, and of its answer.
 pub struct Exchange {
     limits: Limits,
     post: Zeroizing<Vec<u8>>,
     sending: Sending,
     sent: usize,
-    /// A status line has come that is not an interim one (1xx).
+    /// A final status line has been received, not an interim one (1xx).
     answered: bool,
     headers: Headers,
     body: Vec<u8>,
@@ -42,8 +44,8 @@ impl Handler for Exchange {
         Ok(length)
     }
 
-    /// A connection that was kept may be dead: then libcurl begins anew on another
-    /// one.
+    /// Rewinds the post: if a kept connection turns out to be dead, libcurl starts
+    /// again on another one.
     fn seek(&mut self, to: SeekFrom) -> SeekResult {
         match to {
             SeekFrom::Start(at) => {
@@ -55,7 +57,7 @@ impl Handler for Exchange {
     }
 
     fn header(&mut self, line: &[u8]) -> bool {
-        // There may be several answers, 100 before 200: the last one counts.
+        // There may be several status lines, 100 before 200: the last one counts.
         if line.starts_with(b"HTTP/") {
             self.headers = Headers::default();
             self.answered |= !is_interim(line);
@@ -63,7 +65,11 @@ impl Handler for Exchange {
         let line = std::str::from_utf8(line).unwrap_or_default();
         if let Some((name, value)) = line.split_once(':') {
             let value = value.trim();
-            if let Some(place) = self.headers.place(name).filter(|_| value.len() <= LONGEST) {
+            if let Some(place) = self
+                .headers
+                .place(name)
+                .filter(|_| value.len() <= MAX_HEADER_BYTES)
+            {
                 *place = Some(value.to_owned());
             }
         }
@@ -71,7 +77,7 @@ impl Handler for Exchange {
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        if self.limits.largest - self.body.len() < data.len() {
+        if self.limits.max_bytes - self.body.len() < data.len() {
             self.too_large = true;
             return Ok(0);
         }
@@ -81,7 +87,7 @@ impl Handler for Exchange {
 }
 
 impl Headers {
-    /// Where the header of this name goes, if it matters.
+    /// Returns where the header of this name is stored, if it is used.
     fn place(&mut self, name: &str) -> Option<&mut Option<String>> {
         let places = [
             ("content-type", &mut self.content_type),
@@ -97,13 +103,13 @@ impl Headers {
 }
 
 impl Exchange {
-    /// One that is to begin.
+    /// Prepares an exchange.
     ///
     /// # Errors
     ///
-    /// libcurl refuses some of it.
-    pub fn prepare(request: Request) -> Result<Easy2<Self>, Failed> {
-        Self::prepared(request).map_err(|error| Failed::Broken(text_of(&error)))
+    /// Fails if libcurl refuses an option.
+    pub fn prepare(request: Request) -> Result<Easy2<Self>, RequestError> {
+        Self::prepared(request).map_err(|error| RequestError::Transfer(text_of(&error)))
     }
 
     fn prepared(request: Request) -> Result<Easy2<Self>, Error> {
@@ -131,7 +137,7 @@ impl Exchange {
         }
         easy.url(url.as_str())?;
         match origin {
-            // What Asterisk's environment says of proxies is not meant for us.
+            // Proxies in the environment of Asterisk are not meant for services.
             Origin::Service => {
                 easy.proxy("")?;
                 easy.follow_location(false)?;
@@ -148,7 +154,7 @@ impl Exchange {
         easy.useragent(concat!("app_authenticate_rs/", env!("CARGO_PKG_VERSION")))?;
         easy.connect_timeout(limits.connect)?;
         easy.timeout(limits.whole)?;
-        easy.max_filesize(limits.largest.try_into().unwrap_or(u64::MAX))?;
+        easy.max_filesize(limits.max_bytes.try_into().unwrap_or(u64::MAX))?;
         let mut lines = List::new();
         if posts {
             easy.post(true)?;
@@ -156,7 +162,7 @@ impl Exchange {
             easy.post_field_size(length.try_into().unwrap_or(u64::MAX))?;
             lines.append("Content-Type: application/json")?;
             lines.append("Accept: application/json")?;
-            // No waiting for leave to send the little there is.
+            // Without waiting for permission to send such a small body.
             lines.append("Expect:")?;
         }
         for line in &headers {
@@ -166,15 +172,15 @@ impl Exchange {
         Ok(easy)
     }
 
-    /// Whether the service may have received some of the post.
+    /// Returns whether the service may have received part of the post.
     pub fn is_sent(&self) -> bool {
         self.sent > 0
     }
 
-    /// What came of it; `connected`: there was a connection.
+    /// Returns the result; `connected` tells whether there was a connection.
     pub fn reply(&mut self, result: Result<(), Error>, code: u32, connected: bool) -> Reply {
         let limits = self.limits;
-        let why = match result {
+        let error = match result {
             Ok(()) => {
                 return Ok(Response {
                     code,
@@ -182,26 +188,26 @@ impl Exchange {
                     headers: std::mem::take(&mut self.headers),
                 })
             }
-            Err(_) if self.too_large => Failed::TooLarge(limits.largest),
-            Err(error) if error.is_filesize_exceeded() => Failed::TooLarge(limits.largest),
+            Err(_) if self.too_large => RequestError::TooLarge(limits.max_bytes),
+            Err(error) if error.is_filesize_exceeded() => RequestError::TooLarge(limits.max_bytes),
             Err(error) if error.is_operation_timedout() => match connected {
-                true => Failed::Late(limits.whole),
-                false => Failed::Unconnected(limits.connect.min(limits.whole)),
+                true => RequestError::Timeout(limits.whole),
+                false => RequestError::ConnectTimeout(limits.connect.min(limits.whole)),
             },
-            Err(error) => Failed::Broken(text_of(&error)),
+            Err(error) => RequestError::Transfer(text_of(&error)),
         };
         let answered = self.answered;
-        Err(Failure { why, answered })
+        Err(RequestFailure { error, answered })
     }
 }
 
-/// Whether a status line announces that the answer is still to come.
+/// Returns whether a status line announces that the answer is still to come.
 fn is_interim(line: &[u8]) -> bool {
     let mut words = line.split(|byte| *byte == b' ');
     words.nth(1).is_some_and(|code| code.starts_with(b"1"))
 }
 
-/// What libcurl says, on one line.
+/// Returns the error text of libcurl, on one line.
 fn text_of(error: &Error) -> String {
     let text = error.extra_description().unwrap_or(error.description());
     text.chars()

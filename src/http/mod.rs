@@ -1,11 +1,10 @@
-//! Asking web services: one thread does so for all calls, as long as there is
-//! anything to ask, and connections are used again.
+//! HTTP requests: one thread does them for all calls, as long as there are any, and
+//! connections are used again.
 
 mod exchange;
 pub mod sound_cache;
 mod transfer_thread;
 
-use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -15,18 +14,18 @@ use zeroize::Zeroizing;
 
 use crate::sync::oneshot::{Awaited, Oneshot};
 use pinset::verify::ServiceChannel;
+use thiserror::Error;
 
 pub use transfer_thread::{close_connections, wake};
 
-/// So much longer than a request may take, a caller waits for what has become of
-/// it.
+/// How much longer than a request may take a caller waits for its result.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What is asked of a service.
+/// A request to a service.
 pub struct Request {
     /// Of scheme http or https.
     pub url: Url,
-    /// JSON to post; `None`: the URL is only read.
+    /// JSON to post. Without it, the URL is only read.
     pub post: Option<Zeroizing<Vec<u8>>>,
     /// Headers, `Name: value`.
     pub headers: Vec<Zeroizing<String>>,
@@ -34,11 +33,11 @@ pub struct Request {
     pub origin: Origin,
     /// How long it may take.
     pub limits: Limits,
-    /// Whether the post was sent.
+    /// Whether the post has been sent.
     pub sending: Sending,
 }
 
-/// Who has named the URL of a request.
+/// Where the URL of a request comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
     /// The configuration of a web service, or the service itself: redirects are not
@@ -49,28 +48,28 @@ pub enum Origin {
     Dialplan,
 }
 
-/// How long an exchange may take, and how much may come back.
+/// Limits of an exchange.
 #[derive(Clone, Copy)]
 pub struct Limits {
-    /// Until there is a connection, the name's look-up and TLS included.
+    /// Until there is a connection, name lookup and TLS included.
     pub connect: Duration,
-    /// Until all of the answer is there.
+    /// Until the whole answer has been received.
     pub whole: Duration,
     /// The most bytes of an answer, without its headers.
-    pub largest: usize,
+    pub max_bytes: usize,
 }
 
-/// What has come back.
+/// An answer.
 pub struct Response {
-    /// HTTP's status, 200.
+    /// The HTTP status, 200.
     pub code: u32,
-    /// The answer itself.
+    /// The body.
     pub body: Vec<u8>,
-    /// Some of the headers.
+    /// The headers.
     pub headers: Headers,
 }
 
-/// Headers of an answer, as far as they matter here.
+/// Headers of an answer, as far as they are used.
 #[derive(Default)]
 pub struct Headers {
     /// `Content-Type`.
@@ -83,62 +82,48 @@ pub struct Headers {
     pub last_modified: Option<String>,
 }
 
-/// Why nothing has come back.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Failed {
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum RequestError {
     /// There was no connection in this time.
-    Unconnected(Duration),
+    #[error("no connection within {:.1} s", .0.as_secs_f64())]
+    ConnectTimeout(Duration),
     /// There was no whole answer in this time.
-    Late(Duration),
+    #[error("timeout after {:.1} s", .0.as_secs_f64())]
+    Timeout(Duration),
     /// The answer has more bytes.
+    #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// What libcurl says.
-    Broken(String),
-    /// There is no thread to ask on.
+    /// The error text of libcurl.
+    #[error("{0}")]
+    Transfer(String),
+    /// There is no free thread.
+    #[error("no free thread for the request")]
     NoThread,
 }
 
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unconnected(time) => {
-                write!(f, "no connection within {:.1} s", time.as_secs_f64())
-            }
-            Self::Late(time) => write!(f, "timeout after {:.1} s", time.as_secs_f64()),
-            Self::TooLarge(largest) => write!(f, "the answer is larger than {largest} bytes"),
-            Self::Broken(why) => f.write_str(why),
-            Self::NoThread => f.write_str("there is no thread to be had to ask it on"),
-        }
-    }
-}
-
 /// A request without a whole answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failure {
-    /// Why.
-    pub why: Failed,
-    /// The service has begun to answer, or may have and we can't tell.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{error}")]
+pub struct RequestFailure {
+    /// Why there is none.
+    pub error: RequestError,
+    /// The service has begun to answer, or may have.
     pub answered: bool,
 }
 
-impl From<Failed> for Failure {
-    /// The service has answered nothing.
-    fn from(why: Failed) -> Self {
+impl From<RequestError> for RequestFailure {
+    /// Returns the failure of a request to which the service has answered nothing.
+    fn from(error: RequestError) -> Self {
         let answered = false;
-        Self { why, answered }
+        Self { error, answered }
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.why.fmt(f)
-    }
-}
+/// The result of a request.
+pub type Reply = Result<Response, RequestFailure>;
 
-/// What comes of a request.
-pub type Reply = Result<Response, Failure>;
-
-/// Whether a post was sent, as far as the service may have received any of it.
+/// Whether a post has been sent, so that the service may have received part of it.
 /// Either it is sent, or it is canceled before.
 #[derive(Clone, Default)]
 pub struct Sending(Arc<AtomicU8>);
@@ -148,13 +133,13 @@ const SENT: u8 = 1;
 const CANCELED: u8 = 2;
 
 impl Sending {
-    /// Notes that the post is sent from now on. Returns false if it was canceled:
-    /// nothing of it may be sent.
+    /// Marks the post as sent. Returns false if it was canceled: nothing of it may be
+    /// sent.
     fn begin(&self) -> bool {
         self.decide(SENT) == SENT
     }
 
-    /// Cancels the post. Returns whether it was sent already.
+    /// Cancels the post. Returns whether it had been sent already.
     fn cancel(&self) -> bool {
         self.decide(CANCELED) == SENT
     }
@@ -168,81 +153,96 @@ impl Sending {
 }
 
 /// The result of a request for a caller.
-pub enum Asked {
+pub enum CallerReply {
     /// The exchange is over.
-    Over(Reply),
-    /// The exchange should be over by now, but the thread that does it has not
-    /// said so: it is given up.
+    Finished(Reply),
+    /// The exchange should be over by now, but the transfer thread has not reported
+    /// that: it is canceled.
     Overdue {
         /// The service may have received the post.
         sent: bool,
     },
-    /// The caller has hung up, and the request is given up.
-    Gone {
+    /// The caller has hung up, and the request is canceled.
+    HungUp {
         /// The service may have received the post.
         sent: bool,
     },
 }
 
-/// Who waits for a reply.
-pub trait Asker: Send {
-    /// Whether anybody still does.
-    fn waits(&self) -> bool;
-    /// Takes it, at once: all others wait meanwhile.
-    fn take(self: Box<Self>, reply: Reply);
+/// What is done with a reply.
+pub trait ReplyHandler: Send {
+    /// Returns whether the reply is still wanted.
+    fn is_wanted(&self) -> bool;
+    /// Handles the reply, without waiting for anything: all other requests wait
+    /// meanwhile.
+    fn handle(self: Box<Self>, reply: Reply);
 }
 
-impl Asker for Weak<Oneshot<Reply>> {
-    fn waits(&self) -> bool {
+impl ReplyHandler for Weak<Oneshot<Reply>> {
+    fn is_wanted(&self) -> bool {
         self.strong_count() > 0
     }
 
-    fn take(self: Box<Self>, reply: Reply) {
-        if let Some(promise) = self.upgrade() {
-            promise.keep(reply);
+    fn handle(self: Box<Self>, reply: Reply) {
+        if let Some(result) = self.upgrade() {
+            result.set(reply);
         }
     }
 }
 
-/// Asks for a caller, who is served meanwhile.
-pub fn ask<H: ServiceChannel>(host: &mut H, request: Request) -> Asked {
-    let promise = Arc::new(Oneshot::new());
+/// Does a request for a caller, while servicing the channel.
+pub fn request_for<H: ServiceChannel>(host: &mut H, request: Request) -> CallerReply {
+    let result = Arc::new(Oneshot::new());
     let (whole, sending) = (request.limits.whole, request.sending.clone());
-    start(request, Box::new(Arc::downgrade(&promise)));
-    let awaited = promise.wait_with(host, Instant::now() + whole + GRACE);
-    drop(promise);
-    let given_up = || {
+    start(request, Box::new(Arc::downgrade(&result)));
+    let awaited = result.wait_while_servicing(host, Instant::now() + whole + GRACE);
+    drop(result);
+    let cancel = || {
         let sent = sending.cancel();
         transfer_thread::wake();
         sent
     };
     match awaited {
-        Awaited::There(reply) => Asked::Over(reply),
-        Awaited::Late => Asked::Overdue { sent: given_up() },
-        Awaited::Gone => Asked::Gone { sent: given_up() },
+        Awaited::Value(reply) => CallerReply::Finished(reply),
+        Awaited::Timeout => CallerReply::Overdue { sent: cancel() },
+        Awaited::HungUp => CallerReply::HungUp { sent: cancel() },
     }
 }
 
-/// A URL as the log may show it: without its query, in which anything may be.
-pub fn shown(url: &Url) -> String {
+/// Returns a URL as the log may show it: without its query, which may hold secrets.
+pub fn url_for_log(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// The URL of a sound of the dialplan.
+/// Why no sound can be fetched from a URL.
+#[derive(Debug, Error)]
+pub enum SoundUrlError {
+    /// It is not UTF-8.
+    #[error("it is not a URL")]
+    NotUtf8,
+    /// It can't be parsed.
+    #[error("it is not a URL: {0}")]
+    Invalid(url::ParseError),
+    /// Its scheme is neither http nor https.
+    #[error("{0}: is not supported, only http: and https:")]
+    Scheme(String),
+}
+
+/// Parses the URL of a sound of the dialplan.
 ///
 /// # Errors
 ///
-/// No sound can be fetched from it, and why.
-pub fn url_of_sound(sound: &[u8]) -> Result<Url, String> {
-    let text = std::str::from_utf8(sound).map_err(|_| "it is not a URL".to_owned())?;
-    let url = Url::parse(text).map_err(|error| format!("it is not a URL: {error}"))?;
+/// Fails if no sound can be fetched from it.
+pub fn url_of_sound(sound: &[u8]) -> Result<Url, SoundUrlError> {
+    let text = std::str::from_utf8(sound).map_err(|_| SoundUrlError::NotUtf8)?;
+    let url = Url::parse(text).map_err(SoundUrlError::Invalid)?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        scheme => Err(format!("{scheme}: is not supported, only http: and https:")),
+        scheme => Err(SoundUrlError::Scheme(scheme.to_owned())),
     }
 }
 
-/// Asks; `asker` is told what comes of it.
-pub fn start(request: Request, asker: Box<dyn Asker>) {
-    transfer_thread::put(request, asker);
+/// Starts a request, whose reply goes to `handler`.
+pub fn start(request: Request, handler: Box<dyn ReplyHandler>) {
+    transfer_thread::put(request, handler);
 }

@@ -1,11 +1,15 @@
 //! Sounds from the web, of services and of prompts: fetched, kept on disk as
-//! `pinset::external::sound_cache` says, and played from there. Each is fetched once for all who
-//! wait for it.
+//! `pinset::external::sound_cache` says, and played from there. Each is fetched once
+//! for all callers who wait for it.
 //!
-//! Channels take the lock of [`DESK`], so nothing is done under it that may block.
+//! Asterisk's own cache (`res_http_media_cache`) limits neither the size of a sound nor
+//! that of its folder, and lets a caller wait for 180 s.
+//!
+//! Channels take the lock of [`DOWNLOADS`], so nothing is done under it that may block.
 //! Threads of our own that change the folder take that of [`DISK`] before.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,55 +18,94 @@ use pinset::external::sound_cache::{
     extension, fresh_for, without_tags, Draft, Found, Store, Version, LARGEST,
 };
 use pinset::verify::ServiceChannel;
+use thiserror::Error;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Asker, Failed, Limits, Origin, Reply, Request, Response, Sending};
+use super::{Limits, Origin, Reply, ReplyHandler, Request, RequestError, Response, Sending};
 use crate::asterisk::panic::guard;
 use crate::asterisk::{process, thread_pool};
 use crate::sync::lock::lock;
 
-/// So many may be fetched at once: together, they take 128 MiB at most.
-const MOST: usize = 32;
+/// Most downloads at once: together, they take at most 128 MiB.
+const MAX_DOWNLOADS: usize = 32;
 
-/// How often a caller looks whether it is there, in milliseconds.
-const GLANCE: i32 = 10;
+/// How often a caller polls for the sound, in milliseconds.
+const POLL_INTERVAL: i32 = 10;
 
-/// So much longer than a fetch may take, a caller waits for what has become of it.
+/// How much longer than a download may take a caller waits for its result.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long a caller waits for a newer version than the one that is stored.
+/// How long a caller waits for a newer version of a stored sound.
 const STORED_WAIT: Duration = Duration::from_secs(1);
 
-/// How long one that could not be had is not asked for again.
-const PAUSE: Duration = Duration::from_secs(10);
+/// How long a sound that could not be fetched is not requested again.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// Why there is no sound after a panic, of which the log has more.
-const INTERNAL_ERROR: &str = "there was an error in the module";
-
-/// The folder, in Asterisk's for what can be had again.
+/// The folder, below Asterisk's cache folder.
 const FOLDER: &str = "authenticate";
 
-/// Where a sound lies, without its extension, or why it does not.
-type Outcome = Result<Vec<u8>, String>;
-type Fetch = Arc<OnceLock<Outcome>>;
-
-struct DownloadQueue {
-    began: Option<Instant>,
-    store: Option<Store>,
-    fetches: BTreeMap<String, Fetch>,
-    /// What could not be had, and until when that is said again.
-    failed: BTreeMap<String, (Duration, String)>,
-    /// How many were fetched.
-    number: u64,
+/// Why there is no sound.
+#[derive(Clone, Debug, Error)]
+pub enum SoundError {
+    /// As many sounds as possible are being fetched.
+    #[error("too many sounds are fetched at once")]
+    TooManyDownloads,
+    /// The request has failed.
+    #[error("{0}")]
+    Request(RequestError),
+    /// The server has answered with an error.
+    #[error("HTTP {0}")]
+    Status(u32),
+    /// The server has sent something else.
+    #[error("neither its name nor its Content-Type is that of a sound")]
+    NotASound,
+    /// The cache folder can't be used.
+    #[error("'{}': {error}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The error of the operating system.
+        error: Arc<io::Error>,
+    },
+    /// The cache folder is not open.
+    #[error("the cache folder is not open")]
+    NoFolder,
+    /// The sound can't be stored.
+    #[error("can't be stored: {0}")]
+    Write(Arc<io::Error>),
+    /// The server says that the stored sound is current, but it has been deleted.
+    #[error("deleted from the disk meanwhile")]
+    Deleted,
+    /// A panic, of which the log has more.
+    #[error("internal error in the module")]
+    Internal,
 }
 
-static DESK: Mutex<DownloadQueue> = Mutex::new(DownloadQueue {
+/// Path of a sound, without its extension.
+type SoundResult = Result<Vec<u8>, SoundError>;
+/// The result of a download, for all callers who wait for it. Not a `Oneshot`, whose
+/// value goes to one waiter.
+type Fetch = Arc<OnceLock<SoundResult>>;
+
+/// State of the cache.
+struct Downloads {
+    began: Option<Instant>,
+    store: Option<Store>,
+    /// Running downloads, by the keys of their sounds.
+    running: BTreeMap<String, Fetch>,
+    /// Failed downloads, and until when their sounds are not requested again.
+    failed: BTreeMap<String, (Duration, SoundError)>,
+    /// How many sounds were downloaded.
+    count: u64,
+}
+
+static DOWNLOADS: Mutex<Downloads> = Mutex::new(Downloads {
     began: None,
     store: None,
-    fetches: BTreeMap::new(),
+    running: BTreeMap::new(),
     failed: BTreeMap::new(),
-    number: 0,
+    count: 0,
 });
 
 /// The files in the folder.
@@ -72,61 +115,68 @@ fn disk() -> MutexGuard<'static, ()> {
     lock(&DISK)
 }
 
-fn desk() -> MutexGuard<'static, DownloadQueue> {
-    lock(&DESK)
+fn downloads() -> MutexGuard<'static, Downloads> {
+    lock(&DOWNLOADS)
 }
 
-impl DownloadQueue {
-    /// The time since any fixed moment.
+impl Downloads {
+    /// Returns the time since some fixed moment.
     fn now(&mut self) -> Duration {
         self.began.get_or_insert_with(Instant::now).elapsed()
     }
 }
 
-/// Opens the folder, unless it is open: what is left half-written is removed.
+/// Opens the folder, unless it is open, and removes partly written files.
 ///
 /// # Errors
 ///
-/// It can't be used, and why: then there are no sounds.
-pub fn open() -> Result<(), String> {
+/// Fails if the folder can't be used: then there are no sounds.
+pub fn open() -> Result<(), SoundError> {
     let _disk = disk();
-    if desk().store.is_some() {
+    if downloads().store.is_some() {
         return Ok(());
     }
     let folder = folder();
-    let opened = Store::open(&folder, process::identity().uid);
-    let store = opened.map_err(|error| format!("'{}': {error}", folder.display()))?;
-    desk().store = Some(store);
-    Ok(())
+    match Store::open(&folder, process::identity().uid) {
+        Ok(store) => {
+            downloads().store = Some(store);
+            Ok(())
+        }
+        Err(error) => Err(SoundError::Folder {
+            folder,
+            error: Arc::new(error),
+        }),
+    }
 }
 
-/// Lets go of everything but the files. To be called when nothing is fetched.
+/// Clears the state; the files stay. To be called when no download runs.
 pub fn clear() {
-    let mut desk = desk();
-    desk.store = None;
-    desk.fetches = BTreeMap::new();
-    desk.failed = BTreeMap::new();
+    let mut downloads = downloads();
+    downloads.store = None;
+    downloads.running = BTreeMap::new();
+    downloads.failed = BTreeMap::new();
 }
 
 fn folder() -> PathBuf {
     process::cache_folder().join(FOLDER)
 }
 
-/// A sound that is to be played.
+/// A sound to be played.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
-    /// Where it comes from.
+pub struct SoundRequest<'a> {
+    /// Its URL.
     pub url: &'a Url,
     /// Where the URL comes from.
     pub origin: Origin,
     /// How long a connection may take.
     pub connect: Duration,
-    /// How long it may take in all.
+    /// How long the download may take.
     pub whole: Duration,
 }
 
-impl Wanted<'_> {
-    /// What the store knows it by. A service gets nothing that a redirect led to.
+impl SoundRequest<'_> {
+    /// Returns the key of the sound in the store. A service gets nothing that a
+    /// redirect of the dialplan's led to.
     fn key(&self) -> String {
         match self.origin {
             Origin::Service => self.url.as_str().to_owned(),
@@ -135,15 +185,18 @@ impl Wanted<'_> {
     }
 }
 
-/// Where a sound lies, without its extension, fetched if need be: the caller is
-/// looked after meanwhile, and waits `whole` at most. If it can't be had, or not
-/// soon, a copy that is stored takes its place. An error says why there is none;
-/// `None`: the caller is gone.
-pub fn get<H: ServiceChannel>(host: &mut H, wanted: Wanted<'_>) -> Option<Outcome> {
-    let whole = wanted.whole;
-    let (fetch, is_stored) = match asked(wanted) {
-        Asked::There(outcome) => return Some(outcome),
-        Asked::Coming { fetch, is_stored } => (fetch, is_stored),
+/// Returns the path of a sound, without its extension, and downloads it if need be
+/// while servicing the channel, for at most `whole`. If the download fails or takes
+/// long, a stored copy is used. Returns `None` if the caller has hung up.
+///
+/// # Errors
+///
+/// Fails if there is neither a download nor a stored copy.
+pub fn get<H: ServiceChannel>(host: &mut H, request: SoundRequest<'_>) -> Option<SoundResult> {
+    let whole = request.whole;
+    let (fetch, is_stored) = match fetch(request) {
+        FetchState::Done(result) => return Some(result),
+        FetchState::Running { fetch, is_stored } => (fetch, is_stored),
     };
     let longest = whole + GRACE;
     let wait = if is_stored {
@@ -151,88 +204,85 @@ pub fn get<H: ServiceChannel>(host: &mut H, wanted: Wanted<'_>) -> Option<Outcom
     } else {
         longest
     };
-    let until = Instant::now() + wait;
+    let deadline = Instant::now() + wait;
     loop {
-        if let Some(outcome) = fetch.get() {
-            return Some(outcome.clone());
+        if let Some(result) = fetch.get() {
+            return Some(result.clone());
         }
-        if !host.listen(GLANCE) {
+        if !host.listen(POLL_INTERVAL) {
             return None;
         }
-        if Instant::now() >= until {
-            let late = || Failed::Late(whole).to_string();
-            return Some(stored(&wanted.key()).ok_or_else(late));
+        if Instant::now() >= deadline {
+            let late = || SoundError::Request(RequestError::Timeout(whole));
+            return Some(stored(&request.key()).ok_or_else(late));
         }
     }
 }
 
-/// The copy that is stored, which is not asked for again for a while.
+/// Returns the stored copy, which then is not requested again for a while.
 fn stored(key: &str) -> Option<Vec<u8>> {
-    let mut desk = desk();
-    let now = desk.now();
-    let path = desk.store.as_mut()?.make_do(key, now);
+    let mut downloads = downloads();
+    let now = downloads.now();
+    let path = downloads.store.as_mut()?.make_do(key, now);
     path.map(bytes)
 }
 
-enum Asked {
-    There(Outcome),
-    Coming { fetch: Fetch, is_stored: bool },
+enum FetchState {
+    Done(SoundResult),
+    Running { fetch: Fetch, is_stored: bool },
 }
 
-fn asked(wanted: Wanted<'_>) -> Asked {
-    let key = wanted.key();
+/// Returns the sound if it is stored and fresh, else starts or joins its download.
+fn fetch(request: SoundRequest<'_>) -> FetchState {
+    let key = request.key();
     let (download, is_stored) = {
-        let mut desk = desk();
-        let now = desk.now();
-        let found = desk.store.as_mut().map(|store| store.find(&key, now));
+        let mut downloads = downloads();
+        let now = downloads.now();
+        let found = downloads.store.as_mut().map(|store| store.find(&key, now));
         if let Some(Found::Fresh(path)) = found {
-            return Asked::There(Ok(bytes(path)));
+            return FetchState::Done(Ok(bytes(path)));
         }
         let is_stored = matches!(found, Some(Found::Stale(_)));
-        if let Some(fetch) = desk.fetches.get(&key) {
+        if let Some(fetch) = downloads.running.get(&key) {
             let fetch = Arc::clone(fetch);
-            return Asked::Coming { fetch, is_stored };
+            return FetchState::Running { fetch, is_stored };
         }
-        desk.failed.retain(|_, (until, _)| now < *until);
-        if let Some((_, why)) = desk.failed.get(&key) {
-            return Asked::There(Err(why.clone()));
+        downloads.failed.retain(|_, (until, _)| now < *until);
+        if let Some((_, error)) = downloads.failed.get(&key) {
+            return FetchState::Done(Err(error.clone()));
         }
-        if desk.fetches.len() >= MOST {
-            let why = "too many sounds are fetched at once".to_owned();
-            return Asked::There(Err(why));
+        if downloads.running.len() >= MAX_DOWNLOADS {
+            return FetchState::Done(Err(SoundError::TooManyDownloads));
         }
         let fetch = Fetch::default();
-        desk.fetches.insert(key.clone(), Arc::clone(&fetch));
+        downloads.running.insert(key.clone(), Arc::clone(&fetch));
         let download = Download {
             key,
-            url: wanted.url.clone(),
-            origin: wanted.origin,
+            url: request.url.clone(),
+            origin: request.origin,
             limits: Limits {
-                connect: wanted.connect,
-                whole: wanted.whole,
-                largest: LARGEST,
+                connect: request.connect,
+                whole: request.whole,
+                max_bytes: LARGEST,
             },
             fetch,
         };
         (download, is_stored)
     };
     let fetch = Arc::clone(&download.fetch);
-    if is_stored || desk().store.is_some() {
+    if is_stored || downloads().store.is_some() {
         download.begin();
     } else {
         // The first sound opens the folder.
-        thread_pool::start(move || {
-            let opened = guard(Err(INTERNAL_ERROR.to_owned()), open);
-            match opened {
-                Ok(()) => download.begin(),
-                Err(why) => download.conclude(Err(why)),
-            }
+        thread_pool::start(move || match guard(Err(SoundError::Internal), open) {
+            Ok(()) => download.begin(),
+            Err(error) => download.conclude(Err(error)),
         });
     }
-    Asked::Coming { fetch, is_stored }
+    FetchState::Running { fetch, is_stored }
 }
 
-/// A sound on its way. Dropped, it has failed.
+/// A running download. Dropped without a result, it has failed.
 struct Download {
     key: String,
     url: Url,
@@ -241,28 +291,29 @@ struct Download {
     fetch: Fetch,
 }
 
-impl Asker for Download {
-    /// Others may want it, and the next caller.
-    fn waits(&self) -> bool {
+impl ReplyHandler for Download {
+    /// Other callers may want the sound, and the next one.
+    fn is_wanted(&self) -> bool {
         true
     }
 
-    fn take(self: Box<Self>, reply: Reply) {
-        // The disk is slow: others wait for the thread that asks.
+    fn handle(self: Box<Self>, reply: Reply) {
+        // Not on the transfer thread: the disk is slow, and others wait.
         thread_pool::start(move || {
-            let outcome = guard(Err(INTERNAL_ERROR.to_owned()), || self.kept(reply));
-            self.conclude(outcome);
+            let result = guard(Err(SoundError::Internal), || self.store_reply(reply));
+            self.conclude(result);
         });
     }
 }
 
 impl Download {
-    /// Asks for the sound, or whether it is still the one that is stored.
+    /// Requests the sound, or whether the stored one is still current.
     fn begin(self) {
         let found = {
-            let mut desk = desk();
-            let now = desk.now();
-            desk.store.as_mut().map(|store| store.find(&self.key, now))
+            let mut downloads = downloads();
+            let now = downloads.now();
+            let store = downloads.store.as_mut();
+            store.map(|store| store.find(&self.key, now))
         };
         let version = match found {
             Some(Found::Fresh(path)) => return self.conclude(Ok(bytes(path))),
@@ -280,30 +331,29 @@ impl Download {
         super::start(request, Box::new(self));
     }
 
-    fn kept(&self, reply: Reply) -> Outcome {
-        let answered = reply.map_err(|failed| failed.to_string());
-        let outcome = answered.and_then(|response| match response.code {
-            200 => self.keep(response),
+    /// Stores the sound of a reply; if there is none, falls back to the stored copy.
+    fn store_reply(&self, reply: Reply) -> SoundResult {
+        let response = reply.map_err(|failure| SoundError::Request(failure.error));
+        let result = response.and_then(|response| match response.code {
+            200 => self.store_sound(response),
             304 => {
                 let fresh = fresh_for(response.headers.cache_control.as_deref());
-                let mut desk = desk();
-                let now = desk.now();
-                let store = desk.store.as_mut();
+                let mut downloads = downloads();
+                let now = downloads.now();
+                let store = downloads.store.as_mut();
                 let renewed = store.and_then(|store| store.renew(&self.key, fresh, now));
-                renewed
-                    .map(bytes)
-                    .ok_or_else(|| "it is gone from the disk".to_owned())
+                renewed.map(bytes).ok_or(SoundError::Deleted)
             }
-            code => Err(format!("HTTP {code}")),
+            code => Err(SoundError::Status(code)),
         });
-        outcome.or_else(|why| stored(&self.key).ok_or(why))
+        result.or_else(|error| stored(&self.key).ok_or(error))
     }
 
-    fn keep(&self, response: Response) -> Outcome {
+    fn store_sound(&self, response: Response) -> SoundResult {
         let Response { body, headers, .. } = response;
         let content_type = headers.content_type.as_deref();
         let extension = extension(self.url.path(), content_type);
-        let extension = extension.ok_or("it is no sound by its name or its Content-Type")?;
+        let extension = extension.ok_or(SoundError::NotASound)?;
         let sound = match extension {
             "mp3" => without_tags(&body),
             _ => &body,
@@ -314,48 +364,50 @@ impl Download {
             modified: headers.last_modified,
         };
         let number = {
-            let mut desk = desk();
-            desk.number += 1;
-            desk.number
+            let mut downloads = downloads();
+            downloads.count += 1;
+            downloads.count
         };
-        let text = |error: std::io::Error| format!("it can't be written: {error}");
-        let draft = Draft::write(&folder(), &self.key, number, sound).map_err(text)?;
+        let unwritten = |error| SoundError::Write(Arc::new(error));
+        let draft = Draft::write(&folder(), &self.key, number, sound).map_err(unwritten)?;
         let _disk = disk();
-        let filed = draft.file(extension, version).map_err(text)?;
+        let filed = draft.file(extension, version).map_err(unwritten)?;
         let (path, leftovers) = {
-            let mut desk = desk();
-            let now = desk.now();
-            let store = desk.store.as_mut();
-            let store = store.ok_or("there is no folder to keep it in")?;
+            let mut downloads = downloads();
+            let now = downloads.now();
+            let store = downloads.store.as_mut();
+            let store = store.ok_or(SoundError::NoFolder)?;
             store.adopt(filed, fresh, now)
         };
         leftovers.remove();
         Ok(bytes(path))
     }
 
-    fn conclude(&self, outcome: Outcome) {
-        let mut desk = desk();
-        let now = desk.now();
-        if desk
-            .fetches
+    fn conclude(&self, result: SoundResult) {
+        let mut downloads = downloads();
+        let now = downloads.now();
+        if downloads
+            .running
             .get(&self.key)
             .is_some_and(|fetch| Arc::ptr_eq(fetch, &self.fetch))
         {
-            desk.fetches.remove(&self.key);
-            if let Err(why) = &outcome {
-                let until = now.saturating_add(PAUSE);
-                desk.failed.insert(self.key.clone(), (until, why.clone()));
+            downloads.running.remove(&self.key);
+            if let Err(error) = &result {
+                let until = now.saturating_add(RETRY_AFTER);
+                downloads
+                    .failed
+                    .insert(self.key.clone(), (until, error.clone()));
             }
         }
-        // The first answer counts.
-        let _ = self.fetch.set(outcome);
+        // The first result counts.
+        let _ = self.fetch.set(result);
     }
 }
 
 impl Drop for Download {
     fn drop(&mut self) {
         if self.fetch.get().is_none() {
-            self.conclude(Err(Failed::NoThread.to_string()));
+            self.conclude(Err(SoundError::Request(RequestError::NoThread)));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The thread that asks. It is there while there is anything to ask; between
-//! requests, only its connections are kept.
+//! The thread that does HTTP requests. It runs while there are any; between requests,
+//! only its connections are kept.
 //!
 //! Callbacks of crate `curl` leave a thread-local behind, which keeps the library
 //! mapped until the thread ends: so they are called on our own threads alone.
@@ -13,28 +13,29 @@ use curl::multi::{Easy2Handle, MultiWaker};
 use curl::{Error, MultiError};
 
 use super::exchange::Exchange;
-use super::{Asker, Failed, Failure, Reply, Request};
+use super::{Reply, ReplyHandler, Request, RequestError, RequestFailure};
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
 use crate::ffi::curl::{stay, Transfers};
 use crate::sync::lock::lock;
 
-/// libcurl knows itself when it has to look again; should it err, it looks then.
-const GLANCE: Duration = Duration::from_secs(1);
+/// Longest poll. libcurl itself knows when it has to be called again; this is for the
+/// case that it is mistaken.
+const MAX_POLL: Duration = Duration::from_secs(1);
 
-/// So many connections are kept between requests.
-const KEPT: usize = 256;
+/// Most connections that are kept between requests.
+const MAX_CONNECTIONS: usize = 256;
 
 struct Job {
     request: Request,
-    asker: Box<dyn Asker>,
+    handler: Box<dyn ReplyHandler>,
 }
 
 struct Driver {
     waiting: Vec<Job>,
-    /// The thread is there, and looks for more before it goes.
+    /// The thread runs, and looks for more requests before it ends.
     runs: bool,
-    /// While no thread has them.
+    /// Set while no thread uses them.
     transfers: Option<Transfers>,
     waker: Option<MultiWaker>,
 }
@@ -50,42 +51,42 @@ fn driver() -> MutexGuard<'static, Driver> {
     lock(&DRIVER)
 }
 
-/// Has a request asked.
-pub fn put(request: Request, asker: Box<dyn Asker>) {
+/// Queues a request, and starts the thread unless it runs.
+pub fn put(request: Request, handler: Box<dyn ReplyHandler>) {
     let mut driver = driver();
-    driver.waiting.push(Job { request, asker });
+    driver.waiting.push(Job { request, handler });
     if driver.runs {
-        rouse(&driver);
+        wake_thread(&driver);
         return;
     }
     driver.runs = true;
-    // Whoever waits for an answer keeps the module from going; a report of a call that
-    // has ended does not.
+    // A caller who waits for an answer keeps the module loaded; the report of a call
+    // that has ended does not.
     if thread_pool::start_unheld(run) {
         return;
     }
     driver.runs = false;
-    let unasked = std::mem::take(&mut driver.waiting);
+    let unsent = std::mem::take(&mut driver.waiting);
     drop(driver);
-    for job in unasked {
-        job.asker.take(Err(Failed::NoThread.into()));
+    for job in unsent {
+        job.handler.handle(Err(RequestError::NoThread.into()));
     }
 }
 
-/// Has the thread look who still waits.
+/// Lets the thread drop requests that are no longer wanted.
 pub fn wake() {
-    rouse(&driver());
+    wake_thread(&driver());
 }
 
-fn rouse(driver: &Driver) {
+fn wake_thread(driver: &Driver) {
     if let Some(waker) = &driver.waker {
-        // Without transfers there is nobody to wake.
+        // It fails if there are no transfers, and then no thread waits.
         let _ = waker.wakeup();
     }
 }
 
-/// Closes all connections, when the module is unloaded: nobody asks then. To be
-/// called before the workers end.
+/// Closes all connections when the module is unloaded and there are no requests. To
+/// be called before the threads of the pool end.
 pub fn close_connections() {
     let transfers = {
         let mut driver = driver();
@@ -93,8 +94,8 @@ pub fn close_connections() {
         driver.waker = None;
         driver.transfers.take()
     };
-    // What closing leaves behind on a thread ends with ours. If there is none to be
-    // had, it is done here.
+    // Closing leaves thread-locals behind: they end with a thread of ours. If there is
+    // no free one, it is done here.
     if let Some(transfers) = transfers {
         thread_pool::start(move || drop(transfers));
     }
@@ -108,24 +109,24 @@ fn run() {
         true
     });
     if !whole {
-        // Who waits on is told by the time.
-        let unasked = {
+        // Callers who wait for a running request get a timeout.
+        let unsent = {
             let mut driver = driver();
             driver.runs = false;
             std::mem::take(&mut driver.waiting)
         };
-        drop(unasked);
+        drop(unsent);
     }
 }
 
 fn drive() {
     let transfers = driver().transfers.take().unwrap_or_else(fresh);
     driver().waker = Some(transfers.waker());
-    let mut under_way = UnderWay::default();
+    let mut running = Running::default();
     loop {
         let waiting = {
             let mut driver = driver();
-            if driver.waiting.is_empty() && under_way.0.is_empty() {
+            if driver.waiting.is_empty() && running.0.is_empty() {
                 driver.transfers = Some(transfers);
                 driver.runs = false;
                 return;
@@ -133,49 +134,49 @@ fn drive() {
             std::mem::take(&mut driver.waiting)
         };
         for job in waiting {
-            under_way.begin(&transfers, job);
+            running.begin(&transfers, job);
         }
-        if let Err(error) = under_way.go_on(&transfers) {
-            under_way.fail(&error);
+        if let Err(error) = running.advance(&transfers) {
+            running.fail(&error);
         }
     }
 }
 
 fn fresh() -> Transfers {
     let mut transfers = Transfers::new();
-    transfers.keep_connections(KEPT);
+    transfers.keep_connections(MAX_CONNECTIONS);
     transfers
 }
 
-/// Exchanges by the tokens libcurl knows them by.
+/// Running exchanges, by their tokens in libcurl.
 #[derive(Default)]
-struct UnderWay(BTreeMap<usize, Entry>);
+struct Running(BTreeMap<usize, RunningExchange>);
 
-struct Entry {
+struct RunningExchange {
     handle: Easy2Handle<Exchange>,
-    asker: Box<dyn Asker>,
+    handler: Box<dyn ReplyHandler>,
 }
 
-impl UnderWay {
+impl Running {
     fn begin(&mut self, transfers: &Transfers, job: Job) {
-        let Job { request, asker } = job;
+        let Job { request, handler } = job;
         let begun = Exchange::prepare(request).and_then(|easy| add(transfers, easy));
         let mut handle = match begun {
             Ok(handle) => handle,
-            Err(failed) => return asker.take(Err(failed.into())),
+            Err(failed) => return handler.handle(Err(failed.into())),
         };
         let token = self.0.last_key_value().map_or(0, |(last, _)| last + 1);
         match handle.set_token(token) {
             Ok(()) => {
-                self.0.insert(token, Entry { handle, asker });
+                self.0.insert(token, RunningExchange { handle, handler });
             }
-            Err(error) => asker.take(Err(Failed::Broken(error.to_string()).into())),
+            Err(error) => handler.handle(Err(RequestError::Transfer(error.to_string()).into())),
         }
     }
 
-    /// Does what there is to do, then waits until there is more, or a
-    /// request has come or is given up.
-    fn go_on(&mut self, transfers: &Transfers) -> Result<(), MultiError> {
+    /// Advances all exchanges, then waits until one can go on, or a request is
+    /// queued or canceled.
+    fn advance(&mut self, transfers: &Transfers) -> Result<(), MultiError> {
         transfers.perform()?;
         let mut over: Vec<(usize, Result<(), Error>)> = Vec::new();
         transfers.messages(|message| {
@@ -190,42 +191,51 @@ impl UnderWay {
                 entry.end(transfers, result);
             }
         }
-        self.0.retain(|_, entry| entry.asker.waits());
+        self.0.retain(|_, entry| entry.handler.is_wanted());
         if none && !self.0.is_empty() {
-            transfers.poll(&mut [], GLANCE)?;
+            transfers.poll(&mut [], MAX_POLL)?;
         }
         Ok(())
     }
 
     fn fail(&mut self, error: &MultiError) {
         for entry in std::mem::take(&mut self.0).into_values() {
-            let why = Failed::Broken(error.description().to_owned());
-            // What has come by then is not known.
+            let failure = RequestError::Transfer(error.description().to_owned());
+            // What has been received by then is not known.
             let answered = entry.handle.get_ref().is_sent();
-            entry.asker.take(Err(Failure { why, answered }));
+            entry.handler.handle(Err(RequestFailure {
+                error: failure,
+                answered,
+            }));
         }
     }
 }
 
-impl Entry {
+impl RunningExchange {
     fn end(self, transfers: &Transfers, result: Result<(), Error>) {
-        let Self { mut handle, asker } = self;
+        let Self {
+            mut handle,
+            handler,
+        } = self;
         let reply = reply(&mut handle, result);
-        // The connection is free for others before the caller goes on.
+        // The connection is free for other requests before the caller goes on.
         let _ = transfers.remove2(handle);
-        asker.take(reply);
+        handler.handle(reply);
     }
 }
 
-fn add(transfers: &Transfers, easy: Easy2<Exchange>) -> Result<Easy2Handle<Exchange>, Failed> {
+fn add(
+    transfers: &Transfers,
+    easy: Easy2<Exchange>,
+) -> Result<Easy2Handle<Exchange>, RequestError> {
     transfers
         .add2(easy)
-        .map_err(|error| Failed::Broken(error.description().to_owned()))
+        .map_err(|error| RequestError::Transfer(error.description().to_owned()))
 }
 
 fn reply(handle: &mut Easy2Handle<Exchange>, result: Result<(), Error>) -> Reply {
     let code = handle.response_code().unwrap_or_default();
-    // The moment all of it was there, TLS included; zero while it is not.
+    // The time at which the connection was ready, TLS included; zero while it is not.
     let connected = handle.pretransfer_time().is_ok_and(|time| !time.is_zero());
     handle.get_mut().reply(result, code, connected)
 }

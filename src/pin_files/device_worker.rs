@@ -80,7 +80,7 @@ pub fn ask(question: &Arc<Question>) {
     } else {
         drop(desks);
         let why = "there is no thread to be had to read it";
-        question.answer.keep(Answer::Refused(why.to_owned()));
+        question.answer.set(Answer::Refused(why.to_owned()));
     }
 }
 
@@ -154,7 +154,7 @@ fn attend_to(question: &Arc<Question>, device: Device) {
 fn refuse(question: &Question) {
     question
         .answer
-        .keep(Answer::Refused("internal error".to_owned()));
+        .set(Answer::Refused("internal error".to_owned()));
 }
 
 /// Goes on with a job for a while. Who asks for other lists meanwhile need not
@@ -196,7 +196,7 @@ fn is_over(job: &mut Job) -> bool {
                 }
                 let kind = reading.list().kind;
                 for question in waiting {
-                    question.answer.keep(Answer::of_rows(&rows, kind));
+                    question.answer.set(Answer::of_rows(&rows, kind));
                 }
                 true
             }

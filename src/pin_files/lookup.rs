@@ -131,7 +131,7 @@ impl Question {
         let examined = match wanted.examine(&asking, file) {
             Ok(examined) => examined,
             Err(why) => {
-                self.answer.keep(Answer::Refused(why));
+                self.answer.set(Answer::Refused(why));
                 return FollowUp::Nothing;
             }
         };
@@ -139,7 +139,7 @@ impl Question {
         let _ = self.kind.set(examined.1);
         match wanted.read(&asking, examined, self.limit, log_report) {
             Asked::Answered(answer, rebuild) => {
-                self.answer.keep(answer);
+                self.answer.set(answer);
                 rebuild.map_or(FollowUp::Nothing, FollowUp::Index)
             }
             Asked::Unread(reading) => FollowUp::Rows(reading),
@@ -151,7 +151,7 @@ impl Question {
         let judged = CACHE.judge(&List { path, format }, file, &self.pin, self.limit, now);
         judged.reports.iter().for_each(log_report);
         let entries = Entries::Lines(format);
-        self.answer.keep(Answer::Entry(judged.verdict, entries));
+        self.answer.set(Answer::Entry(judged.verdict, entries));
         judged.rebuild.map_or(FollowUp::Nothing, |rebuild| {
             FollowUp::Index(Box::new(rebuild))
         })

@@ -96,14 +96,14 @@ pub fn ask<H: ServiceChannel>(
     let question = put(path, about, pin, limits.memory, &mounts);
     match question
         .answer
-        .wait_with(host, Instant::now() + limits.timeout)
+        .wait_while_servicing(host, Instant::now() + limits.timeout)
     {
-        Awaited::There(answer) => Some(answer),
-        Awaited::Gone => {
+        Awaited::Value(answer) => Some(answer),
+        Awaited::HungUp => {
             device_worker::cancel(&question);
             None
         }
-        Awaited::Late => {
+        Awaited::Timeout => {
             device_worker::cancel(&question);
             Some(Answer::Refused(late(limits.timeout)))
         }

@@ -20,12 +20,12 @@ use crate::sync::oneshot::Oneshot;
 use crate::work_queue::{Priority, WorkQueue};
 
 /// How many phones are looked up at once, and how many wait for each of these.
-const MOST: usize = 4;
+const MAX_LOOKUPS: usize = 4;
 const MAX_WAITING: usize = 250;
 /// How long a verdict waits for a look-up that began with the call.
-const AT_ONCE: Duration = Duration::from_millis(5);
+const PHONE_WAIT: Duration = Duration::from_millis(5);
 
-static CREW: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING);
+static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, "chan_pjsip");
 
 /// What is looked up of a phone, if the call may be one's.
 type Lookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
@@ -156,7 +156,7 @@ impl OutcomeObserver for AuditContext {
     fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32) {
         self.tell(outcome, attempts, |phone| Source {
             origin: channel.origin(),
-            phone: phone.and_then(|phone| phone.wait(AT_ONCE)?),
+            phone: phone.and_then(|phone| phone.wait(PHONE_WAIT)?),
         });
     }
 }
@@ -173,9 +173,9 @@ impl Phone {
         let with_local = settings.security_events;
         let promise = Arc::new(Oneshot::new());
         let told = Arc::downgrade(&promise);
-        let taken = CREW.take_on(MOST, move || {
+        let taken = QUEUE.submit(MAX_LOOKUPS, move || {
             if let Some(promise) = told.upgrade() {
-                promise.keep(Self::of(endpoint, &channel, with_local));
+                promise.set(Self::of(endpoint, &channel, with_local));
             }
         });
         taken.then_some(promise)
@@ -215,5 +215,5 @@ impl Phone {
 
 /// Drops what waited to be looked up.
 pub fn clear() {
-    CREW.clear();
+    QUEUE.clear();
 }

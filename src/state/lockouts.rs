@@ -60,7 +60,7 @@ impl Writer {
 }
 
 /// The thread that writes.
-static CREW: WorkQueue = WorkQueue::new(Priority::Normal, 1);
+static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, 1, "Asterisk's database");
 
 /// Held while the database is written: what is written last is the latest.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -131,7 +131,7 @@ fn write_later() {
 
 /// The scheduler's call: true to be called again, for there is no thread now.
 fn write_soon() -> bool {
-    !CREW.take_on_due(write)
+    !QUEUE.submit_scheduled(write)
 }
 
 /// Writes what has changed. It blocks for as long as the database does, so no
@@ -173,7 +173,7 @@ pub fn write() {
 
 /// Drops what waited for the thread.
 pub fn clear() {
-    CREW.clear();
+    QUEUE.clear();
 }
 
 /// The locks there are, of one PIN set or of all.

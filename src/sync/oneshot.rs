@@ -1,4 +1,4 @@
-//! Waits for another thread's result while servicing the channel.
+//! A result of another thread, waited for while the channel is serviced.
 
 use std::ops::RangeInclusive;
 use std::sync::{Condvar, Mutex};
@@ -8,73 +8,80 @@ use pinset::verify::ServiceChannel;
 
 use super::lock::{lock, wait_while};
 
-/// Most answers come in less time, and a channel can be left alone for so
-/// long: a frame of audio takes four times as much.
-const AT_ONCE: Duration = Duration::from_millis(5);
+/// First wait, without servicing the channel. Most results are there by then, and a
+/// frame of audio takes four times as long.
+const UNSERVICED_WAIT: Duration = Duration::from_millis(5);
 
-/// Then how often we look whether there is one: ever less, the longer it takes.
-/// A hundred who wait would else take a processor from those they wait for.
-const GLANCE: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(50);
+/// How often the result is polled: ever less, the longer it takes. A hundred callers
+/// who wait would otherwise take a processor from the threads they wait for.
+const POLL_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_millis(5)..=Duration::from_millis(50);
 
-/// So much later than it could be, for what it took, an answer may be seen.
-const SHARE: u32 = 10;
+/// The poll interval is this fraction of the time waited so far, so that a result is
+/// seen at most a tenth later than it could be.
+const POLL_FRACTION: u32 = 10;
 
-/// What one thread waits for and another one brings.
+/// A value that one thread sets and another one waits for.
 pub struct Oneshot<T> {
     value: Mutex<Option<T>>,
-    kept: Condvar,
+    is_set: Condvar,
 }
 
-/// What came of waiting.
+/// Result of waiting.
 pub enum Awaited<T> {
-    /// It is there.
-    There(T),
+    /// The value.
+    Value(T),
     /// It did not come in time.
-    Late,
-    /// The caller is gone.
-    Gone,
+    Timeout,
+    /// The caller has hung up.
+    HungUp,
 }
 
 impl<T> Oneshot<T> {
-    /// One that is still to be kept.
+    /// Creates one without a value.
     pub fn new() -> Self {
         Self {
             value: Mutex::new(None),
-            kept: Condvar::new(),
+            is_set: Condvar::new(),
         }
     }
 
-    /// Brings what was promised.
-    pub fn keep(&self, value: T) {
+    /// Sets the value.
+    pub fn set(&self, value: T) {
         *lock(&self.value) = Some(value);
-        self.kept.notify_one();
+        self.is_set.notify_one();
     }
 
-    /// What was promised, if it comes within this time.
-    pub fn wait(&self, time: Duration) -> Option<T> {
+    /// Waits for the value, for at most `timeout`.
+    pub fn wait(&self, timeout: Duration) -> Option<T> {
         let value = lock(&self.value);
-        let (mut value, _) = wait_while(&self.kept, value, time, |value| value.is_none());
+        let (mut value, _) = wait_while(&self.is_set, value, timeout, |value| value.is_none());
         value.take()
     }
 
-    /// The same, looking after the caller, until it is too late.
-    pub fn wait_with<H: ServiceChannel>(&self, host: &mut H, until: Instant) -> Awaited<T> {
+    /// Waits for the value until `deadline`, while servicing the channel.
+    pub fn wait_while_servicing<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        deadline: Instant,
+    ) -> Awaited<T> {
         let began = Instant::now();
-        let mut value = self.wait(AT_ONCE);
+        let mut value = self.wait(UNSERVICED_WAIT);
         loop {
             if let Some(value) = value {
-                return Awaited::There(value);
+                return Awaited::Value(value);
             }
-            let glance = (began.elapsed() / SHARE).clamp(*GLANCE.start(), *GLANCE.end());
-            let here = host.listen(i32::try_from(glance.as_millis()).unwrap_or_default());
-            let late = Instant::now() >= until;
+            let interval = (began.elapsed() / POLL_FRACTION)
+                .clamp(*POLL_INTERVAL.start(), *POLL_INTERVAL.end());
+            let here = host.listen(i32::try_from(interval.as_millis()).unwrap_or_default());
+            let late = Instant::now() >= deadline;
             value = self.wait(Duration::ZERO);
-            // What is there counts: it may have cost the caller a use.
+            // A value counts in any case: it may have cost the caller a use.
             if value.is_none() && !here {
-                return Awaited::Gone;
+                return Awaited::HungUp;
             }
             if value.is_none() && late {
-                return Awaited::Late;
+                return Awaited::Timeout;
             }
         }
     }

@@ -21,19 +21,19 @@ mod journal;
 mod ledger;
 mod purge;
 
-use std::fmt;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::asterisk::astdb::MAX_WAITING;
 use crate::asterisk::log::log;
 use crate::asterisk::schedule::Schedule;
 use crate::sync::lock::lock;
-use crate::work_queue::{Failed, Priority, WorkQueue};
+use crate::work_queue::{Priority, QueueError, WorkQueue};
 use ledger::Ledger;
 use pinset::verify::ServiceChannel;
 
@@ -44,7 +44,7 @@ pub const FAMILY: &str = "authenticate-uses";
 const LOOK_EVERY: i32 = 1000;
 
 /// Uses are taken one after the other.
-static CREW: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING);
+static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, "Asterisk's database");
 
 /// Held over look-up, journal and write: two callers with one PIN meet here. No
 /// channel's thread takes it.
@@ -90,22 +90,28 @@ pub fn shutdown() {
 
 /// Drops what waited for the thread.
 pub fn clear() {
-    CREW.clear();
+    QUEUE.clear();
 }
 
-/// Why a use was not taken.
-pub enum Untaken {
-    /// No PIN was looked up, right or wrong: there is no journal, or too many wait.
-    NotLookedUp(String),
-    /// It can't be counted, or not in time.
-    Failed(String),
+/// Why a use was not counted.
+#[derive(Debug, Error)]
+pub enum UseError {
+    /// There is no journal.
+    #[error("there is no journal")]
+    NoJournal,
+    /// Too many wait, or the use was not counted in time.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The journal or the database can't be read or written.
+    #[error("{0}")]
+    Io(io::Error),
 }
 
-impl fmt::Display for Untaken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotLookedUp(why) | Self::Failed(why) => f.write_str(why),
-        }
+impl UseError {
+    /// Returns whether the PIN was not looked up, so that the error does not tell a
+    /// right one from a wrong one.
+    pub fn is_before_lookup(&self) -> bool {
+        matches!(self, Self::NoJournal | Self::Queue(QueueError::Full { .. }))
     }
 }
 
@@ -120,7 +126,7 @@ pub fn use_up<H: ServiceChannel>(
     family: &[u8],
     key: &[u8],
     timeout: Duration,
-) -> Option<Result<bool, Untaken>> {
+) -> Option<Result<bool, UseError>> {
     let (family, key) = (family.to_vec(), Zeroizing::new(key.to_vec()));
     take(host, timeout, move |ledger, wanted| {
         ledger.use_up(&family, &key, wanted)
@@ -148,7 +154,7 @@ pub fn count<H: ServiceChannel>(
     key: &[u8],
     limit: NonZeroU32,
     timeout: Duration,
-) -> Option<Result<bool, Untaken>> {
+) -> Option<Result<bool, UseError>> {
     let (family, key) = (family.to_vec(), key.to_vec());
     take(host, timeout, move |ledger, wanted| {
         ledger.count(&family, &key, limit, wanted)
@@ -160,15 +166,15 @@ fn take<H: ServiceChannel>(
     host: &mut H,
     timeout: Duration,
     work: impl FnOnce(&mut Ledger, &dyn Fn() -> bool) -> io::Result<bool> + Send + 'static,
-) -> Option<Result<bool, Untaken>> {
-    let taken = CREW.ask(host, 1, timeout, move |wanted| {
+) -> Option<Result<bool, UseError>> {
+    let taken = QUEUE.run(host, 1, timeout, move |wanted| {
         if !wanted() {
             return None;
         }
         let mut ledger = ledger();
         // Before the look-up: what is said must not tell a right PIN from a wrong.
         if !ledger.has_journal() {
-            return Some(Err(Untaken::NotLookedUp("there is no journal".to_owned())));
+            return Some(Err(UseError::NoJournal));
         }
         let taken = work(&mut ledger, wanted);
         drop(ledger);
@@ -178,15 +184,9 @@ fn take<H: ServiceChannel>(
                 "a use of a PIN was counted after its caller had given up: nobody was admitted by it"
             );
         }
-        Some(taken.map_err(|error| Untaken::Failed(error.to_string())))
+        Some(taken.map_err(UseError::Io))
     })?;
-    Some(taken.unwrap_or_else(|failed| {
-        let why = failed.of("Asterisk's database", timeout);
-        Err(match failed {
-            Failed::TooMany => Untaken::NotLookedUp(why),
-            Failed::Late => Untaken::Failed(why),
-        })
-    }))
+    Some(taken.unwrap_or_else(|error| Err(error.into())))
 }
 
 /// Has the ledger look later what is on disk, on the thread for uses; false if
@@ -199,5 +199,5 @@ fn look_later() -> bool {
 
 /// The scheduler's call: true to be called again, for there is no thread now.
 fn look() -> bool {
-    !CREW.take_on_due(|| ledger().look())
+    !QUEUE.submit_scheduled(|| ledger().look())
 }

@@ -50,7 +50,7 @@ pub fn first_look() -> bool {
 
 /// The scheduler's call: true to be called again.
 fn look() -> bool {
-    thread_pool::start_humbly(|| {
+    thread_pool::start_low_priority(|| {
         purge(since_epoch().as_secs() / SECONDS_PER_DAY);
     });
     true
