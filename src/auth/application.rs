@@ -14,7 +14,7 @@ use crate::auth::astdb_rows;
 use crate::auth::backend::{self, PinSetSource};
 use crate::config;
 use crate::config::InForce;
-use crate::external::ServicePinSet;
+use crate::external::{self, ServicePinSet};
 use crate::pin_files::{FileSource, QueryLimits};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
@@ -48,7 +48,7 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     let refused = (!hidden).then_some(Status::Error);
     let in_force = config::current();
     if let Some(pin_set) = ServicePinSet::named_by(&request, &in_force) {
-        return pin_set.authenticate(call, &request, &in_force, trail, refused);
+        return external::authenticate(&pin_set, call, &request, &in_force, trail, refused);
     }
     let (mut plan, mut source) = prepared(&request, call, trail);
     plan.refused = refused.or(plan.refused);

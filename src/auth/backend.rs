@@ -89,7 +89,7 @@ impl BackEnd for Asterisk {
                     rules: Arc::clone(&self.in_force.rules),
                 }));
                 let limits = QueryLimits::of(&self.in_force.settings);
-                pin_files::ask(host, path, &about, pin, limits)
+                pin_files::look_up(host, path, &about, pin, limits)
             }
             Some(Source::Astdb(family)) => match set.astdb_value {
                 AstdbValue::Ignore => self.key(host, family, pin),

@@ -4,6 +4,7 @@
 mod call;
 mod circuit_breakers;
 mod client;
+mod course;
 mod hangups;
 mod service_pin_set;
 
@@ -11,6 +12,7 @@ use crate::asterisk::log::log;
 use crate::config::InForce;
 use crate::http::sound_cache;
 
+pub use course::authenticate;
 pub use hangups::hold_off as hold_off_hangups;
 pub use service_pin_set::ServicePinSet;
 

@@ -2,6 +2,7 @@
 //! blocks only its own callers. Between lookups it builds indexes and reads rows.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,31 +11,31 @@ use pinset::cache::{Progress, Rebuild, RowProgress, RowReading};
 use pinset::list::Device;
 use pinset::verify::Answer;
 
-use super::lookup::{FollowUp, Question};
-use super::{log_report, CACHE};
+use super::cache::{log_report, CACHE};
+use super::lookup::{FollowUp, Lookup};
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
 use crate::linux::mounts;
 use crate::sync::lock::lock;
 
-/// The least and the most time given to a job before the next question about
-/// its list has its turn.
-const TURN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_secs(1));
+/// Shortest and longest time a job runs before the next lookup in its PIN file.
+const JOB_TURN: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::from_secs(1);
 
-/// What the workers have to do. A file system without one has no desk.
-static DESKS: Mutex<BTreeMap<Device, DeviceQueue>> = Mutex::new(BTreeMap::new());
+/// The queues of the worker threads. A file system without a worker has none.
+static QUEUES: Mutex<BTreeMap<Device, DeviceQueue>> = Mutex::new(BTreeMap::new());
 
 #[derive(Default)]
 struct DeviceQueue {
-    questions: VecDeque<Arc<Question>>,
+    lookups: VecDeque<Arc<Lookup>>,
     jobs: VecDeque<Job>,
 }
 
-/// What takes longer than a question.
+/// Work that takes longer than a lookup.
 enum Job {
     Index(Box<Rebuild>),
-    /// Rows, and who waits for them: all that had asked when it began.
-    Rows(Box<RowReading>, Vec<Arc<Question>>),
+    /// Reading of rows, and the lookups that wait for it: all that were queued when it
+    /// began.
+    Rows(Box<RowReading>, Vec<Arc<Lookup>>),
 }
 
 impl Job {
@@ -45,138 +46,137 @@ impl Job {
         }
     }
 
-    /// Whether a question is better asked when this is done.
-    fn is_worth_waiting_for(&self, question: &Question) -> bool {
-        matches!(self, Self::Rows(..)) && question.is_about_rows() && question.path == self.path()
+    /// Returns whether a lookup had better wait until the job is done.
+    fn is_worth_waiting_for(&self, lookup: &Lookup) -> bool {
+        matches!(self, Self::Rows(..)) && lookup.wants_rows() && lookup.path == self.path()
     }
 }
 
 impl DeviceQueue {
-    /// The next question that need not wait for a job.
-    fn next_question(&mut self, which: impl Fn(&Question) -> bool) -> Option<Arc<Question>> {
+    /// Removes the next lookup that need not wait for a job.
+    fn next_lookup(&mut self, which: impl Fn(&Lookup) -> bool) -> Option<Arc<Lookup>> {
         let jobs = &self.jobs;
-        let ready = |question: &Arc<Question>| {
-            which(question) && !jobs.iter().any(|job| job.is_worth_waiting_for(question))
+        let ready = |lookup: &Arc<Lookup>| {
+            which(lookup) && !jobs.iter().any(|job| job.is_worth_waiting_for(lookup))
         };
-        let at = self.questions.iter().position(ready)?;
-        self.questions.remove(at)
+        let at = self.lookups.iter().position(ready)?;
+        self.lookups.remove(at)
     }
 }
 
-fn desks() -> MutexGuard<'static, BTreeMap<Device, DeviceQueue>> {
-    lock(&DESKS)
+fn queues() -> MutexGuard<'static, BTreeMap<Device, DeviceQueue>> {
+    lock(&QUEUES)
 }
 
-/// Puts a question to the worker of the file system that is next on its way.
-pub fn ask(question: &Arc<Question>) {
-    let device = question.way().device();
-    let mut desks = desks();
-    if let Some(desk) = desks.get_mut(&device) {
-        desk.questions.push_back(Arc::clone(question));
+/// Queues a lookup for the worker of the file system that is next on its path.
+pub fn submit(lookup: &Arc<Lookup>) {
+    let device = lookup.walk().device();
+    let mut queues = queues();
+    if let Some(queue) = queues.get_mut(&device) {
+        queue.lookups.push_back(Arc::clone(lookup));
     } else if thread_pool::start(move || serve(device)) {
-        let mut desk = DeviceQueue::default();
-        desk.questions.push_back(Arc::clone(question));
-        desks.insert(device, desk);
+        let mut queue = DeviceQueue::default();
+        queue.lookups.push_back(Arc::clone(lookup));
+        queues.insert(device, queue);
     } else {
-        drop(desks);
-        let why = "there is no thread to be had to read it";
-        question.answer.set(Answer::Refused(why.to_owned()));
+        drop(queues);
+        let why = "there is no free thread to read it";
+        lookup.answer.set(Answer::Refused(why.to_owned()));
     }
 }
 
-/// Takes back a question that nobody waits for.
-pub fn cancel(question: &Arc<Question>) {
-    for desk in desks().values_mut() {
-        desk.questions.retain(|other| !Arc::ptr_eq(other, question));
+/// Removes a lookup that nobody waits for.
+pub fn cancel(lookup: &Arc<Lookup>) {
+    for queue in queues().values_mut() {
+        queue.lookups.retain(|other| !Arc::ptr_eq(other, lookup));
     }
 }
 
-/// One file system's worker: a question, then a job for a while, until there is
-/// nothing left to do.
+/// Runs the worker of a file system: a lookup, then a job for a while, until the queue
+/// is empty.
 fn serve(device: Device) {
     loop {
-        let (question, job, waiting) = {
-            let mut desks = desks();
-            let Some(desk) = desks.get_mut(&device) else {
+        let (lookup, job, waiting) = {
+            let mut queues = queues();
+            let Some(queue) = queues.get_mut(&device) else {
                 return;
             };
-            let work = (desk.next_question(|_| true), desk.jobs.pop_front());
+            let work = (queue.next_lookup(|_| true), queue.jobs.pop_front());
             if let (None, None) = work {
-                desks.remove(&device);
+                queues.remove(&device);
                 return;
             }
-            (work.0, work.1, desk.questions.len())
+            (work.0, work.1, queue.lookups.len())
         };
         let began = Instant::now();
-        if let Some(question) = question {
-            attend_to(&question, device);
+        if let Some(lookup) = lookup {
+            process(&lookup, device);
         }
         if let Some(job) = job {
-            // The more wait, the sooner it is better for all of them.
+            // The more lookups wait, the longer the turn: all are faster once the job is done.
             let turns = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1);
             let turn = began.elapsed().saturating_mul(turns);
-            go_on(job, device, turn.clamp(TURN.0, TURN.1));
+            run_job(job, device, turn.clamp(*JOB_TURN.start(), *JOB_TURN.end()));
         }
     }
 }
 
-/// Answers a question, or hands it on to the next file system's worker.
-fn attend_to(question: &Arc<Question>, device: Device) {
-    let left = guard(None, || {
+/// Answers a lookup, or hands it on to the worker of the next file system.
+fn process(lookup: &Arc<Lookup>, device: Device) {
+    let follow_up = guard(None, || {
         let now = SystemTime::now();
-        let reached = question.way().go(&mounts::mounts());
+        let reached = lookup.walk().go(&mounts::mounts());
         Some(match reached {
             Ok(None) => {
-                ask(question);
+                submit(lookup);
                 FollowUp::Nothing
             }
-            Ok(Some(file)) => question.attend(Ok(file), now),
-            Err(error) => question.attend(Err(error), now),
+            Ok(Some(file)) => lookup.answer_from(Ok(file), now),
+            Err(error) => lookup.answer_from(Err(error), now),
         })
     });
-    let mut desks = desks();
-    match (left, desks.get_mut(&device)) {
-        (Some(FollowUp::Index(rebuild)), Some(desk)) => desk.jobs.push_back(Job::Index(rebuild)),
-        (Some(FollowUp::Rows(reading)), Some(desk)) => {
-            // It has not begun, so it answers all who have asked by now.
-            let (mut waiting, others) = std::mem::take(&mut desk.questions)
+    let mut queues = queues();
+    match (follow_up, queues.get_mut(&device)) {
+        (Some(FollowUp::Index(rebuild)), Some(queue)) => queue.jobs.push_back(Job::Index(rebuild)),
+        (Some(FollowUp::Rows(reading)), Some(queue)) => {
+            // The reading has not begun, so it answers all lookups queued by now.
+            let (mut waiting, others) = std::mem::take(&mut queue.lookups)
                 .into_iter()
-                .partition::<Vec<_>, _>(|other| other.is_like(question));
-            desk.questions = others.into();
-            waiting.push(Arc::clone(question));
-            desk.jobs.push_back(Job::Rows(reading, waiting));
+                .partition::<Vec<_>, _>(|other| other.shares_reading_with(lookup));
+            queue.lookups = others.into();
+            waiting.push(Arc::clone(lookup));
+            queue.jobs.push_back(Job::Rows(reading, waiting));
         }
         (Some(_), _) => {}
-        (None, _) => refuse(question),
+        (None, _) => fail(lookup),
     }
 }
 
-fn refuse(question: &Question) {
-    question
+fn fail(lookup: &Lookup) {
+    lookup
         .answer
         .set(Answer::Refused("internal error".to_owned()));
 }
 
-/// Goes on with a job for a while. Who asks for other lists meanwhile need not
-/// wait.
-fn go_on(mut job: Job, device: Device, time: Duration) {
+/// Runs a job for a while. Lookups in other PIN files need not wait for it.
+fn run_job(mut job: Job, device: Device, time: Duration) {
     let began = Instant::now();
     while began.elapsed() < time {
-        if let Some(question) = about_another(device, job.path()) {
-            attend_to(&question, device);
+        if let Some(lookup) = next_in_other_file(device, job.path()) {
+            process(&lookup, device);
         }
-        if is_over(&mut job) {
+        if step(&mut job) {
             return;
         }
     }
-    if let Some(desk) = desks().get_mut(&device) {
-        desk.jobs.push_back(job);
+    if let Some(queue) = queues().get_mut(&device) {
+        queue.jobs.push_back(job);
     }
 }
 
-/// Does a part of a job. One that panics is dropped: an index is made anew for
-/// the next question.
-fn is_over(job: &mut Job) -> bool {
+/// Does a part of a job, and returns whether the job is done. A job that panics is
+/// dropped: the next lookup builds its index again.
+fn step(job: &mut Job) -> bool {
     match job {
         Job::Index(rebuild) => match guard(None, || Some(rebuild.step(&CACHE))) {
             Some(Progress::More) => false,
@@ -190,32 +190,32 @@ fn is_over(job: &mut Job) -> bool {
             Some(RowProgress::More) => false,
             Some(RowProgress::Over(rows, reports)) => {
                 reports.iter().for_each(log_report);
-                // Nobody is left to say it.
-                if let (Err(report), true) = (&rows, waiting.iter().all(is_forsaken)) {
+                // No caller is left who would log the error.
+                if let (Err(report), true) = (&rows, waiting.iter().all(is_abandoned)) {
                     log_report(report);
                 }
                 let kind = reading.list().kind;
-                for question in waiting {
-                    question.answer.set(Answer::of_rows(&rows, kind));
+                for lookup in waiting {
+                    lookup.answer.set(Answer::of_rows(&rows, kind));
                 }
                 true
             }
             None => {
-                waiting.iter().for_each(|question| refuse(question));
+                waiting.iter().for_each(|lookup| fail(lookup));
                 true
             }
         },
     }
 }
 
-/// Whether nobody waits for the answer any more.
-fn is_forsaken(question: &Arc<Question>) -> bool {
-    Arc::strong_count(question) == 1
+/// Returns whether nobody waits for the answer any more.
+fn is_abandoned(lookup: &Arc<Lookup>) -> bool {
+    Arc::strong_count(lookup) == 1
 }
 
-/// The next question that is not about the list at `path`.
-fn about_another(device: Device, path: &Path) -> Option<Arc<Question>> {
-    let mut desks = desks();
-    let desk = desks.get_mut(&device)?;
-    desk.next_question(|question| question.path != path)
+/// Removes the next lookup that is not in the PIN file at `path`.
+fn next_in_other_file(device: Device, path: &Path) -> Option<Arc<Lookup>> {
+    let mut queues = queues();
+    let queue = queues.get_mut(&device)?;
+    queue.next_lookup(|lookup| lookup.path != path)
 }

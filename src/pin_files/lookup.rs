@@ -1,4 +1,4 @@
-//! A question to a list, and how it is answered once the file is open.
+//! A lookup in a PIN file, and its answer once the file is open.
 
 use std::fs::File;
 use std::io;
@@ -12,65 +12,65 @@ use pinset::permission::explain;
 use pinset::verify::{Answer, Asked, Doubt, Entries, FileQuery, QueryContext};
 use pinset::Pin;
 
-use super::{log_report, CACHE};
+use super::cache::{log_report, CACHE};
 use crate::asterisk::process;
 use crate::sync::lock::lock;
 use crate::sync::oneshot::Oneshot;
 
-/// What is asked of a list.
+/// What is looked up.
 #[derive(Clone)]
 pub enum LookupKind {
-    /// Whether an entry is in it; its lines are of this format.
-    Entry(Format),
+    /// Whether a PIN is in a PIN file of this format.
+    Lines(Format),
     /// What a PIN set needs.
     PinSet(Arc<FileQuery>),
 }
 
-/// A question, until it is answered or withdrawn.
-pub struct Question {
+/// A lookup, until it is answered or canceled.
+pub struct Lookup {
     pub path: PathBuf,
-    about: LookupKind,
+    kind: LookupKind,
     pin: Pin,
-    /// How far the worker is on its way to the file.
-    way: Mutex<PathWalk>,
-    /// What the lists may take of memory, in bytes.
+    /// How far the workers have opened the path.
+    walk: Mutex<PathWalk>,
+    /// How much memory all PIN files may take, in bytes.
     limit: u64,
-    /// What the list is, once its file is open.
-    kind: OnceLock<Kind>,
+    /// The format of the file, once it is open.
+    format: OnceLock<Kind>,
     pub answer: Oneshot<Answer>,
 }
 
-/// What is left to be done once a question has been attended to.
+/// Work that is left after a lookup.
 pub enum FollowUp {
     /// Nothing.
     Nothing,
-    /// It is answered, and an index is still to be made.
+    /// It is answered, and an index is still to be built.
     Index(Box<Rebuild>),
-    /// Its answer are rows that are still to be read.
+    /// It is answered by rows that are still to be read.
     Rows(Box<RowReading>),
 }
 
-impl Question {
-    pub fn new(path: &Path, about: LookupKind, pin: &Pin, limit: u64, mounts: &Mounts) -> Self {
+impl Lookup {
+    pub fn new(path: &Path, kind: LookupKind, pin: &Pin, limit: u64, mounts: &Mounts) -> Self {
         Self {
             path: path.to_owned(),
-            about,
+            kind,
             pin: pin.clone(),
-            way: Mutex::new(PathWalk::new(path, mounts)),
+            walk: Mutex::new(PathWalk::new(path, mounts)),
             limit,
-            kind: OnceLock::new(),
+            format: OnceLock::new(),
             answer: Oneshot::new(),
         }
     }
 
-    pub fn way(&self) -> MutexGuard<'_, PathWalk> {
-        lock(&self.way)
+    pub fn walk(&self) -> MutexGuard<'_, PathWalk> {
+        lock(&self.walk)
     }
 
-    /// Whether one reading of a list answers both: what a PIN set needs of the
-    /// same list, read by the same rules.
-    pub fn is_like(&self, other: &Self) -> bool {
-        match (&self.about, &other.about) {
+    /// Returns whether one reading of a PIN file answers both: what PIN sets need of
+    /// the same file, read by the same rules.
+    pub fn shares_reading_with(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
             (LookupKind::PinSet(one), LookupKind::PinSet(two)) => {
                 self.path == other.path
                     && Arc::ptr_eq(&one.rules, &two.rules)
@@ -81,63 +81,63 @@ impl Question {
         }
     }
 
-    /// What the list is, once its file is open.
-    pub fn kind(&self) -> Option<Kind> {
-        self.kind.get().copied()
+    /// Returns the format of the file, once it is open.
+    pub fn format(&self) -> Option<Kind> {
+        self.format.get().copied()
     }
 
     /// Returns why its PIN set can't use this answer.
     pub fn objection(&self, answer: &Answer) -> Option<String> {
-        match &self.about {
-            LookupKind::PinSet(wanted) => wanted.objection(answer),
-            LookupKind::Entry(_) => None,
+        match &self.kind {
+            LookupKind::PinSet(query) => query.objection(answer),
+            LookupKind::Lines(_) => None,
         }
     }
 
     /// Returns why its PIN set may admit nobody by this answer.
     pub fn doubts(&self, answer: &Answer) -> Vec<Doubt> {
-        match &self.about {
-            LookupKind::PinSet(wanted) => wanted.doubts(answer),
-            LookupKind::Entry(_) => Vec::new(),
+        match &self.kind {
+            LookupKind::PinSet(query) => query.doubts(answer),
+            LookupKind::Lines(_) => Vec::new(),
         }
     }
 
-    /// Returns why its PIN set can't use a list of this kind.
-    pub fn kind_objection(&self, kind: Kind) -> Option<String> {
-        match &self.about {
-            LookupKind::PinSet(wanted) => wanted.set.kind_objection(kind),
-            LookupKind::Entry(_) => None,
+    /// Returns why its PIN set can't use a PIN file of this format.
+    pub fn format_objection(&self, format: Kind) -> Option<String> {
+        match &self.kind {
+            LookupKind::PinSet(query) => query.set.kind_objection(format),
+            LookupKind::Lines(_) => None,
         }
     }
 
-    /// Whether its answer may be rows.
-    pub fn is_about_rows(&self) -> bool {
-        matches!(self.about, LookupKind::PinSet(_))
+    /// Returns whether its answer may be rows.
+    pub fn wants_rows(&self) -> bool {
+        matches!(self.kind, LookupKind::PinSet(_))
     }
 
-    /// Answers by what is in the file, as far as that can be done at once.
-    pub fn attend(&self, file: io::Result<File>, now: SystemTime) -> FollowUp {
+    /// Answers from the opened file, as far as that can be done at once.
+    pub fn answer_from(&self, file: io::Result<File>, now: SystemTime) -> FollowUp {
         let file = file.map_err(|error| explain(error, &self.path, &process::account()));
-        let wanted = match &self.about {
-            LookupKind::Entry(format) => return self.judge(*format, file, now),
-            LookupKind::PinSet(wanted) => wanted,
+        let query = match &self.kind {
+            LookupKind::Lines(format) => return self.answer_from_lines(*format, file, now),
+            LookupKind::PinSet(query) => query,
         };
-        let asking = QueryContext {
+        let context = QueryContext {
             cache: &CACHE,
             path: &self.path,
             pin: &self.pin,
             now,
         };
-        let examined = match wanted.examine(&asking, file) {
+        let examined = match query.examine(&context, file) {
             Ok(examined) => examined,
             Err(why) => {
                 self.answer.set(Answer::Refused(why));
                 return FollowUp::Nothing;
             }
         };
-        // Set once: a question is attended to once.
-        let _ = self.kind.set(examined.1);
-        match wanted.read(&asking, examined, self.limit, log_report) {
+        // Set once: the file of a lookup is opened once.
+        let _ = self.format.set(examined.1);
+        match query.read(&context, examined, self.limit, log_report) {
             Asked::Answered(answer, rebuild) => {
                 self.answer.set(answer);
                 rebuild.map_or(FollowUp::Nothing, FollowUp::Index)
@@ -146,7 +146,12 @@ impl Question {
         }
     }
 
-    fn judge(&self, format: Format, file: io::Result<File>, now: SystemTime) -> FollowUp {
+    fn answer_from_lines(
+        &self,
+        format: Format,
+        file: io::Result<File>,
+        now: SystemTime,
+    ) -> FollowUp {
         let path = self.path.clone();
         let judged = CACHE.judge(&List { path, format }, file, &self.pin, self.limit, now);
         judged.reports.iter().for_each(log_report);

@@ -1,9 +1,10 @@
-//! PIN lists in files, asked on behalf of a call.
+//! Lookups in PIN files, for a call.
 //!
-//! A file system may hang, and a channel's thread must not hang with it. So it
-//! asks memory alone: what is known of the list, if what the kernel knows of the
-//! file says that it is current. All else is a question to a `desk`.
+//! A file system may hang, and a channel's thread must not hang with it. So that thread
+//! looks only into memory: into the cache, if what the kernel knows of the file shows
+//! that the cache is current. Any other lookup goes to the worker of a file system.
 
+mod cache;
 mod device_worker;
 mod lookup;
 
@@ -13,22 +14,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use pinset::cache::{Cache, List, Recalled, Report};
+use pinset::cache::{List, Recalled};
 use pinset::list::{Format, Mounts};
 use pinset::verify::{Answer, Doubt, Entries, QueryContext, ServiceChannel};
 use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
 use crate::asterisk::call::Call;
-use crate::asterisk::log::{log, log_once};
+use crate::asterisk::log::log;
 use crate::linux::{cached_stat, mounts};
 use crate::sync::oneshot::Awaited;
-use lookup::Question;
+use cache::{log_report, CACHE};
+use lookup::Lookup;
 
 pub use lookup::LookupKind;
 
-static CACHE: Cache = Cache::new();
-
-/// A list in a file.
+/// A PIN file as the source of PINs.
 pub struct FileSource {
     path: PathBuf,
     format: Format,
@@ -67,8 +67,8 @@ impl FileSource {
 
 impl PinSource<Call<'_>> for FileSource {
     fn judge(&mut self, call: &mut Call<'_>, entry: Entry<'_>) -> Option<Verdict> {
-        let kind = LookupKind::Entry(self.format);
-        let answer = ask(call, &self.path, &kind, entry.pin, self.limits)?;
+        let kind = LookupKind::Lines(self.format);
+        let answer = look_up(call, &self.path, &kind, entry.pin, self.limits)?;
         Some(match answer {
             Answer::Entry(verdict, _) => verdict,
             Answer::Rows(..) | Answer::Family(_) => Verdict::Unavailable,
@@ -80,37 +80,37 @@ impl PinSource<Call<'_>> for FileSource {
     }
 }
 
-/// Asks the list at `path`. What takes long looks after the caller meanwhile.
-/// `None`: the caller is gone.
-pub fn ask<H: ServiceChannel>(
+/// Does a lookup in the PIN file at `path`, while servicing the channel if that takes
+/// long. Returns `None` if the caller has hung up.
+pub fn look_up<H: ServiceChannel>(
     host: &mut H,
     path: &Path,
-    about: &LookupKind,
+    kind: &LookupKind,
     pin: &Pin,
     limits: QueryLimits,
 ) -> Option<Answer> {
     let mounts = mounts::mounts();
-    if let Some(answer) = known(path, about, &mounts, pin) {
+    if let Some(answer) = from_memory(path, kind, &mounts, pin) {
         return Some(answer);
     }
-    let question = put(path, about, pin, limits.memory, &mounts);
-    match question
+    let lookup = submit(path, kind, pin, limits.memory, &mounts);
+    match lookup
         .answer
         .wait_while_servicing(host, Instant::now() + limits.timeout)
     {
         Awaited::Value(answer) => Some(answer),
         Awaited::HungUp => {
-            device_worker::cancel(&question);
+            device_worker::cancel(&lookup);
             None
         }
         Awaited::Timeout => {
-            device_worker::cancel(&question);
+            device_worker::cancel(&lookup);
             Some(Answer::Refused(late(limits.timeout)))
         }
     }
 }
 
-/// What is wrong with the list of a PIN set.
+/// Result of the check of a PIN set's source.
 #[derive(Default)]
 pub struct Checked {
     /// Why it can't be used.
@@ -119,28 +119,28 @@ pub struct Checked {
     pub doubts: Vec<Doubt>,
 }
 
-/// Checks whether each of these lists, a PIN set's, can be read, and is what its PIN
-/// set needs. Takes no longer than one lookup may: what is wrong with the rows of a
-/// list that takes longer is logged when it is found.
-pub fn check(lists: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<Checked> {
+/// Checks whether the PIN files of PIN sets can be read, and are what the PIN sets
+/// need. Takes no longer than one lookup may: errors in the rows of a file that takes
+/// longer are logged when they are found.
+pub fn check(files: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<Checked> {
     let timeout = limits.timeout;
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
     let nothing = Pin::new();
-    let questions: Vec<_> = lists
+    let lookups: Vec<_> = files
         .iter()
-        .map(|(path, about)| put(path, about, &nothing, limits.memory, &mounts))
+        .map(|(path, kind)| submit(path, kind, &nothing, limits.memory, &mounts))
         .collect();
-    let answers = questions.iter().map(|question| {
+    let answers = lookups.iter().map(|lookup| {
         let left = until.saturating_duration_since(Instant::now());
-        match question.answer.wait(left) {
+        match lookup.answer.wait(left) {
             Some(answer) => Checked {
-                objection: question.objection(&answer),
-                doubts: question.doubts(&answer),
+                objection: lookup.objection(&answer),
+                doubts: lookup.doubts(&answer),
             },
             None => Checked {
-                objection: match question.kind() {
-                    Some(kind) => question.kind_objection(kind),
+                objection: match lookup.format() {
+                    Some(format) => lookup.format_objection(format),
                     None => Some(late(timeout)),
                 },
                 doubts: Vec::new(),
@@ -155,20 +155,20 @@ fn late(timeout: Duration) -> String {
     format!("the disk has not answered within {seconds} s")
 }
 
-/// What is in memory says, if it is current.
-fn known(path: &Path, about: &LookupKind, mounts: &Mounts, pin: &Pin) -> Option<Answer> {
+/// Answers from the cache, if it is current.
+fn from_memory(path: &Path, kind: &LookupKind, mounts: &Mounts, pin: &Pin) -> Option<Answer> {
     let now = SystemTime::now();
     let stamp = cached_stat::stamp(path, mounts.local(path)?)?;
-    let format = match about {
-        LookupKind::Entry(format) => *format,
-        LookupKind::PinSet(wanted) => {
-            let asking = QueryContext {
+    let format = match kind {
+        LookupKind::Lines(format) => *format,
+        LookupKind::PinSet(query) => {
+            let context = QueryContext {
                 cache: &CACHE,
                 path,
                 pin,
                 now,
             };
-            return wanted.known(&asking, stamp, log_report);
+            return query.known(&context, stamp, log_report);
         }
     };
     let path = path.to_owned();
@@ -177,26 +177,18 @@ fn known(path: &Path, about: &LookupKind, mounts: &Mounts, pin: &Pin) -> Option<
     Some(Answer::Entry(judged.verdict, Entries::Lines(format)))
 }
 
-fn put(path: &Path, about: &LookupKind, pin: &Pin, limit: u64, mounts: &Mounts) -> Arc<Question> {
-    let question = Arc::new(Question::new(path, about.clone(), pin, limit, mounts));
-    device_worker::ask(&question);
-    question
+fn submit(path: &Path, kind: &LookupKind, pin: &Pin, limit: u64, mounts: &Mounts) -> Arc<Lookup> {
+    let lookup = Arc::new(Lookup::new(path, kind.clone(), pin, limit, mounts));
+    device_worker::submit(&lookup);
+    lookup
 }
 
-fn log_report(report: &Report) {
-    match report {
-        Report::TooLarge(..) => log!(Error, "{report}"),
-        Report::WorldWritable(_) | Report::LineEnd(..) => log_once!(Warning, "{report}"),
-        _ => log!(Warning, "{report}"),
-    }
-}
-
-/// What memory holds of the list at `path`.
+/// Returns what the cache holds of the PIN file at `path`.
 pub fn recall(path: &Path) -> Option<Recalled> {
     CACHE.recall(path)
 }
 
-/// Lets go of all lists: they are read anew when they are asked.
+/// Clears the cache: PIN files are read again at their next lookup.
 pub fn clear() {
     CACHE.clear();
 }
