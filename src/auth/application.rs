@@ -1,7 +1,8 @@
 //! The application `Authenticate()`: what to compare with, and the
 //! conversation.
 
-use pinset::audit::{escaped, name_of};
+use pinset::audit::name_of;
+use pinset::escape::escape_audit_value;
 use pinset::list::Format;
 use pinset::lockout::{Limits, Standing};
 use pinset::verdict::{DenyAll, Literal};
@@ -137,8 +138,8 @@ fn warn_of_unenterable(call: &Call<'_>, in_force: &InForce, password: &[u8]) {
         Warning,
         "Authenticate by {} at {}: no telephone can enter this password, so nobody is \
          admitted{meant}",
-        escaped(call.name().as_bytes()),
-        escaped(place.as_bytes())
+        escape_audit_value(call.name().as_bytes()),
+        escape_audit_value(place.as_bytes())
     );
 }
 
@@ -160,7 +161,7 @@ fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
     if refused.is_some() {
         let why = format!(
             "identify = caller, and caller number '{}' is not usable",
-            escaped(&call.origin().caller)
+            escape_audit_value(&call.origin().caller)
         );
         log!(Notice, "{} is refused: {why}", call.name());
         source.counter().keeper().0.set_reason(why);

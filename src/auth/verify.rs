@@ -1,8 +1,8 @@
 //! A PIN that somebody else has collected: the dialplan, for its function
 //! `AUTHENTICATE_VERIFY()`, or a client of AMI.
 
-use pinset::audit::escaped;
 use pinset::call::arguments;
+use pinset::escape::escape_audit_value;
 use pinset::verify::{Calling, Outcome, ServiceChannel};
 use pinset::{Pin, Status};
 
@@ -31,7 +31,10 @@ pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
                 ${VARNAME}";
             let place = call.place();
             if log::is_first(format!("AUTHENTICATE_VERIFY {place}")) {
-                let (channel, place) = (escaped(call.name().as_bytes()), escaped(place.as_bytes()));
+                let (channel, place) = (
+                    escape_audit_value(call.name().as_bytes()),
+                    escape_audit_value(place.as_bytes()),
+                );
                 log!(Error, "AUTHENTICATE_VERIFY by {channel} at {place}: {why}");
             }
             trail.set_pin_set(&String::from_utf8_lossy(&name).to_ascii_lowercase());

@@ -5,7 +5,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use pinset::audit::{escaped, line, sentence, Record, Remote};
+use pinset::audit::{line, sentence, Record, Remote};
+use pinset::escape::escape_audit_value;
 use pinset::lockout::Kind;
 use pinset::{Grant, Settings, Status};
 
@@ -186,7 +187,7 @@ impl Phone {
             log_once!(
                 Warning,
                 "phone_endpoints: no address is reported of endpoint '{}': {why}",
-                escaped(&endpoint)
+                escape_audit_value(&endpoint)
             );
             return None;
         }
@@ -206,7 +207,10 @@ impl Phone {
             Status::Timeout | Status::Hangup | Status::Error => return,
         };
         let Some(local) = &self.local else { return };
-        let (account, session) = (escaped(&self.endpoint), escaped(record.unique_id));
+        let (account, session) = (
+            escape_audit_value(&self.endpoint),
+            escape_audit_value(record.unique_id),
+        );
         if !events::report(admitted, &account, &session, local, self.remote) {
             log_once!(Warning, "Asterisk has not taken a security event");
         }

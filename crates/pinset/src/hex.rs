@@ -1,7 +1,7 @@
 //! Bytes in hexadecimal.
 
-/// The bytes that `text` stands for, in small or capital letters; `None` if it
-/// is not exactly two digits a byte.
+/// Parses digits in lower or upper case. Returns `None` unless `text` has exactly two
+/// digits for each byte.
 #[inline]
 pub fn bytes<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
@@ -17,13 +17,21 @@ pub fn bytes<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     (all <= 15).then_some(bytes)
 }
 
-/// Appends bytes to `text`, in small letters.
+/// Appends bytes to `text` in lower case.
 pub fn append(text: &mut String, bytes: &[u8]) {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+    text.extend(digits(bytes).map(char::from));
 }
 
-/// What a hexadecimal digit stands for; over 15 for anything else.
+/// Returns the lower-case digits of `bytes`.
+pub fn digits(bytes: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    let values = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    values.map(|value| match value {
+        0..=9 => b'0' + value,
+        _ => b'a' + value - 10,
+    })
+}
+
+/// The value of each character as a hexadecimal digit; above 15 for all others.
 const DIGITS: [u8; 256] = {
     let mut digits = [16; 256];
     let mut value = 0;

@@ -1,23 +1,19 @@
 //! Secret files: credentials, the pepper, the key of a certificate.
 
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::Path;
 
-use pinset::credential::pepper::{Identity, PermissionsError, Rights};
-use pinset::list;
+use pinset::credential::pepper::{Identity, PermissionsError};
+use pinset::credential::secret_file::{self, MAX_SECRET_FILE_BYTES};
 use rustix::process::{getegid, geteuid};
 use thiserror::Error;
 use zeroize::Zeroizing;
-
-/// Maximum number of bytes of a secret file.
-const MAX_SECRET_BYTES: u64 = 64 << 10;
 
 /// The reason why a file with a secret can't be used.
 #[derive(Debug, Error)]
 pub enum SecretFileError {
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Io(io::Error),
     #[error("it is not a regular file")]
     NotRegular,
     #[error("it must belong to root or to the user that serves")]
@@ -28,38 +24,24 @@ pub enum SecretFileError {
     Group,
     #[error("its group may do more than read it: chmod g=r takes that away")]
     GroupWrites,
-    #[error("it is over {MAX_SECRET_BYTES} bytes")]
+    #[error("it is over {MAX_SECRET_FILE_BYTES} bytes")]
     TooLarge,
     #[error("it must be one line")]
     NotOneLine,
 }
 
-/// Reads a secret file, which no other user may read: by the rules of the pepper file,
-/// for the user that the service runs as.
+/// Reads a file with a secret if only root, the user that the service runs as and its
+/// group have access to it: the rules of the pepper file.
 ///
 /// # Errors
 ///
-/// Fails if the file can't be read, is too large, or others may read it.
+/// The file can't be read, is too large, or other users have access to it.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
-    let file = list::open(path)?;
-    let about = file.metadata()?;
-    let (uid, gid) = (about.uid(), about.gid());
-    let rights = Rights {
-        mode: about.mode(),
-        owner: Identity { uid, gid },
-    };
-    let ours = Identity {
+    let identity = Identity {
         uid: geteuid().as_raw(),
         gid: getegid().as_raw(),
     };
-    rights.check(ours).map_err(SecretFileError::from)?;
-    if about.size() > MAX_SECRET_BYTES {
-        return Err(SecretFileError::TooLarge);
-    }
-    let mut text = Zeroizing::new(Vec::with_capacity(about.size() as usize + 1));
-    let mut file = file.take(about.size());
-    file.read_to_end(&mut text)?;
-    Ok(text)
+    Ok(secret_file::read(path, identity)?)
 }
 
 /// Reads a secret file of one line.
@@ -74,6 +56,17 @@ pub fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
         return Err(SecretFileError::NotOneLine);
     }
     Ok(Zeroizing::new(line.to_vec()))
+}
+
+impl From<secret_file::SecretFileError> for SecretFileError {
+    fn from(error: secret_file::SecretFileError) -> Self {
+        match error {
+            secret_file::SecretFileError::Open(error)
+            | secret_file::SecretFileError::Read(error) => Self::Io(error),
+            secret_file::SecretFileError::Permissions(error) => Self::from(error),
+            secret_file::SecretFileError::TooLarge => Self::TooLarge,
+        }
+    }
 }
 
 impl From<PermissionsError> for SecretFileError {

@@ -5,17 +5,14 @@
 
 pub mod stats;
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::call::arguments::Credential;
 use crate::call::dialog::Status;
+use crate::escape::escape_audit_value;
 use crate::lockout::Kind;
-
-/// The most bytes a value takes, escaped; the rest is cut off. All fields of a
-/// line together stay well below what Asterisk takes in one (8 KiB).
-const LONGEST: usize = 256;
 
 /// How a phone's messages come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,12 +147,16 @@ impl Record<'_> {
         let field = |key, header, value| Field { key, header, value };
         let mut fields = vec![
             field("Outcome", "Outcome", self.outcome.word().to_owned()),
-            field("PinSet", "PinSet", escaped(self.pin_set.as_bytes())),
-            field("Identity", "Identity", escaped(self.identity)),
-            field("Caller", "CallerIDNum", escaped(self.caller)),
-            field("Channel", "Channel", escaped(self.channel)),
-            field("UniqueID", "Uniqueid", escaped(self.unique_id)),
-            field("LinkedID", "Linkedid", escaped(self.linked_id)),
+            field(
+                "PinSet",
+                "PinSet",
+                escape_audit_value(self.pin_set.as_bytes()),
+            ),
+            field("Identity", "Identity", escape_audit_value(self.identity)),
+            field("Caller", "CallerIDNum", escape_audit_value(self.caller)),
+            field("Channel", "Channel", escape_audit_value(self.channel)),
+            field("UniqueID", "Uniqueid", escape_audit_value(self.unique_id)),
+            field("LinkedID", "Linkedid", escape_audit_value(self.linked_id)),
             field("Attempts", "Attempts", self.attempts.to_string()),
         ];
         if let Some((by, left)) = self.locked {
@@ -176,10 +177,13 @@ impl Record<'_> {
 /// last attempt did not admit, and `number` the caller number as it is compared.
 /// Neither it nor the rest holds a digit that was entered.
 pub fn sentence(record: &Record<'_>, reason: Option<&str>, number: Option<&str>) -> String {
-    let reason = reason.map(|reason| escaped(reason.as_bytes()));
+    let reason = reason.map(|reason| escape_audit_value(reason.as_bytes()));
     let why = match record.outcome {
         Status::Success if record.identity.is_empty() => "admitted".to_owned(),
-        Status::Success => format!("admitted, account '{}'", escaped(record.identity)),
+        Status::Success => format!(
+            "admitted, account '{}'",
+            escape_audit_value(record.identity)
+        ),
         Status::Timeout => "no digits entered".to_owned(),
         Status::Hangup => with("the caller has hung up", reason),
         Status::Locked => with(&locked(record.locked, number), reason),
@@ -187,7 +191,10 @@ pub fn sentence(record: &Record<'_>, reason: Option<&str>, number: Option<&str>)
         Status::Expired => reason.unwrap_or_else(|| "right PIN, but not valid now".to_owned()),
         Status::Error => reason.unwrap_or_else(|| "the log says why".to_owned()),
     };
-    let (channel, name) = (escaped(record.channel), escaped(record.pin_set.as_bytes()));
+    let (channel, name) = (
+        escape_audit_value(record.channel),
+        escape_audit_value(record.pin_set.as_bytes()),
+    );
     let name = match name.as_str() {
         "" => String::new(),
         name => format!("'{name}': "),
@@ -209,7 +216,7 @@ fn locked(lock: Option<(Kind, Option<Duration>)>, number: Option<&str>) -> Strin
         return "locked out".to_owned();
     };
     let what = match (kind, number) {
-        (Kind::Caller, Some(number)) => format!("caller {}", escaped(number.as_bytes())),
+        (Kind::Caller, Some(number)) => format!("caller {}", escape_audit_value(number.as_bytes())),
         (Kind::Caller, None) => "caller".to_owned(),
         (Kind::Account, _) => "account".to_owned(),
         (Kind::PinSet, _) => "PIN set".to_owned(),
@@ -231,53 +238,6 @@ pub fn line(fields: &[Field]) -> String {
         .iter()
         .map(|field| format!("{}=\"{}\"", field.key, field.value));
     fields.collect::<Vec<_>>().join(",")
-}
-
-/// A value that is printable UTF-8 without `"` and `\`: these, what is not
-/// UTF-8, and what a terminal would act on or not show, byte for byte as
-/// `\xNN`. At most 256 bytes of it.
-pub fn escaped(value: &[u8]) -> String {
-    let mut text = String::with_capacity(value.len());
-    for chunk in value.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            let before = text.len();
-            if is_plain(char) {
-                text.push(char);
-            } else {
-                push_bytes(&mut text, char.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            if text.len() > LONGEST {
-                text.truncate(before);
-                return text;
-            }
-        }
-        let before = text.len();
-        push_bytes(&mut text, chunk.invalid());
-        if text.len() > LONGEST {
-            text.truncate(before);
-            return text;
-        }
-    }
-    text
-}
-
-fn push_bytes(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        // To a String, this can't fail.
-        let _ = write!(text, "\\x{byte:02X}");
-    }
-}
-
-/// Whether a character is one to be seen, and no mark that changes the one
-/// before it.
-fn is_plain(char: char) -> bool {
-    match char {
-        '"' | '\\' => false,
-        ' '..='~' => true,
-        // What Rust shows as it is in `{:?}`: no control and format
-        // characters, no blanks but ' ', none that combine.
-        _ => char.escape_debug().len() == 1,
-    }
 }
 
 /// What takes the place of a PIN set's name where there is none: a file's path,

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::escape::MAX_AUDIT_VALUE_BYTES;
 
 const RECORD: Record<'_> = Record {
     outcome: Status::Failure,
@@ -103,22 +104,25 @@ fn nothing_gets_out_of_its_value() {
         ("e\u{301}", "e\\xCC\\x81"),
         ("\u{e0041}\u{e000}", "\\xF3\\xA0\\x81\\x81\\xEE\\x80\\x80"),
     ] {
-        assert_eq!(escaped(value.as_bytes()), text, "{value:?}");
+        assert_eq!(escape_audit_value(value.as_bytes()), text, "{value:?}");
     }
-    assert_eq!(escaped(b"a\xff\xc3b\xe2\x82"), "a\\xFF\\xC3b\\xE2\\x82");
+    assert_eq!(
+        escape_audit_value(b"a\xff\xc3b\xe2\x82"),
+        "a\\xFF\\xC3b\\xE2\\x82"
+    );
 }
 
 #[test]
 fn what_is_too_long_is_cut_between_characters() {
-    assert_eq!(escaped(&[b'a'; 1000]), "a".repeat(256));
-    assert_eq!(escaped(&[b'"'; 1000]), "\\x22".repeat(64));
+    assert_eq!(escape_audit_value(&[b'a'; 1000]), "a".repeat(256));
+    assert_eq!(escape_audit_value(&[b'"'; 1000]), "\\x22".repeat(64));
     let text = format!("{}é", "a".repeat(255));
-    assert_eq!(escaped(text.as_bytes()), "a".repeat(255));
+    assert_eq!(escape_audit_value(text.as_bytes()), "a".repeat(255));
     let text = format!("{}\n", "a".repeat(254));
-    assert_eq!(escaped(text.as_bytes()), "a".repeat(254));
+    assert_eq!(escape_audit_value(text.as_bytes()), "a".repeat(254));
     // Nothing that would fit again is behind what did not.
     let text = format!("{}\nb", "a".repeat(254));
-    assert_eq!(escaped(text.as_bytes()), "a".repeat(254));
+    assert_eq!(escape_audit_value(text.as_bytes()), "a".repeat(254));
 }
 
 #[test]
@@ -216,7 +220,7 @@ proptest! {
         prop_assert_eq!(line.matches('"').count(), 2 * fields.len());
         let shown: Vec<_> = fields.iter().map(|field| (field.key, field.value.as_str())).collect();
         prop_assert_eq!(read(&line), shown);
-        prop_assert!(fields.iter().all(|field| field.value.len() <= LONGEST));
+        prop_assert!(fields.iter().all(|field| field.value.len() <= MAX_AUDIT_VALUE_BYTES));
     }
 
     /// What was not cut can be turned back.
@@ -225,7 +229,7 @@ proptest! {
         one in proptest::collection::vec(any::<u8>(), 0..60),
         other in proptest::collection::vec(any::<u8>(), 0..60),
     ) {
-        prop_assert_eq!(one == other, escaped(&one) == escaped(&other));
+        prop_assert_eq!(one == other, escape_audit_value(&one) == escape_audit_value(&other));
     }
 }
 

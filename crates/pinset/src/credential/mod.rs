@@ -2,4 +2,5 @@
 
 pub mod pepper;
 pub mod secret;
+pub mod secret_file;
 pub mod table;

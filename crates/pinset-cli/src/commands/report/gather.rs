@@ -8,7 +8,7 @@
 
 use super::audit_log::Told;
 use super::cdr::Record;
-use crate::common::sanitize::shown;
+use pinset::escape::escape_invisible;
 
 /// So many intervals are kept before those that touch are merged.
 const INTERVALS_TO_MERGE: usize = 64;
@@ -45,13 +45,13 @@ impl Call {
         Self {
             told,
             account_code: String::new(),
-            source: shown(record.source),
-            destination: shown(record.destination),
-            start: shown(record.start),
-            answer: shown(record.answer),
-            end: shown(record.end),
-            disposition: shown(record.disposition),
-            unique_id: shown(record.unique_id.unwrap_or_default()),
+            source: escape_invisible(record.source),
+            destination: escape_invisible(record.destination),
+            start: escape_invisible(record.start),
+            answer: escape_invisible(record.answer),
+            end: escape_invisible(record.end),
+            disposition: escape_invisible(record.disposition),
+            unique_id: escape_invisible(record.unique_id.unwrap_or_default()),
             began: record.began,
             has_own: false,
             coded: None,
@@ -66,28 +66,28 @@ impl Call {
     pub fn add(&mut self, record: &Record<'_>, is_own: bool) {
         let is_first = record.began < self.began;
         if is_own && (!self.has_own || is_first) || is_own == self.has_own && is_first {
-            self.source = shown(record.source);
-            self.destination = shown(record.destination);
-            self.unique_id = shown(record.unique_id.unwrap_or_default());
+            self.source = escape_invisible(record.source);
+            self.destination = escape_invisible(record.destination);
+            self.unique_id = escape_invisible(record.unique_id.unwrap_or_default());
         }
         let coded = (!is_own, record.began);
         if !record.account_code.is_empty() && self.coded.is_none_or(|before| coded < before) {
-            self.account_code = shown(record.account_code);
+            self.account_code = escape_invisible(record.account_code);
             self.coded = Some(coded);
         }
         self.has_own |= is_own;
         if is_first {
             self.began = record.began;
-            self.start = shown(record.start);
+            self.start = escape_invisible(record.start);
         }
         // Both are written so that text sorts as time does.
-        let answer = shown(record.answer);
+        let answer = escape_invisible(record.answer);
         if !answer.is_empty() && (self.answer.is_empty() || answer < self.answer) {
             self.answer = answer;
         }
-        self.end = shown(record.end).max(std::mem::take(&mut self.end));
+        self.end = escape_invisible(record.end).max(std::mem::take(&mut self.end));
         if strength(record.disposition) > strength(self.disposition.as_bytes()) {
-            self.disposition = shown(record.disposition);
+            self.disposition = escape_invisible(record.disposition);
         }
         self.lasted.add(record.began, record.duration);
         let answered = record.answered.unwrap_or(record.began);

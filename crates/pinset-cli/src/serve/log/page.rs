@@ -4,9 +4,9 @@
 use jiff::tz::TimeZone;
 use jiff::Timestamp;
 use maud::{html, Markup, DOCTYPE};
+use pinset::escape::escape_invisible;
 
 use super::filter::{Filter, LogRow, PAGE_ROWS};
-use crate::common::sanitize::shown;
 use crate::serve::config::{LOGS, LOGS_JSON, LOGS_STYLE};
 
 pub const STYLE: &str = "\
@@ -127,7 +127,7 @@ fn summary(filter: &Filter) -> Markup {
     html! {
         p id="summary" {
             @for (name, label, value) in given {
-                span.filter data-name=(name) { (label) ": " (shown(value.as_bytes())) }
+                span.filter data-name=(name) { (label) ": " (escape_invisible(value.as_bytes())) }
                 " "
             }
             a id="edit" href=(link(LOGS, &edit, None)) { "Filter" }
@@ -162,7 +162,7 @@ fn form(filter: &Filter) -> Markup {
 }
 
 fn line(row: &LogRow, zone: &TimeZone) -> Markup {
-    let safe = |text: &str| shown(text.as_bytes());
+    let safe = |text: &str| escape_invisible(text.as_bytes());
     html! {
         tr class=(row.outcome) id={ "row-" (row.id) } {
             td.time { (time(row.time, zone)) }
@@ -183,7 +183,7 @@ fn line(row: &LogRow, zone: &TimeZone) -> Markup {
 
 /// Returns the end of the call, if it has been reported, and a link to its requests.
 fn call(row: &LogRow) -> Markup {
-    let safe = |text: &str| shown(text.as_bytes());
+    let safe = |text: &str| escape_invisible(text.as_bytes());
     let reported = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let filter = Filter {
         uuid: row.uuid.clone(),

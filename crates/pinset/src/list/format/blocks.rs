@@ -120,19 +120,27 @@ impl<R: Read> Blocks<R> {
 
     /// Fills the buffer, or finds the end of the list.
     fn fill(&mut self) -> io::Result<()> {
-        while let Some(room @ [_, ..]) = self.buffer.get_mut(self.filled..) {
-            match self.list.read(room) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(read) => self.filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.ended = fill(&mut self.list, &mut self.buffer, &mut self.filled)?;
         Ok(())
     }
+}
+
+/// Reads from `list` until the buffer is full or the list ends, and adds to `filled`.
+/// Returns whether the list has ended.
+pub(super) fn fill(
+    list: &mut impl Read,
+    buffer: &mut [u8],
+    filled: &mut usize,
+) -> io::Result<bool> {
+    while let Some(room @ [_, ..]) = buffer.get_mut(*filled..) {
+        match list.read(room) {
+            Ok(0) => return Ok(true),
+            Ok(read) => *filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

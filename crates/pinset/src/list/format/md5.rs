@@ -24,17 +24,11 @@ pub fn digest_with_line_end(pin: &Pin) -> [u8; 16] {
         .into()
 }
 
-/// A digest in hexadecimal, with small letters.
+/// Returns a digest in lower-case hexadecimal.
 pub fn to_hex(digest: &[u8; 16]) -> [u8; 32] {
     let mut hex = [0; 32];
-    for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
-        for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-            *digit = if value < 10 {
-                b'0' + value
-            } else {
-                b'a' + value - 10
-            };
-        }
+    for (place, digit) in hex.iter_mut().zip(crate::hex::digits(digest)) {
+        *place = digit;
     }
     hex
 }

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use pinset::escape::escape_invisible;
 use pinset::timestamp::Moment;
 use serde::Deserialize;
 
 use super::cdr::Record;
 use crate::common::colours::without_colours;
-use crate::common::sanitize::shown;
 
 /// The log level of the audit log.
 const LEVEL: &[u8] = b"AUTHENTICATE";
@@ -235,7 +235,7 @@ impl Outcomes {
 
     /// A name that is kept once, however often it comes.
     fn name(&mut self, bytes: &[u8]) -> Rc<str> {
-        let text = shown(bytes);
+        let text = escape_invisible(bytes);
         if let Some(name) = self.names.get(text.as_str()) {
             return Rc::clone(name);
         }

@@ -10,7 +10,7 @@ use csv_core::{ReadRecordResult, Reader};
 use zeroize::Zeroizing;
 
 use super::{Column, CsvError, CsvErrorKind};
-use crate::list::format::blocks::{BLOCK, MARK};
+use crate::list::format::blocks::{fill, BLOCK, MARK};
 
 /// The longest record, its commas, quotes and line end not counted: far more
 /// than any secret, and what an unclosed quote may take of the list.
@@ -157,17 +157,7 @@ impl<R: Read> Records<R> {
     /// Fills the input, or finds the end of the list.
     fn fill(&mut self) -> io::Result<()> {
         (self.used, self.filled) = (0, 0);
-        while let Some(room @ [_, ..]) = self.input.get_mut(self.filled..) {
-            match self.list.read(room) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(read) => self.filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.ended = fill(&mut self.list, &mut self.input, &mut self.filled)?;
         let first = !std::mem::replace(&mut self.begun, true);
         if first && self.input.starts_with(MARK) {
             self.used = MARK.len();
@@ -178,7 +168,7 @@ impl<R: Read> Records<R> {
 
 /// Where in a record the last byte was.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     /// In front of a record.
     Between,
     /// At the start of a further field.
@@ -194,7 +184,7 @@ enum Place {
 /// Follows a list byte by byte: counts lines, and sees to it that quotes stand
 /// where RFC 4180 has them.
 struct Quotes {
-    place: Place,
+    place: Position,
     /// The line it is in, from 1.
     line: u64,
     /// The line the record started in.
@@ -204,7 +194,7 @@ struct Quotes {
 impl Quotes {
     fn new() -> Self {
         Self {
-            place: Place::Between,
+            place: Position::Between,
             line: 1,
             record: 1,
         }
@@ -213,19 +203,19 @@ impl Quotes {
     fn follow(&mut self, bytes: &[u8]) -> Result<(), CsvError> {
         for byte in bytes {
             let end = matches!(byte, b'\n' | b'\r');
-            if self.place == Place::Between && !end {
+            if self.place == Position::Between && !end {
                 self.record = self.line;
             }
             self.place = match (self.place, byte) {
-                (Place::Quoted, b'"') => Place::Behind,
-                (Place::Quoted, _) => Place::Quoted,
-                (_, b'\n' | b'\r') => Place::Between,
-                (_, b',') => Place::Start,
-                (Place::Between | Place::Start | Place::Behind, b'"') => Place::Quoted,
-                (Place::Bare, b'"') | (Place::Behind, _) => {
+                (Position::Quoted, b'"') => Position::Behind,
+                (Position::Quoted, _) => Position::Quoted,
+                (_, b'\n' | b'\r') => Position::Between,
+                (_, b',') => Position::Start,
+                (Position::Between | Position::Start | Position::Behind, b'"') => Position::Quoted,
+                (Position::Bare, b'"') | (Position::Behind, _) => {
                     return Err(CsvError::Invalid(self.line, CsvErrorKind::MisplacedQuote));
                 }
-                (Place::Between | Place::Start | Place::Bare, _) => Place::Bare,
+                (Position::Between | Position::Start | Position::Bare, _) => Position::Bare,
             };
             self.line += u64::from(*byte == b'\n');
         }
@@ -234,12 +224,12 @@ impl Quotes {
 
     /// Whether a record has ended, with its line end.
     fn is_between(&self) -> bool {
-        self.place == Place::Between
+        self.place == Position::Between
     }
 
     /// Whether a quote is not closed.
     fn is_open(&self) -> bool {
-        self.place == Place::Quoted
+        self.place == Position::Quoted
     }
 }
 
