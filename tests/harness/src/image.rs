@@ -33,6 +33,9 @@ const PACKAGES: &[&str] = &[
     "python3",
 ];
 
+/// Run in the system once the packages are there.
+const SHORTEN_DOCUMENTATION: &str = include_str!("shorten_documentation.py");
+
 /// An image whose downloads hang must not hang the tests: no answer from the
 /// registry within this time, and we build the root file system ourselves.
 const PULL_TIME: Duration = Duration::from_secs(60);
@@ -65,7 +68,7 @@ impl Image {
             })
             .unwrap_or_default();
         let mut hasher = DefaultHasher::new();
-        (PACKAGES, &suite, version.trim()).hash(&mut hasher);
+        (PACKAGES, SHORTEN_DOCUMENTATION, &suite, version.trim()).hash(&mut hasher);
         let tag = format!("{NAME}:{suite}-{:016x}", hasher.finish());
         Self {
             engine: engine.clone(),
@@ -140,12 +143,15 @@ impl Image {
     fn build(&self, base: &str) -> Result<()> {
         let dir = tempfile::tempdir()?;
         let recipe = dir.path().join("Containerfile");
+        fs::write(dir.path().join("shorten.py"), SHORTEN_DOCUMENTATION)?;
         fs::write(
             &recipe,
             format!(
                 "FROM {base}\n\
                  RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
-                 --no-install-recommends {} && apt-get clean && rm -rf /var/lib/apt/lists/*\n",
+                 --no-install-recommends {} && apt-get clean && rm -rf /var/lib/apt/lists/*\n\
+                 COPY shorten.py /tmp/\n\
+                 RUN python3 /tmp/shorten.py && rm /tmp/shorten.py\n",
                 PACKAGES.join(" ")
             ),
         )?;
@@ -160,6 +166,9 @@ impl Image {
         }
         let dir = tempfile::tempdir()?;
         let tar: PathBuf = dir.path().join("root.tar");
+        let script = dir.path().join("shorten.py");
+        fs::write(&script, SHORTEN_DOCUMENTATION)?;
+        let shorten = format!(r#"chroot "$1" python3 - < '{}'"#, script.display());
         let mut command = Command::new("mmdebstrap");
         command
             .arg("--quiet")
@@ -167,6 +176,7 @@ impl Image {
             .arg(format!("--include={}", PACKAGES.join(",")))
             // A mirror that lags behind is good enough here.
             .arg("--aptopt=Acquire::Check-Valid-Until \"false\"")
+            .arg(format!("--customize-hook={shorten}"))
             .arg(&self.suite)
             .arg(&tar);
         loud(command)?;
