@@ -1,4 +1,4 @@
-//! The actions of AMI: `Authenticate…`.
+//! AMI actions `Authenticate…`.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -7,15 +7,16 @@ use std::panic::{self, AssertUnwindSafe};
 use pinset::cache::Contents;
 use pinset::verify::{Calling, NoChannel};
 use pinset::{Pin, Status};
+use thiserror::Error;
 
-use super::queries::{self, Summary};
-use crate::asterisk::ami::{self, Action, Class, Fields, Message, Session};
+use super::queries::{self, QueryError, Summary};
+use crate::asterisk::ami::{self, Action, Class, Fields, HeaderError, Message, Session};
 use crate::asterisk::channel::Origin;
 use crate::auth::verify::{self, Attempt};
 use crate::state::audit::{AuditContext, Source};
 use crate::state::stats;
 
-/// Registers them; false if Asterisk has said in its log why not.
+/// Registers the actions. Returns false if that fails, which Asterisk logs.
 pub fn register() -> bool {
     ami::register::<PinSets>()
         && ami::register::<OnePinSet>()
@@ -35,15 +36,34 @@ pub fn unregister() {
     ami::unregister::<Verify>();
 }
 
+/// The header that names a PIN set.
 const PIN_SET: &str = "PinSet";
+
+/// Why an action fails.
+#[derive(Debug, Error)]
+enum ActionError {
+    /// A header can't be used.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// Nothing is found.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// `Channel` names none.
+    #[error("there is no such channel")]
+    UnknownChannel,
+    /// Neither `Caller` nor `Channel` is given.
+    #[error("Caller or Channel is missing")]
+    NoCaller,
+}
 
 struct PinSets;
 
 impl Action for PinSets {
     const NAME: &'static CStr = c"AuthenticatePinsets";
     const CLASS: Class = Class::Reporting;
+    type Error = ActionError;
 
-    fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+    fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
         let (sets, lock_counts) = (queries::pin_sets(), queries::lock_counts());
         session.begin(c"PIN sets will follow");
         for set in &sets {
@@ -87,8 +107,9 @@ struct OnePinSet;
 impl Action for OnePinSet {
     const NAME: &'static CStr = c"AuthenticatePinset";
     const CLASS: Class = Class::Reporting;
+    type Error = ActionError;
 
-    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
         let shown = queries::pin_set(message.need(PIN_SET)?)?;
         let mut fields = summary(&shown, &queries::lock_counts());
         if let Some(set) = &shown.set {
@@ -115,8 +136,9 @@ struct Lockouts;
 impl Action for Lockouts {
     const NAME: &'static CStr = c"AuthenticateLockouts";
     const CLASS: Class = Class::Reporting;
+    type Error = ActionError;
 
-    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
         let locks = queries::locks(message.header(PIN_SET)?)?;
         session.begin(c"Lockouts will follow");
         for lock in &locks {
@@ -142,8 +164,9 @@ struct Stats;
 impl Action for Stats {
     const NAME: &'static CStr = c"AuthenticateStats";
     const CLASS: Class = Class::Reporting;
+    type Error = ActionError;
 
-    fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+    fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
         let all = stats::all();
         session.begin(c"Counts will follow");
         for (name, of) in &all {
@@ -162,33 +185,35 @@ struct Unlock;
 impl Action for Unlock {
     const NAME: &'static CStr = c"AuthenticateUnlock";
     const CLASS: Class = Class::System;
+    type Error = ActionError;
 
-    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
         let (by, what) = (message.need("Type")?, message.need("Value")?);
         let unlocked = queries::unlock(by, what, message.header(PIN_SET)?)?;
         let mut fields = Fields::new();
         fields.number("Unlocked", unlocked.try_into().unwrap_or(u64::MAX));
-        session.answer(&fields);
+        session.respond(&fields);
         Ok(())
     }
 }
 
 struct Verify;
 
-/// Where callers come in whose PIN is verified over AMI, without a channel.
+/// The endpoint of callers whose PIN is verified over AMI, without a channel.
 const ENDPOINT: &[u8] = b"AMI";
 
 impl Action for Verify {
     const NAME: &'static CStr = c"AuthenticateVerify";
     const CLASS: Class = Class::System;
+    type Error = ActionError;
 
-    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String> {
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
         let name = queries::pin_set(message.need(PIN_SET)?)?.name;
         let secret = message.need("Secret")?;
         let account = message.header("Account")?;
         let origin = origin(message.header("Caller")?, message.header("Channel")?)?;
         let channel = String::from_utf8_lossy(&origin.channel).into_owned();
-        let trail = AuditContext::default();
+        let audit = AuditContext::default();
         let attempt = Attempt {
             by: "AuthenticateVerify",
             pin_set: &name,
@@ -198,17 +223,17 @@ impl Action for Verify {
                     .map(Vec::as_slice),
                 channel: &channel,
             },
-            trail: trail.clone(),
+            audit: audit.clone(),
             account: account.unwrap_or_default(),
-            entry: Pin::keyed(secret),
+            pin: Pin::keyed(secret),
         };
-        let judge = AssertUnwindSafe(|| verify::judge(&mut NoChannel, attempt));
-        let judged = panic::catch_unwind(judge).unwrap_or(Status::Error.into());
-        let (status, attempts) = (judged.status, judged.attempts);
-        let grant = judged.grant.unwrap_or_default();
+        let verify = AssertUnwindSafe(|| verify::verify_attempt(&mut NoChannel, attempt));
+        let outcome = panic::catch_unwind(verify).unwrap_or(Status::Error.into());
+        let (status, attempts) = (outcome.status, outcome.attempts);
+        let grant = outcome.grant.unwrap_or_default();
         let account = grant.account.unwrap_or_default();
         if status == Status::Success {
-            trail.set_identity(&account);
+            audit.set_identity(&account);
         }
         let level = grant.level.map(|level| level.to_string());
         let mut fields = Fields::new();
@@ -218,20 +243,20 @@ impl Action for Verify {
             .add("Level", level.unwrap_or_default())
             .add("Context", grant.context.unwrap_or_default())
             .number("Attempts", attempts.into());
-        trail.tell(status, attempts, |_| Source {
+        audit.report(status, attempts, |_| Source {
             origin,
             phone: None,
         });
-        session.answer(&fields);
+        session.respond(&fields);
         Ok(())
     }
 }
 
-/// Who makes the entry: the caller on a channel, or who is named.
-fn origin(caller: Option<&[u8]>, channel: Option<&[u8]>) -> Result<Origin, String> {
+/// Returns the caller: the one on a channel, or the one that is named.
+fn origin(caller: Option<&[u8]>, channel: Option<&[u8]>) -> Result<Origin, ActionError> {
     let mut origin = match channel {
-        Some(name) => Origin::of(name).ok_or("there is no such channel")?,
-        None if caller.is_none() => return Err("Caller or Channel is missing".to_owned()),
+        Some(name) => Origin::of(name).ok_or(ActionError::UnknownChannel)?,
+        None if caller.is_none() => return Err(ActionError::NoCaller),
         None => Origin {
             channel: ENDPOINT.to_vec(),
             ..Origin::default()

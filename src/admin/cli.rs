@@ -1,4 +1,4 @@
-//! The commands: `authenticate show …`, `authenticate unlock …`.
+//! CLI commands `authenticate show …` and `authenticate unlock …`.
 
 use pinset::admin::Table;
 use pinset::cache::Contents;
@@ -6,8 +6,9 @@ use pinset::config::span;
 use pinset::escape::escape;
 use pinset::Status;
 
+use super::queries::QueryError;
 use super::{number, queries};
-use crate::asterisk::cli::{self, Command, Said};
+use crate::asterisk::cli::{self, Command, CommandOutput};
 use crate::state::stats;
 use crate::{config, version};
 
@@ -16,50 +17,50 @@ static COMMANDS: [Command; 7] = [
         words: c"authenticate show pinsets",
         summary: c"List the PIN sets of Authenticate",
         usage: c"Usage: authenticate show pinsets\n\
-            \x20      Lists the PIN sets of authenticate.conf: where their PINs are, the format\n\
-            \x20      of the list (the one that was found after a colon), how many entries it\n\
-            \x20      had when it was last read (- if it has not been), the calls since the\n\
-            \x20      module was loaded and those admitted, the lockouts that stand, and\n\
+            \x20      Lists the PIN sets of authenticate.conf: their source, the format of\n\
+            \x20      the PIN file (after a colon, the detected one), the number of its\n\
+            \x20      entries when it was last read (- if it was not), the calls since the\n\
+            \x20      module was loaded and the admitted ones, the active lockouts, and\n\
             \x20      whether anybody can be admitted.\n",
         run: show_pin_sets,
-        complete: nothing,
+        complete: no_words,
     },
     Command {
         words: c"authenticate show pinset",
         summary: c"Show a PIN set of Authenticate",
         usage: c"Usage: authenticate show pinset <name>\n\
-            \x20      Shows the options of a PIN set as they are in force, and what is known\n\
-            \x20      of its list.\n",
+            \x20      Shows the options of a PIN set that are in force, and the state of its\n\
+            \x20      PIN file.\n",
         run: show_pin_set,
         complete: pin_set_names,
     },
     Command {
         words: c"authenticate show lockouts",
-        summary: c"List who is locked out by Authenticate",
+        summary: c"List active lockouts of Authenticate",
         usage: c"Usage: authenticate show lockouts [pinset <name>]\n\
             \x20      Lists the callers, accounts and PIN sets that are locked now, in one\n\
-            \x20      PIN set or in all. An account shown as - is in no list.\n",
+            \x20      PIN set or in all. No PIN file has an account shown as -.\n",
         run: show_lockouts,
-        complete: of_pin_set,
+        complete: pin_set_words,
     },
     Command {
         words: c"authenticate show number",
-        summary: c"Show what a caller number is in a PIN set of Authenticate",
+        summary: c"Show how a PIN set of Authenticate compares a caller number",
         usage: c"Usage: authenticate show number <number> <pin set>\n\
-            \x20      Shows how a caller number is compared in a PIN set, the rows that it\n\
-            \x20      finds (never their PINs), and whether it, or an account of these rows,\n\
-            \x20      is locked, and for how long.\n",
+            \x20      Shows how a caller number is compared in a PIN set, the rows that match\n\
+            \x20      it (never their PINs), and whether it, or an account of these rows, is\n\
+            \x20      locked, and for how long.\n",
         run: show_number,
-        complete: of_number,
+        complete: number_words,
     },
     Command {
         words: c"authenticate show stats",
-        summary: c"Show how calls of Authenticate have come out",
+        summary: c"Show call outcomes of Authenticate",
         usage: c"Usage: authenticate show stats\n\
-            \x20      Counts, by PIN set or list, how calls have come out since the module\n\
-            \x20      was loaded, and how many attempts were verified.\n",
+            \x20      Counts call outcomes and verified attempts since the module was loaded,\n\
+            \x20      by PIN set or source.\n",
         run: show_stats,
-        complete: nothing,
+        complete: no_words,
     },
     Command {
         words: c"authenticate show version",
@@ -68,44 +69,44 @@ static COMMANDS: [Command; 7] = [
             \x20      Shows the module's version, the commit it was built from, and the\n\
             \x20      Asterisk version it was built for.\n",
         run: show_version,
-        complete: nothing,
+        complete: no_words,
     },
     Command {
         words: c"authenticate unlock {caller|account|pinset}",
-        summary: c"Unlock who is locked out by Authenticate",
+        summary: c"Unlock callers, accounts or PIN sets of Authenticate",
         usage: c"Usage: authenticate unlock {caller|account|pinset} <value> [pinset <name>]\n\
-            \x20      Unlocks a caller (by number, wherever they come in, or by endpoint), an\n\
-            \x20      account, or a PIN set that is over its budget; in one PIN set or in\n\
-            \x20      all. What was counted there is forgotten.\n",
+            \x20      Unlocks a caller (by number at any endpoint, or by endpoint), an\n\
+            \x20      account, or a PIN set that is rate-limited; in one PIN set or in all.\n\
+            \x20      Also resets its failure count.\n",
         run: unlock,
-        complete: what_is_locked,
+        complete: lock_values,
     },
 ];
 
-/// Registers them; false if Asterisk has said in its log why not.
+/// Registers the commands. Returns false if that fails, which Asterisk logs.
 pub fn register() -> bool {
     COMMANDS.iter().all(cli::register)
 }
 
-/// Takes back [`register`]; false if one is being run.
+/// Takes back [`register`]. Returns false if a command runs.
 pub fn unregister() -> bool {
     cli::unregister()
 }
 
-fn show_version(words: &[&[u8]]) -> Said {
+fn show_version(words: &[&[u8]]) -> CommandOutput {
     if words.len() != 3 {
-        return Said::Usage;
+        return CommandOutput::Usage;
     }
     let built_for = version::built_for().unwrap_or("unknown");
-    Said::Done(format!(
+    CommandOutput::Done(format!(
         "app_authenticate_rs {}, built for Asterisk {built_for}\n",
         version::VERSION
     ))
 }
 
-fn show_pin_sets(words: &[&[u8]]) -> Said {
+fn show_pin_sets(words: &[&[u8]]) -> CommandOutput {
     if words.len() != 3 {
-        return Said::Usage;
+        return CommandOutput::Usage;
     }
     let mut table = Table::new([
         "PIN set", "Source", "Format", "Identify", "Entries", "Calls", "Admitted", "Lockouts",
@@ -135,7 +136,7 @@ fn show_pin_sets(words: &[&[u8]]) -> Said {
     let mut text = table.finish("PIN set", "PIN sets");
     if let Some(refused) = config::refused() {
         text.push_str(&format!(
-            "authenticate.conf was refused at {}, what is shown was read before:\n",
+            "authenticate.conf was rejected at {}, the version before it is shown:\n",
             refused.at
         ));
         for error in &refused.errors {
@@ -146,21 +147,21 @@ fn show_pin_sets(words: &[&[u8]]) -> Said {
             more => text.push_str(&format!("  and {more} more errors\n")),
         }
     }
-    Said::Done(text)
+    CommandOutput::Done(text)
 }
 
-fn show_pin_set(words: &[&[u8]]) -> Said {
+fn show_pin_set(words: &[&[u8]]) -> CommandOutput {
     let [_, _, _, name] = words else {
-        return Said::Usage;
+        return CommandOutput::Usage;
     };
     let shown = match queries::pin_set(name) {
         Ok(shown) => shown,
-        Err(why) => return failed(&why),
+        Err(error) => return failed(&error),
     };
     let mut text = format!("[{}]\n", escape(shown.name.as_bytes()));
     let Some(set) = &shown.set else {
         text.push_str("; admits nobody: it has errors, which were logged when it was read\n");
-        return Said::Done(text);
+        return CommandOutput::Done(text);
     };
     for (option, value) in set.options() {
         let line = format!("{option} = {}", escape(&value));
@@ -178,23 +179,23 @@ fn show_pin_set(words: &[&[u8]]) -> Said {
             Contents::TooLarge(_) | Contents::Broken(_) => escape(shown.state.as_bytes()),
         };
         let age = span(queries::age(recalled.read));
-        text.push_str(&format!("; list: {contents}, looked at {age} ago\n"));
+        text.push_str(&format!("; PIN file: {contents}, last read {age} ago\n"));
         for warning in queries::warnings(set, &recalled) {
             text.push_str(&format!("; warning: {}\n", escape(warning.as_bytes())));
         }
     }
-    Said::Done(text)
+    CommandOutput::Done(text)
 }
 
-fn show_lockouts(words: &[&[u8]]) -> Said {
+fn show_lockouts(words: &[&[u8]]) -> CommandOutput {
     let pin_set = match words.get(3..) {
         Some([]) => None,
         Some([word, name]) if is(word, "pinset") => Some(*name),
-        _ => return Said::Usage,
+        _ => return CommandOutput::Usage,
     };
     let locks = match queries::locks(pin_set) {
         Ok(locks) => locks,
-        Err(why) => return failed(&why),
+        Err(error) => return failed(&error),
     };
     let mut table = Table::new(["PIN set", "Locked by", "Value", "Endpoint", "Left", "Times"]);
     for lock in locks {
@@ -210,25 +211,25 @@ fn show_lockouts(words: &[&[u8]]) -> Said {
             lock.times.to_string(),
         ]);
     }
-    Said::Done(table.finish("lockout", "lockouts"))
+    CommandOutput::Done(table.finish("lockout", "lockouts"))
 }
 
-fn show_number(words: &[&[u8]]) -> Said {
+fn show_number(words: &[&[u8]]) -> CommandOutput {
     let [_, _, _, number, name] = words else {
-        return Said::Usage;
+        return CommandOutput::Usage;
     };
-    match number::shown(number, name) {
-        Ok(text) => Said::Done(text),
-        Err(why) => failed(&why),
+    match number::report(number, name) {
+        Ok(text) => CommandOutput::Done(text),
+        Err(error) => failed(&error),
     }
 }
 
-fn show_stats(words: &[&[u8]]) -> Said {
+fn show_stats(words: &[&[u8]]) -> CommandOutput {
     if words.len() != 3 {
-        return Said::Usage;
+        return CommandOutput::Usage;
     }
     let mut table = Table::new([
-        "PIN set or list",
+        "PIN set or source",
         "Success",
         "Failure",
         "Timeout",
@@ -253,30 +254,31 @@ fn show_stats(words: &[&[u8]]) -> Said {
             counts.entries.to_string(),
         ]);
     }
-    Said::Done(table.finish("PIN set or list", "PIN sets and lists"))
+    CommandOutput::Done(table.finish("PIN set or source", "PIN sets and sources"))
 }
 
-fn unlock(words: &[&[u8]]) -> Said {
+fn unlock(words: &[&[u8]]) -> CommandOutput {
     let (by, what, pin_set) = match words {
         [_, _, by, what] => (by, what, None),
         [_, _, by, what, word, name] if is(word, "pinset") => (by, what, Some(*name)),
-        _ => return Said::Usage,
+        _ => return CommandOutput::Usage,
     };
     match queries::unlock(by, what, pin_set) {
-        Ok(unlocked) => Said::Done(format!("{unlocked} unlocked\n")),
-        Err(why) => failed(&why),
+        Ok(unlocked) => CommandOutput::Done(format!("{unlocked} unlocked\n")),
+        Err(error) => failed(&error),
     }
 }
 
-fn failed(why: &str) -> Said {
-    Said::Failed(format!("{}\n", escape(why.as_bytes())))
+fn failed(error: &QueryError) -> CommandOutput {
+    let error = escape(error.to_string().as_bytes());
+    CommandOutput::Failed(format!("{error}\n"))
 }
 
 fn is(word: &[u8], wanted: &str) -> bool {
     word.eq_ignore_ascii_case(wanted.as_bytes())
 }
 
-fn nothing(_: &[&[u8]]) -> Vec<String> {
+fn no_words(_: &[&[u8]]) -> Vec<String> {
     Vec::new()
 }
 
@@ -287,7 +289,7 @@ fn pin_set_names(before: &[&[u8]]) -> Vec<String> {
     }
 }
 
-fn of_number(before: &[&[u8]]) -> Vec<String> {
+fn number_words(before: &[&[u8]]) -> Vec<String> {
     match before.len() {
         4 => names(),
         _ => Vec::new(),
@@ -301,11 +303,11 @@ fn names() -> Vec<String> {
         .collect()
 }
 
-fn of_pin_set(before: &[&[u8]]) -> Vec<String> {
+fn pin_set_words(before: &[&[u8]]) -> Vec<String> {
     pin_set_option(before.get(3..).unwrap_or_default())
 }
 
-/// `[pinset NAME]`, at the end of a command.
+/// Completes `[pinset NAME]`, at the end of a command.
 fn pin_set_option(before: &[&[u8]]) -> Vec<String> {
     match before {
         [] => vec!["pinset".to_owned()],
@@ -314,7 +316,7 @@ fn pin_set_option(before: &[&[u8]]) -> Vec<String> {
     }
 }
 
-fn what_is_locked(before: &[&[u8]]) -> Vec<String> {
+fn lock_values(before: &[&[u8]]) -> Vec<String> {
     match before {
         [_, _, by] => queries::locked(by)
             .iter()

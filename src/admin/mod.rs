@@ -1,6 +1,6 @@
-//! Operating it: the command line (`authenticate …`), AMI's actions, and what
-//! Prometheus is told. [`queries`] says what there is to be seen; nobody waits for
-//! a terminal, a session or a disk while it looks. Only [`number`] asks a list.
+//! Administration: CLI commands (`authenticate …`), AMI actions and Prometheus metrics.
+//! [`queries`] collects what they show; no call waits for a terminal, a session or a
+//! disk meanwhile. Only [`number`] reads a PIN file.
 
 mod ami;
 mod cli;
@@ -10,14 +10,13 @@ mod queries;
 
 pub use prometheus::{hold_off, shutdown as shutdown_metrics, start as start_metrics};
 
-/// Registers commands and actions; false if Asterisk has said in its log why
-/// not.
+/// Registers commands and actions. Returns false if that fails, which Asterisk logs.
 pub fn register() -> bool {
     cli::register() && ami::register()
 }
 
-/// Takes back [`register`], in part or in whole. False: a command is being run,
-/// or is about to be. Who has found an action before may still come.
+/// Takes back [`register`], in part or in whole. Returns false if a command runs or is
+/// about to. A session that has found an action before may still run it.
 pub fn unregister() -> bool {
     ami::unregister();
     cli::unregister()

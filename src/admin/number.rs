@@ -1,5 +1,5 @@
 //! `authenticate show number`: how a caller number is compared in a PIN set, the
-//! rows it finds and the locks on them. The list is asked, as for a call.
+//! rows it finds and the locks on them. The PIN file is read, as for a call.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,16 +11,16 @@ use pinset::escape::escape;
 use pinset::timestamp::Moment;
 use pinset::verify::{Calling, Reason, Searched};
 
-use super::queries::{self, Lock};
+use super::queries::{self, Lock, QueryError};
 use crate::auth::backend;
 use crate::config;
 
-/// Returns what the console shows.
+/// Returns the output of the command.
 ///
 /// # Errors
 ///
-/// There is no such PIN set, or it has errors.
-pub fn shown(number: &[u8], name: &[u8]) -> Result<String, String> {
+/// Fails if there is no such PIN set, or it has errors.
+pub fn report(number: &[u8], name: &[u8]) -> Result<String, QueryError> {
     let in_force = config::current();
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let set = in_force.pin_set(&name)?;
@@ -55,7 +55,10 @@ pub fn shown(number: &[u8], name: &[u8]) -> Result<String, String> {
                     accounts.extend(rows.iter().map(|row| row.account.clone()));
                     table(rows)
                 }
-                Err(why) => format!("Rows: PIN set admits nobody: {}\n", escape(why.as_bytes())),
+                Err(error) => {
+                    let error = escape(error.to_string().as_bytes());
+                    format!("Rows: PIN set admits nobody: {error}\n")
+                }
             }
         }
     });
@@ -63,7 +66,7 @@ pub fn shown(number: &[u8], name: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
-/// The rows, without their secrets.
+/// Formats the rows, without their secrets.
 fn table(rows: Vec<Candidate>) -> String {
     let now = Moment::of(SystemTime::now());
     let mut table = Table::new(["Line", "Account", "Level", "Dates"]);
@@ -83,8 +86,8 @@ fn table(rows: Vec<Candidate>) -> String {
     table.finish("row", "rows")
 }
 
-/// The locks that keep the caller, these accounts or everyone out.
-fn locks(name: &str, number: Option<&str>, accounts: &[Vec<u8>]) -> Result<String, String> {
+/// Formats the locks of the caller, of these accounts and of the PIN set.
+fn locks(name: &str, number: Option<&str>, accounts: &[Vec<u8>]) -> Result<String, QueryError> {
     let is_meant = |lock: &Lock| match lock.by {
         "caller" => lock.what.as_deref() == number,
         "account" => accounts

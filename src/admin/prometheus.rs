@@ -1,5 +1,5 @@
-//! What Prometheus is told, where `res_prometheus` runs: outcomes and entries
-//! since the module was loaded, and the locks that stand.
+//! Prometheus metrics, if `res_prometheus` runs: outcomes and attempts since the module
+//! was loaded, and active locks.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -14,18 +14,18 @@ use crate::asterisk::{process, prometheus};
 use crate::state::{lockouts, stats};
 use crate::sync::lock::{lock, try_lock};
 
-/// How often we look whether Asterisk has started, in milliseconds.
-const LOOK_EVERY: i32 = 1000;
+/// How often we poll whether Asterisk has started, in milliseconds.
+const POLL_INTERVAL: i32 = 1000;
 
-/// While Asterisk starts: which modules run is known when it has.
+/// The schedule while Asterisk starts: only then it is known which modules run.
 static STARTING: Mutex<Option<Schedule>> = Mutex::new(None);
 
-/// Held while we look on the scheduler's thread. Asterisk's lock on its modules
-/// is waited for there, which whoever unloads us holds.
-static LOOK: Mutex<()> = Mutex::new(());
+/// Held while the scheduler's thread connects. It waits there for Asterisk's lock on its
+/// modules, which the thread that unloads us holds.
+static CONNECTING: Mutex<()> = Mutex::new(());
 
-/// Has Prometheus told from now on, if `res_prometheus` runs; while Asterisk
-/// starts, once it has. To be called when the module is loaded or reloaded.
+/// Starts to offer metrics, if `res_prometheus` runs; while Asterisk starts, once it has
+/// started. To be called when the module is loaded or reloaded.
 pub fn start() {
     if process::is_booted() {
         prometheus::connect(scrape);
@@ -33,43 +33,44 @@ pub fn start() {
     }
     let mut starting = lock(&STARTING);
     if starting.is_none() {
-        *starting = Schedule::new().filter(|schedule| schedule.add(LOOK_EVERY, look));
+        *starting = Schedule::new().filter(|schedule| schedule.add(POLL_INTERVAL, poll));
     }
 }
 
-/// The scheduler's call: true to be called again.
-fn look() -> bool {
+/// Connects once Asterisk has started. Called by the scheduler; returns true to be called
+/// again.
+fn poll() -> bool {
     if !process::is_booted() {
         return true;
     }
-    let Some(_look) = hold_off() else {
+    let Some(_connecting) = hold_off() else {
         return true;
     };
     prometheus::connect(scrape);
     false
 }
 
-/// Keeps the scheduler's thread from looking, as long as what is returned is
-/// held; `None`: it is at it.
+/// Keeps the scheduler's thread from connecting while the return value is held. Returns
+/// `None` if it is connecting.
 pub fn hold_off() -> Option<impl Sized> {
-    try_lock(&LOOK)
+    try_lock(&CONNECTING)
 }
 
-/// Tells nobody any more; then nothing of ours is inside, nor will it be.
+/// Stops to offer metrics: no scrape runs then, nor will any.
 pub fn shutdown() {
-    // Joins the scheduler's thread, which does not look: it is held off.
+    // Joins the scheduler's thread, which does not connect: it is held off.
     let schedule = lock(&STARTING).take();
     drop(schedule);
     prometheus::disconnect();
 }
 
-/// In Prometheus' text format.
+/// Returns the metrics in Prometheus' text format.
 fn scrape() -> String {
     let mut locks = BTreeMap::<_, u64>::new();
     for held in lockouts::held(None) {
         *locks.entry((held.pin_set, held.kind)).or_default() += 1;
     }
-    // What is configured is there from the beginning, at nothing.
+    // Configured PIN sets are there from the beginning, with zeros.
     let mut counts = stats::all();
     let locked = locks.keys().map(|(name, _)| name.clone());
     for name in queries::names().into_iter().chain(locked) {
@@ -78,12 +79,12 @@ fn scrape() -> String {
     let mut outcomes = Metric::new(
         "asterisk_authenticate_outcomes_total",
         "counter",
-        "Calls of Authenticate by how they came out.",
+        "Calls of Authenticate by outcome.",
     );
     let mut entries = Metric::new(
         "asterisk_authenticate_entries_total",
         "counter",
-        "Entries that Authenticate has judged.",
+        "Attempts that Authenticate has verified.",
     );
     let mut usable = Metric::new(
         "asterisk_authenticate_pinset_usable",
@@ -96,7 +97,7 @@ fn scrape() -> String {
     let mut lockouts = Metric::new(
         "asterisk_authenticate_lockouts",
         "gauge",
-        "Callers, accounts and PIN sets that are locked.",
+        "Locked callers, accounts and PIN sets.",
     );
     for (name, counts) in counts {
         for status in Status::ALL {

@@ -1,5 +1,5 @@
-//! What there is to be seen: PIN sets, lockouts, counts. Of the lists, memory is
-//! asked, never the disk. And unlocking.
+//! Queries of PIN sets, lockouts and counts, and unlocking. Of PIN files, only what is
+//! in memory is shown: the disk is never read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,18 +15,20 @@ use pinset::lockout::{Kind as By, Unlock};
 use pinset::timestamp::since_epoch;
 use pinset::verify::{Answer, Doubt};
 use pinset::{PinSet, Status};
+use thiserror::Error;
 
+use crate::config::PinSetError;
 use crate::state::{lockouts, stats};
 use crate::{config, pin_files};
 
-/// A PIN set, in a line.
+/// A PIN set, in one line.
 pub struct Summary {
     pub name: String,
     /// Its options, unless there are errors in them.
     pub set: Option<PinSet>,
-    /// How many entries its list had when it was last read, if that is known.
+    /// Number of entries of its PIN file when it was last read, if that is known.
     pub entries: Option<u64>,
-    /// The format that the list was last read as.
+    /// The format as which the PIN file was last read.
     pub found: Option<&'static str>,
     /// Whether anybody can be admitted, as far as is known.
     pub usable: bool,
@@ -57,13 +59,13 @@ impl Summary {
         }
     }
 
-    /// Where its PINs are.
+    /// Returns the source of its PINs.
     pub fn source(&self) -> Option<Vec<u8>> {
         let source = self.set.as_ref()?.source.as_ref()?;
         Some(source.to_bytes())
     }
 
-    /// The format of its list as it is configured.
+    /// Returns the format of its PIN file as it is configured.
     pub fn format(&self) -> Option<&'static str> {
         let set = self.set.as_ref()?;
         match set.source {
@@ -72,13 +74,13 @@ impl Summary {
         }
     }
 
-    /// How it is found out who calls.
+    /// Returns how callers are identified.
     pub fn identify(&self) -> Option<&'static str> {
         Some(self.set.as_ref()?.identify.word())
     }
 }
 
-/// All PIN sets.
+/// Returns all PIN sets.
 pub fn pin_sets() -> Vec<Summary> {
     let in_force = config::current();
     in_force
@@ -87,7 +89,7 @@ pub fn pin_sets() -> Vec<Summary> {
         .collect()
 }
 
-/// The names of all PIN sets.
+/// Returns the names of all PIN sets.
 pub fn names() -> Vec<String> {
     let in_force = config::current();
     in_force
@@ -96,28 +98,47 @@ pub fn names() -> Vec<String> {
         .collect()
 }
 
-/// The PIN set of this name.
+/// Why a query or an unlock fails.
+#[derive(Debug, Error)]
+pub enum QueryError {
+    /// There is no such PIN set, or it has errors.
+    #[error(transparent)]
+    PinSet(#[from] PinSetError),
+    /// Locks are of other kinds.
+    #[error("what is locked is a caller, an account or a pinset")]
+    UnknownKind,
+    /// There is no such lock.
+    #[error("no {kind} '{value}' is locked")]
+    NotLocked {
+        /// The kind of lock.
+        kind: String,
+        /// The caller, account or PIN set.
+        value: String,
+    },
+}
+
+/// Returns the PIN set of this name.
 ///
 /// # Errors
 ///
-/// There is none.
-pub fn pin_set(name: &[u8]) -> Result<Summary, String> {
-    let small = in_small(name);
+/// Fails if there is none.
+pub fn pin_set(name: &[u8]) -> Result<Summary, QueryError> {
+    let lower = in_lower_case(name);
     let in_force = config::current();
     let mut all = in_force.pin_sets();
-    let found = all.find(|(other, _)| **other == small);
+    let found = all.find(|(other, _)| **other == lower);
     found
         .map(|(name, set)| Summary::new(name, set))
-        .ok_or_else(|| none(&String::from_utf8_lossy(name)))
+        .ok_or_else(|| unknown(&String::from_utf8_lossy(name)))
 }
 
-/// The names of the keys that sign PINs, the one that signs new ones first.
+/// Returns the names of the pepper keys, the one for new secrets first.
 pub fn pepper_keys() -> Vec<String> {
     let in_force = config::current();
     in_force.pepper.ids().map(|id| id.to_string()).collect()
 }
 
-/// What memory holds of a PIN set's list.
+/// Returns what memory holds of a PIN set's PIN file.
 pub fn recall(set: &PinSet) -> Option<Recalled> {
     match &set.source {
         Some(Source::File(path)) => pin_files::recall(path),
@@ -125,12 +146,14 @@ pub fn recall(set: &PinSet) -> Option<Recalled> {
     }
 }
 
-/// Returns why a PIN set admits nobody, by what memory holds of its list.
+/// Returns why a PIN set admits nobody, judging by what memory holds of its PIN file.
 fn unusable(set: &PinSet, recalled: &Recalled) -> Option<String> {
     match &recalled.contents {
         Contents::Broken(why) => return Some(why.clone()),
         Contents::TooLarge(limit) => {
-            return Some(format!("the list takes more than {limit} bytes of memory"))
+            return Some(format!(
+                "the PIN file takes more than {limit} bytes of memory"
+            ))
         }
         Contents::Entries(_) | Contents::Reading => {}
     }
@@ -149,8 +172,8 @@ fn doubts(set: &PinSet, rows: &Rows) -> Vec<Doubt> {
     set.doubts(&rows.profile(), &in_force.settings.numbering)
 }
 
-/// Warnings about what memory holds of a list: rows that can't be checked, and
-/// doubts whether it admits anybody.
+/// Returns warnings about a PIN file in memory: rows that can't be checked, and doubts
+/// whether it admits anybody.
 pub fn warnings(set: &PinSet, recalled: &Recalled) -> Vec<String> {
     let Some(rows) = &recalled.rows else {
         return Vec::new();
@@ -164,35 +187,35 @@ pub fn warnings(set: &PinSet, recalled: &Recalled) -> Vec<String> {
         .collect()
 }
 
-/// How long ago that was.
+/// Returns how long ago a time was.
 pub fn age(time: SystemTime) -> Duration {
     let age = SystemTime::now().duration_since(time).unwrap_or_default();
     Duration::from_secs(age.as_secs())
 }
 
-/// How many calls came out so.
+/// Returns the number of calls with this outcome.
 pub fn outcomes(counts: &Counts, status: Status) -> u64 {
     counts.outcomes.get(&status).copied().unwrap_or_default()
 }
 
-/// A lock that stands.
+/// A lock in force.
 pub struct Lock {
     pub pin_set: String,
     /// `caller`, `account` or `pinset`.
     pub by: &'static str,
-    /// What is locked; `None`: an account that is in no list.
+    /// What is locked, or `None` for an account that no PIN file has.
     pub what: Option<String>,
-    /// Of a caller, where it comes in.
+    /// The endpoint of a locked caller.
     pub endpoint: Option<String>,
-    /// How long it still stands; `None`: until it is unlocked.
+    /// Remaining seconds, or `None` if it lasts until it is unlocked.
     pub seconds: Option<u64>,
-    /// How often it was locked.
+    /// Number of locks so far.
     pub times: u32,
     pub failures: u32,
 }
 
 impl Lock {
-    /// How long it still stands: `2h05m`, `29m59s`, `7s`, `until unlocked`.
+    /// Returns the remaining time: `2h05m`, `29m59s`, `7s`, `until unlocked`.
     pub fn left(&self) -> String {
         let Some(seconds) = self.seconds else {
             return "until unlocked".to_owned();
@@ -205,12 +228,12 @@ impl Lock {
     }
 }
 
-/// The locks that stand, in one PIN set or in all.
+/// Returns the locks in force, in one PIN set or in all.
 ///
 /// # Errors
 ///
-/// There is no PIN set of this name.
-pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
+/// Fails if there is no PIN set of this name.
+pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
     let now = since_epoch();
     let held = lockouts::held(pin_set.as_deref()).into_iter();
@@ -230,7 +253,7 @@ pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, String> {
     Ok(locks.collect())
 }
 
-/// Returns how many locks stand in each PIN set that has any, in one walk.
+/// Returns the number of locks in each PIN set that has any, in one walk.
 pub fn lock_counts() -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for held in lockouts::held(None) {
@@ -239,7 +262,7 @@ pub fn lock_counts() -> BTreeMap<String, u64> {
     counts
 }
 
-/// What is locked of this kind, to be chosen from.
+/// Returns what is locked of this kind, for completion.
 pub fn locked(by: &[u8]) -> Vec<String> {
     let mut what: Vec<String> = lockouts::held(None)
         .into_iter()
@@ -250,13 +273,13 @@ pub fn locked(by: &[u8]) -> Vec<String> {
     what
 }
 
-/// Unlocks callers by number or endpoint, an account or a PIN set, in one PIN
-/// set or in all: how many.
+/// Unlocks callers by number or endpoint, an account or a PIN set, in one PIN set or in
+/// all. Returns the number of locks.
 ///
 /// # Errors
 ///
-/// There is no such kind, no such PIN set, or nothing was locked.
-pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, String> {
+/// Fails if there is no such kind, no such PIN set, or nothing was locked.
+pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
     let in_force = config::current();
     let meant = meant(by, what);
@@ -278,39 +301,38 @@ pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, S
             let name = counted_as(meant.as_bytes())?;
             lockouts::unlock(Unlock::PinSet(&name), pin_set.as_deref())
         }
-        None => return Err("what is locked is a caller, an account or a pinset".to_owned()),
+        None => return Err(QueryError::UnknownKind),
     };
     match unlocked {
-        0 => Err(format!(
-            "no {} '{}' is locked",
-            String::from_utf8_lossy(by),
-            String::from_utf8_lossy(what)
-        )),
+        0 => Err(QueryError::NotLocked {
+            kind: String::from_utf8_lossy(by).into_owned(),
+            value: String::from_utf8_lossy(what).into_owned(),
+        }),
         unlocked => Ok(unlocked),
     }
 }
 
-/// What is meant may be written as it was shown.
+/// Returns the value that is meant: it may be given as it was shown, escaped.
 fn meant(by: &[u8], what: &[u8]) -> String {
     let given = String::from_utf8_lossy(what);
-    let is_it = |locked: &String| escape(locked.as_bytes()) == given;
+    let is_meant = |locked: &String| escape(locked.as_bytes()) == given;
     let shown = if given.contains('\\') {
-        locked(by).into_iter().find(is_it)
+        locked(by).into_iter().find(is_meant)
     } else {
         None
     };
     shown.unwrap_or_else(|| given.into_owned())
 }
 
-/// The name that failures of a PIN set, or of a list without one, are counted
-/// by.
-fn counted_as(name: &[u8]) -> Result<String, String> {
-    let small = in_small(name);
+/// Returns the name by which failures of a PIN set, or of a source without one, are
+/// counted.
+fn counted_as(name: &[u8]) -> Result<String, QueryError> {
+    let lower = in_lower_case(name);
     if config::current()
         .pin_sets()
-        .any(|(other, _)| other == small)
+        .any(|(other, _)| other == lower)
     {
-        return Ok(small);
+        return Ok(lower);
     }
     let given = String::from_utf8_lossy(name);
     let mut counted = stats::all()
@@ -318,13 +340,13 @@ fn counted_as(name: &[u8]) -> Result<String, String> {
         .chain(lockouts::held(None).into_iter().map(|held| held.pin_set));
     counted
         .find(|other| *other == given)
-        .ok_or_else(|| none(&given))
+        .ok_or_else(|| unknown(&given))
 }
 
-fn in_small(name: &[u8]) -> String {
+fn in_lower_case(name: &[u8]) -> String {
     String::from_utf8_lossy(name).to_ascii_lowercase()
 }
 
-fn none(name: &str) -> String {
-    config::current().none(name)
+fn unknown(name: &str) -> QueryError {
+    config::current().unknown(name).into()
 }

@@ -1,16 +1,17 @@
-//! AMI: actions of ours, and what they are answered with.
+//! AMI: actions of ours, and their responses.
 
 use std::ffi::{c_char, c_int, CStr};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use pinset::escape::escape;
+use thiserror::Error;
 
 use super::c_string::{self, Text};
 use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
 
-/// Who may do it: by the classes of `write =` in `manager.conf`.
+/// The classes of `write =` in `manager.conf` that an action needs.
 #[derive(Clone, Copy)]
 pub enum Class {
     /// `system`.
@@ -23,14 +24,20 @@ pub enum Class {
 pub trait Action {
     /// Its name.
     const NAME: &'static CStr;
-    /// Who may do it.
+    /// The classes it needs.
     const CLASS: Class;
-    /// Does it, or says why not.
-    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), String>;
+    /// Why it fails.
+    type Error: fmt::Display;
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the action can't be done; the client gets the text.
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), Self::Error>;
 }
 
 /// Registers an action, whose synopsis and description Asterisk takes from the
-/// XML documentation; false if Asterisk has said in its log why not.
+/// XML documentation. Returns false if that fails, which Asterisk logs.
 pub fn register<A: Action>() -> bool {
     let class = match A::CLASS {
         Class::System => ffi::EVENT_FLAG_SYSTEM,
@@ -51,13 +58,13 @@ pub fn register<A: Action>() -> bool {
     }
 }
 
-/// Takes back [`register`]. Who has found it before may still come.
+/// Takes back [`register`]. A session that has found the action before may still run it.
 pub fn unregister<A: Action>() {
     // SAFETY: a static name.
     unsafe { ffi::ast_manager_unregister(A::NAME.as_ptr()) };
 }
 
-/// Anything but 0 would end the session.
+/// Runs an action. Anything but 0 would end the session.
 unsafe extern "C" fn act<A: Action>(
     session: *mut ffi::mansession,
     message: *const ffi::message,
@@ -74,42 +81,53 @@ unsafe extern "C" fn act<A: Action>(
             message: lent,
             id: message.get("ActionID").unwrap_or_default(),
         };
-        if let Err(why) = A::run(&message, &mut session) {
-            session.fail(&why);
+        if let Err(error) = A::run(&message, &mut session) {
+            session.fail(&error.to_string());
         }
         0
     })
 }
 
-/// What came from an AMI client.
+/// A message of an AMI client.
 pub struct Message<'a>(&'a ffi::message);
 
+/// Why a header can't be used.
+#[derive(Debug, Error)]
+pub enum HeaderError {
+    /// It is missing.
+    #[error("{0} is missing")]
+    Missing(String),
+    /// There is more than one of this name.
+    #[error("{0} is there more than once")]
+    Repeated(String),
+}
+
 impl<'a> Message<'a> {
-    /// The value of a header; `None` if it is not there or empty.
+    /// Returns the value of a header, or `None` if it is missing or empty.
     ///
     /// # Errors
     ///
-    /// It is there more than once.
-    pub fn header(&self, name: &str) -> Result<Option<&'a [u8]>, String> {
+    /// Fails if there is more than one.
+    pub fn header(&self, name: &str) -> Result<Option<&'a [u8]>, HeaderError> {
         let mut values = self.all(name);
         let value = values.next();
         match values.next() {
-            Some(_) => Err(format!("{name} is there more than once")),
+            Some(_) => Err(HeaderError::Repeated(name.to_owned())),
             None => Ok(value.filter(|value| !value.is_empty())),
         }
     }
 
-    /// The same, and there has to be one.
+    /// Returns the value of a required header.
     ///
     /// # Errors
     ///
-    /// There is none, or more than one.
-    pub fn need(&self, name: &str) -> Result<&'a [u8], String> {
+    /// Fails if there is none, or more than one.
+    pub fn need(&self, name: &str) -> Result<&'a [u8], HeaderError> {
         self.header(name)?
-            .ok_or_else(|| format!("{name} is missing"))
+            .ok_or_else(|| HeaderError::Missing(name.to_owned()))
     }
 
-    /// The first value of a header.
+    /// Returns the first value of a header.
     fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.all(name).next()
     }
@@ -130,7 +148,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Who has sent an action, and waits for the answer.
+/// The session of the client that has sent an action, and waits for the response.
 pub struct Session<'a> {
     raw: *mut ffi::mansession,
     message: *const ffi::message,
@@ -138,7 +156,7 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Refuses.
+    /// Sends an error response.
     fn fail(&mut self, why: &str) {
         let why = Text::new(escape(why.as_bytes()).as_bytes());
         // SAFETY: Asterisk lends us both until the action returns; the text is
@@ -146,27 +164,27 @@ impl Session<'_> {
         unsafe { ffi::astman_send_error(self.raw, self.message, mutable(&why)) };
     }
 
-    /// Answers with these fields.
-    pub fn answer(&mut self, fields: &Fields) {
+    /// Sends a response with these fields.
+    pub fn respond(&mut self, fields: &Fields) {
         self.send("Response: Success\r\n", &fields.0);
     }
 
     /// Begins a list.
-    pub fn begin(&mut self, said: &CStr) {
-        let (said, start) = (Text::new(said.to_bytes()), Text::new(b"start"));
+    pub fn begin(&mut self, text: &CStr) {
+        let (text, start) = (Text::new(text.to_bytes()), Text::new(b"start"));
         // SAFETY: as above.
         unsafe {
-            let (said, start) = (mutable(&said), mutable(&start));
-            ffi::astman_send_listack(self.raw, self.message, said, start);
+            let (text, start) = (mutable(&text), mutable(&start));
+            ffi::astman_send_listack(self.raw, self.message, text, start);
         }
     }
 
-    /// An event of the list.
+    /// Sends an event of the list.
     pub fn item(&mut self, event: &str, fields: &Fields) {
         self.send(&format!("Event: {event}\r\n"), &fields.0);
     }
 
-    /// Ends a list of so many events.
+    /// Ends a list of `count` events.
     pub fn end(&mut self, event: &CStr, count: usize) {
         let count = c_int::try_from(count).unwrap_or(c_int::MAX);
         // SAFETY: as above; the name is only read.
@@ -197,24 +215,24 @@ fn mutable(text: &Text) -> *mut c_char {
     text.as_c().as_ptr().cast_mut()
 }
 
-/// The fields of an answer or an event, escaped: no value makes another field.
+/// The fields of a response or an event, escaped so that no value makes another field.
 #[derive(Default)]
 pub struct Fields(String);
 
 impl Fields {
-    /// None yet.
+    /// Returns an empty list of fields.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds one.
+    /// Adds a field.
     pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
         // Writing into a String does not fail.
         let _ = write!(self.0, "{name}: {}\r\n", escape(value.as_ref()));
         self
     }
 
-    /// Adds a number.
+    /// Adds a field with a number.
     pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
         self.add(name, value.to_string())
     }

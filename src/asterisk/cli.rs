@@ -1,5 +1,4 @@
-//! The command line: commands of ours, what they print, and what a word that
-//! is begun could be.
+//! Asterisk's CLI: commands of ours, their output, and completion of words.
 
 use std::ffi::{c_char, c_int, CStr};
 use std::mem::MaybeUninit;
@@ -14,30 +13,30 @@ use crate::sync::lock::lock;
 
 /// A command.
 pub struct Command {
-    /// Its words; `{a|b}` is one of these.
+    /// Its words. `{a|b}` stands for one of them.
     pub words: &'static CStr,
-    /// What it does, in a line.
+    /// What it does, in one line.
     pub summary: &'static CStr,
-    /// What `core show help` says of it.
+    /// The text of `core show help`.
     pub usage: &'static CStr,
-    /// Runs it: all words, its own first.
-    pub run: fn(&[&[u8]]) -> Said,
-    /// What the next word may be: all words before it.
+    /// Runs it. Gets all words, its own first.
+    pub run: fn(&[&[u8]]) -> CommandOutput,
+    /// Returns what the next word may be. Gets all words before it.
     pub complete: fn(&[&[u8]]) -> Vec<String>,
 }
 
-/// What a command says.
-pub enum Said {
-    /// This, and it is done.
+/// Output of a command.
+pub enum CommandOutput {
+    /// The output of a command that has succeeded.
     Done(String),
-    /// This, and it has failed.
+    /// The output of a command that has failed.
     Failed(String),
-    /// How it is used.
+    /// The text of `core show help`.
     Usage,
 }
 
-/// A command as Asterisk keeps it: its own part comes first, with room behind it
-/// for what a newer Asterisk adds (`include/shim.h`).
+/// A command as Asterisk keeps it: Asterisk's part comes first, then room for what a
+/// newer Asterisk adds (`include/shim.h`).
 #[repr(C)]
 struct Entry {
     raw: ffi::ast_cli_entry,
@@ -45,7 +44,7 @@ struct Entry {
     command: &'static Command,
 }
 
-/// What is registered.
+/// The registered commands.
 struct Entries(Vec<NonNull<Entry>>);
 
 // SAFETY: each is ours alone until Asterisk has it, which locks its list.
@@ -57,13 +56,13 @@ fn entries() -> MutexGuard<'static, Entries> {
     lock(&ENTRIES)
 }
 
-/// Registers a command, unless it is; false if Asterisk has said in its log why
-/// not.
+/// Registers a command, unless it is registered. Returns false if that fails, which
+/// Asterisk logs.
 pub fn register(command: &'static Command) -> bool {
     // SAFETY: what is in the list is registered, and not freed before it is
     // taken out.
-    let is_it = |entry: &NonNull<Entry>| unsafe { std::ptr::eq(entry.as_ref().command, command) };
-    if entries().0.iter().any(is_it) {
+    let is_same = |entry: &NonNull<Entry>| unsafe { std::ptr::eq(entry.as_ref().command, command) };
+    if entries().0.iter().any(is_same) {
         return true;
     }
     // SAFETY: a C structure of pointers and numbers; all zeros is how its own
@@ -83,8 +82,8 @@ pub fn register(command: &'static Command) -> bool {
     false
 }
 
-/// Takes back every [`register`]. False: one of them is being run, or is about
-/// to be, and is left registered.
+/// Takes back every [`register`]. Returns false if a command runs or is about to: it is
+/// left registered.
 pub fn unregister() -> bool {
     let mut entries = entries();
     entries.0.retain(|entry| {
@@ -133,15 +132,15 @@ unsafe extern "C" fn handle(
         };
         let words = words(arguments);
         if what == ffi::CLI_GENERATE {
-            offer(command, arguments, &words);
+            complete(command, arguments, &words);
             return SUCCESS;
         }
-        let (said, result) = match (command.run)(&words) {
-            Said::Done(said) => (said, SUCCESS),
-            Said::Failed(said) => (said, FAILURE),
-            Said::Usage => return SHOW_USAGE,
+        let (text, result) = match (command.run)(&words) {
+            CommandOutput::Done(text) => (text, SUCCESS),
+            CommandOutput::Failed(text) => (text, FAILURE),
+            CommandOutput::Usage => return SHOW_USAGE,
         };
-        print(arguments.fd, &said);
+        print(arguments.fd, &text);
         result
     })
 }
@@ -151,20 +150,20 @@ fn words(arguments: &ffi::ast_cli_args) -> Vec<&[u8]> {
     if arguments.argv.is_null() {
         return Vec::new();
     }
-    // SAFETY: Asterisk's array of so many strings, which stay until the handler
+    // SAFETY: Asterisk's array of `count` strings, which stay until the handler
     // returns.
     let words = unsafe { std::slice::from_raw_parts(arguments.argv, count) };
-    // SAFETY: likewise.
+    // SAFETY: as above.
     words
         .iter()
         .map(|word| unsafe { c_string::lent(*word) })
         .collect()
 }
 
-/// Offers what may stand for the word that is begun. It is not quoted, so what
-/// has blanks or quotes in it is left out.
-fn offer(command: &Command, arguments: &ffi::ast_cli_args, words: &[&[u8]]) {
-    // Asterisk asks again for the second, the third, …: it has them all.
+/// Completes the word that is being typed. Words are not quoted, so those with blanks
+/// or quotes are left out.
+fn complete(command: &Command, arguments: &ffi::ast_cli_args, words: &[&[u8]]) {
+    // Asterisk calls again for the second, the third, …: it has them all.
     if arguments.n > 0 {
         return;
     }
@@ -185,17 +184,17 @@ fn offer(command: &Command, arguments: &ffi::ast_cli_args, words: &[&[u8]]) {
     }
 }
 
-/// So much is written at once: whole lines, and never more than a pipe holds.
-const PIECE: usize = 4096;
+/// Most bytes that are written at once: whole lines, and no more than a pipe holds.
+const MAX_WRITE_BYTES: usize = 4096;
 
-/// How long a console may take to read a piece before we stop, in milliseconds.
-const READ_WITHIN: c_int = 5000;
+/// How long a console may take to read what was written before we stop, in milliseconds.
+const WRITE_TIMEOUT: c_int = 5000;
 
-/// Writes to a console. One that does not read gets no more.
+/// Writes to a console, until it no longer reads.
 fn print(console: c_int, text: &str) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        let most = rest.get(..PIECE).unwrap_or(rest);
+        let most = rest.get(..MAX_WRITE_BYTES).unwrap_or(rest);
         let end = most.iter().rposition(|byte| *byte == b'\n');
         let length = end.map_or(most.len(), |end| end + 1);
         let (piece, after) = rest.split_at(length);
@@ -203,7 +202,12 @@ fn print(console: c_int, text: &str) {
         // SAFETY: the console's descriptor, and as many bytes as are there,
         // which are only read.
         let written = unsafe {
-            ffi::ast_carefulwrite(console, piece.as_ptr().cast_mut().cast(), size, READ_WITHIN)
+            ffi::ast_carefulwrite(
+                console,
+                piece.as_ptr().cast_mut().cast(),
+                size,
+                WRITE_TIMEOUT,
+            )
         };
         if written != 0 {
             return;

@@ -1,5 +1,4 @@
-//! The application `Authenticate()`: what to compare with, and the
-//! conversation.
+//! The application `Authenticate()`: chooses the source of PINs, and runs the dialog.
 
 use pinset::audit::name_of;
 use pinset::escape::escape_audit_value;
@@ -25,8 +24,8 @@ type Counter = verify::Counter<CallLockouts>;
 
 /// Runs one `Authenticate(data)` on a call.
 pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
-    let trail = AuditContext::default();
-    call.watched_by(trail.clone());
+    let audit = AuditContext::default();
+    call.watched_by(audit.clone());
     if data.is_empty() {
         log!(Warning, "Authenticate requires an argument(password)");
         return Next::HangUp;
@@ -42,52 +41,52 @@ pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     if !hidden {
         log!(
             Error,
-            "{} is refused: what it keys can't be hidden, there is no memory for that",
+            "{} is refused: not enough memory to hide its digits",
             call.name()
         );
     }
     let refused = (!hidden).then_some(Status::Error);
     let in_force = config::current();
     if let Some(pin_set) = ServicePinSet::named_by(&request, &in_force) {
-        return external::authenticate(&pin_set, call, &request, &in_force, trail, refused);
+        return external::authenticate(&pin_set, call, &request, &in_force, audit, refused);
     }
-    let (mut plan, mut source) = prepared(&request, call, trail);
+    let (mut plan, mut source) = prepared(&request, call, audit);
     plan.refused = refused.or(plan.refused);
     run(plan, call, source.as_mut())
 }
 
 type Source<'call> = Box<dyn PinSource<Call<'call>> + 'call>;
 
-/// How the conversation goes, and what entries are compared with.
+/// Returns the plan of the dialog, and the source of PINs.
 fn prepared<'call>(
     request: &Request,
     call: &Call<'call>,
-    trail: AuditContext,
+    audit: AuditContext,
 ) -> (Plan, Source<'call>) {
     let plan = request.plan();
     let credential = match &request.credential {
         Ok(credential) => credential,
         Err(refusal) => {
             log!(Error, "{} is refused: {refusal}", call.name());
-            trail.set_reason(refusal);
+            audit.set_reason(refusal);
             return (plan, Box::new(DenyAll));
         }
     };
     let in_force = config::current();
     let number = call.caller_number();
     let name = name_of(credential, &call.origin().context);
-    trail.set_pin_set(&name);
+    audit.set_pin_set(&name);
     let calling = Calling {
         number: number.as_deref(),
         channel: &call.name(),
     };
     let query_limits = QueryLimits::of(&in_force.settings);
     let source: Source<'call> = match credential {
-        Credential::PinSet(name) => match backend::source(name, in_force, calling, trail.clone()) {
+        Credential::PinSet(name) => match backend::source(name, in_force, calling, audit.clone()) {
             Ok(source) => return (plan_of(request, &source, call), Box::new(source)),
-            Err(why) => {
-                log!(Error, "{} is refused: {why}", call.name());
-                trail.set_reason(&why);
+            Err(error) => {
+                log!(Error, "{} is refused: {error}", call.name());
+                audit.set_reason(&error);
                 let refused = Some(Status::Error);
                 return (Plan { refused, ..plan }, Box::new(DenyAll));
             }
@@ -113,14 +112,14 @@ fn prepared<'call>(
         return (plan, source);
     }
     let caller = calling.caller(&settings.numbering);
-    trail.set_number(caller.number());
-    let counter = Counter::new(&name, limits, caller, CallLockouts(trail));
+    audit.set_number(caller.number());
+    let counter = Counter::new(&name, limits, caller, CallLockouts(audit));
     let plan = limited(plan, &counter);
-    (plan, Box::new(Counted { counter, source }))
+    (plan, Box::new(LimitedSource { counter, source }))
 }
 
 /// Warns, once for each place of the dialplan, of a password that no telephone can
-/// enter. It is shown only if a PIN set was probably meant.
+/// enter. The password is shown only if a PIN set was probably meant.
 fn warn_of_unenterable(call: &Call<'_>, in_force: &InForce, password: &[u8]) {
     if Pin::keyed(password).is_some() {
         return;
@@ -143,7 +142,7 @@ fn warn_of_unenterable(call: &Call<'_>, in_force: &InForce, password: &[u8]) {
     );
 }
 
-/// Whether what is keyed is hidden: of a PIN set that can't be used, too.
+/// Returns whether digits are hidden. They are for a PIN set that can't be used, too.
 fn hides(request: &Request) -> bool {
     let in_force = config::current();
     match &request.credential {
@@ -155,7 +154,7 @@ fn hides(request: &Request) -> bool {
     }
 }
 
-/// How the conversation of a PIN set goes with this caller.
+/// Returns the plan of the dialog for a PIN set and this caller.
 fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
     let refused = source.refuses().then_some(Status::Failure);
     if refused.is_some() {
@@ -174,7 +173,7 @@ fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
     limited(plan, source.counter())
 }
 
-/// What is left of a plan for a caller who may have keyed wrong PINs before.
+/// Restricts a plan for a caller who may have entered wrong PINs before.
 fn limited(mut plan: Plan, counter: &Counter) -> Plan {
     if plan.refused.is_none() {
         match counter.look() {
@@ -186,13 +185,13 @@ fn limited(mut plan: Plan, counter: &Counter) -> Plan {
     plan
 }
 
-/// What is no PIN set, with lockouts.
-struct Counted<'call> {
+/// A source that is no PIN set, with lockouts.
+struct LimitedSource<'call> {
     counter: Counter,
     source: Source<'call>,
 }
 
-impl<'call> PinSource<Call<'call>> for Counted<'call> {
+impl<'call> PinSource<Call<'call>> for LimitedSource<'call> {
     fn judge(&mut self, call: &mut Call<'call>, entry: Entry<'_>) -> Option<Verdict> {
         let source = &mut self.source;
         self.counter
@@ -200,7 +199,7 @@ impl<'call> PinSource<Call<'call>> for Counted<'call> {
     }
 }
 
-/// A family of Asterisk's database whose keys are the PINs.
+/// A family of Asterisk's database whose keys are PINs.
 struct Family {
     name: Vec<u8>,
     one_time: bool,
@@ -221,9 +220,9 @@ impl PinSource<Call<'_>> for Family {
         Some(match there {
             Ok(true) => Verdict::Right(Grant::default()),
             Ok(false) => Verdict::Wrong,
-            Err(why) => {
+            Err(error) => {
                 let family = String::from_utf8_lossy(&self.name);
-                log!(Error, "family '{family}' admits nobody: {why}");
+                log!(Error, "family '{family}' admits nobody: {error}");
                 Verdict::Unavailable
             }
         })
@@ -231,8 +230,8 @@ impl PinSource<Call<'_>> for Family {
 }
 
 impl Family {
-    /// The verdict on a one-time PIN. If it can't be used up, it is refused as a
-    /// wrong one, in all that the caller can tell.
+    /// Returns the verdict on a one-time PIN. One that can't be used up is refused as a
+    /// wrong one, so that the caller can't distinguish them.
     fn used(&self, taken: Result<bool, UseError>) -> Verdict {
         let error = match taken {
             Ok(true) => return Verdict::Right(Grant::default()),

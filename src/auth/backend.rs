@@ -1,4 +1,4 @@
-//! PIN sets: what they are judged by in Asterisk.
+//! Sources of PIN sets in Asterisk: PIN files and its database.
 
 use std::sync::Arc;
 
@@ -9,64 +9,87 @@ use pinset::verify::{
     Verifier, Work,
 };
 use pinset::{hex, Grant, Number, Pepper, Pin, PinSet, Verdict};
+use thiserror::Error;
 
 use crate::asterisk::dialplan;
 use crate::auth::{astdb_rows, slow_hash};
-use crate::config::InForce;
+use crate::config::{InForce, PinSetError};
 use crate::pin_files::{self, LookupKind, QueryLimits};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger;
 
-/// The PIN set of a call.
+/// The verifier of a call's PIN set.
 pub type PinSetSource = Verifier<Asterisk, CallLockouts>;
 
-/// The PIN set of this name, for who calls; what becomes known of who it is is
-/// left on the trail.
+/// Why a PIN set can't verify PINs.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// There is no such PIN set, or it has errors.
+    #[error(transparent)]
+    PinSet(#[from] PinSetError),
+    /// Its source is a web service, which decides about calls, not about PINs.
+    #[error("PIN set '{name}' asks a web service, and that takes a call")]
+    WebService {
+        /// The name of the PIN set.
+        name: String,
+    },
+}
+
+/// Returns the verifier of the PIN set of this name for a caller, who is noted in
+/// `audit`.
 ///
 /// # Errors
 ///
-/// There is none, there are errors in it, or it asks a web service: that one is
-/// told of calls, not of PINs.
+/// Fails if the PIN set can't verify PINs.
 pub fn source(
     name: &str,
     in_force: Arc<InForce>,
     calling: Calling<'_>,
-    trail: AuditContext,
-) -> Result<PinSetSource, String> {
+    audit: AuditContext,
+) -> Result<PinSetSource, SourceError> {
     let name = name.to_ascii_lowercase();
     let set = in_force.pin_set(&name)?;
     if let Some(Source::Url(_)) = set.source {
-        return Err(format!(
-            "PIN set '{name}' asks a web service, and that takes a call"
-        ));
+        return Err(SourceError::WebService { name });
     }
     let back_end = Asterisk {
         in_force: Arc::clone(&in_force),
     };
     let numbering = &in_force.settings.numbering;
-    let keeper = CallLockouts(trail.clone());
-    let judge = Verifier::new(&name, set, calling, numbering, back_end, keeper);
-    trail.set_number(judge.counter().caller().number());
-    Ok(judge)
+    let lockouts = CallLockouts(audit.clone());
+    let verifier = Verifier::new(&name, set, calling, numbering, back_end, lockouts);
+    audit.set_number(verifier.counter().caller().number());
+    Ok(verifier)
+}
+
+/// Why a PIN set has no rows to show.
+#[derive(Debug, Error)]
+pub enum RowsError {
+    /// Its source was not read.
+    #[error("its list was not read")]
+    Unread,
+    /// It can't use its source.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 /// Returns the rows of a PIN set that a caller number finds, as for a call.
 ///
 /// # Errors
 ///
-/// The PIN set admits nobody, and why.
+/// Fails if the PIN set admits nobody.
 pub fn rows_of(
     set: &Arc<PinSet>,
     in_force: Arc<InForce>,
     number: &Number,
-) -> Result<Vec<Candidate>, String> {
+) -> Result<Vec<Candidate>, RowsError> {
     let back_end = Asterisk { in_force };
     let answer = back_end.ask(&mut NoChannel, set, &Pin::new());
-    let answer = answer.ok_or("its list was not read")?;
+    let answer = answer.ok_or(RowsError::Unread)?;
     let has_key = |key| back_end.pepper().key(key).is_some();
     if let Some(why) = set.objection(&answer, &has_key) {
-        return Err(why);
+        return Err(RowsError::Unusable(why));
     }
     Ok(match answer {
         Answer::Rows(rows, _) => rows.by_caller(number).collect(),
@@ -75,7 +98,7 @@ pub fn rows_of(
     })
 }
 
-/// What entries are judged by, as it is in force for a call.
+/// The sources of PINs, as they are configured for a call.
 pub struct Asterisk {
     in_force: Arc<InForce>,
 }
@@ -84,12 +107,12 @@ impl BackEnd for Asterisk {
     fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         match &set.source {
             Some(Source::File(path)) => {
-                let about = LookupKind::PinSet(Arc::new(FileQuery {
+                let kind = LookupKind::PinSet(Arc::new(FileQuery {
                     set: Arc::clone(set),
                     rules: Arc::clone(&self.in_force.rules),
                 }));
                 let limits = QueryLimits::of(&self.in_force.settings);
-                pin_files::look_up(host, path, &about, pin, limits)
+                pin_files::look_up(host, path, &kind, pin, limits)
             }
             Some(Source::Astdb(family)) => match set.astdb_value {
                 AstdbValue::Ignore => self.key(host, family, pin),
@@ -141,7 +164,7 @@ impl BackEnd for Asterisk {
 }
 
 impl Asterisk {
-    /// A key of the database is the PIN.
+    /// Looks up a PIN as a key of the database.
     fn key<H: ServiceChannel>(&self, host: &mut H, family: &str, pin: &Pin) -> Option<Answer> {
         let timeout = self.in_force.settings.source_timeout;
         let there = astdb_rows::holds(host, family.as_bytes(), pin.as_bytes(), timeout)?;
@@ -153,7 +176,7 @@ impl Asterisk {
         Some(Answer::Entry(verdict, Entries::Keys))
     }
 
-    /// The values of the database are `account:secret`.
+    /// Reads a family of the database whose values are `account:secret`.
     fn values<H: ServiceChannel>(&self, host: &mut H, family: &str) -> Option<Answer> {
         let settings = &self.in_force.settings;
         let (limit, timeout) = (settings.max_list_memory, settings.source_timeout);

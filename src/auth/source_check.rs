@@ -65,8 +65,8 @@ fn query(draft: &Draft, source: &SourceCheck) -> FileQuery {
 
 /// Logs what is wrong with the source of a PIN set.
 fn report(draft: &mut Draft, source: &SourceCheck, checked: Checked) {
-    if let Some(why) = checked.objection {
-        draft.reject_source(source, why);
+    if let Some(error) = checked.objection {
+        draft.reject_source(source, error);
     }
     for doubt in checked.doubts {
         draft.warn_of_source(source, &doubt);

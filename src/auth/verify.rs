@@ -1,5 +1,5 @@
-//! A PIN that somebody else has collected: the dialplan, for its function
-//! `AUTHENTICATE_VERIFY()`, or a client of AMI.
+//! Verification of a PIN that was collected elsewhere: by the dialplan, for its function
+//! `AUTHENTICATE_VERIFY()`, or by a client of AMI.
 
 use pinset::call::arguments;
 use pinset::escape::escape_audit_value;
@@ -12,10 +12,10 @@ use crate::auth::backend;
 use crate::config;
 use crate::state::audit::AuditContext;
 
-/// `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
+/// Implements `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
 pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
-    let trail = AuditContext::default();
-    call.watched_by(trail.clone());
+    let audit = AuditContext::default();
+    call.watched_by(audit.clone());
     let [name, variable, caller, account] = arguments::split(data);
     if name.is_empty() || variable.is_empty() {
         log!(
@@ -24,8 +24,8 @@ pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
         );
         return (Status::Error, 1);
     }
-    // In any case: it is not to be left.
-    let entry = match call.take_variable(&variable) {
+    // Taken in any case: the PIN must not stay in the variable.
+    let pin = match call.take_variable(&variable) {
         Ok(None) if is_value(&variable) => {
             let why = "the second argument is the name of a variable, VARNAME, not its value \
                 ${VARNAME}";
@@ -37,11 +37,11 @@ pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
                 );
                 log!(Error, "AUTHENTICATE_VERIFY by {channel} at {place}: {why}");
             }
-            trail.set_pin_set(&String::from_utf8_lossy(&name).to_ascii_lowercase());
-            trail.set_reason(why);
+            audit.set_pin_set(&String::from_utf8_lossy(&name).to_ascii_lowercase());
+            audit.set_reason(why);
             return (Status::Error, 0);
         }
-        Ok(entry) => entry.and_then(|entry| Pin::keyed(&entry)),
+        Ok(pin) => pin.and_then(|pin| Pin::keyed(&pin)),
         Err(_) => None,
     };
     let caller = if caller.is_empty() {
@@ -58,49 +58,49 @@ pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
             number: caller.as_deref(),
             channel: &channel,
         },
-        trail,
+        audit,
         account: &account,
-        entry,
+        pin,
     };
-    let judged = judge(call, attempt);
-    if let Some(grant) = &judged.grant {
+    let outcome = verify_attempt(call, attempt);
+    if let Some(grant) = &outcome.grant {
         call.announce(grant);
     }
-    (judged.status, judged.attempts)
+    (outcome.status, outcome.attempts)
 }
 
-/// Whether what stands in place of a variable's name is what a caller has entered:
+/// Returns whether the variable's name is rather its value, which a caller has entered:
 /// keys of a telephone, a digit among them. It must not be logged.
 fn is_value(name: &[u8]) -> bool {
     Pin::keyed(name).is_some() && name.iter().any(|key| !key.is_ascii_alphabetic())
 }
 
-/// What is to be judged, and for whom.
+/// An attempt to be verified.
 pub struct Attempt<'a> {
-    /// Who asks, for the log.
+    /// The function or action, for the log.
     pub by: &'a str,
     /// The name of the PIN set.
     pub pin_set: &'a str,
-    /// Who makes the entry.
+    /// The caller.
     pub calling: Calling<'a>,
-    /// What becomes known of it.
-    pub trail: AuditContext,
-    /// The account it is for; empty: none is named.
+    /// Where the caller and the reason of a failure are noted.
+    pub audit: AuditContext,
+    /// The account; empty if none is named.
     pub account: &'a [u8],
-    /// The entry; `None`: no telephone can key it.
-    pub entry: Option<Pin>,
+    /// The PIN, or `None` if no telephone can enter it.
+    pub pin: Option<Pin>,
 }
 
-/// Judges an entry.
-pub fn judge<H: ServiceChannel>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
+/// Verifies an attempt.
+pub fn verify_attempt<H: ServiceChannel>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
     let name = attempt.pin_set;
-    let trail = attempt.trail;
-    trail.set_pin_set(&name.to_ascii_lowercase());
-    match backend::source(name, config::current(), attempt.calling, trail.clone()) {
-        Ok(mut source) => source.outcome(host, attempt.account, attempt.entry.as_ref()),
-        Err(why) => {
-            log!(Error, "{}: {why}", attempt.by);
-            trail.set_reason(&why);
+    let audit = attempt.audit;
+    audit.set_pin_set(&name.to_ascii_lowercase());
+    match backend::source(name, config::current(), attempt.calling, audit.clone()) {
+        Ok(mut source) => source.outcome(host, attempt.account, attempt.pin.as_ref()),
+        Err(error) => {
+            log!(Error, "{}: {error}", attempt.by);
+            audit.set_reason(&error);
             Status::Error.into()
         }
     }

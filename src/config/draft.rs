@@ -12,13 +12,13 @@ use crate::asterisk::log::log;
 
 /// A file that was read.
 pub struct Draft {
-    /// What it says.
+    /// The configuration.
     pub in_force: InForce,
     /// PIN sets whose sources are still to be checked.
     pub sources: Vec<SourceCheck>,
     pub(super) errors: Errors,
-    /// Errors in `[general]` leave it open what the PIN sets mean: at load, they
-    /// admit nobody.
+    /// Errors in `[general]` may change what the PIN sets mean: at load, they admit
+    /// nobody.
     pub(super) is_unsound: bool,
 }
 
@@ -33,7 +33,7 @@ impl Draft {
         }
     }
 
-    /// Returns a file of which nothing is known but this error, and logs it.
+    /// Returns a file that could not be read, and logs why.
     pub(super) fn failed(error: &str) -> Self {
         log!(Error, "{error}");
         let mut draft = Self::empty();
@@ -55,26 +55,26 @@ impl Draft {
     }
 }
 
-/// A PIN set whose source is to be checked.
+/// A PIN set whose source is still to be checked.
 pub struct SourceCheck {
     /// Its options.
     pub set: Arc<PinSet>,
-    /// Its section's name, as it stands there.
+    /// The name of its section, as written.
     pub section: String,
-    /// Where options stand.
+    /// Places of options.
     pub(super) places: Places,
-    /// Where the section stands.
+    /// Place of the section.
     pub(super) section_place: String,
 }
 
 impl SourceCheck {
-    /// Returns where an option stands, or the section if the option stands nowhere.
+    /// Returns the place of an option, or of the section if the option is not set.
     fn place_of(&self, option: &str) -> &str {
         self.places.get(option).unwrap_or(&self.section_place)
     }
 }
 
-/// Where options stand (`authenticate.conf:12`), by their names in small letters.
+/// Places of options (`authenticate.conf:12`), by their names in lower case.
 pub type Places = BTreeMap<String, String>;
 
 /// The errors of a file.
@@ -85,10 +85,10 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// How many are kept.
+    /// Most errors that are kept.
     const MAX_KEPT: usize = 20;
 
-    /// Logs what is wrong with an option, or with a section if it is empty.
+    /// Logs an error of an option, or of the section if `option` is empty.
     pub fn report(&mut self, place: &str, section: &str, option: &str, error: impl fmt::Display) {
         let gap = if option.is_empty() { "" } else { " " };
         let error = format!("{place}: [{section}]{gap}{option}: {error}");

@@ -11,13 +11,14 @@ use pinset::config::Source;
 use pinset::suggestion::nearest;
 use pinset::timestamp::Zone;
 use pinset::{Pepper, PinSet, Settings};
+use thiserror::Error;
 use url::Url;
 use zeroize::Zeroizing;
 
 /// The configuration file.
 pub const FILE: &CStr = c"authenticate.conf";
 
-/// What the file says.
+/// A configuration.
 pub struct InForce {
     /// `[general]`.
     pub settings: Settings,
@@ -25,42 +26,65 @@ pub struct InForce {
     pub pepper: Pepper,
     /// What dates and numbers in rows mean.
     pub rules: Arc<Rules>,
-    /// The PIN sets by their names in small letters; `None`: there are errors
-    /// in it.
+    /// PIN sets by their names in lower case; `None` stands for one with errors.
     pub(super) pin_sets: BTreeMap<String, Option<Arc<PinSet>>>,
-    /// What PIN sets that ask web services send along to say who we are, by the
-    /// same names.
+    /// Headers that authenticate us to the web services of PIN sets, by the same names.
     pub(super) credentials: BTreeMap<String, Arc<Zeroizing<String>>>,
     /// When the file was read, in local time.
     pub(super) read_at: String,
 }
 
+/// Why there is no PIN set to use.
+#[derive(Debug, Error)]
+pub enum PinSetError {
+    /// It has errors.
+    #[error("PIN set '{name}' has errors in authenticate.conf: they were logged when it was read")]
+    Invalid {
+        /// Its name.
+        name: String,
+    },
+    /// There is none of this name.
+    #[error(
+        "there is no PIN set '{name}' in authenticate.conf as it was read at {read_at}{suggestion}"
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+        /// When the file was read, in local time.
+        read_at: String,
+        /// The PIN set that was probably meant, or empty.
+        suggestion: String,
+    },
+}
+
 impl InForce {
-    /// The PIN set of this name, in small letters.
+    /// Returns the PIN set of this name, in lower case.
     ///
     /// # Errors
     ///
-    /// There is none, or there are errors in it.
-    pub fn pin_set(&self, name: &str) -> Result<Arc<PinSet>, String> {
+    /// Fails if there is none, or it has errors.
+    pub fn pin_set(&self, name: &str) -> Result<Arc<PinSet>, PinSetError> {
         match self.pin_sets.get(name) {
             Some(Some(set)) => Ok(Arc::clone(set)),
-            Some(None) => Err(format!(
-                "PIN set '{name}' has errors in authenticate.conf: they were logged when it was read"
-            )),
-            None => Err(self.none(name)),
+            Some(None) => Err(PinSetError::Invalid {
+                name: name.to_owned(),
+            }),
+            None => Err(self.unknown(name)),
         }
     }
 
-    /// Says that there is no PIN set of this name, and which was probably meant.
-    pub fn none(&self, name: &str) -> String {
-        let meant = match self.meant(name) {
+    /// Returns the error that there is no PIN set of this name, with the one that was
+    /// probably meant.
+    pub fn unknown(&self, name: &str) -> PinSetError {
+        let suggestion = match self.meant(name) {
             Some(meant) => format!(": did you mean '{meant}'?"),
             None => String::new(),
         };
-        format!(
-            "there is no PIN set '{name}' in authenticate.conf as it was read at {}{meant}",
-            self.read_at
-        )
+        PinSetError::Unknown {
+            name: name.to_owned(),
+            read_at: self.read_at.clone(),
+            suggestion,
+        }
     }
 
     /// Returns the PIN set that was probably meant by a name that is none, with or
@@ -74,13 +98,13 @@ impl InForce {
         nearest(bare.trim(), self.pin_sets.keys().map(String::as_str))
     }
 
-    /// The header by which the web service of this PIN set, in small letters, knows
-    /// us.
+    /// Returns the header that authenticates us to the web service of this PIN set,
+    /// whose name is in lower case.
     pub fn credential(&self, name: &str) -> Option<Arc<Zeroizing<String>>> {
         self.credentials.get(name).cloned()
     }
 
-    /// The web services that PIN sets ask.
+    /// Returns the web services of all PIN sets.
     pub fn services(&self) -> impl Iterator<Item = &Url> {
         let sets = self.pin_sets.values().flatten();
         sets.filter_map(|set| match &set.source {
@@ -89,8 +113,8 @@ impl InForce {
         })
     }
 
-    /// All PIN sets, by their names in small letters; `None`: there are errors
-    /// in it.
+    /// Returns all PIN sets with their names in lower case; `None` stands for one with
+    /// errors.
     pub fn pin_sets(&self) -> impl Iterator<Item = (&str, Option<&PinSet>)> {
         self.pin_sets
             .iter()
@@ -116,7 +140,7 @@ impl Default for InForce {
     }
 }
 
-/// The limits of lists, and the PIN sets that can be used.
+/// Lists the limits of PIN files, and the PIN sets that can be used.
 impl fmt::Display for InForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.settings.fmt(f)?;
@@ -129,7 +153,7 @@ impl fmt::Display for InForce {
     }
 }
 
-/// The local time: `2026-11-28 23:31:05`.
+/// Returns the local time: `2026-11-28 23:31:05`.
 pub fn now() -> String {
     Zone::of_the_machine().text(SystemTime::now())
 }

@@ -1,7 +1,6 @@
-//! `authenticate.conf`: read at load and at each reload. What is wrong in it
-//! is logged by file, line, section and option. At load a PIN set with a wrong
-//! line admits nobody, and the others work; a reload takes the file whole or
-//! not at all.
+//! `authenticate.conf`, read at load and at each reload. Errors are logged with file,
+//! line, section and option. At load, a PIN set with an error admits nobody, and the
+//! others work; a reload takes the file whole or not at all.
 //!
 //! In three steps, so that nothing here knows the files and services it names:
 //! [`read`], then `auth::source_check` checks the sources of the PIN sets, then
@@ -22,39 +21,39 @@ use in_force::{now, FILE};
 use parse::Reading;
 
 pub use draft::{Draft, SourceCheck};
-pub use in_force::InForce;
+pub use in_force::{InForce, PinSetError};
 
-/// What is in force; `None` stands for the defaults.
+/// The configuration in force; `None` stands for the defaults.
 static CURRENT: Mutex<Option<Arc<InForce>>> = Mutex::new(None);
 
-/// A file that a reload has refused: what is in force is older.
+/// A file that a reload has rejected: an older one is in force.
 #[derive(Clone)]
 pub struct Refused {
     /// When, in local time.
     pub at: String,
     /// The first errors, as they were logged.
     pub errors: Vec<String>,
-    /// How many errors there are in all.
+    /// Number of all errors.
     pub count: usize,
 }
 
-/// What a reload has refused since the last that succeeded.
+/// The file that was rejected by the last reload.
 static REFUSED: Mutex<Option<Refused>> = Mutex::new(None);
 
-/// Returns the file that the last reload has refused, if it has.
+/// Returns the file that the last reload has rejected, if it has.
 pub fn refused() -> Option<Refused> {
     let refused = lock(&REFUSED);
     refused.clone()
 }
 
-/// What is in force. A reload puts something else in its place and leaves this
-/// as it is.
+/// Returns the configuration in force. A reload replaces it, and does not change the
+/// one that was returned.
 pub fn current() -> Arc<InForce> {
     let current = lock(&CURRENT);
     current.clone().unwrap_or_default()
 }
 
-/// Reads the file; what is wrong with it is logged.
+/// Reads the file, and logs its errors.
 pub fn read() -> Draft {
     match config::load(FILE) {
         Loaded::Read(config) => Reading::of(&config),
@@ -69,8 +68,8 @@ pub fn read() -> Draft {
     }
 }
 
-/// Puts a file in force when the module is loaded. Where it is wrong, the defaults
-/// stay, and PIN sets that are wrong admit nobody.
+/// Puts a file in force when the module is loaded. Options with errors keep their
+/// defaults, and PIN sets with errors admit nobody.
 pub fn put(draft: Draft) {
     if draft.is_unsound && !draft.in_force.pin_sets.is_empty() {
         let file = FILE.to_string_lossy();
@@ -90,7 +89,7 @@ pub fn put(draft: Draft) {
 }
 
 /// Puts a file in force when the module is reloaded, changed or not: the pepper file
-/// may have changed. Returns false if something is wrong: what was in force stays so.
+/// may have changed. Returns false if there are errors: the old one stays in force.
 pub fn replace(draft: Draft) -> bool {
     let Draft {
         in_force, errors, ..
@@ -114,7 +113,7 @@ pub fn replace(draft: Draft) -> bool {
     whole
 }
 
-/// Clears what is in force.
+/// Clears the configuration.
 pub fn clear() {
     set_current(None);
     *lock(&REFUSED) = None;

@@ -1,14 +1,17 @@
-//! What a configuration file says, line by line.
+//! Parsing of the configuration file, line by line.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pinset::cache::Rules;
 use pinset::config::{nearest_option, AccountCode, Auth, OptionError, Source};
-use pinset::external::credential::header;
+use pinset::credential::secret_file::SecretFileError;
+use pinset::external::credential::{header, CredentialError};
 use pinset::timestamp::Zone;
 use pinset::{Pepper, PinSet, Settings};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::draft::{Draft, Errors, Places, SourceCheck};
@@ -19,8 +22,8 @@ use crate::asterisk::log::log;
 
 const GENERAL: &str = "general";
 
-/// Wrong values of these concern no PIN set.
-const OF_NO_PIN_SET: [&str; 4] = [
+/// Options of `[general]` whose errors concern no PIN set.
+const OUTSIDE_PIN_SETS: [&str; 4] = [
     "max_list_memory",
     "source_timeout",
     "phone_endpoints",
@@ -31,27 +34,27 @@ const OF_NO_PIN_SET: [&str; 4] = [
 #[derive(Default)]
 pub struct Reading {
     settings: Settings,
-    /// Where options of `[general]` stand.
+    /// Places of options of `[general]`.
     places: Places,
     errors: Errors,
-    /// Nothing is wrong that any PIN set might depend on.
+    /// Whether there is no error that a PIN set might depend on.
     sound: bool,
 }
 
 /// A PIN set that has been read.
 struct Read {
-    /// Its section's name, as it stands there.
+    /// The name of its section, as written.
     name: String,
     set: Option<Arc<PinSet>>,
     places: Places,
-    /// Where the section stands.
+    /// Place of the section.
     place: String,
-    /// The header that says who we are to the web service.
+    /// The header that authenticates us to the web service.
     credential: Option<Arc<Zeroizing<String>>>,
 }
 
 impl Reading {
-    /// What the file says; what is wrong with it is logged.
+    /// Reads the file, and logs its errors.
     pub fn of(config: &Config) -> Draft {
         let mut reading = Self {
             sound: true,
@@ -113,18 +116,18 @@ impl Reading {
         }
     }
 
-    /// Logs what is wrong with an option, or with a section if it is empty.
-    fn wrong(&mut self, place: &str, section: &str, option: &str, fault: impl fmt::Display) {
-        self.errors.report(place, section, option, fault);
+    /// Logs an error of an option, or of the section if `option` is empty.
+    fn wrong(&mut self, place: &str, section: &str, option: &str, error: impl fmt::Display) {
+        self.errors.report(place, section, option, error);
     }
 
-    /// Sets what the lines of a section say; false if any of them is wrong,
-    /// those of options that are `of_no_pin_set` left out.
+    /// Sets the options of a section. Returns false if there is an error, other than of
+    /// options that are `outside_pin_sets`.
     fn lines(
         &mut self,
         section: &Section<'_>,
         places: &mut Places,
-        of_no_pin_set: fn(&str) -> bool,
+        outside_pin_sets: fn(&str) -> bool,
         mut set: impl FnMut(&mut Self, &[u8], &[u8]) -> Result<(), OptionError>,
     ) -> bool {
         let mut right = true;
@@ -143,7 +146,7 @@ impl Reading {
                     }
                     None => self.wrong(&place, &section.name, &name, fault),
                 }
-                right &= of_no_pin_set(&name);
+                right &= outside_pin_sets(&name);
             }
             places.insert(name.to_ascii_lowercase(), place);
         }
@@ -152,12 +155,15 @@ impl Reading {
 
     fn general(&mut self, section: &Section<'_>) {
         let mut places = std::mem::take(&mut self.places);
-        let of_no_pin_set =
-            |name: &str| OF_NO_PIN_SET.iter().any(|of| name.eq_ignore_ascii_case(of));
+        let outside_pin_sets = |name: &str| {
+            OUTSIDE_PIN_SETS
+                .iter()
+                .any(|of| name.eq_ignore_ascii_case(of))
+        };
         self.sound &= self.lines(
             section,
             &mut places,
-            of_no_pin_set,
+            outside_pin_sets,
             |reading, name, value| reading.settings.set(name, value),
         );
         self.places = places;
@@ -228,7 +234,7 @@ impl Reading {
             if right && sends.connect_context.is_none() && sends.dial_context.is_none() {
                 log!(
                     Warning,
-                    "{}: [{}] connect_context: there is none, so the service can send calls nowhere",
+                    "{}: [{}] connect_context: not set, so the service can send calls nowhere",
                     self.place_of(&read, "source"),
                     section.name
                 );
@@ -237,7 +243,7 @@ impl Reading {
         if right && set.account_code == AccountCode::Pin {
             log!(
                 Notice,
-                "{}: [{}] account_code: PINs are written to the account code, which CDR shows",
+                "{}: [{}] account_code: PINs are written to the account code, which the CDR shows",
                 self.place_of(&read, "account_code"),
                 section.name
             );
@@ -258,8 +264,8 @@ impl Reading {
         })
     }
 
-    /// Where an option stands: in the section, in `[general]`, or nowhere, and
-    /// then the section counts.
+    /// Returns the place of an option: in the section or in `[general]`, or that of the
+    /// section if the option is not set.
     fn place_of(&self, read: &Read, option: &str) -> String {
         let places = [&read.places, &self.places];
         let place = places.iter().find_map(|places| places.get(option));
@@ -267,13 +273,32 @@ impl Reading {
     }
 }
 
-/// The header a service is to be sent; what is wrong with its file is said without
-/// any of what is in it.
-fn credential(auth: &Auth) -> Result<Option<Zeroizing<String>>, String> {
+/// Why the file that `auth` names can't be used. The text holds nothing of the file.
+#[derive(Debug, Error)]
+#[error("'{}': {kind}", path.display())]
+struct AuthFileError {
+    path: PathBuf,
+    kind: AuthFileErrorKind,
+}
+
+#[derive(Debug, Error)]
+enum AuthFileErrorKind {
+    #[error("{0}")]
+    File(SecretFileError),
+    #[error("{0}")]
+    Contents(CredentialError),
+}
+
+/// Returns the header that authenticates us to a service.
+fn credential(auth: &Auth) -> Result<Option<Zeroizing<String>>, AuthFileError> {
     let Some(path) = auth.file() else {
         return Ok(None);
     };
     let header = secret_file::contents(path)
-        .and_then(|text| header(auth, &text).map_err(|fault| fault.to_string()));
-    header.map_err(|why| format!("'{}': {why}", path.display()))
+        .map_err(AuthFileErrorKind::File)
+        .and_then(|text| header(auth, &text).map_err(AuthFileErrorKind::Contents));
+    header.map_err(|kind| AuthFileError {
+        path: path.to_owned(),
+        kind,
+    })
 }

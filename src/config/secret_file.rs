@@ -2,30 +2,45 @@
 
 use std::path::Path;
 
+use pinset::credential::pepper::PepperError;
 use pinset::credential::secret_file::{self, SecretFileError};
 use pinset::permission::explain;
 use pinset::Pepper;
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::asterisk::process;
 
-/// Reads the keys of a pepper file. The error holds none of them.
-///
-/// # Errors
-///
-/// The file can't be read, is too large or invalid, or other users have access to it.
-pub fn read(path: &Path) -> Result<Pepper, String> {
-    Pepper::parse(&contents(path)?).map_err(|error| error.to_string())
+/// Why a pepper file can't be used. The text holds nothing of the file.
+#[derive(Debug, Error)]
+pub enum PepperFileError {
+    /// It can't be read.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
+    /// Its keys are invalid.
+    #[error(transparent)]
+    Keys(#[from] PepperError),
 }
 
-/// Reads a file with secrets.
+/// Reads the keys of a pepper file.
 ///
 /// # Errors
 ///
-/// The file can't be read, is too large, or other users have access to it.
-pub fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+/// Fails if [`contents`] does, or a key is invalid.
+pub fn read(path: &Path) -> Result<Pepper, PepperFileError> {
+    Ok(Pepper::parse(&contents(path)?)?)
+}
+
+/// Reads a file with secrets. The error explains missing permissions.
+///
+/// # Errors
+///
+/// Fails if the file can't be read, is too large, or other users have access to it.
+pub fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     secret_file::read(path, process::identity()).map_err(|error| match error {
-        SecretFileError::Open(error) => explain(error, path, &process::account()).to_string(),
-        error => error.to_string(),
+        SecretFileError::Open(error) => {
+            SecretFileError::Open(explain(error, path, &process::account()))
+        }
+        error => error,
     })
 }

@@ -102,7 +102,12 @@ impl AuditContext {
     }
 
     /// Tells how it has come out, unless that is told already.
-    pub fn tell(&self, outcome: Status, attempts: u32, source: impl FnOnce(Lookup<'_>) -> Source) {
+    pub fn report(
+        &self,
+        outcome: Status,
+        attempts: u32,
+        source: impl FnOnce(Lookup<'_>) -> Source,
+    ) {
         let known = {
             let mut known = self.known();
             if known.told {
@@ -155,7 +160,7 @@ impl OutcomeObserver for AuditContext {
     }
 
     fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32) {
-        self.tell(outcome, attempts, |phone| Source {
+        self.report(outcome, attempts, |phone| Source {
             origin: channel.origin(),
             phone: phone.and_then(|phone| phone.wait(PHONE_WAIT)?),
         });

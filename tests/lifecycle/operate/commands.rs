@@ -65,7 +65,7 @@ fn a_pin_set_is_shown_as_it_is_in_force() {
         ensure!(!shown.contains("; list:"), "{shown}");
         verify(&ami, "customers", PIN, "5550101")?;
         let shown = ami.command("authenticate show pinset customers")?;
-        says(&shown, &["; list: 2 entries, looked at"])?;
+        says(&shown, &["; PIN file: 2 entries, last read"])?;
         ensure!(!shown.contains(PIN), "{shown}");
         let shown = ami.command("authenticate show pinset wrong")?;
         says(&shown, &["it has errors"])

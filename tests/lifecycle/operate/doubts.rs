@@ -159,7 +159,7 @@ fn file_refused_at_reload_is_shown_and_old_state_admits() {
             did you mean 'lockout_caller'?";
         says(&log, &[error, "is not taken over, in force stays"])?;
         let refused = shown()?;
-        says(&refused, &["authenticate.conf was refused at 20", error])?;
+        says(&refused, &["authenticate.conf was rejected at 20", error])?;
         says(&refused, &["[later] source: it is missing", "1 PIN set\n"])?;
         let status = super::verify(&ami, "good", super::PIN, "5550101")?;
         ensure!(status == "SUCCESS", "{status}");
