@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use pinset::external::sound_cache::{
-    extension, fresh_for, without_tags, Draft, Found, Store, Version, LARGEST,
+    extension, fresh_for, without_tags, Draft, Found, Store, Version, MAX_SOUND_BYTES,
 };
 use pinset::verify::ServiceChannel;
 use thiserror::Error;
@@ -263,7 +263,7 @@ fn fetch(request: SoundRequest<'_>) -> FetchState {
             limits: Limits {
                 connect: request.connect,
                 whole: request.whole,
-                max_bytes: LARGEST,
+                max_bytes: MAX_SOUND_BYTES,
             },
             fetch,
         };

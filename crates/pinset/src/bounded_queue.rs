@@ -90,7 +90,7 @@ impl<T> Queue<T> {
 mod tests {
     use super::*;
 
-    const MOST_WAITING: usize = 64;
+    const MAX_WAITING: usize = 64;
 
     #[test]
     fn share_many_processors_leaves_half_of_the_threads() {
@@ -102,13 +102,13 @@ mod tests {
     #[test]
     fn so_many_are_at_it_so_many_wait_and_no_more() {
         for most in [1, 2, 5] {
-            let mut queue = Queue::new(MOST_WAITING);
+            let mut queue = Queue::new(MAX_WAITING);
             for number in 0..most {
                 assert_eq!(queue.put(number, most), Put::MayBegin);
                 queue.begin();
                 assert_eq!(queue.take(), Some(number));
             }
-            for number in 0..most * MOST_WAITING {
+            for number in 0..most * MAX_WAITING {
                 assert_eq!(queue.put(number, most), Put::Waits);
             }
             assert_eq!(queue.put(7, most), Put::Full);
@@ -117,7 +117,7 @@ mod tests {
             assert_eq!(queue.put(7, most), Put::Waits);
             assert_eq!(queue.put(8, most), Put::Full);
             let rest: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
-            assert_eq!(rest.len(), most * MOST_WAITING);
+            assert_eq!(rest.len(), most * MAX_WAITING);
             assert_eq!(rest.last(), Some(&7));
             // That one is no longer at it.
             assert_eq!(queue.put(1, most), Put::MayBegin);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_nobody_can_begin_is_left_to_others_or_dropped() {
-        let mut queue = Queue::new(MOST_WAITING);
+        let mut queue = Queue::new(MAX_WAITING);
         assert_eq!(queue.put(1, 2), Put::MayBegin);
         assert!(!queue.keep_last());
         assert_eq!(queue.put(2, 2), Put::MayBegin);

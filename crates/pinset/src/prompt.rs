@@ -15,7 +15,7 @@ pub fn is_url(sound: &[u8]) -> bool {
 ///
 /// Empty items are left out: they are silence.
 pub fn split(list: &[u8]) -> Vec<Sound> {
-    const DEEPEST: usize = 7;
+    const MAX_QUOTE_DEPTH: usize = 7;
     let mut sounds = Vec::new();
     let mut rest = Some(list);
     while let Some(text) = rest.take() {
@@ -41,7 +41,7 @@ pub fn split(list: &[u8]) -> Vec<Sound> {
                 }
                 _ => {}
             }
-            if quotes.len() > DEEPEST {
+            if quotes.len() > MAX_QUOTE_DEPTH {
                 return sounds;
             }
             i += 1;

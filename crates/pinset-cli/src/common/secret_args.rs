@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressIterator};
 use pinset::credential::pepper::{Identity, Rights};
-use pinset::credential::secret::generate::{Recipe, SALT};
+use pinset::credential::secret::generate::{Recipe, SALT_BYTES};
 use pinset::credential::secret::Cost;
 use pinset::{Pepper, Pin, Settings};
 use std::os::unix::fs::MetadataExt;
@@ -89,7 +89,7 @@ impl Maker {
     pub fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, CommandError> {
         let recipe = match self.form {
             Form::Argon2id => {
-                let mut salt = [0; SALT];
+                let mut salt = [0; SALT_BYTES];
                 getrandom::fill(&mut salt).map_err(CommandError::new)?;
                 Recipe::Argon2id(Cost::default(), salt)
             }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::call::dialog::Status;
 
-/// The most names there are counts for: a dialplan may make up any number of
-/// lists (`Authenticate(/pins/${EXTEN})`). What comes later is counted under
+/// The most names with counts of their own: a dialplan may use any number of
+/// lists (`Authenticate(/pins/${EXTEN})`). Later ones are counted under
 /// [`OTHERS`].
-const MOST: usize = 1000;
+const MAX_NAMES: usize = 1000;
 
-/// No section of `authenticate.conf` and no list is named so.
+/// The name of the common count. No section of `authenticate.conf` and no list has
+/// this name.
 pub const OTHERS: &str = "(others)";
 
 /// The counts of one PIN set or list.
@@ -34,7 +35,7 @@ impl Stats {
 
     /// Counts one call.
     pub fn count(&mut self, name: &str, outcome: Status, entries: u32) {
-        let room = self.0.len() < MOST || self.0.contains_key(name);
+        let room = self.0.len() < MAX_NAMES || self.0.contains_key(name);
         let name = if room { name } else { OTHERS };
         let counts = self.0.entry(name.to_owned()).or_default();
         *counts.outcomes.entry(outcome).or_default() += 1;
@@ -68,11 +69,11 @@ mod tests {
     #[test]
     fn names_without_an_end_are_counted_together() {
         let mut stats = Stats::new();
-        for list in 0..MOST + 5 {
+        for list in 0..MAX_NAMES + 5 {
             stats.count(&format!("/pins/{list}"), Status::Failure, 1);
         }
         stats.count("/pins/0", Status::Failure, 1);
-        assert_eq!(stats.all().len(), MOST + 1);
+        assert_eq!(stats.all().len(), MAX_NAMES + 1);
         assert_eq!(stats.all()[OTHERS].entries, 5);
         assert_eq!(stats.all()["/pins/0"].entries, 2);
     }

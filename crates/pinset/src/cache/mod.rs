@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 
 use crate::credential::table::Rows;
-use crate::list::format::blocks::{Blocks, BLOCK};
+use crate::list::format::blocks::{Blocks, BLOCK_BYTES};
 use crate::list::format::detect::Kind;
 use crate::list::format::line::Format;
 use crate::list::index::linear_scan::{pass, Passed};
@@ -35,15 +35,15 @@ pub use recall::{Contents, Recalled};
 pub use report::Report;
 pub use rows::{RowAnswer, RowList, RowProgress, RowReading, Rules};
 
-/// A list up to this size is read anew in less time than it is worth to think
-/// about: a millisecond.
-const SMALL: u64 = BLOCK as u64;
+/// Lists up to this size are read for each lookup, which takes at most a
+/// millisecond.
+const MAX_UNCACHED_BYTES: u64 = BLOCK_BYTES as u64;
 
-/// So many lists are kept: `Authenticate(/pins/${EXTEN})` may name any number.
-const MOST: usize = 1000;
+/// The most lists in memory: `Authenticate(/pins/${EXTEN})` may name any number.
+const MAX_LISTS: usize = 1000;
 
-/// So often a pass begins anew if the file is written to while it is read.
-const PASSES: usize = 3;
+/// How often a scan starts again if the file is written to while it is read.
+const MAX_PASSES: usize = 3;
 
 /// A list: where it is, and what its lines are.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -223,7 +223,7 @@ impl Cache {
         entry.asked = kept.time;
         let_go.extend(kept.lists.remove(list));
         let others = |kept: &Kept| kept.lists.values().map(|entry| entry.memory).sum::<u64>();
-        while kept.lists.len() >= MOST || others(&kept).saturating_add(entry.memory) > limit {
+        while kept.lists.len() >= MAX_LISTS || others(&kept).saturating_add(entry.memory) > limit {
             let oldest = kept.lists.iter().min_by_key(|(_, entry)| entry.asked);
             let Some(oldest) = oldest.map(|(list, _)| list.clone()) else {
                 break;
@@ -275,7 +275,7 @@ impl Judging<'_> {
         if self.pin.is_empty() {
             return Ok(Verdict::Wrong);
         }
-        for _ in 0..PASSES {
+        for _ in 0..MAX_PASSES {
             let seen = self.look(&file)?;
             let known = match self.cache.known(&self.key(), seen.stamp, seen.still) {
                 Known::Current(state, sure) => Some((state, sure)),
@@ -292,7 +292,7 @@ impl Judging<'_> {
                 Some((State::Rebuilding(token), _)) => token.strong_count() > 0,
                 _ => false,
             };
-            if seen.stamp.size <= SMALL {
+            if seen.stamp.size <= MAX_UNCACHED_BYTES {
                 if let Some(verdict) = self.read_whole(&mut file, seen, known.is_none())? {
                     return Ok(verdict);
                 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::credential::table::SignedRows;
-use crate::list::index::{Index, NAMED};
+use crate::list::index::{Index, MAX_REPORTED_LINES};
 
 /// Something the administrator should hear of a list. None holds a PIN.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,11 +85,11 @@ impl fmt::Display for Report {
 
 /// The reports of an index's broken lines.
 pub fn broken_lines(path: &Path, index: &Index) -> Vec<Report> {
-    let lines = index.broken().iter().take(NAMED);
+    let lines = index.broken().iter().take(MAX_REPORTED_LINES);
     let mut reports: Vec<_> = lines
         .map(|line| Report::BrokenLine(path.to_owned(), *line))
         .collect();
-    if index.broken().len() > NAMED {
+    if index.broken().len() > MAX_REPORTED_LINES {
         reports.push(Report::MoreBrokenLines(path.to_owned()));
     }
     reports

@@ -1,5 +1,5 @@
 use super::*;
-use crate::list::index::NAMED;
+use crate::list::index::MAX_REPORTED_LINES;
 use crate::list::open;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -101,7 +101,7 @@ fn large(first: u32) -> String {
     let pins: String = (first..first + 50_000)
         .map(|pin| format!("{pin:06}\n"))
         .collect();
-    assert!(pins.len() as u64 > SMALL);
+    assert!(pins.len() as u64 > MAX_UNCACHED_BYTES);
     pins
 }
 
@@ -212,7 +212,7 @@ fn a_rebuild_of_what_has_changed_is_given_up() {
 
 #[test]
 fn a_change_within_the_same_tick_is_seen() {
-    for size in [SMALL + 7, 14] {
+    for size in [MAX_UNCACHED_BYTES + 7, 14] {
         let lab = Lab::new();
         let old = "111111\n".repeat(size as usize / 7);
         lab.write(&old);
@@ -274,11 +274,11 @@ fn broken_lines_are_reported_once_for_each_content() {
         lab.finish(judged.rebuild.expect("a rebuild")),
         broken(&lab, 50_001)
     );
-    lab.write(&"no\n".repeat(NAMED + 5));
+    lab.write(&"no\n".repeat(MAX_REPORTED_LINES + 5));
     let reports = lab.judge("1").reports;
-    assert_eq!(reports.len(), NAMED + 1);
+    assert_eq!(reports.len(), MAX_REPORTED_LINES + 1);
     assert_eq!(
-        reports[NAMED],
+        reports[MAX_REPORTED_LINES],
         Report::MoreBrokenLines(lab.path().to_owned())
     );
 }
@@ -369,7 +369,7 @@ fn no_file_no_entry() {
 #[test]
 fn no_mixture_of_two_lists_admits_anybody() {
     // Lines of different length, so that any start meets any end.
-    let texts = ["111111111\n", "22222\n"].map(|line| line.repeat(SMALL as usize / 2));
+    let texts = ["111111111\n", "22222\n"].map(|line| line.repeat(MAX_UNCACHED_BYTES as usize / 2));
     let lab = Lab::with(&texts[0]);
     let over = AtomicBool::new(false);
     // What meets where a block of one ends and a block of the other begins.

@@ -2,14 +2,14 @@
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// How many wait at most; more are no PIN.
-pub const MOST: usize = 256;
+/// The most digits in the buffer. No PIN is longer.
+pub const MAX_BUFFERED_DIGITS: usize = 256;
 
 /// Keys in the order they came. As [`crate::Pin`] it can't be printed; a key is
 /// wiped as it is taken, the rest when it is dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Keys {
-    ring: [u8; MOST],
+    ring: [u8; MAX_BUFFERED_DIGITS],
     first: usize,
     len: usize,
 }
@@ -18,16 +18,19 @@ impl Keys {
     /// None yet.
     pub fn new() -> Self {
         Self {
-            ring: [0; MOST],
+            ring: [0; MAX_BUFFERED_DIGITS],
             first: 0,
             len: 0,
         }
     }
 
-    /// Puts a key behind the others; past [`MOST`] it is not kept.
+    /// Puts a key behind the others; past [`MAX_BUFFERED_DIGITS`] it is not kept.
     pub fn push(&mut self, key: u8) {
-        if self.len < MOST {
-            if let Some(place) = self.ring.get_mut((self.first + self.len) % MOST) {
+        if self.len < MAX_BUFFERED_DIGITS {
+            if let Some(place) = self
+                .ring
+                .get_mut((self.first + self.len) % MAX_BUFFERED_DIGITS)
+            {
                 *place = key;
                 self.len += 1;
             }
@@ -40,7 +43,7 @@ impl Keys {
             return None;
         }
         let key = std::mem::take(self.ring.get_mut(self.first)?);
-        self.first = (self.first + 1) % MOST;
+        self.first = (self.first + 1) % MAX_BUFFERED_DIGITS;
         self.len -= 1;
         Some(key)
     }
@@ -67,7 +70,7 @@ mod tests {
         assert_eq!(keys.ring[..4], [0, b'7', b'1', b'1']);
         keys.zeroize();
         assert_eq!(keys.take(), None);
-        assert_eq!(keys.ring, [0; MOST]);
+        assert_eq!(keys.ring, [0; MAX_BUFFERED_DIGITS]);
     }
 
     proptest! {
@@ -82,7 +85,7 @@ mod tests {
                 match step {
                     Some(key) => {
                         keys.push(key);
-                        if model.len() < MOST {
+                        if model.len() < MAX_BUFFERED_DIGITS {
                             model.push_back(key);
                         }
                     }
@@ -93,7 +96,7 @@ mod tests {
                 prop_assert_eq!(keys.take(), Some(key));
             }
             prop_assert_eq!(keys.take(), None);
-            prop_assert_eq!(keys.ring, [0; MOST]);
+            prop_assert_eq!(keys.ring, [0; MAX_BUFFERED_DIGITS]);
         }
     }
 }

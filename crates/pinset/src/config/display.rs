@@ -388,7 +388,7 @@ mod tests {
             };
             let is_one = PinSet::default().set(name.as_bytes(), b"?")
                 != Err(crate::config::OptionError::UnknownOption)
-                && !crate::config::GENERAL_ONLY.contains(&name);
+                && !crate::config::GENERAL_ONLY_OPTIONS.contains(&name);
             assert_eq!(is_one, names.contains(&name), "{name}");
         }
     }

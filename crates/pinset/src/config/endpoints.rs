@@ -3,7 +3,7 @@
 use super::error::OptionError;
 
 /// The only channel driver that tells a phone's address.
-const DRIVER: &[u8] = b"PJSIP/";
+const CHANNEL_DRIVER: &[u8] = b"PJSIP/";
 
 /// Names of endpoints, as those of their channels begin; `*` stands for any
 /// text, an empty one included. Upper and lower case differ, as in `pjsip.conf`.
@@ -18,7 +18,7 @@ impl Endpoints {
         }
         let names = value.split(|byte| *byte == b',').map(|name| {
             let name = name.trim_ascii();
-            let right = name.len() > DRIVER.len() && name.starts_with(DRIVER);
+            let right = name.len() > CHANNEL_DRIVER.len() && name.starts_with(CHANNEL_DRIVER);
             right
                 .then(|| name.to_vec())
                 .ok_or(OptionError::InvalidEndpoints)
@@ -34,7 +34,7 @@ impl Endpoints {
         // Asterisk renames channels that it has done away with: …<ZOMBIE>.
         let is_number = number.len() > 8 && number.iter().skip(1).all(u8::is_ascii_hexdigit);
         let ours = || self.0.iter().any(|pattern| matches(pattern, endpoint));
-        let name = endpoint.strip_prefix(DRIVER)?;
+        let name = endpoint.strip_prefix(CHANNEL_DRIVER)?;
         (is_number && ours()).then_some(name)
     }
 }

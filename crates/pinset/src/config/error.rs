@@ -21,7 +21,7 @@ pub enum OptionError {
     )]
     InvalidMemorySize,
     /// The value is not a duration, is 0, or is longer than
-    /// [`LONGEST_TIMEOUT`](super::LONGEST_TIMEOUT).
+    /// [`MAX_TIMEOUT`](super::MAX_TIMEOUT).
     #[error("it must be a number of seconds, whole or decimal, above 0 and at most 60")]
     InvalidTimeout,
     /// The value is not a duration that a caller may be waited for.
@@ -55,7 +55,7 @@ pub enum OptionError {
     )]
     InvalidAuth,
     /// The value is not a memory size, is 0, or is more than
-    /// [`LARGEST_RESPONSE`](super::LARGEST_RESPONSE).
+    /// [`MAX_RESPONSE_BYTES`](super::MAX_RESPONSE_BYTES).
     #[error(
         "it must be a whole number of bytes, or one with K or M behind it, above 0 and \
          at most 16M"

@@ -24,9 +24,9 @@ use crate::suggestion::nearest;
 pub use display::span;
 pub use endpoints::Endpoints;
 pub use error::OptionError;
-pub use external::{Auth, External, Pattern, LARGEST_RESPONSE};
+pub use external::{Auth, External, Pattern, MAX_RESPONSE_BYTES};
 pub use pin_set::{
-    AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source, LONGEST_WAIT,
+    AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source, MAX_DIGIT_TIMEOUT,
 };
 pub use timing_spec::Times;
 pub use validate::ConflictError;
@@ -38,7 +38,7 @@ pub struct Settings {
     /// memory; never 0.
     pub max_list_memory: u64,
     /// `source_timeout`: how long a caller waits for a list (disk, database,
-    /// web); above 0, and [`LONGEST_TIMEOUT`] at most.
+    /// web); above 0, and [`MAX_TIMEOUT`] at most.
     pub source_timeout: Duration,
     /// `pepper_file`: where the keys of `hmac-sha256` secrets are.
     pub pepper_file: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub struct Settings {
 }
 
 /// The options that no PIN set may have.
-const GENERAL_ONLY: [&str; 12] = [
+const GENERAL_ONLY_OPTIONS: [&str; 12] = [
     "max_list_memory",
     "source_timeout",
     "pepper_file",
@@ -82,11 +82,11 @@ const GENERAL_ONLY: [&str; 12] = [
 pub fn nearest_option(name: &str) -> Option<&'static str> {
     let of_pin_sets = PinSet::default().all_options();
     let of_pin_sets = of_pin_sets.into_iter().map(|(name, _)| name);
-    nearest(name, GENERAL_ONLY.into_iter().chain(of_pin_sets))
+    nearest(name, GENERAL_ONLY_OPTIONS.into_iter().chain(of_pin_sets))
 }
 
 /// The longest `source_timeout` there may be: a caller has hung up by then.
-pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Default for Settings {
     fn default() -> Self {
@@ -131,7 +131,7 @@ impl Settings {
             }
             b"source_timeout" => {
                 self.source_timeout =
-                    value::seconds(value, LONGEST_TIMEOUT).ok_or(OptionError::InvalidTimeout)?;
+                    value::seconds(value, MAX_TIMEOUT).ok_or(OptionError::InvalidTimeout)?;
             }
             b"pepper_file" => self.pepper_file = value::unless_empty(value, value::path)?,
             b"country_code" | b"national_prefix" | b"international_prefix" | b"national_length" => {
@@ -400,7 +400,7 @@ mod tests {
         };
         let (documented, sample) = (documented(), in_sample());
         assert_eq!(names(&documented), names(&sample));
-        assert!(GENERAL_ONLY
+        assert!(GENERAL_ONLY_OPTIONS
             .iter()
             .all(|name| documented.iter().any(|(of, _)| of == name)));
         for (name, value) in documented.iter().chain(&sample) {
@@ -416,7 +416,7 @@ mod tests {
     /// The list of names is that of the options there are.
     #[test]
     fn what_is_general_is_no_option_of_a_pin_set() {
-        let names = GENERAL_ONLY.map(str::as_bytes);
+        let names = GENERAL_ONLY_OPTIONS.map(str::as_bytes);
         for name in names {
             let error = Settings::default().set(name, b"?");
             assert!(error.is_err_and(|error| error != OptionError::GeneralOnly));
@@ -442,7 +442,7 @@ mod tests {
             let result = settings.set(&name, &value);
             prop_assert!(settings.max_list_memory > 0);
             prop_assert!(!settings.source_timeout.is_zero());
-            prop_assert!(settings.source_timeout <= LONGEST_TIMEOUT);
+            prop_assert!(settings.source_timeout <= MAX_TIMEOUT);
             if result.is_err() {
                 prop_assert_eq!(settings, Settings::default());
             }

@@ -71,7 +71,7 @@ pub enum ConflictError {
 }
 
 /// The options that a web service leaves nothing to decide.
-const OF_LISTS: [&str; 18] = [
+const LIST_OPTIONS: [&str; 18] = [
     "format",
     "astdb_value",
     "identify",
@@ -116,7 +116,7 @@ impl ConflictError {
 /// Why an option says nothing of such a source; `None`: it does.
 pub(super) fn foreign(source: &Source, option: &'static str) -> Option<ConflictError> {
     match source {
-        Source::Url(_) => OF_LISTS
+        Source::Url(_) => LIST_OPTIONS
             .contains(&option)
             .then_some(ConflictError::OnlyForLists(option)),
         _ => is_of_services(option).then_some(ConflictError::OnlyForServices(option)),

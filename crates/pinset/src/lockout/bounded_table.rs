@@ -5,9 +5,9 @@ use std::ops::Bound;
 
 use super::key::Key;
 
-/// So many entries that are over are seen to by one call, so that none waits
-/// for all of them.
-const AT_ONCE: usize = 16;
+/// The most expired entries that one call removes, so that no call waits for all of
+/// them.
+const MAX_EXPIRED_PER_CALL: usize = 16;
 
 /// What a [`Held`] holds.
 pub trait Entry {
@@ -168,12 +168,12 @@ impl<E: Entry> Held<E> {
 
     /// Has entries that are over go.
     pub fn tend(&mut self, now: u64) {
-        for _ in 0..AT_ONCE {
+        for _ in 0..MAX_EXPIRED_PER_CALL {
             if !self.end_lock(now) {
                 break;
             }
         }
-        for _ in 0..AT_ONCE {
+        for _ in 0..MAX_EXPIRED_PER_CALL {
             match self.until.first() {
                 Some((until, key)) if *until <= now => {
                     let key = *key;

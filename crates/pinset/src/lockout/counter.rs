@@ -9,25 +9,25 @@ use super::monotonic_clock::milliseconds;
 use super::{Caller, Kind};
 use crate::config::Lockout;
 
-/// No lock is longer, however often it was locked before.
-pub const LONGEST_LOCK: u64 = 24 * 60 * 60 * 1000;
+/// The longest lock in milliseconds, however many locks there were before.
+pub const MAX_LOCK_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// For so long after the end of a lock it is remembered that there was one.
-pub const MEMORY_OF_LOCKS: u64 = LONGEST_LOCK;
+/// How long a lock is remembered after its end, in milliseconds.
+pub const LOCK_MEMORY_MS: u64 = MAX_LOCK_MS;
 
-/// So many consecutive failures of an account lock it until it is unlocked by
-/// hand.
-pub const CONSECUTIVE: u32 = 100;
+/// The consecutive failures of an account that lock it until an administrator unlocks
+/// it.
+pub const MAX_CONSECUTIVE_FAILURES: u32 = 100;
 
-/// For so long the consecutive failures of what is in no list are kept. Those
-/// of accounts are kept until one of them succeeds.
-const MEMORY_OF_STRANGERS: u64 = 30 * LONGEST_LOCK;
+/// How long the consecutive failures of accounts that are in no list are kept, in
+/// milliseconds. Those of other accounts are kept until an attempt succeeds.
+const STRANGER_MEMORY_MS: u64 = 30 * MAX_LOCK_MS;
 
-/// The end of a lock that lasts until it is unlocked by hand.
-pub const BY_HAND: u64 = u64::MAX;
+/// The end of a lock that lasts until an administrator unlocks it.
+pub const UNTIL_UNLOCKED: u64 = u64::MAX;
 
-/// From here on, a time is no time but an order: never forgotten, and these
-/// last to make room for others.
+/// From this value on, a time is an order only: such entries never expire, and are the
+/// last that are evicted.
 const NEVER: u64 = 1 << 60;
 
 /// The group of accounts that are in no list.
@@ -136,8 +136,9 @@ impl Count {
             return Some(CounterError::Locked(self.end));
         }
         let full = |failures: u32, most| failures.saturating_add(self.in_flight) >= most;
-        (full(self.failures(), limit.failures) || full(self.all_consecutive(), CONSECUTIVE))
-            .then_some(CounterError::InFlight)
+        (full(self.failures(), limit.failures)
+            || full(self.all_consecutive(), MAX_CONSECUTIVE_FAILURES))
+        .then_some(CounterError::InFlight)
     }
 
     /// Failures within the window since the last lock began.
@@ -159,7 +160,7 @@ impl Count {
     /// it took to lock it.
     fn reserve_size(&self, limit: &Lockout) -> u32 {
         match self.who {
-            Who::Account(_) => limit.failures.min(CONSECUTIVE),
+            Who::Account(_) => limit.failures.min(MAX_CONSECUTIVE_FAILURES),
             _ => limit.failures,
         }
     }
@@ -201,11 +202,11 @@ impl Count {
     /// admitted it has had it.
     pub fn wrong_on_reserve(&mut self, limit: &Lockout, now: u64) -> Option<u64> {
         self.refund_reserve(now);
-        let was_by_hand = self.locked && self.end == BY_HAND;
+        let was_by_hand = self.locked && self.end == UNTIL_UNLOCKED;
         if self.is_account() {
             self.failed_once_more(true, now);
-            if self.locked && self.all_consecutive() >= CONSECUTIVE {
-                self.end = BY_HAND;
+            if self.locked && self.all_consecutive() >= MAX_CONSECUTIVE_FAILURES {
+                self.end = UNTIL_UNLOCKED;
             }
         }
         if !self.locked {
@@ -214,7 +215,7 @@ impl Count {
         }
         self.reserve = self.reserve.saturating_add(1);
         self.version = self.version.wrapping_add(1);
-        let is_by_hand = self.end == BY_HAND;
+        let is_by_hand = self.end == UNTIL_UNLOCKED;
         (self.reserve >= self.reserve_size(limit) || is_by_hand != was_by_hand).then_some(self.end)
     }
 
@@ -305,12 +306,12 @@ impl Count {
         if self.locked {
             return false;
         }
-        self.end = if self.all_consecutive() >= CONSECUTIVE {
-            BY_HAND
+        self.end = if self.all_consecutive() >= MAX_CONSECUTIVE_FAILURES {
+            UNTIL_UNLOCKED
         } else if self.failures() >= limit.failures {
             let doubled = 1u64 << self.times.min(30);
             let lock = milliseconds(limit.lock).max(1).saturating_mul(doubled);
-            now + lock.min(LONGEST_LOCK)
+            now + lock.min(MAX_LOCK_MS)
         } else {
             return false;
         };
@@ -342,10 +343,10 @@ impl Entry for Count {
         if !self.locked {
             self.reserve = 0;
         }
-        if !self.locked && self.end.saturating_add(MEMORY_OF_LOCKS) <= now {
+        if !self.locked && self.end.saturating_add(LOCK_MEMORY_MS) <= now {
             (self.times, self.end) = (0, 0);
         }
-        if self.who == Who::Account(None) && self.last + MEMORY_OF_STRANGERS <= now {
+        if self.who == Who::Account(None) && self.last + STRANGER_MEMORY_MS <= now {
             self.consecutive = 0;
         }
         self.forget(now);
@@ -360,10 +361,10 @@ impl Entry for Count {
         }
         let last = self.cells.last().max(self.trusted_cells.last());
         let failures = last.map(|last| last + self.window + 1);
-        let locks = (self.times > 0).then_some(self.end.saturating_add(MEMORY_OF_LOCKS));
+        let locks = (self.times > 0).then_some(self.end.saturating_add(LOCK_MEMORY_MS));
         let consecutive = (self.all_consecutive() > 0).then_some(match self.who {
             Who::Account(Some(_)) => NEVER + self.last,
-            _ => self.last + MEMORY_OF_STRANGERS,
+            _ => self.last + STRANGER_MEMORY_MS,
         });
         let until = failures.max(locks).max(consecutive);
         until.map_or(Place::Nowhere, Place::Until)

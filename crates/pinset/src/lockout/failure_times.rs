@@ -1,9 +1,9 @@
-//! When entries were wrong, in as much memory as [`MOST`] of them need.
+//! When entries were wrong, in as much memory as [`MAX_FAILURE_TIMES`] of them need.
 
-/// So many failures of one key are known to the millisecond. Of more, those
-/// closest to each other are taken to have come when the later one did: they
-/// count for longer, never for less.
-pub const MOST: usize = 128;
+/// The most failures of one key with times of their own, in milliseconds. Of more,
+/// the two closest to each other get the time of the later one: they count for
+/// longer, never for less.
+pub const MAX_FAILURE_TIMES: usize = 128;
 
 /// Times and how many failures came then, oldest first.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -12,7 +12,7 @@ pub struct Cells(Vec<(u64, u32)>);
 impl Cells {
     /// Those read from the database; `None` if they can't be ours.
     pub fn restored(cells: Vec<(u64, u32)>) -> Option<Self> {
-        let right = cells.len() <= MOST
+        let right = cells.len() <= MAX_FAILURE_TIMES
             && cells.iter().all(|(_, count)| *count > 0)
             && cells.is_sorted_by_key(|(time, _)| *time);
         right.then_some(Self(cells))
@@ -51,7 +51,7 @@ impl Cells {
             Some((time, count)) if *time >= now => *count = count.saturating_add(1),
             _ => self.0.push((now, 1)),
         }
-        if self.0.len() > MOST {
+        if self.0.len() > MAX_FAILURE_TIMES {
             self.merge();
         }
     }

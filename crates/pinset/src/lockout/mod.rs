@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::config::Lockout;
 use bounded_table::Held as Holding;
-use counter::{Count, CounterError, Who, BY_HAND};
+use counter::{Count, CounterError, Who, UNTIL_UNLOCKED};
 use key::{Key, Table};
 use monotonic_clock::Clock;
 use trust::Trust;
@@ -292,7 +292,7 @@ impl Lockouts {
     }
 
     fn until(&self, end: u64) -> Option<Duration> {
-        (end != BY_HAND).then(|| Duration::from_millis(self.clock.says(end)))
+        (end != UNTIL_UNLOCKED).then(|| Duration::from_millis(self.clock.says(end)))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// Later than any time, with room to add to it: 140,000 years.
-const LATEST: u64 = 1 << 52;
+const LATEST_MS: u64 = 1 << 52;
 
-/// Calls that read the clock one after the other may come in another order. A
-/// clock that is further back than this was set.
-const JITTER: u64 = 60_000;
+/// Calls may arrive in another order than they have read the clock. A clock that goes
+/// back by more milliseconds than this was set.
+const MAX_REORDERING_MS: u64 = 60_000;
 
 /// Follows a clock that can be set back: what happened stays as long ago as it
 /// was, and what is left of a lock is left.
@@ -40,10 +40,10 @@ impl Clock {
     }
 
     fn follow(&self, now: Duration) -> (u64, u64) {
-        let time = milliseconds(now).saturating_add(self.ahead).min(LATEST);
+        let time = milliseconds(now).saturating_add(self.ahead).min(LATEST_MS);
         match self.latest.saturating_sub(time) {
             0 => (self.ahead, time),
-            back if back <= JITTER => (self.ahead, self.latest),
+            back if back <= MAX_REORDERING_MS => (self.ahead, self.latest),
             back => (self.ahead.saturating_add(back), self.latest),
         }
     }
@@ -55,11 +55,13 @@ impl Clock {
 
     /// The time when the clock says so many milliseconds.
     pub fn time(&self, says: u64) -> u64 {
-        says.min(LATEST).saturating_add(self.ahead).min(LATEST)
+        says.min(LATEST_MS)
+            .saturating_add(self.ahead)
+            .min(LATEST_MS)
     }
 }
 
-/// A span or a time in milliseconds, at most [`LATEST`].
+/// A span or a time in milliseconds, at most [`LATEST_MS`].
 pub fn milliseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).map_or(LATEST, |span| span.min(LATEST))
+    u64::try_from(span.as_millis()).map_or(LATEST_MS, |span| span.min(LATEST_MS))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::bounded_table::Entry;
-use super::counter::{Count, Who, BY_HAND, LONGEST_LOCK};
+use super::counter::{Count, Who, MAX_LOCK_MS, UNTIL_UNLOCKED};
 use super::failure_times::Cells;
 use super::key::{Key, Table};
 use super::monotonic_clock::Clock;
@@ -18,7 +18,7 @@ use super::{account_key, caller_key, Caller, Lockouts};
 const VERSION: u32 = 1;
 
 /// No window is longer, in milliseconds.
-const LONGEST_WINDOW: u64 = 30 * LONGEST_LOCK;
+const MAX_WINDOW_MS: u64 = 30 * MAX_LOCK_MS;
 
 /// A row to be written, or deleted.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -231,7 +231,7 @@ fn of_count(count: &Count, clock: &Clock) -> Option<String> {
     if let Who::Account(name) = &count.who {
         row.account = name.clone();
     }
-    let by_hand = count.end == BY_HAND;
+    let by_hand = count.end == UNTIL_UNLOCKED;
     let failures = |cells: &Cells| {
         let cells = cells.iter();
         cells
@@ -290,12 +290,12 @@ fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
     let mut count = Count::new(&row.pin_set, who);
     count.cells = cells(counts.failures)?;
     count.trusted_cells = cells(counts.trusted_failures)?;
-    count.window = counts.window.min(LONGEST_WINDOW);
+    count.window = counts.window.min(MAX_WINDOW_MS);
     count.end = match (was_locked, counts.by_hand) {
         (false, _) => 0,
-        (true, true) => BY_HAND,
+        (true, true) => UNTIL_UNLOCKED,
         // The clock may have been set back since.
-        (true, false) => clock.time(counts.until).min(now + LONGEST_LOCK),
+        (true, false) => clock.time(counts.until).min(now + MAX_LOCK_MS),
     };
     count.locked = count.end > now;
     count.times = counts.times;

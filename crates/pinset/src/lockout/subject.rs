@@ -6,9 +6,9 @@ use crate::config::{Lockout, PinSet};
 use crate::escape;
 use crate::phone_number::{without_parameters, Numbering};
 
-/// Of a number, and of an endpoint, so many bytes count. Asterisk's channel
-/// names are not longer.
-const LONGEST: usize = 80;
+/// The part of a number or an endpoint that counts. Asterisk's channel names are not
+/// longer.
+const MAX_NAME_BYTES: usize = 80;
 
 /// The limits of a PIN set; `None`: of that kind nothing is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -56,7 +56,7 @@ impl Caller {
     /// is what follows the first 80 bytes of either.
     pub fn new(number: Option<&[u8]>, channel: &str) -> Self {
         let number = number.filter(|number| !number.is_empty()).map(|number| {
-            let number = number.get(..LONGEST).unwrap_or(number);
+            let number = number.get(..MAX_NAME_BYTES).unwrap_or(number);
             short(&String::from_utf8_lossy(number)).to_owned()
         });
         let endpoint = endpoint(channel);
@@ -73,7 +73,7 @@ impl Caller {
 
     /// The caller that was stored; `None`: [`Self::new`] makes no such one.
     pub(super) fn restored(number: Option<String>, endpoint: String) -> Option<Self> {
-        let fits = |part: &str| part.len() <= LONGEST;
+        let fits = |part: &str| part.len() <= MAX_NAME_BYTES;
         let right = fits(&endpoint) && number.as_deref().is_none_or(|n| fits(n) && !n.is_empty());
         right.then_some(Self { number, endpoint })
     }
@@ -104,7 +104,9 @@ pub fn endpoint(channel: &str) -> String {
 }
 
 fn short(text: &str) -> &str {
-    let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=MAX_NAME_BYTES)
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 

@@ -5,10 +5,10 @@ use super::bounded_table::{Entry, Place};
 use super::key::{Key, Table};
 use super::{account_key, Caller};
 
-const DAY: u64 = 24 * 60 * 60 * 1000;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// For so long a success is remembered.
-pub const MEMORY: u64 = 30 * DAY;
+/// How long a success is remembered, in milliseconds.
+pub const TRUST_MEMORY_MS: u64 = 30 * DAY_MS;
 
 /// A caller's last success in a PIN set, or with one of its accounts.
 #[derive(Clone, Debug)]
@@ -56,13 +56,14 @@ impl Trust {
 
     /// Whether the success counts yet.
     pub fn holds(&self, now: u64) -> bool {
-        self.success.is_some_and(|success| now < success + MEMORY)
+        self.success
+            .is_some_and(|success| now < success + TRUST_MEMORY_MS)
     }
 
     /// Success once more.
     pub fn renew(&mut self, now: u64) {
         self.success = Some(now);
-        if now.saturating_sub(self.stored) > DAY {
+        if now.saturating_sub(self.stored) > DAY_MS {
             self.stored = now;
             self.version = self.version.wrapping_add(1);
         }
@@ -77,8 +78,9 @@ impl Entry for Trust {
     }
 
     fn place(&self) -> Place {
-        self.success
-            .map_or(Place::Nowhere, |success| Place::Until(success + MEMORY))
+        self.success.map_or(Place::Nowhere, |success| {
+            Place::Until(success + TRUST_MEMORY_MS)
+        })
     }
 
     fn version(&self) -> u32 {

@@ -32,14 +32,14 @@ use thiserror::Error;
 use crate::escape::is_invisible;
 
 /// The most digits a number has, its country code among them: ITU-T E.164.
-pub const LONGEST: usize = 15;
+pub const MAX_NUMBER_DIGITS: usize = 15;
 
 /// The most digits a country code has: ITU-T E.164.
-const LONGEST_CODE: usize = 3;
+const MAX_COUNTRY_CODE_DIGITS: usize = 3;
 
 /// The most digits a prefix may have: the longest in use, which choose a
 /// carrier as well, have six.
-const LONGEST_PREFIX: usize = 8;
+const MAX_PREFIX_DIGITS: usize = 8;
 
 /// The options that say how numbers are compared, each with its default until
 /// it is set.
@@ -81,7 +81,7 @@ pub enum NumberingError {
     /// The value is neither a length nor a range of lengths.
     #[error("it must be a number of digits from 1 to 14, or a range such as 9-11")]
     InvalidLength,
-    /// The country code and the longest national number are over [`LONGEST`].
+    /// The country code and the longest national number are over [`MAX_NUMBER_DIGITS`].
     #[error("country_code and national_length together must not be over 15 digits")]
     TooManyDigits,
     /// A number that begins with the national prefix is taken for international.
@@ -103,7 +103,7 @@ impl Numbering {
     pub fn set(&mut self, name: &[u8], value: &[u8]) -> Result<(), NumberingError> {
         match name.to_ascii_lowercase().as_slice() {
             b"country_code" => {
-                let right = value.len() <= LONGEST_CODE && value.first() != Some(&b'0');
+                let right = value.len() <= MAX_COUNTRY_CODE_DIGITS && value.first() != Some(&b'0');
                 self.country_code = digits(value)
                     .filter(|_| right)
                     .ok_or(NumberingError::InvalidCountryCode)?;
@@ -126,7 +126,7 @@ impl Numbering {
     pub fn check(&self) -> Result<(), NumberingError> {
         let hidden = !self.international_prefix.is_empty()
             && self.national_prefix.starts_with(&self.international_prefix);
-        if self.country_code.len() + self.national_length.end() > LONGEST {
+        if self.country_code.len() + self.national_length.end() > MAX_NUMBER_DIGITS {
             Err(NumberingError::TooManyDigits)
         } else if hidden {
             Err(NumberingError::AmbiguousPrefixes)
@@ -301,7 +301,7 @@ fn digits(value: &[u8]) -> Option<Vec<u8>> {
 
 fn prefix(value: &[u8]) -> Result<Vec<u8>, NumberingError> {
     digits(value)
-        .filter(|prefix| prefix.len() <= LONGEST_PREFIX)
+        .filter(|prefix| prefix.len() <= MAX_PREFIX_DIGITS)
         .ok_or(NumberingError::InvalidPrefix)
 }
 
@@ -316,21 +316,21 @@ fn lengths(value: &[u8]) -> Option<RangeInclusive<usize>> {
 fn length(text: &[u8]) -> Option<usize> {
     let digits = String::from_utf8(digits(text)?).ok()?;
     let length = digits.parse().ok()?;
-    (1..LONGEST).contains(&length).then_some(length)
+    (1..MAX_NUMBER_DIGITS).contains(&length).then_some(length)
 }
 
 /// A telephone number, as it is compared: two spellings of one are equal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Number {
     international: bool,
-    digits: [u8; LONGEST],
+    digits: [u8; MAX_NUMBER_DIGITS],
     len: u8,
 }
 
 impl Number {
-    /// The number of these digits, if it is not over [`LONGEST`].
+    /// The number of these digits, if it is not over [`MAX_NUMBER_DIGITS`].
     fn new(international: bool, parts: &[&[u8]]) -> Option<Self> {
-        let mut digits = [0; LONGEST];
+        let mut digits = [0; MAX_NUMBER_DIGITS];
         let mut len = 0;
         for digit in parts.iter().copied().flatten() {
             *digits.get_mut(len)? = *digit;

@@ -333,7 +333,7 @@ proptest! {
             prop_assert_eq!(numbering.set(name.as_bytes(), value.as_bytes()), Ok(()));
         }
         if let Some(number) = numbering.normalize(&text) {
-            prop_assert!((1..=LONGEST).contains(&number.digits().len()));
+            prop_assert!((1..=MAX_NUMBER_DIGITS).contains(&number.digits().len()));
             prop_assert!(number.is_international() || code.is_empty());
             // What is shown is the same number.
             if number.is_international() {

@@ -13,8 +13,8 @@ use crate::pin::Pin;
 use crate::timestamp::since_epoch;
 use crate::verdict::Verdict;
 
-/// How long an entry waits at a time before it looks again, in milliseconds.
-const GLANCE: i32 = 20;
+/// The interval at which a waiting attempt tries again, in milliseconds.
+const POLL_INTERVAL_MS: i32 = 20;
 
 /// Who looks after a caller.
 pub trait ServiceChannel {
@@ -36,9 +36,9 @@ impl ServiceChannel for NoChannel {
 
 /// Keeps the lockouts, and hears what becomes known of one call.
 pub trait LockoutContext {
-    /// How long an entry waits for others that may yet fill the limit: no hash
-    /// takes longer.
-    const PATIENCE: Duration = Duration::from_secs(10);
+    /// How long an attempt waits for attempts in flight that may use up the limit: no
+    /// hash takes longer.
+    const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// Does this with the lockouts, and with the time it is by
     /// [`Self::now`]. They are locked for so long: some microseconds. Nothing
@@ -213,7 +213,7 @@ impl<K: LockoutContext> Counter<K> {
         host: &mut H,
         mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, ChargeError>,
     ) -> Result<T, Halt> {
-        let until = Instant::now() + K::PATIENCE;
+        let until = Instant::now() + K::SETTLE_TIMEOUT;
         loop {
             match self.with_lockouts(&mut charge) {
                 Ok(charged) => return Ok(charged),
@@ -225,7 +225,7 @@ impl<K: LockoutContext> Counter<K> {
                     self.keeper.notice(&Notice::Busy(&self.name));
                     return Err(Halt::Busy);
                 }
-                Err(ChargeError::Busy) if !host.listen(GLANCE) => return Err(Halt::Gone),
+                Err(ChargeError::Busy) if !host.listen(POLL_INTERVAL_MS) => return Err(Halt::Gone),
                 Err(ChargeError::Busy) => {}
             }
         }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Cache, Entry, Key, Known, Seen, State, PASSES};
+use super::{Cache, Entry, Key, Known, Seen, State, MAX_PASSES};
 use crate::cache::report::Report;
 use crate::credential::pepper::KeyId;
 use crate::credential::table::{Reading, Rows};
 use crate::list::format::detect::{sniff, Kind};
-use crate::list::index::NAMED;
+use crate::list::index::MAX_REPORTED_LINES;
 use crate::list::open::file::Stamp;
 use crate::phone_number::Numbering;
 use crate::timestamp::Zone;
@@ -212,7 +212,7 @@ impl RowReading {
                 let report = Report::WorldWritable(self.list.path.clone());
                 return Ok(RowProgress::Over(Err(report), Vec::new()));
             }
-            if self.passes == PASSES {
+            if self.passes == MAX_PASSES {
                 let unsteady = Report::Unsteady(self.list.path.clone());
                 return Ok(RowProgress::Over(Err(unsteady), Vec::new()));
             }
@@ -248,7 +248,7 @@ impl RowReading {
             let unchecked = rows.unchecked(|key| self.rules.has_key(key));
             reports.extend(
                 unchecked
-                    .take(NAMED)
+                    .take(MAX_REPORTED_LINES)
                     .map(|rows| Report::Unchecked(self.list.path.clone(), rows.clone())),
             );
         }
@@ -263,10 +263,10 @@ impl RowReading {
         let broken = rows.broken();
         let mut reports: Vec<_> = broken
             .iter()
-            .take(NAMED)
+            .take(MAX_REPORTED_LINES)
             .map(|row| Report::BrokenRow(path.clone(), row.to_string()))
             .collect();
-        if broken.len() > NAMED {
+        if broken.len() > MAX_REPORTED_LINES {
             reports.push(Report::MoreBrokenLines(path.clone()));
         }
         reports

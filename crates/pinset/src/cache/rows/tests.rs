@@ -165,9 +165,9 @@ fn what_is_wrong_with_rows_is_said_once_for_each_content() {
     let report = Report::BrokenRow(lab.list.path.clone(), why.to_owned());
     assert_eq!(reports, [report]);
     assert_eq!(lab.read(Lab::later()).1, []);
-    lab.write(&"alice,1234\n".repeat(NAMED + 5));
+    lab.write(&"alice,1234\n".repeat(MAX_REPORTED_LINES + 5));
     let (_, reports) = lab.read(Lab::later());
-    assert_eq!(reports.len(), NAMED + 1);
+    assert_eq!(reports.len(), MAX_REPORTED_LINES + 1);
     let more = Report::MoreBrokenLines(lab.list.path.clone());
     assert_eq!(reports.last(), Some(&more));
 }

@@ -12,11 +12,11 @@ use crate::dialplan::Route;
 use crate::pin::{is_key, MAX_DIGITS};
 use crate::prompt::{self, Sound};
 
-/// What asks for a PIN if none of the sounds that should can be played.
+/// The sound that asks for a PIN if none of the configured sounds can be played.
 const FALLBACK_PROMPT: &[u8] = b"agent-pass";
 
-/// What the password of a PIN set begins with.
-const PIN_SET: &[u8] = b"pinset:";
+/// The prefix of a password that names a PIN set.
+const PIN_SET_PREFIX: &[u8] = b"pinset:";
 
 /// What an entry is compared with.
 pub enum Credential {
@@ -251,7 +251,7 @@ impl Options {
         if password.is_empty() {
             return Err(ArgumentError::EmptyPassword);
         }
-        if let Some(name) = password.strip_prefix(PIN_SET) {
+        if let Some(name) = password.strip_prefix(PIN_SET_PREFIX) {
             let others = [(self.database, 'd'), (self.md5, 'm'), (self.remove, 'r')];
             return match others.iter().find(|(given, _)| *given) {
                 Some((_, option)) => Err(ArgumentError::OptionForPinSet(*option)),
@@ -310,7 +310,7 @@ fn after_argument(text: &[u8]) -> Option<&[u8]> {
 /// the database or a PIN set, or there is none. Anything else may be a PIN.
 pub fn may_be_shown(data: &[u8]) -> bool {
     let [password, ..] = split(data);
-    password.is_empty() || password.starts_with(b"/") || password.starts_with(PIN_SET)
+    password.is_empty() || password.starts_with(b"/") || password.starts_with(PIN_SET_PREFIX)
 }
 
 /// Four arguments, as `AST_STANDARD_APP_ARGS` separates them

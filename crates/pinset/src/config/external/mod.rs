@@ -8,14 +8,14 @@ use url::{Host, Url};
 
 use super::error::OptionError;
 use super::value::{self, from_to, on_failure, strip_prefix, truth, unless_empty};
-use super::LONGEST_TIMEOUT;
+use super::MAX_TIMEOUT;
 use crate::dialplan::{is_name, Place, Route};
 
 /// The largest `max_response` there may be, in bytes.
-pub const LARGEST_RESPONSE: u64 = 16 << 20;
+pub const MAX_RESPONSE_BYTES: u64 = 16 << 20;
 
 /// What a request is made of whatever is configured: no header of ours.
-const OF_REQUESTS: [&str; 8] = [
+const RESERVED_HEADERS: [&str; 8] = [
     "Connection",
     "Content-Length",
     "Content-Type",
@@ -28,7 +28,7 @@ const OF_REQUESTS: [&str; 8] = [
 
 /// Extensions that mean something to Asterisk, in any case (`T`, too): nobody is
 /// sent there.
-const SPECIAL: [&str; 9] = ["a", "e", "fax", "h", "hang", "i", "o", "s", "t"];
+const SPECIAL_EXTENSIONS: [&str; 9] = ["a", "e", "fax", "h", "hang", "i", "o", "s", "t"];
 
 /// The options of a PIN set whose source is a URL, each with its default until
 /// it is set.
@@ -39,12 +39,12 @@ pub struct External {
     /// `allow_http`: neither the service nor its sounds need TLS.
     pub allow_http: bool,
     /// `connect_timeout`: how long a connection may take; above 0, and
-    /// [`LONGEST_TIMEOUT`] at most.
+    /// [`MAX_TIMEOUT`] at most.
     pub connect_timeout: Duration,
     /// `timeout`: how long a request may take in all; likewise.
     pub timeout: Duration,
     /// `max_response`: the most bytes of an answer; never 0, and
-    /// [`LARGEST_RESPONSE`] at most.
+    /// [`MAX_RESPONSE_BYTES`] at most.
     pub max_response: u64,
     /// `max_steps`: so many actions are carried out in one call; 1 to 1000.
     pub max_steps: u32,
@@ -154,7 +154,7 @@ impl Default for External {
 impl External {
     /// Sets the option `name`, in small letters; `None`: it is none of these.
     pub(super) fn set(&mut self, name: &[u8], value: &[u8]) -> Option<Result<(), OptionError>> {
-        let seconds = || value::seconds(value, LONGEST_TIMEOUT).ok_or(OptionError::InvalidTimeout);
+        let seconds = || value::seconds(value, MAX_TIMEOUT).ok_or(OptionError::InvalidTimeout);
         // What is wrong changes nothing.
         let mut set = || -> Result<bool, OptionError> {
             match name {
@@ -252,7 +252,9 @@ fn place(context: &str, destination: &str, allowed: bool) -> Option<Place> {
 /// and none that Asterisk goes to by itself.
 fn extension(text: &str) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+*#-_.".contains(&byte);
-    let special = SPECIAL.iter().any(|name| name.eq_ignore_ascii_case(text));
+    let special = SPECIAL_EXTENSIONS
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(text));
     let right = is_name(text) && text.bytes().all(plain) && !text.starts_with('_') && !special;
     right.then(|| text.to_owned())
 }
@@ -299,7 +301,7 @@ fn application(value: &[u8]) -> Result<String, OptionError> {
 
 fn response(value: &[u8]) -> Result<u64, OptionError> {
     value::memory(value)
-        .filter(|bytes| *bytes <= LARGEST_RESPONSE)
+        .filter(|bytes| *bytes <= MAX_RESPONSE_BYTES)
         .ok_or(OptionError::InvalidMaxResponse)
 }
 
@@ -327,7 +329,9 @@ fn auth(value: &[u8]) -> Result<Auth, OptionError> {
 fn header(name: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(name).ok()?;
     let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let ours = OF_REQUESTS.iter().any(|of| of.eq_ignore_ascii_case(name));
+    let ours = RESERVED_HEADERS
+        .iter()
+        .any(|of| of.eq_ignore_ascii_case(name));
     let right = !name.is_empty() && name.bytes().all(of_token) && !ours;
     right.then(|| name.to_owned())
 }

@@ -37,10 +37,10 @@ fn options_are_what_they_say() {
             "connect_timeout=0.5",
             but(|e| e.connect_timeout = Duration::from_millis(500)),
         ),
-        ("timeout=60", but(|e| e.timeout = LONGEST_TIMEOUT)),
+        ("timeout=60", but(|e| e.timeout = MAX_TIMEOUT)),
         (
             "max_response=16M",
-            but(|e| e.max_response = LARGEST_RESPONSE),
+            but(|e| e.max_response = MAX_RESPONSE_BYTES),
         ),
         ("max_steps=1000", but(|e| e.max_steps = 1000)),
         ("post_silence=no", but(|e| e.post_silence = false)),

@@ -12,7 +12,7 @@ use super::value::{
     from_to, on_failure, route, seconds, sounds, span, strip_prefix, truth, unless_empty, word,
     yes_or_no,
 };
-use super::{value, GENERAL_ONLY};
+use super::{value, GENERAL_ONLY_OPTIONS};
 use crate::dialplan::Route;
 use crate::list::{Format, Kind};
 use crate::pin::MAX_DIGITS;
@@ -43,7 +43,7 @@ pub struct PinSet {
     /// `max_digits`: an entry of that many is complete; 1 to [`MAX_DIGITS`].
     pub max_digits: usize,
     /// `first_digit_timeout`; `None`: the channel's. Above 0, at most
-    /// [`LONGEST_WAIT`].
+    /// [`MAX_DIGIT_TIMEOUT`].
     pub first_digit_timeout: Option<Duration>,
     /// `digit_timeout`; likewise.
     pub digit_timeout: Option<Duration>,
@@ -152,7 +152,7 @@ pub struct Lockout {
 }
 
 /// The longest time a caller is waited for: a line that long silent is dead.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
+pub const MAX_DIGIT_TIMEOUT: Duration = Duration::from_secs(600);
 
 const HOUR: u64 = 60 * 60;
 
@@ -243,7 +243,10 @@ impl PinSet {
             b"on_success" => self.on_success = on_success(value)?,
             b"on_failure" => self.on_failure = on_failure(value)?,
             b"on_locked" => self.on_locked = on_failure(value)?,
-            name if GENERAL_ONLY.iter().any(|only| only.as_bytes() == name) => {
+            name if GENERAL_ONLY_OPTIONS
+                .iter()
+                .any(|only| only.as_bytes() == name) =>
+            {
                 return Err(OptionError::GeneralOnly)
             }
             name => {
@@ -266,7 +269,7 @@ fn level(value: &[u8]) -> Result<u8, OptionError> {
 }
 
 fn wait(value: &[u8]) -> Result<Duration, OptionError> {
-    seconds(value, LONGEST_WAIT).ok_or(OptionError::InvalidDigitTimeout)
+    seconds(value, MAX_DIGIT_TIMEOUT).ok_or(OptionError::InvalidDigitTimeout)
 }
 
 fn source(value: &[u8]) -> Result<Source, OptionError> {

@@ -172,7 +172,7 @@ fn options_are_what_they_say() {
         (
             "digit_timeout",
             "600",
-            but(|s| s.digit_timeout = Some(LONGEST_WAIT)),
+            but(|s| s.digit_timeout = Some(MAX_DIGIT_TIMEOUT)),
         ),
         ("clear_key", "*", but(|s| s.clear_key = Some(b'*'))),
         ("clear_key", "d", but(|s| s.clear_key = Some(b'D'))),

@@ -16,18 +16,18 @@ mod permissions;
 pub use permissions::{Identity, PermissionsError, Rights};
 
 /// The most characters in the name of a key.
-pub const LONGEST_ID: usize = 32;
+pub const MAX_KEY_ID_BYTES: usize = 32;
 
 /// What is hashed in front of the PIN, so that no MAC made with the same key
 /// for another purpose, or by another version, is one of a PIN.
 const PURPOSE: &[u8] = b"authenticate-v1\0";
 
 /// A block of SHA-256, in bytes: what HMAC makes of a key.
-const BLOCK: usize = 64;
+const HMAC_BLOCK_BYTES: usize = 64;
 
 /// The name of a key: 1 to 32 letters, digits, `_` and `-`. It is no secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId([u8; LONGEST_ID]);
+pub struct KeyId([u8; MAX_KEY_ID_BYTES]);
 
 impl KeyId {
     /// The name `text` is, if it may be one.
@@ -37,7 +37,7 @@ impl KeyId {
             return None;
         }
         // What is left stays 0, which no name has: names differ if these do.
-        let mut name = [0; LONGEST_ID];
+        let mut name = [0; MAX_KEY_ID_BYTES];
         name.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self(name))
     }
@@ -62,13 +62,13 @@ impl fmt::Debug for KeyId {
 /// It is kept as HMAC wants it, with zeros up to a block, and stays where it
 /// is when the key is moved, so that no copy is left behind.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Key(Box<[u8; BLOCK]>);
+pub struct Key(Box<[u8; HMAC_BLOCK_BYTES]>);
 
 impl Key {
     /// The key of 64 hexadecimal digits.
     fn new(text: &[u8]) -> Option<Self> {
         let bytes = Zeroizing::new(hex::bytes::<32>(text)?);
-        let mut key = Self(Box::new([0; BLOCK]));
+        let mut key = Self(Box::new([0; HMAC_BLOCK_BYTES]));
         for (place, byte) in key.0.iter_mut().zip(bytes.iter()) {
             *place = *byte;
         }
@@ -78,7 +78,7 @@ impl Key {
     /// The HMAC-SHA256 of `authenticate-v1`, a NUL and the digits of an entry:
     /// what stands behind `hmac-sha256:KEYID:`.
     pub fn sign(&self, pin: &Pin) -> Zeroizing<[u8; 32]> {
-        let key: &[u8; BLOCK] = &self.0;
+        let key: &[u8; HMAC_BLOCK_BYTES] = &self.0;
         let mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(key.into());
         let mac = mac.chain_update(PURPOSE).chain_update(pin.as_bytes());
         Zeroizing::new(mac.finalize().into_bytes().into())

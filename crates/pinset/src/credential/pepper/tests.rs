@@ -177,7 +177,7 @@ fn a_key_is_wiped() {
     let mut key = Key::new(ONES.as_bytes()).expect("a key");
     assert_eq!(key.0[..32], [0x11; 32]);
     key.zeroize();
-    assert_eq!(*key.0, [0; BLOCK]);
+    assert_eq!(*key.0, [0; HMAC_BLOCK_BYTES]);
 }
 
 proptest! {

@@ -10,26 +10,25 @@ use super::{SecretError, VerifyError};
 use crate::pin::Pin;
 
 /// The most memory (m) a hash may take, in KiB.
-pub const MOST_MEMORY: u32 = 64 << 10;
+pub const MAX_MEMORY_KIB: u32 = 64 << 10;
 
 /// The most passes (t) over the memory a hash may take.
-pub const MOST_PASSES: u32 = 10;
+pub const MAX_PASSES: u32 = 10;
 
 /// The most lanes (p) a hash may have. They are computed one after the other:
 /// they take no more time, and no thread.
-pub const MOST_LANES: u32 = 4;
+pub const MAX_LANES: u32 = 4;
 
-/// The least bytes of a hash: of fewer, which RFC 9106 has too, a wrong PIN
-/// could be right by chance.
-const SHORTEST_HASH: usize = 16;
+/// The shortest hash in bytes. RFC 9106 allows shorter ones, for which a wrong PIN
+/// could match by chance.
+const MIN_HASH_BYTES: usize = 16;
 
-/// The most bytes of a hash that PHC strings hold.
-const LONGEST_HASH: usize = 64;
+/// The longest hash of a PHC string in bytes.
+const MAX_HASH_BYTES: usize = 64;
 
-/// The most bytes of a salt that PHC strings hold, and the least that RFC 9106
-/// takes.
-const LONGEST_SALT: usize = 48;
-const SHORTEST_SALT: usize = 8;
+/// The longest salt of a PHC string, and the shortest salt of RFC 9106, in bytes.
+const MAX_SALT_BYTES: usize = 48;
+const MIN_SALT_BYTES: usize = 8;
 
 /// A PIN's Argon2id hash. It has no `Debug`.
 pub struct Argon2id {
@@ -50,10 +49,10 @@ impl Argon2id {
             _ => return Err(SecretError::UnknownForm),
         }
         let phc = PasswordHash::new(text).map_err(|_| SecretError::InvalidPhc)?;
-        let mut salt = [0; LONGEST_SALT];
+        let mut salt = [0; MAX_SALT_BYTES];
         let salt = phc.salt.and_then(|text| text.decode_b64(&mut salt).ok());
-        let salt = salt.filter(|salt| salt.len() >= SHORTEST_SALT);
-        let hash = phc.hash.filter(|hash| hash.len() >= SHORTEST_HASH);
+        let salt = salt.filter(|salt| salt.len() >= MIN_SALT_BYTES);
+        let hash = phc.hash.filter(|hash| hash.len() >= MIN_HASH_BYTES);
         let (Some(salt), Some(hash)) = (salt, hash) else {
             return Err(SecretError::InvalidPhc);
         };
@@ -68,7 +67,7 @@ impl Argon2id {
         else {
             return Err(SecretError::InvalidPhc);
         };
-        if memory > MOST_MEMORY || passes > MOST_PASSES || lanes > MOST_LANES {
+        if memory > MAX_MEMORY_KIB || passes > MAX_PASSES || lanes > MAX_LANES {
             return Err(SecretError::TooExpensive);
         }
         Ok(Self {
@@ -81,7 +80,7 @@ impl Argon2id {
 
     /// Whether the entry is the PIN.
     pub fn verify(&self, pin: &Pin) -> Result<bool, VerifyError> {
-        let mut hash = Zeroizing::new([0; LONGEST_HASH]);
+        let mut hash = Zeroizing::new([0; MAX_HASH_BYTES]);
         let hash = hash.get_mut(..self.hash.len()).unwrap_or_default();
         compute(&self.params, pin, &self.salt, hash)?;
         Ok(self.hash.ct_eq(hash).into())

@@ -12,14 +12,14 @@ use crate::hex;
 use crate::list::format::md5;
 use crate::pin::{is_key, Pin};
 
-/// How many bytes the salt of a new Argon2id hash has: what RFC 9106 recommends.
-pub const SALT: usize = 16;
+/// The length of the salt of a new Argon2id hash, as RFC 9106 recommends.
+pub const SALT_BYTES: usize = 16;
 
-/// How many bytes a new Argon2id hash has.
-const HASH: usize = 32;
+/// The length of a new Argon2id hash.
+const HASH_BYTES: usize = 32;
 
-/// The longest that any secret gets: no buffer grows and leaves a copy behind.
-const LONGEST: usize = 320;
+/// The longest secret: no buffer grows and leaves a copy in memory.
+const MAX_SECRET_BYTES: usize = 320;
 
 /// What a secret is made with, beside the PIN.
 pub enum Recipe<'a> {
@@ -30,7 +30,7 @@ pub enum Recipe<'a> {
     /// A key of the pepper, its first one: [`super::Form::Hmac`].
     Hmac(KeyId, &'a Key),
     /// A cost, and a salt that no other secret has: [`super::Form::Argon2id`].
-    Argon2id(Cost, [u8; SALT]),
+    Argon2id(Cost, [u8; SALT_BYTES]),
 }
 
 /// Why no secret can be made of a PIN.
@@ -60,7 +60,7 @@ impl Recipe<'_> {
         if !pin.as_bytes().iter().all(|key| is_key(*key)) {
             return Err(GenerateError::NotOnKeypad);
         }
-        let mut text = Zeroizing::new(String::with_capacity(LONGEST));
+        let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET_BYTES));
         match self {
             Self::Plain => {
                 text.push_str("plain:");
@@ -85,15 +85,15 @@ fn argon2id(
     text: &mut String,
     pin: &Pin,
     cost: &Cost,
-    salt: &[u8; SALT],
+    salt: &[u8; SALT_BYTES],
 ) -> Result<(), GenerateError> {
-    let mut hash = Zeroizing::new([0; HASH]);
+    let mut hash = Zeroizing::new([0; HASH_BYTES]);
     compute(cost.params(), pin, salt, &mut *hash).map_err(|_| GenerateError::Argon2)?;
     let (memory, passes, lanes) = cost.parts();
     // Writing to a string does not fail.
     let _ = write!(text, "$argon2id$v=19$m={memory},t={passes},p={lanes}");
     for part in [&salt[..], &hash[..]] {
-        let mut room = Zeroizing::new([0; 2 * HASH]);
+        let mut room = Zeroizing::new([0; 2 * HASH_BYTES]);
         // There is room for it.
         if let Ok(part) = Encoding::B64.encode(part, &mut *room) {
             text.push('$');
@@ -172,16 +172,16 @@ mod tests {
             Recipe::Plain,
             Recipe::Md5,
             Recipe::Hmac(id, key),
-            Recipe::Argon2id(Cost::default(), [255; SALT]),
+            Recipe::Argon2id(Cost::default(), [255; SALT_BYTES]),
         ] {
             let text = recipe.make(&longest).expect("a secret");
-            assert_eq!(text.capacity(), LONGEST);
+            assert_eq!(text.capacity(), MAX_SECRET_BYTES);
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_made_is_right(pin in "[0-9*A-D]{1,254}", other in "[0-9*A-D]{1,9}", salt: [u8; SALT]) {
+        fn what_is_made_is_right(pin in "[0-9*A-D]{1,254}", other in "[0-9*A-D]{1,9}", salt: [u8; SALT_BYTES]) {
             let pepper = pepper("main");
             let (id, key) = pepper.signing().expect("a key");
             for recipe in [

@@ -21,7 +21,7 @@ mod argon2id;
 pub mod generate;
 
 use argon2id::Argon2id;
-pub use argon2id::{Cost, MOST_LANES, MOST_MEMORY, MOST_PASSES};
+pub use argon2id::{Cost, MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES};
 
 /// What a PIN is checked against. It has no `Debug`, and is wiped when
 /// dropped; what it holds stays where it is when it is moved.
@@ -136,7 +136,7 @@ impl Secret {
             plain(pin)?
         } else if let Some(digest) = text.strip_prefix(b"md5:") {
             let digest = Zeroizing::new(hex::bytes(digest).ok_or(SecretError::InvalidMd5)?);
-            if *digest == md5::OF_NOTHING {
+            if *digest == md5::EMPTY_TEXT_DIGEST {
                 return Err(SecretError::EmptyTextDigest);
             }
             Kind::Md5(Box::new(digest))

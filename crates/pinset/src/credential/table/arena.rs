@@ -4,11 +4,11 @@
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-/// How many items the first chunk holds, unless more come at once.
-const FIRST: usize = 256;
+/// The size of the first chunk in items, unless more are added at once.
+const FIRST_CHUNK_ITEMS: usize = 256;
 
-/// The bits of an address that say where in its chunk an item is.
-const WITHIN: u32 = 20;
+/// The bits of an address that hold the position within a chunk.
+const POSITION_BITS: u32 = 20;
 
 /// Items in chunks, in order. They are wiped when dropped.
 pub struct Chunks<T: Zeroize> {
@@ -31,20 +31,24 @@ impl<T: Zeroize + Copy> Chunks<T> {
         Self {
             chunks: Vec::new(),
             room: 0,
-            most: most.min(1 << WITHIN),
+            most: most.min(1 << POSITION_BITS),
         }
     }
 
     /// Adds items, side by side in one chunk: where they are. What comes later
     /// is at a higher address.
     pub fn add(&mut self, items: &[T]) -> Result<u32, ArenaFullError> {
-        if items.len() > 1 << WITHIN {
+        if items.len() > 1 << POSITION_BITS {
             return Err(ArenaFullError);
         }
         let fits = |chunk: &Zeroizing<Vec<T>>| chunk.capacity() - chunk.len() >= items.len();
         if !self.chunks.last().is_some_and(fits) {
             // About as much again as there is.
-            let size = self.room.max(FIRST).min(self.most).max(items.len());
+            let size = self
+                .room
+                .max(FIRST_CHUNK_ITEMS)
+                .min(self.most)
+                .max(items.len());
             let mut chunk = Vec::new();
             chunk.try_reserve_exact(size).map_err(|_| ArenaFullError)?;
             self.room += chunk.capacity();
@@ -52,14 +56,15 @@ impl<T: Zeroize + Copy> Chunks<T> {
         }
         let number = self.chunks.len().saturating_sub(1);
         let chunk = self.chunks.last_mut().ok_or(ArenaFullError)?;
-        let at = u32::try_from(number << WITHIN | chunk.len()).map_err(|_| ArenaFullError)?;
+        let at =
+            u32::try_from(number << POSITION_BITS | chunk.len()).map_err(|_| ArenaFullError)?;
         chunk.extend_from_slice(items);
         Ok(at)
     }
 
     /// The items of a chunk from an address on.
     pub fn get(&self, at: u32) -> &[T] {
-        let (number, within) = (at >> WITHIN, at & ((1 << WITHIN) - 1));
+        let (number, within) = (at >> POSITION_BITS, at & ((1 << POSITION_BITS) - 1));
         let chunk = self.chunks.get(number as usize);
         chunk
             .and_then(|chunk| chunk.get(within as usize..))

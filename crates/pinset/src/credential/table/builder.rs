@@ -14,17 +14,17 @@ use super::weighing::{Dearest, Weighing};
 use super::{hash, normal, Profile, Rows};
 use crate::credential::secret::{Form, Secret};
 use crate::list::format::csv::Column;
-use crate::list::index::NAMED;
+use crate::list::index::MAX_REPORTED_LINES;
 use crate::phone_number::{Number, Numbering};
 
-/// So many bytes of rows are taken from memory at once.
-const CHUNK: usize = 1 << 20;
+/// The size of a chunk of rows.
+const CHUNK_BYTES: usize = 1 << 20;
 
-/// What a record takes beside its texts, at most.
-const FRAME: usize = 128;
+/// The most memory of a record, without its texts.
+const MAX_RECORD_OVERHEAD_BYTES: usize = 128;
 
-/// What a form takes in the set of them, about.
-const FORM: usize = 64;
+/// The approximate memory of a form in the set of forms.
+const FORM_BYTES: usize = 64;
 
 /// Rows as they come.
 pub struct Draft {
@@ -54,7 +54,7 @@ impl Draft {
     /// No rows yet. They may take `limit` bytes of memory.
     pub fn new(limit: u64) -> Self {
         Self {
-            records: Chunks::new(CHUNK),
+            records: Chunks::new(CHUNK_BYTES),
             pins: Heap::new(),
             callers: Heap::new(),
             accounts: Heap::new(),
@@ -74,7 +74,7 @@ impl Draft {
 
     /// Notes a row that admits nobody.
     pub fn note(&mut self, row: RowError) {
-        if self.about.broken.len() <= NAMED {
+        if self.about.broken.len() <= MAX_REPORTED_LINES {
             self.about.broken.push(row);
         }
     }
@@ -142,7 +142,7 @@ impl Draft {
         let either = sizes.map(|(heap, index)| heap.max(index));
         let largest = sizes.map(|(_, index)| index).into_iter().max();
         let bytes = self.records.size()
-            + self.forms.len() * FORM
+            + self.forms.len() * FORM_BYTES
             + self.signed.size()
             + either.iter().sum::<usize>()
             + largest.unwrap_or_default();
@@ -177,7 +177,7 @@ fn write(
     records: &mut Chunks<u8>,
 ) -> Result<u32, ArenaFullError> {
     let context = record.context.map_or(0, str::len);
-    let room = record.account.len() + record.secret.len() + context + FRAME;
+    let room = record.account.len() + record.secret.len() + context + MAX_RECORD_OVERHEAD_BYTES;
     buffer.clear();
     if buffer.capacity() < room {
         // What grows leaves behind is not wiped; what is replaced is.

@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 
 use super::arena::{ArenaFullError, Chunks};
 
-/// So many bits of the hash say which share of the index an entry is in. A
-/// share is sorted at once.
-const SHARES: u32 = 10;
+/// How many bits of the hash select the share of the index that an entry is in. Each
+/// share is sorted in one step.
+const SHARE_BITS: u32 = 10;
 
-/// So many entries a chunk has, and are moved or sorted at once.
-const PART: usize = 32 << 10;
+/// The entries of a chunk, which are moved or sorted in one step.
+const CHUNK_ENTRIES: usize = 32 << 10;
 
 /// The hash, and behind it where the row is: sorted, the rows of one hash
 /// stand together, in the order of the list.
@@ -56,8 +56,8 @@ pub struct Heap {
 impl Heap {
     pub fn new() -> Self {
         Self {
-            entries: Chunks::new(PART),
-            counts: vec![0; 1 << SHARES],
+            entries: Chunks::new(CHUNK_ENTRIES),
+            counts: vec![0; 1 << SHARE_BITS],
             count: 0,
         }
     }
@@ -65,7 +65,7 @@ impl Heap {
     /// Adds a row.
     pub fn push(&mut self, hash: u32, row: u32) -> Result<(), ArenaFullError> {
         self.entries.add(&[entry(hash, row)])?;
-        if let Some(count) = self.counts.get_mut(first_bits(hash, SHARES)) {
+        if let Some(count) = self.counts.get_mut(first_bits(hash, SHARE_BITS)) {
             *count = count.checked_add(1).ok_or(ArenaFullError)?;
         }
         self.count += 1;
@@ -131,13 +131,13 @@ impl Sorting {
         } = &mut self.index;
         // Memory that is new takes its time, too.
         if entries.len() < self.count {
-            let more = self.count.min(entries.len() + 8 * PART);
+            let more = self.count.min(entries.len() + 8 * CHUNK_ENTRIES);
             entries.resize(more, 0);
             return true;
         }
         if let Some(chunk) = self.chunks.next() {
             for entry in chunk.iter() {
-                let Some(next) = self.next.get_mut(first_bits(hash(*entry), SHARES)) else {
+                let Some(next) = self.next.get_mut(first_bits(hash(*entry), SHARE_BITS)) else {
                     continue;
                 };
                 if let Some(place) = entries.get_mut(*next as usize) {
@@ -147,7 +147,7 @@ impl Sorting {
             }
             return true;
         }
-        let until = self.sorted + PART;
+        let until = self.sorted + CHUNK_ENTRIES;
         while self.sorted < until {
             let Some(count) = self.counts.next() else {
                 break;

@@ -15,11 +15,11 @@ use crate::list::{Blocks, Format, Gives, Kind};
 use crate::phone_number::Numbering;
 use crate::timestamp::Zone;
 
-/// So many rows of a csv list are read at once.
-const ROWS: usize = 1000;
+/// The rows of a CSV list that are read in one step.
+const ROWS_PER_STEP: usize = 1000;
 
-/// So many bytes of another.
-const BLOCK: usize = 64 << 10;
+/// The bytes of a list of another format that are read in one step.
+const BYTES_PER_STEP: usize = 64 << 10;
 
 /// A list being read into memory, a part at a time, so that callers get their
 /// turn. What it holds is wiped when dropped.
@@ -59,7 +59,7 @@ impl<R: Read> Reading<R> {
             stage: match kind {
                 Kind::Csv => Stage::Csv(Box::new(csv::Reader::new(list, settled, zone)), draft),
                 Kind::Lines(format) => {
-                    let blocks = Blocks::of_size(list, settled, BLOCK);
+                    let blocks = Blocks::of_size(list, settled, BYTES_PER_STEP);
                     Stage::Lines(blocks, format, 0, draft)
                 }
             },
@@ -117,7 +117,7 @@ fn add_rows<R: Read>(
     numbering: &Numbering,
     draft: &mut Draft,
 ) -> Result<bool, TableError> {
-    for _ in 0..ROWS {
+    for _ in 0..ROWS_PER_STEP {
         let row = match reader.next_row()? {
             Some(Ok(row)) => row,
             Some(Err(bad)) => {

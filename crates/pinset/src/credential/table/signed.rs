@@ -6,11 +6,11 @@ use std::fmt;
 use super::Rows;
 use crate::credential::pepper::KeyId;
 
-/// How many lines are named of the rows of one key.
-const NAMED: usize = 3;
+/// The most lines that are named for the rows of one key.
+const MAX_NAMED_LINES: usize = 3;
 
-/// What the rows of one key take in [`SignedDraft`], about.
-const SIZE: usize = 160;
+/// The approximate memory of one key in [`SignedDraft`].
+const KEY_BYTES: usize = 160;
 
 /// The rows that need one key of the pepper file. The text is for those whose key
 /// is missing.
@@ -57,14 +57,14 @@ impl SignedDraft {
             first_lines: Vec::new(),
         });
         rows.count += 1;
-        if rows.first_lines.len() < NAMED {
+        if rows.first_lines.len() < MAX_NAMED_LINES {
             rows.first_lines.push(line);
         }
     }
 
     /// What it takes of memory, in bytes, about.
     pub fn size(&self) -> usize {
-        self.0.len() * SIZE
+        self.0.len() * KEY_BYTES
     }
 
     /// No more will come.

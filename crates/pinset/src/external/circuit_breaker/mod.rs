@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-/// So many failures in a row are one too many.
-const FAILURES: u32 = 5;
-/// So long nobody asks then, and twice as long each time it goes on.
-const FIRST: Duration = Duration::from_secs(10);
-/// At most so long.
-const LONGEST: Duration = Duration::from_secs(60);
-/// A trial that nobody has told the end of by then is forgotten: no request
-/// lasts that long.
-const TRIAL: Duration = Duration::from_secs(120);
+/// The consecutive failures that open the breaker.
+const MAX_CONSECUTIVE_FAILURES: u32 = 5;
+/// How long the breaker stays open at first. Each failed trial doubles it.
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest time the breaker stays open without a trial.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// How long a trial may go without a result: no request takes that long.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The circuit breaker of one service. While it is open nobody asks the service;
 /// then one does, and what comes of that decides.
@@ -70,7 +69,7 @@ impl Breaker {
         match self.state {
             State::Closed(_) => {}
             State::Open { until, wait } if now >= until => self.trial(now, wait),
-            State::Trial { since, wait } if now.saturating_sub(since) >= TRIAL => {
+            State::Trial { since, wait } if now.saturating_sub(since) >= TRIAL_TIMEOUT => {
                 self.trial(now, wait);
             }
             State::Open { .. } | State::Trial { .. } => return None,
@@ -86,11 +85,13 @@ impl Breaker {
         }
         match (self.state, came) {
             (State::Closed(_), RequestResult::Answer) => self.state = State::Closed(0),
-            (State::Closed(failures), RequestResult::Failure) if failures + 1 < FAILURES => {
+            (State::Closed(failures), RequestResult::Failure)
+                if failures + 1 < MAX_CONSECUTIVE_FAILURES =>
+            {
                 self.state = State::Closed(failures + 1);
             }
             (State::Closed(_), RequestResult::Failure) => {
-                self.open(now, FIRST);
+                self.open(now, FIRST_PAUSE);
                 return true;
             }
             (State::Trial { .. }, RequestResult::Answer) => {
@@ -98,7 +99,7 @@ impl Breaker {
                 return true;
             }
             (State::Trial { wait, .. }, RequestResult::Failure) => {
-                self.open(now, LONGEST.min(wait * 2));
+                self.open(now, MAX_PAUSE.min(wait * 2));
             }
             (State::Trial { wait, .. }, RequestResult::Nothing) => {
                 self.enter(State::Open { until: now, wait });

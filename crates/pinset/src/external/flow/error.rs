@@ -29,13 +29,13 @@ pub enum FlowError {
     NoDestination,
 }
 
-/// So many keys in a destination are no chance.
-const TELLING: usize = 3;
+/// The shortest entry that is no coincidence in a destination.
+const MIN_REVEALING_DIGITS: usize = 3;
 
 /// Returns whether a destination shows what the caller has entered.
 pub fn reveals(destination: &str, data: &Data) -> bool {
     let shows = |keyed: &str| {
-        destination == keyed || (keyed.len() >= TELLING && destination.contains(keyed))
+        destination == keyed || (keyed.len() >= MIN_REVEALING_DIGITS && destination.contains(keyed))
     };
     data.iter().any(|(_, keyed)| shows(keyed.as_str()))
 }

@@ -19,18 +19,19 @@ use crate::hex;
 
 pub use id3::without_tags;
 
-/// The most bytes of one sound: eight minutes of telephone's quality.
-pub const LARGEST: usize = 4 << 20;
-/// The most sounds kept, and the most bytes of all.
-const MOST: usize = 256;
-const MOST_BYTES: u64 = 64 << 20;
+/// The largest sound in bytes: eight minutes at telephone quality.
+pub const MAX_SOUND_BYTES: usize = 4 << 20;
+/// The most sounds in the cache.
+const MAX_SOUNDS: usize = 256;
+/// The most bytes of all sounds in the cache.
+const MAX_CACHE_BYTES: u64 = 64 << 20;
 
-/// How long a sound is fresh of which the server does not say so.
-const FRESH: Duration = Duration::from_secs(60);
-/// However long the server says.
-const FRESHEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a server that could not be asked is not asked again.
-const PAUSE: Duration = Duration::from_secs(10);
+/// How long a sound stays fresh if the server gives no time.
+const DEFAULT_FRESHNESS: Duration = Duration::from_secs(60);
+/// The longest time a sound stays fresh, whatever the server says.
+const MAX_FRESHNESS: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a server that did not answer is not asked again.
+const RETRY_DELAY: Duration = Duration::from_secs(10);
 
 const ABOUT: &str = "about";
 const PART: &str = "part";
@@ -99,7 +100,7 @@ pub fn extension(path: &str, content_type: Option<&str>) -> Option<&'static str>
 /// How long a sound is fresh by the answer's `Cache-Control`.
 pub fn fresh_for(cache_control: Option<&str>) -> Duration {
     let directives = cache_control.unwrap_or_default().split(',');
-    let mut fresh = FRESH;
+    let mut fresh = DEFAULT_FRESHNESS;
     for directive in directives.map(str::trim) {
         let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
         if ["no-store", "no-cache"]
@@ -110,7 +111,9 @@ pub fn fresh_for(cache_control: Option<&str>) -> Duration {
         }
         if name.eq_ignore_ascii_case("max-age") {
             let seconds = value.trim_matches('"').parse();
-            fresh = seconds.map_or(fresh, Duration::from_secs).min(FRESHEST);
+            fresh = seconds
+                .map_or(fresh, Duration::from_secs)
+                .min(MAX_FRESHNESS);
         }
     }
     fresh
@@ -222,8 +225,8 @@ impl Store {
             folder: folder.to_owned(),
             sounds: BTreeMap::new(),
             turn: 0,
-            most: MOST,
-            most_bytes: MOST_BYTES,
+            most: MAX_SOUNDS,
+            most_bytes: MAX_CACHE_BYTES,
         };
         store.read()?;
         Ok(store)
@@ -286,7 +289,7 @@ impl Store {
     /// The server can't be asked: what there is of the sound is played for a
     /// while.
     pub fn make_do(&mut self, url: &str, now: Duration) -> Option<PathBuf> {
-        self.renew(url, PAUSE, now)
+        self.renew(url, RETRY_DELAY, now)
     }
 
     /// Takes a sound over: its file, without the extension, and the files whose

@@ -4,17 +4,17 @@ use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
-/// The longest line that is looked at, its line end not counted. A PIN has
-/// 254 keys at most, an account 79 characters; the rest is room for blanks
-/// and for the file names that `md5sum` prints.
-pub const LONGEST: usize = 1024;
+/// The longest line that is parsed, without its line end. A PIN has at most 254
+/// digits, an account 79 characters; the rest is room for blanks and for the file
+/// names that `md5sum` prints.
+pub const MAX_LINE_BYTES: usize = 1024;
 
-/// What is read at once: it stays in the processor's cache while it is looked
-/// at, and the system's share of a read is small against it.
-pub const BLOCK: usize = 256 << 10;
+/// How much is read at once: it fits into the processor's cache, and the cost of the
+/// system call is small compared with it.
+pub const BLOCK_BYTES: usize = 256 << 10;
 
 /// The byte order mark.
-pub const MARK: &[u8] = b"\xef\xbb\xbf";
+pub const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The blocks of a list. A byte order mark in front of it is left out. A line
 /// over 1024 bytes may be cut: what is left of it is still over that.
@@ -47,7 +47,7 @@ pub struct Block<'a> {
 impl<R: Read> Blocks<R> {
     /// The blocks of `list`, from where it stands.
     pub fn new(list: R, settled: bool) -> Self {
-        Self::of_size(list, settled, BLOCK)
+        Self::of_size(list, settled, BLOCK_BYTES)
     }
 
     /// The same in blocks of about `size` bytes, for a list known to be small:
@@ -56,7 +56,10 @@ impl<R: Read> Blocks<R> {
         Self {
             list,
             settled,
-            buffer: Zeroizing::new(vec![0; size.max(MARK.len() + LONGEST + 2)]),
+            buffer: Zeroizing::new(vec![
+                0;
+                size.max(BYTE_ORDER_MARK.len() + MAX_LINE_BYTES + 2)
+            ]),
             used: 0,
             filled: 0,
             offset: 0,
@@ -80,8 +83,8 @@ impl<R: Read> Blocks<R> {
             self.fill()?;
             if !self.begun {
                 self.begun = true;
-                if self.filled_part().starts_with(MARK) {
-                    self.used = MARK.len();
+                if self.filled_part().starts_with(BYTE_ORDER_MARK) {
+                    self.used = BYTE_ORDER_MARK.len();
                 }
             }
             let start = self.used;
@@ -92,7 +95,7 @@ impl<R: Read> Blocks<R> {
             }
             if !self.ended {
                 // A line that fills the buffer: its start is enough.
-                let kept = start + LONGEST + 1;
+                let kept = start + MAX_LINE_BYTES + 1;
                 self.offset += (self.filled - kept) as u64;
                 self.filled = kept;
                 continue;
@@ -173,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_line_over_the_longest_stays_over_it_and_takes_nothing_along() {
-        for long in [LONGEST + 1, LONGEST + 2, 5000, 50_000] {
+        for long in [MAX_LINE_BYTES + 1, MAX_LINE_BYTES + 2, 5000, 50_000] {
             for tail in ["", "\n", "\n12\n"] {
                 for head in ["", "\u{feff}", "1\n"] {
                     let list = format!("{head}{}{tail}", "x".repeat(long));
@@ -181,7 +184,7 @@ mod tests {
                     let lines = all.strip_prefix(b"1\n").unwrap_or(&all);
                     let end = lines.len() - tail.len();
                     assert!(lines[..end].iter().all(|byte| *byte == b'x'));
-                    assert!(end > LONGEST);
+                    assert!(end > MAX_LINE_BYTES);
                     assert_eq!(&lines[end..], tail.as_bytes());
                 }
             }

@@ -2,14 +2,14 @@
 
 use std::io::{self, Read};
 
-use super::blocks::{Blocks, LONGEST};
+use super::blocks::{Blocks, MAX_LINE_BYTES};
 
 /// One line as it stands in the list.
 pub struct Raw<'a> {
     /// Its number, from 1.
     pub number: u64,
     /// Its text without line end and surrounding blanks; `None` if it is
-    /// longer than [`LONGEST`].
+    /// longer than [`MAX_LINE_BYTES`].
     pub text: Option<&'a [u8]>,
     /// Whether it has a line end.
     pub ended: bool,
@@ -58,7 +58,7 @@ pub fn first_line(lines: &[u8]) -> Option<(&[u8], bool, &[u8])> {
 
 /// A line without the blanks around it; `None` if it is too long.
 pub fn trimmed(line: &[u8]) -> Option<&[u8]> {
-    (line.len() <= LONGEST).then(|| line.trim_ascii())
+    (line.len() <= MAX_LINE_BYTES).then(|| line.trim_ascii())
 }
 
 #[cfg(test)]
@@ -97,10 +97,10 @@ mod tests {
 
     #[test]
     fn a_long_line_is_skipped_whole() {
-        let mut list = vec![b'x'; LONGEST + 1];
+        let mut list = vec![b'x'; MAX_LINE_BYTES + 1];
         list.extend(b"1234\n5678\n");
         assert_eq!(all(&list, true), [(1, None), (2, Some("5678".into()))]);
-        list = vec![b'x'; LONGEST];
+        list = vec![b'x'; MAX_LINE_BYTES];
         list.extend(b"\n5678\n");
         assert_eq!(all(&list, true).len(), 2);
         assert!(all(&list, true).iter().all(|line| line.1.is_some()));

@@ -6,7 +6,7 @@ use super::line_error::LineError;
 use crate::pin::Pin;
 
 /// The MD5 of nothing, which an empty shell variable leaves in a list.
-pub const OF_NOTHING: [u8; 16] = [
+pub const EMPTY_TEXT_DIGEST: [u8; 16] = [
     0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e,
 ];
 
@@ -43,7 +43,7 @@ pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), LineError> {
         .get(1..)
         .and_then(|rest| hex(rest.trim_ascii_start()))
         .ok_or(LineError::MissingDigest)?;
-    if digest == OF_NOTHING {
+    if digest == EMPTY_TEXT_DIGEST {
         Err(LineError::EmptyTextDigest)
     } else if account.is_empty() {
         Err(LineError::MissingAccount)

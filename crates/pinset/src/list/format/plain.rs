@@ -16,24 +16,24 @@ pub fn parse(line: &[u8]) -> Result<&[u8], LineError> {
     }
 }
 
-/// So many keys fit into a word.
-pub const PACKED: usize = 16;
+/// The most digits of a PIN that fit into a word.
+pub const MAX_PACKED_DIGITS: usize = 16;
 
-/// A PIN of up to [`PACKED`] keys as one number: four bits a key, none of
+/// A PIN of up to [`MAX_PACKED_DIGITS`] keys as one number: four bits a key, none of
 /// them 0, so that no two PINs are the same number, and none is 0.
 pub fn pack(pin: &[u8]) -> Option<u64> {
     let word = pin.iter().try_fold(0, |word, key| match nibble(*key) {
         0 => None,
         nibble => Some(word << 4 | u64::from(nibble)),
     })?;
-    (1..=PACKED).contains(&pin.len()).then_some(word)
+    (1..=MAX_PACKED_DIGITS).contains(&pin.len()).then_some(word)
 }
 
 /// The PIN that `lines` begin with, packed, and what is behind its line end.
 /// `None` for everything out of the ordinary: blanks, long PINs, broken lines.
 pub fn first_pin(lines: &[u8]) -> Option<(u64, &[u8])> {
     let mut word = 0;
-    for (length, key) in lines.iter().take(PACKED + 1).enumerate() {
+    for (length, key) in lines.iter().take(MAX_PACKED_DIGITS + 1).enumerate() {
         match nibble(*key) {
             0 if *key == b'\n' && length > 0 => {
                 return Some((word, lines.get(length + 1..)?));

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use memchr::memmem::Finder;
 use zeroize::Zeroizing;
 
-use crate::list::format::blocks::{Block, Blocks, MARK};
+use crate::list::format::blocks::{Block, Blocks, BYTE_ORDER_MARK};
 use crate::list::format::line::{Format, Gives};
 use crate::list::format::lines::trimmed;
 use crate::list::format::md5;
@@ -141,7 +141,7 @@ impl Found {
     /// written to while it is read may look, for a moment, as if it had a line
     /// that it never had: the start of one and the end of another.
     pub fn is_there(&self, file: &File) -> io::Result<bool> {
-        let lead = self.offset.min(MARK.len() as u64);
+        let lead = self.offset.min(BYTE_ORDER_MARK.len() as u64);
         let mut there = Zeroizing::new(vec![0; lead as usize + self.text.len()]);
         match file.read_exact_at(&mut there, self.offset - lead) {
             Ok(()) => {}
@@ -149,7 +149,7 @@ impl Found {
             Err(error) => return Err(error),
         }
         let (lead, text) = there.split_at(lead as usize);
-        let begins = lead.is_empty() || lead == MARK || lead.ends_with(b"\n");
+        let begins = lead.is_empty() || lead == BYTE_ORDER_MARK || lead.ends_with(b"\n");
         Ok(begins && text == self.text.as_slice())
     }
 }

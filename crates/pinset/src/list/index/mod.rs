@@ -20,13 +20,13 @@ use crate::pin::Pin;
 use crate::verdict::{Grant, Verdict};
 use hash_table::{Heap, Sorting, Table, TableFullError};
 
-/// So many broken lines are named: a file that is no list at all must not fill
+/// The most invalid lines that are reported: a file that is not a list must not fill
 /// the log.
-pub const NAMED: usize = 20;
+pub const MAX_REPORTED_LINES: usize = 20;
 
-/// What a PIN that does not fit into a word takes beside its keys: its place
-/// in a set, and the allocator's share.
-const LONG_PIN: usize = 48;
+/// The memory of a PIN that does not fit into a word, without its digits: its place
+/// in a set, and the overhead of the allocator.
+const LONG_PIN_BYTES: usize = 48;
 
 /// A list that has been read. It is wiped when dropped.
 pub struct Index {
@@ -223,7 +223,7 @@ impl Building {
 }
 
 fn note(broken: &mut Vec<u64>, line: u64) {
-    if broken.len() <= NAMED {
+    if broken.len() <= MAX_REPORTED_LINES {
         broken.push(line);
     }
 }
@@ -310,7 +310,7 @@ struct LongPins {
 impl LongPins {
     fn add(&mut self, pin: &[u8]) {
         if self.pins.insert(LongPin(Box::from(pin))) {
-            self.memory += LONG_PIN + pin.len();
+            self.memory += LONG_PIN_BYTES + pin.len();
         }
     }
 }
@@ -474,7 +474,11 @@ mod tests {
 
     #[test]
     fn so_many_broken_lines_are_named() {
-        for (lines, named) in [(NAMED, NAMED), (NAMED + 1, NAMED + 1), (5000, NAMED + 1)] {
+        for (lines, named) in [
+            (MAX_REPORTED_LINES, MAX_REPORTED_LINES),
+            (MAX_REPORTED_LINES + 1, MAX_REPORTED_LINES + 1),
+            (5000, MAX_REPORTED_LINES + 1),
+        ] {
             let index = index("not a PIN\n".repeat(lines).as_bytes(), Format::Plain);
             assert_eq!(index.broken().len(), named);
         }

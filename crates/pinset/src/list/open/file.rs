@@ -6,15 +6,16 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// An unended last line counts once nobody has written for this long.
-const STILL: Duration = Duration::from_secs(1);
+/// A last line without a line end counts if the file was not written to for this
+/// long.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
 
-/// A change this long ago has a time of its own: another one would show. The
-/// coarsest times kept are those of FAT, 2 s.
-const TOLD_APART: Duration = Duration::from_secs(2);
+/// A change after this long has a different timestamp. The coarsest timestamps are
+/// those of FAT, 2 s.
+const TIMESTAMP_RESOLUTION: Duration = Duration::from_secs(2);
 
-/// Everybody may write.
-const OTHERS_WRITE: u32 = 0o002;
+/// The permission of all users to write.
+const WORLD_WRITABLE: u32 = 0o002;
 
 /// Opens a regular file; a link is followed. A FIFO's or a device's `open`
 /// must not block either, hence `O_NONBLOCK`.
@@ -63,19 +64,19 @@ impl Stamp {
 
     /// Whether everybody may write to the file, and so let themselves in.
     pub fn is_world_writable(&self) -> bool {
-        self.mode & OTHERS_WRITE != 0
+        self.mode & WORLD_WRITABLE != 0
     }
 
     /// Whether a change after `now` would show in the stamp: the last one is
     /// long enough ago. Of the two times it is the one nobody can set.
     pub fn is_telling(&self, now: SystemTime) -> bool {
-        age(self.changed, now).is_some_and(|age| age >= TOLD_APART)
+        age(self.changed, now).is_some_and(|age| age >= TIMESTAMP_RESOLUTION)
     }
 
     /// Whether nobody has written for long enough that a last line without a
     /// line end counts.
     pub fn is_still(&self, now: SystemTime) -> bool {
-        age(self.modified, now).is_some_and(|age| age >= STILL)
+        age(self.modified, now).is_some_and(|age| age >= SETTLE_TIME)
     }
 }
 

@@ -13,8 +13,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::file::open;
 
-/// As many links as Linux follows.
-const MOST_LINKS: usize = 40;
+/// The most symbolic links in a path, as in Linux.
+const MAX_SYMLINKS: usize = 40;
 
 /// A file system, as the kernel numbers it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Device {
 
 /// File systems that answer from memory what memory knows. What lies on a
 /// server, or in another process, may be asked for there.
-const LOCAL: [&[u8]; 10] = [
+const LOCAL_FILE_SYSTEMS: [&[u8]; 10] = [
     b"bcachefs",
     b"btrfs",
     b"ext2",
@@ -96,7 +96,7 @@ fn mount(line: &[u8]) -> Option<Mount> {
     Some(Mount {
         point,
         device,
-        local: kind.is_some_and(|kind| LOCAL.contains(&kind)),
+        local: kind.is_some_and(|kind| LOCAL_FILE_SYSTEMS.contains(&kind)),
     })
 }
 
@@ -210,7 +210,7 @@ impl PathWalk {
 
     fn follow(&mut self, target: &Path, mounts: &Mounts) -> io::Result<()> {
         self.links += 1;
-        if self.links > MOST_LINKS {
+        if self.links > MAX_SYMLINKS {
             return Err(io::Error::from_raw_os_error(libc::ELOOP));
         }
         if target.is_absolute() {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::lockout::failure_times::{Cells, MOST};
+use crate::lockout::failure_times::{Cells, MAX_FAILURE_TIMES};
 use crate::phone_number::Numbering;
 
 #[test]
@@ -92,7 +92,7 @@ proptest! {
         let times = gaps.iter().scan(0, |time, gap| { *time += gap; Some(*time) });
         let times: Vec<u64> = times.collect();
         times.iter().for_each(|time| cells.add(*time));
-        prop_assert!(cells.iter().count() <= MOST);
+        prop_assert!(cells.iter().count() <= MAX_FAILURE_TIMES);
         prop_assert_eq!(cells.count() as usize, times.len());
         prop_assert_eq!(cells.last(), times.last().copied());
         let real = times.iter().filter(|time| **time >= since).count();

@@ -4,7 +4,7 @@ use super::*;
 
 const LOCK: Duration = HOUR;
 
-const BY_HAND: Lock = Lock {
+const UNTIL_UNLOCKED: Lock = Lock {
     kind: Kind::Account,
     until: None,
 };
@@ -151,7 +151,7 @@ fn strangers_are_stopped_at_a_hundred_whatever_trusted_callers_do() {
         loop {
             match entry(&mut pbx, "mallory", Judged::Wrong) {
                 Ok(_) => strangers += 1,
-                Err(ChargeError::Locked(lock)) if lock == BY_HAND => break,
+                Err(ChargeError::Locked(lock)) if lock == UNTIL_UNLOCKED => break,
                 Err(ChargeError::Locked(lock)) => pbx.now = lock.until.unwrap(),
                 Err(ChargeError::Busy) => panic!("nothing is in flight"),
             }
@@ -163,7 +163,7 @@ fn strangers_are_stopped_at_a_hundred_whatever_trusted_callers_do() {
         assert!((100 - typos..=100).contains(&strangers), "{strangers}");
         pbx.now += 1000 * DAY;
         let stranger = right(&mut pbx, "stranger");
-        assert_eq!(stranger, Err(ChargeError::Locked(BY_HAND)));
+        assert_eq!(stranger, Err(ChargeError::Locked(UNTIL_UNLOCKED)));
     }
 }
 
@@ -217,7 +217,10 @@ fn failures_on_the_reserve_count_among_the_hundred() {
         assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
         tries += 1;
     }
-    assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(Some(BY_HAND)));
+    assert_eq!(
+        entry(&mut pbx, "home", Judged::Wrong),
+        Ok(Some(UNTIL_UNLOCKED))
+    );
     assert_eq!(tries + 1, 100);
     let [held] = &pbx.locks()[..] else {
         panic!("{:?}", pbx.locks())
@@ -244,7 +247,10 @@ fn account_locked_by_hand_admits_trusted_callers_on_the_reserve() {
         }
         assert_eq!(right(&mut pbx, "home"), Ok(None));
         assert_eq!(judged(&mut pbx, "home"), reserve);
-        assert_eq!(right(&mut pbx, "home"), Err(ChargeError::Locked(BY_HAND)));
+        assert_eq!(
+            right(&mut pbx, "home"),
+            Err(ChargeError::Locked(UNTIL_UNLOCKED))
+        );
         let unlock = Unlock::Account("alice");
         assert_eq!(pbx.lockouts.unlock(unlock, None, pbx.now), 1);
         assert_eq!(right(&mut pbx, "stranger"), Ok(None));

@@ -172,7 +172,7 @@ fn who_waits_too_long_is_not_judged() {
     /// A keeper of little patience.
     struct Hasty<'a>(&'a Pbx);
     impl LockoutContext for Hasty<'_> {
-        const PATIENCE: Duration = Duration::ZERO;
+        const SETTLE_TIMEOUT: Duration = Duration::ZERO;
 
         fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
             (&self.0).lockouts(what)

@@ -232,7 +232,7 @@ impl BackEnd for &Pbx {
 }
 
 impl LockoutContext for &Pbx {
-    const PATIENCE: Duration = Duration::from_secs(600);
+    const SETTLE_TIMEOUT: Duration = Duration::from_secs(600);
 
     /// Panics inside itself.
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {

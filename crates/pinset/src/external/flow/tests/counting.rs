@@ -17,7 +17,7 @@ const LIMIT: u32 = 20;
 pub struct Books(RefCell<Lockouts>);
 
 impl LockoutContext for Rc<Books> {
-    const PATIENCE: Duration = Duration::ZERO;
+    const SETTLE_TIMEOUT: Duration = Duration::ZERO;
 
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         what(&mut self.0.borrow_mut(), NOW)

@@ -99,7 +99,7 @@ pub enum CsvErrorKind {
     #[error("it is not in UTF-8")]
     NotUtf8,
     /// A row is longer than the limit.
-    #[error("it has over {} characters", records::LONGEST)]
+    #[error("it has over {} characters", records::MAX_RECORD_BYTES)]
     TooLong,
 }
 

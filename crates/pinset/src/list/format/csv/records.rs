@@ -10,11 +10,11 @@ use csv_core::{ReadRecordResult, Reader};
 use zeroize::Zeroizing;
 
 use super::{Column, CsvError, CsvErrorKind};
-use crate::list::format::blocks::{fill, BLOCK, MARK};
+use crate::list::format::blocks::{fill, BLOCK_BYTES, BYTE_ORDER_MARK};
 
-/// The longest record, its commas, quotes and line end not counted: far more
-/// than any secret, and what an unclosed quote may take of the list.
-pub const LONGEST: usize = 8 << 10;
+/// The longest record, without its commas, quotes and line end: far more than any
+/// secret, and the most of a list that an unclosed quote can hide.
+pub const MAX_RECORD_BYTES: usize = 8 << 10;
 
 /// The records of a list. A byte order mark in front of it is left out, blank
 /// lines are passed over.
@@ -71,7 +71,7 @@ impl<R: Read> Records<R> {
     /// The records of `list`, from where it stands. A last one without a line
     /// end counts only if `settled`: a writer may be at it.
     pub fn new(list: R, settled: bool) -> Self {
-        Self::of_size(list, settled, BLOCK)
+        Self::of_size(list, settled, BLOCK_BYTES)
     }
 
     /// The same in blocks of `size` bytes.
@@ -81,12 +81,12 @@ impl<R: Read> Records<R> {
             settled,
             core: Reader::new(),
             quotes: Quotes::new(),
-            input: Zeroizing::new(vec![0; size.max(MARK.len())]),
+            input: Zeroizing::new(vec![0; size.max(BYTE_ORDER_MARK.len())]),
             used: 0,
             filled: 0,
             begun: false,
             ended: false,
-            fields: Zeroizing::new(vec![0; LONGEST]),
+            fields: Zeroizing::new(vec![0; MAX_RECORD_BYTES]),
             ends: [0; Column::ALL.len() + 1],
         }
     }
@@ -159,8 +159,8 @@ impl<R: Read> Records<R> {
         (self.used, self.filled) = (0, 0);
         self.ended = fill(&mut self.list, &mut self.input, &mut self.filled)?;
         let first = !std::mem::replace(&mut self.begun, true);
-        if first && self.input.starts_with(MARK) {
-            self.used = MARK.len();
+        if first && self.input.starts_with(BYTE_ORDER_MARK) {
+            self.used = BYTE_ORDER_MARK.len();
         }
         Ok(())
     }
@@ -290,7 +290,7 @@ mod tests {
             ("a,\"b\"", vec![row(1, &["a", "b"])]),
         ];
         for (list, rows) in table {
-            for size in [3, 4, 5, 7, BLOCK] {
+            for size in [3, 4, 5, 7, BLOCK_BYTES] {
                 assert_eq!(
                     all(list.as_bytes(), true, size),
                     Ok(rows.clone()),
@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_no_other_program_would_take_is_refused() {
-        let long = format!("a,b\n\"{}", "x\n".repeat(LONGEST));
+        let long = format!("a,b\n\"{}", "x\n".repeat(MAX_RECORD_BYTES));
         let table: &[(&[u8], (u64, CsvErrorKind))] = &[
             (b"a,b\n1,\"2\n3,4\n", (2, CsvErrorKind::UnclosedQuote)),
             (b"a,b\n1,\"", (2, CsvErrorKind::UnclosedQuote)),
@@ -318,7 +318,7 @@ mod tests {
             (long.as_bytes(), (2, CsvErrorKind::TooLong)),
         ];
         for (list, broken) in table {
-            for size in [3, 4, 5, 7, BLOCK] {
+            for size in [3, 4, 5, 7, BLOCK_BYTES] {
                 let list_shown = list[..list.len().min(40)].escape_ascii();
                 assert_eq!(all(list, true, size), Err(*broken), "{list_shown}");
             }
@@ -330,13 +330,13 @@ mod tests {
         for tail in ["1,2", "1", "\"1", "1,\"2\n", "1,\"2\"", "1,\u{e9}"] {
             let list = format!("a,b\n{tail}");
             assert_eq!(
-                all(list.as_bytes(), false, BLOCK),
+                all(list.as_bytes(), false, BLOCK_BYTES),
                 Ok(vec![row(1, &["a", "b"])])
             );
         }
         let cut = b"a,b\n1,\xc3";
-        assert_eq!(all(cut, false, BLOCK), Ok(vec![row(1, &["a", "b"])]));
-        assert_eq!(all(cut, true, BLOCK), Err((2, CsvErrorKind::NotUtf8)));
+        assert_eq!(all(cut, false, BLOCK_BYTES), Ok(vec![row(1, &["a", "b"])]));
+        assert_eq!(all(cut, true, BLOCK_BYTES), Err((2, CsvErrorKind::NotUtf8)));
     }
 
     /// What the `csv` crate reads.
