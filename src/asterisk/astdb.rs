@@ -17,7 +17,7 @@ use crate::ffi;
 /// Longest queue for the database: more than it answers within `source_timeout`.
 pub const MAX_WAITING: usize = 1000;
 
-/// What the database says of a key.
+/// Presence of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Presence {
     /// It is there.
@@ -29,7 +29,7 @@ pub enum Presence {
     Unknown,
 }
 
-/// Looks a key up.
+/// Looks up a key.
 pub fn presence(family: &[u8], key: &[u8]) -> Presence {
     let (family, key) = (Text::new(family), Text::new(key));
     // SAFETY: two NUL-terminated strings, read before the call returns.
@@ -40,13 +40,13 @@ pub fn presence(family: &[u8], key: &[u8]) -> Presence {
     }
 }
 
-/// Whether the database says that the family holds the key.
+/// Returns whether the family has the key.
 pub fn exists(family: &[u8], key: &[u8]) -> bool {
     presence(family, key) == Presence::Present
 }
 
-/// Calls `look` with each key of a family and its value, not with those of
-/// families below it. An error of the database is an empty family.
+/// Calls `look` with each key and value of a family, not with those of families below
+/// it. If the database can't be read, the family is empty.
 pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     each_below(family, |key, value| {
         if !key.contains(&b'/') {
@@ -55,8 +55,8 @@ pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     });
 }
 
-/// Calls `look` with each key of a family and of the families below it, whose
-/// names stand in front of their keys, and its value.
+/// Calls `look` with each key and value of a family and of the families below it, whose
+/// names precede their keys.
 pub fn each_below(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     let name = Text::new(family);
     // SAFETY: a NUL-terminated string; NULL stands for the whole family.
@@ -83,7 +83,7 @@ pub fn each_below(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     unsafe { ffi::ast_db_freetree(entries) };
 }
 
-/// Writes a value; false if the database refuses.
+/// Writes a value. Returns false if that fails.
 pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     let (family, key, value) = (Text::new(family), Text::new(key), Text::new(value));
     // SAFETY: three NUL-terminated strings, read before the call returns.
@@ -96,9 +96,9 @@ pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     }
 }
 
-/// The value of one of our own keys, its first 31 bytes; `None` if there is no
-/// such key, or if the database can't be read. Not for keys that a caller
-/// keyed: one that goes meanwhile is logged at debug level 1.
+/// Returns the first 31 bytes of the value of one of our own keys, or `None` if there is
+/// no such key, or the database can't be read. Not for keys that a caller has entered:
+/// one that is deleted meanwhile is logged at debug level 1.
 pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     if !exists(family, key) {
         return None;
@@ -119,13 +119,12 @@ pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     (result == 0).then(|| read.to_bytes().to_vec())
 }
 
-/// Whether [`own_value`] is `value`.
+/// Returns whether [`own_value`] is `value`.
 pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     own_value(family, key).is_some_and(|found| found == value)
 }
 
-/// Deletes a key; false if the database refuses. A key that is not there is
-/// deleted too.
+/// Deletes a key. Returns false if that fails; a missing key is no failure.
 pub fn delete(family: &[u8], key: &[u8]) -> bool {
     let (family, key) = (Text::new(family), Text::new(key));
     // SAFETY: two NUL-terminated strings, read before the call returns.
@@ -139,20 +138,20 @@ pub fn delete_own_family(family: &CStr) {
     unsafe { ffi::ast_db_deltree(family.as_ptr(), std::ptr::null()) };
 }
 
-/// Where the database lies; ours lie beside it.
+/// Returns the path of the database, without its extension.
 fn path() -> PathBuf {
     // SAFETY: set once when Asterisk starts, before any module is loaded.
     let path = unsafe { CStr::from_ptr(ffi::ast_config_AST_DB) };
     PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
-/// A file of that name beside the database: Asterisk may write there.
+/// Returns the path of a file next to the database, where Asterisk may write.
 pub fn beside(name: &str) -> PathBuf {
     path().with_file_name(name)
 }
 
-/// When Asterisk last wrote to the database's file, which it does when it
-/// commits.
+/// Returns the time of Asterisk's last write to the database's file, that is of its last
+/// commit.
 pub fn written() -> Option<SystemTime> {
     let file = path().with_extension("sqlite3");
     std::fs::metadata(file)

@@ -1,14 +1,14 @@
-//! Strings on their way to C, and from there.
+//! Strings to and from C.
 
 use std::ffi::{c_char, CStr};
 
 use zeroize::Zeroizing;
 
-/// Bytes with a NUL behind them, wiped when dropped: a PIN may be in them.
+/// A NUL-terminated string, wiped when dropped: it may hold a PIN.
 pub struct Text(Zeroizing<Vec<u8>>);
 
 impl Text {
-    /// Copies `bytes`, as far as their first NUL if there is one.
+    /// Copies `bytes` up to their first NUL.
     pub fn new(bytes: &[u8]) -> Self {
         let mut text = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
         text.extend(bytes.iter().take_while(|byte| **byte != 0));
@@ -16,17 +16,17 @@ impl Text {
         Self(text)
     }
 
-    /// The same for C.
+    /// Returns it for C.
     pub fn as_c(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 }
 
-/// The bytes of a text that Asterisk lends us; of NULL, none.
+/// Returns the bytes of a string that Asterisk lends us; none for NULL.
 ///
 /// # Safety
 ///
-/// `text` is NULL, or NUL-terminated and left alone for the lifetime chosen.
+/// `text` is NULL, or NUL-terminated and not changed for the lifetime chosen.
 pub unsafe fn lent<'a>(text: *const c_char) -> &'a [u8] {
     if text.is_null() {
         return b"";

@@ -1,4 +1,4 @@
-//! A call, as the conversation sees it: `pinset::Host` on a channel.
+//! A call, as the dialog uses it: `pinset::Host` on a channel.
 
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
@@ -13,28 +13,28 @@ use super::channel::{self, Channel, Ran, Silence, Waited};
 use super::dtmf_hook::Hidden;
 use super::playback::{self, Tried};
 
-/// A priority for failures lies this far on (option `j`).
-const JUMP: i32 = 101;
-/// The wait between the sounds of a list, as in `ast_app_getdata`.
-const BETWEEN_SOUNDS: i32 = 50;
+/// Distance of the priority for failures (option `j`).
+const JUMP_OFFSET: i32 = 101;
+/// Wait between the sounds of a list, in milliseconds, as in `ast_app_getdata`.
+const SOUND_GAP: i32 = 50;
 
-/// The word for how it came out.
+/// The dialplan variable for the outcome.
 pub const STATUS: &CStr = c"AUTHENTICATESTATUS";
 const ACCOUNT: &CStr = c"AUTHENTICATEACCOUNT";
 const LEVEL: &CStr = c"AUTHENTICATELEVEL";
 const CONTEXT: &CStr = c"AUTHENTICATECONTEXT";
-/// How many entries were judged.
+/// The dialplan variable for the number of verified attempts.
 pub const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
-/// What nothing is left in of an earlier verdict.
+/// The dialplan variables that are cleared of an earlier verdict.
 pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 
-/// Who is told what becomes of a call.
+/// An observer of a call's outcome.
 pub trait OutcomeObserver {
-    /// The call begins.
+    /// Called when the call begins.
     fn begins(&self, channel: &Channel<'_>);
-    /// Whose PIN it was.
+    /// Called with the grant of the PIN that is right.
     fn admitted(&self, grant: &Grant);
-    /// How it has come out, with so many entries judged. What is said first
+    /// Called with the outcome and the number of verified attempts. The first call
     /// counts.
     fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32);
 }
@@ -47,17 +47,17 @@ pub struct Call<'call> {
     channel: Channel<'call>,
     start_url: StartUrl,
     began: Instant,
-    /// Keys that came while something else was waited for.
+    /// Digits that came while something else was waited for.
     typed_ahead: Keys,
     hidden: Option<Hidden<'call>>,
     silence: Option<Silence<'call>>,
-    witness: Option<Box<dyn OutcomeObserver>>,
+    observer: Option<Box<dyn OutcomeObserver>>,
 }
 
 impl<'call> Call<'call> {
-    /// Takes a call in. The first thing it does is to fail closed: the status
-    /// is `ERROR` until there is a verdict, nothing is left of an earlier
-    /// `Authenticate`, and with `hides_arguments` the arguments are out of sight.
+    /// Wraps a channel, and fails closed first of all: the status is `ERROR` until
+    /// there is a verdict, nothing is left of an earlier `Authenticate`, and with
+    /// `hides_arguments` the arguments are hidden.
     pub fn new(channel: Channel<'call>, start_url: StartUrl, hides_arguments: bool) -> Self {
         let mut call = Self {
             channel,
@@ -66,7 +66,7 @@ impl<'call> Call<'call> {
             typed_ahead: Keys::new(),
             hidden: None,
             silence: None,
-            witness: None,
+            observer: None,
         };
         call.channel
             .fail_closed(STATUS, c"ERROR", &CLEARED, hides_arguments);
@@ -78,66 +78,66 @@ impl<'call> Call<'call> {
         self.channel.set_variable(STATUS, b"ERROR");
     }
 
-    /// The call leaves the application; without a verdict, that is an error.
+    /// Ends the call in the application. Without a verdict, that is an error.
     pub fn leave(&self) {
-        self.tell(Status::Error, 0);
+        self.report(Status::Error, 0);
     }
 
-    fn tell(&self, status: Status, attempts: u32) {
-        if let Some(witness) = &self.witness {
-            witness.verdict(&self.channel, status, attempts);
+    fn report(&self, status: Status, attempts: u32) {
+        if let Some(observer) = &self.observer {
+            observer.verdict(&self.channel, status, attempts);
         }
     }
 
-    /// Has somebody told what becomes of it.
-    pub fn watched_by(&mut self, witness: impl OutcomeObserver + 'static) {
-        witness.begins(&self.channel);
-        self.witness = Some(Box::new(witness));
+    /// Sets the observer of the outcome.
+    pub fn observe(&mut self, observer: impl OutcomeObserver + 'static) {
+        observer.begins(&self.channel);
+        self.observer = Some(Box::new(observer));
     }
 
-    /// Who calls, and on which channel.
+    /// Returns the caller and the channel.
     pub fn origin(&self) -> channel::Origin {
         self.channel.origin()
     }
 
-    /// The channel's name.
+    /// Returns the channel's name.
     pub fn name(&self) -> String {
         self.channel.name()
     }
 
-    /// Where it is in the dialplan: `context,extension,priority`.
+    /// Returns its place in the dialplan: `context,extension,priority`.
     pub fn place(&self) -> String {
         self.channel.place()
     }
 
-    /// The number that calls, if there is one.
+    /// Returns the caller number, if there is one.
     pub fn caller_number(&self) -> Option<Vec<u8>> {
         self.channel.caller_number()
     }
 
-    /// Keeps what is keyed from Asterisk's log and events, as long as the call is
-    /// in here. False: there is no memory for it.
+    /// Hides digits from Asterisk's log and events until the call leaves the
+    /// application. Returns false if there is not enough memory.
     pub fn hide_digits(&mut self) -> bool {
         self.hidden = Hidden::new(&self.channel);
         self.hidden.is_some()
     }
 
-    /// Goes to a place of the dialplan; false: there is none.
+    /// Goes to a place in the dialplan. Returns false if there is none.
     pub fn go_to(&mut self, place: &Place) -> bool {
         self.channel.go_to(place)
     }
 
-    /// The number that was dialled, or the extension.
+    /// Returns the number that was dialled, or the extension.
     pub fn dialled(&self) -> Vec<u8> {
         self.channel.dialled()
     }
 
-    /// Whether the caller is gone, or a redirect waits for us to return.
+    /// Returns whether the caller has hung up, or a redirect waits for us to return.
     pub fn is_gone(&self) -> bool {
         self.channel.is_gone()
     }
 
-    /// Whether there is such a place in the dialplan; its priority is the first.
+    /// Returns whether there is such a place in the dialplan, with priority 1.
     pub fn has_place(&self, place: &Place) -> bool {
         self.channel.has_place(&place.context, &place.exten)
     }
@@ -148,8 +148,8 @@ impl<'call> Call<'call> {
         self.channel.run(application, data, language)
     }
 
-    /// Starts a file, without its extension. [`Started::Missing`]: it can't be
-    /// played, of which nothing is said.
+    /// Starts a file, whose path has no extension. Returns [`Started::Missing`] if it
+    /// can't be played, and does not log that.
     pub fn start_file(&mut self, path: &[u8]) -> Started {
         self.silence = None;
         if self.channel.is_gone() {
@@ -161,27 +161,27 @@ impl<'call> Call<'call> {
         }
     }
 
-    /// A key that has come already.
+    /// Takes a digit that has come already.
     fn typed(&mut self) -> Option<u8> {
         let (typed_ahead, hidden) = (&mut self.typed_ahead, &self.hidden);
         let next = || typed_ahead.take().or_else(|| hidden.as_ref()?.take());
         std::iter::from_fn(next).find(|key| is_key(*key))
     }
 
-    /// Whether a signal that has come is that of a hidden key, which may have
+    /// Returns whether a signal that has come is that of a hidden digit, which may have
     /// been taken before.
-    fn is_of_a_key(&self) -> bool {
+    fn is_of_digit(&self) -> bool {
         self.hidden.as_ref().is_some_and(Hidden::is_signal)
     }
 
-    /// Waits for a key until the time is up, whatever else comes along.
+    /// Waits for a digit until the time is up, whatever other frames come.
     fn wait_digit(&mut self, milliseconds: i32) -> Waited {
         let began = Instant::now();
         let mut left = milliseconds;
         loop {
             match self.channel.wait_digit(left) {
                 Waited::Controlled => {
-                    self.is_of_a_key();
+                    self.is_of_digit();
                     if let Some(key) = self.typed() {
                         return Waited::Digit(key);
                     }
@@ -199,10 +199,10 @@ impl<'call> Call<'call> {
             match self.channel.wait_sound() {
                 Waited::Digit(key) if !is_key(key) => {}
                 Waited::Over if self.channel.is_streaming() => {
-                    let of_a_key = self.is_of_a_key();
+                    let of_digit = self.is_of_digit();
                     match self.typed() {
                         Some(key) => return Waited::Digit(key),
-                        None if of_a_key => {}
+                        None if of_digit => {}
                         None => return Waited::Controlled,
                     }
                 }
@@ -212,7 +212,7 @@ impl<'call> Call<'call> {
     }
 }
 
-/// What is keyed meanwhile is kept.
+/// Keeps the digits that come meanwhile.
 impl ServiceChannel for Call<'_> {
     fn listen(&mut self, milliseconds: i32) -> bool {
         match self.channel.wait_digit(milliseconds) {
@@ -221,7 +221,7 @@ impl ServiceChannel for Call<'_> {
                 true
             }
             Waited::Controlled => {
-                self.is_of_a_key();
+                self.is_of_digit();
                 true
             }
             waited => waited != Waited::Gone,
@@ -233,7 +233,7 @@ fn milliseconds(time: Duration) -> i32 {
     i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// Sets the variables that say whose PIN it was.
+/// Sets the variables with the account, level and context of a PIN.
 pub fn announce(channel: &mut Channel<'_>, grant: &Grant) {
     if let Some(account) = &grant.account {
         channel.set_variable(ACCOUNT, account);
@@ -246,7 +246,7 @@ pub fn announce(channel: &mut Channel<'_>, grant: &Grant) {
     }
 }
 
-/// What a telephone can key; drivers also report a fax tone as a digit.
+/// Returns whether a telephone can send it: drivers also report a fax tone as a digit.
 fn is_key(key: u8) -> bool {
     key == b'#' || pinset::pin::is_key(key)
 }
@@ -264,8 +264,7 @@ impl Host for Call<'_> {
                 !self.channel.is_gone()
             }
         };
-        // Answering has told the others already, and of the hidden arguments
-        // with it.
+        // Answering has published the channel, and the hidden arguments with it.
         if !self.channel.is_up() {
             self.channel.publish();
         }
@@ -283,7 +282,7 @@ impl Host for Call<'_> {
         self.start_final_sound(name)
     }
 
-    /// Asterisk starts it on a channel that has been hung up, too.
+    /// Starts a sound, as Asterisk does, on a channel that has been hung up, too.
     fn start_final_sound(&mut self, name: &[u8]) -> Started {
         self.silence = None;
         if playback::start(&mut self.channel, name) {
@@ -311,7 +310,7 @@ impl Host for Call<'_> {
                 self.wait_digit(match wait {
                     Wait::FirstKey(time) => time.map_or(first, milliseconds),
                     Wait::NextKey(time) => time.map_or(next, milliseconds),
-                    _ => BETWEEN_SOUNDS,
+                    _ => SOUND_GAP,
                 })
             }
         };
@@ -329,8 +328,8 @@ impl Host for Call<'_> {
             self.channel.set_account_code(code);
         }
         if let Some(grant) = settlement.grant {
-            if let Some(witness) = &self.witness {
-                witness.admitted(grant);
+            if let Some(observer) = &self.observer {
+                observer.admitted(grant);
             }
             announce(&mut self.channel, grant);
         }
@@ -338,11 +337,11 @@ impl Host for Call<'_> {
         self.channel.set_variable(ATTEMPTS, attempts.as_bytes());
         let status = settlement.status.word();
         self.channel.set_variable(STATUS, status.as_bytes());
-        self.tell(settlement.status, settlement.attempts);
+        self.report(settlement.status, settlement.attempts);
     }
 
     fn jump(&mut self) -> bool {
-        self.channel.jump(JUMP)
+        self.channel.jump(JUMP_OFFSET)
     }
 
     fn now(&self) -> Duration {

@@ -17,23 +17,24 @@ pub struct Channel<'call> {
     lent: PhantomData<&'call mut ffi::ast_channel>,
 }
 
-/// What came of waiting for a digit or for the end of a sound.
+/// Result of waiting for a digit or for the end of a sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Waited {
-    /// A key.
+    /// A digit.
     Digit(u8),
     /// The time is up, or the sound has ended.
     Over,
-    /// Somebody stopped the sound from outside (AMI `ControlPlayback`), or a
-    /// hidden key has come (`super::dtmf_hook`).
+    /// The sound was stopped from outside (AMI `ControlPlayback`), or a hidden digit has
+    /// come (`super::dtmf_hook`).
     Controlled,
     /// Hung up or redirected.
     Gone,
 }
 
 impl Waited {
-    /// Of `ast_waitfordigit` and `ast_waitstream`: the digit, 0, or −1 if the
-    /// caller is gone; the former also a control frame's subclass, 1000 and up.
+    /// Converts the result of `ast_waitfordigit` or `ast_waitstream`: the digit, 0, or −1
+    /// if the caller has hung up; of the former also a control frame's subclass, 1000 and
+    /// up.
     fn from_result(result: i32) -> Self {
         match u8::try_from(result) {
             Ok(0) => Self::Over,
@@ -63,7 +64,7 @@ impl<'call> Channel<'call> {
         self.raw.as_ptr()
     }
 
-    /// Its name, `PJSIP/100-0000001`.
+    /// Returns its name, `PJSIP/100-0000001`.
     pub fn name(&self) -> String {
         let mut buffer = [0_u8; 256];
         // SAFETY: the channel is valid; the buffer is ours and of that size. The
@@ -73,13 +74,13 @@ impl<'call> Channel<'call> {
         name.to_string_lossy().into_owned()
     }
 
-    /// Whether it is answered.
+    /// Returns whether it is answered.
     pub fn is_up(&self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::authrs_is_up(self.raw()) == 1 }
     }
 
-    /// Answers it. False: that failed, the caller is gone.
+    /// Answers it. Returns false if that fails: the caller has hung up.
     pub fn answer(&mut self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::ast_answer(self.raw()) == 0 }
@@ -94,13 +95,13 @@ impl<'call> Channel<'call> {
         unsafe { ffi::ast_indicate(self.raw(), progress) };
     }
 
-    /// Whether the caller is gone, or a redirect waits for us to return.
+    /// Returns whether the caller has hung up, or a redirect waits for us to return.
     pub fn is_gone(&self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::authrs_is_gone(self.raw()) != 0 } // Anything but "no" ends the call.
     }
 
-    /// The waits for the first and for further keys, in milliseconds.
+    /// Returns the timeouts of the first and of further digits, in milliseconds.
     pub fn key_timeouts(&self) -> (i32, i32) {
         let (mut first, mut next) = (0, 0);
         // SAFETY: the channel is valid; the pointers are to our own integers.
@@ -108,7 +109,7 @@ impl<'call> Channel<'call> {
         (first, next)
     }
 
-    /// Its language, `en_US`.
+    /// Returns its language, `en_US`.
     pub fn language(&self) -> Text {
         let mut buffer = [0_u8; 80];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
@@ -118,34 +119,34 @@ impl<'call> Channel<'call> {
         Text::new(&buffer)
     }
 
-    /// Starts a sound; one that plays is stopped. False: it can't be played.
+    /// Starts a sound, and stops one that plays. Returns false if it can't be played.
     pub fn stream(&mut self, sound: &Text, language: &Text) -> bool {
         let (sound, language) = (sound.as_c().as_ptr(), language.as_c().as_ptr());
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::ast_streamfile(self.raw(), sound, language) == 0 }
     }
 
-    /// Stops what plays, if anything does.
+    /// Stops the sound that plays, if any.
     pub fn stop_stream(&mut self) {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::ast_stopstream(self.raw()) };
     }
 
-    /// Whether a sound plays.
+    /// Returns whether a sound plays.
     pub fn is_streaming(&self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::authrs_is_streaming(self.raw()) == 1 }
     }
 
-    /// Waits for a key or for the end of the sound; a key does not stop it. What
-    /// would be [`Waited::Controlled`] is `Over` with the sound still playing.
+    /// Waits for a digit or for the end of the sound; a digit does not stop it. Returns
+    /// `Over` with the sound still playing in place of [`Waited::Controlled`].
     pub fn wait_sound(&mut self) -> Waited {
         const ANY: &CStr = c"0123456789*#ABCD";
         // SAFETY: the channel is valid and not locked by us.
         Waited::from_result(unsafe { ffi::ast_waitstream(self.raw(), ANY.as_ptr()) })
     }
 
-    /// Waits for a key, `milliseconds` at most.
+    /// Waits for a digit, for at most `milliseconds`.
     pub fn wait_digit(&mut self, milliseconds: i32) -> Waited {
         // SAFETY: the channel is valid and not locked by us.
         Waited::from_result(unsafe { ffi::ast_waitfordigit(self.raw(), milliseconds) })
@@ -167,7 +168,7 @@ impl<'call> Channel<'call> {
         })
     }
 
-    /// Sets a variable of the dialplan's.
+    /// Sets a dialplan variable.
     pub fn set_variable(&mut self, name: &CStr, value: &[u8]) {
         let value = Text::new(value);
         // SAFETY: the channel is valid; it is locked inside.
@@ -203,13 +204,13 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Has CDR, AMI and the CLI see the channel as it is now.
+    /// Publishes the channel as it is now to CDR, AMI and the CLI.
     pub fn publish(&mut self) {
         // SAFETY: the channel is valid; it is locked inside.
         unsafe { ffi::authrs_publish(self.raw()) }
     }
 
-    /// The number that calls, if there is one.
+    /// Returns the caller number, if there is one.
     pub fn caller_number(&self) -> Option<Vec<u8>> {
         let mut buffer = [0_u8; 80];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
@@ -220,7 +221,7 @@ impl<'call> Channel<'call> {
         (valid == 1).then(|| number.to_bytes().to_vec())
     }
 
-    /// Where the channel is in the dialplan: `context,extension,priority`.
+    /// Returns its place in the dialplan: `context,extension,priority`.
     pub fn place(&self) -> String {
         let mut buffer = [0_u8; 256];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
@@ -229,7 +230,7 @@ impl<'call> Channel<'call> {
         String::from_utf8_lossy(place.to_bytes()).into_owned()
     }
 
-    /// The number that was dialled, or the extension.
+    /// Returns the number that was dialled, or the extension.
     pub fn dialled(&self) -> Vec<u8> {
         let mut buffer = [0_u8; 80];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
@@ -238,7 +239,7 @@ impl<'call> Channel<'call> {
         number.to_bytes().to_vec()
     }
 
-    /// Who calls, and on which channel.
+    /// Returns the caller and the channel.
     pub fn origin(&self) -> Origin {
         let mut origin = MaybeUninit::<ffi::authrs_origin>::uninit();
         // SAFETY: the channel is valid; it is locked inside. All of the struct is
@@ -250,8 +251,8 @@ impl<'call> Channel<'call> {
         Origin::new(&origin)
     }
 
-    /// Takes a variable away from the channel: its value, if it has one, or
-    /// [`TooLong`]. Nobody is told.
+    /// Removes a variable from the channel without an event, and returns its value, if
+    /// there is one, or [`TooLong`].
     pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
         let name = Text::new(name);
         let mut buffer = Zeroizing::new([0_u8; 256]);
@@ -274,7 +275,7 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Goes to a place of the dialplan; false: there is none, or a redirect is
+    /// Goes to a place in the dialplan. Returns false if there is none, or a redirect is
     /// under way.
     pub fn go_to(&mut self, place: &Place) -> bool {
         let [context, exten, priority] =
@@ -291,7 +292,7 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Whether this extension of this context has a first priority.
+    /// Returns whether this extension of this context has priority 1.
     pub fn has_place(&self, context: &str, exten: &str) -> bool {
         let [context, exten] = [context, exten].map(|name| Text::new(name.as_bytes()));
         // SAFETY: the channel is valid and not locked by us; two NUL-terminated
@@ -324,8 +325,8 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Has Asterisk serve the channel until the guard is dropped. Keys that
-    /// come meanwhile are lost.
+    /// Lets Asterisk service the channel until the guard is dropped. Digits that come
+    /// meanwhile are lost.
     pub fn autoservice(&mut self) -> Autoservice<'call> {
         // SAFETY: the channel is valid and not locked by us. Should it fail,
         // nobody serves the channel for a while.
@@ -337,7 +338,7 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// Goes to priority n + `by` of this extension; false: there is none, or a
+    /// Goes to priority n + `by` of this extension. Returns false if there is none, or a
     /// redirect is under way.
     pub fn jump(&mut self, by: i32) -> bool {
         // SAFETY: the channel is valid and not locked by us. Where it is in the
@@ -347,18 +348,18 @@ impl<'call> Channel<'call> {
     }
 }
 
-/// What came of running another application.
+/// Result of running another application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ran {
     /// It has run.
     Through,
-    /// It has failed, or the caller is gone.
+    /// It has failed, or the caller has hung up.
     Failed,
     /// There is none of this name.
     Unknown,
 }
 
-/// Who calls, and on which channel.
+/// The caller and the channel of a call.
 #[derive(Default)]
 pub struct Origin {
     /// The number; empty if there is none.
@@ -369,7 +370,7 @@ pub struct Origin {
     pub unique_id: Vec<u8>,
     /// The id it shares with the other channels of the call.
     pub linked_id: Vec<u8>,
-    /// Where in the dialplan it is.
+    /// Its context in the dialplan.
     pub context: Vec<u8>,
     /// Whether `chan_pjsip` drives it.
     pub is_pjsip: bool,
@@ -387,8 +388,7 @@ impl Origin {
         }
     }
 
-    /// That of the channel of this name, or unique id; `None`: there is no such
-    /// channel.
+    /// Returns the origin of the channel of this name or unique id, if there is one.
     pub fn of(channel: &[u8]) -> Option<Self> {
         let channel = Text::new(channel);
         let mut origin = MaybeUninit::<ffi::authrs_origin>::uninit();
@@ -401,13 +401,13 @@ impl Origin {
     }
 }
 
-/// The text in a buffer of C's.
+/// Returns the text in a buffer of C.
 fn bytes(buffer: &[c_char]) -> Vec<u8> {
     let text = buffer.iter().take_while(|char| **char != 0);
     text.map(|char| char.to_ne_bytes()[0]).collect()
 }
 
-/// Asterisk serves the channel.
+/// Guard: Asterisk services the channel.
 pub struct Autoservice<'call> {
     channel: NonNull<ffi::ast_channel>,
     started: bool,
@@ -427,7 +427,7 @@ impl Drop for Autoservice<'_> {
 /// A value is longer than any PIN.
 pub struct TooLong;
 
-/// Silence is being sent.
+/// Guard: silence is being sent.
 pub struct Silence<'call> {
     channel: NonNull<ffi::ast_channel>,
     generator: NonNull<ffi::ast_silence_generator>,

@@ -1,5 +1,5 @@
-//! Asterisk's configuration files: includes, templates and the rest of their
-//! syntax are its own affair.
+//! Asterisk's configuration files. Asterisk itself handles includes, templates and the
+//! rest of their syntax.
 
 use std::borrow::Cow;
 use std::ffi::{c_char, CStr, OsStr};
@@ -11,7 +11,7 @@ use std::ptr::{self, NonNull};
 
 use crate::ffi;
 
-/// What came of reading a file.
+/// Result of reading a file.
 pub enum Loaded {
     /// It has been read.
     Read(Config),
@@ -19,7 +19,7 @@ pub enum Loaded {
     Missing,
     /// It is there but can't be opened, or is no regular file.
     Unreadable,
-    /// It can't be parsed; Asterisk has said in its log where and why.
+    /// It can't be parsed. Asterisk has logged where and why.
     Invalid,
 }
 
@@ -52,8 +52,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Its sections as they stand, those of the same name apart, without the
-    /// templates.
+    /// Returns the sections as they are written, also several of the same name, without
+    /// the templates.
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
         let mut name: *const c_char = ptr::null();
         iter::from_fn(move || {
@@ -61,9 +61,9 @@ impl Config {
             // caches the time of a file, not its lines, and gives hooks a copy.
             // `name` is NULL or what this call returned before.
             name = unsafe { ffi::ast_category_browse(self.config.as_ptr(), name) };
-            // SAFETY: as above. Asked for right behind `ast_category_browse`,
-            // the section is found by its address; later it would be the first
-            // one of that name.
+            // SAFETY: as above. Right after `ast_category_browse`, the
+            // section is found by its address; later, it would be the first one of that
+            // name.
             let first = (!name.is_null())
                 .then(|| unsafe { ffi::ast_variable_browse(self.config.as_ptr(), name) })?;
             // SAFETY: the name is NUL-terminated and stays until `drop`.
@@ -94,7 +94,7 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Its lines: first those of the templates it inherits from, then its own.
+    /// Returns its lines: first those of the templates it inherits from, then its own.
     pub fn lines(&self) -> impl Iterator<Item = Line<'a>> {
         let (mut next, config) = (self.first.cast_const(), self.config);
         iter::from_fn(move || {
@@ -106,8 +106,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// Where its first own line stands. Where `[name]` itself does, Asterisk
-    /// tells nobody.
+    /// Returns the place of its first own line: Asterisk does not offer that of `[name]`.
     pub fn place(&self) -> Place<'a> {
         self.lines()
             .find(|line| !line.inherited)
@@ -117,7 +116,7 @@ impl<'a> Section<'a> {
 
 /// A line, `option = value`.
 pub struct Line<'a> {
-    /// Where it stands; for an inherited line, in the template.
+    /// Its place; for an inherited line, in the template.
     pub place: Place<'a>,
     /// The option's name, without blanks around it.
     pub option: &'a CStr,
@@ -151,14 +150,14 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Where something stands: `authenticate.conf:12`.
+/// Place in a file: `authenticate.conf:12`.
 pub struct Place<'a> {
     file: Cow<'a, str>,
     line: Option<u32>,
 }
 
 impl<'a> Place<'a> {
-    /// A file as a whole.
+    /// Returns the place of a file as a whole.
     fn file(file: &'a CStr) -> Self {
         Self {
             file: file.to_string_lossy(),

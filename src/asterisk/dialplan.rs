@@ -1,4 +1,4 @@
-//! The dialplan application: its name, and the calls that run it.
+//! The dialplan application: its registration, and the calls that run it.
 
 use std::ffi::{c_char, c_int, CStr};
 use std::panic::{self, AssertUnwindSafe};
@@ -30,7 +30,7 @@ pub struct Application {
 
 static APPLICATION: OnceLock<Application> = OnceLock::new();
 
-/// Whether it is one of these times now, as Asterisk understands them.
+/// Returns whether it is one of these times now, as Asterisk interprets them.
 pub fn is_time(times: &Times) -> bool {
     let text = Text::new(times.as_str().as_bytes());
     // SAFETY: a NUL-terminated string, read before the call returns.
@@ -38,20 +38,20 @@ pub fn is_time(times: &Times) -> bool {
     if is != 0 && is != 1 {
         log!(
             Error,
-            "times = {}: Asterisk takes it for none",
+            "times = {}: not a valid time for Asterisk",
             times.as_str()
         );
     }
     is == 1
 }
 
-/// Whether another module has the name.
+/// Returns whether another module has registered the name.
 pub fn is_taken() -> bool {
     // SAFETY: a static name; the pointer returned is only looked at.
     !unsafe { ffi::pbx_findapp(NAME.as_ptr()) }.is_null()
 }
 
-/// Registers the application; false if Asterisk has said in its log why not.
+/// Registers the application. Returns false if that fails, which Asterisk logs.
 pub fn register(application: Application) -> bool {
     APPLICATION.get_or_init(|| application);
     // SAFETY: the function and the module stay until `unregister`; without
@@ -67,34 +67,34 @@ pub fn register(application: Application) -> bool {
     }
 }
 
-/// How long a call may take from the dialplan's look-up of the application to
-/// the application itself. It is some tens of microseconds of work.
-const ON_THE_WAY: Duration = Duration::from_millis(50);
+/// Longest time from the dialplan's lookup of the application until it runs. It is some
+/// tens of microseconds of work.
+const LOOKUP_TO_RUN: Duration = Duration::from_millis(50);
 
-/// Takes back [`register`], unless a call is inside: then false.
+/// Takes back [`register`]. Returns false if a call is in flight.
 ///
-/// A call that has looked the application up and is on its way to it is counted
-/// nowhere yet, and unregistering frees under it what it has looked up. So
-/// nobody may look anything up while we wait for who is on the way to arrive.
+/// A call that has looked up the application and does not run it yet is not counted, and
+/// unregistering frees what it has looked up. So no call may look up anything while we
+/// wait for such calls to arrive.
 pub fn unregister() -> bool {
-    let Some(_still) = Still::new() else {
+    let Some(_lock) = DialplanLock::new() else {
         return false;
     };
-    std::thread::sleep(ON_THE_WAY);
+    std::thread::sleep(LOOKUP_TO_RUN);
     if in_flight::any() {
         return false;
     }
     // SAFETY: a static name, ours since `register`; Asterisk goes by the name
-    // alone. It takes the lock that we hold anew, which it may.
+    // alone. It takes the lock that we hold a second time, which it may.
     unsafe { ffi::ast_unregister_application(NAME.as_ptr()) };
     true
 }
 
-/// The dialplan stands still: no call looks up its next step.
-struct Still;
+/// Guard: the dialplan is locked, so no call looks up its next step.
+struct DialplanLock;
 
-impl Still {
-    /// `None`: the lock can't be had.
+impl DialplanLock {
+    /// Takes the lock. Returns `None` if that fails.
     fn new() -> Option<Self> {
         // SAFETY: Asterisk's lock on its contexts, which is recursive, taken
         // by its own unregistering in the same order behind the module list.
@@ -102,14 +102,14 @@ impl Still {
     }
 }
 
-impl Drop for Still {
+impl Drop for DialplanLock {
     fn drop(&mut self) {
         // SAFETY: taken by this thread in `new`.
         unsafe { ffi::ast_unlock_contexts() };
     }
 }
 
-/// The application on a channel: 0 to go on, −1 to hang up. Anything else
+/// Runs the application on a channel. Returns 0 to go on, −1 to hang up: anything else
 /// would make the PBX jump (`main/pbx.c`).
 unsafe extern "C" fn exec(channel: *mut ffi::ast_channel, data: *const c_char) -> c_int {
     let _in_flight = CallGuard::enter();

@@ -18,8 +18,8 @@ use super::panic::guard;
 use crate::ffi;
 use crate::sync::lock::lock;
 
-/// The keys of a channel are hidden, until this is dropped. Keys that nobody
-/// has taken by then are wiped.
+/// Guard: the digits of a channel are hidden. Digits that were not taken are wiped when
+/// it is dropped.
 pub struct Hidden<'call> {
     channel: NonNull<ffi::ast_channel>,
     hook: c_int,
@@ -27,18 +27,18 @@ pub struct Hidden<'call> {
     lent: PhantomData<&'call mut ffi::ast_channel>,
 }
 
-/// What the hook and the call share.
+/// State that the hook and the call share.
 struct Taken {
     keys: Mutex<Keys>,
-    /// Signals given and not seen.
+    /// Number of signals that were given and not handled.
     signals: AtomicUsize,
-    /// The hook may outlive the call: if the caller has gone on elsewhere by
-    /// then, on another channel, until a frame comes by there.
+    /// The hook may outlive the call: if the caller is on another channel by then, until
+    /// a frame comes there.
     _in_flight: CallGuard,
 }
 
 impl<'call> Hidden<'call> {
-    /// Hides the keys from now on. `None`: there is no memory for it.
+    /// Hides digits from now on. Returns `None` if there is not enough memory.
     pub fn new(channel: &Channel<'call>) -> Option<Self> {
         let taken = Arc::new(Taken {
             keys: Mutex::default(),
@@ -66,12 +66,12 @@ impl<'call> Hidden<'call> {
         })
     }
 
-    /// Takes the first key that has come.
+    /// Takes the first digit that has come.
     pub fn take(&self) -> Option<u8> {
         self.taken.keys().take()
     }
 
-    /// Takes note of a signal; false: it was not the hook's.
+    /// Handles a signal. Returns false if it was not the hook's.
     pub fn is_signal(&self) -> bool {
         let less = |signals: usize| signals.checked_sub(1);
         let signals = &self.taken.signals;
@@ -95,7 +95,7 @@ impl Drop for Hidden<'_> {
     }
 }
 
-/// The hook has taken a key.
+/// Called when the hook has taken a digit.
 #[no_mangle]
 unsafe extern "C" fn authrs_digit_taken(data: *mut c_void, key: c_int) {
     guard((), || {
@@ -106,7 +106,7 @@ unsafe extern "C" fn authrs_digit_taken(data: *mut c_void, key: c_int) {
     });
 }
 
-/// The hook is gone, and its share with it.
+/// Called when the hook is gone, and its share with it.
 #[no_mangle]
 unsafe extern "C" fn authrs_digits_done(data: *mut c_void) {
     guard((), || {

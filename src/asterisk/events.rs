@@ -1,4 +1,4 @@
-//! Events of the manager (AMI), and Asterisk's security events.
+//! AMI events, and Asterisk's security events.
 
 use std::ptr::NonNull;
 
@@ -7,8 +7,8 @@ use pinset::audit::{Remote, Transport};
 use super::c_string::Text;
 use crate::ffi;
 
-/// Sends an event of class `security`. No value holds a line break, and all
-/// are UTF-8: the manager adds nothing to them.
+/// Sends an AMI event of class `security`. No value may hold a line break, and all must
+/// be UTF-8: Asterisk escapes nothing.
 pub fn publish<'a>(name: &str, fields: impl IntoIterator<Item = (&'a str, &'a str)>) {
     let Some(json) = Json::object() else { return };
     for (key, value) in fields {
@@ -48,9 +48,9 @@ impl Drop for Json {
     }
 }
 
-/// Reports that a phone has entered a right PIN, or a wrong one, to Asterisk's
-/// security events. `account` and `session` hold no `"` and no line break: what
-/// logs them does not look. False: it was not taken.
+/// Reports a right or a wrong PIN of a phone as a security event of Asterisk. `account`
+/// and `session` must hold no `"` and no line break: the logger escapes nothing. Returns
+/// false if that fails.
 pub fn report(admitted: bool, account: &str, session: &str, local: &str, remote: Remote) -> bool {
     let texts = [account, session, local, &remote.address.to_string()];
     let [account, session, local, address] = texts.map(|text| Text::new(text.as_bytes()));

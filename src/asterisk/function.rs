@@ -1,5 +1,5 @@
-//! The dialplan function `AUTHENTICATE_VERIFY()`: its registration, and the
-//! calls that read it.
+//! The dialplan function `AUTHENTICATE_VERIFY()`: its registration, and the calls that
+//! read it.
 
 use std::ffi::{c_char, c_int};
 use std::panic::{self, AssertUnwindSafe};
@@ -18,73 +18,72 @@ use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
 
-/// What the function says for a call and the text between its parentheses, and
-/// how many entries were judged.
+/// Returns the value of the function for a call and the text between its parentheses,
+/// and the number of verified attempts.
 pub type Function = fn(&mut FunctionCall<'_>, &[u8]) -> (Status, u32);
 
 static RUN: OnceLock<Function> = OnceLock::new();
 
-/// Registers the function; false if Asterisk has said in its log why not.
+/// Registers the function. Returns false if that fails, which Asterisk logs.
 pub fn register(run: Function) -> bool {
     RUN.get_or_init(|| run);
     // SAFETY: the shim registers a static of its own.
     unsafe { ffi::authrs_function_register() == 0 }
 }
 
-/// Takes back [`register`]. Who has found it before may still come.
+/// Takes back [`register`]. A call that has found the function before may still read it.
 pub fn unregister() {
     // SAFETY: the shim unregisters a static of its own, registered or not.
     unsafe { ffi::authrs_function_unregister() };
 }
 
-/// A call that reads the function: whoever has keyed the PIN is not asked
-/// anything.
+/// A call that reads the function. Its caller is not asked for anything.
 pub struct FunctionCall<'call> {
     channel: Channel<'call>,
-    /// While we wait, Asterisk serves the channel: the thread may be another
-    /// one's than the channel's.
+    /// Set while we wait and Asterisk services the channel: this thread may not be the
+    /// channel's.
     service: Option<Autoservice<'call>>,
-    witness: Option<Box<dyn OutcomeObserver>>,
+    observer: Option<Box<dyn OutcomeObserver>>,
 }
 
 impl<'call> FunctionCall<'call> {
-    /// Takes a call in, and fails closed: the status is `ERROR`, nothing is
-    /// left of an earlier verdict.
+    /// Wraps a channel, and fails closed: the status is `ERROR`, and nothing is left of
+    /// an earlier verdict.
     fn new(mut channel: Channel<'call>) -> Self {
         channel.fail_closed(STATUS, c"ERROR", &CLEARED, false);
         Self {
             channel,
             service: None,
-            witness: None,
+            observer: None,
         }
     }
 
-    /// The channel's name.
+    /// Returns the channel's name.
     pub fn name(&self) -> String {
         self.channel.name()
     }
 
-    /// Has somebody told what becomes of it.
-    pub fn watched_by(&mut self, witness: impl OutcomeObserver + 'static) {
-        witness.begins(&self.channel);
-        self.witness = Some(Box::new(witness));
+    /// Sets the observer of the outcome.
+    pub fn observe(&mut self, observer: impl OutcomeObserver + 'static) {
+        observer.begins(&self.channel);
+        self.observer = Some(Box::new(observer));
     }
 
-    /// Where it is in the dialplan: `context,extension,priority`.
+    /// Returns its place in the dialplan: `context,extension,priority`.
     pub fn place(&self) -> String {
         self.channel.place()
     }
 
-    /// The number that calls, if there is one.
+    /// Returns the caller number, if there is one.
     pub fn caller_number(&self) -> Option<Vec<u8>> {
         self.channel.caller_number()
     }
 
-    /// Takes a variable away: its value, or `None` if there is no such variable.
+    /// Removes a variable and returns its value, or `None` if there is no such variable.
     ///
     /// # Errors
     ///
-    /// It is longer than any PIN.
+    /// Fails if the value is longer than any PIN.
     pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
         self.channel.take_variable(name)
     }
@@ -94,20 +93,20 @@ impl<'call> FunctionCall<'call> {
         self.channel
             .set_variable(ATTEMPTS, attempts.to_string().as_bytes());
         self.channel.set_variable(STATUS, status.word().as_bytes());
-        self.tell(status, attempts);
+        self.report(status, attempts);
     }
 
-    fn tell(&self, status: Status, attempts: u32) {
-        if let Some(witness) = &self.witness {
-            witness.verdict(&self.channel, status, attempts);
+    fn report(&self, status: Status, attempts: u32) {
+        if let Some(observer) = &self.observer {
+            observer.verdict(&self.channel, status, attempts);
         }
     }
 
-    /// Sets the variables that say whose PIN it was.
+    /// Sets the variables with the account, level and context of a PIN.
     pub fn announce(&mut self, grant: &Grant) {
         self.service = None;
-        if let Some(witness) = &self.witness {
-            witness.admitted(grant);
+        if let Some(observer) = &self.observer {
+            observer.admitted(grant);
         }
         announce(&mut self.channel, grant);
     }
@@ -124,7 +123,7 @@ impl ServiceChannel for FunctionCall<'_> {
     }
 }
 
-/// The function is read: 0, and the word in `buffer`.
+/// Reads the function. Returns 0, and the status in `buffer`.
 #[no_mangle]
 unsafe extern "C" fn authrs_verify(
     channel: *mut ffi::ast_channel,
@@ -141,12 +140,12 @@ unsafe extern "C" fn authrs_verify(
         // SAFETY: the dialplan's text, NUL-terminated, which Asterisk keeps until
         // the function returns.
         let data = unsafe { c_string::lent(data) };
-        // SAFETY: Asterisk lends us the channel until we return. We read no
-        // frames from it: who may, is for Asterisk's autoservice to know.
+        // SAFETY: Asterisk lends us the channel until we return. We read no frames from
+        // it: Asterisk's autoservice knows which thread may.
         let mut call = FunctionCall::new(unsafe { Channel::borrow(raw) });
         let run = AssertUnwindSafe(|| run(&mut call, data));
         let Ok((status, attempts)) = panic::catch_unwind(run) else {
-            call.tell(Status::Error, 0);
+            call.report(Status::Error, 0);
             return -1;
         };
         call.settle(status, attempts);

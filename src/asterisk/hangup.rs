@@ -1,4 +1,4 @@
-//! The end of channels, as Asterisk's message bus (Stasis) announces it.
+//! Ends of channels, from Asterisk's message bus (Stasis).
 
 use std::ffi::{c_char, CStr};
 use std::ptr::NonNull;
@@ -17,9 +17,8 @@ pub struct Watch(NonNull<ffi::stasis_subscription>);
 unsafe impl Send for Watch {}
 
 impl Watch {
-    /// Has `ended` called with the unique id of each channel that ends, on one
-    /// thread of Asterisk's at a time and without a lock. Returns `None` if Asterisk
-    /// does not subscribe us.
+    /// Subscribes: `ended` is called with the unique id of each channel that ends, on one
+    /// thread of Asterisk at a time and without a lock. Returns `None` if that fails.
     pub fn start(ended: fn(&[u8])) -> Option<Self> {
         ENDED.get_or_init(|| ended);
         // SAFETY: no arguments, and NULL is looked for.

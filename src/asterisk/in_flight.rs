@@ -1,6 +1,5 @@
-//! Count of calls that run code of ours. Asterisk refuses a plain unload by its own
-//! count; this one refuses a forced one too, which would take the code away
-//! from under them.
+//! Count of calls that run code of ours. Asterisk's own count refuses a plain unload;
+//! this one refuses a forced one too, which would unmap running code.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

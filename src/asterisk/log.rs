@@ -13,13 +13,13 @@ use crate::sync::lock::lock;
 /// Asterisk's log levels, as far as we use them.
 #[derive(Clone, Copy)]
 pub enum Level {
-    /// Worth knowing.
+    /// Information.
     Notice,
-    /// Something is wrong that the administrator can mend.
+    /// A problem that the administrator can fix.
     Warning,
-    /// Calls are refused because of it.
+    /// A problem because of which calls are refused.
     Error,
-    /// How a call has come out.
+    /// The outcome of a call.
     Authenticate,
 }
 
@@ -39,8 +39,8 @@ pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     unsafe { ffi::authrs_log(level, file.as_ptr(), line, text.as_ptr().cast(), text.len()) }
 }
 
-/// Returns the name of a source file as Asterisk shows its own ones; of a `mod.rs`
-/// with its folder.
+/// Returns the name of a source file as Asterisk logs its own; a `mod.rs` with its
+/// folder.
 fn without_folders(file: &CStr) -> &CStr {
     let bytes = file.to_bytes_with_nul();
     let is_mod = bytes.ends_with(b"/mod.rs\0");
@@ -51,8 +51,8 @@ fn without_folders(file: &CStr) -> &CStr {
     name.and_then(Result::ok).unwrap_or(file)
 }
 
-/// Writes a line to consoles and logs that show this much: `core set verbose 3`.
-/// `text` is made only if one does. Use through [`verbose!`].
+/// Writes a line to consoles and logs of verbose level 3 (`core set verbose 3`). `text`
+/// is called only if there is one. Use through [`verbose!`].
 pub fn write_verbose(file: &CStr, line: u32, text: impl FnOnce() -> String) {
     // SAFETY: a number of Asterisk's is read.
     if unsafe { ffi::authrs_is_verbose() } == 0 {
@@ -70,10 +70,10 @@ fn number(level: u32) -> i32 {
     i32::try_from(level).unwrap_or_default()
 }
 
-/// How many different lines are said once; then no more of them are.
-const REMEMBERED: usize = 1000;
+/// Most different lines that are logged once; further ones are not logged.
+const MAX_LOGGED: usize = 1000;
 
-static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static LOGGED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Writes a line unless it has been written since the last load or reload.
 pub fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
@@ -82,16 +82,16 @@ pub fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>
     }
 }
 
-/// Whether this key is new since the last load or reload: for lines that name a
-/// call, but are to be written once for all calls.
+/// Returns whether this key is new since the last load or reload: for lines that name a
+/// call, but are written once for all calls.
 pub fn is_first(key: String) -> bool {
-    let mut said = lock(&SAID);
-    said.len() < REMEMBERED && said.insert(key)
+    let mut logged = lock(&LOGGED);
+    logged.len() < MAX_LOGGED && logged.insert(key)
 }
 
 /// Clears the keys of [`is_first`].
 pub fn clear() {
-    lock(&SAID).clear();
+    lock(&LOGGED).clear();
 }
 
 /// The source file's name for C.
@@ -113,7 +113,7 @@ macro_rules! log {
     };
 }
 
-/// The same, once until the next load or reload.
+/// The same, but only once until the next load or reload.
 macro_rules! log_once {
     ($level:ident, $($text:tt)+) => {
         $crate::asterisk::log::write_once(

@@ -1,4 +1,4 @@
-//! The log level `AUTHENTICATE`, which `logger.conf` sends where it will.
+//! The log level `AUTHENTICATE`, which `logger.conf` can send anywhere.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -7,16 +7,15 @@ use crate::ffi;
 
 const NAME: &CStr = c"AUTHENTICATE";
 
-/// What Asterisk says for a level that there is none of. Those it makes have
-/// numbers from 16 on.
+/// The number of a missing level. Dynamic levels have numbers from 16 on.
 const NONE: i32 = -1;
 
 static NUMBER: AtomicI32 = AtomicI32::new(NONE);
 
-/// We have made the level, and take it away again.
+/// Whether we have registered the level, and so unregister it.
 static OURS: AtomicBool = AtomicBool::new(false);
 
-/// The level's number, if there is such a level.
+/// Returns the level's number, if there is such a level.
 pub fn number() -> Option<i32> {
     Some(NUMBER.load(Ordering::Relaxed)).filter(|number| is_level(*number))
 }
@@ -25,8 +24,8 @@ fn is_level(number: i32) -> bool {
     number > 0
 }
 
-/// Finds the level, or makes it. One that is there already belongs to
-/// `logger.conf` (`custom_levels`). Returns false if Asterisk has no level to spare.
+/// Finds or registers the level. One that exists already belongs to `logger.conf`
+/// (`custom_levels`). Returns false if Asterisk has no free level.
 pub fn register() -> bool {
     // SAFETY: a static name, compared before the call returns.
     let mut number = unsafe { ffi::ast_logger_get_dynamic_level(NAME.as_ptr()) };

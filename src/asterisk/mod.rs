@@ -1,6 +1,6 @@
-//! Asterisk, made safe: one file for each of its concepts.
+//! Safe wrappers of Asterisk's API: one file for each of its concepts.
 //!
-//! What we rely on, throughout: Asterisk runs the application on a channel that
+//! All of them rely on this: Asterisk runs the application on a channel that
 //! stays valid until it returns; strings passed in are NUL-terminated
 //! and copied by Asterisk unless a comment says otherwise.
 

@@ -1,4 +1,4 @@
-//! Modules of Asterisk: what loading ours may result in, and the others.
+//! Modules of Asterisk: results of loading ours, and the state of others.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
@@ -8,8 +8,8 @@ use crate::ffi;
 
 /// A load's result: the module is loaded.
 pub const LOADED: c_int = ffi::AST_MODULE_LOAD_SUCCESS;
-/// A load's result: it is not, and Asterisk goes on. With a failure in its place,
-/// an Asterisk that starts would end.
+/// A load's result: the module is not loaded, and Asterisk goes on. A failure at start
+/// would end Asterisk.
 pub const DECLINED: c_int = ffi::AST_MODULE_LOAD_DECLINE;
 
 struct Looking<'a> {
@@ -17,7 +17,7 @@ struct Looking<'a> {
     then: &'a mut dyn FnMut(),
 }
 
-/// Calls `then` if this module runs (`res_prometheus.so`). It goes on running
+/// Calls `then` if this module runs (`res_prometheus.so`). The module keeps running
 /// meanwhile: Asterisk's lock on its modules is held, as it is while a module is
 /// loaded, reloaded or unloaded.
 pub fn while_running(name: &CStr, then: &mut dyn FnMut()) {
@@ -45,7 +45,7 @@ unsafe extern "C" fn look(
         };
         // SAFETY: two strings of Asterisk's, which stay until we return.
         let (module, status) = unsafe { (c_string::lent(module), c_string::lent(status)) };
-        // What is declined, or on its way, is "Not Running".
+        // A module that is declined or being loaded is "Not Running".
         if module != looking.name.to_bytes() || status != b"Running" {
             return 0;
         }

@@ -1,26 +1,25 @@
-//! The one boundary that no panic passes: every function of ours that
-//! Asterisk calls runs inside [`guard`].
+//! Panic boundary: every function of ours that Asterisk calls runs inside [`guard`].
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 
 use super::log::log;
 
-/// Runs `work`; a panic ends here, and `otherwise` is returned.
+/// Runs `work`. If it panics, returns `otherwise`.
 pub fn guard<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(otherwise)
 }
 
-/// Has panics logged by Asterisk; what Rust writes to stderr is lost.
+/// Registers a panic hook that writes to Asterisk's log: stderr is lost.
 pub fn register_panic_hook() {
     panic::set_hook(Box::new(log_panic));
 }
 
-/// Takes back [`register_panic_hook`], before the code goes.
+/// Takes back [`register_panic_hook`], before the code is unmapped.
 pub fn unregister_panic_hook() {
     drop(panic::take_hook());
 }
 
-/// A panic's message may hold anything, so only its place is logged.
+/// Logs the place of a panic. Its message may hold secrets, so it is not logged.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     match panic.location() {
         Some(place) => log!(Error, "internal error at {place}: please report it"),

@@ -1,23 +1,24 @@
-//! Where a phone's messages come from, as `chan_pjsip` knows it.
+//! Addresses of phones, from `chan_pjsip`.
 //!
-//! Asterisk asks the thread that handles them, and its configuration, which may lie
-//! in a database of somebody's. Both may take long, so it is asked on a thread of
+//! Asterisk asks the thread that handles the phone's messages, and its configuration,
+//! which may be in an external database. Both may take long, so this runs on threads of
 //! ours.
 
 use std::ffi::CStr;
 
 use pinset::audit::{Remote, Transport};
+use thiserror::Error;
 
 use super::c_string::Text;
 use super::modules;
 use crate::ffi;
 
-/// The modules that must run for [`is_authenticated`] to be known.
+/// The modules that [`check_authentication`] needs.
 const AUTHENTICATOR: &CStr = c"res_pjsip_authenticator_digest.so";
 const FUNCTION: &CStr = c"func_pjsip_endpoint.so";
 
-/// The address a phone's call has come from, of the channel of this unique id;
-/// `None`: it is not known, or the call is one of ours to the phone.
+/// Returns the address from which the call of the channel with this unique id comes, or
+/// `None` if it is unknown, or the call goes to the phone.
 pub fn remote(channel: &[u8]) -> Option<Remote> {
     let address = read(channel, b"CHANNEL(pjsip,remote_addr)")?;
     let uri = read(channel, b"CHANNEL(pjsip,target_uri)");
@@ -25,41 +26,55 @@ pub fn remote(channel: &[u8]) -> Option<Remote> {
     Remote::new(std::str::from_utf8(&address).ok()?, transport)
 }
 
-/// The address of ours it has come to; `0.0.0.0:0` if nobody knows.
+/// Returns our address to which the call has come; `0.0.0.0:0` if it is unknown.
 pub fn local(channel: &[u8]) -> String {
     let address = read(channel, b"CHANNEL(pjsip,local_addr)");
     let address = address.and_then(|address| String::from_utf8(address).ok());
     address.unwrap_or_else(|| "0.0.0.0:0".to_owned())
 }
 
-/// Whether calls of this endpoint are challenged, and with them their addresses:
-/// a nonce holds for the address it was sent to alone.
+/// Why the address of a phone can't be trusted.
+#[derive(Debug, Error)]
+pub enum AuthenticationError {
+    /// A module that is needed to know does not run.
+    #[error("{} does not run", .0.to_string_lossy())]
+    NotRunning(&'static CStr),
+    /// The name of the endpoint can't be an argument of a function.
+    #[error("its name can't be asked for")]
+    UnsafeName,
+    /// The endpoint needs no authentication.
+    #[error("it has no 'auth', so anybody may have sent its calls")]
+    NoAuth,
+}
+
+/// Checks whether calls of this endpoint are challenged, and with them their addresses:
+/// a nonce is valid only for the address to which it was sent.
 ///
 /// # Errors
 ///
-/// They are not, or that is not known, and why.
-pub fn is_authenticated(endpoint: &[u8], channel: &[u8]) -> Result<(), String> {
+/// Fails if they are not, or that is unknown.
+pub fn check_authentication(endpoint: &[u8], channel: &[u8]) -> Result<(), AuthenticationError> {
     for module in [AUTHENTICATOR, FUNCTION] {
         let mut runs = false;
         modules::while_running(module, &mut || runs = true);
         if !runs {
-            return Err(format!("{} does not run", module.to_string_lossy()));
+            return Err(AuthenticationError::NotRunning(module));
         }
     }
-    // What would end the argument.
+    // Characters that would end the argument.
     if endpoint.iter().any(|byte| b",()\"\\".contains(byte)) {
-        return Err("its name can't be asked for".to_owned());
+        return Err(AuthenticationError::UnsafeName);
     }
     let function = [b"PJSIP_ENDPOINT(", endpoint, b",auth)"].concat();
     match read(channel, &function) {
         Some(_) => Ok(()),
-        None => Err("it has no 'auth', so anybody may have sent its calls".to_owned()),
+        None => Err(AuthenticationError::NoAuth),
     }
 }
 
-/// What a function of the dialplan says of the channel of this unique id, which may
-/// be in use by its own thread; `None`: nothing, there is no such channel, or
-/// Asterisk has said in its log why not.
+/// Returns the value of a dialplan function for the channel of this unique id, which may
+/// be in use by its own thread. Returns `None` if the value is empty, there is no such
+/// channel, or the function fails, which Asterisk logs.
 fn read(channel: &[u8], function: &[u8]) -> Option<Vec<u8>> {
     let (channel, function) = (Text::new(channel), Text::new(function));
     let mut buffer = [0_u8; 256];

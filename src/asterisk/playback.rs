@@ -1,4 +1,4 @@
-//! Sounds that are not there: said once, skipped, and looked for again each
+//! Playback of sounds. Missing ones are logged once, skipped, and looked for again each
 //! time, since they may be recorded later.
 
 use std::collections::BTreeSet;
@@ -10,14 +10,14 @@ use super::log::log_once;
 use crate::ffi;
 use crate::sync::lock::lock;
 
-/// How many missing sounds are remembered.
-const REMEMBERED: usize = 1000;
+/// Most missing sounds that are remembered.
+const MAX_MISSING: usize = 1000;
 
 /// Sounds that could not be played the last time.
 static MISSING: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
 
-/// Starts a sound in the channel's language. False: it can't be played, which
-/// is said in the log once.
+/// Starts a sound in the channel's language. Returns false if it can't be played, which
+/// is logged once.
 pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
     match try_start(channel, sound) {
         Tried::Plays => true,
@@ -33,22 +33,22 @@ pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
     }
 }
 
-/// What came of starting a sound.
+/// Result of starting a sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tried {
     /// It plays.
     Plays,
-    /// It still can't be played, or the caller is gone.
+    /// It still can't be played, or the caller has hung up.
     Missing,
-    /// It can't be played, and could the last time, as far as is known.
+    /// It can't be played, and the last time it could, as far as is known.
     New,
 }
 
-/// Starts a sound in the channel's language, and says nothing in the log.
+/// Starts a sound in the channel's language, and logs nothing.
 pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> Tried {
     let (name, language) = (Text::new(sound), channel.language());
     let missing = || lock(&MISSING);
-    // Asterisk warns each time it is told to play what is not there.
+    // Asterisk logs a warning each time a missing sound is played.
     let was_missing = missing().contains(sound);
     if was_missing && !exists(&name, &language) {
         return Tried::Missing;
@@ -62,13 +62,13 @@ pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> Tried {
         return Tried::Missing;
     }
     let mut missing = missing();
-    if missing.len() < REMEMBERED {
+    if missing.len() < MAX_MISSING {
         missing.insert(sound.to_vec());
     }
     Tried::New
 }
 
-/// Forgets which sounds were missing.
+/// Clears the missing sounds.
 pub fn clear() {
     lock(&MISSING).clear();
 }

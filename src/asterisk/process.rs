@@ -1,4 +1,4 @@
-//! The running Asterisk: its version, and what is to be done when it ends.
+//! The Asterisk process: version, user, folders, and work to do when it ends.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -14,21 +14,21 @@ use super::panic::guard;
 use crate::ffi;
 use crate::sync::lock::lock;
 
-/// Its version, `22.10.1`.
+/// Returns its version, `22.10.1`.
 pub fn version() -> String {
     // SAFETY: a static string of Asterisk's.
     let version = unsafe { CStr::from_ptr(ffi::ast_get_version()) };
     version.to_string_lossy().into_owned()
 }
 
-/// The folder for what can be had again (`astcachedir`).
+/// Returns the cache folder (`astcachedir`).
 pub fn cache_folder() -> PathBuf {
     // SAFETY: a string of Asterisk's that is set at start and stays.
     let path = unsafe { CStr::from_ptr(ffi::ast_config_AST_CACHE_DIR) };
     PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
-/// A random UUID, version 4.
+/// Returns a random UUID, version 4.
 pub fn uuid() -> String {
     let mut buffer = [0_u8; 40];
     // SAFETY: a buffer of ours and of that size, which is ended by NUL.
@@ -37,13 +37,13 @@ pub fn uuid() -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// Whether it has started all its modules.
+/// Returns whether Asterisk has started all its modules.
 pub fn is_booted() -> bool {
     // SAFETY: reads a global of Asterisk's.
     unsafe { ffi::authrs_is_booted() != 0 }
 }
 
-/// The user and the group it runs as.
+/// Returns the user and the group Asterisk runs as.
 pub fn identity() -> Identity {
     Identity {
         uid: geteuid().as_raw(),
@@ -51,14 +51,14 @@ pub fn identity() -> Identity {
     }
 }
 
-/// The names of [`identity`], for messages. Asterisk changes its user before it
+/// Returns the names of [`identity`], for messages. Asterisk changes its user before it
 /// loads modules, and not later.
 pub fn account() -> Account {
     let known = || lock(&ACCOUNT);
     if let Some(account) = &*known() {
         return account.clone();
     }
-    // Without the lock: a directory service may answer late.
+    // Without the lock: a directory service may be slow.
     let Identity { uid, gid } = identity();
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
     let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
@@ -72,18 +72,18 @@ pub fn account() -> Account {
 
 static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 
-/// Forgets the names, before the library is unmapped.
+/// Clears the names, before the library is unmapped.
 pub fn clear_account() {
     *lock(&ACCOUNT) = None;
 }
 
 static AT_EXIT: OnceLock<fn()> = OnceLock::new();
 
-/// Has `work` done when Asterisk ends, while its database is still open.
+/// Registers `work` to be done when Asterisk ends, while its database is still open.
 pub fn register_at_exit(work: fn()) {
     AT_EXIT.get_or_init(|| work);
     // SAFETY: a function of ours, taken back by `unregister_at_exit` before the code
-    // goes. Should Asterisk have no memory for it, the work is not done.
+    // is unmapped. Without memory for it, the work is not done.
     unsafe { ffi::ast_register_atexit(Some(exit)) };
 }
 

@@ -1,5 +1,5 @@
-//! `res_prometheus`, where it runs: it asks us for our part of what Prometheus
-//! is told. We are loaded without it, so its functions are found by their names.
+//! Our metrics for `res_prometheus`, if it runs. We are loaded without it, so its
+//! functions are looked up by name.
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::sync::OnceLock;
@@ -11,7 +11,7 @@ use crate::ffi;
 
 const MODULE: &CStr = c"res_prometheus.so";
 
-/// Says what Prometheus is told, in its text format.
+/// Returns our metrics in Prometheus' text format.
 pub type Scrape = fn() -> String;
 
 static SCRAPE: OnceLock<Scrape> = OnceLock::new();
@@ -40,8 +40,8 @@ static CALLBACK: Callback = Callback {
 type Register = unsafe extern "C" fn(*const Callback) -> c_int;
 type Unregister = unsafe extern "C" fn(*const Callback);
 
-/// Has `scrape` called with each scrape from now on, if `res_prometheus` runs;
-/// once, however often this is called.
+/// Registers `scrape` to be called at each scrape, if `res_prometheus` runs; only once,
+/// however often this is called.
 pub fn connect(scrape: Scrape) {
     SCRAPE.get_or_init(|| scrape);
     while_running(MODULE, &mut || {
@@ -54,12 +54,12 @@ pub fn connect(scrape: Scrape) {
     });
 }
 
-/// Takes back [`connect`]; then no scrape is inside, and none will be.
+/// Takes back [`connect`]: no scrape runs then, nor will any.
 pub fn disconnect() {
     while_running(MODULE, &mut unregister);
 }
 
-/// While it runs. A scrape that is inside is waited for.
+/// Unregisters the callback while `res_prometheus` runs, and waits for a running scrape.
 fn unregister() {
     if let Some(unregister) = find(c"prometheus_callback_unregister") {
         // SAFETY: as in `connect`. It goes by the name alone, ours or not there.
@@ -67,9 +67,9 @@ fn unregister() {
     }
 }
 
-/// A function that a module offers to all others. It is looked up on behalf of
-/// Asterisk: the dynamic linker would else note that we need that module, keep
-/// it mapped when it is unloaded, and unmap it with us when it runs again.
+/// Looks up a function that a module offers to all others, on behalf of Asterisk:
+/// otherwise the dynamic linker would note that we need that module, keep it mapped when
+/// it is unloaded, and unmap it with us when it runs again.
 fn find(name: &CStr) -> Option<*mut c_void> {
     // SAFETY: NULL stands for Asterisk itself, which stays; the address is not
     // used unless it is there.

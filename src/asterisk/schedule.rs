@@ -1,5 +1,5 @@
-//! Asterisk's scheduler: work of ours that is due later, on one thread that
-//! is joined when the schedule is dropped.
+//! Asterisk's scheduler: work of ours at a later time, on one thread that is joined when
+//! the schedule is dropped.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
@@ -13,11 +13,11 @@ pub struct Schedule(NonNull<ffi::ast_sched_context>);
 // the one that owns it may destroy it.
 unsafe impl Send for Schedule {}
 
-/// Work that is due: true to be called again after the same time.
+/// Scheduled work. Returns true to be called again after the same time.
 pub type Work = fn() -> bool;
 
 impl Schedule {
-    /// A schedule and its thread; `None` if Asterisk has none to give.
+    /// Creates a schedule and its thread. Returns `None` if that fails.
     pub fn new() -> Option<Self> {
         // SAFETY: no arguments, and NULL is looked for.
         let context = NonNull::new(unsafe { ffi::ast_sched_context_create() })?;
@@ -27,7 +27,7 @@ impl Schedule {
         started.then_some(schedule)
     }
 
-    /// Has `work` called in `milliseconds`; false if that can't be had.
+    /// Schedules `work` in `milliseconds`. Returns false if that fails.
     pub fn add(&self, milliseconds: i32, work: Work) -> bool {
         // SAFETY: the context is ours; `call` takes the function pointer for
         // what it is. The thread is joined before the module can go.

@@ -1,6 +1,6 @@
-//! Threads of our own: Asterisk's kind, so that none of Rust's thread-locals
-//! is left on a thread that outlives the module, each joined before the
-//! module can go. One that has nothing to do waits a while for the next work.
+//! Threads of our own, made by Asterisk, so that none of Rust's thread-locals is left on
+//! a thread that outlives the module. Each is joined before the module is unloaded. An
+//! idle one waits a while for the next work.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
@@ -12,16 +12,16 @@ use super::panic::guard;
 use crate::ffi;
 use crate::sync::lock::{lock, wait_while};
 
-/// How many there may be at once.
+/// Most threads at once.
 pub const MAX_THREADS: usize = 64;
 
-/// How long one waits for work.
-const IDLE: Duration = Duration::from_secs(2);
+/// How long an idle thread waits for work.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct Work {
     run: Box<dyn FnOnce() + Send>,
-    /// Everybody else comes first.
-    humble: bool,
+    /// All other threads come first.
+    is_low_priority: bool,
     /// It keeps the module from being unloaded.
     holds: bool,
 }
@@ -29,7 +29,7 @@ struct Work {
 struct Workers {
     threads: Vec<Thread>,
     work: VecDeque<Work>,
-    /// How many wait for work, and how many are at it.
+    /// Number of threads that wait for work, and of those that work.
     idle: usize,
     busy: usize,
     closing: bool,
@@ -48,49 +48,48 @@ static WORKERS: Mutex<Workers> = Mutex::new(Workers {
     closing: false,
 });
 
-/// There is work, or no more will come.
-static CALL: Condvar = Condvar::new();
+/// Signals that there is work, or that no more will come.
+static WORK_QUEUED: Condvar = Condvar::new();
 
-/// A thread has done its work.
-static DONE: Condvar = Condvar::new();
+/// Signals that a thread has done its work.
+static WORK_DONE: Condvar = Condvar::new();
 
 fn workers() -> MutexGuard<'static, Workers> {
     lock(&WORKERS)
 }
 
-/// Runs `work` on a thread of its own and keeps the module from being
-/// unloaded meanwhile. False: too many run already, or there is no thread to
-/// be had; then the work is dropped.
+/// Runs `work` on a thread of its own, and keeps the module loaded meanwhile. Returns
+/// false, and drops the work, if too many threads run or none can be started.
 pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
-    put(Work {
+    queue(Work {
         run: Box::new(work),
-        humble: false,
+        is_low_priority: false,
         holds: true,
     })
 }
 
-/// The same for work that takes a processor for long: calls come first.
+/// Does the same for work that uses a processor for long: calls come first.
 pub fn start_low_priority(work: impl FnOnce() + Send + 'static) -> bool {
-    put(Work {
+    queue(Work {
         run: Box::new(work),
-        humble: true,
+        is_low_priority: true,
         holds: true,
     })
 }
 
-/// The same for work that an unload may end: it does not keep Asterisk from beginning
-/// one. The unload is refused unless [`are_idle`] comes true.
+/// Does the same for work that an unload may end: Asterisk may begin an unload
+/// meanwhile, which is refused unless [`are_idle`] becomes true.
 pub fn start_unheld(work: impl FnOnce() + Send + 'static) -> bool {
-    put(Work {
+    queue(Work {
         run: Box::new(work),
-        humble: false,
+        is_low_priority: false,
         holds: false,
     })
 }
 
-fn put(work: Work) -> bool {
+fn queue(work: Work) -> bool {
     let mut workers = workers();
-    if workers.idle <= workers.work.len() && !hire(&mut workers) {
+    if workers.idle <= workers.work.len() && !start_thread(&mut workers) {
         return false;
     }
     if work.holds {
@@ -100,11 +99,11 @@ fn put(work: Work) -> bool {
         unsafe { ffi::authrs_hold() };
     }
     workers.work.push_back(work);
-    CALL.notify_one();
+    WORK_QUEUED.notify_one();
     true
 }
 
-fn hire(workers: &mut Workers) -> bool {
+fn start_thread(workers: &mut Workers) -> bool {
     let (ended, there): (Vec<_>, Vec<_>) = std::mem::take(&mut workers.threads)
         .into_iter()
         .partition(|thread| thread.ended.load(Ordering::Acquire));
@@ -127,19 +126,19 @@ fn hire(workers: &mut Workers) -> bool {
     true
 }
 
-/// Whether none works, or is about to, or all are done within this time.
+/// Returns whether no thread works or is about to, waiting for at most this time.
 pub fn are_idle(within: Duration) -> bool {
     let busy = |workers: &mut Workers| workers.busy > 0 || !workers.work.is_empty();
-    let (_workers, timed_out) = wait_while(&DONE, workers(), within, busy);
+    let (_workers, timed_out) = wait_while(&WORK_DONE, workers(), within, busy);
     !timed_out
 }
 
-/// Ends all threads, when the module is unloaded: none works then.
+/// Ends all threads when the module is unloaded: none works then.
 pub fn join_all() {
     let threads = {
         let mut workers = workers();
         workers.closing = true;
-        CALL.notify_all();
+        WORK_QUEUED.notify_all();
         std::mem::take(&mut workers.threads)
     };
     threads.into_iter().for_each(join);
@@ -149,29 +148,34 @@ pub fn join_all() {
 }
 
 fn join(thread: Thread) {
-    // SAFETY: our thread, joined here and nowhere else. It is told to end, or
-    // has said that it does.
+    // SAFETY: our thread, joined here and nowhere else. It ends, or is
+    // about to.
     unsafe { libc::pthread_join(thread.thread, std::ptr::null_mut()) };
 }
 
 unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
-    // SAFETY: the reference that `hire` made for this thread alone.
+    // SAFETY: the reference that `start_thread` made for this thread alone.
     let ended = unsafe { Arc::from_raw(data.cast_const().cast::<AtomicBool>()) };
-    be_ordinary();
-    while let Some(Work { run, humble, holds }) = next() {
-        if humble {
-            be_humble();
+    drop_real_time_priority();
+    while let Some(Work {
+        run,
+        is_low_priority,
+        holds,
+    }) = next()
+    {
+        if is_low_priority {
+            lower_priority();
         }
         guard((), run);
         workers().busy -= 1;
-        DONE.notify_all();
+        WORK_DONE.notify_all();
         if holds {
             // SAFETY: the reference `start` took. From here on the module may be
             // unloaded, which joins this thread first.
             unsafe { ffi::authrs_release() };
         }
-        // What was given up is not given back.
-        if humble {
+        // A lowered priority can't be raised again.
+        if is_low_priority {
             break;
         }
         workers().idle += 1;
@@ -180,26 +184,26 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
     std::ptr::null_mut()
 }
 
-/// Gives up the real-time priority that `asterisk -p` hands down to each
-/// thread: a hash that is computed must not come before anybody's sound.
-fn be_ordinary() {
+/// Gives up the real-time priority that each thread inherits with `asterisk -p`: a hash
+/// must not take precedence over the audio of a call.
+fn drop_real_time_priority() {
     let ordinary = libc::sched_param { sched_priority: 0 };
     // SAFETY: this thread itself, and a value of our own. It may always.
     unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER, &ordinary) };
 }
 
-/// Lets all other threads come first, if they want to.
-fn be_humble() {
-    /// A tenth of what others get, where there is not enough for all.
+/// Lets all other threads come first.
+fn lower_priority() {
+    /// A tenth of the processor time of other threads, if there is not enough for all.
     const NICE: i32 = 10;
-    // SAFETY: on Linux, 0 is this thread. More than it has, it may always.
+    // SAFETY: on Linux, 0 is this thread, which may always lower its priority.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
-/// The next work; `None`: this thread has none to wait for.
+/// Waits for work. Returns `None` if this thread is to end.
 fn next() -> Option<Work> {
     let idle = |workers: &mut Workers| workers.work.is_empty() && !workers.closing;
-    let (mut workers, _) = wait_while(&CALL, workers(), IDLE, idle);
+    let (mut workers, _) = wait_while(&WORK_QUEUED, workers(), IDLE_TIMEOUT, idle);
     workers.idle -= 1;
     let work = workers.work.pop_front();
     workers.busy += usize::from(work.is_some());

@@ -25,7 +25,7 @@ type Counter = verify::Counter<CallLockouts>;
 /// Runs one `Authenticate(data)` on a call.
 pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     let audit = AuditContext::default();
-    call.watched_by(audit.clone());
+    call.observe(audit.clone());
     if data.is_empty() {
         log!(Warning, "Authenticate requires an argument(password)");
         return Next::HangUp;

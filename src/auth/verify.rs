@@ -15,7 +15,7 @@ use crate::state::audit::AuditContext;
 /// Implements `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
 pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
     let audit = AuditContext::default();
-    call.watched_by(audit.clone());
+    call.observe(audit.clone());
     let [name, variable, caller, account] = arguments::split(data);
     if name.is_empty() || variable.is_empty() {
         log!(

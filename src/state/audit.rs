@@ -188,10 +188,10 @@ impl Phone {
     }
 
     fn of(endpoint: Vec<u8>, channel: &[u8], with_local: bool) -> Option<Self> {
-        if let Err(why) = pjsip::is_authenticated(&endpoint, channel) {
+        if let Err(error) = pjsip::check_authentication(&endpoint, channel) {
             log_once!(
                 Warning,
-                "phone_endpoints: no address is reported of endpoint '{}': {why}",
+                "phone_endpoints: no address is reported of endpoint '{}': {error}",
                 escape_audit_value(&endpoint)
             );
             return None;
