@@ -1,13 +1,12 @@
 //! `app_authenticate_rs.so`: the dialplan application `Authenticate()` for
 //! Asterisk.
 //!
-//! `module` loads and unloads. One way through: the dialplan calls
-//! `application`, which has `pinset` read the arguments and hold the
-//! conversation; `asterisk` is the channel that conversation is held on, and
-//! all else of Asterisk that is used. `unsafe` stands in `asterisk` and `ffi`
-//! alone.
+//! `module` loads and unloads. The dialplan calls `auth::application`, for which `pinset`
+//! parses the arguments and runs the dialog; `asterisk` wraps the channel and everything
+//! else of Asterisk that is used. `unsafe` is only in `asterisk` and `ffi`. Imports
+//! between the rooms are acyclic: `.ci/imports` prints and checks them.
 
-// It links inside Asterisk alone, so that nothing of it can be in a test program.
+// It links only inside Asterisk, so it can't be part of a test program.
 #![cfg(not(test))]
 
 mod admin;

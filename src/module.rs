@@ -1,4 +1,4 @@
-//! Load, unload, reload: what the C shim hands on from Asterisk.
+//! Load, unload and reload of the module, called by the C shim.
 
 use std::ffi::c_int;
 use std::time::Duration;
@@ -16,14 +16,13 @@ use crate::state::{audit, lockouts, stats, use_ledger};
 use crate::work_queue;
 use crate::{admin, config, external, http, pin_files, version};
 
-/// How long an unload waits for work that is about to end, and for what is
-/// written down.
-const WORK_ENDS: Duration = Duration::from_millis(100);
-const WRITTEN_WITHIN: Duration = Duration::from_secs(1);
+/// How long an unload waits for running work, and for the database.
+const WORK_TIMEOUT: Duration = Duration::from_millis(100);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Loads the module. Whatever is wrong, it declines: a failure at boot would
-/// end Asterisk. The application is registered last, so that nothing is left
-/// of a load that failed.
+/// Loads the module. If anything is wrong, it declines: a failure at boot would end
+/// Asterisk. The application is registered last, so that nothing is left of a load that
+/// failed.
 #[no_mangle]
 extern "C" fn authrs_load() -> c_int {
     register_panic_hook();
@@ -35,7 +34,7 @@ extern "C" fn authrs_load() -> c_int {
         load_config();
         use_ledger::start();
         lockouts::start();
-        process::register_at_exit(write_down);
+        process::register_at_exit(shutdown_state);
         register()
             && dialplan::register(Application {
                 run: application::authenticate,
@@ -51,22 +50,23 @@ extern "C" fn authrs_load() -> c_int {
     }
 }
 
-/// The same, before the module goes: a disk that hangs must not hang the unload,
-/// which holds Asterisk's lock over its modules.
-fn is_written_down() -> bool {
-    let written = thread_pool::start(lockouts::write) && thread_pool::are_idle(WRITTEN_WITHIN);
+/// Writes the lockouts before an unload, on a thread of ours: a disk that hangs must not
+/// hang the unload, which holds Asterisk's lock on its modules. Returns whether they are
+/// written.
+fn write_lockouts() -> bool {
+    let written = thread_pool::start(lockouts::write) && thread_pool::are_idle(WRITE_TIMEOUT);
     if !written {
         log!(
             Warning,
             "not unloaded: Asterisk's database has not answered within {} s",
-            WRITTEN_WITHIN.as_secs()
+            WRITE_TIMEOUT.as_secs()
         );
     }
     written
 }
 
-/// Has on disk what must not be lost.
-fn write_down() {
+/// Stops the use ledger, and writes the lockouts.
+fn shutdown_state() {
     use_ledger::shutdown();
     lockouts::shutdown();
 }
@@ -76,7 +76,7 @@ fn register() -> bool {
     function::register(verify::verify) && admin::register()
 }
 
-/// Reads the configuration, and puts it in force as far as it is right.
+/// Reads the configuration, and puts in force what has no errors.
 fn load_config() {
     let mut draft = config::read();
     source_check::check(&mut draft);
@@ -84,8 +84,8 @@ fn load_config() {
     external::sync(&config::current());
 }
 
-/// Reads the configuration anew. Returns false if it is wrong, or a PIN set can't use
-/// its source: what was in force stays so.
+/// Reads the configuration again. Returns false if it has errors, or a PIN set can't use
+/// its source: the old one stays in force.
 fn reload_config() -> bool {
     let mut draft = config::read();
     source_check::check(&mut draft);
@@ -101,14 +101,14 @@ fn register_log_level() {
     if !log_level::register() {
         log!(
             Warning,
-            "Asterisk has no log level to spare for AUTHENTICATE: how calls come out is logged \
-             as NOTICE"
+            "Asterisk has no log level to spare for AUTHENTICATE: call outcomes are logged as \
+             NOTICE"
         );
     }
 }
 
-/// Whether this Asterisk is of the version we were built for. The build sum,
-/// which Asterisk has compared before, is the same in all of them.
+/// Returns whether this Asterisk has the version we were built for. The build sum, which
+/// Asterisk has compared before, is the same in all versions.
 fn fits() -> bool {
     let running = process::version();
     let built_for = version::built_for();
@@ -116,14 +116,14 @@ fn fits() -> bool {
     if !fits {
         log!(
             Error,
-            "built for Asterisk {}, this is Asterisk {running}: not loaded",
+            "not loaded: built for Asterisk {}, this is Asterisk {running}",
             built_for.unwrap_or_default()
         );
     }
     fits
 }
 
-/// The major version in `22.10.1`, `certified-20.7-cert3`, `GIT-22-1a2b3c`.
+/// Returns the major version of `22.10.1`, `certified-20.7-cert3`, `GIT-22-1a2b3c`.
 fn major(version: &str) -> Option<&str> {
     let number = ["certified-", "certified/", "GIT-"]
         .iter()
@@ -140,13 +140,14 @@ fn is_taken() -> bool {
     if taken {
         log!(
             Error,
-            "there is an Authenticate already: put 'noload = app_authenticate.so' into modules.conf"
+            "not loaded: another module has registered Authenticate; put 'noload = \
+             app_authenticate.so' into modules.conf"
         );
     }
     taken
 }
 
-/// Unloads the module, unless a call is inside or a download runs.
+/// Unloads the module, unless a call is in flight or a download runs.
 #[no_mangle]
 extern "C" fn authrs_unload() -> c_int {
     guard(-1, || {
@@ -158,11 +159,10 @@ extern "C" fn authrs_unload() -> c_int {
             return -1;
         }
         let _no_hangups = external::hold_off_hangups();
-        if !thread_pool::are_idle(WORK_ENDS) || !is_written_down() {
+        if !thread_pool::are_idle(WORK_TIMEOUT) || !write_lockouts() {
             return -1;
         }
-        // First, so that `dialplan::unregister` also waits for who has found
-        // them.
+        // First, so that `dialplan::unregister` also waits for calls that have found it.
         function::unregister();
         if !admin::unregister() || !dialplan::unregister() {
             register();
@@ -173,13 +173,13 @@ extern "C" fn authrs_unload() -> c_int {
     })
 }
 
-/// Leaves no thread, no memory and no hook behind.
+/// Frees everything: no thread, no memory and no hook may be left behind.
 fn clear() {
     function::unregister();
     admin::unregister();
     admin::shutdown_metrics();
     process::unregister_at_exit();
-    write_down();
+    shutdown_state();
     external::shutdown();
     http::close_connections();
     thread_pool::join_all();
@@ -200,8 +200,8 @@ fn clear() {
     unregister_panic_hook();
 }
 
-/// Reads the configuration anew, and fails if it is wrong; and the lists. What
-/// was said once may be said again.
+/// Reloads the module: reads the configuration again, fails if it has errors, and clears
+/// the cache of PIN files. What was logged once may be logged again.
 #[no_mangle]
 extern "C" fn authrs_reload() -> c_int {
     guard(-1, || {

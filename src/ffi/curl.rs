@@ -1,4 +1,4 @@
-//! What crate `curl` leaves out of libcurl, made safe.
+//! Safe wrappers of what crate `curl` leaves out of libcurl.
 
 use std::ffi::CStr;
 use std::ops::Deref;
@@ -6,8 +6,8 @@ use std::ops::Deref;
 use curl::easy::Easy2;
 use curl::multi::Multi;
 
-/// Transfers that share their connections. Without callbacks of its own, it may
-/// go from one thread to another, and does so in a lock.
+/// Transfers that share their connections. Without callbacks of its own, it may be moved
+/// from one thread to another, which happens under a lock.
 pub struct Transfers(Multi);
 
 // SAFETY: libcurl lets any thread use a multi handle, one at a time, which is
@@ -17,15 +17,14 @@ pub struct Transfers(Multi);
 unsafe impl Send for Transfers {}
 
 impl Transfers {
-    /// None yet.
+    /// Creates a handle without transfers.
     pub fn new() -> Self {
         Self(Multi::new())
     }
 
-    /// Keeps so many connections that nobody uses. libcurl's default if it
-    /// refuses.
-    pub fn keep_connections(&mut self, most: usize) {
-        let _ = self.0.set_max_connects(most);
+    /// Keeps at most `max` unused connections. If libcurl refuses, its default stays.
+    pub fn keep_connections(&mut self, max: usize) {
+        let _ = self.0.set_max_connects(max);
     }
 }
 
@@ -37,8 +36,8 @@ impl Deref for Transfers {
     }
 }
 
-/// Has a transfer speak HTTP and HTTPS only, whatever its URL or a redirect says.
-/// False: libcurl refuses.
+/// Restricts a transfer to HTTP and HTTPS, whatever its URL or a redirect says. Returns
+/// false if libcurl refuses.
 pub fn only_http<H>(easy: &mut Easy2<H>) -> bool {
     let protocols = libc::c_long::from(curl_sys::CURLPROTO_HTTP | curl_sys::CURLPROTO_HTTPS);
     let options = [
@@ -51,9 +50,8 @@ pub fn only_http<H>(easy: &mut Easy2<H>) -> bool {
     })
 }
 
-/// Keeps libcurl itself in memory: a thread of its own that looks up a name can
-/// be left behind by a transfer that was given up, and would be without code once
-/// we, and with us libcurl, are unloaded.
+/// Keeps libcurl itself in memory: a canceled transfer can leave behind a thread of
+/// libcurl that looks up a name, and its code would be unmapped with our module.
 pub fn stay() {
     const LIBRARY: &CStr = c"libcurl.so.4";
     // SAFETY: the library is loaded already, for we are linked with it: no code of

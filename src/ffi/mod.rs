@@ -1,6 +1,5 @@
-//! The bindings `build.rs` generates from Asterisk's headers, name by name,
-//! and the C shim beside them. Nothing here is safe; `crate::asterisk` is. What is
-//! used of libcurl is in `curl`.
+//! Bindings that `build.rs` generates from Asterisk's headers and from our C shim, name
+//! by name. They are unsafe; `crate::asterisk` wraps them. `curl` wraps libcurl.
 
 #![allow(
     missing_docs,

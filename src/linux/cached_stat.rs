@@ -1,4 +1,4 @@
-//! A look at a file that never waits: at what the kernel has in memory.
+//! Metadata of files from the kernel's memory, without waiting for a disk.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -8,9 +8,9 @@ use rustix::fs::{
     makedev, openat2, statx, AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, StatxTimestamp, CWD,
 };
 
-/// Returns the stamp of the file at `path`, which lies on the local file system
-/// `device`. Returns `None` if the kernel would have to ask the disk or follow a
-/// link, or is older than 5.12.
+/// Returns the stamp of the file at `path`, on the local file system `device`. Returns
+/// `None` if the kernel would have to read the disk or follow a link, or is older than
+/// 5.12.
 pub fn stamp(path: &Path, device: Device) -> Option<Stamp> {
     let file = open(path)?;
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
@@ -29,7 +29,7 @@ pub fn stamp(path: &Path, device: Device) -> Option<Stamp> {
     })
 }
 
-/// Returns a descriptor that stands for the file and opens nothing.
+/// Returns a descriptor that refers to the file without opening it.
 fn open(path: &Path) -> Option<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::CACHED | ResolveFlags::NO_SYMLINKS;

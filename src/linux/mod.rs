@@ -1,4 +1,4 @@
-//! Linux itself, not Asterisk: what the kernel knows of files and mounts.
+//! Files and mounts, from the Linux kernel.
 
 pub mod cached_stat;
 pub mod mounts;

@@ -1,4 +1,4 @@
-//! What is mounted where, as the kernel says: read anew when it changes.
+//! Mounts, read from the kernel again when they change.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -18,7 +18,7 @@ struct Known {
 
 static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
 
-/// The mounts as they are now. Without `/proc`, all is one file system.
+/// Returns the current mounts. Without `/proc`, all is one file system.
 pub fn mounts() -> Arc<Mounts> {
     let mut known = lock(&KNOWN);
     match &mut *known {
@@ -53,8 +53,8 @@ fn read(file: &mut File) -> io::Result<Mounts> {
     Ok(Mounts::parse(&text))
 }
 
-/// Since it was opened, or since this was asked last: proc(5), mounts. The
-/// kernel answers at once.
+/// Returns whether the mounts have changed since the file was opened or last polled
+/// (proc(5), mounts). The kernel answers at once.
 fn has_changed(file: &File) -> bool {
     let mut polled = [PollFd::new(file, PollFlags::PRI)];
     poll(&mut polled, Some(&Timespec::default())) != Ok(0)

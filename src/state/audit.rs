@@ -1,6 +1,5 @@
-//! How calls come out, told once each: counted, as a line of the log level
-//! `AUTHENTICATE`, as an event of the manager, and for phones, if it is asked
-//! for, as a security event.
+//! Call outcomes, each reported exactly once: counted, as a line of the log level
+//! `AUTHENTICATE`, as an AMI event, and for phones, if configured, as a security event.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -20,18 +19,18 @@ use crate::sync::lock::lock;
 use crate::sync::oneshot::Oneshot;
 use crate::work_queue::{Priority, WorkQueue};
 
-/// How many phones are looked up at once, and how many wait for each of these.
+/// Most phones that are looked up at once, and most that wait per thread.
 const MAX_LOOKUPS: usize = 4;
 const MAX_WAITING: usize = 250;
-/// How long a verdict waits for a look-up that began with the call.
+/// How long a verdict waits for a lookup that began with the call.
 const PHONE_WAIT: Duration = Duration::from_millis(5);
 
 static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, "chan_pjsip");
 
-/// What is looked up of a phone, if the call may be one's.
+/// The lookup of a phone, if the call may come from one.
 type Lookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
 
-/// What becomes known of a call on the way to its verdict. Clones share it.
+/// What is known about a call until its verdict. Clones share it.
 #[derive(Clone, Default)]
 pub struct AuditContext(Arc<Mutex<Known>>);
 
@@ -41,30 +40,30 @@ struct Known {
     identity: Vec<u8>,
     /// The caller number as it is compared.
     number: Option<String>,
-    /// Why the last attempt did not admit.
+    /// Why the last attempt has failed.
     reason: Option<String>,
     locked: Option<(Kind, Option<Duration>)>,
-    /// What is looked up of the phone.
+    /// The lookup of the phone.
     phone: Option<Arc<Oneshot<Option<Phone>>>>,
-    told: bool,
+    is_reported: bool,
 }
 
-/// Where a call comes from.
+/// The source of a call.
 #[derive(Default)]
 pub struct Source {
-    /// Who calls, and on which channel.
+    /// The caller and the channel.
     pub origin: Origin,
-    /// The phone, if `phone_endpoints` says that it is one, and it has proven its
-    /// address.
+    /// The phone, if `phone_endpoints` names its endpoint and its address is
+    /// authenticated.
     pub phone: Option<Phone>,
 }
 
-/// A phone: what is at the address is the caller's own, and the call has come from
+/// A phone: the device at the address is the caller's own, and the call comes from
 /// there.
 pub struct Phone {
     endpoint: Vec<u8>,
     remote: Remote,
-    /// The address of ours that it calls, if a security event is to tell it.
+    /// Our address that it calls, if there is to be a security event.
     local: Option<String>,
 }
 
@@ -73,35 +72,35 @@ impl AuditContext {
         lock(&self.0)
     }
 
-    /// What the call is to be admitted by: a PIN set, or what
-    /// [`name_of`](pinset::audit::name_of) says.
+    /// Sets the source of PINs: a PIN set, or the name that
+    /// [`name_of`](pinset::audit::name_of) returns.
     pub fn set_pin_set(&self, name: &str) {
         name.clone_into(&mut self.known().pin_set);
     }
 
-    /// Who it is, by the list; nobody, if it is empty. Never what was keyed for an
-    /// account that no list has.
+    /// Sets the account, as the PIN file has it, or empty if it is unknown. Never digits
+    /// that were entered for an account that no PIN file has.
     pub fn set_identity(&self, account: &[u8]) {
         account.clone_into(&mut self.known().identity);
     }
 
-    /// The caller number as it is compared.
+    /// Sets the caller number as it is compared.
     pub fn set_number(&self, number: Option<&str>) {
         self.known().number = number.map(str::to_owned);
     }
 
-    /// Why the last attempt did not admit, or the call is refused. It must hold no
+    /// Sets why the last attempt has failed, or the call is refused. It must hold no
     /// digit that was entered.
     pub fn set_reason(&self, reason: impl ToString) {
         self.known().reason = Some(reason.to_string());
     }
 
-    /// What is locked, for how long; `None`: until it is unlocked by hand.
+    /// Sets what is locked and for how long; `None` stands for until it is unlocked.
     pub fn set_locked(&self, by: Kind, left: Option<Duration>) {
         self.known().locked = Some((by, left));
     }
 
-    /// Tells how it has come out, unless that is told already.
+    /// Reports the outcome, unless that has been done.
     pub fn report(
         &self,
         outcome: Status,
@@ -110,16 +109,16 @@ impl AuditContext {
     ) {
         let known = {
             let mut known = self.known();
-            if known.told {
+            if known.is_reported {
                 return;
             }
-            let told = Known {
-                told: true,
+            let reported = Known {
+                is_reported: true,
                 ..Known::default()
             };
-            std::mem::replace(&mut *known, told)
+            std::mem::replace(&mut *known, reported)
         };
-        // First: this can't be lost, the log can.
+        // Counted first: a count can't be lost, a log line can.
         stats::count(&known.pin_set, outcome, attempts);
         let Source { origin, phone } = source(known.phone.as_deref());
         let record = Record {
@@ -149,7 +148,7 @@ impl AuditContext {
 }
 
 impl OutcomeObserver for AuditContext {
-    /// A phone's address is looked up while the caller is asked for a PIN.
+    /// Starts the lookup of a phone's address, which runs while the caller enters a PIN.
     fn begins(&self, channel: &Channel<'_>) {
         let in_force = config::current();
         self.known().phone = Phone::look_up(&channel.origin(), &in_force.settings);
@@ -168,8 +167,8 @@ impl OutcomeObserver for AuditContext {
 }
 
 impl Phone {
-    /// Begins to look up the phone of a call, if it is one; `None`: it is none, or
-    /// too many are looked up.
+    /// Starts the lookup of the phone of a call. Returns `None` if the call comes from no
+    /// phone, or too many are looked up.
     fn look_up(origin: &Origin, settings: &Settings) -> Option<Arc<Oneshot<Option<Self>>>> {
         let endpoint = settings.phone_endpoints.of_channel(&origin.channel)?;
         if !origin.is_pjsip {
@@ -177,14 +176,14 @@ impl Phone {
         }
         let (endpoint, channel) = (endpoint.to_vec(), origin.unique_id.clone());
         let with_local = settings.security_events;
-        let promise = Arc::new(Oneshot::new());
-        let told = Arc::downgrade(&promise);
-        let taken = QUEUE.submit(MAX_LOOKUPS, move || {
-            if let Some(promise) = told.upgrade() {
-                promise.set(Self::of(endpoint, &channel, with_local));
+        let phone = Arc::new(Oneshot::new());
+        let receiver = Arc::downgrade(&phone);
+        let queued = QUEUE.submit(MAX_LOOKUPS, move || {
+            if let Some(phone) = receiver.upgrade() {
+                phone.set(Self::of(endpoint, &channel, with_local));
             }
         });
-        taken.then_some(promise)
+        queued.then_some(phone)
     }
 
     fn of(endpoint: Vec<u8>, channel: &[u8], with_local: bool) -> Option<Self> {
@@ -203,8 +202,7 @@ impl Phone {
         })
     }
 
-    /// Reports a security event, if they are asked for: for what a caller has
-    /// keyed, right or wrong.
+    /// Reports a security event, if they are configured, for a right or a wrong PIN.
     fn report(&self, record: &Record<'_>) {
         let admitted = match record.outcome {
             Status::Success => true,
@@ -217,12 +215,12 @@ impl Phone {
             escape_audit_value(record.unique_id),
         );
         if !events::report(admitted, &account, &session, local, self.remote) {
-            log_once!(Warning, "Asterisk has not taken a security event");
+            log_once!(Warning, "security events: Asterisk has rejected one");
         }
     }
 }
 
-/// Drops what waited to be looked up.
+/// Drops the lookups that wait.
 pub fn clear() {
     QUEUE.clear();
 }

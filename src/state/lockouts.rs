@@ -1,6 +1,6 @@
-//! Who is locked out for keying wrong PINs, and what is stored of it.
+//! Lockouts after wrong PINs, and their storage.
 //!
-//! Memory decides. What has changed is written to Asterisk's database a second
+//! The lockouts in memory decide. Changes are written to Asterisk's database a second
 //! later, on a thread of ours; Asterisk commits within another second.
 
 use std::collections::BTreeMap;
@@ -18,28 +18,29 @@ use crate::state::audit::AuditContext;
 use crate::sync::lock::lock;
 use crate::work_queue::{Priority, WorkQueue};
 
-/// The family of the database.
+/// Their family in the database.
 const FAMILY: &[u8] = b"authenticate-lockouts";
-/// How long after a change it is written, in milliseconds.
-const WRITE_AFTER: i32 = 1000;
-/// So many changes are made into rows, or locks or callers looked at, before
-/// calls have their turn: each takes some 2 µs, a row up to 4.
-const CHANGES_AT_ONCE: usize = 10;
-const LOCKS_AT_ONCE: usize = 20;
-const UNLOCKED_AT_ONCE: usize = 20;
-/// With so many rows that could not be written, no more changes are taken: until
-/// they are written the lockouts hold them, whose number is bounded.
-const MOST_UNWRITTEN: usize = 10_000;
-/// How long their turn is: who waits needs it to wake up.
-const TURN: Duration = Duration::from_micros(100);
+/// Delay from a change to its writing, in milliseconds.
+const WRITE_DELAY: i32 = 1000;
+/// Most changes that are converted, or locks or callers that are visited, before calls
+/// get the lock: each takes some 2 µs, a conversion up to 4.
+const MAX_CHANGES_PER_PIECE: usize = 10;
+const MAX_LOCKS_PER_PIECE: usize = 20;
+const MAX_UNLOCKED_PER_PIECE: usize = 20;
+/// Most unwritten rows. With more, changes stay in the lockouts, whose number is
+/// bounded.
+const MAX_UNWRITTEN: usize = 10_000;
+/// Pause in which calls get the lock: the time that a waiting thread needs to wake up.
+const PIECE_PAUSE: Duration = Duration::from_micros(100);
 
 static LOCKOUTS: Mutex<Lockouts> = Mutex::new(Lockouts::new(Capacity::DEFAULT));
 
-/// What is to be written, by its key: the latest of each.
+/// The state of writing.
 struct Writer {
     schedule: Option<Schedule>,
-    /// It is due.
+    /// Whether a write is scheduled.
     scheduled: bool,
+    /// The latest values to be written, by their keys.
     unwritten: BTreeMap<String, Option<String>>,
 }
 
@@ -50,24 +51,24 @@ static WRITER: Mutex<Writer> = Mutex::new(Writer {
 });
 
 impl Writer {
-    /// Has the changes written in a while.
+    /// Schedules a write.
     fn schedule(&mut self) {
         self.scheduled = self
             .schedule
             .as_ref()
-            .is_some_and(|schedule| schedule.add(WRITE_AFTER, write_soon));
+            .is_some_and(|schedule| schedule.add(WRITE_DELAY, write_soon));
     }
 }
 
-/// The thread that writes.
+/// Runs the writes, on one thread.
 static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, 1, "Asterisk's database");
 
-/// Held while the database is written: what is written last is the latest.
+/// Held while the database is written, so that the value written last is the latest.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Nobody waits for anything with this lock held, and takes [`WRITER`] inside
-/// it. It is held for less than 0.1 ms: what takes longer goes [`in_pieces`]. Only
-/// [`start`] and [`shutdown`] keep it longer, while there are no calls.
+/// Locks the lockouts. No thread may wait for anything with this lock held, other than
+/// for [`WRITER`]. It is held for less than 0.1 ms: longer work runs [`in_pieces`]. Only
+/// [`start`] and [`shutdown`] hold it longer, while there are no calls.
 fn lockouts() -> MutexGuard<'static, Lockouts> {
     lock(&LOCKOUTS)
 }
@@ -76,18 +77,18 @@ fn writer() -> MutexGuard<'static, Writer> {
     lock(&WRITER)
 }
 
-/// Has `piece` do a little at a time until it says that there is no more.
+/// Calls `piece` until it returns false, and lets calls get the lock in between.
 fn in_pieces(mut piece: impl FnMut(&mut Lockouts) -> bool) {
     loop {
         let more = piece(&mut lockouts());
         if !more {
             break;
         }
-        std::thread::sleep(TURN);
+        std::thread::sleep(PIECE_PAUSE);
     }
 }
 
-/// Reads what is stored. To be called once, when the module is loaded.
+/// Reads the stored lockouts. To be called once, when the module is loaded.
 pub fn start() {
     writer().schedule = Schedule::new();
     let (mut lockouts, now, mut broken) = (lockouts(), since_epoch(), 0_u32);
@@ -98,20 +99,20 @@ pub fn start() {
     if broken > 0 {
         log!(
             Warning,
-            "{broken} values of family '{}' in Asterisk's database are no lockouts and are ignored",
+            "family '{}' of Asterisk's database: {broken} invalid values are ignored",
             String::from_utf8_lossy(FAMILY)
         );
     }
 }
 
-/// Writes what has not been written, and forgets everything.
+/// Writes all changes, and clears the lockouts.
 pub fn shutdown() {
     // Joins the scheduler's thread.
     let schedule = writer().schedule.take();
     drop(schedule);
     write();
     if lockouts().has_changes() {
-        // Those not taken while too many rows could not be written.
+        // Changes that stayed while there were too many unwritten rows.
         write();
     }
     let mut writer = writer();
@@ -121,7 +122,7 @@ pub fn shutdown() {
     *lockouts() = Lockouts::new(Capacity::DEFAULT);
 }
 
-/// Has what has changed written soon.
+/// Schedules a write, unless one is scheduled.
 fn write_later() {
     let mut writer = writer();
     if !writer.scheduled {
@@ -129,19 +130,20 @@ fn write_later() {
     }
 }
 
-/// The scheduler's call: true to be called again, for there is no thread now.
+/// Queues a write. Called by the scheduler; returns true to be called again if there is
+/// no free thread.
 fn write_soon() -> bool {
     !QUEUE.submit_scheduled(write)
 }
 
-/// Writes what has changed. It blocks for as long as the database does, so no
-/// channel's thread calls it, and none waits for it.
+/// Writes all changes. Blocks for as long as the database does, so no thread of a channel
+/// calls it or waits for it.
 pub fn write() {
     let _alone = lock(&WRITING);
     let mut unwritten = std::mem::take(&mut writer().unwritten);
-    if unwritten.len() < MOST_UNWRITTEN {
+    if unwritten.len() < MAX_UNWRITTEN {
         in_pieces(|lockouts| {
-            let some = lockouts.take_changes(CHANGES_AT_ONCE);
+            let some = lockouts.take_changes(MAX_CHANGES_PER_PIECE);
             let more = !some.is_empty();
             let changes = some.into_iter();
             unwritten.extend(changes.map(|Change { key, value }| (key, value)));
@@ -158,10 +160,11 @@ pub fn write() {
     if !failed.is_empty() {
         log_once!(
             Warning,
-            "Asterisk's database can't be written: lockouts are in force, and are written later"
+            "Asterisk's database can't be written: lockouts stay in force, and are written later"
         );
     }
-    // In this order: who has changed something since asks for a writer after it.
+    // In this order: a thread that has changed something since schedules a write after
+    // it.
     let lockouts = lockouts();
     let mut writer = writer();
     writer.unwritten = failed;
@@ -171,16 +174,17 @@ pub fn write() {
     }
 }
 
-/// Drops what waited for the thread.
+/// Drops the writes that wait.
 pub fn clear() {
     QUEUE.clear();
 }
 
-/// The locks there are, of one PIN set or of all.
+/// Returns the locks in force, of one PIN set or of all.
 pub fn held(pin_set: Option<&str>) -> Vec<Held> {
     let (mut held, mut cursor) = (Vec::new(), Cursor::default());
     in_pieces(|lockouts| {
-        let (some, next) = lockouts.locks_after(pin_set, cursor, LOCKS_AT_ONCE, since_epoch());
+        let (some, next) =
+            lockouts.locks_after(pin_set, cursor, MAX_LOCKS_PER_PIECE, since_epoch());
         held.extend(some);
         cursor = next.unwrap_or_default();
         next.is_some()
@@ -189,12 +193,12 @@ pub fn held(pin_set: Option<&str>) -> Vec<Held> {
     held
 }
 
-/// Ends locks, and forgets what was counted; how many locks there were.
+/// Ends locks and resets their failure counts. Returns the number of locks.
 pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
     let (mut unlocked, mut cursor) = (0, Cursor::default());
     in_pieces(|lockouts| {
         let (some, next) =
-            lockouts.unlock_after(what, pin_set, cursor, UNLOCKED_AT_ONCE, since_epoch());
+            lockouts.unlock_after(what, pin_set, cursor, MAX_UNLOCKED_PER_PIECE, since_epoch());
         unlocked += some;
         cursor = next.unwrap_or_default();
         if lockouts.has_changes() {
@@ -205,7 +209,7 @@ pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
     unlocked
 }
 
-/// The lockouts, for one call; what becomes known of it is left on its trail.
+/// The lockouts, for one call, which notes in its audit context what is locked and why.
 pub struct CallLockouts(pub AuditContext);
 
 impl LockoutContext for CallLockouts {

@@ -1,4 +1,4 @@
-//! How calls have come out since the module was loaded.
+//! Counts of call outcomes since the module was loaded.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,25 +10,25 @@ use crate::sync::lock::lock;
 
 static STATS: Mutex<Stats> = Mutex::new(Stats::new());
 
-/// Counts one call of this PIN set or list.
-pub fn count(name: &str, outcome: Status, entries: u32) {
+/// Counts one call of this PIN set or source.
+pub fn count(name: &str, outcome: Status, attempts: u32) {
     let mut stats = lock(&STATS);
-    stats.count(name, outcome, entries);
+    stats.count(name, outcome, attempts);
 }
 
-/// What is counted of this PIN set or list.
+/// Returns the counts of this PIN set or source.
 pub fn of(name: &str) -> Counts {
     let stats = lock(&STATS);
     stats.all().get(name).cloned().unwrap_or_default()
 }
 
-/// All that is counted, by the names of PIN sets and lists.
+/// Returns all counts, by the names of PIN sets and sources.
 pub fn all() -> BTreeMap<String, Counts> {
     let stats = lock(&STATS);
     stats.all().clone()
 }
 
-/// Begins anew.
+/// Clears the counts.
 pub fn clear() {
     *lock(&STATS) = Stats::new();
 }

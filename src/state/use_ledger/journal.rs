@@ -1,5 +1,5 @@
-//! The journal's file, beside Asterisk's database: on disk before anybody is
-//! admitted.
+//! The journal's file, next to Asterisk's database: a record is on disk before its caller
+//! is admitted.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -13,15 +13,16 @@ use crate::asterisk::astdb;
 
 const NAME: &str = "app_authenticate_rs.journal";
 
-/// With more lines than this that need not be there, it is written anew.
-const SPARE_LINES: usize = 100;
+/// Most unneeded lines. With more, the file is rewritten.
+const MAX_SPARE_LINES: usize = 100;
 
-/// Where it lies.
+/// Returns its path.
 pub fn path() -> PathBuf {
     astdb::beside(NAME)
 }
 
-/// What the last run left. Returns its records and how many lines are none.
+/// Reads the journal of the last run. Returns its records and the number of invalid
+/// lines.
 pub fn left() -> io::Result<(Vec<Record>, usize)> {
     match fs::read(path()) {
         Ok(text) => Ok(read(&Zeroizing::new(text))),
@@ -30,16 +31,16 @@ pub fn left() -> io::Result<(Vec<Record>, usize)> {
     }
 }
 
-/// The file, open.
+/// The open file.
 pub struct Journal {
     file: File,
     lines: usize,
-    /// Whether its last line may be half of one.
+    /// Whether its last line may be incomplete.
     torn: bool,
 }
 
 impl Journal {
-    /// Writes it anew, and has it on disk.
+    /// Rewrites the file, and syncs it to disk.
     pub fn write<'a>(records: impl Iterator<Item = &'a Record>) -> io::Result<Self> {
         let path = path();
         let fresh = path.with_extension("journal.new");
@@ -61,15 +62,15 @@ impl Journal {
         })
     }
 
-    /// Whether it should be written anew before a record is added, when
-    /// `needed` of its lines are. If somebody has removed it, what is written
-    /// there is lost.
+    /// Returns whether the file is to be rewritten before a record is added, because few
+    /// of its lines are `needed`, or it was deleted, so that what is written there is
+    /// lost.
     pub fn is_stale(&self, needed: usize) -> io::Result<bool> {
         let removed = self.file.metadata()?.nlink() == 0;
-        Ok(removed || self.torn || self.lines > needed + SPARE_LINES)
+        Ok(removed || self.torn || self.lines > needed + MAX_SPARE_LINES)
     }
 
-    /// Adds a record and has it on disk before it returns.
+    /// Adds a record, and syncs it to disk.
     pub fn add(&mut self, record: &Record) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         let line = record.line();
@@ -79,14 +80,14 @@ impl Journal {
             .and_then(|()| self.file.sync_data());
         match written {
             Ok(()) => self.lines += 1,
-            // No half line before the next record.
+            // No incomplete line before the next record.
             Err(_) => self.torn = self.file.set_len(length).is_err(),
         }
         written
     }
 }
 
-/// An empty file for Asterisk's user alone, whatever stood there before.
+/// Creates an empty file for Asterisk's user alone, and empties an existing one.
 fn create(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .create(true)

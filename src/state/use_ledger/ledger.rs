@@ -1,4 +1,4 @@
-//! The ledger of uses: look-up, journal and write of each, one after the other.
+//! The ledger of uses: lookup, journal and write of each, one after the other.
 //!
 //! Everything here may block for as long as the disk does, so it runs on a
 //! thread of ours and never on a channel's.
@@ -22,8 +22,8 @@ const MARKERS: &CStr = c"authenticate-rs";
 /// A marker's value before the write, and after it.
 const BEFORE: &[u8] = b"using";
 const AFTER: &[u8] = b"used";
-/// The marker of a look-up: their numbers begin at 1.
-const WITNESS: &[u8] = b"0";
+/// The marker of a lookup: the numbers of uses begin at 1.
+const LOOKUP_MARKER: &[u8] = b"0";
 
 /// Asterisk commits within a second of a write; this long after it, a commit
 /// has been tried.
@@ -33,18 +33,18 @@ struct Pending {
     record: Record,
     marker: Vec<u8>,
     since: Instant,
-    /// When the database's file had last been written to, before the write.
+    /// Time of the last write to the database's file before this use was written.
     written_before: Option<SystemTime>,
 }
 
 impl Pending {
-    /// Whether a commit has failed, and the write with it.
+    /// Returns whether a commit has failed, and the write with it.
     fn is_undone(&self) -> bool {
         !astdb::own_value_is(MARKERS.to_bytes(), &self.marker, AFTER)
     }
 }
 
-/// What is pending, and the journal that holds it.
+/// Pending uses, and the journal that holds them.
 pub struct Ledger {
     journal: Option<Journal>,
     pending: Vec<Pending>,
@@ -56,7 +56,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger without a journal: it refuses every use.
+    /// Creates a ledger without a journal, which refuses every use.
     pub const fn new(look_later: fn() -> bool) -> Self {
         Self {
             journal: None,
@@ -67,14 +67,18 @@ impl Ledger {
         }
     }
 
-    /// Whether uses can be counted at all.
+    /// Returns whether uses can be counted at all.
     pub fn has_journal(&self) -> bool {
         self.journal.is_some()
     }
 
-    /// Uses a PIN up. True: it was there, and no other call gets in by it. False:
-    /// there is no such PIN. An error: nobody is to be admitted. `wanted` returns
-    /// false once the caller has given up waiting.
+    /// Uses a one-time PIN up. Returns true if it was there, so that it admits no other
+    /// call, and false if there is no such PIN. `wanted` returns false once the caller has
+    /// given up waiting.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the use is not certain: no caller may be admitted.
     pub fn use_up(
         &mut self,
         family: &[u8],
@@ -89,11 +93,14 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Counts one more use of a row, unless it has had `limit` of them. True: it
-    /// is counted, on disk, and the caller may be admitted. False: the row has had
-    /// them all. An error: nobody is to be admitted, and the use may be counted all
-    /// the same; family and key can stand in it. `wanted` is as in
-    /// [`Ledger::use_up`].
+    /// Counts one more use of a row. Returns true if it is counted and on disk, so that
+    /// the caller may be admitted, and false if the row has had `limit` uses. `wanted` is
+    /// as in [`Ledger::use_up`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the use is not certain: no caller may be admitted, and the use may be
+    /// counted all the same. The error may hold family and key.
     pub fn count(
         &mut self,
         family: &[u8],
@@ -113,9 +120,8 @@ impl Ledger {
         Ok(true)
     }
 
-    /// Deletes the number of uses of a row that is in no list any more, unless
-    /// the row has been used since that number was read. Returns whether it is
-    /// deleted.
+    /// Deletes the number of uses of a row that no PIN file has any more, unless the row
+    /// has been used since that number was read. Returns whether it is deleted.
     pub fn delete_uses(&mut self, family: &[u8], key: &[u8], uses: &[u8]) -> bool {
         let is_pending = |pending: &Pending| pending.record.is_about(family, key);
         !self.pending.iter().any(is_pending)
@@ -123,14 +129,14 @@ impl Ledger {
             && astdb::delete(family, key)
     }
 
-    /// Retires what is on disk, and has this called again if anything is left.
+    /// Retires the uses that are on disk, and schedules the next call if any are left.
     pub fn look(&mut self) {
         self.retire();
         self.looking = false;
         self.look_again();
     }
 
-    /// Lets go of everything. The journal's file stays as it is.
+    /// Clears the ledger. The journal's file stays as it is.
     pub fn close(&mut self) {
         let number = self.number;
         *self = Self {
@@ -145,7 +151,7 @@ impl Ledger {
         if broken > 0 {
             log!(
                 Error,
-                "'{}' holds {broken} lines that are no record: PINs they meant may work again",
+                "'{}': {broken} invalid lines: PINs that they name may work again",
                 journal::path().display()
             );
         }
@@ -171,13 +177,13 @@ impl Ledger {
         if back > 0 {
             log!(
                 Notice,
-                "{back} used one-time PINs had come back with a crash: removed again"
+                "{back} used one-time PINs were restored by a crash: removed again"
             );
         }
         if behind > 0 {
             log!(
                 Notice,
-                "uses of {behind} PINs had been lost with a crash: counted again"
+                "uses of {behind} PINs were lost in a crash: counted again"
             );
         }
         self.rewrite()?;
@@ -185,8 +191,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Has a use on disk in the journal and then in the database, unless the
-    /// caller has given up before the database is written.
+    /// Writes a use to the journal, synced to disk, and then to the database, unless the
+    /// caller has given up before that.
     fn enter(
         &mut self,
         family: &[u8],
@@ -215,7 +221,7 @@ impl Ledger {
         match applied {
             Ok(pending) => self.supersede(pending),
             Err(error) => {
-                // Nobody was admitted: the use is not to come with the next load.
+                // No caller was admitted: the next load must not replay the use.
                 self.rewrite()?;
                 return Err(error);
             }
@@ -224,8 +230,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes the place of what was pending for the key: the new record counts
-    /// on from it.
+    /// Replaces the pending use of the key: the new record counts on from it.
     fn supersede(&mut self, pending: Pending) {
         let Record { family, key, .. } = &pending.record;
         let same = |older: &Pending| older.record.is_about(family, key);
@@ -236,9 +241,8 @@ impl Ledger {
         self.pending.push(pending);
     }
 
-    /// Writes what a record says, a marker beside it. The marker goes first:
-    /// should the database refuse to be written, it says so naming the marker,
-    /// and not the PIN.
+    /// Applies a record to the database, together with a marker. The marker goes first: if
+    /// the database can't be written, Asterisk logs the marker and not the PIN.
     fn apply(&mut self, record: Record) -> io::Result<Pending> {
         self.number += 1;
         let marker = self.number.to_string().into_bytes();
@@ -266,7 +270,7 @@ impl Ledger {
         })
     }
 
-    /// Writes a record anew. Uses that the database has counted beyond it stay.
+    /// Applies a record again. Further uses that the database has counted stay.
     fn redo(&mut self, record: &Record) -> io::Result<Pending> {
         let mut record = record.clone();
         if let Effect::Counted(known) = &mut record.effect {
@@ -281,16 +285,16 @@ impl Ledger {
         }
     }
 
-    /// What a failed commit of Asterisk's has undone of a key: what the
-    /// database says of it is older, and not what somebody has put there.
+    /// Returns what a failed commit of Asterisk has undone of a key: its value in the
+    /// database is older, and was not set by an administrator.
     fn undone(&self, family: &[u8], key: &[u8]) -> Option<Effect> {
         let same = |pending: &&Pending| pending.record.is_about(family, key);
         let pending = self.pending.iter().find(same)?;
         pending.is_undone().then_some(pending.record.effect)
     }
 
-    /// Retires what is on disk; writes anew what a failed commit of Asterisk's
-    /// has undone.
+    /// Retires uses that are on disk, and applies again those that a failed commit of
+    /// Asterisk has undone.
     fn retire(&mut self) {
         if self.journal.is_none() {
             // Not all of it was replayed: what is in the file stays there.
@@ -300,7 +304,7 @@ impl Ledger {
         let mut changed = false;
         for pending in std::mem::take(&mut self.pending) {
             if pending.is_undone() {
-                say_undone(&pending.record);
+                log_undone(&pending.record);
                 match self.redo(&pending.record) {
                     Ok(again) => self.pending.push(again),
                     Err(error) if is_no_number(&error) => {
@@ -325,7 +329,7 @@ impl Ledger {
         }
     }
 
-    /// Writes the journal anew with what is pending, and has it on disk.
+    /// Rewrites the journal with the pending uses, and syncs it to disk.
     fn rewrite(&mut self) -> io::Result<()> {
         let records = self.pending.iter().map(|pending| &pending.record);
         self.journal = Some(Journal::write(records)?);
@@ -333,7 +337,7 @@ impl Ledger {
     }
 }
 
-/// How many uses the database knows of.
+/// Returns the number of uses in the database.
 fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
     if let Some(value) = astdb::own_value(family, key) {
         return uses(&value).ok_or_else(|| {
@@ -352,16 +356,16 @@ fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
     // for no use. What has been written can be read until it is committed, and
     // so can all else.
     let markers = MARKERS.to_bytes();
-    let written = astdb::put(markers, WITNESS, BEFORE);
+    let written = astdb::put(markers, LOOKUP_MARKER, BEFORE);
     let absent = astdb::presence(family, key) == Presence::Absent;
-    if !written || !absent || !astdb::own_value_is(markers, WITNESS, BEFORE) {
+    if !written || !absent || !astdb::own_value_is(markers, LOOKUP_MARKER, BEFORE) {
         return Err(io::Error::other("Asterisk's database can't be read"));
     }
-    astdb::delete(markers, WITNESS);
+    astdb::delete(markers, LOOKUP_MARKER);
     Ok(0)
 }
 
-/// Whether the database says what the record says, or counts beyond it.
+/// Returns whether the database agrees with a record, or counts further uses.
 fn is_in_force(record: &Record) -> bool {
     match record.effect {
         Effect::Removed => astdb::presence(&record.family, &record.key) == Presence::Absent,
@@ -371,7 +375,7 @@ fn is_in_force(record: &Record) -> bool {
     }
 }
 
-fn say_undone(record: &Record) {
+fn log_undone(record: &Record) {
     let family = String::from_utf8_lossy(&record.family);
     let (what, done) = match record.effect {
         Effect::Removed => ("one-time PINs of", "removed"),
@@ -387,8 +391,8 @@ fn no_journal() -> io::Error {
     io::Error::other("there is no journal")
 }
 
-/// Whether somebody has put something else there: a row that admits nobody
-/// until the key is deleted.
+/// Returns whether the value is no number: then the row admits nobody until the key is
+/// deleted.
 fn is_no_number(error: &io::Error) -> bool {
     error.kind() == ErrorKind::InvalidData
 }

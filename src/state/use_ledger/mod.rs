@@ -1,5 +1,5 @@
 //! Uses of PINs, counted exactly whatever races or crashes: a one-time PIN
-//! (option `r`) admits one call, a row of a list as many as it may.
+//! (option `r`) admits one call, a row of a PIN file as many as its number of uses.
 //!
 //! Both live in Asterisk's database: the key of a one-time PIN is removed, the
 //! uses of a row are a number. Asterisk commits its database up to a second
@@ -10,12 +10,11 @@
 //! the database's file has been written to since, and a marker that was put
 //! into the database together with the write is still there (a commit that
 //! fails is rolled back, and takes both with it).
-
 //!
 //! All of that blocks for as long as the disk does. It happens on a thread of
 //! ours, one use after the other, while each caller is serviced. A caller who
-//! has waited for too long, or has hung up, is admitted by no use: one that has
-//! not begun is dropped, and one that has may be lost to everybody.
+//! has waited for too long, or has hung up, is not admitted: a use that has not begun is
+//! dropped, and one that has begun may be lost.
 
 mod journal;
 mod ledger;
@@ -37,17 +36,17 @@ use crate::work_queue::{Priority, QueueError, WorkQueue};
 use ledger::Ledger;
 use pinset::verify::ServiceChannel;
 
-/// The family of the database in which uses are counted, a PIN set's below it.
+/// The family of the database in which uses are counted; PIN sets are below it.
 pub const FAMILY: &str = "authenticate-uses";
 
-/// How often we look, in milliseconds, while there is anything to retire.
-const LOOK_EVERY: i32 = 1000;
+/// How often pending uses are checked, in milliseconds.
+const LOOK_INTERVAL: i32 = 1000;
 
-/// Uses are taken one after the other.
+/// Uses are counted one after the other.
 static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, "Asterisk's database");
 
-/// Held over look-up, journal and write: two callers with one PIN meet here. No
-/// channel's thread takes it.
+/// Held during lookup, journal and write, so that two callers with one PIN are serialized.
+/// No thread of a channel takes it.
 static LEDGER: Mutex<Ledger> = Mutex::new(Ledger::new(look_later));
 
 static SCHEDULE: Mutex<Option<Schedule>> = Mutex::new(None);
@@ -62,25 +61,25 @@ fn schedule() -> MutexGuard<'static, Option<Schedule>> {
 
 /// Replays the journal. To be called once, when the module is loaded.
 ///
-/// A journal that can't be read is said in the log and left as it is: until
-/// it can, [`use_up`] and [`count`] refuse.
+/// A journal that can't be read is logged and left as it is: until it can, [`use_up`] and
+/// [`count`] fail.
 pub fn start() {
     *schedule() = Schedule::new();
     if let Err(error) = ledger().replay() {
         log!(
             Error,
-            "'{}': {error}. One-time PINs (option r) are refused until the module is loaded anew, \
+            "'{}': {error}. One-time PINs (option r) are refused until the module is loaded again, \
              and so are PINs with a number of uses",
             journal::path().display()
         );
     }
     if let Some(schedule) = schedule().as_ref() {
-        schedule.add(purge::FIRST_LOOK, purge::first_look);
+        schedule.add(purge::FIRST_LOOK_DELAY, purge::first_look);
     }
 }
 
-/// Stops looking and lets go of everything, without a look at the disk. What is
-/// not retired stays in the journal.
+/// Stops the checks and clears the ledger, without access to the disk. Pending uses stay
+/// in the journal.
 pub fn shutdown() {
     // Joins the scheduler's thread.
     let schedule = schedule().take();
@@ -88,7 +87,7 @@ pub fn shutdown() {
     ledger().close();
 }
 
-/// Drops what waited for the thread.
+/// Drops the uses that wait.
 pub fn clear() {
     QUEUE.clear();
 }
@@ -115,12 +114,14 @@ impl UseError {
     }
 }
 
-/// Uses a PIN up, within `timeout`. True: it was there, and no other call gets in
-/// by it. False: there is no such PIN. Returns `None` if the caller has hung up.
+/// Uses a one-time PIN up, within `timeout`. Returns true if it was there, so that it
+/// admits no other call, false if there is no such PIN, and `None` if the caller has hung
+/// up.
 ///
 /// # Errors
 ///
-/// Nobody is to be admitted, and the PIN may be used up all the same.
+/// Fails if the use is not certain: no caller may be admitted, and the PIN may be used
+/// up all the same.
 pub fn use_up<H: ServiceChannel>(
     host: &mut H,
     family: &[u8],
@@ -133,21 +134,19 @@ pub fn use_up<H: ServiceChannel>(
     })
 }
 
-/// Counts one more use of a row, within `timeout`, unless it has had `limit` of
-/// them. True: it is counted, on disk, and the caller may be admitted. False: the
-/// row has had them all. Returns `None` if the caller has hung up.
+/// Counts one more use of a row, within `timeout`. Returns true if it is counted and on
+/// disk, so that the caller may be admitted, false if the row has had `limit` uses, and
+/// `None` if the caller has hung up.
 ///
 /// The number of uses is the key's value, in decimal; a key that is not there
-/// is none. An administrator who deletes the key so sets the row back, and a
-/// use after that counts from there. Only within three seconds of a use that
-/// came before may a crash, a commit of Asterisk's that fails or loading the
-/// module anew bring that use's number back; then the key is to be deleted
-/// again.
+/// stands for none. An administrator who deletes the key resets the row. Only within
+/// three seconds after a use may a crash, a failed commit of Asterisk or loading the
+/// module again restore that use's number; then the key must be deleted again.
 ///
 /// # Errors
 ///
-/// Nobody is to be admitted, and the use may be counted all the same; family and
-/// key can stand in it, so they must hold no PIN.
+/// Fails if the use is not certain: no caller may be admitted, and the use may be
+/// counted all the same. The error may hold family and key, so they must hold no PIN.
 pub fn count<H: ServiceChannel>(
     host: &mut H,
     family: &[u8],
@@ -161,7 +160,7 @@ pub fn count<H: ServiceChannel>(
     })
 }
 
-/// Takes a use on the thread for it, unless nobody waits for it any more.
+/// Counts a use on the thread for uses, unless its caller has given up waiting.
 fn take<H: ServiceChannel>(
     host: &mut H,
     timeout: Duration,
@@ -172,7 +171,7 @@ fn take<H: ServiceChannel>(
             return None;
         }
         let mut ledger = ledger();
-        // Before the look-up: what is said must not tell a right PIN from a wrong.
+        // Before the lookup: the error must not tell a right PIN from a wrong one.
         if !ledger.has_journal() {
             return Some(Err(UseError::NoJournal));
         }
@@ -181,7 +180,7 @@ fn take<H: ServiceChannel>(
         if matches!(taken, Ok(true)) && !wanted() {
             log!(
                 Warning,
-                "a use of a PIN was counted after its caller had given up: nobody was admitted by it"
+                "a use of a PIN was counted after its caller had given up: no caller was admitted"
             );
         }
         Some(taken.map_err(UseError::Io))
@@ -189,15 +188,16 @@ fn take<H: ServiceChannel>(
     Some(taken.unwrap_or_else(|error| Err(error.into())))
 }
 
-/// Has the ledger look later what is on disk, on the thread for uses; false if
-/// that can't be had.
+/// Schedules a check of pending uses, on the thread for uses. Returns false if that
+/// fails.
 fn look_later() -> bool {
     schedule()
         .as_ref()
-        .is_some_and(|schedule| schedule.add(LOOK_EVERY, look))
+        .is_some_and(|schedule| schedule.add(LOOK_INTERVAL, look))
 }
 
-/// The scheduler's call: true to be called again, for there is no thread now.
+/// Queues a check. Called by the scheduler; returns true to be called again if there is
+/// no free thread.
 fn look() -> bool {
     !QUEUE.submit_scheduled(|| ledger().look())
 }

@@ -1,4 +1,4 @@
-//! Deletion of numbers of uses whose rows are in no list any more.
+//! Deletion of numbers of uses whose rows are in no PIN file any more.
 //!
 //! A number that is deleted lets its row admit again, so it stays until its row
 //! was absent on more than [`DAYS_KEPT`] days with a look. The days are counted in
@@ -28,10 +28,10 @@ use crate::config::{self, InForce};
 /// The family of the days on which rows were absent.
 const ABSENCES: &str = "authenticate-absent";
 
-/// How long after the load the first look is, in milliseconds.
-pub const FIRST_LOOK: i32 = 5_000;
+/// Delay from the load to the first look, in milliseconds.
+pub const FIRST_LOOK_DELAY: i32 = 5_000;
 
-/// How often a look follows, in milliseconds. Of those of one day one counts.
+/// Interval of further looks, in milliseconds. One of each day counts.
 const LOOK_INTERVAL: i32 = 6 * 60 * 60 * 1000;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -39,7 +39,7 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// Numbers of uses, or absences, by their keys.
 type Values = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// The scheduler's call after the load.
+/// Runs the first look, and schedules the others. Called by the scheduler.
 pub fn first_look() -> bool {
     look();
     if let Some(schedule) = schedule().as_ref() {
@@ -48,7 +48,7 @@ pub fn first_look() -> bool {
     false
 }
 
-/// The scheduler's call: true to be called again.
+/// Starts a look. Called by the scheduler; returns true to be called again.
 fn look() -> bool {
     thread_pool::start_low_priority(|| {
         purge(since_epoch().as_secs() / SECONDS_PER_DAY);
@@ -76,12 +76,12 @@ fn purge(today: u64) {
     if deleted > 0 {
         log!(
             Notice,
-            "uses of {deleted} PINs deleted: their rows are in no list any more"
+            "uses of {deleted} PINs deleted: no PIN file has their rows any more"
         );
     }
 }
 
-/// The values below a family, by the PIN set that stands in front of their keys.
+/// Returns the values below a family, by the PIN set that precedes their keys.
 fn by_pin_set(family: &str) -> BTreeMap<Vec<u8>, Values> {
     let mut sets = BTreeMap::<_, Values>::new();
     astdb::each_below(family.as_bytes(), |key, value| {
@@ -130,22 +130,22 @@ fn settle(
     deleted
 }
 
-/// The digests of `uses` that no row of the PIN set's list has; `None` if that is
-/// not certain.
+/// Returns the digests of `uses` that no row of the PIN set's PIN file has, or `None` if
+/// that is not certain.
 fn absent(in_force: &InForce, name: &[u8], uses: &Values) -> Option<BTreeSet<[u8; 16]>> {
     let mut digests: BTreeSet<_> = uses.keys().filter_map(|key| digest_of_key(key)).collect();
     let mut sets = in_force.pin_sets().peekable();
     // Without any, the file can't be read, or was never written.
     sets.peek()?;
     match sets.find(|(section, _)| section.as_bytes() == name) {
-        // Without this section there is no list.
+        // Without this section there is no PIN file.
         None => Some(digests),
         Some((_, set)) => retain_absent_in(set?, in_force, &mut digests).then_some(digests),
     }
 }
 
-/// Removes the digests that the list of a PIN set has. Returns whether all of it
-/// was read, and it is still the same.
+/// Removes the digests that the PIN file of a PIN set has. Returns whether all of the
+/// file was read, and it is still the same.
 fn retain_absent_in(set: &PinSet, in_force: &InForce, digests: &mut BTreeSet<[u8; 16]>) -> bool {
     let Some(Source::File(path)) = &set.source else {
         return false;
@@ -165,8 +165,8 @@ fn retain_absent_in(set: &PinSet, in_force: &InForce, digests: &mut BTreeSet<[u8
     read().unwrap_or(false)
 }
 
-/// Whether the path still leads to the file of this stamp, which has not changed
-/// for long enough that it would show.
+/// Returns whether the path still leads to the file of this stamp, and the file has been
+/// unchanged for long enough that a change would show.
 fn is_still(path: &Path, before: Stamp) -> io::Result<bool> {
     let now = SystemTime::now();
     Ok(stamp(&open(path)?)? == before && before.is_telling(now))

@@ -74,7 +74,7 @@ fn no_kill_brings_a_used_pin_back() {
             // Nobody's PIN went but the ones that were used.
             ensure!(pbx.db_get(&family(KILLS), PIN)?.is_some());
             let log = pbx.log()?;
-            let removed = log.matches("had come back with a crash").count();
+            let removed = log.matches("were restored by a crash").count();
             brought_back.fetch_add(removed, Ordering::Relaxed);
             Ok(())
         });

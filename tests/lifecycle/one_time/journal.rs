@@ -110,8 +110,8 @@ fn a_damaged_journal_is_reported_and_the_rest_replayed() {
         pbx.write_file(JOURNAL, damaged)?;
         pbx.start_again()?;
         let log = pbx.log()?;
-        ensure!(log.contains("holds 2 lines that are no record"));
-        ensure!(log.contains("1 used one-time PINs had come back"));
+        ensure!(log.contains(": 2 invalid lines"));
+        ensure!(log.contains("1 used one-time PINs were restored"));
         is_wrong(&try_pin(pbx, "1234")?)?;
         passes(&try_pin(pbx, "5678")?)?;
         passes(&try_pin(pbx, "2468")?)?;

@@ -55,7 +55,7 @@ fn kill_after_each_use(options: &str, max_uses: &str, uses: u64) -> Result<usize
             super::is_refused(&pbx.call(&call)?)?;
             ensure!(row(pbx, account)?.1 == uses);
         }
-        lost = pbx.log()?.matches("had been lost with a crash").count();
+        lost = pbx.log()?.matches("were lost in a crash").count();
         Ok(())
     });
     Ok(lost)

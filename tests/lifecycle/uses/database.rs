@@ -155,7 +155,7 @@ fn the_journal_raises_a_count_and_lowers_none() {
         pbx.start_again()?;
         ensure!(row(pbx, "alice")?.1 == 5 && row(pbx, "bob")?.1 == 2);
         let log = pbx.log()?;
-        ensure!(log.contains("uses of 1 PINs had been lost with a crash"));
+        ensure!(log.contains("uses of 1 PINs were lost in a crash"));
         ensure!(!log.contains("that are no record"));
         eventually("an empty journal", || Ok(journal(pbx)?.is_empty()))?;
         passes(&try_pin(pbx, "1234")?)?;

@@ -57,7 +57,7 @@ fn uses_of_absent_rows_are_deleted_those_of_listed_rows_never() {
         let counted = pbx.db_get(ABSENCES, &eve)?.unwrap_or_default();
         ensure!(counted.starts_with("6 ") && counted != "6 1", "{counted}");
         let log = pbx.log()?;
-        let said = "uses of 2 PINs deleted: their rows are in no list any more";
+        let said = "uses of 2 PINs deleted: no PIN file has their rows any more";
         ensure!(log.contains(said), "{log}");
 
         // A one-time PIN that is still listed, or was absent for a short time,
