@@ -134,15 +134,15 @@ fn show_pin_sets(words: &[&[u8]]) -> CommandOutput {
         ]);
     }
     let mut text = table.finish("PIN set", "PIN sets");
-    if let Some(refused) = config::refused() {
+    if let Some(rejected) = config::rejected() {
         text.push_str(&format!(
             "authenticate.conf was rejected at {}, the version before it is shown:\n",
-            refused.at
+            rejected.at
         ));
-        for error in &refused.errors {
+        for error in &rejected.errors {
             text.push_str(&format!("  {}\n", escape(error.as_bytes())));
         }
-        match refused.count - refused.errors.len() {
+        match rejected.count - rejected.errors.len() {
             0 => {}
             more => text.push_str(&format!("  and {more} more errors\n")),
         }

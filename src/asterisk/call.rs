@@ -9,9 +9,9 @@ use pinset::prompt::is_url;
 use pinset::verify::ServiceChannel;
 use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
 
-use super::channel::{self, Channel, Ran, Silence, Waited};
-use super::dtmf_hook::Hidden;
-use super::playback::{self, Tried};
+use super::channel::{self, Channel, RunResult, Silence, WaitResult};
+use super::dtmf_hook::HiddenDigits;
+use super::playback::{self, StartResult};
 
 /// Distance of the priority for failures (option `j`).
 const JUMP_OFFSET: i32 = 101;
@@ -49,7 +49,7 @@ pub struct Call<'call> {
     began: Instant,
     /// Digits that came while something else was waited for.
     typed_ahead: Keys,
-    hidden: Option<Hidden<'call>>,
+    hidden: Option<HiddenDigits<'call>>,
     silence: Option<Silence<'call>>,
     observer: Option<Box<dyn OutcomeObserver>>,
 }
@@ -118,7 +118,7 @@ impl<'call> Call<'call> {
     /// Hides digits from Asterisk's log and events until the call leaves the
     /// application. Returns false if there is not enough memory.
     pub fn hide_digits(&mut self) -> bool {
-        self.hidden = Hidden::new(&self.channel);
+        self.hidden = HiddenDigits::new(&self.channel);
         self.hidden.is_some()
     }
 
@@ -143,7 +143,7 @@ impl<'call> Call<'call> {
     }
 
     /// Runs another application, in this language.
-    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> Ran {
+    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> RunResult {
         self.silence = None;
         self.channel.run(application, data, language)
     }
@@ -156,8 +156,8 @@ impl<'call> Call<'call> {
             return Started::Gone;
         }
         match playback::try_start(&mut self.channel, path) {
-            Tried::Plays => Started::Playing,
-            Tried::Missing | Tried::New => Started::Missing,
+            StartResult::Playing => Started::Playing,
+            StartResult::Missing | StartResult::New => Started::Missing,
         }
     }
 
@@ -171,22 +171,22 @@ impl<'call> Call<'call> {
     /// Returns whether a signal that has come is that of a hidden digit, which may have
     /// been taken before.
     fn is_of_digit(&self) -> bool {
-        self.hidden.as_ref().is_some_and(Hidden::is_signal)
+        self.hidden.as_ref().is_some_and(HiddenDigits::is_signal)
     }
 
     /// Waits for a digit until the time is up, whatever other frames come.
-    fn wait_digit(&mut self, milliseconds: i32) -> Waited {
+    fn wait_digit(&mut self, milliseconds: i32) -> WaitResult {
         let began = Instant::now();
         let mut left = milliseconds;
         loop {
             match self.channel.wait_digit(left) {
-                Waited::Controlled => {
+                WaitResult::Controlled => {
                     self.is_of_digit();
                     if let Some(key) = self.typed() {
-                        return Waited::Digit(key);
+                        return WaitResult::Digit(key);
                     }
                 }
-                Waited::Digit(key) if !is_key(key) => {}
+                WaitResult::Digit(key) if !is_key(key) => {}
                 waited => return waited,
             }
             let gone = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
@@ -194,16 +194,16 @@ impl<'call> Call<'call> {
         }
     }
 
-    fn wait_sound(&mut self) -> Waited {
+    fn wait_sound(&mut self) -> WaitResult {
         loop {
             match self.channel.wait_sound() {
-                Waited::Digit(key) if !is_key(key) => {}
-                Waited::Over if self.channel.is_streaming() => {
+                WaitResult::Digit(key) if !is_key(key) => {}
+                WaitResult::Over if self.channel.is_streaming() => {
                     let of_digit = self.is_of_digit();
                     match self.typed() {
-                        Some(key) => return Waited::Digit(key),
+                        Some(key) => return WaitResult::Digit(key),
                         None if of_digit => {}
-                        None => return Waited::Controlled,
+                        None => return WaitResult::Controlled,
                     }
                 }
                 waited => return waited,
@@ -216,15 +216,15 @@ impl<'call> Call<'call> {
 impl ServiceChannel for Call<'_> {
     fn listen(&mut self, milliseconds: i32) -> bool {
         match self.channel.wait_digit(milliseconds) {
-            Waited::Digit(key) => {
+            WaitResult::Digit(key) => {
                 self.typed_ahead.push(key);
                 true
             }
-            Waited::Controlled => {
+            WaitResult::Controlled => {
                 self.is_of_digit();
                 true
             }
-            waited => waited != Waited::Gone,
+            waited => waited != WaitResult::Gone,
         }
     }
 }
@@ -315,10 +315,10 @@ impl Host for Call<'_> {
             }
         };
         match waited {
-            Waited::Digit(key) => Heard::Key(key),
-            Waited::Gone => Heard::Gone,
-            Waited::Over | Waited::Controlled if wait == Wait::Sound => Heard::SoundEnded,
-            Waited::Over | Waited::Controlled => Heard::Silence,
+            WaitResult::Digit(key) => Heard::Key(key),
+            WaitResult::Gone => Heard::Gone,
+            WaitResult::Over | WaitResult::Controlled if wait == Wait::Sound => Heard::SoundEnded,
+            WaitResult::Over | WaitResult::Controlled => Heard::Silence,
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Channel<'call> {
 
 /// Result of waiting for a digit or for the end of a sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Waited {
+pub enum WaitResult {
     /// A digit.
     Digit(u8),
     /// The time is up, or the sound has ended.
@@ -31,7 +31,7 @@ pub enum Waited {
     Gone,
 }
 
-impl Waited {
+impl WaitResult {
     /// Converts the result of `ast_waitfordigit` or `ast_waitstream`: the digit, 0, or −1
     /// if the caller has hung up; of the former also a control frame's subclass, 1000 and
     /// up.
@@ -139,17 +139,17 @@ impl<'call> Channel<'call> {
     }
 
     /// Waits for a digit or for the end of the sound; a digit does not stop it. Returns
-    /// `Over` with the sound still playing in place of [`Waited::Controlled`].
-    pub fn wait_sound(&mut self) -> Waited {
+    /// `Over` with the sound still playing in place of [`WaitResult::Controlled`].
+    pub fn wait_sound(&mut self) -> WaitResult {
         const ANY: &CStr = c"0123456789*#ABCD";
         // SAFETY: the channel is valid and not locked by us.
-        Waited::from_result(unsafe { ffi::ast_waitstream(self.raw(), ANY.as_ptr()) })
+        WaitResult::from_result(unsafe { ffi::ast_waitstream(self.raw(), ANY.as_ptr()) })
     }
 
     /// Waits for a digit, for at most `milliseconds`.
-    pub fn wait_digit(&mut self, milliseconds: i32) -> Waited {
+    pub fn wait_digit(&mut self, milliseconds: i32) -> WaitResult {
         // SAFETY: the channel is valid and not locked by us.
-        Waited::from_result(unsafe { ffi::ast_waitfordigit(self.raw(), milliseconds) })
+        WaitResult::from_result(unsafe { ffi::ast_waitfordigit(self.raw(), milliseconds) })
     }
 
     /// Sends silence until the guard is dropped, if asterisk.conf asks for it
@@ -303,7 +303,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Runs another application with these arguments, in this language.
-    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> Ran {
+    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> RunResult {
         let [application, data] = [application, data].map(|text| Text::new(text.as_bytes()));
         let language = language.map(|language| Text::new(language.as_bytes()));
         let language = language.as_ref().map(Text::as_c);
@@ -319,9 +319,9 @@ impl<'call> Channel<'call> {
             )
         };
         match ran {
-            ffi::AUTHRS_RAN => Ran::Through,
-            ffi::AUTHRS_RAN_NONE => Ran::Unknown,
-            _ => Ran::Failed,
+            ffi::AUTHRS_RAN => RunResult::Done,
+            ffi::AUTHRS_RAN_NONE => RunResult::Unknown,
+            _ => RunResult::Failed,
         }
     }
 
@@ -350,12 +350,12 @@ impl<'call> Channel<'call> {
 
 /// Result of running another application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ran {
+pub enum RunResult {
     /// It has run.
-    Through,
+    Done,
     /// It has failed, or the caller has hung up.
     Failed,
-    /// There is none of this name.
+    /// There is no such application.
     Unknown,
 }
 

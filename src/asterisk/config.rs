@@ -12,7 +12,7 @@ use std::ptr::{self, NonNull};
 use crate::ffi;
 
 /// Result of reading a file.
-pub enum Loaded {
+pub enum LoadResult {
     /// It has been read.
     Read(Config),
     /// There is none.
@@ -24,16 +24,16 @@ pub enum Loaded {
 }
 
 /// Reads a file of Asterisk's configuration directory.
-pub fn load(file: &'static CStr) -> Loaded {
+pub fn load(file: &'static CStr) -> LoadResult {
     let mut config = ptr::null_mut();
     // SAFETY: the file's name is NUL-terminated and copied; `config` is ours.
     let status = unsafe { ffi::authrs_config_load(file.as_ptr(), &mut config) };
     match (status, NonNull::new(config)) {
-        (ffi::AUTHRS_CONFIG_READ, Some(config)) => Loaded::Read(Config { config, file }),
-        (ffi::AUTHRS_CONFIG_INVALID, _) => Loaded::Invalid,
+        (ffi::AUTHRS_CONFIG_READ, Some(config)) => LoadResult::Read(Config { config, file }),
+        (ffi::AUTHRS_CONFIG_INVALID, _) => LoadResult::Invalid,
         // Asterisk takes what it can't open for missing.
-        _ if is_there(file) => Loaded::Unreadable,
-        _ => Loaded::Missing,
+        _ if is_there(file) => LoadResult::Unreadable,
+        _ => LoadResult::Missing,
     }
 }
 

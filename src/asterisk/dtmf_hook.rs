@@ -20,15 +20,15 @@ use crate::sync::lock::lock;
 
 /// Guard: the digits of a channel are hidden. Digits that were not taken are wiped when
 /// it is dropped.
-pub struct Hidden<'call> {
+pub struct HiddenDigits<'call> {
     channel: NonNull<ffi::ast_channel>,
     hook: c_int,
-    taken: Arc<Taken>,
+    shared: Arc<SharedDigits>,
     lent: PhantomData<&'call mut ffi::ast_channel>,
 }
 
 /// State that the hook and the call share.
-struct Taken {
+struct SharedDigits {
     keys: Mutex<Keys>,
     /// Number of signals that were given and not handled.
     signals: AtomicUsize,
@@ -37,18 +37,18 @@ struct Taken {
     _in_flight: CallGuard,
 }
 
-impl<'call> Hidden<'call> {
+impl<'call> HiddenDigits<'call> {
     /// Hides digits from now on. Returns `None` if there is not enough memory.
     pub fn new(channel: &Channel<'call>) -> Option<Self> {
-        let taken = Arc::new(Taken {
+        let shared = Arc::new(SharedDigits {
             keys: Mutex::default(),
             signals: AtomicUsize::new(0),
             _in_flight: CallGuard::enter(),
         });
         let channel = NonNull::new(channel.raw())?;
-        let data = Arc::into_raw(Arc::clone(&taken));
+        let data = Arc::into_raw(Arc::clone(&shared));
         // SAFETY: the channel is valid and not locked by us. The hook's share of
-        // `taken` lives until `authrs_digits_done`.
+        // `shared` lives until `authrs_digits_done`.
         let hook = unsafe { ffi::authrs_hide_digits(channel.as_ptr(), data.cast_mut().cast()) };
         if hook == -1 {
             // SAFETY: there is no hook: its share is ours again.
@@ -61,33 +61,33 @@ impl<'call> Hidden<'call> {
         Some(Self {
             channel,
             hook,
-            taken,
+            shared,
             lent: PhantomData,
         })
     }
 
     /// Takes the first digit that has come.
     pub fn take(&self) -> Option<u8> {
-        self.taken.keys().take()
+        self.shared.keys().take()
     }
 
     /// Handles a signal. Returns false if it was not the hook's.
     pub fn is_signal(&self) -> bool {
         let less = |signals: usize| signals.checked_sub(1);
-        let signals = &self.taken.signals;
+        let signals = &self.shared.signals;
         signals
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
             .is_ok()
     }
 }
 
-impl Taken {
+impl SharedDigits {
     fn keys(&self) -> MutexGuard<'_, Keys> {
         lock(&self.keys)
     }
 }
 
-impl Drop for Hidden<'_> {
+impl Drop for HiddenDigits<'_> {
     fn drop(&mut self) {
         // SAFETY: the guard lives inside the call its channel is lent for, the
         // channel is not locked by us, and the hook is the one made in `new`.
@@ -100,9 +100,9 @@ impl Drop for Hidden<'_> {
 unsafe extern "C" fn authrs_digit_taken(data: *mut c_void, key: c_int) {
     guard((), || {
         // SAFETY: the hook's share, which lives as long as the hook.
-        let taken = unsafe { &*data.cast::<Taken>() };
-        taken.keys().push(u8::try_from(key).unwrap_or_default());
-        taken.signals.fetch_add(1, Ordering::SeqCst);
+        let shared = unsafe { &*data.cast::<SharedDigits>() };
+        shared.keys().push(u8::try_from(key).unwrap_or_default());
+        shared.signals.fetch_add(1, Ordering::SeqCst);
     });
 }
 
@@ -110,7 +110,7 @@ unsafe extern "C" fn authrs_digit_taken(data: *mut c_void, key: c_int) {
 #[no_mangle]
 unsafe extern "C" fn authrs_digits_done(data: *mut c_void) {
     guard((), || {
-        // SAFETY: given to the hook by `Hidden::new`; Asterisk says this once.
-        drop(unsafe { Arc::from_raw(data.cast_const().cast::<Taken>()) });
+        // SAFETY: given to the hook by `HiddenDigits::new`; Asterisk says this once.
+        drop(unsafe { Arc::from_raw(data.cast_const().cast::<SharedDigits>()) });
     });
 }

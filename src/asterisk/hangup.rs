@@ -11,12 +11,12 @@ static ENDED: OnceLock<fn(&[u8])> = OnceLock::new();
 
 /// A subscription to the ends of all channels. Dropped, it waits for the last
 /// report to be over.
-pub struct Watch(NonNull<ffi::stasis_subscription>);
+pub struct HangupSubscription(NonNull<ffi::stasis_subscription>);
 
 // SAFETY: Asterisk allows any thread to end a subscription.
-unsafe impl Send for Watch {}
+unsafe impl Send for HangupSubscription {}
 
-impl Watch {
+impl HangupSubscription {
     /// Subscribes: `ended` is called with the unique id of each channel that ends, on one
     /// thread of Asterisk at a time and without a lock. Returns `None` if that fails.
     pub fn start(ended: fn(&[u8])) -> Option<Self> {
@@ -26,7 +26,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for HangupSubscription {
     fn drop(&mut self) {
         // SAFETY: the subscription is ours, and ends here and nowhere else.
         unsafe { ffi::authrs_ignore_channels(self.0.as_ptr()) }

@@ -12,7 +12,7 @@ pub const LOADED: c_int = ffi::AST_MODULE_LOAD_SUCCESS;
 /// would end Asterisk.
 pub const DECLINED: c_int = ffi::AST_MODULE_LOAD_DECLINE;
 
-struct Looking<'a> {
+struct ModuleQuery<'a> {
     name: &'a CStr,
     then: &'a mut dyn FnMut(),
 }
@@ -21,8 +21,8 @@ struct Looking<'a> {
 /// meanwhile: Asterisk's lock on its modules is held, as it is while a module is
 /// loaded, reloaded or unloaded.
 pub fn while_running(name: &CStr, then: &mut dyn FnMut()) {
-    let mut looking = Looking { name, then };
-    let data: *mut Looking<'_> = &mut looking;
+    let mut query = ModuleQuery { name, then };
+    let data: *mut ModuleQuery<'_> = &mut query;
     // SAFETY: `look` takes the data for what it is; it is called before this
     // returns and never after.
     unsafe { ffi::ast_update_module_list_data(Some(look), std::ptr::null(), data.cast()) };
@@ -40,16 +40,16 @@ unsafe extern "C" fn look(
     guard(0, || {
         // SAFETY: what `while_running` has passed, which it does not touch
         // meanwhile.
-        let Some(looking) = (unsafe { data.cast::<Looking<'_>>().as_mut() }) else {
+        let Some(query) = (unsafe { data.cast::<ModuleQuery<'_>>().as_mut() }) else {
             return 0;
         };
         // SAFETY: two strings of Asterisk's, which stay until we return.
         let (module, status) = unsafe { (c_string::lent(module), c_string::lent(status)) };
         // A module that is declined or being loaded is "Not Running".
-        if module != looking.name.to_bytes() || status != b"Running" {
+        if module != query.name.to_bytes() || status != b"Running" {
             return 0;
         }
-        (looking.then)();
+        (query.then)();
         1
     })
 }

@@ -20,9 +20,9 @@ static MISSING: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
 /// is logged once.
 pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
     match try_start(channel, sound) {
-        Tried::Plays => true,
-        Tried::Missing => false,
-        Tried::New => {
+        StartResult::Playing => true,
+        StartResult::Missing => false,
+        StartResult::New => {
             log_once!(
                 Warning,
                 "sound '{}' can't be played: it is skipped",
@@ -35,9 +35,9 @@ pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
 
 /// Result of starting a sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tried {
+pub enum StartResult {
     /// It plays.
-    Plays,
+    Playing,
     /// It still can't be played, or the caller has hung up.
     Missing,
     /// It can't be played, and the last time it could, as far as is known.
@@ -45,27 +45,27 @@ pub enum Tried {
 }
 
 /// Starts a sound in the channel's language, and logs nothing.
-pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> Tried {
+pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> StartResult {
     let (name, language) = (Text::new(sound), channel.language());
     let missing = || lock(&MISSING);
     // Asterisk logs a warning each time a missing sound is played.
     let was_missing = missing().contains(sound);
     if was_missing && !exists(&name, &language) {
-        return Tried::Missing;
+        return StartResult::Missing;
     }
     if channel.stream(&name, &language) {
         missing().remove(sound);
-        return Tried::Plays;
+        return StartResult::Playing;
     }
     // No lock of ours over this: it takes the channel's.
     if channel.is_gone() {
-        return Tried::Missing;
+        return StartResult::Missing;
     }
     let mut missing = missing();
     if missing.len() < MAX_MISSING {
         missing.insert(sound.to_vec());
     }
-    Tried::New
+    StartResult::New
 }
 
 /// Clears the missing sounds.

@@ -97,7 +97,7 @@ fn prepared<'call>(
         }
         Credential::PlainFile(path) => Box::new(FileSource::new(path, Format::Plain, query_limits)),
         Credential::Md5File(path) => Box::new(FileSource::new(path, Format::Md5, query_limits)),
-        Credential::Family { name, one_time } => Box::new(Family {
+        Credential::Family { name, one_time } => Box::new(FamilySource {
             name: name.clone(),
             one_time: *one_time,
         }),
@@ -200,12 +200,12 @@ impl<'call> PinSource<Call<'call>> for LimitedSource<'call> {
 }
 
 /// A family of Asterisk's database whose keys are PINs.
-struct Family {
+struct FamilySource {
     name: Vec<u8>,
     one_time: bool,
 }
 
-impl PinSource<Call<'_>> for Family {
+impl PinSource<Call<'_>> for FamilySource {
     fn judge(&mut self, call: &mut Call<'_>, Entry { pin, .. }: Entry<'_>) -> Option<Verdict> {
         // docs/compatibility.md, row C: `Set(DB(pin/)=1)` makes a key of no name.
         if pin.is_empty() {
@@ -229,7 +229,7 @@ impl PinSource<Call<'_>> for Family {
     }
 }
 
-impl Family {
+impl FamilySource {
     /// Returns the verdict on a one-time PIN. One that can't be used up is refused as a
     /// wrong one, so that the caller can't distinguish them.
     fn used(&self, taken: Result<bool, UseError>) -> Verdict {

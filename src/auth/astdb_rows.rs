@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::asterisk::astdb::{self, MAX_WAITING};
 use crate::asterisk::log::log_once;
-use crate::pin_files::Checked;
+use crate::pin_files::SourceState;
 use crate::work_queue::{Priority, QueueError, WorkQueue};
 
 /// What the jobs need, for error messages.
@@ -73,13 +73,13 @@ pub fn read<H: ServiceChannel>(
 
 /// Checks whether a family is, as it is now, what its PIN set needs. Waits for the
 /// database for at most `timeout`.
-pub fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> Checked {
+pub fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> SourceState {
     let answer = match read(&mut NoChannel, name, limit, timeout) {
         Some(Ok(family)) => Answer::Family(Box::new(family)),
         Some(Err(error)) => Answer::Refused(error.to_string()),
-        None => return Checked::default(),
+        None => return SourceState::default(),
     };
-    Checked {
+    SourceState {
         objection: wanted.objection(&answer),
         doubts: wanted.doubts(&answer),
     }

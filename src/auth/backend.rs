@@ -20,7 +20,7 @@ use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger;
 
 /// The verifier of a call's PIN set.
-pub type PinSetSource = Verifier<Asterisk, CallLockouts>;
+pub type PinSetSource = Verifier<AsteriskBackEnd, CallLockouts>;
 
 /// Why a PIN set can't verify PINs.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ pub fn source(
     if let Some(Source::Url(_)) = set.source {
         return Err(SourceError::WebService { name });
     }
-    let back_end = Asterisk {
+    let back_end = AsteriskBackEnd {
         in_force: Arc::clone(&in_force),
     };
     let numbering = &in_force.settings.numbering;
@@ -84,7 +84,7 @@ pub fn rows_of(
     in_force: Arc<InForce>,
     number: &Number,
 ) -> Result<Vec<Candidate>, RowsError> {
-    let back_end = Asterisk { in_force };
+    let back_end = AsteriskBackEnd { in_force };
     let answer = back_end.ask(&mut NoChannel, set, &Pin::new());
     let answer = answer.ok_or(RowsError::Unread)?;
     let has_key = |key| back_end.pepper().key(key).is_some();
@@ -99,11 +99,11 @@ pub fn rows_of(
 }
 
 /// The sources of PINs, as they are configured for a call.
-pub struct Asterisk {
+pub struct AsteriskBackEnd {
     in_force: Arc<InForce>,
 }
 
-impl BackEnd for Asterisk {
+impl BackEnd for AsteriskBackEnd {
     fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
         match &set.source {
             Some(Source::File(path)) => {
@@ -163,7 +163,7 @@ impl BackEnd for Asterisk {
     }
 }
 
-impl Asterisk {
+impl AsteriskBackEnd {
     /// Looks up a PIN as a key of the database.
     fn key<H: ServiceChannel>(&self, host: &mut H, family: &str, pin: &Pin) -> Option<Answer> {
         let timeout = self.in_force.settings.source_timeout;

@@ -9,7 +9,7 @@ use pinset::verify::FileQuery;
 
 use crate::auth::astdb_rows;
 use crate::config::{Draft, SourceCheck};
-use crate::pin_files::{self, Checked, LookupKind, QueryLimits};
+use crate::pin_files::{self, LookupKind, QueryLimits, SourceState};
 
 /// Checks all sources, and logs what is wrong with them by file and line.
 pub fn check(draft: &mut Draft) {
@@ -64,7 +64,7 @@ fn query(draft: &Draft, source: &SourceCheck) -> FileQuery {
 }
 
 /// Logs what is wrong with the source of a PIN set.
-fn report(draft: &mut Draft, source: &SourceCheck, checked: Checked) {
+fn report(draft: &mut Draft, source: &SourceCheck, checked: SourceState) {
     if let Some(error) = checked.objection {
         draft.reject_source(source, error);
     }

@@ -13,12 +13,12 @@ pub mod secret_file;
 
 use std::sync::{Arc, Mutex};
 
-use crate::asterisk::config::{self, Loaded};
+use crate::asterisk::config::{self, LoadResult};
 use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::sync::lock::lock;
 use in_force::{now, FILE};
-use parse::Reading;
+use parse::Parser;
 
 pub use draft::{Draft, SourceCheck};
 pub use in_force::{InForce, PinSetError};
@@ -28,7 +28,7 @@ static CURRENT: Mutex<Option<Arc<InForce>>> = Mutex::new(None);
 
 /// A file that a reload has rejected: an older one is in force.
 #[derive(Clone)]
-pub struct Refused {
+pub struct RejectedFile {
     /// When, in local time.
     pub at: String,
     /// The first errors, as they were logged.
@@ -38,12 +38,12 @@ pub struct Refused {
 }
 
 /// The file that was rejected by the last reload.
-static REFUSED: Mutex<Option<Refused>> = Mutex::new(None);
+static REJECTED: Mutex<Option<RejectedFile>> = Mutex::new(None);
 
 /// Returns the file that the last reload has rejected, if it has.
-pub fn refused() -> Option<Refused> {
-    let refused = lock(&REFUSED);
-    refused.clone()
+pub fn rejected() -> Option<RejectedFile> {
+    let rejected = lock(&REJECTED);
+    rejected.clone()
 }
 
 /// Returns the configuration in force. A reload replaces it, and does not change the
@@ -56,13 +56,13 @@ pub fn current() -> Arc<InForce> {
 /// Reads the file, and logs its errors.
 pub fn read() -> Draft {
     match config::load(FILE) {
-        Loaded::Read(config) => Reading::of(&config),
-        Loaded::Missing => Draft::empty(),
-        Loaded::Unreadable => Draft::failed(&format!(
+        LoadResult::Read(config) => Parser::of(&config),
+        LoadResult::Missing => Draft::empty(),
+        LoadResult::Unreadable => Draft::failed(&format!(
             "authenticate.conf can't be opened or is no regular file: Asterisk runs as {}",
             process::account()
         )),
-        Loaded::Invalid => {
+        LoadResult::Invalid => {
             Draft::failed("authenticate.conf can't be parsed: the line above this one says where")
         }
     }
@@ -104,19 +104,19 @@ pub fn replace(draft: Draft) -> bool {
             current()
         );
     }
-    let refused = (!whole).then(|| Refused {
+    let rejected = (!whole).then(|| RejectedFile {
         at: now(),
         errors: errors.first,
         count: errors.count,
     });
-    *lock(&REFUSED) = refused;
+    *lock(&REJECTED) = rejected;
     whole
 }
 
 /// Clears the configuration.
 pub fn clear() {
     set_current(None);
-    *lock(&REFUSED) = None;
+    *lock(&REJECTED) = None;
 }
 
 fn set_current(in_force: Option<InForce>) {

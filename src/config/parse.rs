@@ -32,7 +32,7 @@ const OUTSIDE_PIN_SETS: [&str; 4] = [
 
 /// A file being read.
 #[derive(Default)]
-pub struct Reading {
+pub struct Parser {
     settings: Settings,
     /// Places of options of `[general]`.
     places: Places,
@@ -42,7 +42,7 @@ pub struct Reading {
 }
 
 /// A PIN set that has been read.
-struct Read {
+struct ParsedPinSet {
     /// The name of its section, as written.
     name: String,
     set: Option<Arc<PinSet>>,
@@ -53,27 +53,27 @@ struct Read {
     credential: Option<Arc<Zeroizing<String>>>,
 }
 
-impl Reading {
+impl Parser {
     /// Reads the file, and logs its errors.
     pub fn of(config: &Config) -> Draft {
-        let mut reading = Self {
+        let mut parser = Self {
             sound: true,
             ..Self::default()
         };
         // Asterisk finds sections whatever their case.
         let is_general = |section: &Section<'_>| section.name.eq_ignore_ascii_case(GENERAL);
         for section in config.sections().filter(is_general) {
-            reading.general(&section);
+            parser.general(&section);
         }
-        let pepper = reading.pepper();
-        reading.numbering();
+        let pepper = parser.pepper();
+        parser.numbering();
 
-        let mut sets: BTreeMap<String, Read> = BTreeMap::new();
+        let mut sets: BTreeMap<String, ParsedPinSet> = BTreeMap::new();
         for section in config.sections().filter(|section| !is_general(section)) {
-            let mut read = reading.pin_set(&section);
+            let mut read = parser.pin_set(&section);
             let name = section.name.to_ascii_lowercase();
             if sets.contains_key(&name) {
-                reading.wrong(
+                parser.wrong(
                     &read.place,
                     &read.name,
                     "",
@@ -85,12 +85,12 @@ impl Reading {
         }
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
-            numbering: reading.settings.numbering.clone(),
+            numbering: parser.settings.numbering.clone(),
             keys: pepper.ids().collect(),
         });
         let sources = sets
             .values()
-            .filter_map(|read| reading.source_check(read))
+            .filter_map(|read| parser.source_check(read))
             .collect();
         let credentials = sets
             .iter()
@@ -98,10 +98,10 @@ impl Reading {
             .collect();
         let pin_sets = sets
             .into_iter()
-            .map(|(name, read)| (name, read.set.filter(|_| reading.sound)))
+            .map(|(name, read)| (name, read.set.filter(|_| parser.sound)))
             .collect();
         let in_force = InForce {
-            settings: reading.settings,
+            settings: parser.settings,
             pepper,
             rules,
             pin_sets,
@@ -111,8 +111,8 @@ impl Reading {
         Draft {
             in_force,
             sources,
-            errors: reading.errors,
-            is_unsound: !reading.sound,
+            errors: parser.errors,
+            is_unsound: !parser.sound,
         }
     }
 
@@ -164,7 +164,7 @@ impl Reading {
             section,
             &mut places,
             outside_pin_sets,
-            |reading, name, value| reading.settings.set(name, value),
+            |parser, name, value| parser.settings.set(name, value),
         );
         self.places = places;
     }
@@ -197,7 +197,7 @@ impl Reading {
         }
     }
 
-    fn pin_set(&mut self, section: &Section<'_>) -> Read {
+    fn pin_set(&mut self, section: &Section<'_>) -> ParsedPinSet {
         let (mut set, mut places) = (self.settings.pin_set.clone(), Places::new());
         let mut right = self.lines(
             section,
@@ -205,7 +205,7 @@ impl Reading {
             |_| false,
             |_, name, value| set.set(name, value),
         );
-        let mut read = Read {
+        let mut read = ParsedPinSet {
             name: section.name.to_string(),
             set: None,
             place: section.place().to_string(),
@@ -253,7 +253,7 @@ impl Reading {
     }
 
     /// Returns what is needed to check the source of a PIN set that has no errors.
-    fn source_check(&self, read: &Read) -> Option<SourceCheck> {
+    fn source_check(&self, read: &ParsedPinSet) -> Option<SourceCheck> {
         let mut places = self.places.clone();
         places.extend(read.places.clone());
         Some(SourceCheck {
@@ -266,7 +266,7 @@ impl Reading {
 
     /// Returns the place of an option: in the section or in `[general]`, or that of the
     /// section if the option is not set.
-    fn place_of(&self, read: &Read, option: &str) -> String {
+    fn place_of(&self, read: &ParsedPinSet, option: &str) -> String {
         let places = [&read.places, &self.places];
         let place = places.iter().find_map(|places| places.get(option));
         place.unwrap_or(&read.place).clone()

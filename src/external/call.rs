@@ -12,7 +12,7 @@ use url::Url;
 
 use super::service_pin_set::ServicePinSet;
 use crate::asterisk::call::Call;
-use crate::asterisk::channel::Ran;
+use crate::asterisk::channel::RunResult;
 use crate::asterisk::log::{log, log_once};
 use crate::http::sound_cache::{self, SoundRequest};
 use crate::http::{url_for_log, Origin};
@@ -97,13 +97,13 @@ impl Speaker for ServiceCall<'_, '_> {
             return !self.call.is_gone();
         };
         match self.call.run(application, text, language) {
-            Ran::Through => {}
-            Ran::Failed if self.call.is_gone() => {}
-            Ran::Failed => log!(
+            RunResult::Done => {}
+            RunResult::Failed if self.call.is_gone() => {}
+            RunResult::Failed => log!(
                 Warning,
                 "PIN set '{name}': a text is skipped: {application} has failed"
             ),
-            Ran::Unknown => log_once!(
+            RunResult::Unknown => log_once!(
                 Warning,
                 "PIN set '{name}': texts are skipped: there is no application {application}"
             ),

@@ -14,7 +14,7 @@ use pinset::timestamp::since_epoch;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::asterisk::hangup::Watch;
+use crate::asterisk::hangup::HangupSubscription;
 use crate::asterisk::log::log;
 use crate::http::{
     self, url_for_log, Limits, Origin, Reply, ReplyHandler, Request, RequestError, Sending,
@@ -70,7 +70,7 @@ impl Report {
 }
 
 /// A report whose call has ended.
-struct Due {
+struct DueReport {
     report: Report,
     /// In seconds since 1970.
     ended: u64,
@@ -79,8 +79,8 @@ struct Due {
 struct Hangups {
     /// Reports of calls that have not ended, by the unique ids of their channels.
     pending: BTreeMap<Vec<u8>, Vec<Report>>,
-    due: Queue<Due>,
-    watch: Option<Watch>,
+    due: Queue<DueReport>,
+    watch: Option<HangupSubscription>,
     /// The module is about to be unloaded: nothing is posted.
     held: bool,
     /// Counts how often `held` was set. A post that began before the last time is
@@ -107,7 +107,7 @@ fn hangups() -> MutexGuard<'static, Hangups> {
 pub fn expect(unique_id: &[u8], report: Report) {
     let mut hangups = hangups();
     if hangups.watch.is_none() {
-        hangups.watch = Watch::start(ended);
+        hangups.watch = HangupSubscription::start(ended);
     }
     let of_channel = hangups.pending.get(unique_id).map_or(0, Vec::len);
     let why = if hangups.watch.is_none() {
@@ -129,12 +129,12 @@ fn ended(unique_id: &[u8]) {
     };
     let ended = since_epoch().as_secs();
     for report in reports {
-        queue(Due { report, ended });
+        queue(DueReport { report, ended });
     }
 }
 
 /// Queues a report, and posts it unless too many are being posted.
-fn queue(due: Due) {
+fn queue(due: DueReport) {
     let max_waiting = MAX_CONCURRENT * MAX_WAITING;
     let mut hangups = hangups();
     if hangups.held || hangups.due.waiting() >= max_waiting {
@@ -160,7 +160,7 @@ fn post_next() {
         return;
     };
     drop(hangups);
-    let Due { report, ended } = due;
+    let DueReport { report, ended } = due;
     let request = Request {
         url: report.url.clone(),
         post: Some(report.hangup.to_json(ended)),
@@ -169,16 +169,16 @@ fn post_next() {
         limits: report.limits,
         sending: Sending::default(),
     };
-    http::start(request, Box::new(Posted { report, round }));
+    http::start(request, Box::new(PostHandler { report, round }));
 }
 
 /// A report that is being posted.
-struct Posted {
+struct PostHandler {
     report: Report,
     round: u64,
 }
 
-impl ReplyHandler for Posted {
+impl ReplyHandler for PostHandler {
     fn is_wanted(&self) -> bool {
         hangups().round == self.round
     }
@@ -202,7 +202,7 @@ impl ReplyHandler for Posted {
     }
 }
 
-impl Drop for Posted {
+impl Drop for PostHandler {
     /// Posts the next one, whether this was posted or canceled.
     fn drop(&mut self) {
         post_next();

@@ -11,12 +11,12 @@ use crate::sync::lock::lock;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
-struct Known {
+struct KnownMounts {
     file: File,
     mounts: Arc<Mounts>,
 }
 
-static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+static KNOWN: Mutex<Option<KnownMounts>> = Mutex::new(None);
 
 /// Returns the current mounts. Without `/proc`, all is one file system.
 pub fn mounts() -> Arc<Mounts> {
@@ -33,7 +33,7 @@ pub fn mounts() -> Arc<Mounts> {
     }
     *known = File::open(MOUNTINFO).ok().and_then(|mut file| {
         let mounts = Arc::new(read(&mut file).ok()?);
-        Some(Known { file, mounts })
+        Some(KnownMounts { file, mounts })
     });
     known
         .as_ref()

@@ -112,7 +112,7 @@ pub fn look_up<H: ServiceChannel>(
 
 /// Result of the check of a PIN set's source.
 #[derive(Default)]
-pub struct Checked {
+pub struct SourceState {
     /// Why it can't be used.
     pub objection: Option<String>,
     /// Why it may admit nobody.
@@ -122,7 +122,7 @@ pub struct Checked {
 /// Checks whether the PIN files of PIN sets can be read, and are what the PIN sets
 /// need. Takes no longer than one lookup may: errors in the rows of a file that takes
 /// longer are logged when they are found.
-pub fn check(files: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<Checked> {
+pub fn check(files: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<SourceState> {
     let timeout = limits.timeout;
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
@@ -134,11 +134,11 @@ pub fn check(files: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<Checke
     let answers = lookups.iter().map(|lookup| {
         let left = until.saturating_duration_since(Instant::now());
         match lookup.answer.wait(left) {
-            Some(answer) => Checked {
+            Some(answer) => SourceState {
                 objection: lookup.objection(&answer),
                 doubts: lookup.doubts(&answer),
             },
-            None => Checked {
+            None => SourceState {
                 objection: match lookup.format() {
                     Some(format) => lookup.format_objection(format),
                     None => Some(late(timeout)),

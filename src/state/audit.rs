@@ -32,10 +32,10 @@ type Lookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
 
 /// What is known about a call until its verdict. Clones share it.
 #[derive(Clone, Default)]
-pub struct AuditContext(Arc<Mutex<Known>>);
+pub struct AuditContext(Arc<Mutex<CallFacts>>);
 
 #[derive(Default)]
-struct Known {
+struct CallFacts {
     pin_set: String,
     identity: Vec<u8>,
     /// The caller number as it is compared.
@@ -68,36 +68,36 @@ pub struct Phone {
 }
 
 impl AuditContext {
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn facts(&self) -> MutexGuard<'_, CallFacts> {
         lock(&self.0)
     }
 
     /// Sets the source of PINs: a PIN set, or the name that
     /// [`name_of`](pinset::audit::name_of) returns.
     pub fn set_pin_set(&self, name: &str) {
-        name.clone_into(&mut self.known().pin_set);
+        name.clone_into(&mut self.facts().pin_set);
     }
 
     /// Sets the account, as the PIN file has it, or empty if it is unknown. Never digits
     /// that were entered for an account that no PIN file has.
     pub fn set_identity(&self, account: &[u8]) {
-        account.clone_into(&mut self.known().identity);
+        account.clone_into(&mut self.facts().identity);
     }
 
     /// Sets the caller number as it is compared.
     pub fn set_number(&self, number: Option<&str>) {
-        self.known().number = number.map(str::to_owned);
+        self.facts().number = number.map(str::to_owned);
     }
 
     /// Sets why the last attempt has failed, or the call is refused. It must hold no
     /// digit that was entered.
     pub fn set_reason(&self, reason: impl ToString) {
-        self.known().reason = Some(reason.to_string());
+        self.facts().reason = Some(reason.to_string());
     }
 
     /// Sets what is locked and for how long; `None` stands for until it is unlocked.
     pub fn set_locked(&self, by: Kind, left: Option<Duration>) {
-        self.known().locked = Some((by, left));
+        self.facts().locked = Some((by, left));
     }
 
     /// Reports the outcome, unless that has been done.
@@ -107,35 +107,35 @@ impl AuditContext {
         attempts: u32,
         source: impl FnOnce(Lookup<'_>) -> Source,
     ) {
-        let known = {
-            let mut known = self.known();
-            if known.is_reported {
+        let facts = {
+            let mut facts = self.facts();
+            if facts.is_reported {
                 return;
             }
-            let reported = Known {
+            let reported = CallFacts {
                 is_reported: true,
-                ..Known::default()
+                ..CallFacts::default()
             };
-            std::mem::replace(&mut *known, reported)
+            std::mem::replace(&mut *facts, reported)
         };
         // Counted first: a count can't be lost, a log line can.
-        stats::count(&known.pin_set, outcome, attempts);
-        let Source { origin, phone } = source(known.phone.as_deref());
+        stats::count(&facts.pin_set, outcome, attempts);
+        let Source { origin, phone } = source(facts.phone.as_deref());
         let record = Record {
             outcome,
-            pin_set: &known.pin_set,
-            identity: &known.identity,
+            pin_set: &facts.pin_set,
+            identity: &facts.identity,
             caller: &origin.caller,
             channel: &origin.channel,
             unique_id: &origin.unique_id,
             linked_id: &origin.linked_id,
             attempts,
-            locked: known.locked.filter(|_| outcome == Status::Locked),
+            locked: facts.locked.filter(|_| outcome == Status::Locked),
             remote: phone.as_ref().map(|phone| phone.remote),
         };
         let fields = record.fields();
         log!(Authenticate, "{}", line(&fields));
-        let (reason, number) = (known.reason.as_deref(), known.number.as_deref());
+        let (reason, number) = (facts.reason.as_deref(), facts.number.as_deref());
         verbose!(|| sentence(&record, reason, number));
         let fields = fields
             .iter()
@@ -151,7 +151,7 @@ impl OutcomeObserver for AuditContext {
     /// Starts the lookup of a phone's address, which runs while the caller enters a PIN.
     fn begins(&self, channel: &Channel<'_>) {
         let in_force = config::current();
-        self.known().phone = Phone::look_up(&channel.origin(), &in_force.settings);
+        self.facts().phone = Phone::look_up(&channel.origin(), &in_force.settings);
     }
 
     fn admitted(&self, grant: &Grant) {
