@@ -1,4 +1,4 @@
-//! `pinset`: looks after the PIN lists of `Authenticate()`.
+//! `pinset`, the command for the PIN files of `Authenticate()`.
 #![forbid(unsafe_code)]
 
 mod commands;
@@ -14,10 +14,10 @@ use commands::{add, check, convert, generate, hash, pepper, remove, report, veri
 use common::core_dumps;
 use common::error::{note, CommandError};
 
-/// The exit code of a wrong command line, and of what could not be done.
+/// The exit code of a wrong command line, and of a command that failed.
 const FAILED: u8 = 3;
 
-/// Looks after the PIN lists of Authenticate().
+/// Creates, changes and checks the PIN lists of Authenticate()
 #[derive(Debug, Parser)]
 #[command(name = "pinset", version = env!("PINSET_VERSION"))]
 struct Arguments {
@@ -44,13 +44,13 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { FAILED } else { 0 };
-            // Nobody is left to tell if this can't be written.
+            // A failure to print can't be reported anywhere.
             let _ = error.print();
             return ExitCode::from(code);
         }
     };
     if let Err(error) = core_dumps::forbid() {
-        note(format!("core dumps can't be ruled out: {error}"));
+        note(format!("core dumps can't be disabled: {error}"));
     }
     let done = match &arguments.command {
         Command::Add(add) => add::run(add),
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            // A closed pipe is the reader's will.
+            // A reader that closes the pipe wants no more output.
             let closed = matches!(&error, CommandError::Output(error)
                 if error.kind() == io::ErrorKind::BrokenPipe);
             if !closed {

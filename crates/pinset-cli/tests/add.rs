@@ -1,4 +1,4 @@
-//! `pinset add` and `pinset remove`.
+//! Tests of `pinset add` and `pinset remove`.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -13,7 +13,7 @@ fn add(lab: &Lab, more: &[&str], pin: &str) -> Ran {
 }
 
 #[test]
-fn a_new_list_and_more_columns() {
+fn list_is_created_and_gets_further_columns() {
     let lab = Lab::new();
     assert_eq!(add(&lab, &["--account", "alice", "--plain"], PIN).code, 0);
     assert_eq!(lab.mode("list"), 0o640);
@@ -57,7 +57,7 @@ fn a_new_list_and_more_columns() {
 }
 
 #[test]
-fn the_rest_stays_to_the_byte() {
+fn other_rows_stay_unchanged_byte_for_byte() {
     let lab = Lab::new();
     let list =
         "\u{feff}\r\nsecret , account\r\n\r\n plain:1357902,alice \r\n\"plain:2468013\",\"b\nob\",";
@@ -87,7 +87,7 @@ fn the_rest_stays_to_the_byte() {
 }
 
 #[test]
-fn wrong_values_name_the_option() {
+fn invalid_value_names_the_option() {
     let lab = Lab::new();
     let list = format!("account,secret\nalice,plain:{OTHER}\n");
     lab.list("list", &list);
@@ -155,7 +155,7 @@ fn wrong_values_name_the_option() {
 }
 
 #[test]
-fn duplicates() {
+fn duplicate_pin_is_refused_unless_forced() {
     let lab = Lab::new();
     lab.pepper();
     let hmac = ["--hmac-sha256", "--pepper", "pepper"];
@@ -166,7 +166,7 @@ fn duplicates() {
         let before = lab.text("list");
         let ran = add(&lab, &[&alice[..], &hmac].concat(), PIN);
         assert!(
-            ran.code == 1 && ran.err.contains("line 2 is the same"),
+            ran.code == 1 && ran.err.contains("line 2 has the same PIN"),
             "{form:?} {}",
             ran.err
         );
@@ -188,7 +188,7 @@ fn duplicates() {
 }
 
 #[test]
-fn a_ninth_slow_row_is_refused() {
+fn ninth_slow_row_of_caller_is_refused() {
     let lab = Lab::new();
     for pin in 0..8 {
         assert_eq!(
@@ -207,7 +207,7 @@ fn a_ninth_slow_row_is_refused() {
 }
 
 #[test]
-fn plain_and_md5_lists() {
+fn plain_and_md5_lists_are_edited() {
     let lab = Lab::new();
     assert_eq!(add(&lab, &[], PIN).code, 0);
     lab.list("list", PIN);
@@ -245,7 +245,7 @@ fn plain_and_md5_lists() {
 }
 
 #[test]
-fn only_one_number_of_an_account_goes() {
+fn remove_with_caller_keeps_other_numbers_of_account() {
     let lab = Lab::new();
     let list =
         "account,secret,caller\na,plain:13579,+905060508169\na,plain:24680,\nb,plain:97531,\n";
@@ -266,7 +266,7 @@ fn only_one_number_of_an_account_goes() {
 }
 
 #[test]
-fn owner_rights_and_links_stay() {
+fn owner_permissions_and_links_are_kept() {
     let lab = Lab::new();
     lab.file("real", "", 0o604);
     let owner = if rustix::process::geteuid().is_root() {
@@ -287,7 +287,7 @@ fn owner_rights_and_links_stay() {
 }
 
 #[test]
-fn none_of_many_at_once_is_lost() {
+fn concurrent_additions_are_all_kept() {
     let lab = Lab::new();
     let mut children = Vec::new();
     for number in 0..24 {
@@ -305,8 +305,8 @@ fn none_of_many_at_once_is_lost() {
     assert_eq!(lab.text("list").lines().count(), 25);
 }
 
-/// A row that the module admits, by the dates of the machine's time zone, goes;
-/// read as UTC its end would come before its beginning.
+/// A row that is valid in the time zone of the machine is removed. In UTC, its end would
+/// be before its start.
 #[test]
 fn rows_with_local_dates_are_removed() {
     let lab = Lab::new();

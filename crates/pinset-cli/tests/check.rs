@@ -1,4 +1,4 @@
-//! `pinset check` as a whole: what it prints, and the code it exits with.
+//! Tests of `pinset check`: output and exit code.
 // clippy.toml allows it in tests, but does not see that helpers are part of them.
 #![allow(clippy::unwrap_used)]
 
@@ -9,8 +9,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-/// No PIN and no part of a line may be printed: each run looks for these, which
-/// are no count, no number of a line and in no path.
+/// PINs and parts of lines that no run may print. They are no count, no line number and
+/// in no path.
 const SECRET: &str = "83649";
 const OTHER_SECRET: &str = "*57204";
 const ACCOUNT: &str = "mallory";
@@ -35,7 +35,7 @@ impl Lab {
     }
 }
 
-/// Long enough PINs that nothing is to be said against.
+/// Returns a list without findings.
 fn clean_list() -> String {
     format!("{SECRET}170\n{OTHER_SECRET}81\n")
 }
@@ -91,7 +91,7 @@ fn broken(list: &[u8], format: &str) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn each_kind_of_broken_line() {
+fn each_kind_of_invalid_line_is_reported() {
     let plain = [
         (format!("{SECRET}x"), "not_keyable"),
         (format!("{SECRET}#"), "not_keyable"),
@@ -130,7 +130,7 @@ fn each_kind_of_broken_line() {
 }
 
 #[test]
-fn a_clean_list() {
+fn clean_list_exits_with_0() {
     let lab = Lab::new();
     let path = lab.list("list", clean_list());
     let (text, code) = text(&[], &path);
@@ -140,8 +140,8 @@ fn a_clean_list() {
         lines[0],
         format!("{}: plain list, 2 entries", path.display())
     );
-    assert!(lines[1].starts_with("  2 PINs of 8 keys: one guess in 107179440 is right; "));
-    assert_eq!(lines[2], "  (these odds are for guesses made of 0-9*)");
+    assert!(lines[1].starts_with("  2 PINs of 8 digits: one guess in 107179440 is right; "));
+    assert_eq!(lines[2], "  (odds are for guesses of 0-9*)");
     assert_eq!(lines.len(), 3);
 
     let path = lab.list("md5", format!("{ACCOUNT}:{OF_SECRET}\n"));
@@ -151,22 +151,22 @@ fn a_clean_list() {
 }
 
 #[test]
-fn each_warning_in_words_exits_with_1() {
+fn each_warning_is_printed_and_exits_with_1() {
     let lab = Lab::new();
     let good = clean_list();
     for (list, words) in [
-        (String::new(), "  warning: it admits nobody"),
+        (String::new(), "  warning: admits nobody"),
         (
             good.trim_end().to_owned(),
-            "  warning: the last line has no end",
+            "  warning: the last line has no line end",
         ),
         (
             format!("{good}{SECRET}170\n"),
-            "  line 3: duplicate: the PIN of line 1",
+            "  line 3: duplicate: same PIN as line 1",
         ),
         (
             format!("{good}77777777\n"),
-            "  line 3: weak: the same keys over and over",
+            "  line 3: weak: a repeated pattern",
         ),
         (
             format!("{good}23456789\n"),
@@ -176,12 +176,12 @@ fn each_warning_in_words_exits_with_1() {
         (format!("{good}1984\n"), "  line 3: weak: a year"),
         (
             format!("{good}11223344\n"),
-            "  line 3: weak: one that everybody tries",
+            "  line 3: weak: one of the most common PINs",
         ),
         (
             "8364\n".to_owned(),
-            "  warning: 1 PIN of 4 keys: one guess in 10000 is right; at three tries a call, \
-             half of all fraudsters are in after 2311 calls",
+            "  warning: 1 PIN of 4 digits: one guess in 10000 is right; at three attempts per call, \
+             half of all fraudsters are admitted after 2311 calls",
         ),
     ] {
         let (text, code) = text(&[], &lab.list("list", &list));
@@ -192,12 +192,12 @@ fn each_warning_in_words_exits_with_1() {
     let path = lab.list("list", good);
     fs::set_permissions(&path, Permissions::from_mode(0o646)).unwrap();
     let (text, code) = text(&[], &path);
-    assert!(text.contains("\n  warning: everybody may write to it\n"));
+    assert!(text.contains("\n  warning: world-writable\n"));
     assert_eq!(code, 1);
 }
 
 #[test]
-fn weak_pins_of_md5_lists() {
+fn weak_pins_of_md5_lists_are_found() {
     let lab = Lab::new();
     let path = lab.list(
         "list",
@@ -211,11 +211,11 @@ fn weak_pins_of_md5_lists() {
     assert!(!text.contains("1234"), "{text}");
     assert!(text.contains("\n  line 2: weak: a run of digits\n"));
     assert!(text.contains("\n  line 3: weak: a run of digits\n"));
-    assert!(text.contains("\n  line 3: duplicate: the PIN of line 2\n"));
+    assert!(text.contains("\n  line 3: duplicate: same PIN as line 2\n"));
 }
 
 #[test]
-fn the_format_is_found_out() {
+fn format_is_detected() {
     let lab = Lab::new();
     for (list, format) in [
         (String::new(), "plain"),
@@ -231,7 +231,7 @@ fn the_format_is_found_out() {
 }
 
 #[test]
-fn what_is_no_regular_file() {
+fn unreadable_file_admits_nobody() {
     let lab = Lab::new();
     let fifo = lab.0.path().join("fifo");
     let made = Command::new("mkfifo").arg(&fifo).status();
@@ -253,7 +253,7 @@ fn what_is_no_regular_file() {
 }
 
 #[test]
-fn the_fields_of_the_json() {
+fn json_has_documented_fields() {
     let lab = Lab::new();
     let path = lab.list("list", format!("{SECRET}\n1984\n{SECRET}\nx{SECRET}"));
     let odds = |length: u8, one_in: f64, calls: u64| {
@@ -289,7 +289,7 @@ fn the_fields_of_the_json() {
 }
 
 #[test]
-fn several_lists_exit_with_the_worst() {
+fn exit_code_is_that_of_worst_list() {
     let lab = Lab::new();
     let clean = lab.list("clean", clean_list());
     let warned = lab.list("warned", "");
@@ -310,7 +310,7 @@ fn several_lists_exit_with_the_worst() {
 }
 
 #[test]
-fn all_are_counted_and_the_first_are_named() {
+fn all_findings_are_counted_and_the_first_printed() {
     let lab = Lab::new();
     let path = lab.list("list", format!("{SECRET}x\n").repeat(1000));
     let named = |arguments: &[&str]| {
@@ -320,24 +320,24 @@ fn all_are_counted_and_the_first_are_named() {
     };
     let lines = named(&[]);
     assert_eq!(lines.len(), 21);
-    assert!(lines[19].starts_with("  line 20: gives nobody a PIN: it has a character"));
-    assert_eq!(lines[20], "  gives nobody a PIN: 980 lines more");
-    assert_eq!(named(&["--show=0"]), ["  gives nobody a PIN: 1000 lines"]);
+    assert!(lines[19].starts_with("  line 20: invalid: it has a character"));
+    assert_eq!(lines[20], "  invalid: 980 more lines");
+    assert_eq!(named(&["--show=0"]), ["  invalid: 1000 lines"]);
     assert_eq!(named(&["--show=5000"]).len(), 1000);
 }
 
-/// 20 MB, enough for the progress bar, which must not be there: standard
-/// error is no terminal.
+/// 20 MB, enough for a progress bar, which must not appear because standard error is not
+/// a terminal.
 #[test]
 #[ignore = "takes long: make unit"]
-fn a_large_list_draws_no_bar_into_a_file() {
+fn large_list_shows_no_progress_bar_in_a_file() {
     let lab = Lab::new();
     let path = lab.list("list", format!("{}\n", SECRET.repeat(60)).repeat(70_000));
     assert_eq!(text(&[], &path).1, 2);
 }
 
 #[test]
-fn a_wrong_command_line_exits_with_3() {
+fn wrong_command_line_exits_with_3() {
     for arguments in [&["--format=csv", "list"][..], &[], &["--colour", "list"]] {
         let output = pinset(arguments, &[]);
         assert_eq!(output.status.code(), Some(3));
@@ -351,7 +351,7 @@ fn a_wrong_command_line_exits_with_3() {
 }
 
 #[test]
-fn what_can_not_be_printed_exits_with_3() {
+fn output_error_exits_with_3() {
     let lab = Lab::new();
     let path = lab.list("list", clean_list());
     let check = |out: Stdio| {
@@ -367,7 +367,7 @@ fn what_can_not_be_printed_exits_with_3() {
 }
 
 #[test]
-fn csv_lists() {
+fn csv_lists_are_checked() {
     let lab = Lab::new();
     let rows = format!(
         "account,secret,caller,level\n\
@@ -383,14 +383,14 @@ fn csv_lists() {
     assert_eq!(code, 2);
     let lines: Vec<_> = said.lines().skip(1).collect();
     assert!(said.contains("csv list, 4 entries"), "{said}");
-    assert!(lines[0].starts_with("  warning: the last line has no end"));
+    assert!(lines[0].starts_with("  warning: the last line has no line end"));
     assert_eq!(
         lines[1..],
         [
-            "  line 5: gives nobody a PIN: secret: a PIN has the keys 0 to 9, * and A to D only",
-            "  line 6: gives nobody a PIN: level: it must be a whole number from 0 to 255, or nothing",
-            "  line 3: duplicate: the account and caller of line 2",
-            "  line 7: duplicate: the account and caller of line 4",
+            "  line 5: invalid: secret: a PIN has the keys 0 to 9, * and A to D only",
+            "  line 6: invalid: level: it must be a whole number from 0 to 255, or nothing",
+            "  line 3: duplicate: same account and caller as line 2",
+            "  line 7: duplicate: same account and caller as line 4",
             "  line 4: weak: a run of digits",
         ]
     );
@@ -414,7 +414,7 @@ fn csv_lists() {
     assert_eq!(text(&[], &path).1, 0);
     fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
     let (said, code) = text(&[], &path);
-    assert!(code == 1 && said.contains("everybody may write"), "{said}");
+    assert!(code == 1 && said.contains("world-writable"), "{said}");
     let path = lab.list("csv", "account,secret\n");
     assert_eq!(text(&[], &path).1, 1);
 }
@@ -425,13 +425,13 @@ fn case(lab: &Lab, name: &str) -> PathBuf {
 }
 
 #[test]
-fn callers_that_are_no_usable_number_are_broken() {
+fn unusable_caller_number_is_invalid() {
     let lab = Lab::new();
     let turkey = ["--country-code", "90"];
     let (printed, code) = text(&turkey, &case(&lab, "excel-scientific.csv"));
     assert_eq!(code, 2);
     assert!(
-        printed.contains("line 2: gives nobody a PIN: caller: a spreadsheet has rounded"),
+        printed.contains("line 2: invalid: caller: a spreadsheet has rounded"),
         "{printed}"
     );
     // Invisible characters and Unicode's blanks are passed over.
@@ -454,8 +454,8 @@ fn callers_that_are_no_usable_number_are_broken() {
     let (printed, code) = text(&["--country-code", "44"], &path);
     assert_eq!(code, 2);
     for part in [
-        "line 2: gives nobody a PIN: caller: it is no usable number: it has too few",
-        "line 3: gives nobody a PIN: caller: it is no usable number: U+2026 is no part",
+        "line 2: invalid: caller: not a usable number: too few",
+        "line 3: invalid: caller: not a usable number: contains U+2026",
     ] {
         assert!(printed.contains(part), "{printed}");
     }

@@ -1,4 +1,4 @@
-//! `pinset convert`.
+//! Tests of `pinset convert`.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -11,7 +11,7 @@ fn convert(lab: &Lab, input: &str, more: &[&str]) -> Ran {
     lab.run(&[&["convert", "in", "--to", "out"], more].concat(), "")
 }
 
-/// Converts it, as what it is found out to be, and as `from`.
+/// Converts a file with the detected format, and with format `from`.
 fn plain(input: &str, from: &str, wanted: &str, left_out: &[&str]) {
     let lab = Lab::new();
     for from in [from, "auto"] {
@@ -27,7 +27,7 @@ fn plain(input: &str, from: &str, wanted: &str, left_out: &[&str]) {
         let named: Vec<_> = ran
             .err
             .lines()
-            .filter(|line| line.contains("left out:"))
+            .filter(|line| line.contains("skipped:"))
             .collect();
         assert_eq!(named.len(), left_out.len(), "{}", ran.err);
         for (line, wanted) in named.iter().zip(left_out) {
@@ -37,22 +37,22 @@ fn plain(input: &str, from: &str, wanted: &str, left_out: &[&str]) {
 }
 
 #[test]
-fn plain_and_freepbx() {
+fn plain_and_freepbx_lists_are_converted() {
     for from in ["plain", "freepbx"] {
         plain(
             &format!("{PIN}\r\n\n{OTHER}\n{PIN}x\n{PIN}\n"),
             from,
             &format!("account,secret\n1,plain:{PIN}\n3,plain:{OTHER}\n"),
             &[
-                "line 4: left out: it has a character",
-                "line 5: left out: its PIN is that of line 1",
+                "line 4: skipped: it has a character",
+                "line 5: skipped: same PIN as line 1",
             ],
         );
     }
 }
 
 #[test]
-fn md5_stays_md5() {
+fn md5_hashes_are_kept() {
     let lab = Lab::new();
     let ran = convert(&lab, &format!("alice:{MD5_OF_PIN}\n:{MD5_OF_PIN}\n"), &[]);
     assert_eq!(ran.code, 1);
@@ -63,7 +63,7 @@ fn md5_stays_md5() {
 }
 
 #[test]
-fn what_the_database_shows() {
+fn database_show_is_converted() {
     plain(
         &format!(
             "/PINSETS/1/{PIN}                             : 1                        \n\
@@ -72,7 +72,7 @@ fn what_the_database_shows() {
         ),
         "database-show",
         &format!("account,secret\n1,plain:{PIN}\n2,plain:{OTHER}\n"),
-        &["line 3: left out: it is not /FAMILY/KEY"],
+        &["line 3: skipped: not /FAMILY/KEY"],
     );
     let lab = Lab::new();
     let ran = convert(&lab, "/PINSETS/1/12 : 1\n/PINSETS/2/34 : 1\n", &[]);
@@ -85,7 +85,7 @@ fn what_the_database_shows() {
 }
 
 #[test]
-fn fusionpbx() {
+fn fusionpbx_export_is_converted() {
     plain(
         &format!(
             "\"pin_number_uuid\",\"domain_uuid\",\"pin_number\",\"accountcode\",\"enabled\",\"description\"\n\
@@ -100,11 +100,11 @@ fn fusionpbx() {
         "fusionpbx",
         &format!("account,secret,name\nsales,plain:{PIN},\"Bob, sales\"\n4,plain:{OTHER},\n"),
         &[
-            "line 3: left out: it is not enabled",
-            "line 5: left out: there is no PIN",
-            "line 6: left out: it has more or fewer",
-            "line 7: left out: it is not enabled",
-            "line 8: left out: it is not enabled",
+            "line 3: skipped: not enabled",
+            "line 5: skipped: no PIN",
+            "line 6: skipped: number of values differs",
+            "line 7: skipped: not enabled",
+            "line 8: skipped: not enabled",
         ],
     );
 }
@@ -131,7 +131,7 @@ fn fusionpbx_export_without_enabled_is_refused_unless_assumed() {
         (ran.code, lab.text("out").as_str()),
         (1, "account,secret\n3,plain:4567\n")
     );
-    assert!(ran.err.contains("1 converted, 1 left out"), "{}", ran.err);
+    assert!(ran.err.contains("1 converted, 1 skipped"), "{}", ran.err);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn cisco_text_without_header_and_forced_code_are_converted() {
 }
 
 #[test]
-fn prompt_lines_of_database_show_are_passed_over() {
+fn prompt_lines_of_database_show_are_skipped() {
     let wanted = "account,secret\n2,plain:4711\n3,plain:8150\n";
     plain(
         include_str!("cases/database-show-prompt.txt"),
@@ -187,7 +187,7 @@ fn tables_separated_by_semicolons_or_tabs_are_converted() {
 }
 
 #[test]
-fn nothing_converted_makes_no_file_and_lists_the_forms() {
+fn nothing_converted_creates_no_file_and_lists_the_formats() {
     for input in [
         "",
         "x\ny\n",
@@ -211,14 +211,14 @@ fn nothing_converted_makes_no_file_and_lists_the_forms() {
     }
 }
 
-/// The trunk prefix behind the country code; a digit missing or too many.
+/// A trunk prefix after the country code, a missing digit, or one too many.
 #[test]
-fn callers_that_are_no_usable_number_are_named() {
+fn unusable_caller_number_is_reported() {
     let lab = Lab::new();
     let uk = ["--plain", "--country-code", "44"];
     let ran = convert(&lab, include_str!("cases/uk.csv"), &uk);
     assert_eq!(
-        (ran.code, ran.err.contains("3 converted, 0 left out")),
+        (ran.code, ran.err.contains("3 converted, 0 skipped")),
         (0, true),
         "{}",
         ran.err
@@ -235,10 +235,7 @@ fn callers_that_are_no_usable_number_are_named() {
         format!("account,secret,caller\nann,plain:{PIN},+44 20 7946 012\nben,plain:{OTHER},\n");
     let ran = convert(&lab, &missing, &uk);
     assert!(
-        ran.code == 1
-            && ran
-                .err
-                .contains("line 2: left out: caller: it is no usable"),
+        ran.code == 1 && ran.err.contains("line 2: skipped: caller: it is no usable"),
         "{}",
         ran.err
     );
@@ -254,7 +251,7 @@ fn callers_that_are_no_usable_number_are_named() {
     ];
     let ran = lab.run(&[&add[..], &["+44 20 7946 012"]].concat(), PIN);
     assert!(
-        ran.code == 3 && ran.err.contains("--caller: it is no usable"),
+        ran.code == 3 && ran.err.contains("--caller: not a usable"),
         "{}",
         ran.err
     );
@@ -268,7 +265,7 @@ fn callers_that_are_no_usable_number_are_named() {
 }
 
 #[test]
-fn cisco() {
+fn cisco_export_is_converted() {
     plain(
         &format!(
             "Authorization Code Name,Authorization Code,Authorization Level\n\
@@ -276,12 +273,12 @@ fn cisco() {
         ),
         "cisco-fac",
         &format!("account,secret,level\nalice,plain:{PIN},10\ncarol,plain:{OTHER},255\n"),
-        &["line 3: left out: level: it must be"],
+        &["line 3: skipped: level: it must be"],
     );
 }
 
 #[test]
-fn our_own_lists_are_hashed() {
+fn plain_secrets_of_own_lists_are_hashed() {
     let lab = Lab::new();
     lab.pepper();
     let ran = convert(
@@ -293,10 +290,7 @@ fn our_own_lists_are_hashed() {
         &["--hmac-sha256", "--pepper", "pepper"],
     );
     assert!(
-        ran.code == 1
-            && ran
-                .err
-                .contains("line 5: left out: caller: it is no usable"),
+        ran.code == 1 && ran.err.contains("line 5: skipped: caller: it is no usable"),
         "{}",
         ran.err
     );
@@ -321,7 +315,7 @@ fn our_own_lists_are_hashed() {
 }
 
 #[test]
-fn argon2id_unless_told_and_too_many_of_it() {
+fn argon2id_is_the_default_and_limited_per_caller() {
     let lab = Lab::new();
     let ran = convert(&lab, &format!("{PIN}\n"), &[]);
     assert!(

@@ -1,4 +1,4 @@
-//! Core dumps and debuggers: commands that hold PINs allow neither.
+//! Protection from core dumps and debuggers.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use lab::Lab;
 
-/// The longest wait for something that happens at once.
+/// Longest wait for something that happens at once.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// A user without rights: what a process of root's owns says nothing.
+/// An unprivileged user, because the ownership of a process of root reveals nothing.
 const NOBODY: u32 = 65_534;
 
 /// Stops a command at the end of its test.

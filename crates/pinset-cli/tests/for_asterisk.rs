@@ -1,5 +1,4 @@
-//! Files that Asterisk is to read, and options that are read from its
-//! configuration.
+//! Files for Asterisk, and options from its configuration.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -13,7 +12,7 @@ fn group_of(lab: &Lab, name: &str) -> u32 {
     fs::metadata(lab.path(name)).unwrap().gid()
 }
 
-/// Runs a command that makes `new`.
+/// Runs a command that creates `new`.
 fn make(lab: &Lab, arguments: &[&str], group: &[&str]) -> Ran {
     let _ = fs::remove_file(lab.path("new"));
     let _ = fs::remove_file(lab.path("clear"));
@@ -70,9 +69,9 @@ fn new_file_takes_the_group_of_the_option() {
     assert!(!lab.path("x").exists());
 }
 
-/// Such a list is one that Asterisk can't read, unless it runs as root.
+/// Asterisk can only read such a list if it runs as root.
 #[test]
-fn new_list_of_group_root_is_warned_of() {
+fn new_list_of_group_root_causes_warning() {
     let lab = Lab::new();
     if !rustix::process::geteuid().is_root() {
         return;
@@ -81,11 +80,7 @@ fn new_list_of_group_root_is_warned_of() {
     for arguments in MAKE_A_LIST {
         chown(lab.path("."), None, Some(0)).unwrap();
         let ran = make(&lab, arguments, &[]);
-        assert!(
-            ran.err.contains("new: it belongs to group root"),
-            "{}",
-            ran.err
-        );
+        assert!(ran.err.contains("new: owned by group root"), "{}", ran.err);
         lab.give_a_group();
         let ran = make(&lab, arguments, &[]);
         assert!(!ran.err.contains("group root"), "{}", ran.err);
@@ -94,7 +89,7 @@ fn new_list_of_group_root_is_warned_of() {
 
 const NUMBER: &str = "0506 050 81 69";
 
-/// The options that commands have in common with the module.
+/// The options that commands share with the module.
 #[test]
 fn numbering_and_pepper_are_read_from_the_configuration() {
     let lab = Lab::new();
@@ -188,9 +183,9 @@ fn unusable_configuration_changes_nothing() {
 
 const NOBODY: &str = "nobody: an Argon2id hash is found by caller number or account";
 
-/// Accounts that can't be entered on a telephone, by which alone the rows are found.
+/// Rows that are only found by accounts that can't be entered on a telephone.
 #[test]
-fn row_that_admits_nobody_is_warned_of() {
+fn row_that_admits_nobody_causes_warning() {
     let lab = Lab::new();
     lab.list("names", "ada\n4711\nbob\n");
     lab.list("digits", "4711\n4712\n");
@@ -239,12 +234,12 @@ fn row_that_admits_nobody_is_warned_of() {
     }
 }
 
-/// A digest with a key that no pepper file has.
+/// A digest with a key that is in no pepper file.
 const UNCHECKED: &str = "hmac-sha256:gone:\
     0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 #[test]
-fn check_says_what_pin_sets_can_not_do_with_their_list() {
+fn check_reports_conflicts_of_pin_sets_with_their_list() {
     let lab = Lab::new();
     lab.pepper();
     let number = "caller,account,secret\n+905321112233,ada,plain:86420\n";

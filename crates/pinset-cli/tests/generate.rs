@@ -1,4 +1,4 @@
-//! `pinset generate`.
+//! Tests of `pinset generate`.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use lab::{Lab, PIN};
 
-/// The PINs of a file of accounts and PINs.
+/// Returns the accounts and PINs of a file.
 fn pins(text: &str) -> Vec<(String, String)> {
     assert!(text.starts_with("account,pin\n"), "{text}");
     let rows = text.lines().skip(1).map(|row| row.split_once(',').unwrap());
@@ -16,7 +16,7 @@ fn pins(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn pins_to_hand_out() {
+fn pins_are_written_and_hashes_added() {
     let lab = Lab::new();
     lab.pepper();
     let hmac = ["--hmac-sha256", "--pepper", "pepper"];
@@ -68,7 +68,7 @@ fn pins_to_hand_out() {
 }
 
 #[test]
-fn none_that_is_in_the_list() {
+fn pins_in_the_list_are_not_generated() {
     let lab = Lab::new();
     lab.pepper();
     // All two-digit PINs but those in the thirties.
@@ -115,7 +115,7 @@ fn none_that_is_in_the_list() {
 }
 
 #[test]
-fn accounts_from_a_file() {
+fn accounts_are_read_from_file() {
     let lab = Lab::new();
     lab.list("names", "alice\n\n bob \"b\" \n");
     let make = [
@@ -170,7 +170,7 @@ fn accounts_from_a_file() {
     ];
     let ran = lab.run(&make, "");
     assert!(
-        ran.code == 3 && ran.err.contains("account 1 of those wanted: it is over 79"),
+        ran.code == 3 && ran.err.contains("account 1: it is over 79"),
         "{}",
         ran.err
     );

@@ -1,4 +1,4 @@
-//! `pinset hash` and `pinset pepper`.
+//! Tests of `pinset hash` and `pinset pepper`.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use lab::{Lab, MD5_OF_PIN, OTHER, PIN};
 
 #[test]
-fn each_form_is_one_that_verify_takes() {
+fn secret_of_each_form_is_verified() {
     let lab = Lab::new();
     lab.pepper();
     for (form, start) in [
@@ -45,11 +45,11 @@ fn salts_differ() {
 }
 
 #[test]
-fn what_is_no_pin_is_named_by_its_line() {
+fn invalid_pin_is_reported_by_line() {
     let lab = Lab::new();
     for (input, said) in [
-        ("\n".to_owned(), "line 1: there is no PIN"),
-        (format!("{PIN}\n\n{PIN}\n"), "line 2: there is no PIN"),
+        ("\n".to_owned(), "line 1: no PIN"),
+        (format!("{PIN}\n\n{PIN}\n"), "line 2: no PIN"),
         (format!("{PIN}#\n"), "line 1: it has a character"),
         (format!("{PIN}\n{PIN}x\n"), "line 2: it has a character"),
         (PIN.repeat(29), "line 1: it is too long"),
@@ -63,7 +63,7 @@ fn what_is_no_pin_is_named_by_its_line() {
 }
 
 #[test]
-fn weak_ones_are_warned_of() {
+fn weak_pin_causes_warning() {
     let lab = Lab::new();
     let ran = lab.run(&["hash", "--md5"], "1234\n");
     assert_eq!(ran.code, 0);
@@ -72,7 +72,7 @@ fn weak_ones_are_warned_of() {
 }
 
 #[test]
-fn a_pepper_file_is_made_and_rotated() {
+fn pepper_file_is_created_and_rotated() {
     let lab = Lab::new();
     let new = |more: &[&str]| lab.run(&[&["pepper", "new", "pepper"], more].concat(), "");
     assert_eq!(new(&["--id", "a"]).code, 0);
@@ -114,7 +114,7 @@ fn a_pepper_file_is_made_and_rotated() {
 }
 
 #[test]
-fn a_link_leads_to_the_file_that_changes() {
+fn link_is_followed_and_its_target_changed() {
     let lab = Lab::new();
     lab.pepper();
     symlink("pepper", lab.path("link")).unwrap();

@@ -1,4 +1,4 @@
-//! PINs keyed at a terminal.
+//! Entry of PINs at a terminal.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use lab::{Lab, OTHER, PIN};
 
-/// Runs the command on a terminal of its own, answers each prompt with the next
-/// of the entries, and prints what the terminal showed, then whether it shows
-/// what is keyed again, and the exit code.
+/// Runs the command on a terminal of its own, answers each prompt with the next entry,
+/// and prints what the terminal showed, then whether echo is on again, and the exit
+/// code.
 const PTY: &str = r#"
 import os, pty, sys, termios
 entries = sys.argv[1].split(",")
@@ -33,7 +33,7 @@ code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.stdout.write(shown.decode() + "|%s %d" % (echo, code))
 "#;
 
-fn keyed(entries: &[&str], arguments: &[&str]) -> String {
+fn enter(entries: &[&str], arguments: &[&str]) -> String {
     let lab = Lab::new();
     let output = Command::new("python3")
         .args(["-c", PTY, &entries.join(","), env!("CARGO_BIN_EXE_pinset")])
@@ -50,39 +50,36 @@ fn keyed(entries: &[&str], arguments: &[&str]) -> String {
 }
 
 #[test]
-fn nothing_that_is_keyed_is_shown() {
+fn entered_pin_is_not_shown() {
     let entry = format!("{PIN}\n");
-    let shown = keyed(&[&entry, &entry], &["hash", "--md5"]);
+    let shown = enter(&[&entry, &entry], &["hash", "--md5"]);
     let secret = format!("md5:{}", lab::MD5_OF_PIN);
-    assert_eq!(
-        shown,
-        format!("PIN: \nThe same PIN again: \n{secret}\n|True 0")
-    );
+    assert_eq!(shown, format!("PIN: \nRepeat the PIN: \n{secret}\n|True 0"));
 }
 
 #[test]
-fn both_entries_must_be_the_same() {
-    let shown = keyed(
+fn entries_must_match() {
+    let shown = enter(
         &[&format!("{PIN}\n"), &format!("{OTHER}\n")],
         &["hash", "--md5"],
     );
     assert!(
-        shown.ends_with("pinset: the two PINs are not the same\n|True 3"),
+        shown.ends_with("pinset: the PINs do not match\n|True 3"),
         "{shown}"
     );
     assert!(!shown.contains(PIN) && !shown.contains(OTHER));
 }
 
 #[test]
-fn the_terminal_is_left_as_it_was() {
+fn terminal_is_restored_after_failure() {
     for (entry, said) in [
-        ("123^C", "given up"),
+        ("123^C", "cancelled"),
         ("\n", "the PIN is empty"),
-        ("12a\n", "a PIN has the keys"),
-        (&"7".repeat(300), "at most 254 keys"),
+        ("12a\n", "a PIN may only contain"),
+        (&"7".repeat(300), "at most 254 digits"),
     ] {
         let entry = entry.trim_end().to_owned() + if entry.ends_with("^C") { "" } else { "\n" };
-        let shown = keyed(&[&entry], &["hash", "--md5"]);
+        let shown = enter(&[&entry], &["hash", "--md5"]);
         assert!(
             shown.contains(said) && shown.ends_with("|True 3"),
             "{shown}"
@@ -91,8 +88,8 @@ fn the_terminal_is_left_as_it_was() {
 }
 
 #[test]
-fn what_is_keyed_can_be_taken_back() {
+fn entered_digits_can_be_deleted() {
     let entries = [format!("99^U{PIN}5^H\n"), format!("{PIN}\n")];
-    let shown = keyed(&[&entries[0], &entries[1]], &["hash", "--md5"]);
+    let shown = enter(&[&entries[0], &entries[1]], &["hash", "--md5"]);
     assert!(shown.ends_with("|True 0"), "{shown}");
 }

@@ -1,10 +1,10 @@
-//! `docs/troubleshooting.md` quotes what the sources print.
+//! Log lines quoted in `docs/troubleshooting.md` are those of the sources.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where log lines and messages stand.
+/// The files that contain log lines and messages.
 const SOURCES: [&str; 5] = [
     "src",
     "crates/pinset/src",
@@ -33,7 +33,7 @@ fn read_into(text: &mut String, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The log lines in the second column of the tables.
+/// Returns the log lines in the second column of the tables.
 fn quoted(page: &str) -> Vec<&str> {
     let rows = page.lines().filter(|line| line.starts_with('|'));
     let cells = rows.filter_map(|row| row.split(" | ").nth(1));
@@ -44,7 +44,7 @@ fn quoted(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn quoted_log_lines_stand_in_the_sources() {
+fn quoted_log_lines_are_in_the_sources() {
     let mut sources = String::new();
     for path in SOURCES {
         read_into(&mut sources, &repository().join(path)).unwrap();

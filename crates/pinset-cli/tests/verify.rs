@@ -1,4 +1,4 @@
-//! `pinset verify`.
+//! Tests of `pinset verify`.
 #![allow(clippy::unwrap_used)]
 
 mod lab;
@@ -6,7 +6,7 @@ mod lab;
 use lab::{Lab, MD5_OF_PIN, OTHER, PIN};
 
 #[test]
-fn which_row_it_is() {
+fn matching_row_is_printed() {
     let lab = Lab::new();
     lab.list(
         "list",
@@ -42,7 +42,7 @@ fn which_row_it_is() {
 }
 
 #[test]
-fn dates() {
+fn dates_determine_validity() {
     let lab = Lab::new();
     for (dates, code, said) in [
         (
@@ -71,7 +71,7 @@ fn dates() {
 }
 
 #[test]
-fn other_lists_and_refused_ones() {
+fn plain_and_md5_lists_are_verified_and_unsafe_ones_refused() {
     let lab = Lab::new();
     lab.list("plain", format!("{OTHER}\n{PIN}\n"));
     let ran = lab.run(&["verify", "plain"], &format!("{PIN}\n"));

@@ -1,4 +1,4 @@
-//! `pinset add`: one PIN more in a list.
+//! `pinset add`: adding a PIN to a list.
 
 use std::path::{Path, PathBuf};
 
@@ -9,84 +9,84 @@ use pinset::list::{read, Format, Gives, Kind, Stamp};
 use pinset::{Numbering, Pin};
 use zeroize::Zeroizing;
 
-use crate::common::atomic_file::Locked;
-use crate::common::config_file::ConfigFile;
-use crate::common::csv_list::{fault, in_memory, kind, same_caller, Sheet, Values};
+use crate::common::atomic_file::LockedFile;
+use crate::common::config_file::ConfigFileArgs;
+use crate::common::csv_list::{check_values, kind, load, same_caller, CsvList, RowValues};
 use crate::common::error::{note, At, CommandError};
-use crate::common::new_list::NewList;
-use crate::common::numbering_args::Numbers;
-use crate::common::pin_input::{self, Asked};
+use crate::common::new_list::NewListArgs;
+use crate::common::numbering_args::NumberingArgs;
+use crate::common::pin_input::{self, Prompts};
 use crate::common::reach::{is_out_of_reach, OUT_OF_REACH, REMEDY};
-use crate::common::secret_args::{Form, Forms, Maker};
+use crate::common::secret_args::{SecretArgs, SecretForm, SecretMaker};
 
-/// The exit code when the list has the PIN already.
-const THERE: u8 = 1;
+/// The exit code if the list has the PIN already.
+const ALREADY_THERE: u8 = 1;
 
-/// Adds a PIN to a list, and makes the list if there is none.
+/// Adds a PIN to a list, and creates the list if there is none.
 ///
-/// The PIN is asked for at the terminal, twice and without being shown, or is
-/// the one line of standard input. All else in the list stays as it is.
+/// The PIN is entered at the terminal, twice and without echo, or is the only line of
+/// standard input. Everything else in the list stays unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A new list, and one with nothing in it, is a csv list if --account is given,
-and else a plain one. A new list belongs to the user who runs this and to the
-group of its folder, or to that of --group, with mode 0640.
+A new or empty list becomes a CSV list if --account is given, else a plain list.
+A new list belongs to the user who runs this and to the group of its folder, or
+to that of --group, with mode 0640.
 
-Refused: a PIN that the same account has for the same number. And one that
-another account has, unless --force is given: a caller who is known by the PIN
-alone would be taken for the other. PINs hashed with Argon2id are not compared
-with those of other accounts: nobody is known by them alone.
+Refused: a PIN that the same account has for the same number, and, unless --force
+is given, a PIN of another account, because a caller identified by the PIN alone
+could be taken for the other. PINs hashed with Argon2id are not compared with
+those of other accounts: they never identify a caller by the PIN alone.
 
-PINs of Asterisk's own database are put there with its command line: database
-put FAMILY KEY VALUE. The file of the database is never touched.
+PINs in Asterisk's own database are added on its command line: database put
+FAMILY KEY VALUE. The file of the database is never changed.
 
 Exit code: 0 added; 1 the list has it already; 3 an error, nothing is changed.")]
 pub struct Add {
-    /// The list
+    /// PIN list
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Whose PIN it is; for csv and md5 lists
+    /// Account of the PIN; for CSV and MD5 lists
     #[arg(long)]
     account: Option<String>,
-    /// The number that calls
+    /// Caller number
     #[arg(long, value_name = "NUMBER")]
     caller: Option<String>,
-    /// A name, for people
+    /// Name, for information only
     #[arg(long)]
     name: Option<String>,
-    /// 0 to 255
+    /// Level, 0 to 255
     #[arg(long)]
     level: Option<String>,
-    /// From when on it admits: 2026-11-22, or '2026-11-22 13:30'
+    /// Start of validity: 2026-11-22, or '2026-11-22 13:30'
     #[arg(long, value_name = "DATE")]
     valid_from: Option<String>,
-    /// Until when it admits; of a day, until its end
+    /// End of validity; a day is included
     #[arg(long, value_name = "DATE")]
     valid_until: Option<String>,
-    /// How many calls it admits
+    /// Maximum number of calls
     #[arg(long, value_name = "N")]
     max_uses: Option<String>,
-    /// In place of the context of on_success
+    /// Context to use instead of that of on_success
     #[arg(long)]
     context: Option<String>,
-    /// What the list is; auto: by what is in it
+    /// Format of the list; auto: detected from its contents
     #[arg(long, value_enum, default_value_t)]
-    format: Wanted,
-    /// Also a PIN that another account has
+    format: FormatArg,
+    /// Add the PIN even if another account has it
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    new_list: NewList,
+    new_list: NewListArgs,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
     #[command(flatten)]
-    forms: Forms,
+    forms: SecretArgs,
     #[command(flatten)]
-    numbers: Numbers,
+    numbers: NumberingArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-enum Wanted {
+enum FormatArg {
     Plain,
     Md5,
     Csv,
@@ -94,62 +94,62 @@ enum Wanted {
     Auto,
 }
 
-/// What becomes of the list.
-enum Outcome {
+/// The result for the list.
+enum AddResult {
     Text(Zeroizing<Vec<u8>>),
-    /// Why it stays as it is.
-    There(String),
+    /// The reason why the list stays unchanged.
+    AlreadyThere(String),
 }
 
 pub fn run(arguments: &Add) -> Result<u8, CommandError> {
     let settings = arguments.config.settings()?;
-    let task = Task {
+    let task = AddTask {
         arguments,
         numbering: arguments.numbers.numbering(&settings)?,
         maker: arguments.forms.maker(&settings)?,
-        // Before the list is locked: others need not wait for somebody's fingers.
-        pin: pin_input::one(Asked::Twice)?,
+        // Before the list is locked, so that other commands don't wait for the input.
+        pin: pin_input::read_one(Prompts::Twice)?,
     };
     pin_input::warn_if_weak(&task.pin);
     let file = &arguments.file;
     loop {
-        if let Some(old) = Locked::open(file).at(file)? {
-            if Stamp::of(old.about()).is_world_writable() {
+        if let Some(old) = LockedFile::open(file).at(file)? {
+            if Stamp::of(old.metadata()).is_world_writable() {
                 note(format!(
-                    "warning: {}: everybody may write to it: PIN sets refuse it",
+                    "warning: {}: world-writable: PIN sets refuse it",
                     file.display()
                 ));
             }
             return match task.added(old.contents().at(file)?)? {
-                Outcome::Text(text) => old.replace(&text).at(file).map(|()| 0),
-                Outcome::There(why) => {
+                AddResult::Text(text) => old.replace(&text).at(file).map(|()| 0),
+                AddResult::AlreadyThere(why) => {
                     note(format!("{}: {why}", file.display()));
-                    Ok(THERE)
+                    Ok(ALREADY_THERE)
                 }
             };
         }
-        if let Outcome::Text(text) = task.added(Zeroizing::default())? {
+        if let AddResult::Text(text) = task.added(Zeroizing::default())? {
             if arguments.new_list.create(file, &text)? {
                 return Ok(0);
             }
         }
-        // Somebody made it meanwhile.
+        // Another process has created it meanwhile.
     }
 }
 
-struct Task<'a> {
+struct AddTask<'a> {
     arguments: &'a Add,
     numbering: Numbering,
-    maker: Maker,
+    maker: SecretMaker,
     pin: Pin,
 }
 
-impl Task<'_> {
+impl AddTask<'_> {
     fn file(&self) -> &Path {
         &self.arguments.file
     }
 
-    fn added(&self, text: Zeroizing<Vec<u8>>) -> Result<Outcome, CommandError> {
+    fn added(&self, text: Zeroizing<Vec<u8>>) -> Result<AddResult, CommandError> {
         let auto = if self.arguments.account.is_some() {
             Kind::Csv
         } else {
@@ -157,15 +157,15 @@ impl Task<'_> {
         };
         let is = kind(&text);
         let kind = match self.arguments.format {
-            Wanted::Plain => Kind::Lines(Format::Plain),
-            Wanted::Md5 => Kind::Lines(Format::Md5),
-            Wanted::Csv => Kind::Csv,
-            Wanted::Auto => is.unwrap_or(auto),
+            FormatArg::Plain => Kind::Lines(Format::Plain),
+            FormatArg::Md5 => Kind::Lines(Format::Md5),
+            FormatArg::Csv => Kind::Csv,
+            FormatArg::Auto => is.unwrap_or(auto),
         };
         if is.is_some_and(|is| is != kind) {
             return Err(CommandError::at(
                 self.file(),
-                "--format: it is another kind of list",
+                "--format: the list has another format",
             ));
         }
         match kind {
@@ -174,8 +174,8 @@ impl Task<'_> {
         }
     }
 
-    /// The columns that are given, but the secret.
-    fn values(&self) -> Values<'_> {
+    /// Returns the given columns except the secret.
+    fn values(&self) -> RowValues<'_> {
         let Add {
             account,
             caller,
@@ -202,24 +202,24 @@ impl Task<'_> {
         .collect()
     }
 
-    fn row(&self, text: Zeroizing<Vec<u8>>, is_new: bool) -> Result<Outcome, CommandError> {
+    fn row(&self, text: Zeroizing<Vec<u8>>, is_new: bool) -> Result<AddResult, CommandError> {
         let account = self.arguments.account.as_deref();
         let account =
-            account.ok_or_else(|| CommandError::new("--account: a csv list needs one"))?;
+            account.ok_or_else(|| CommandError::new("--account: required for a CSV list"))?;
         let secret = self.maker.make(&self.pin)?;
         let mut values = self.values();
         values.insert(1, (Column::Secret, &secret));
-        if let Some(broken) = fault(&values, &self.numbering)? {
+        if let Some(broken) = check_values(&values, &self.numbering)? {
             let name = broken.column.map_or("", Column::name).replace('_', "-");
             return Err(CommandError::new(format!("--{name}: {}", broken.error)));
         }
         let sheet = if is_new {
             let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
-            Sheet::new(&columns)
+            CsvList::new(&columns)
         } else {
-            Sheet::read(text).at(self.file())?
+            CsvList::read(text).at(self.file())?
         };
-        let rows = in_memory(sheet.text(), Kind::Csv, &self.numbering).at(self.file())?;
+        let rows = load(sheet.text(), Kind::Csv, &self.numbering).at(self.file())?;
         let caller = self.arguments.caller.as_deref();
         let same_number = |line: u64| {
             let mut all = sheet.rows().iter();
@@ -227,26 +227,26 @@ impl Task<'_> {
             row.is_some_and(|row| same_caller(row.caller.as_deref(), caller, &self.numbering))
         };
         if let Some(why) = self.duplicate(&rows, account.as_bytes(), same_number) {
-            return Ok(Outcome::There(why));
+            return Ok(AddResult::AlreadyThere(why));
         }
-        if is_out_of_reach(account, caller, self.maker.form == Form::Argon2id) {
+        if is_out_of_reach(account, caller, self.maker.form == SecretForm::Argon2id) {
             note(format!(
                 "warning: the row admits nobody: {OUT_OF_REACH}: {REMEDY}"
             ));
         }
         let by_pin = !rows.is_empty() && rows.argon2id() == 0;
-        if by_pin && self.maker.form == Form::Argon2id {
-            note("warning: no other row is hashed with Argon2id; with identify = pin it is not found");
+        if by_pin && self.maker.form == SecretForm::Argon2id {
+            note("warning: no other row is hashed with Argon2id: identify = pin does not find this one");
         }
-        let text = sheet.with(&[values]);
-        in_memory(&text, Kind::Csv, &self.numbering).at(self.file())?;
-        Ok(Outcome::Text(text))
+        let text = sheet.with_rows(&[values]);
+        load(&text, Kind::Csv, &self.numbering).at(self.file())?;
+        Ok(AddResult::Text(text))
     }
 
-    fn line(&self, text: &[u8], format: Format) -> Result<Outcome, CommandError> {
+    fn line(&self, text: &[u8], format: Format) -> Result<AddResult, CommandError> {
         let (name, own) = match format {
-            Format::Plain => ("a plain list", Form::Plain),
-            Format::Md5 => ("an md5 list", Form::Md5),
+            Format::Plain => ("a plain list", SecretForm::Plain),
+            Format::Md5 => ("an MD5 list", SecretForm::Md5),
         };
         let only_account = format == Format::Md5;
         let foreign = self.values().into_iter();
@@ -255,22 +255,17 @@ impl Task<'_> {
             let option = column.name().replace('_', "-");
             return Err(CommandError::at(
                 self.file(),
-                format!("--{option}: {name} has none"),
+                format!("--{option}: {name} has no such value"),
             ));
         }
-        if self
-            .arguments
-            .forms
-            .wanted()
-            .is_some_and(|form| form != own)
-        {
+        if self.arguments.forms.form().is_some_and(|form| form != own) {
             return Err(CommandError::at(
                 self.file(),
-                format!("{name} has no such secrets"),
+                format!("{name} has no secrets of this form"),
             ));
         }
         let account = self.arguments.account.as_deref().unwrap_or_default();
-        let maker = Maker {
+        let maker = SecretMaker {
             form: own,
             pepper: pinset::Pepper::default(),
         };
@@ -285,12 +280,12 @@ impl Task<'_> {
         line.push(b'\n');
         if format == Format::Md5 && !gives(&line, account) {
             return Err(CommandError::new(
-                "--account: an md5 list needs one, without : and line ends in it",
+                "--account: required for an MD5 list, without : and line ends",
             ));
         }
-        let rows = in_memory(text, Kind::Lines(format), &self.numbering).at(self.file())?;
+        let rows = load(text, Kind::Lines(format), &self.numbering).at(self.file())?;
         if let Some(why) = self.duplicate(&rows, account.as_bytes(), |_| true) {
-            return Ok(Outcome::There(why));
+            return Ok(AddResult::AlreadyThere(why));
         }
         let mut new = Zeroizing::new(Vec::with_capacity(text.len() + line.len() + 1));
         new.extend_from_slice(text);
@@ -298,10 +293,10 @@ impl Task<'_> {
             new.push(b'\n');
         }
         new.extend_from_slice(&line);
-        Ok(Outcome::Text(new))
+        Ok(AddResult::Text(new))
     }
 
-    /// Why the PIN must not be added.
+    /// Returns the reason why the PIN must not be added.
     fn duplicate(
         &self,
         rows: &Rows,
@@ -325,16 +320,16 @@ impl Task<'_> {
                 && row.secret.verify(&self.pin, pepper) == Ok(true)
         });
         match (own, other) {
-            (Some(own), _) => Some(format!("line {} is the same already", own.line)),
+            (Some(own), _) => Some(format!("line {} has the same PIN already", own.line)),
             (None, Some(line)) if !self.arguments.force => Some(format!(
-                "line {line} has the same PIN for another account (--force adds it all the same)"
+                "line {line} has the same PIN for another account (--force adds it anyway)"
             )),
             _ => None,
         }
     }
 }
 
-/// Whether a line of an md5 list is one of this account.
+/// Returns whether a line of an MD5 list belongs to this account.
 fn gives(line: &[u8], account: &str) -> bool {
     let found = read(line, Format::Md5, true, |line| match line.gives {
         Gives::Account(found, _) => Some(found == account.as_bytes()),

@@ -1,4 +1,4 @@
-//! `pinset generate`: random PINs.
+//! `pinset generate`: generation of random PINs.
 
 use std::collections::HashSet;
 use std::fs;
@@ -15,33 +15,31 @@ use pinset::{Numbering, Pin};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::common::atomic_file::{create, Access, Locked};
-use crate::common::config_file::ConfigFile;
+use crate::common::atomic_file::{create, Access, LockedFile};
+use crate::common::config_file::ConfigFileArgs;
 use crate::common::csv::push_row;
-use crate::common::csv_list::{in_memory, kind, Sheet};
+use crate::common::csv_list::{kind, load, CsvList};
 use crate::common::error::{note, At, CommandError};
-use crate::common::new_list::NewList;
-use crate::common::pin_input::pin_of;
-use crate::common::reach::{is_out_of_reach, note_out_of_reach};
-use crate::common::secret_args::{Form, Forms, Maker};
+use crate::common::new_list::NewListArgs;
+use crate::common::pin_input::pin_from_digits;
+use crate::common::reach::{is_out_of_reach, warn_out_of_reach};
+use crate::common::secret_args::{SecretArgs, SecretForm, SecretMaker};
 use crate::common::weak_pins::weakness;
 
-/// Makes random PINs, puts them hashed into a csv list, and writes them in the
-/// clear to where they can be handed out from.
+/// Generates random PINs, adds their hashes to a CSV list, and writes them in the clear
+/// to be handed out.
 ///
-/// No PIN is weak, none is made twice, and none stands in the list already,
-/// as far as that can be seen: not of rows with Argon2id. All others are
-/// equally likely.
+/// No PIN is weak, duplicate or already in the list, except that PINs of Argon2id rows
+/// can't be compared. All other PINs are equally likely.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The list is made if there is none, with mode 0640 and the group of its folder or of
---group; else rows are added to it.
-No account may have a row in it already. At most half of all PINs of a length
-are made, those in the list among them.
+A missing list is created with mode 0640 and the group of its folder or of --group;
+else rows are added to it. No account may have a row in it already. At most half of
+all PINs of a length are used, including those in the list.
 
-Exit code: 0 made; 3 an error, the list is not changed.")]
+Exit code: 0 generated; 3 an error, the list is not changed.")]
 pub struct Generate {
-    /// How many [default: one for each account of --accounts]
+    /// Number of PINs [default: one for each account of --accounts]
     #[arg(
         short = 'n',
         long,
@@ -49,28 +47,28 @@ pub struct Generate {
         required_unless_present = "accounts"
     )]
     count: Option<usize>,
-    /// How many digits each has
+    /// Number of digits of each PIN
     #[arg(short, long, value_name = "DIGITS")]
     digits: usize,
-    /// The accounts, one a line [default: 1, 2, …]; of digits, if callers are to
+    /// File of accounts, one per line [default: 1, 2, …]; digits only if callers
     /// enter them (identify = account)
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// The csv list
+    /// CSV list
     #[arg(long, value_name = "FILE")]
     into: PathBuf,
-    /// A new file for account and PIN in the clear, as csv, with mode 0600
+    /// New file for accounts and PINs in the clear, as CSV, with mode 0600
     #[arg(long, value_name = "FILE", required_unless_present = "print")]
     pins: Option<PathBuf>,
-    /// Print account and PIN in the clear
+    /// Print accounts and PINs in the clear
     #[arg(long, conflicts_with = "pins")]
     print: bool,
     #[command(flatten)]
-    new_list: NewList,
+    new_list: NewListArgs,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
     #[command(flatten)]
-    forms: Forms,
+    forms: SecretArgs,
 }
 
 pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
@@ -81,15 +79,15 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
     let accounts = accounts(arguments)?;
     let maker = arguments.forms.maker(&arguments.config.settings()?)?;
     let into = &arguments.into;
-    let old = Locked::open(into).at(into)?;
+    let old = LockedFile::open(into).at(into)?;
     let text = match &old {
         Some(old) => old.contents().at(into)?,
         None => Zeroizing::default(),
     };
     let sheet = match kind(&text) {
-        Some(Kind::Csv) => Sheet::read(text).at(into)?,
-        Some(Kind::Lines(_)) => return Err(CommandError::at(into, "it is no csv list")),
-        None => Sheet::new(&[Column::Account, Column::Secret]),
+        Some(Kind::Csv) => CsvList::read(text).at(into)?,
+        Some(Kind::Lines(_)) => return Err(CommandError::at(into, "not a CSV list")),
+        None => CsvList::new(&[Column::Account, Column::Secret]),
     };
     let there: HashSet<&str> = sheet
         .rows()
@@ -103,16 +101,16 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
         let number = at + 1;
         return Err(CommandError::at(
             into,
-            format!("account {number} of those wanted has a row already"),
+            format!("account {number} has a row already"),
         ));
     }
     let numbering = Numbering::default();
-    let rows = in_memory(sheet.text(), Kind::Csv, &numbering).at(into)?;
+    let rows = load(sheet.text(), Kind::Csv, &numbering).at(into)?;
     let pins = pins(accounts.len(), digits, &rows, &maker).at(into)?;
-    if maker.form == Form::Argon2id {
-        note("Argon2id rows are found by caller or account only; for identify = pin take --hmac-sha256");
+    if maker.form == SecretForm::Argon2id {
+        note("Argon2id rows are found by caller or account only; use --hmac-sha256 for identify = pin");
         let unreachable = |account: &&String| is_out_of_reach(account, None, true);
-        note_out_of_reach(accounts.iter().filter(unreachable).count());
+        warn_out_of_reach(accounts.iter().filter(unreachable).count());
     }
     let secrets = maker.make_all(&pins)?;
     let values: Vec<_> = accounts
@@ -125,30 +123,31 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
             ]
         })
         .collect();
-    // By themselves: of a list with many wrong rows not all are named.
-    let alone = Sheet::new(&[Column::Account, Column::Secret]).with(&values);
-    let alone = in_memory(&alone, Kind::Csv, &numbering)?;
+    // The new rows alone: of a list with many invalid rows, not all are reported.
+    let alone = CsvList::new(&[Column::Account, Column::Secret]).with_rows(&values);
+    let alone = load(&alone, Kind::Csv, &numbering)?;
     if let Some(broken) = alone.broken().first() {
-        // Behind the header, a line each.
+        // One line each, after the header.
         let (number, why) = (broken.line - 1, &broken.error);
-        return Err(CommandError::new(format!(
-            "account {number} of those wanted: {why}"
-        )));
+        return Err(CommandError::new(format!("account {number}: {why}")));
     }
-    let new = sheet.with(&values);
-    in_memory(&new, Kind::Csv, &numbering).at(into)?;
+    let new = sheet.with_rows(&values);
+    load(&new, Kind::Csv, &numbering).at(into)?;
     let clear = clear(&accounts, &pins);
-    // First the PINs: rows whose PIN nobody knows would be of no use.
+    // The PINs first: rows whose PIN nobody knows would be useless.
     if let Some(path) = &arguments.pins {
         if !create(path, &clear, Access::Owner).at(path)? {
-            return Err(CommandError::at(path, "there is such a file already"));
+            return Err(CommandError::at(path, "file exists already"));
         }
     }
     let written = match old {
         Some(old) => old.replace(&new).at(into),
         None => match arguments.new_list.create(into, &new) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(CommandError::at(into, "somebody made it meanwhile")),
+            Ok(false) => Err(CommandError::at(
+                into,
+                "created by another process meanwhile",
+            )),
             Err(failure) => Err(failure),
         },
     };
@@ -164,7 +163,7 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
     Ok(0)
 }
 
-/// The accounts that PINs are made for, each once.
+/// Returns the accounts that PINs are generated for.
 fn accounts(arguments: &Generate) -> Result<Vec<String>, CommandError> {
     let Some(path) = &arguments.accounts else {
         return Ok((1..=arguments.count.unwrap_or(0))
@@ -175,7 +174,7 @@ fn accounts(arguments: &Generate) -> Result<Vec<String>, CommandError> {
     match arguments.count {
         Some(count) if count != accounts.len() => Err(CommandError::at(
             path,
-            format!("--count: there are {} accounts in it", accounts.len()),
+            format!("--count: the file has {} accounts", accounts.len()),
         )),
         _ => Ok(accounts),
     }
@@ -194,7 +193,7 @@ fn read_accounts(path: &Path) -> Result<Vec<String>, CommandError> {
         if !seen.insert(account) {
             return Err(CommandError::at(
                 path,
-                format!("line {number}: it is there twice"),
+                format!("line {number}: duplicate account"),
             ));
         }
         accounts.push(account.to_owned());
@@ -205,7 +204,7 @@ fn read_accounts(path: &Path) -> Result<Vec<String>, CommandError> {
 /// The reason why PINs can't be generated.
 #[derive(Debug, Error)]
 enum GenerateError {
-    #[error("there are too few PINs of {digits} digits")]
+    #[error("too few PINs of {digits} digits")]
     TooFewPins { digits: usize },
     #[error("rows with secrets of key {0} can't be compared without it (--pepper)")]
     MissingKey(KeyId),
@@ -215,12 +214,12 @@ enum GenerateError {
     Random(getrandom::Error),
 }
 
-/// So many PINs, none of them weak, none twice, none of the list's.
+/// Returns `count` PINs, none of them weak, duplicate or in the list.
 fn pins(
     count: usize,
     digits: usize,
     rows: &Rows,
-    maker: &Maker,
+    maker: &SecretMaker,
 ) -> Result<Vec<Pin>, GenerateError> {
     let there = usize::try_from(rows.len()).unwrap_or(usize::MAX);
     let all = u32::try_from(digits)
@@ -250,10 +249,10 @@ fn pins(
     Ok(pins)
 }
 
-/// A PIN of so many digits, each of all ten equally likely, by the random
-/// source of the operating system.
+/// Returns a random PIN. All ten digits are equally likely, by the random source of the
+/// operating system.
 fn random(digits: usize) -> Result<Pin, GenerateError> {
-    /// What is left out, so that ten goes into the rest.
+    /// Bytes from this one on are dropped, so that the rest is divisible by ten.
     const TOO_HIGH: u8 = 250;
     let mut keys = Zeroizing::new(Vec::with_capacity(MAX_DIGITS));
     let mut bytes = Zeroizing::new([0; 16]);
@@ -263,10 +262,10 @@ fn random(digits: usize) -> Result<Pin, GenerateError> {
         let left = digits - keys.len();
         keys.extend(fair.take(left).map(|byte| b'0' + byte % 10));
     }
-    Ok(pin_of(&keys))
+    Ok(pin_from_digits(&keys))
 }
 
-/// Accounts and PINs, as csv.
+/// Returns accounts and PINs as CSV.
 fn clear(accounts: &[String], pins: &[Pin]) -> Zeroizing<Vec<u8>> {
     let rows = accounts.iter().zip(pins);
     let size: usize = rows

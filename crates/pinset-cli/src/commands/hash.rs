@@ -1,29 +1,30 @@
-//! `pinset hash`: the secret of a PIN.
+//! `pinset hash`: hashing of PINs.
 
 use std::io::{self, Write};
 
 use zeroize::Zeroizing;
 
-use crate::common::config_file::ConfigFile;
+use crate::common::config_file::ConfigFileArgs;
 use crate::common::csv;
 use crate::common::error::CommandError;
-use crate::common::pin_input::{self, Asked};
-use crate::common::secret_args::Forms;
+use crate::common::pin_input::{self, Prompts};
+use crate::common::secret_args::SecretArgs;
 
-/// Prints the secret of a PIN, as it stands in a row of a csv list.
+/// Prints the secret of a PIN for a row of a CSV list.
 ///
-/// The PIN is asked for at the terminal, twice and without being shown. From a
-/// pipe or a file, each line is a PIN, and each gets a line.
+/// The PIN is entered at the terminal, twice and without echo. From a pipe or a file,
+/// each line is a PIN, and its secret is printed on a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A PIN is never given on the command line, which everybody on the machine can
-read. Exit code: 0 printed; 3 not.")]
+PINs can't be given on the command line, which every user of the machine can read.
+
+Exit code: 0 printed; 3 an error.")]
 pub struct Hash {
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
     #[command(flatten)]
-    forms: Forms,
-    /// Without the quotes that csv needs around Argon2id, for a value of
+    forms: SecretArgs,
+    /// Omit the quotes that CSV needs around Argon2id hashes, for a value in
     /// Asterisk's database (astdb_value = account:secret)
     #[arg(long)]
     unquoted: bool,
@@ -32,14 +33,14 @@ pub struct Hash {
 pub fn run(arguments: &Hash) -> Result<u8, CommandError> {
     let maker = arguments.forms.maker(&arguments.config.settings()?)?;
     let mut out = io::stdout().lock();
-    pin_input::each(Asked::Twice, |pin| {
+    pin_input::for_each(Prompts::Twice, |pin| {
         pin_input::warn_if_weak(&pin);
         let secret = maker.make(&pin)?;
         let mut line = Zeroizing::new(Vec::with_capacity(secret.len() + 3));
         if arguments.unquoted {
             line.extend_from_slice(secret.as_bytes());
         } else {
-            csv::push(&mut line, &secret);
+            csv::push_value(&mut line, &secret);
         }
         line.push(b'\n');
         out.write_all(&line).map_err(CommandError::Output)

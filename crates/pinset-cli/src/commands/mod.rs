@@ -1,4 +1,4 @@
-//! The commands of `pinset`, a file or a folder each.
+//! The commands of `pinset`, one file or folder each.
 
 pub mod add;
 pub mod check;

@@ -1,4 +1,4 @@
-//! `pinset pepper new`: a new key in a pepper file.
+//! `pinset pepper`: keys of the pepper file.
 
 use std::path::PathBuf;
 
@@ -8,11 +8,11 @@ use pinset::credential::pepper::KeyId;
 use pinset::Pepper;
 use zeroize::Zeroizing;
 
-use crate::common::atomic_file::{create, Access, Locked};
+use crate::common::atomic_file::{create, Access, LockedFile};
 use crate::common::error::{note, At, CommandError};
-use crate::common::secret_args::safe;
+use crate::common::secret_args::check_permissions;
 
-/// Looks after the pepper file, with the keys of hmac-sha256 secrets.
+/// Manages the pepper file, which has the keys of hmac-sha256 secrets.
 #[derive(Debug, clap::Args)]
 pub struct PepperCommand {
     #[command(subcommand)]
@@ -24,24 +24,25 @@ enum Action {
     New(New),
 }
 
-/// Makes a pepper file, or puts a new key in front of those of one there is.
+/// Creates a pepper file, or adds a new first key to an existing one.
 ///
-/// New secrets are made with the first key. The others stay, for as long as
-/// lists have secrets made with them.
+/// New secrets use the first key. Keep the others as long as lists have secrets that
+/// use them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A new file belongs to the user who runs this, with mode 0600, or with --group
-0640. Owner, group and mode of an old file stay.
-Exit code: 0 done; 3 not.")]
+A new file belongs to the user who runs this, with mode 0600, or 0640 with --group.
+Owner, group and mode of an existing file stay unchanged.
+
+Exit code: 0 done; 3 an error.")]
 struct New {
-    /// The pepper file
+    /// Pepper file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The name of the new key: 1 to 32 letters, digits, _ and - [default: k
-    /// and eight digits at random]
+    /// Name of the new key: 1 to 32 letters, digits, _ and - [default: k and
+    /// eight random hexadecimal digits]
     #[arg(long, value_name = "KEYID")]
     id: Option<String>,
-    /// The group of a new file, which may read it: Asterisk's
+    /// Group with read access to a new file, such as asterisk
     #[arg(long, value_name = "NAME", value_parser = crate::common::new_list::group)]
     group: Option<Gid>,
 }
@@ -54,7 +55,7 @@ pub fn run(arguments: &PepperCommand) -> Result<u8, CommandError> {
     };
     if KeyId::new(id.as_bytes()).is_none() {
         return Err(CommandError::new(
-            "--id: it must be 1 to 32 letters, digits, _ and -",
+            "--id: must be 1 to 32 letters, digits, _ and -",
         ));
     }
     let key = random_hex::<32>()?;
@@ -63,14 +64,14 @@ pub fn run(arguments: &PepperCommand) -> Result<u8, CommandError> {
         line.extend_from_slice(part.as_bytes());
     }
     loop {
-        let Some(old) = Locked::open(file).at(file)? else {
+        let Some(old) = LockedFile::open(file).at(file)? else {
             if create(file, &line, Access::of(*group, Access::Owner)).at(file)? {
                 break;
             }
-            // Somebody made it meanwhile.
+            // Another process has created it meanwhile.
             continue;
         };
-        safe(old.about()).at(file)?;
+        check_permissions(old.metadata()).at(file)?;
         let keys = old.contents().at(file)?;
         Pepper::parse(&keys).at(file)?;
         let rest = keys.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&keys);
@@ -78,22 +79,16 @@ pub fn run(arguments: &PepperCommand) -> Result<u8, CommandError> {
         all.extend_from_slice(&line);
         all.extend_from_slice(rest);
         if Pepper::parse(&all).is_err() {
-            return Err(CommandError::at(
-                file,
-                format!("there is a key {id} already"),
-            ));
+            return Err(CommandError::at(file, format!("key {id} exists already")));
         }
         old.replace(&all).at(file)?;
         break;
     }
-    note(format!(
-        "{}: new secrets are made with key {id}",
-        file.display()
-    ));
+    note(format!("{}: new secrets use key {id}", file.display()));
     Ok(0)
 }
 
-/// Random bytes in hexadecimal.
+/// Returns random bytes in hexadecimal.
 fn random_hex<const N: usize>() -> Result<Zeroizing<String>, CommandError> {
     let mut bytes = Zeroizing::new([0; N]);
     getrandom::fill(&mut *bytes).map_err(CommandError::new)?;

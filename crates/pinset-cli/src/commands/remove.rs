@@ -1,4 +1,4 @@
-//! `pinset remove`: rows that go.
+//! `pinset remove`: removing rows from a list.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -7,40 +7,40 @@ use std::path::PathBuf;
 use pinset::list::{read, Format, Gives, Kind};
 use zeroize::Zeroizing;
 
-use crate::common::atomic_file::Locked;
-use crate::common::config_file::ConfigFile;
-use crate::common::csv_list::{kind, same_caller, Sheet};
+use crate::common::atomic_file::LockedFile;
+use crate::common::config_file::ConfigFileArgs;
+use crate::common::csv_list::{kind, same_caller, CsvList};
 use crate::common::error::{At, CommandError};
-use crate::common::numbering_args::Numbers;
-use crate::common::pin_input::{self, Asked};
+use crate::common::numbering_args::NumberingArgs;
+use crate::common::pin_input::{self, Prompts};
 
-/// The exit code when nothing went.
-const NONE: u8 = 1;
+/// The exit code if nothing was removed.
+const NONE_FOUND: u8 = 1;
 
 /// Removes PINs from a list: those of an account, or one from a plain list.
 ///
-/// The PIN of a plain list is asked for at the terminal, without being shown,
-/// or is the one line of standard input. All else in the list stays as it is.
+/// The PIN of a plain list is entered at the terminal, without echo, or is the only
+/// line of standard input. Everything else in the list stays unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-PINs of Asterisk's own database are removed with its command line: database
-del FAMILY KEY. The file of the database is never touched.
+PINs in Asterisk's own database are removed on its command line: database del
+FAMILY KEY. The file of the database is never changed.
 
-Exit code: 0 removed; 1 there was none; 3 an error, nothing is changed.")]
+Exit code: 0 removed; 1 none found; 3 an error, nothing is changed.")]
 pub struct Remove {
-    /// The list
+    /// PIN list
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Whose PINs, in a csv or md5 list
+    /// Account whose PINs are removed; for CSV and MD5 lists
     #[arg(long)]
     account: Option<String>,
-    /// Only those for this number
+    /// Only rows of this caller number
     #[arg(long, value_name = "NUMBER", requires = "account")]
     caller: Option<String>,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
     #[command(flatten)]
-    numbers: Numbers,
+    numbers: NumberingArgs,
 }
 
 pub fn run(arguments: &Remove) -> Result<u8, CommandError> {
@@ -50,14 +50,14 @@ pub fn run(arguments: &Remove) -> Result<u8, CommandError> {
     let caller = arguments.caller.as_deref();
     let pin = match account {
         Some(_) => None,
-        None => Some(pin_input::one(Asked::Once)?),
+        None => Some(pin_input::read_one(Prompts::Once)?),
     };
-    let old = Locked::open(file).at(file)?;
-    let old = old.ok_or_else(|| CommandError::at(file, "there is no such file"))?;
+    let old = LockedFile::open(file).at(file)?;
+    let old = old.ok_or_else(|| CommandError::at(file, "no such file"))?;
     let text = old.contents().at(file)?;
     let kind = kind(&text).unwrap_or(Kind::Lines(Format::Plain));
     let (new, gone) = match (kind, account, &pin) {
-        (Kind::Csv, Some(account), _) => Sheet::read(text).at(file)?.without(|row| {
+        (Kind::Csv, Some(account), _) => CsvList::read(text).at(file)?.without_rows(|row| {
             let same = caller.is_none() || same_caller(row.caller.as_deref(), caller, &numbering);
             row.account == account && same
         }),
@@ -75,17 +75,18 @@ pub fn run(arguments: &Remove) -> Result<u8, CommandError> {
         .at(file)?,
         (Kind::Lines(Format::Plain), Some(_), _) if text.trim_ascii().is_empty() => (text, 0),
         (Kind::Lines(Format::Plain), Some(_), _) => {
-            return Err(CommandError::at(file, "--account: a plain list has none"));
-        }
-        (Kind::Lines(Format::Md5), Some(_), _) => {
-            return Err(CommandError::at(file, "--caller: an md5 list has none"));
-        }
-        _ => {
             return Err(CommandError::at(
                 file,
-                "--account: it is needed for this list",
-            ))
+                "--account: a plain list has no accounts",
+            ));
         }
+        (Kind::Lines(Format::Md5), Some(_), _) => {
+            return Err(CommandError::at(
+                file,
+                "--caller: an MD5 list has no caller numbers",
+            ));
+        }
+        _ => return Err(CommandError::at(file, "--account: required for this list")),
     };
     if gone > 0 {
         old.replace(&new).at(file)?;
@@ -93,10 +94,11 @@ pub fn run(arguments: &Remove) -> Result<u8, CommandError> {
     let rows = if gone == 1 { "row" } else { "rows" };
     let mut out = io::stdout().lock();
     writeln!(out, "{}: {gone} {rows} removed", file.display()).map_err(CommandError::Output)?;
-    Ok(if gone == 0 { NONE } else { 0 })
+    Ok(if gone == 0 { NONE_FOUND } else { 0 })
 }
 
-/// A list without the lines that `goes` says, and how many went.
+/// Returns a list without the lines for which `goes` returns `true`, and the number of
+/// removed lines.
 fn without_lines(
     text: &[u8],
     format: Format,

@@ -1,4 +1,4 @@
-//! `pinset verify`: whether a PIN is right, by the rules of the module.
+//! `pinset verify`: verification of a PIN by the rules of the module.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,49 +10,48 @@ use pinset::timestamp::Moment;
 use pinset::{Pepper, Pin};
 
 use crate::common::atomic_file::contents;
-use crate::common::config_file::ConfigFile;
+use crate::common::config_file::ConfigFileArgs;
 use crate::common::csv;
-use crate::common::csv_list::{in_memory, kind};
+use crate::common::csv_list::{kind, load};
 use crate::common::error::{At, CommandError};
-use crate::common::numbering_args::Numbers;
-use crate::common::pin_input::{self, Asked};
+use crate::common::numbering_args::NumberingArgs;
+use crate::common::pin_input::{self, Prompts};
 use crate::common::secret_args;
 
-/// The exit codes of a PIN that is wrong, and of one that is right at another
-/// time.
+/// The exit codes of a wrong PIN, and of one that is not valid now.
 const WRONG: u8 = 1;
 const EXPIRED: u8 = 2;
 
-/// Tells whether a PIN is right, and which row of a list it is.
+/// Verifies a PIN, and prints the row of the list that it matches.
 ///
-/// The PIN is asked for at the terminal, without being shown, or is the one
-/// line of standard input. With neither --caller nor --account the PIN alone
-/// says who it is, as with identify = pin.
+/// The PIN is entered at the terminal, without echo, or is the only line of standard
+/// input. Without --caller and --account, the PIN alone identifies the row, as with
+/// identify = pin.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Numbers, dates and secrets are read as the module reads them. Uses are counted
-in Asterisk's database, which is not looked at; times and required_level of the
-PIN set are not known here.
+NumberingArgs, dates and secrets are interpreted as by the module. Uses are not checked,
+because they are counted in Asterisk's database, nor are times and required_level
+of the PIN set.
 
-Exit code: 0 right; 1 wrong; 2 right, but not valid now; 3 an error: nobody can
-say, or the module would refuse the list.")]
+Exit code: 0 right; 1 wrong; 2 right, but not valid now; 3 an error: the PIN can't
+be verified, or the module would refuse the list.")]
 pub struct Verify {
-    /// The list
+    /// PIN list
     #[arg(value_name = "LIST")]
     file: PathBuf,
-    /// The number that calls, as with identify = caller
+    /// Caller number, as with identify = caller
     #[arg(long, value_name = "NUMBER", conflicts_with = "account")]
     caller: Option<String>,
-    /// The account, as with identify = account
+    /// Account, as with identify = account
     #[arg(long)]
     account: Option<String>,
-    /// The pepper file, for secrets of hmac-sha256; it overrides that of --config
+    /// Pepper file for hmac-sha256; overrides that of --config
     #[arg(long, value_name = "FILE")]
     pepper: Option<PathBuf>,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
     #[command(flatten)]
-    numbers: Numbers,
+    numbers: NumberingArgs,
 }
 
 pub fn run(arguments: &Verify) -> Result<u8, CommandError> {
@@ -60,41 +59,40 @@ pub fn run(arguments: &Verify) -> Result<u8, CommandError> {
     let settings = arguments.config.settings()?;
     let numbering = arguments.numbers.numbering(&settings)?;
     let pepper = arguments.pepper.as_ref().or(settings.pepper_file.as_ref());
-    let pepper = pepper.map(|path| secret_args::pepper(path)).transpose()?;
+    let pepper = pepper
+        .map(|path| secret_args::read_pepper(path))
+        .transpose()?;
     let pepper = pepper.unwrap_or_default();
     let file = open(path).at(path)?;
     if Stamp::of(&file.metadata().at(path)?).is_world_writable() {
-        return Err(CommandError::at(
-            path,
-            "everybody may write to it: PIN sets refuse it",
-        ));
+        return Err(CommandError::at(path, "world-writable: PIN sets refuse it"));
     }
     let text = contents(&file).at(path)?;
     let kind = kind(&text).unwrap_or(Kind::Lines(Format::Plain));
-    let rows = in_memory(&text, kind, &numbering).at(path)?;
+    let rows = load(&text, kind, &numbering).at(path)?;
     let number = match &arguments.caller {
         Some(caller) => Some(
             numbering
                 .normalize_caller(caller.as_bytes())
-                .ok_or_else(|| CommandError::new("--caller: it is no usable number"))?,
+                .ok_or_else(|| CommandError::new("--caller: not a usable number"))?,
         ),
         None => None,
     };
-    let pin = pin_input::one(Asked::Once)?;
-    let mut unsaid = None;
+    let pin = pin_input::read_one(Prompts::Once)?;
+    let mut undecided = None;
     let found: Vec<Candidate> = if let Some(number) = &number {
-        right(rows.by_caller(number), &pin, &pepper, &mut unsaid)
+        right(rows.by_caller(number), &pin, &pepper, &mut undecided)
     } else if let Some(account) = &arguments.account {
         right(
             rows.by_account(account.as_bytes()),
             &pin,
             &pepper,
-            &mut unsaid,
+            &mut undecided,
         )
     } else {
         let found = rows.by_pin(&pin, &pepper);
         let missing = found.missing().first();
-        unsaid = missing.map(|id| format!("the pepper file has no key {id}"));
+        undecided = missing.map(|id| format!("the pepper file has no key {id}"));
         found.collect()
     };
     let now = Moment::of(SystemTime::now());
@@ -103,7 +101,7 @@ pub fn run(arguments: &Verify) -> Result<u8, CommandError> {
         None if !found.is_empty() => (EXPIRED, found.first()),
         None => (WRONG, None),
     };
-    if let (None, Some(why)) = (row, unsaid) {
+    if let (None, Some(why)) = (row, undecided) {
         return Err(CommandError::at(path, why));
     }
     let mut out = io::stdout().lock();
@@ -123,17 +121,17 @@ pub fn run(arguments: &Verify) -> Result<u8, CommandError> {
     Ok(verdict)
 }
 
-/// Those rows whose PIN it is; and why of some it can't be said.
+/// Returns the rows with this PIN. Sets `undecided` if some can't be verified.
 fn right(
     rows: impl Iterator<Item = Candidate>,
     pin: &Pin,
     pepper: &Pepper,
-    unsaid: &mut Option<String>,
+    undecided: &mut Option<String>,
 ) -> Vec<Candidate> {
     rows.filter(|row| match row.secret.verify(pin, pepper) {
         Ok(right) => right,
         Err(why) => {
-            *unsaid = Some(why.to_string());
+            *undecided = Some(why.to_string());
             false
         }
     })
@@ -144,7 +142,7 @@ fn valid(row: &Candidate, now: Moment) -> bool {
     row.from.is_none_or(|from| from <= now) && row.until.is_none_or(|until| now < until)
 }
 
-/// A row without its secret: the columns that have a value.
+/// Returns the non-empty columns of a row, without its secret.
 fn described(row: &Candidate, kind: Kind, text: &[u8]) -> Result<String, CommandError> {
     let mut parts = vec![format!("line {}", row.line)];
     if kind != Kind::Csv {

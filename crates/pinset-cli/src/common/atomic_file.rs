@@ -1,4 +1,4 @@
-//! Files that are changed: whole or not at all, by one at a time.
+//! Atomic changes of files, serialized by a lock.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read, Write};
@@ -10,20 +10,20 @@ use rustix::fs::{flock, FlockOperation};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-/// Owner and rights of a new file. Its owner is the user who makes it.
+/// Group and permissions of a new file. Its owner is the user who creates it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
     /// The owner alone.
     Owner,
-    /// The owner, and this group for reading.
+    /// The owner, and read access for this group.
     Group(Gid),
-    /// The owner, and the group of the folder for reading. The file keeps the
-    /// user's own group if the user may not give it to another.
+    /// The owner, and read access for the group of the folder. The file keeps the
+    /// user's own group if the user may not change it.
     FolderGroup,
 }
 
 impl Access {
-    /// Access for this group if there is one, else `otherwise`.
+    /// Returns access for this group if there is one, else `otherwise`.
     pub fn of(group: Option<Gid>, otherwise: Self) -> Self {
         group.map_or(otherwise, Self::Group)
     }
@@ -36,23 +36,23 @@ impl Access {
     }
 }
 
-/// A file that nobody else who uses this command changes meanwhile.
-pub struct Locked {
+/// A locked file, which no other `pinset` command can change.
+pub struct LockedFile {
     path: PathBuf,
     file: File,
-    about: Metadata,
+    metadata: Metadata,
 }
 
-impl Locked {
-    /// Locks the file at `path`, or what a link there leads to; waits for
-    /// whoever has it. `None`: there is no file.
+impl LockedFile {
+    /// Locks the file at `path`, or the target of a link there. Waits while another
+    /// command holds the lock. Returns `None` if there is no file.
     pub fn open(path: &Path) -> io::Result<Option<Self>> {
         loop {
             let path = match path.canonicalize() {
                 Ok(path) => path,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return if path.is_symlink() {
-                        Err(io::Error::other("a link to a file that is not there"))
+                        Err(io::Error::other("broken symbolic link"))
                     } else {
                         Ok(None)
                     };
@@ -64,62 +64,67 @@ impl Locked {
                 file => file?,
             };
             flock(&file, FlockOperation::LockExclusive)?;
-            // Whoever had it may have put another file in its place.
-            let about = file.metadata()?;
+            // The previous holder of the lock may have replaced the file.
+            let metadata = file.metadata()?;
             let same = fs::metadata(&path)
-                .is_ok_and(|now| (now.dev(), now.ino()) == (about.dev(), about.ino()));
+                .is_ok_and(|now| (now.dev(), now.ino()) == (metadata.dev(), metadata.ino()));
             if same {
-                return Ok(Some(Self { path, file, about }));
+                return Ok(Some(Self {
+                    path,
+                    file,
+                    metadata,
+                }));
             }
         }
     }
 
-    /// What the file is.
-    pub fn about(&self) -> &Metadata {
-        &self.about
+    /// Returns the metadata of the file.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
-    /// What is in the file.
+    /// Returns the contents of the file.
     pub fn contents(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         contents(&self.file)
     }
 
-    /// Puts other contents in its place, with the same owner and rights.
+    /// Replaces the contents, and keeps owner and permissions.
     pub fn replace(self, contents: &[u8]) -> io::Result<()> {
         let mut temporary = temporary(&self.path)?;
         temporary.write_all(contents)?;
         let new = temporary.as_file();
-        let (uid, gid) = (self.about.uid(), self.about.gid());
+        let (uid, gid) = (self.metadata.uid(), self.metadata.gid());
         let now = new.metadata()?;
         if (now.uid(), now.gid()) != (uid, gid) {
             fchown(new, Some(uid), Some(gid)).map_err(|error| {
-                io::Error::new(error.kind(), format!("its owner can't be kept: {error}"))
+                io::Error::new(error.kind(), format!("the owner can't be kept: {error}"))
             })?;
         }
-        // Behind the change of the owner, which may take rights away.
-        new.set_permissions(Permissions::from_mode(self.about.mode() & 0o7777))?;
+        // After the change of the owner, which may reset permissions.
+        new.set_permissions(Permissions::from_mode(self.metadata.mode() & 0o7777))?;
         new.sync_all()?;
         temporary.persist(&self.path).map_err(|error| error.error)?;
         sync_folder(&self.path)
     }
 }
 
-/// Makes a file with these contents. Returns `false` if there is one already,
-/// which stays as it is.
+/// Creates a file with these contents. Returns `false` if it exists already, and leaves
+/// it unchanged.
 pub fn create(path: &Path, contents: &[u8], access: Access) -> io::Result<bool> {
     let mut draft = Draft::new(path)?;
     draft.write_all(contents)?;
-    draft.keep(access)
+    draft.persist_new(access)
 }
 
-/// A new file in the making, which is at its path when it is whole. What is
-/// written goes into it at once: no buffer keeps a copy.
+/// A new file that appears at its path when it is complete. Writes are unbuffered, so
+/// that no buffer keeps a copy.
 pub struct Draft {
     temporary: NamedTempFile,
     path: PathBuf,
 }
 
 impl Draft {
+    /// Creates a temporary file in the same folder.
     pub fn new(path: &Path) -> io::Result<Self> {
         Ok(Self {
             temporary: temporary(path)?,
@@ -127,9 +132,9 @@ impl Draft {
         })
     }
 
-    /// Puts it into its place, with these rights. `false`: there is a file
-    /// already, which stays as it is.
-    pub fn keep(self, access: Access) -> io::Result<bool> {
+    /// Moves the file to its path. Returns `false` if a file exists there, and leaves
+    /// that unchanged.
+    pub fn persist_new(self, access: Access) -> io::Result<bool> {
         self.finish(access)?;
         match self.temporary.persist_noclobber(&self.path) {
             Ok(_) => sync_folder(&self.path).map(|()| true),
@@ -138,8 +143,8 @@ impl Draft {
         }
     }
 
-    /// Puts it into its place, with these rights, also over an older file.
-    pub fn replace(self, access: Access) -> io::Result<()> {
+    /// Moves the file to its path, and replaces a file there.
+    pub fn persist(self, access: Access) -> io::Result<()> {
         self.finish(access)?;
         self.temporary
             .persist(&self.path)
@@ -147,7 +152,7 @@ impl Draft {
         sync_folder(&self.path)
     }
 
-    /// Gives it its rights, and writes it to the disk.
+    /// Sets group and permissions, and writes the file to the disk.
     fn finish(&self, access: Access) -> io::Result<()> {
         let new = self.temporary.as_file();
         match access {
@@ -162,7 +167,7 @@ impl Draft {
                 }
             }
         }
-        // Not at its creation, where umask takes rights away.
+        // Not at its creation, where umask reduces permissions.
         new.set_permissions(Permissions::from_mode(access.mode()))?;
         new.sync_all()
     }
@@ -178,7 +183,7 @@ impl Write for Draft {
     }
 }
 
-/// What is in a file, in a buffer that does not grow and leave copies behind.
+/// Reads a file into a buffer that does not grow, which would leave copies behind.
 pub fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
     let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
     let mut contents = Zeroizing::new(Vec::new());
@@ -189,7 +194,7 @@ pub fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(contents)
 }
 
-/// A temporary file beside `path`.
+/// Creates a temporary file in the folder of `path`.
 fn temporary(path: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".pinset-")
@@ -197,7 +202,7 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(folder(path))
 }
 
-/// Else a crash may bring the old file back.
+/// Syncs the folder: otherwise, a crash may bring the old file back.
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
 }

@@ -1,9 +1,9 @@
-//! Colours of a terminal, in text that was copied from one or logged with them.
+//! Removal of terminal colours from text that was copied from a terminal or logged.
 
 use std::borrow::Cow;
 
-/// The same line without the control sequences that Asterisk colours it with
-/// (ECMA-48: `ESC [`, parameters, a letter).
+/// Removes the control sequences with which Asterisk colours a line (ECMA-48: `ESC [`,
+/// parameters, a letter).
 pub fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
     let begin = b"\x1b[";
     let Some(mut at) = memchr::memmem::find(line, begin) else {
@@ -18,7 +18,7 @@ pub fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
         let parameters = behind
             .iter()
             .take_while(|byte| (0x20..0x40).contains(*byte));
-        // One more, the letter that ends it.
+        // One more: the letter that ends the sequence.
         rest = behind.get(parameters.count() + 1..).unwrap_or_default();
         match memchr::memmem::find(rest, begin) {
             Some(next) => at = next,
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_sequences_are_removed_and_all_else_stays() {
+    fn control_sequences_are_removed_and_nothing_else() {
         for (line, plain) in [
             ("", ""),
             ("plain [0m", "plain [0m"),

@@ -1,9 +1,8 @@
-//! `authenticate.conf`, for what commands have in common with the module: the
-//! numbering options, `pepper_file`, and which PIN set has which list.
+//! ConfigFileReader of `authenticate.conf`: the numbering options, `pepper_file` and the PIN sets.
 //!
-//! Asterisk reads the file for the module; here its syntax is read as
-//! `main/config.c` of Asterisk does. What is not supported is an error, so that no
-//! option is missed.
+//! Asterisk reads the file for the module; this reader follows the syntax of
+//! `main/config.c` of Asterisk. Unsupported syntax is an error, so that no option is
+//! missed.
 
 use std::fmt::Display;
 use std::fs;
@@ -14,14 +13,14 @@ use thiserror::Error;
 
 use crate::common::error::{At, CommandError};
 
-/// As many files include each other in Asterisk.
+/// Maximum depth of included files, as in Asterisk.
 const MAX_INCLUDE_DEPTH: usize = 10;
 
 /// The module's configuration.
 #[derive(Debug, clap::Args)]
-pub struct ConfigFile {
-    /// Take the numbering options and pepper_file from [general] of this
-    /// authenticate.conf; options of the command line come first
+pub struct ConfigFileArgs {
+    /// Read the numbering options and pepper_file from [general] of this
+    /// authenticate.conf; options on the command line take precedence
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -29,7 +28,7 @@ pub struct ConfigFile {
 /// The names and options of PIN sets.
 pub type PinSets = Vec<(String, PinSet)>;
 
-impl ConfigFile {
+impl ConfigFileArgs {
     /// Reads `[general]`. Returns the defaults if no file is given.
     pub fn settings(&self) -> Result<Settings, CommandError> {
         general(&self.sections()?)
@@ -52,7 +51,7 @@ impl ConfigFile {
     }
 
     fn sections(&self) -> Result<Vec<Section>, CommandError> {
-        let mut reader = Reader::default();
+        let mut reader = ConfigFileReader::default();
         if let Some(path) = &self.config {
             reader.folder = path.parent().map(Path::to_owned).unwrap_or_default();
             reader.file(path, 0)?;
@@ -69,17 +68,17 @@ fn general(sections: &[Section]) -> Result<Settings, CommandError> {
     Ok(settings)
 }
 
-/// A section, with what it inherits in front.
+/// A section, with inherited options first.
 struct Section {
     name: String,
-    /// It is there only for others to inherit.
+    /// Whether other sections can only inherit from it.
     template: bool,
-    options: Vec<Line>,
+    options: Vec<OptionLine>,
 }
 
-/// An option, and where it stands.
+/// An option and its position.
 #[derive(Clone)]
-struct Line {
+struct OptionLine {
     name: String,
     value: String,
     file: PathBuf,
@@ -91,7 +90,7 @@ impl Section {
         !self.template && self.name.eq_ignore_ascii_case("general")
     }
 
-    /// Sets its options, in order.
+    /// Applies the options in order.
     fn apply(
         &self,
         mut set: impl FnMut(&[u8], &[u8]) -> Result<(), pinset::config::OptionError>,
@@ -110,18 +109,18 @@ impl Section {
     }
 }
 
-/// Where the reader is in the files.
+/// The state of the reader.
 #[derive(Default)]
-struct Reader {
+struct ConfigFileReader {
     sections: Vec<Section>,
-    /// Where in `sections` options go.
+    /// The index of the section that options are added to.
     current: Option<usize>,
-    /// Included files are named relative to it.
+    /// The folder that the names of included files are relative to.
     folder: PathBuf,
     in_comment: bool,
 }
 
-impl Reader {
+impl ConfigFileReader {
     fn file(&mut self, path: &Path, depth: usize) -> Result<(), CommandError> {
         let text = fs::read(path).at(path)?;
         self.in_comment = false;
@@ -138,7 +137,7 @@ impl Reader {
     }
 
     /// Returns the line without comments: from `;` to its end, and from `;--` to
-    /// `--;`, which may be lines apart. `\;` is a semicolon.
+    /// `--;`, possibly over several lines. `\;` is a semicolon.
     fn without_comments(&mut self, line: &str) -> String {
         let mut text = String::new();
         let mut rest = line;
@@ -184,7 +183,7 @@ impl Reader {
         if let (Some((name, value)), Some(section)) = (line.split_once('='), current) {
             let value = value.strip_prefix('>').unwrap_or(value);
             let (file, number) = (place.0.to_owned(), place.1);
-            section.options.push(Line {
+            section.options.push(OptionLine {
                 name: name.trim().to_owned(),
                 value: value.trim().to_owned(),
                 file,
@@ -194,8 +193,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads `name]`, which may have `(!)`, `(+)` or the names of those it inherits
-    /// from behind it.
+    /// Reads `name]`, which may be followed by `(!)`, `(+)` or the names of sections to
+    /// inherit from.
     fn section(&mut self, text: &str) -> Result<(), ConfigFileError> {
         let (name, behind) = text
             .split_once(']')
@@ -293,15 +292,15 @@ enum ConfigFileError {
 mod tests {
     use super::*;
 
-    /// Reads `authenticate.conf` with this text, beside the files `a` and `b`. Paths
-    /// in the error have no folder.
+    /// Reads `authenticate.conf` with this text, next to the files `a` and `b`. Removes
+    /// the folder from paths in the error.
     fn read(text: &str, a: &str, b: &str) -> Result<Settings, String> {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in [("authenticate.conf", text), ("a", a), ("b", b)] {
             fs::write(folder.path().join(name), text).expect("written");
         }
         let path = folder.path().join("authenticate.conf");
-        let file = ConfigFile { config: Some(path) };
+        let file = ConfigFileArgs { config: Some(path) };
         file.settings().map_err(|failure| {
             let folder = format!("{}/", folder.path().display());
             failure.to_string().replace(&folder, "")
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_general_are_read_as_asterisk_reads_them() {
+    fn general_options_are_read_as_by_asterisk() {
         for text in [
             "[general]\ncountry_code = 90\npepper_file=/p\n",
             "[GENERAL]\r\n  country_code=>90 ; Turkey\r\nPepper_File => /p\r\n",
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn pin_sets_start_from_general_and_what_they_inherit() {
+    fn pin_sets_inherit_from_general_and_templates() {
         let text = "[base](!)\nattempts = 5\nidentify = caller\n\
                     [callers](base)\nsource = file:/c\nattempts = 4\n\
                     [other]\nsource = file:/o\n\
@@ -350,7 +349,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("authenticate.conf");
         fs::write(&path, text).expect("written");
-        let file = ConfigFile { config: Some(path) };
+        let file = ConfigFileArgs { config: Some(path) };
         let (_, sets) = file.settings_and_pin_sets().expect("read");
         let set = |options: &[(&str, &str)]| {
             let mut set = settings(&[("max_digits", "9")]).pin_set;
@@ -373,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn unusable_line_is_named_with_its_file() {
+    fn invalid_line_is_reported_with_file_and_number() {
         let many = "#include a\n";
         for (text, why) in [
             (

@@ -1,20 +1,20 @@
-//! Core dumps and debuggers: kept away from memory that holds PINs and keys.
+//! Protection of PINs and keys in memory from core dumps and debuggers.
 
 use rustix::io;
 use rustix::process::{set_dumpable_behavior, setrlimit, DumpableBehavior, Resource, Rlimit};
 
-/// Makes this process one that is never dumped, and that no process of the same
-/// user can trace or read the memory of.
+/// Disables core dumps of this process, and access to its memory by other processes of
+/// the same user.
 ///
 /// # Errors
 ///
-/// The system refuses it.
+/// Fails if the system refuses it.
 pub fn forbid() -> io::Result<()> {
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
-    // A `core_pattern` that is a pipe ignores the limit, but not the other one.
+    // A `core_pattern` that is a pipe ignores the limit, but not the dumpable flag.
     setrlimit(Resource::Core, none)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }

@@ -1,4 +1,4 @@
-//! csv text (RFC 4180), read and written without copies that stay in memory.
+//! Reading and writing of CSV (RFC 4180) without copies that stay in memory.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Writer};
 use thiserror::Error;
@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 
 use crate::common::error::CommandError;
 
-/// The most columns that a list of another product may have.
-const COLUMNS: usize = 64;
+/// Maximum number of columns of a table.
+const MAX_COLUMNS: usize = 64;
 
-/// Appends one value, in quotes where it needs them.
-pub fn push(text: &mut Vec<u8>, value: &str) {
+/// Appends one value, quoted if necessary.
+pub fn push_value(text: &mut Vec<u8>, value: &str) {
     if !Writer::new().should_quote(value.as_bytes()) {
         text.extend_from_slice(value.as_bytes());
         return;
@@ -28,19 +28,18 @@ pub fn push_row<'a>(text: &mut Vec<u8>, values: impl IntoIterator<Item = &'a str
         if at > 0 {
             text.push(b',');
         }
-        push(text, value);
+        push_value(text, value);
     }
     text.extend_from_slice(end.as_bytes());
 }
 
 /// A row has more bytes or values than there is room for.
 #[derive(Debug, Error)]
-#[error("it has too many values")]
+#[error("too many values")]
 pub struct RowTooLargeError;
 
-/// Takes a row off the front of `input`: how many bytes of `output` its values
-/// are, and how many values there are, each up to its place in `ends`. `None`:
-/// there is no row left.
+/// Reads a row from the front of `input` into `output`. Returns the number of bytes and
+/// of values, whose ends are in `ends`. Returns `None` if there are no more rows.
 pub fn take_row(
     reader: &mut Reader,
     input: &mut &[u8],
@@ -56,7 +55,7 @@ pub fn take_row(
         length += wrote;
         values += found;
         match result {
-            // It wants to be told that there is no more.
+            // The next call, with empty input, ends the row.
             ReadRecordResult::InputEmpty => {}
             ReadRecordResult::Record => return Ok(Some((length, values))),
             ReadRecordResult::End => return Ok(None),
@@ -67,8 +66,8 @@ pub fn take_row(
     }
 }
 
-/// Calls `look` with the line that each row begins in, and its values without
-/// the blanks around them. Blank lines are passed over.
+/// Calls `look` with the number of the line that each row begins in, and its trimmed
+/// values. Blank lines are skipped.
 pub fn rows(
     text: &[u8],
     look: impl FnMut(u64, &[&str]) -> Result<(), CommandError>,
@@ -76,8 +75,8 @@ pub fn rows(
     separated_rows(text, b',', look)
 }
 
-/// The same table with commas, if its first row is separated by semicolons or
-/// tabs, as spreadsheets write it. Each row begins in the same line.
+/// Returns the table with commas if its first row is separated by semicolons or tabs,
+/// as spreadsheets write it. Each row stays in the same line.
 pub fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
     let Some(separator) = other_separator(text) else {
         return Ok(None);
@@ -98,7 +97,7 @@ pub fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CommandErr
     Ok(Some(table))
 }
 
-/// The separator of the first row, if there are semicolons or tabs in it, and no
+/// Returns the separator of the first row if it contains semicolons or tabs, and no
 /// comma, outside quotes.
 fn other_separator(text: &[u8]) -> Option<u8> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -114,7 +113,7 @@ fn other_separator(text: &[u8]) -> Option<u8> {
     [b';', b'\t'].into_iter().find(|byte| bytes.contains(byte))
 }
 
-/// As [`rows`], of values that `separator` separates.
+/// Reads rows as [`rows`] does, with another separator.
 fn separated_rows(
     text: &[u8],
     separator: u8,
@@ -123,11 +122,11 @@ fn separated_rows(
     let mut input = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut reader = ReaderBuilder::new().delimiter(separator).build();
     let mut output = Zeroizing::new(vec![0; input.len()]);
-    let mut ends = [0; COLUMNS];
-    // The line that what is left begins in, and what was left when it was counted.
+    let mut ends = [0; MAX_COLUMNS];
+    // The line in which the rest begins, and the rest when it was counted.
     let (mut line, mut counted) = (1, input);
     loop {
-        // Line ends in front of a row belong to no row.
+        // Line ends before a row belong to no row.
         while let Some(rest) = input.strip_prefix(b"\n").or(input.strip_prefix(b"\r")) {
             input = rest;
         }
@@ -141,7 +140,7 @@ fn separated_rows(
             Err(error) => return Err(bad(&error.to_string())),
         };
         let row = std::str::from_utf8(output.get(..length).unwrap_or_default());
-        let row = row.map_err(|_| bad("it is not in UTF-8"))?;
+        let row = row.map_err(|_| bad("not UTF-8"))?;
         let ends = ends.get(..fields).unwrap_or_default();
         let starts = std::iter::once(&0).chain(ends);
         let values = starts.zip(ends).map(|(start, end)| row.get(*start..*end));
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_with_their_lines() {
+    fn rows_are_read_with_line_numbers() {
         let text = "\u{feff}a, b\r\n\r\n\"x\ny\",\"1\"\"2\"\r\n  \nlast,";
         let rows = [(1, ["a", "b"]), (3, ["x\ny", "1\"2"]), (6, ["last", ""])];
         let rows: Vec<_> = rows
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn semicolons_and_tabs_become_commas_in_the_same_lines() {
+    fn other_separators_become_commas_in_same_lines() {
         for (text, commas) in [
             (
                 "a;b\r\n\r\n\"x;\ny\";1,5\n",
@@ -204,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(rows in prop::collection::vec(prop::array::uniform3("[a-c\",\r\n$é ]{0,6}"), 0..5)) {
+        fn written_rows_are_read_back(rows in prop::collection::vec(prop::array::uniform3("[a-c\",\r\n$é ]{0,6}"), 0..5)) {
             let mut text = Vec::new();
             for row in &rows {
                 push_row(&mut text, ["x"].into_iter().chain(row.iter().map(String::as_str)), "\r\n");

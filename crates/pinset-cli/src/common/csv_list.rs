@@ -1,5 +1,4 @@
-//! A csv list that is changed: every row that is not meant stays as it is,
-//! to the byte.
+//! Editing of CSV lists: all rows that are not edited stay the same, byte for byte.
 
 use pinset::credential::table::{Reading, RowError, Rows};
 use pinset::list::format::csv::{self, Column};
@@ -8,31 +7,31 @@ use pinset::timestamp::Zone;
 use pinset::Numbering;
 use zeroize::Zeroizing;
 
-use crate::common::csv::{push, push_row, rows};
+use crate::common::csv::{push_row, push_value, rows};
 use crate::common::error::CommandError;
 
 /// The values of a new row.
-pub type Values<'a> = Vec<(Column, &'a str)>;
+pub type RowValues<'a> = Vec<(Column, &'a str)>;
 
-/// A csv list.
-pub struct Sheet {
+/// A CSV list.
+pub struct CsvList {
     text: Zeroizing<Vec<u8>>,
     columns: Vec<Column>,
-    /// Where the header begins, and each row.
+    /// The offsets of the header and of each row.
     starts: Vec<usize>,
-    rows: Vec<Row>,
+    rows: Vec<CsvRow>,
 }
 
-/// Whose a row is; nobody's, if it is wrong.
-pub struct Row {
-    /// The line it begins in, from 1.
+/// Account and caller of a row; both are empty if the row is invalid.
+pub struct CsvRow {
+    /// The line in which it begins, from 1.
     pub line: u64,
     pub account: String,
     pub caller: Option<String>,
 }
 
-impl Sheet {
-    /// A list of nothing but a header.
+impl CsvList {
+    /// Creates a list that only has a header.
     pub fn new(columns: &[Column]) -> Self {
         let mut text = Zeroizing::new(Vec::new());
         push_row(&mut text, columns.iter().map(|column| column.name()), "\n");
@@ -44,7 +43,7 @@ impl Sheet {
         }
     }
 
-    /// Reads a list, as the module would.
+    /// Reads a list as the module does.
     pub fn read(text: Zeroizing<Vec<u8>>) -> Result<Self, CommandError> {
         let mut lines = Vec::new();
         let mut all = Vec::new();
@@ -52,7 +51,7 @@ impl Sheet {
         while let Some(row) = reader.next_row().map_err(CommandError::new)? {
             let line = row.as_ref().map_or_else(|bad| bad.line, |row| row.line);
             lines.push(line);
-            all.push(Row {
+            all.push(CsvRow {
                 line,
                 account: row.as_ref().map_or("", |row| row.account).to_owned(),
                 caller: row.ok().and_then(|row| row.caller.map(str::to_owned)),
@@ -71,7 +70,7 @@ impl Sheet {
         for wanted in lines {
             if wanted <= line {
                 return Err(CommandError::new(format!(
-                    "line {wanted}: two rows in it; line ends of CR alone can't be edited"
+                    "line {wanted}: two rows in one line: CR line ends are not supported"
                 )));
             }
             let skipped = usize::try_from(wanted - line - 1).map_err(CommandError::new)?;
@@ -86,8 +85,8 @@ impl Sheet {
         })
     }
 
-    /// The rows, in order.
-    pub fn rows(&self) -> &[Row] {
+    /// Returns the rows in order.
+    pub fn rows(&self) -> &[CsvRow] {
         &self.rows
     }
 
@@ -95,14 +94,14 @@ impl Sheet {
         &self.text
     }
 
-    /// The same list with these rows behind, and with the columns they need.
-    pub fn with(&self, values: &[Values<'_>]) -> Zeroizing<Vec<u8>> {
+    /// Returns the list with these rows appended, and with the columns that they need.
+    pub fn with_rows(&self, values: &[RowValues<'_>]) -> Zeroizing<Vec<u8>> {
         let given = |wanted: &Column| {
             let mut all = values.iter().flatten();
             all.any(|(column, _)| column == wanted) && !self.columns.contains(wanted)
         };
         let more: Vec<Column> = Column::ALL.into_iter().filter(given).collect();
-        let room = |values: &Values<'_>| {
+        let room = |values: &RowValues<'_>| {
             let lengths = values.iter().map(|(_, value)| 2 * value.len() + 3);
             lengths.sum::<usize>() + Column::ALL.len() + 2
         };
@@ -120,14 +119,14 @@ impl Sheet {
                 .unwrap_or_default(),
         );
         for (at, row) in self.spans().enumerate() {
-            // What is behind the last value: blanks, line ends, blank lines.
+            // After the last value: blanks, line ends, blank lines.
             let length = row.trim_ascii_end().len();
             let (row, behind) = row.split_at_checked(length).unwrap_or((row, &[]));
             text.extend_from_slice(row);
             for column in &more {
                 text.push(b',');
                 if at == 0 {
-                    push(&mut text, column.name());
+                    push_value(&mut text, column.name());
                 }
             }
             text.extend_from_slice(behind);
@@ -145,8 +144,12 @@ impl Sheet {
         text
     }
 
-    /// The same list without the rows that `goes` says, and how many went.
-    pub fn without(&self, mut goes: impl FnMut(&Row) -> bool) -> (Zeroizing<Vec<u8>>, usize) {
+    /// Returns the list without the rows for which `goes` returns `true`, and the number
+    /// of removed rows.
+    pub fn without_rows(
+        &self,
+        mut goes: impl FnMut(&CsvRow) -> bool,
+    ) -> (Zeroizing<Vec<u8>>, usize) {
         let mut text = Zeroizing::new(Vec::with_capacity(self.text.len()));
         let first = self.starts.get(1).copied().unwrap_or(self.text.len());
         text.extend_from_slice(self.text.get(..first).unwrap_or_default());
@@ -165,7 +168,7 @@ impl Sheet {
         self.spans().next().unwrap_or_default()
     }
 
-    /// The text of the header and of each row, with what is behind it.
+    /// Returns the text of the header and of each row, up to the next row.
     fn spans(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self.starts.iter().skip(1).copied();
         let ends = ends.chain(std::iter::once(self.text.len()));
@@ -174,7 +177,7 @@ impl Sheet {
     }
 }
 
-/// The columns of the header.
+/// Returns the columns of the header.
 fn columns(text: &[u8]) -> Result<Vec<Column>, CommandError> {
     let mut columns = Vec::new();
     rows(text, |_, names| {
@@ -190,7 +193,7 @@ fn columns(text: &[u8]) -> Result<Vec<Column>, CommandError> {
     Ok(columns)
 }
 
-/// What a list is; `None` if there is nothing in it.
+/// Returns the kind of a list, or `None` if it is empty.
 pub fn kind(text: &[u8]) -> Option<Kind> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if text.trim_ascii().is_empty() {
@@ -199,8 +202,8 @@ pub fn kind(text: &[u8]) -> Option<Kind> {
     sniff(text, true).ok()
 }
 
-/// The rows of a list, as the module has them in memory.
-pub fn in_memory(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, CommandError> {
+/// Returns the rows of a list as the module loads them.
+pub fn load(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, CommandError> {
     let zone = Zone::of_the_machine();
     let mut reading = Reading::new(list, kind, true, &zone, numbering, u64::MAX);
     loop {
@@ -210,15 +213,18 @@ pub fn in_memory(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows,
     }
 }
 
-/// What is wrong with a row of these values, if anything is.
-pub fn fault(values: &Values<'_>, numbering: &Numbering) -> Result<Option<RowError>, CommandError> {
+/// Checks the values of a row. Returns the error, or `None` if they are valid.
+pub fn check_values(
+    values: &RowValues<'_>,
+    numbering: &Numbering,
+) -> Result<Option<RowError>, CommandError> {
     let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
-    let text = Sheet::new(&columns).with(std::slice::from_ref(values));
-    let rows = in_memory(&text, Kind::Csv, numbering)?;
+    let text = CsvList::new(&columns).with_rows(std::slice::from_ref(values));
+    let rows = load(&text, Kind::Csv, numbering)?;
     Ok(rows.broken().first().copied())
 }
 
-/// Whether two rows are of the same number, or both of none.
+/// Returns whether two rows have the same caller number, or both have none.
 pub fn same_caller(one: Option<&str>, other: Option<&str>, numbering: &Numbering) -> bool {
     let number = |text: Option<&str>| text.and_then(|text| numbering.normalize(text.as_bytes()));
     one == other || number(one).is_some_and(|one| number(other) == Some(one))

@@ -1,4 +1,4 @@
-//! What commands have in common.
+//! Code that commands share.
 
 pub mod atomic_file;
 pub mod colours;

@@ -1,4 +1,4 @@
-//! New lists, which Asterisk is to read.
+//! Creation of PIN lists that Asterisk can read.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,25 +11,25 @@ use thiserror::Error;
 use crate::common::atomic_file::{create, Access};
 use crate::common::error::{note, At, CommandError};
 
-/// Whose a new list is.
+/// The group of a new list.
 #[derive(Debug, clap::Args)]
-pub struct NewList {
-    /// The group of a new list, which may read it: Asterisk's [default: that of
-    /// its folder]
+pub struct NewListArgs {
+    /// Group with read access to a new list, such as asterisk [default: the group
+    /// of its folder]
     #[arg(long, value_name = "NAME", value_parser = group)]
     group: Option<Gid>,
 }
 
-impl NewList {
-    /// Makes a list. Returns `false` if there is one already, which stays as it
-    /// is.
+impl NewListArgs {
+    /// Creates a list. Returns `false` if the file exists already, and leaves it
+    /// unchanged.
     pub fn create(&self, path: &Path, text: &[u8]) -> Result<bool, CommandError> {
         let access = Access::of(self.group, Access::FolderGroup);
         let made = create(path, text, access).at(path)?;
         if made && self.group.is_none() && fs::metadata(path).at(path)?.gid() == 0 {
             note(format!(
-                "warning: {}: it belongs to group root, as its folder does: unless Asterisk runs as \
-                 root, it can't read the list (--group asterisk, or chgrp asterisk)",
+                "warning: {}: owned by group root, as its folder is: Asterisk can only read it if \
+                 it runs as root (use --group asterisk, or chgrp asterisk)",
                 path.display()
             ));
         }
@@ -42,7 +42,7 @@ impl NewList {
 pub enum GroupError {
     #[error(transparent)]
     Lookup(#[from] Errno),
-    #[error("there is no such group")]
+    #[error("no such group")]
     Unknown,
 }
 

@@ -1,13 +1,13 @@
-//! How telephone numbers are compared: the options of `authenticate.conf`.
+//! Arguments for the numbering options of `authenticate.conf`.
 
 use pinset::{Numbering, Settings};
 
 use crate::common::error::CommandError;
 
-/// As in `[general]` of authenticate.conf (--config), with the same defaults.
+/// The numbering options of `[general]` in authenticate.conf, with the same defaults.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "How numbers are compared, as in authenticate.conf")]
-pub struct Numbers {
+#[command(next_help_heading = "Numbering options, as in authenticate.conf")]
+pub struct NumberingArgs {
     /// country_code, such as 90
     #[arg(long, value_name = "DIGITS")]
     country_code: Option<String>,
@@ -22,9 +22,8 @@ pub struct Numbers {
     national_length: Option<String>,
 }
 
-impl Numbers {
-    /// Returns the numbering of these options, which override those of
-    /// `authenticate.conf`.
+impl NumberingArgs {
+    /// Returns the numbering. These options override those of `authenticate.conf`.
     pub fn numbering(&self, settings: &Settings) -> Result<Numbering, CommandError> {
         let mut numbering = settings.numbering.clone();
         for (name, option, value) in [

@@ -1,6 +1,6 @@
-//! PINs as people give them: keyed at the terminal, or line by line on
-//! standard input. Never on the command line, which everybody on the machine
-//! can read.
+//! Input of PINs: at the terminal without echo, or line by line on standard input.
+//!
+//! PINs are never arguments, because every user of the machine can read those.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -17,37 +17,35 @@ use zeroize::Zeroizing;
 use crate::common::error::{note, CommandError};
 use crate::common::weak_pins::weakness;
 
-/// Whether the PIN is asked for a second time, at the terminal.
+/// How often the terminal prompts for the PIN.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum Prompts {
     Once,
     Twice,
 }
 
-/// The one PIN that is given.
-pub fn one(asked: Asked) -> Result<Pin, CommandError> {
+/// Reads exactly one PIN.
+pub fn read_one(prompts: Prompts) -> Result<Pin, CommandError> {
     let mut given = None;
-    each(asked, |pin| {
+    for_each(prompts, |pin| {
         if given.replace(pin).is_some() {
-            return Err(CommandError::new(
-                "standard input: one PIN is wanted, not several",
-            ));
+            return Err(CommandError::new("standard input: more than one PIN"));
         }
         Ok(())
     })?;
-    given.ok_or_else(|| CommandError::new("standard input: there is no PIN"))
+    given.ok_or_else(|| CommandError::new("standard input: no PIN"))
 }
 
-/// Calls `take` with each PIN that is given: one at the terminal, one a line
-/// on standard input. What is none is named by its line.
-pub fn each(
-    asked: Asked,
+/// Calls `take` with each PIN: one at the terminal, one per line on standard input.
+/// Invalid lines are reported by number.
+pub fn for_each(
+    prompts: Prompts,
     mut take: impl FnMut(Pin) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     if io::stdin().is_terminal() {
-        return take(at_terminal(asked)?);
+        return take(at_terminal(prompts)?);
     }
-    // Without the buffer of `Stdin`, which is not wiped.
+    // The buffer of `Stdin` is not wiped, so it is bypassed.
     let owned = io::stdin().as_fd().try_clone_to_owned();
     let input =
         File::from(owned.map_err(|error| CommandError::new(format!("standard input: {error}")))?);
@@ -59,8 +57,8 @@ pub fn each(
             )))
         };
         match line.gives {
-            Gives::Pin(keys) => take(pin_of(keys)).err(),
-            Gives::Blank => bad("there is no PIN in it"),
+            Gives::Pin(keys) => take(pin_from_digits(keys)).err(),
+            Gives::Blank => bad("no PIN"),
             Gives::Invalid(fault) => bad(&fault.to_string()),
             Gives::Account(..) => None,
         }
@@ -72,67 +70,67 @@ pub fn each(
     }
 }
 
-/// The PIN of these keys.
-pub fn pin_of(keys: &[u8]) -> Pin {
+/// Returns the PIN of these digits.
+pub fn pin_from_digits(keys: &[u8]) -> Pin {
     let mut pin = Pin::new();
     keys.iter().for_each(|key| pin.push(*key));
     pin
 }
 
-fn at_terminal(asked: Asked) -> Result<Pin, CommandError> {
-    let pin = keyed("PIN: ")?;
-    if asked == Asked::Twice {
-        let again = keyed("The same PIN again: ")?;
+fn at_terminal(prompts: Prompts) -> Result<Pin, CommandError> {
+    let pin = prompt_without_echo("PIN: ")?;
+    if prompts == Prompts::Twice {
+        let again = prompt_without_echo("Repeat the PIN: ")?;
         if !pin.is(again.as_bytes()) {
-            return Err(CommandError::new("the two PINs are not the same"));
+            return Err(CommandError::new("the PINs do not match"));
         }
     }
     Ok(pin)
 }
 
-/// Asks for one entry, which is not shown.
-fn keyed(prompt: &str) -> Result<Pin, CommandError> {
+/// Prompts for one PIN without echo.
+fn prompt_without_echo(prompt: &str) -> Result<Pin, CommandError> {
     let failed = |error: io::Error| CommandError::new(format!("the terminal: {error}"));
-    let silent = Silent::new().map_err(failed)?;
+    let no_echo = NoEcho::new().map_err(failed)?;
     let mut screen = io::stderr();
     write!(screen, "{prompt}").map_err(failed)?;
-    let entry = silent.line();
-    // The line end of the user was not shown either.
+    let entry = no_echo.read_line();
+    // The line end was not echoed either.
     writeln!(screen).map_err(failed)?;
     let entry = entry.map_err(failed)?;
     match entry.as_slice() {
         [] => Err(CommandError::new("the PIN is empty")),
         keys if keys.len() > MAX_DIGITS => Err(CommandError::new(format!(
-            "a PIN has at most {MAX_DIGITS} keys"
+            "a PIN has at most {MAX_DIGITS} digits"
         ))),
         keys if !keys.iter().all(|key| is_key(*key)) => Err(CommandError::new(
-            "a PIN has the keys 0 to 9, * and A to D only",
+            "a PIN may only contain 0 to 9, * and A to D",
         )),
-        keys => Ok(pin_of(keys)),
+        keys => Ok(pin_from_digits(keys)),
     }
 }
 
-/// A terminal that shows nothing, until this is dropped.
+/// A terminal without echo, until this is dropped.
 ///
-/// Its keys are read one by one, Ctrl-C among them: a signal would end the
-/// command and leave the terminal silent.
-struct Silent(Termios);
+/// Keys are read one by one, including Ctrl-C: a signal would end the command and leave
+/// the terminal without echo.
+struct NoEcho(Termios);
 
-impl Silent {
+impl NoEcho {
     fn new() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
-        let mut silent = before.clone();
-        silent
+        let mut no_echo = before.clone();
+        no_echo
             .local_modes
             .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        silent.special_codes[SpecialCodeIndex::VMIN] = 1;
-        silent.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        no_echo.special_codes[SpecialCodeIndex::VMIN] = 1;
+        no_echo.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(io::stdin(), OptionalActions::Flush, &no_echo)?;
         Ok(Self(before))
     }
 
-    /// What is keyed until a line end; what is too much is left out but one.
-    fn line(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+    /// Reads keys up to a line end. Keeps one key more than a PIN may have.
+    fn read_line(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         const INTERRUPT: u8 = 3;
         const END: u8 = 4;
         const BACKSPACE: u8 = 8;
@@ -146,7 +144,7 @@ impl Silent {
             }
             match key[0] {
                 b'\n' | b'\r' => return Ok(line),
-                INTERRUPT | END => return Err(io::Error::other("given up")),
+                INTERRUPT | END => return Err(io::Error::other("cancelled")),
                 BACKSPACE | DELETE => {
                     line.pop();
                 }
@@ -158,14 +156,14 @@ impl Silent {
     }
 }
 
-impl Drop for Silent {
+impl Drop for NoEcho {
     fn drop(&mut self) {
-        // Nothing else can be done about it.
+        // A failure can't be handled here.
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
     }
 }
 
-/// Says that a PIN is weak, if it is.
+/// Prints a warning if a PIN is weak.
 pub fn warn_if_weak(pin: &Pin) {
     if let Some(weakness) = weakness(pin.as_bytes()) {
         note(format!("warning: the PIN is weak: {weakness}"));

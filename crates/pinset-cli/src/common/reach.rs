@@ -4,26 +4,26 @@ use pinset::pin::{is_key, MAX_DIGITS};
 
 use crate::common::error::note;
 
-/// What is wrong with such a row.
+/// The reason why such a row admits nobody.
 pub const OUT_OF_REACH: &str = "an Argon2id hash is found by caller number or account, but there \
     is no caller number, and the account can't be entered on a telephone";
 
-/// How such rows are avoided.
-pub const REMEDY: &str = "take accounts of digits, add caller numbers, or --hmac-sha256";
+/// The remedy for such rows.
+pub const REMEDY: &str = "use numeric accounts, caller numbers or --hmac-sha256";
 
-/// Whether callers can enter this account on a telephone.
+/// Returns whether callers can enter this account on a telephone.
 pub fn is_enterable(account: &str) -> bool {
     (1..=MAX_DIGITS).contains(&account.len()) && account.bytes().all(is_key)
 }
 
-/// Whether no caller can be found to have a row: `is_argon2id` says whether its PIN
-/// is hashed so, and can't be looked up.
+/// Returns whether a row can't be found by any caller. `is_argon2id` is whether its PIN
+/// is an Argon2id hash, which can't be looked up.
 pub fn is_out_of_reach(account: &str, caller: Option<&str>, is_argon2id: bool) -> bool {
     is_argon2id && caller.is_none_or(str::is_empty) && !is_enterable(account)
 }
 
-/// Warns of new rows that are out of reach.
-pub fn note_out_of_reach(rows: usize) {
+/// Warns about new rows that are out of reach.
+pub fn warn_out_of_reach(rows: usize) {
     let some = match rows {
         0 => return,
         1 => "1 new row admits".to_owned(),
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn argon2id_row_needs_a_caller_or_an_account_of_keys() {
+    fn argon2id_row_needs_caller_or_numeric_account() {
         for (account, caller, is_argon2id, wanted) in [
             ("ada", None, true, true),
             ("ada", Some(""), true, true),

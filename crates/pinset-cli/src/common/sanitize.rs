@@ -1,16 +1,15 @@
-//! Text that came from callers, made harmless for whoever looks at it.
+//! Escaping of untrusted cells for spreadsheets.
 
 use std::borrow::Cow;
 
-/// What a spreadsheet takes for the beginning of a formula (OWASP, "CSV
-/// Injection"), in the widths it is keyed in.
-const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// Characters that begin a formula in a spreadsheet (OWASP, "CSV Injection"), in both
+/// widths.
+const FORMULA_STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// The text as a cell that no spreadsheet runs: an apostrophe stands in front
-/// of what would be a formula, also behind a semicolon, where a spreadsheet of
-/// many a country begins the next cell. A number such as `+905060508169` stays
-/// as it is.
-pub fn safe(cell: &str) -> Cow<'_, str> {
+/// Escapes a cell so that no spreadsheet evaluates it: puts an apostrophe before
+/// anything that begins a formula, also after a semicolon, which separates cells in many
+/// locales. A number such as `+905060508169` stays unchanged.
+pub fn safe_cell(cell: &str) -> Cow<'_, str> {
     let is_number = cell.strip_prefix('+').is_some_and(|digits| {
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     });
@@ -30,11 +29,11 @@ pub fn safe(cell: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Whether a cell that begins so may be a formula: blanks and quotes in front
-/// may go.
+/// Returns whether a cell that begins with this text may be a formula. A spreadsheet may
+/// drop leading blanks and quotes.
 fn runs(text: &str) -> bool {
     text.trim_start_matches(|letter: char| letter.is_whitespace() || letter == '"')
-        .starts_with(FORMULA)
+        .starts_with(FORMULA_STARTS)
 }
 
 #[cfg(test)]
@@ -43,7 +42,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_would_run_gets_an_apostrophe() {
+    fn formula_gets_apostrophe_and_number_does_not() {
         for text in [
             "=1+1",
             "+1+1",
@@ -60,7 +59,7 @@ mod tests {
             "＠x",
             "+90506\u{661}",
         ] {
-            assert_eq!(safe(text), format!("'{text}"));
+            assert_eq!(safe_cell(text), format!("'{text}"));
         }
         for text in [
             "",
@@ -72,18 +71,18 @@ mod tests {
             "'=1",
             "\\x09=1",
         ] {
-            assert_eq!(safe(text), text);
+            assert_eq!(safe_cell(text), text);
         }
-        assert_eq!(safe("x;=1; -2;3"), "x;'=1;' -2;3");
-        assert_eq!(safe("+905060508169;+1"), "'+905060508169;'+1");
+        assert_eq!(safe_cell("x;=1; -2;3"), "x;'=1;' -2;3");
+        assert_eq!(safe_cell("+905060508169;+1"), "'+905060508169;'+1");
     }
 
     proptest! {
         #[test]
-        fn no_part_of_a_cell_runs(bytes in prop::collection::vec(
+        fn no_part_of_cell_is_a_formula(bytes in prop::collection::vec(
             prop::sample::select(b";=+-@\"' \t\r\n1a\xef\xbc\x9d".to_vec()), 0..12)) {
             let cell = pinset::escape::escape_invisible(&bytes);
-            let safe = safe(&cell);
+            let safe = safe_cell(&cell);
             if let Some(number) = safe.strip_prefix('+') {
                 prop_assert!(!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
             } else {

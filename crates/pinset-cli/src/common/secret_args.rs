@@ -1,4 +1,4 @@
-//! The forms that new secrets take.
+//! Arguments for the form of new secrets.
 
 use std::path::{Path, PathBuf};
 
@@ -18,89 +18,89 @@ const MIN_HASHES_FOR_PROGRESS: usize = 100;
 
 /// The form of new secrets.
 #[derive(Debug, clap::Args)]
-pub struct Forms {
-    /// Argon2id, the default: slow to guess, but found by caller or account
-    /// only, not by the PIN alone (identify = pin)
+pub struct SecretArgs {
+    /// Argon2id, the default: slow to guess, but only found by caller or account,
+    /// not by the PIN alone (identify = pin)
     #[arg(long, group = "form")]
     argon2id: bool,
-    /// HMAC-SHA256 by the first key of the pepper file (--pepper, or pepper_file of
-    /// --config): for identify = pin
+    /// HMAC-SHA256 with the first key of the pepper file (--pepper, or pepper_file
+    /// of --config); suitable for identify = pin
     #[arg(long, group = "form")]
     hmac_sha256: bool,
     /// MD5, which is no protection
     #[arg(long, group = "form")]
     md5: bool,
-    /// The PIN as it is
+    /// The PIN in the clear
     #[arg(long, group = "form")]
     plain: bool,
-    /// The pepper file, for secrets of hmac-sha256
+    /// Pepper file for hmac-sha256
     #[arg(long, value_name = "FILE")]
     pepper: Option<PathBuf>,
 }
 
-/// A form.
+/// A form of secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
+pub enum SecretForm {
     Argon2id,
     Hmac,
     Md5,
     Plain,
 }
 
-impl Forms {
-    /// The one that is asked for.
-    pub fn wanted(&self) -> Option<Form> {
+impl SecretArgs {
+    /// Returns the requested form.
+    pub fn form(&self) -> Option<SecretForm> {
         if self.argon2id {
-            Some(Form::Argon2id)
+            Some(SecretForm::Argon2id)
         } else if self.hmac_sha256 {
-            Some(Form::Hmac)
+            Some(SecretForm::Hmac)
         } else if self.md5 {
-            Some(Form::Md5)
+            Some(SecretForm::Md5)
         } else if self.plain {
-            Some(Form::Plain)
+            Some(SecretForm::Plain)
         } else {
             None
         }
     }
 
-    /// What makes secrets of the form that is asked for, or else of Argon2id. The
-    /// pepper file of the command line overrides that of `authenticate.conf`.
-    pub fn maker(&self, settings: &Settings) -> Result<Maker, CommandError> {
-        let form = self.wanted().unwrap_or(Form::Argon2id);
+    /// Returns a maker of secrets of the requested form, by default Argon2id. The pepper
+    /// file of the command line overrides that of `authenticate.conf`.
+    pub fn maker(&self, settings: &Settings) -> Result<SecretMaker, CommandError> {
+        let form = self.form().unwrap_or(SecretForm::Argon2id);
         let path = self.pepper.as_deref().or(settings.pepper_file.as_deref());
-        if form == Form::Hmac && path.is_none() {
+        if form == SecretForm::Hmac && path.is_none() {
             return Err(CommandError::new(
-                "--hmac-sha256: it needs --pepper, or --config with a pepper_file",
+                "--hmac-sha256: requires --pepper, or --config with a pepper_file",
             ));
         }
-        let pepper = path.map(pepper).transpose()?.unwrap_or_default();
-        Ok(Maker { form, pepper })
+        let pepper = path.map(read_pepper).transpose()?.unwrap_or_default();
+        Ok(SecretMaker { form, pepper })
     }
 }
 
 /// Makes secrets.
-pub struct Maker {
-    pub form: Form,
+pub struct SecretMaker {
+    pub form: SecretForm,
     pub pepper: Pepper,
 }
 
-impl Maker {
-    /// The secret of a PIN.
+impl SecretMaker {
+    /// Returns the secret of a PIN.
     pub fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, CommandError> {
         let recipe = match self.form {
-            Form::Argon2id => {
+            SecretForm::Argon2id => {
                 let mut salt = [0; SALT_BYTES];
                 getrandom::fill(&mut salt).map_err(CommandError::new)?;
                 Recipe::Argon2id(Cost::default(), salt)
             }
-            Form::Hmac => {
+            SecretForm::Hmac => {
                 let signing = self.pepper.signing();
                 let (id, key) =
                     signing.ok_or_else(|| CommandError::new("the pepper has no key"))?;
                 Recipe::Hmac(id, key)
             }
-            Form::Md5 => Recipe::Md5,
-            Form::Plain => Recipe::Plain,
+            SecretForm::Md5 => Recipe::Md5,
+            SecretForm::Plain => Recipe::Plain,
         };
         recipe.make(pin).map_err(CommandError::new)
     }
@@ -108,7 +108,7 @@ impl Maker {
     /// Returns the secrets of PINs, in their order. Shows a progress bar if that
     /// takes long.
     pub fn make_all(&self, pins: &[Pin]) -> Result<Vec<Zeroizing<String>>, CommandError> {
-        let is_slow = self.form == Form::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
+        let is_slow = self.form == SecretForm::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
         let bar = if is_slow {
             ProgressBar::new(pins.len() as u64)
         } else {
@@ -119,16 +119,18 @@ impl Maker {
     }
 }
 
-/// The keys of a pepper file, which must be as safe as the module wants it.
-pub fn pepper(path: &Path) -> Result<Pepper, CommandError> {
+/// Reads a pepper file, whose permissions must be as strict as the module requires.
+pub fn read_pepper(path: &Path) -> Result<Pepper, CommandError> {
     let file = pinset::list::open(path).at(path)?;
-    safe(&file.metadata().at(path)?).at(path)?;
+    check_permissions(&file.metadata().at(path)?).at(path)?;
     Pepper::parse(&contents(&file).at(path)?).at(path)
 }
 
-/// Whether nobody but the owner and the group, which may be Asterisk's, has a
-/// right to a pepper file.
-pub fn safe(about: &std::fs::Metadata) -> Result<(), pinset::credential::pepper::PermissionsError> {
+/// Checks that only the owner and the group, which may be Asterisk's, have access to a
+/// pepper file.
+pub fn check_permissions(
+    about: &std::fs::Metadata,
+) -> Result<(), pinset::credential::pepper::PermissionsError> {
     let owner = Identity {
         uid: about.uid(),
         gid: about.gid(),

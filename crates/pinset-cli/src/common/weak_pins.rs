@@ -1,39 +1,39 @@
-//! PINs that are tried before all others.
+//! Detection of weak PINs: those that are guessed first.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Why a PIN is weak.
+/// The reason why a PIN is weak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weakness {
-    /// The same keys over and over.
+    /// A repeated pattern.
     Repeat,
-    /// Digits that go up or down evenly.
+    /// Digits that ascend or descend evenly.
     Run,
-    /// A year that somebody alive may remember, or will.
+    /// A year from 1900 to 2099.
     Year,
-    /// A day, with such a year.
+    /// A date in such a year.
     Date,
-    /// One that everybody tries.
+    /// One of the most common PINs.
     Common,
 }
 
 impl fmt::Display for Weakness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Repeat => "the same keys over and over",
+            Self::Repeat => "a repeated pattern",
             Self::Run => "a run of digits",
             Self::Year => "a year",
             Self::Date => "a date",
-            Self::Common => "one that everybody tries",
+            Self::Common => "one of the most common PINs",
         })
     }
 }
 
-/// The ones that turn up in every leak and that no rule below finds: patterns
-/// on the keypad, words, palindromes, pairs.
+/// Common PINs from leaks that no rule below finds: patterns on the keypad, words,
+/// palindromes, pairs.
 #[rustfmt::skip]
 pub const COMMON: &[&str] = &[
     "0007", "0070", "0852", "1001", "1004", "1122", "1221", "1230", "1236", "1245",
@@ -47,10 +47,10 @@ pub const COMMON: &[&str] = &[
     "741852963", "789456123", "987456321", "1029384756",
 ];
 
-/// Why `pin` is weak, if it is.
+/// Returns why `pin` is weak, or `None` if it is not.
 ///
-/// Days without a year, or with two digits for it, are no reason: one in ten
-/// of all PINs of six digits is such a date.
+/// Dates without a year, or with two digits for it, don't count: every tenth PIN of six
+/// digits is such a date.
 pub fn weakness(pin: &[u8]) -> Option<Weakness> {
     if is_repeat(pin) {
         Some(Weakness::Repeat)
@@ -77,8 +77,8 @@ fn is_repeat(pin: &[u8]) -> bool {
     })
 }
 
-/// Whether each digit is the same step, one or two up or down, from the one
-/// before it. Behind 9 comes 0, as on the keypad.
+/// Returns whether each digit is the same step, one or two up or down, from the one
+/// before it. 0 follows 9, as on the keypad.
 fn is_run(pin: &[u8]) -> bool {
     let step = |from: u8, to: u8| (to + 10 - from) % 10;
     let mut steps = pin.windows(2).map(|pair| match pair {
@@ -91,7 +91,7 @@ fn is_run(pin: &[u8]) -> bool {
             .is_some_and(|first| matches!(first, 1 | 2 | 8 | 9) && steps.all(|step| step == first))
 }
 
-/// The number that some digits are.
+/// Returns the number that the digits represent.
 fn number(digits: &[u8]) -> u32 {
     digits
         .iter()
@@ -102,7 +102,7 @@ fn is_year(digits: &[u8]) -> bool {
     (1900..=2099).contains(&number(digits))
 }
 
-/// Day, month, year in any of the orders in use, eight digits.
+/// Returns whether eight digits are day, month and year in a usual order.
 fn is_date(pin: &[u8]) -> bool {
     let [a, b, c, d, e, f, g, h] = *pin else {
         return false;
@@ -122,7 +122,7 @@ mod tests {
     use Weakness::{Common, Date, Repeat, Run, Year};
 
     #[test]
-    fn weak_ones_and_others() {
+    fn weak_pins_are_detected_with_reason() {
         let table: &[(&[&str], Option<Weakness>)] = &[
             (
                 &[
@@ -170,15 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn common_ones_are_in_the_table_only_if_no_rule_finds_them() {
+    fn common_pins_are_found_by_no_other_rule() {
         for pin in COMMON {
             assert_eq!(weakness(pin.as_bytes()), Some(Common), "{pin}");
         }
     }
 
-    /// The rules must not call so many weak that warnings mean nothing.
+    /// If too many PINs counted as weak, warnings would be useless.
     #[test]
-    fn few_of_all_pins_are_weak() {
+    fn most_pins_are_not_weak() {
         for (digits, at_most) in [(4, 450), (5, 100), (6, 1200)] {
             let all = 10usize.pow(digits as u32);
             let weak = (0..all)
@@ -190,12 +190,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_said_twice_is_a_repeat(half in "[0-9*A-D]{1,20}", times in 2usize..5) {
+        fn repeated_digits_are_a_repeat(half in "[0-9*A-D]{1,20}", times in 2usize..5) {
             prop_assert_eq!(weakness(half.repeat(times).as_bytes()), Some(Repeat));
         }
 
         #[test]
-        fn a_run_backwards_is_a_run(start in 0u8..10, step in 1u8..3, length in 3usize..12) {
+        fn reversed_run_is_a_run(start in 0u8..10, step in 1u8..3, length in 3usize..12) {
             let mut pin: Vec<u8> = (0..length)
                 .map(|place| b'0' + (start + step * place as u8) % 10)
                 .collect();
@@ -206,7 +206,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_judged(pin: Vec<u8>) {
+        fn any_bytes_can_be_checked(pin: Vec<u8>) {
             weakness(&pin);
         }
     }

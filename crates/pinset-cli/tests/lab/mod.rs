@@ -1,4 +1,4 @@
-//! Runs `pinset` on files of its own.
+//! Runs of `pinset` in a temporary folder.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::fs::{self, Permissions};
@@ -7,14 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A PIN that is in no path and no number, and that nothing may print.
+/// A PIN that occurs in no path and no number, and that nothing may print.
 pub const PIN: &str = "836490217";
 pub const OTHER: &str = "572048163";
 pub const MD5_OF_PIN: &str = "ac55dc4b65d339d141385c7284720e66";
 
 pub struct Lab(tempfile::TempDir);
 
-/// What a run printed.
+/// The output and exit code of a run.
 #[derive(Debug)]
 pub struct Ran {
     pub out: String,
@@ -29,7 +29,7 @@ impl Lab {
         lab
     }
 
-    /// Lets root's folder be of a group as Asterisk's would be.
+    /// Gives the folder a group other than root's, as Asterisk's folders have.
     pub fn give_a_group(&self) {
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(self.0.path(), None, Some(12_345)).unwrap();
@@ -82,8 +82,8 @@ impl Lab {
         command
     }
 
-    /// Runs it in the folder, with this on standard input; what it says on
-    /// standard error never holds a PIN.
+    /// Runs a command in the folder with this standard input. Its standard error must
+    /// not contain a PIN.
     pub fn run(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.command(arguments);
         command
@@ -105,13 +105,13 @@ impl Lab {
         }
     }
 
-    /// `pinset verify`: what it exits with.
+    /// Runs `pinset verify` and returns its exit code.
     pub fn verify(&self, list: &str, more: &[&str], pin: &str) -> i32 {
         self.run(&[&["verify", list], more].concat(), &format!("{pin}\n"))
             .code
     }
 
-    /// Nothing is left of what was written beside a list.
+    /// Returns the files in the folder, which include temporary files if any are left.
     pub fn files(&self) -> Vec<String> {
         names(self.0.path())
     }

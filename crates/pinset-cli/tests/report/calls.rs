@@ -1,4 +1,4 @@
-//! Calls with several records, filters, order, days.
+//! Calls with several records, filters, order and days.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn two_phones(lab: &Lab, options: &[&str]) -> Ran {
     ran
 }
 
-/// Two calls, each of which rang two phones; the log has the first.
+/// Two calls that rang two phones each, of which the log has the first.
 #[test]
 fn call_that_rang_two_phones_is_counted_once() {
     let lab = Lab::new();
@@ -33,8 +33,7 @@ fn call_that_rang_two_phones_is_counted_once() {
     assert_eq!(ran.out, format!("{TOTALS},2,2,17,17\n"));
 }
 
-/// Records before `--from` and behind `--to` belong to the call that began
-/// within.
+/// Records before `--from` and after `--to` count if their call began between them.
 #[test]
 fn records_of_a_call_count_on_the_day_it_began() {
     let lab = Lab::new();
@@ -61,7 +60,7 @@ fn records_of_a_call_count_on_the_day_it_began() {
     }
 }
 
-/// Four calls with unlike values in each column.
+/// Four calls with different values in each column.
 fn calls(lab: &Lab) {
     let call = |id: &str, caller: &str, called: &str, start: &str, seconds, disposition: &str| {
         let more = format!(",\"{id}\"");
@@ -167,7 +166,7 @@ fn force_replaces_files_but_nothing_else() {
     let before = lab.text("Master.csv");
     let ran = run(&["--force"]);
     assert!(
-        ran.code == 3 && ran.err.contains("no regular file"),
+        ran.code == 3 && ran.err.contains("not a regular file"),
         "{}",
         ran.err
     );

@@ -1,9 +1,9 @@
-//! What is read and written: broken, many, large.
+//! Input and output files: invalid, many, large.
 
 use super::*;
 
 #[test]
-fn what_is_no_record_is_named_and_costs_itself_only() {
+fn invalid_record_is_reported_and_affects_no_other() {
     let lab = Lab::new();
     let cut = CALL.line()[..150].to_owned();
     assert_eq!(cut.matches('"').count() % 2, 1);
@@ -56,7 +56,7 @@ fn what_is_no_record_is_named_and_costs_itself_only() {
         (22, values),
         (24, values),
     ]
-    .map(|(line, why)| format!("pinset: Master.csv: line {line}: left out: {why}\n"))
+    .map(|(line, why)| format!("pinset: Master.csv: line {line}: skipped: {why}\n"))
     .concat();
     assert_eq!((ran.err, ran.code), (wanted, 1));
     let rows = ran.out.lines().skip(1);
@@ -67,18 +67,18 @@ fn what_is_no_record_is_named_and_costs_itself_only() {
 }
 
 #[test]
-fn many_wrong_lines_are_counted() {
+fn many_invalid_lines_are_counted() {
     let lab = Lab::new();
     lab.list("Master.csv", CALL.line() + &"x\n".repeat(50));
     let ran = report(&lab, &["Master.csv"]);
     assert_eq!(ran.err.lines().count(), 21, "{}", ran.err);
     assert!(ran
         .err
-        .ends_with("pinset: Master.csv: 30 lines more are left out\n"));
+        .ends_with("pinset: Master.csv: 30 more lines skipped\n"));
 }
 
 #[test]
-fn files_and_standard_input() {
+fn input_is_read_from_files_and_standard_input() {
     let lab = Lab::new();
     lab.list("Master.csv", of("", "10.1"));
     lab.list("Master.csv.1", of("old", "10.0"));
@@ -90,7 +90,7 @@ fn files_and_standard_input() {
     assert_eq!(identities(&ran), ["old", "alice"]);
     for (piped, named) in [("Master.csv", "audit"), ("audit", "Master.csv")] {
         let ran = lab.run(&["report", "-", named], &lab.text(piped));
-        assert_eq!(told(&ran), [["alice", "s", "10.1"]], "{piped}");
+        assert_eq!(rows(&ran), [["alice", "s", "10.1"]], "{piped}");
     }
     // Nothing has happened yet.
     lab.list("empty", "");
@@ -100,13 +100,10 @@ fn files_and_standard_input() {
     }
     lab.list("other", "alice,plain:1\n");
     for (files, why) in [
-        (
-            &["Master.csv", "other"][..],
-            "other: it is neither a CDR file",
-        ),
+        (&["Master.csv", "other"][..], "other: neither a CDR file"),
         (&["Master.csv", "missing"], "missing: No such file"),
         (&["Master.csv", "."], ".: Is a directory"),
-        (&["audit"], "there is no CDR file"),
+        (&["audit"], "no CDR file"),
         (&[], "<FILE>..."),
     ] {
         let ran = report(&lab, files);
@@ -116,7 +113,7 @@ fn files_and_standard_input() {
 }
 
 #[test]
-fn new_files_and_never_over_old_ones() {
+fn output_files_are_new_and_replace_none() {
     let lab = Lab::new();
     lab.list("Master.csv", of("alice", "10.1"));
     let ran = report(&lab, &["Master.csv", "--output", "calls", "--totals=sums"]);
@@ -139,7 +136,7 @@ fn new_files_and_never_over_old_ones() {
     ] {
         let ran = report(&lab, &[options, &["Master.csv"]].concat());
         assert!(
-            ran.code == 3 && ran.err.contains("there is such a file already"),
+            ran.code == 3 && ran.err.contains("file exists already"),
             "{}",
             ran.err
         );
@@ -151,10 +148,10 @@ fn new_files_and_never_over_old_ones() {
     assert_eq!(lab.text("Master.csv"), of("alice", "10.1"));
 }
 
-/// 300,000 calls of one record each, between the 100,000 records of another.
+/// 300,000 calls of one record each, among the 100,000 records of another.
 #[test]
 #[ignore = "takes long: make unit"]
-fn a_large_cdr_needs_little_memory() {
+fn large_cdr_needs_little_memory() {
     const RECORDS: usize = 400_000;
     let lab = Lab::new();
     let limited = "ulimit -v 65536 && exec \"$0\" report - --totals --output calls";

@@ -1,9 +1,9 @@
-//! Who it was, as the audit log says.
+//! Identities from the audit log.
 
 use super::*;
 
 #[test]
-fn the_audit_log_says_who_it_was() {
+fn identity_is_that_of_audit_log() {
     let lab = Lab::new();
     let calls = [
         of("from the phone", "10.1"),
@@ -40,11 +40,11 @@ fn the_audit_log_says_who_it_was() {
     for files in [["Master.csv", "audit"], ["audit", "Master.csv"]] {
         let ran = report(&lab, &files);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-        assert_eq!(told(&ran), wanted);
+        assert_eq!(rows(&ran), wanted);
     }
     let with = |options: &[&str]| {
         let ran = report(&lab, &[options, &["audit", "Master.csv"]].concat());
-        let ids: Vec<String> = told(&ran).iter().map(|row| row[2].to_owned()).collect();
+        let ids: Vec<String> = rows(&ran).iter().map(|row| row[2].to_owned()).collect();
         ids.join(" ")
     };
     assert_eq!(with(&["--pinset", "customers"]), "10.1 10.2 10.5");
@@ -73,7 +73,7 @@ fn the_audit_log_says_who_it_was() {
 }
 
 #[test]
-fn calls_and_log_go_together_by_unique_or_linked_id() {
+fn calls_are_matched_with_log_by_unique_or_linked_id() {
     let lab = Lab::new();
     let call = |id: &str, linked: &str| {
         let more = format!(",\"{id}\",\"user field\",\"peer\",\"{linked}\",17");
@@ -105,7 +105,7 @@ fn calls_and_log_go_together_by_unique_or_linked_id() {
 }
 
 #[test]
-fn every_form_that_the_logger_writes() {
+fn every_format_of_logger_is_read() {
     let lab = Lab::new();
     let forms = [
         "[Nov  1 08:00:04] AUTHENTICATE[4711][C-0000001a] audit.rs: ",
@@ -135,13 +135,13 @@ fn every_form_that_the_logger_writes() {
         let ran = report(&lab, &["--pinset", "customers", "Master.csv", "audit"]);
         assert_eq!(ran.err, "", "{form}");
         let cell = r#""al""ice\xé\x1b\xff""#;
-        assert_eq!(told(&ran), [[cell, "customers", "10.1"]], "{form}");
+        assert_eq!(rows(&ran), [[cell, "customers", "10.1"]], "{form}");
     }
 }
 
-/// Whoever can have Asterisk log something can't have it be an outcome.
+/// Text that others can make Asterisk log is never an outcome.
 #[test]
-fn outcomes_can_not_be_forged() {
+fn outcome_can_not_be_forged() {
     let lab = Lab::new();
     lab.list("Master.csv", of("the account", "10.1"));
     let forged = outcome("SUCCESS", "customers", "mallory", "10.1", "10.1");
@@ -164,11 +164,11 @@ fn outcomes_can_not_be_forged() {
     lab.list("full", log(&[]) + &lines.join("\n") + "\n");
     let ran = report(&lab, &["Master.csv", "full"]);
     assert_eq!((ran.code, &ran.err), (1, &no_outcome("full")));
-    assert_eq!(told(&ran), [["the account", "", "10.1"]]);
+    assert_eq!(rows(&ran), [["the account", "", "10.1"]]);
 }
 
 #[test]
-fn outcomes_that_are_not_whole_are_named() {
+fn incomplete_outcome_is_reported() {
     let lab = Lab::new();
     lab.list("Master.csv", of("the account", "10.1"));
     let whole = outcome("SUCCESS", "customers", "alice", "10.1", "10.1");
@@ -183,23 +183,21 @@ fn outcomes_that_are_not_whole_are_named() {
     lab.list("audit", log(&messages));
     let ran = report(&lab, &["Master.csv", "audit"]);
     assert_eq!(ran.code, 1);
-    let wanted = |line| format!("pinset: audit: line {line}: left out: it is no whole outcome\n");
+    let wanted = |line| format!("pinset: audit: line {line}: skipped: incomplete outcome\n");
     let wanted = no_outcome("audit") + &(2..=7).map(wanted).collect::<String>();
     assert_eq!(sorted(&ran.err), sorted(&wanted));
-    assert_eq!(told(&ran), [["the account", "", "10.1"]]);
+    assert_eq!(rows(&ran), [["the account", "", "10.1"]]);
     // What is new in a line is no reason.
     lab.list("audit", log(&[format!("{whole},New=\"1\",Newer=\"\"")]));
     let ran = report(&lab, &["Master.csv", "audit"]);
     assert_eq!(
-        (ran.code, told(&ran)),
+        (ran.code, rows(&ran)),
         (0, vec![["alice", "customers", "10.1"]])
     );
 }
 
 fn no_outcome(file: &str) -> String {
-    format!(
-        "pinset: {file}: no outcome is in it: a log with the level AUTHENTICATE (logger.conf) is needed\n"
-    )
+    format!("pinset: {file}: no outcome found: use a log with level AUTHENTICATE (logger.conf)\n")
 }
 
 fn sorted(lines: &str) -> Vec<&str> {
@@ -209,7 +207,7 @@ fn sorted(lines: &str) -> Vec<&str> {
 }
 
 #[test]
-fn log_without_an_outcome_is_named() {
+fn log_without_outcome_is_reported() {
     let lab = Lab::new();
     lab.list("Master.csv", of("alice", "10.1"));
     lab.list(
@@ -236,5 +234,5 @@ fn coloured_log_is_read() {
     lab.list("full", include_str!("../cases/log-coloured.log"));
     let ran = report(&lab, &["Master.csv", "full"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    assert_eq!(told(&ran), [["ada", "customers", "pbx-1793634800.6"]]);
+    assert_eq!(rows(&ran), [["ada", "customers", "pbx-1793634800.6"]]);
 }

@@ -1,4 +1,4 @@
-//! `pinset report`.
+//! Tests of `pinset report`.
 #![allow(clippy::unwrap_used)]
 
 mod calls;
@@ -16,7 +16,7 @@ const HEADER: &str = "identity,pin_set,caller,called,start,answer,end,\
     duration_seconds,billed_seconds,disposition,uniqueid\n";
 const TOTALS: &str = "identity,calls,answered,duration_seconds,billed_seconds\n";
 
-/// What Asterisk wrote of a call.
+/// A CDR record.
 #[derive(Clone, Copy)]
 struct Call<'a> {
     account_code: &'a str,
@@ -24,7 +24,7 @@ struct Call<'a> {
     start: &'a str,
     seconds: (u32, u32),
     disposition: &'a str,
-    /// What is behind the last value that is always there.
+    /// The optional values at the end.
     more: &'a str,
 }
 
@@ -38,7 +38,7 @@ const CALL: Call = Call {
 };
 
 impl Call<'_> {
-    /// As `cdr_csv` writes it; the data of the application has a PIN in it.
+    /// Returns the line of `cdr_csv`. The data of the application contains a PIN.
     fn line(self) -> String {
         let Self {
             account_code,
@@ -60,7 +60,7 @@ impl Call<'_> {
     }
 }
 
-/// A call of this account code and unique id.
+/// Returns a record with this account code and unique id.
 fn of(account_code: &str, id: &str) -> String {
     Call {
         account_code,
@@ -70,7 +70,7 @@ fn of(account_code: &str, id: &str) -> String {
     .line()
 }
 
-/// The message of an outcome.
+/// Returns the log message of an outcome.
 fn outcome(outcome: &str, pin_set: &str, identity: &str, id: &str, linked: &str) -> String {
     format!(
         "Outcome=\"{outcome}\",PinSet=\"{pin_set}\",Identity=\"{identity}\",\
@@ -79,7 +79,7 @@ fn outcome(outcome: &str, pin_set: &str, identity: &str, id: &str, linked: &str)
     )
 }
 
-/// As Asterisk's logger writes it, and what it says first.
+/// Returns the lines of Asterisk's log with these messages, after its first lines.
 fn log(messages: &[String]) -> String {
     let mut text = "[Nov  1 00:00:00] Asterisk 22.10.1 built by root @ host\n".to_owned();
     for message in messages {
@@ -92,8 +92,8 @@ fn report(lab: &Lab, arguments: &[&str]) -> Ran {
     lab.run(&[&["report"], arguments].concat(), "")
 }
 
-/// Identity, PIN set and unique id of each call.
-fn told(ran: &Ran) -> Vec<[&str; 3]> {
+/// Returns identity, PIN set and unique id of each call.
+fn rows(ran: &Ran) -> Vec<[&str; 3]> {
     let rows = ran.out.strip_prefix(HEADER).unwrap().lines();
     rows.map(|row| {
         let cells: Vec<&str> = row.split(',').collect();
@@ -104,7 +104,7 @@ fn told(ran: &Ran) -> Vec<[&str; 3]> {
 }
 
 #[test]
-fn calls_and_totals_by_account_code() {
+fn calls_and_totals_are_by_account_code() {
     let lab = Lab::new();
     let calls = [
         CALL,
@@ -151,17 +151,17 @@ fn calls_and_totals_by_account_code() {
     let ran = report(&lab, &["--account", "", "--account", "alice", "Master.csv"]);
     assert_eq!(identities(&ran), ["alice", "", "alice"]);
     assert_eq!(
-        told(&report(&lab, &["--account", "Alice", "Master.csv"])).len(),
+        rows(&report(&lab, &["--account", "Alice", "Master.csv"])).len(),
         0
     );
 }
 
 fn identities(ran: &Ran) -> Vec<&str> {
-    told(ran).into_iter().map(|row| row[0]).collect()
+    rows(ran).into_iter().map(|row| row[0]).collect()
 }
 
 #[test]
-fn from_and_to() {
+fn period_selects_calls_by_start() {
     let lab = Lab::new();
     let starts = [
         "2026-10-31 23:59:59",
@@ -246,7 +246,7 @@ fn from_and_to() {
 }
 
 #[test]
-fn no_cell_runs_in_a_spreadsheet() {
+fn no_cell_is_a_formula_in_a_spreadsheet() {
     let lab = Lab::new();
     for (caller, cell) in [
         ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
@@ -299,7 +299,7 @@ fn no_cell_runs_in_a_spreadsheet() {
 
 /// `loguniqueid`, `loguserfield`, `newcdrcolumns`.
 #[test]
-fn the_options_of_cdr_conf() {
+fn options_of_cdr_conf_are_supported() {
     let lab = Lab::new();
     let new = ",\"peer\",\"10.9\",1";
     for (more, id) in [
@@ -320,7 +320,7 @@ fn the_options_of_cdr_conf() {
         );
         let ran = report(&lab, &["Master.csv"]);
         assert_eq!(
-            (ran.code, told(&ran)),
+            (ran.code, rows(&ran)),
             (0, vec![["alice", "", id]]),
             "{more}"
         );
@@ -350,14 +350,14 @@ fn the_options_of_cdr_conf() {
     let ran = report(&lab, &["Master.csv"]);
     assert!(
         ran.err
-            .contains("line 2: left out: not the number of values"),
+            .contains("line 2: skipped: not the number of values"),
         "{}",
         ran.err
     );
 }
 
-/// The PIN stands in the data of the application, in the log of other levels,
-/// in lines that are none.
+/// The PIN is in the data of the application, in the log of other levels, and in invalid
+/// lines.
 #[test]
 fn no_pin_is_printed() {
     let lab = Lab::new();

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Credentials of requests.
 
 use crate::client::basic;
 use crate::server::{configure, lab, noted, write, Server, HIPCALL, INGRESS};
@@ -6,7 +6,7 @@ use crate::server::{configure, lab, noted, write, Server, HIPCALL, INGRESS};
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 
 #[test]
-fn who_has_the_credential_and_who_has_not() {
+fn request_requires_the_credential() {
     let lab = lab();
     lab.file("basic.cred", "pbx:four words: of it\n", 0o600);
     lab.file("token.cred", "t0ken-of-the-pbx\n", 0o600);
@@ -72,9 +72,9 @@ fn who_has_the_credential_and_who_has_not() {
     }
 }
 
-/// Only on the loopback address, or because somebody says so.
+/// It needs the loopback address or explicit configuration.
 #[test]
-fn a_service_for_everybody_is_no_accident() {
+fn service_without_auth_is_never_accidental() {
     let lab = lab();
     let check = |listen: &str, auth: &str| {
         write(
@@ -105,7 +105,7 @@ fn a_service_for_everybody_is_no_accident() {
 }
 
 #[test]
-fn files_of_credentials_are_as_safe_as_a_pepper_file() {
+fn credential_file_needs_permissions_of_pepper_file() {
     let lab = lab();
     for (text, mode, said) in [
         ("a:b", 0o600, ""),
@@ -135,9 +135,9 @@ fn files_of_credentials_are_as_safe_as_a_pepper_file() {
     );
 }
 
-/// Behind a proxy the log has the client's address, from nobody else.
+/// The log has the address that a trusted proxy forwards, and no other forwarded one.
 #[test]
-fn whose_address_it_is() {
+fn log_has_client_address_from_trusted_proxy_only() {
     let lab = lab();
     let forwarded = [("X-Forwarded-For", "198.51.100.7, 203.0.113.9")];
     for (proxies, client) in [
@@ -151,7 +151,7 @@ fn whose_address_it_is() {
     }
 }
 
-/// A tunnel such as ngrok makes a service on the loopback address everybody's.
+/// A tunnel such as ngrok makes a service on the loopback address public.
 #[test]
 fn forwarded_request_needs_auth_unless_auth_is_none() {
     let lab = lab();

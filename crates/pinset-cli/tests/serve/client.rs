@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client, which also does what no decent one does.
+//! A small HTTP/1.1 client that can also misbehave.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// No test waits longer for anything.
+/// Longest wait of any test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Response {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Where an answer sends the call.
+    /// Returns the destination of the call in an answer.
     pub fn destination(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.text());
         let json = self.json();
@@ -68,7 +68,7 @@ impl<S: Read + Write> Connection<S> {
         self.0.get_mut().flush()
     }
 
-    /// A response; `None`: the connection was closed instead.
+    /// Reads a response. Returns `None` if the connection was closed instead.
     pub fn response(&mut self) -> Option<Response> {
         let mut line = String::new();
         if self.0.read_line(&mut line).unwrap_or(0) == 0 {
@@ -97,7 +97,7 @@ impl<S: Read + Write> Connection<S> {
         })
     }
 
-    /// Whether it was closed, once nothing more comes.
+    /// Waits for the end of the data. Returns whether the connection was closed.
     pub fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
@@ -107,7 +107,7 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-/// A request's text.
+/// Returns the text of a request.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: here\r\n");
     for (name, value) in headers {
@@ -117,7 +117,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
     text.into_bytes()
 }
 
-/// `user:password` as a header.
+/// Returns `user:password` as a header.
 pub fn basic(credential: &str) -> (&'static str, String) {
     use base64::prelude::{Engine, BASE64_STANDARD};
     let token = BASE64_STANDARD.encode(credential);

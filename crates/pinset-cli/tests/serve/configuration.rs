@@ -1,9 +1,9 @@
-//! What is wrong in a configuration is named by file, line and option.
+//! Configuration errors, with file, line and option.
 
 use crate::server::{lab, write, HIPCALL};
 
 #[test]
-fn mistakes_are_named() {
+fn configuration_error_names_file_line_and_option() {
     let lab = lab();
     std::fs::create_dir_all(lab.path("sub/x")).unwrap();
     lab.file("sub/a.cred", "secret", 0o600);
@@ -65,7 +65,7 @@ fn mistakes_are_named() {
 }
 
 #[test]
-fn a_check_says_what_would_be_served() {
+fn check_prints_what_would_be_served() {
     let lab = lab();
     write(
         &lab,
@@ -95,7 +95,7 @@ fn a_check_says_what_would_be_served() {
 }
 
 #[test]
-fn list_that_admits_nobody_is_warned_of_by_check() {
+fn check_warns_of_list_that_admits_nobody() {
     let lab = lab();
     write(
         &lab,
@@ -109,9 +109,9 @@ fn list_that_admits_nobody_is_warned_of_by_check() {
     assert!(ran.err.contains(warning), "{}", ran.err);
 }
 
-/// The sample is right, but for the files it names.
+/// The sample is valid except for the files that it names.
 #[test]
-fn the_sample_can_be_used() {
+fn sample_is_valid() {
     let lab = lab();
     let sample = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -145,9 +145,9 @@ fn the_sample_can_be_used() {
     );
 }
 
-/// A file of the wrong kind is named, and does not keep the start waiting.
+/// A file of the wrong type is reported and does not block the start.
 #[test]
-fn files_of_the_wrong_kind_are_refused() {
+fn file_of_wrong_type_is_refused() {
     let lab = lab();
     let made = std::process::Command::new("mkfifo")
         .arg(lab.path("fifo"))

@@ -1,4 +1,4 @@
-//! Who is sent where.
+//! Decisions about calls.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ fn call(caller: &str, uuid: &str, data: &str) -> String {
 const ALICE: &str = "+905060508169";
 
 #[test]
-fn a_wrong_pin_is_asked_for_again() {
+fn wrong_pin_is_prompted_for_again() {
     let lab = lab();
     let service = format!(
         "attempts = 3\nlockout_caller = \"no\"\n{HIPCALL}gather.ask_again = \"https://h/again.mp3\"\n"
@@ -42,7 +42,7 @@ fn a_wrong_pin_is_asked_for_again() {
 }
 
 #[test]
-fn a_pin_alone() {
+fn pin_alone_identifies_row() {
     let lab = lab();
     lab.list("list.csv", "account,secret\nalice,plain:1234\n");
     configure(&lab, "", &format!("identify = \"pin\"\n{HIPCALL}"));
@@ -59,7 +59,7 @@ fn a_pin_alone() {
 }
 
 #[test]
-fn an_account_is_asked_for_first() {
+fn account_is_prompted_for_first() {
     let lab = lab();
     lab.list(
         "list.csv",
@@ -88,9 +88,9 @@ fn an_account_is_asked_for_first() {
     }
 }
 
-/// As the module does it, and after a restart as well.
+/// As in the module, and also after a restart.
 #[test]
-fn who_keys_too_many_wrong_pins_is_locked_out() {
+fn too_many_wrong_pins_lock_caller_out() {
     let lab = lab();
     let locked = "locked = [\"hangup\"]\n";
     let list =
@@ -129,9 +129,8 @@ fn who_keys_too_many_wrong_pins_is_locked_out() {
     assert_eq!(Server::start(&lab).call(ALICE, "1234"), "1092");
 }
 
-/// On doubt nobody is admitted.
 #[test]
-fn a_list_that_can_not_be_used_admits_nobody() {
+fn unusable_list_admits_nobody() {
     let lab = lab();
     configure(
         &lab,
@@ -187,7 +186,7 @@ fn a_list_that_can_not_be_used_admits_nobody() {
 }
 
 #[test]
-fn every_form_of_secret() {
+fn every_form_of_secret_is_verified() {
     let lab = lab();
     lab.pepper();
     let mut list = "account,secret,caller\n".to_owned();
@@ -214,9 +213,9 @@ fn every_form_of_secret() {
     }
 }
 
-/// Each path has its own list, and its own counts.
+/// Each path has a list and counts of its own.
 #[test]
-fn several_services() {
+fn services_have_separate_lists_and_counts() {
     let lab = lab();
     lab.list(
         "other.csv",
@@ -248,7 +247,7 @@ fn several_services() {
 }
 
 #[test]
-fn caller_who_can_not_be_anybody_is_asked_for_nothing() {
+fn unknown_caller_is_prompted_for_nothing() {
     let lab = lab();
     configure(&lab, "", HIPCALL);
     let server = Server::start(&lab);
@@ -273,7 +272,7 @@ fn caller_who_can_not_be_anybody_is_asked_for_nothing() {
 }
 
 #[test]
-fn call_that_enters_nothing_is_asked_three_times_or_as_often_as_it_has_attempts() {
+fn silent_call_is_prompted_as_often_as_attempts_but_at_least_three_times() {
     let lab = lab();
     let again = "gather.ask_again = \"https://h/again.mp3\"\n";
     for (attempts, most) in [(1, 3), (3, 3), (5, 5)] {
@@ -299,7 +298,7 @@ fn call_that_enters_nothing_is_asked_three_times_or_as_often_as_it_has_attempts(
 }
 
 #[test]
-fn posts_without_a_uuid_are_not_asked_without_end() {
+fn prompts_without_uuid_are_limited() {
     let lab = lab();
     configure(&lab, "", HIPCALL);
     let server = Server::start(&lab);
@@ -323,9 +322,9 @@ fn posts_without_a_uuid_are_not_asked_without_end() {
     assert_eq!(asked(), Some(60));
 }
 
-/// Only success gives a try back: the entry may have been compared.
+/// Only success returns an attempt, because the entry may have been compared.
 #[test]
-fn error_uses_up_a_try_of_the_call() {
+fn error_uses_up_an_attempt_of_the_call() {
     let lab = lab();
     lab.list(
         "list.csv",
@@ -341,9 +340,9 @@ fn error_uses_up_a_try_of_the_call() {
     assert_eq!(post().destination(), "1092");
 }
 
-/// A PBX posts a caller who enters nothing with an empty entry.
+/// A PBX posts an empty entry for a silent caller.
 #[test]
-fn empty_entry_is_asked_for_again_and_is_no_wrong_pin() {
+fn empty_entry_is_prompted_for_again_and_is_not_a_failure() {
     let lab = lab();
     configure(
         &lab,
@@ -376,7 +375,7 @@ fn empty_entry_is_asked_for_again_and_is_no_wrong_pin() {
 }
 
 #[test]
-fn call_flow_is_read_and_shown_as_callflow_is() {
+fn call_flow_is_handled_like_callflow() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     for name in ["callflow", "call_flow"] {
@@ -389,7 +388,7 @@ fn call_flow_is_read_and_shown_as_callflow_is() {
 }
 
 #[test]
-fn list_with_too_many_accounts_on_a_number_is_refused_with_a_reason() {
+fn list_with_too_many_accounts_per_number_is_refused_with_reason() {
     let lab = lab();
     let mut list = "account,secret,caller\n".to_owned();
     for account in 0..501 {

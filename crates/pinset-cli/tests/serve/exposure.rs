@@ -1,5 +1,5 @@
-//! A service that others than this machine can reach is protected, whatever
-//! `listen` says: the socket decides.
+//! Protection of a service that other machines can reach. The address of the socket
+//! determines that, not `listen`.
 
 use std::net::TcpListener;
 
@@ -13,7 +13,7 @@ use crate::server::{configure, lab, until, write, Server, HIPCALL, INGRESS, LOGS
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 const AUTH: &str = "auth = \"basic:LAB/logs.cred\"";
 
-/// The configuration of these tests, with another address.
+/// Writes the configuration of these tests with another address.
 fn listen_on(lab: &Lab, address: &str, general: &str, service: &str) {
     configure(lab, general, service);
     let text = lab.text("serve.toml");
@@ -87,7 +87,7 @@ fn reload_without_auth_on_public_socket_is_refused() {
 }
 
 #[test]
-fn credentials_over_plain_http_need_consent() {
+fn credentials_over_plain_http_require_permission() {
     let lab = lab();
     let logs = "[log] logs_auth: credentials over plain HTTP";
     let auth = "[service.hipcall] auth: credentials over plain HTTP";
@@ -118,10 +118,10 @@ fn credentials_over_plain_http_need_consent() {
     }
 }
 
-/// With `trusted_proxies`, others than the proxy are told to use it. A client on
-/// this machine is the proxy or as good as one.
+/// With `trusted_proxies`, clients must use the proxy. A client on this machine is
+/// trusted like the proxy.
 #[test]
-fn plain_http_past_the_proxy_is_refused() {
+fn plain_http_bypassing_the_proxy_is_refused() {
     let lab = lab();
     let Some(address) = own_address() else {
         eprintln!("skipped: this machine has the loopback address only");
@@ -155,7 +155,7 @@ fn plain_http_past_the_proxy_is_refused() {
     assert_eq!(answer.destination(), "1091");
 }
 
-/// An address of this machine that is not the loopback one.
+/// Returns an address of this machine that is not the loopback address.
 fn own_address() -> Option<std::net::IpAddr> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
     // Nothing is sent.

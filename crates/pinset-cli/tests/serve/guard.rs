@@ -1,4 +1,4 @@
-//! Every wrong entry counts, and every check is made at each verdict.
+//! Every failed attempt counts, and every check is made for each verdict.
 
 use std::fs;
 
@@ -54,7 +54,7 @@ fn missing_pepper_key_leaves_lockouts_in_force() {
 }
 
 #[test]
-fn missing_pepper_key_is_named_by_health_check_and_at_the_start() {
+fn missing_pepper_key_is_reported_by_health_check_and_at_start() {
     let lab = lab_with_a_missing_key();
     configure(&lab, "[lists]\npepper_file = \"LAB/pepper\"", HIPCALL);
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
@@ -96,7 +96,7 @@ fn missing_pepper_key_is_named_by_health_check_and_at_the_start() {
     }
 }
 
-/// Two services of one list: what one has read is not an answer for the other.
+/// Two services with the same list: rows loaded by one are checked by the other.
 #[test]
 fn conflicting_service_is_refused_before_and_after_another_loads_its_list() {
     let why = "required_level above 0 needs a csv list";

@@ -1,4 +1,4 @@
-//! `call_hangup` webhooks: taken, joined to the requests of their calls, shown.
+//! `call_hangup` webhooks in the log.
 
 use crate::client::basic;
 use crate::lab::{Lab, PIN};
@@ -57,7 +57,7 @@ fn hangup_is_joined_to_the_requests_of_its_call() {
 }
 
 #[test]
-fn hangup_without_the_credential_is_refused() {
+fn hangup_without_credential_is_refused() {
     let lab = lab();
     lab.file("pbx.cred", "pbx:four words", 0o600);
     let server = serve(&lab, "auth = \"basic:LAB/pbx.cred\"\n");
@@ -106,7 +106,7 @@ fn hangup_of_another_service_is_not_joined() {
 }
 
 #[test]
-fn webhook_keeps_nothing_but_the_fields_of_a_hangup() {
+fn webhook_log_has_only_fields_of_hangup() {
     let lab = lab();
     let server = serve(&lab, "");
     let more = format!(r#","dtmf":"{PIN}","call_flow":[{{"digits":"{PIN}"}}]"#);
@@ -131,7 +131,7 @@ fn webhook_keeps_nothing_but_the_fields_of_a_hangup() {
 }
 
 #[test]
-fn hangup_path_that_is_taken_is_an_error() {
+fn hangup_path_in_use_is_an_error() {
     let lab = lab();
     for path in [INGRESS, "/logs", "/static/audio/x", "no-path"] {
         configure(&lab, "", &format!("hangup_path = \"{path}\"\n{HIPCALL}"));
@@ -147,7 +147,7 @@ fn hangup_path_that_is_taken_is_an_error() {
 }
 
 #[test]
-fn log_of_an_earlier_version_gets_the_new_columns() {
+fn log_of_earlier_version_gets_new_columns() {
     let lab = lab();
     let before = rusqlite::Connection::open(lab.path("log.db")).unwrap();
     before
@@ -177,7 +177,7 @@ fn log_of_an_earlier_version_gets_the_new_columns() {
 }
 
 #[test]
-fn page_refreshes_itself_unless_somebody_types_or_reads_older_rows() {
+fn page_refreshes_unless_form_is_open_or_rows_are_older() {
     let lab = lab();
     let server = serve(&lab, "");
     call(&server, "one", "");

@@ -1,4 +1,4 @@
-//! Hipcall's example service, byte for byte.
+//! Compatibility with Hipcall's example service, byte for byte.
 
 use serde_json::{json, Value};
 
@@ -52,7 +52,7 @@ fn goes_to(sound: &str, destination: &str) -> Value {
 }
 
 #[test]
-fn its_two_requests_get_its_answers() {
+fn requests_of_guide_get_answers_of_guide() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     let first = server.post(FIRST);
@@ -76,9 +76,9 @@ fn its_two_requests_get_its_answers() {
     }
 }
 
-/// Its `normalize_phone`, and what that leaves out.
+/// The spellings of its `normalize_phone`, and others that it misses.
 #[test]
-fn a_caller_is_one_however_spelled() {
+fn caller_is_recognized_in_every_spelling() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     for spelled in [
@@ -101,9 +101,9 @@ fn a_caller_is_one_however_spelled() {
     assert_eq!(server.post(&body).json(), goes_to("success", "1091"));
 }
 
-/// What Hipcall really posts, by its documentation.
+/// The request that Hipcall posts according to its documentation.
 #[test]
-fn the_whole_of_a_request_is_taken() {
+fn request_with_all_documented_fields_is_accepted() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     let whole = r#"{"caller":"+905060508169","callee":"908508851980","direction":"inbound",

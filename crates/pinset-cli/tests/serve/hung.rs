@@ -1,4 +1,4 @@
-//! A list on a disk that hangs, and what a look at the health of lists costs.
+//! Lists on a hung disk, and the cost of health checks.
 
 use std::process::Command;
 
@@ -7,11 +7,11 @@ use crate::lab::Lab;
 use crate::server::{configure, lab, until, Server, HIPCALL, INGRESS};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
-/// More than the service verifies at once.
+/// More than the service verifies concurrently.
 const CALLS: usize = 100;
 
-/// Starts the service with `hung.c` between it and the disk: it counts how often
-/// the list is opened, which waits while there is a FIFO at the gate.
+/// Starts the service with `hung.c` between it and the disk. That counts how often the
+/// list is opened, and blocks while there is a FIFO at the gate.
 fn start(lab: &Lab) -> Server {
     let library = lab.path("hung.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/serve/hung.c");
@@ -27,13 +27,13 @@ fn start(lab: &Lab) -> Server {
     Server::run(lab, command)
 }
 
-/// How often the list was opened.
+/// Returns how often the list was opened.
 fn opened(lab: &Lab) -> u64 {
     std::fs::metadata(lab.path("opened")).map_or(0, |about| about.len())
 }
 
 #[test]
-fn hung_list_keeps_no_other_service_waiting() {
+fn hung_list_blocks_no_other_service() {
     let lab = lab();
     lab.list("other.csv", lab.text("list.csv"));
     let other = HIPCALL.replace("list.csv", "other.csv");
@@ -75,9 +75,8 @@ fn hung_list_keeps_no_other_service_waiting() {
     assert_eq!(server.post(CALL).destination(), "1091");
 }
 
-/// A client that does not wait for the answer leaves its row all the same.
 #[test]
-fn call_of_a_client_that_goes_is_logged() {
+fn call_of_disconnected_client_is_logged() {
     let lab = lab();
     configure(&lab, "[lists]\nsource_timeout = 1", HIPCALL);
     let server = start(&lab);
@@ -94,9 +93,9 @@ fn call_of_a_client_that_goes_is_logged() {
     until("its row", || server.rows("?outcome=error").len() == 1);
 }
 
-/// Anybody may ask: a list that has not changed is not read again.
+/// Anybody can request health checks, so an unchanged list is not read again.
 #[test]
-fn health_of_an_unchanged_list_reads_nothing() {
+fn health_check_does_not_reread_unchanged_list() {
     let lab = lab();
     configure(&lab, "", HIPCALL);
     let server = start(&lab);

@@ -1,4 +1,4 @@
-//! What no client may do.
+//! Limits of clients.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::server::{configure, lab, noted, Server, HIPCALL, INGRESS};
 const CALL: &str = r#"{"caller":"+905060508169","data":{}}"#;
 
 #[test]
-fn what_is_no_call() {
+fn invalid_request_gets_status_and_reason() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
@@ -52,7 +52,7 @@ fn what_is_no_call() {
 }
 
 #[test]
-fn a_body_has_a_size_and_a_time() {
+fn body_is_limited_in_size_and_time() {
     let lab = lab();
     configure(&lab, "[limits]\nbody = 1000\nbody_timeout = 1", HIPCALL);
     let server = Server::start(&lab);
@@ -81,9 +81,9 @@ fn a_body_has_a_size_and_a_time() {
     assert_eq!(statuses, [408, 413, 413, 200]);
 }
 
-/// A connection without a request does not stay, whatever trickles in on it.
+/// A connection without a complete request is closed, even if bytes trickle in.
 #[test]
-fn slow_clients_are_dropped() {
+fn slow_client_is_disconnected() {
     let lab = lab();
     configure(
         &lab,
@@ -132,9 +132,8 @@ fn closed(server: &Server, reason: &str) -> u32 {
     count.map_or(0, |count| count.parse().unwrap())
 }
 
-/// Idle connections keep nobody out.
 #[test]
-fn connection_longest_without_request_makes_room() {
+fn longest_idle_connection_is_closed_for_new_one() {
     let lab = lab();
     configure(&lab, "[limits]\nconnections = 3", HIPCALL);
     let server = Server::start(&lab);
@@ -155,9 +154,9 @@ fn connection_longest_without_request_makes_room() {
     noted(&lab, "more than [limits] connections");
 }
 
-/// Those with a request stay, and the next one waits; it is not lost.
+/// Connections with a request stay open, and the next one waits without being lost.
 #[test]
-fn connection_above_limit_waits_for_requests() {
+fn connection_above_limit_waits_for_response_of_others() {
     let lab = lab();
     configure(&lab, "[limits]\nconnections = 2", HIPCALL);
     let server = Server::start(&lab);
@@ -183,7 +182,7 @@ fn connection_above_limit_waits_for_requests() {
 }
 
 #[test]
-fn one_address_has_a_share_of_connections() {
+fn address_has_limited_share_of_connections() {
     let lab = lab();
     let limits = "[limits]\nconnections = 10\nconnections_per_address = 2";
     configure(&lab, limits, HIPCALL);
@@ -205,9 +204,9 @@ fn one_address_has_a_share_of_connections() {
     assert_eq!(closed(&server, "address"), 0);
 }
 
-/// A handshake of TLS that is never begun counts as well as a slow head.
+/// This includes a TLS handshake that never starts.
 #[test]
-fn first_head_has_a_short_time() {
+fn first_head_has_short_timeout() {
     let lab = lab();
     crate::tls::certify(&lab);
     for tls in ["", crate::tls::TLS] {
@@ -225,7 +224,6 @@ fn first_head_has_a_short_time() {
     }
 }
 
-/// A head is bounded.
 #[test]
 fn huge_head_is_refused() {
     let lab = lab();

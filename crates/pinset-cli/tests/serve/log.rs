@@ -1,4 +1,4 @@
-//! The request log: what it has, and what it never has.
+//! The request log.
 
 use crate::client::basic;
 use crate::lab::{Lab, OTHER, PIN};
@@ -11,7 +11,7 @@ fn post(server: &Server, data: &str) {
 }
 
 #[test]
-fn a_row_has_all_but_the_pin() {
+fn row_has_everything_but_the_pin() {
     let lab = lab();
     lab.list("list.csv", LIST.replace("1234", PIN));
     let server = Server::hipcall(&lab);
@@ -38,9 +38,9 @@ fn a_row_has_all_but_the_pin() {
     assert!(row["response"].as_str().unwrap().contains("1091"));
 }
 
-/// Nowhere: not in a file, a page or what is printed.
+/// Not in a file, a page or the output.
 #[test]
-fn no_pin_is_kept() {
+fn pin_is_stored_nowhere() {
     let lab = lab();
     lab.list("list.csv", LIST.replace("1234", PIN));
     configure(&lab, "", &format!("attempts = 3\n{HIPCALL}"));
@@ -90,7 +90,7 @@ fn no_pin_is_kept() {
 }
 
 #[test]
-fn who_may_read_it() {
+fn log_requires_its_credential() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     for page in ["/logs", "/logs.json"] {
@@ -124,7 +124,7 @@ fn who_may_read_it() {
 }
 
 #[test]
-fn filters() {
+fn filters_select_rows() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     post(&server, "");
@@ -167,7 +167,7 @@ fn filters() {
 }
 
 #[test]
-fn pages() {
+fn older_rows_are_on_further_pages() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     for _ in 0..120 {
@@ -188,9 +188,8 @@ fn pages() {
     assert_eq!(seen, (1..=120).rev().collect::<Vec<_>>());
 }
 
-/// What callers and clients send is text.
 #[test]
-fn nothing_is_markup() {
+fn text_of_callers_and_clients_is_escaped() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     let hostile = r#"<script>alert(1)</script>"#;
@@ -227,7 +226,7 @@ fn retained(lab: &Lab, rows: u32) -> Server {
 }
 
 #[test]
-fn old_rows_go() {
+fn old_rows_are_removed() {
     let lab = lab();
     let server = retained(&lab, 5);
     for _ in 0..12 {
@@ -255,9 +254,9 @@ fn old_rows_go() {
     assert_eq!(ids, [13, 12, 11]);
 }
 
-/// A log that can't be written refuses no caller; it is told.
+/// A log that can't be written rejects no caller and is reported.
 #[test]
-fn a_broken_log_refuses_nobody() {
+fn unwritable_log_rejects_no_caller() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     post(&server, "");
@@ -287,9 +286,9 @@ fn a_broken_log_refuses_nobody() {
     noted(&lab, "requests are logged again; lost so far: 1");
 }
 
-/// Anybody can send requests without credentials: they have places of their own.
+/// Anybody can send requests without credentials, so they have a share of their own.
 #[test]
-fn requests_without_credentials_evict_each_other_only() {
+fn requests_without_credentials_evict_only_each_other() {
     let lab = lab();
     configure(
         &lab,
@@ -354,7 +353,7 @@ fn wrong_password_at_logs_is_recorded() {
 }
 
 #[test]
-fn long_texts_are_cut() {
+fn long_texts_are_truncated() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     let caller = "ü".repeat(30_000);

@@ -1,4 +1,4 @@
-//! `pinset serve`: the real program, asked over its socket.
+//! Tests of `pinset serve` over its socket.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../lab/mod.rs"]

@@ -1,4 +1,4 @@
-//! Health, metrics, signals.
+//! Health, metrics and signals.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::server::{configure, lab, until, Server, HIPCALL, INGRESS};
 const ALICE: &str = "+905060508169";
 
 #[test]
-fn health_is_that_of_lists_and_log() {
+fn health_covers_lists_and_log() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     assert_eq!(server.get("/health").status, 200);
@@ -25,7 +25,7 @@ fn health_is_that_of_lists_and_log() {
 }
 
 #[test]
-fn metrics_count() {
+fn metrics_count_requests_and_outcomes() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     server.call(ALICE, "1234");
@@ -48,10 +48,10 @@ fn metrics_count() {
     }
 }
 
-/// A wrong configuration is not taken, a right one is, and no connection is
-/// lost for it.
+/// An invalid configuration is refused, a valid one is put in force, and no connection
+/// is lost.
 #[test]
-fn sighup_reads_again() {
+fn sighup_reloads_configuration() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     let mut kept = Connection::new(server.address);
@@ -87,9 +87,9 @@ fn sighup_reads_again() {
     assert_eq!(server.call(ALICE, "1234"), "1095");
 }
 
-/// What is under way is answered; who is idle is let go; the log has it all.
+/// Pending requests are answered, idle connections closed, and the log is complete.
 #[test]
-fn sigterm_ends_what_is_under_way() {
+fn sigterm_answers_pending_requests() {
     for signal in [Signal::TERM, Signal::INT] {
         let lab = lab();
         let mut server = Server::hipcall(&lab);
@@ -124,9 +124,9 @@ fn sigterm_ends_what_is_under_way() {
     }
 }
 
-/// What reads the messages may hang: a pipe that is full.
+/// The reader of the messages may hang, which fills the pipe.
 #[test]
-fn blocked_standard_error_stops_nothing() {
+fn blocked_standard_error_does_not_stop_service() {
     let lab = lab();
     let pipe = lab.path("pipe");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();

@@ -1,4 +1,4 @@
-//! A restart under load loses no call.
+//! Restarts under load.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
@@ -14,8 +14,8 @@ use crate::server::{configure, lab, Server, HIPCALL, INGRESS};
 const RESTARTS: u32 = 4;
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 
-/// `pinset serve` with a socket that it inherits, as systemd passes them; as many
-/// as `SOCKETS` says.
+/// Starts `pinset serve` with inherited sockets, as systemd does. `SOCKETS` is their
+/// number.
 pub fn inherit(lab: &Lab, listener: &TcpListener, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command
@@ -44,7 +44,7 @@ fn call(connection: &mut Connection) -> Option<String> {
 }
 
 #[test]
-fn a_restart_under_load_loses_no_call() {
+fn restart_under_load_loses_no_call() {
     let lab = lab();
     configure(&lab, "", HIPCALL);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -90,9 +90,8 @@ fn a_restart_under_load_loses_no_call() {
     assert_eq!(rows, calls.load(Relaxed));
 }
 
-/// Who is left idle is let go.
 #[test]
-fn an_idle_connection_does_not_hold_a_stop_up() {
+fn idle_connection_does_not_delay_stop() {
     let lab = lab();
     let mut server = Server::hipcall(&lab);
     let mut idle = Connection::new(server.address);

@@ -1,4 +1,4 @@
-//! A service of one test, on a port of its own.
+//! A service for one test, on a port of its own.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use crate::lab::Lab;
 pub const INGRESS: &str = "/api/external/hipcall-ingress";
 pub const LOGS_AUTH: &str = "admin:look-at-logs";
 
-/// The service of Hipcall's guide; tests put more in front and behind.
+/// The service of Hipcall's guide, to which tests add options.
 pub const HIPCALL: &str = r#"
 list = "LAB/list.csv"
 success = [{ play = "https://your-server.example.com/static/audio/success.mp3" }, { connect = "1091" }]
@@ -23,10 +23,10 @@ failure = [{ play = "https://your-server.example.com/static/audio/failure.mp3" }
 gather.ask = "https://your-server.example.com/static/audio/pin_prompt.mp3"
 "#;
 
-/// Its list.
+/// The list of the service.
 pub const LIST: &str = "account,secret,caller\nalice,plain:1234,+905060508169\n";
 
-/// A folder with a list, and the files of credentials.
+/// Creates a folder with a list and credential files.
 pub fn lab() -> Lab {
     let lab = Lab::new();
     lab.list("list.csv", LIST);
@@ -34,7 +34,7 @@ pub fn lab() -> Lab {
     lab
 }
 
-/// Writes a configuration: `LAB` in it is the folder.
+/// Writes a configuration, in which `LAB` stands for the folder.
 pub fn configure(lab: &Lab, general: &str, service: &str) {
     let text = format!(
         "listen = \"127.0.0.1:0\"\nstate = \"LAB/state.db\"\n{general}\n\
@@ -45,7 +45,7 @@ pub fn configure(lab: &Lab, general: &str, service: &str) {
     write(lab, &text);
 }
 
-/// Writes it as it is.
+/// Writes a configuration unchanged.
 pub fn write(lab: &Lab, text: &str) {
     let folder = lab.path("");
     let folder = folder.to_str().unwrap().trim_end_matches('/');
@@ -58,25 +58,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// With the service of Hipcall's guide, in this folder.
+    /// Starts the service of Hipcall's guide in this folder.
     pub fn hipcall(lab: &Lab) -> Self {
         configure(lab, "", HIPCALL);
         Self::start(lab)
     }
 
-    /// As it is configured.
+    /// Starts the service with the configuration in the folder.
     pub fn start(lab: &Lab) -> Self {
         Self::run(lab, lab.command(&["serve", "--config", "serve.toml"]))
     }
 
-    /// A command that becomes the service.
+    /// Starts a command that becomes the service.
     pub fn run(lab: &Lab, command: Command) -> Self {
         let mut err = File::options();
         let err = err.create(true).append(true).open(lab.path("err"));
         Self::run_with(lab, command, err.unwrap())
     }
 
-    /// Likewise, with this as standard error.
+    /// Starts a command that becomes the service, with this standard error.
     pub fn run_with(lab: &Lab, mut command: Command, err: File) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -101,19 +101,19 @@ impl Server {
         self.ask("POST", INGRESS, &[], body)
     }
 
-    /// Where a caller with this PIN is sent, in a call of its own.
+    /// Returns the destination of a new call with this PIN.
     pub fn call(&self, caller: &str, pin: &str) -> String {
         let body = format!(r#"{{"caller":"{caller}","data":{{"pin_code":"{pin}"}}}}"#);
         self.post(&body).destination()
     }
 
-    /// The log, by who may read it.
+    /// Requests a page of the log with valid credentials.
     pub fn logs(&self, page: &str) -> Response {
         let (name, value) = basic(LOGS_AUTH);
         self.ask("GET", page, &[(name, &value)], "")
     }
 
-    /// Rows of the log, newest first.
+    /// Returns rows of the log, newest first.
     pub fn rows(&self, query: &str) -> Vec<serde_json::Value> {
         let found = self.logs(&format!("/logs.json{query}"));
         assert_eq!(found.status, 200, "{}", found.text());
@@ -125,7 +125,7 @@ impl Server {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Waits until it has ended.
+    /// Waits until the service has ended.
     pub fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         until("its end", || {
@@ -149,12 +149,12 @@ impl Drop for Server {
     }
 }
 
-/// Waits for a message on standard error, which a thread of its own writes.
+/// Waits for a message on standard error, which the service writes asynchronously.
 pub fn noted(lab: &Lab, text: &str) {
     until(text, || lab.text("err").contains(text));
 }
 
-/// Waits until something that takes a while has happened.
+/// Waits until a condition is true.
 pub fn until(what: &str, mut has: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !has() {

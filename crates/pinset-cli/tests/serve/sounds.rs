@@ -1,11 +1,11 @@
-//! `/static/audio/`.
+//! Sounds under `/static/audio/`.
 
 use std::os::unix::fs::symlink;
 
 use crate::server::{configure, lab, Server, HIPCALL};
 
 #[test]
-fn sounds_are_served_and_nothing_else() {
+fn only_files_of_audio_folder_are_served() {
     let lab = lab();
     std::fs::create_dir_all(lab.path("audio/more")).unwrap();
     lab.file("audio/pin_prompt.mp3", "ID3 sound", 0o644);
@@ -67,7 +67,7 @@ fn sounds_are_served_and_nothing_else() {
 }
 
 #[test]
-fn there_are_none_without_a_folder() {
+fn sounds_without_folder_are_not_found() {
     let lab = lab();
     let server = Server::hipcall(&lab);
     assert_eq!(server.get("/static/audio/pin_prompt.mp3").status, 404);

@@ -1,4 +1,4 @@
-//! TLS, HTTP/2, and new certificates without a restart.
+//! TLS, HTTP/2 and reloading of certificates.
 
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn connect(
 }
 
 #[test]
-fn certificates_are_served_and_renewed() {
+fn certificate_is_served_and_reloaded() {
     let lab = lab();
     let old = certify(&lab);
     configure(&lab, TLS, HIPCALL);
@@ -94,7 +94,7 @@ fn certificates_are_served_and_renewed() {
     );
 }
 
-/// With TLS by ALPN, and without where the client knows.
+/// With TLS by ALPN, without TLS by prior knowledge.
 #[test]
 fn http_2_is_served() {
     let lab = lab();
@@ -126,7 +126,7 @@ fn http_2_is_served() {
     }
 }
 
-/// Three calls on one connection.
+/// Makes three calls on one connection.
 async fn calls<S>(stream: S) -> Vec<String>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,

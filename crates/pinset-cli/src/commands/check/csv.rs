@@ -1,4 +1,4 @@
-//! What is wrong with a csv list.
+//! Checks of CSV lists.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,17 +10,17 @@ use pinset::Secret;
 
 use super::rules::Rules;
 use crate::commands::check::findings::{
-    Broken, Duplicate, Findings, List, NotANumber, Reason, Unreachable, Weak,
+    Duplicate, Findings, InvalidLine, List, NotANumber, Reason, Unreachable, Weak,
 };
-use crate::common::csv_list::in_memory;
+use crate::common::csv_list::load;
 use crate::common::reach::is_out_of_reach;
 use crate::common::weak_pins::weakness;
 
-/// Checks a csv list.
+/// Checks a CSV list.
 ///
 /// # Errors
 ///
-/// The module would refuse the whole list.
+/// Fails if the module would refuse the whole list.
 pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
     let show = rules.show;
     let mut list = List {
@@ -37,9 +37,8 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
         world_writable: false,
         pin_sets: Vec::new(),
     };
-    // Too many slow rows break a list whose rows are all right.
-    in_memory(text, Kind::Csv, &rules.numbering)
-        .map_err(|why| io::Error::other(why.to_string()))?;
+    // A list of valid rows is invalid if too many of them are slow to verify.
+    load(text, Kind::Csv, &rules.numbering).map_err(|why| io::Error::other(why.to_string()))?;
     let mut first = HashMap::new();
     let zone = Zone::of_the_machine();
     let mut reader = Reader::new(text, true, &zone);
@@ -51,7 +50,7 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
             Ok(row) => row,
             Err(bad) => {
                 let reason = Reason::Value(bad.column, bad.error);
-                list.broken.add(Broken {
+                list.broken.add(InvalidLine {
                     line: bad.line,
                     reason,
                 });
@@ -63,14 +62,14 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
             Ok(secret) => secret.form(),
             Err(fault) => {
                 let reason = Reason::Secret(fault);
-                list.broken.add(Broken { line, reason });
+                list.broken.add(InvalidLine { line, reason });
                 continue;
             }
         };
         let caller = row.caller.map(str::as_bytes);
         if let Some(caller) = caller.filter(|text| rules.numbering.normalize(text).is_none()) {
             let reason = Reason::Caller(NotANumber::of(caller));
-            list.broken.add(Broken { line, reason });
+            list.broken.add(InvalidLine { line, reason });
             continue;
         }
         list.entries += 1;
@@ -88,9 +87,9 @@ pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
         }
     }
     list.empty = list.entries == 0;
-    list.broken.settle();
-    list.weak.settle();
-    list.unreachable.settle();
-    list.duplicates.settle();
+    list.broken.finish();
+    list.weak.finish();
+    list.unreachable.finish();
+    list.duplicates.finish();
     Ok(list)
 }

@@ -1,5 +1,5 @@
-//! What is said of a list. The names of the fields are those of the JSON,
-//! and are promised in `docs/pin-lists.md`. None holds a PIN.
+//! Findings about a list. The names of the fields are those of the JSON, which
+//! `docs/pin-lists.md` documents. No field contains a PIN.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use crate::commands::check::odds::Odds;
 use crate::common::weak_pins::Weakness;
 
-/// How a list fares; the worst comes last.
+/// The verdict on a list; the worst is the last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -31,7 +31,7 @@ impl Verdict {
     }
 }
 
-/// All lists of one command line.
+/// The reports on all lists.
 #[derive(Serialize)]
 pub struct Reports {
     verdict: Verdict,
@@ -49,35 +49,35 @@ impl Reports {
     }
 }
 
-/// One list.
+/// The report on one list.
 #[derive(Serialize)]
 pub struct Report {
     pub file: String,
     pub verdict: Verdict,
-    /// Why it can't be read.
+    /// The reason why it can't be read.
     pub error: Option<String>,
-    /// What is in it, if it can.
+    /// Its contents, if it can be read.
     pub list: Option<List>,
 }
 
-/// A list that can be read.
+/// The findings about a readable list.
 #[derive(Serialize)]
 pub struct List {
     pub format: &'static str,
-    /// Lines that give somebody a PIN.
+    /// Number of lines with a valid PIN.
     pub entries: u64,
-    pub broken: Findings<Broken>,
+    pub broken: Findings<InvalidLine>,
     pub duplicates: Findings<Duplicate>,
     pub weak: Findings<Weak>,
-    /// Of CSV lists.
+    /// For CSV lists only.
     pub unreachable: Findings<Unreachable>,
-    /// Of plain lists: the keys that a guess is made of.
+    /// For plain lists only: the digits that guesses consist of.
     pub alphabet: Option<&'static str>,
     pub odds: Vec<Odds>,
     pub unended: bool,
     pub empty: bool,
     pub world_writable: bool,
-    /// Of the PIN sets whose list it is, with `--config`.
+    /// Of the PIN sets that use the list, with `--config`.
     pub pin_sets: Vec<Objection>,
 }
 
@@ -101,43 +101,43 @@ impl List {
     }
 }
 
-/// Why a PIN set can't admit those in the list, or not all.
+/// The reason why a PIN set can't admit the callers in the list, or not all.
 #[derive(Serialize)]
 pub struct Objection {
-    /// Its section's name.
+    /// The name of the PIN set.
     pub pin_set: String,
-    /// What it is about.
+    /// The option that conflicts.
     pub option: &'static str,
     pub reason: String,
 }
 
-/// Something about one line.
+/// A finding about one line.
 pub trait AtLine {
     fn line(&self) -> u64;
 }
 
-/// A line that gives nobody a PIN.
+/// A line without a valid PIN.
 #[derive(Serialize)]
-pub struct Broken {
+pub struct InvalidLine {
     pub line: u64,
     pub reason: Reason,
 }
 
-/// A line whose PIN an earlier one has; of a csv list, whose account and caller.
+/// A line with the PIN of an earlier one, or in a CSV list its account and caller.
 #[derive(Serialize)]
 pub struct Duplicate {
     pub line: u64,
     pub first: u64,
 }
 
-/// A line whose PIN is tried before all others.
+/// A line with a weak PIN.
 #[derive(Serialize)]
 pub struct Weak {
     pub line: u64,
     pub reason: Weakness,
 }
 
-/// A row that no caller can be found to have.
+/// A row that no caller can use.
 #[derive(Serialize)]
 pub struct Unreachable {
     pub line: u64,
@@ -149,7 +149,7 @@ impl AtLine for Unreachable {
     }
 }
 
-impl AtLine for Broken {
+impl AtLine for InvalidLine {
     fn line(&self) -> u64 {
         self.line
     }
@@ -167,35 +167,35 @@ impl AtLine for Weak {
     }
 }
 
-/// Why a line gives nobody a PIN.
+/// The reason why a line has no valid PIN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reason {
-    /// The module says so.
+    /// An error of the module.
     Line(LineError),
-    /// The module can't know: the MD5 of digits and a line end, which nobody
-    /// can key.
+    /// The MD5 of digits and a line end, which nobody can enter. The module can't
+    /// detect it.
     LineEnd,
-    /// A value of this column, in a csv list.
+    /// The value of a column in a CSV list.
     Value(Column, csv::ValueError),
-    /// The secret of a row of a csv list.
+    /// The secret of a row in a CSV list.
     Secret(secret::SecretError),
-    /// The caller of a row of a csv list.
+    /// The caller of a row in a CSV list.
     Caller(NotANumber),
 }
 
-/// Why a caller is no usable number.
+/// The reason why a caller is not a usable number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotANumber {
-    /// A spreadsheet has rounded it: `5.06051E+09`.
+    /// A spreadsheet has rounded the number: `5.06051E+09`.
     Rounded,
-    /// This character is in no number.
+    /// The text contains this character, which no number contains.
     Character(char),
-    /// It has the digits of no number.
+    /// The number of digits is wrong.
     Digits,
 }
 
 impl NotANumber {
-    /// Of a text that is no usable number.
+    /// Returns the reason for a text that is not a usable number.
     pub fn of(text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text);
         let exponent = text.to_ascii_uppercase();
@@ -222,10 +222,10 @@ impl fmt::Display for NotANumber {
                 "a spreadsheet has rounded the number: format the column as text and enter it again",
             ),
             Self::Character(letter) => {
-                write!(f, "it is no usable number: U+{:04X} is no part of one", u32::from(*letter))
+                write!(f, "not a usable number: contains U+{:04X}", u32::from(*letter))
             }
             Self::Digits => f.write_str(
-                "it is no usable number: it has too few or too many digits for the numbering options",
+                "not a usable number: too few or too many digits for the numbering options",
             ),
         }
     }
@@ -259,9 +259,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(error) => error.fmt(f),
-            Self::LineEnd => {
-                f.write_str("its MD5 is that of digits and a line end (echo without -n)")
-            }
+            Self::LineEnd => f.write_str("MD5 of digits and a line end (echo without -n)"),
             Self::Value(column, fault) => write!(f, "{}: {fault}", column.name()),
             Self::Secret(fault) => write!(f, "{}: {fault}", Column::Secret.name()),
             Self::Caller(fault) => write!(f, "{}: {fault}", Column::Caller.name()),
@@ -269,8 +267,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// All findings are counted, the first lines are kept: a list of millions may
-/// have millions of them, in any order.
+/// The findings of one kind: all are counted, but only the first lines are kept,
+/// because a list may have millions of them, in any order.
 #[derive(Serialize)]
 pub struct Findings<T> {
     pub count: u64,
@@ -291,14 +289,14 @@ impl<T: AtLine> Findings<T> {
     pub fn add(&mut self, finding: T) {
         self.count += 1;
         self.lines.push(finding);
-        // Not each time: sorting twice as many half as often is cheap.
+        // Not for each finding: sorting twice as many half as often is cheap.
         if self.lines.len() >= self.most.saturating_mul(2).max(64) {
-            self.settle();
+            self.finish();
         }
     }
 
-    /// Leaves the first lines, in order. To be called when all are in.
-    pub fn settle(&mut self) {
+    /// Sorts the findings and drops all but the first. Must be called at the end.
+    pub fn finish(&mut self) {
         self.lines.sort_unstable_by_key(T::line);
         self.lines.truncate(self.most);
     }
@@ -316,7 +314,7 @@ mod tests {
             for line in &lines {
                 findings.add(Duplicate { line: *line, first: 0 });
             }
-            findings.settle();
+            findings.finish();
             let mut wanted = lines.clone();
             wanted.sort_unstable();
             wanted.truncate(most);

@@ -1,14 +1,14 @@
-//! Short PINs found by their MD5.
+//! Search for weak PINs in MD5 lists.
 
 use md5::{Digest, Md5};
 
-use crate::commands::check::duplicates::{Index, Key};
+use crate::commands::check::duplicates::{PinIndex, PinKey};
 use crate::common::weak_pins::{weakness, Weakness, COMMON};
 
-/// All PINs of so many digits are tried.
-const LONGEST: usize = 6;
+/// Maximum number of digits of the PINs that are tried.
+const MAX_SEARCHED_DIGITS: usize = 6;
 
-/// What an MD5 is of.
+/// The text that an MD5 is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Finding {
     /// A weak PIN.
@@ -17,14 +17,14 @@ pub enum Finding {
     LineEnd,
 }
 
-/// Tells `found` each line of `index` whose MD5 is that of a weak PIN, or of
-/// any PIN and a line end.
-pub fn search(index: &Index, mut found: impl FnMut(u64, Finding)) {
+/// Calls `found` for each line of `index` with the MD5 of a weak PIN, or of any PIN and
+/// a line end.
+pub fn search(index: &PinIndex, mut found: impl FnMut(u64, Finding)) {
     let mut search = |text: &[u8], finding| {
-        let digest = Key::of_digest(Md5::digest(text).into());
+        let digest = PinKey::of_digest(Md5::digest(text).into());
         index.lines(digest).for_each(|line| found(line, finding));
     };
-    for length in 1..=LONGEST {
+    for length in 1..=MAX_SEARCHED_DIGITS {
         let mut text = vec![b'0'; length];
         text.push(b'\n');
         loop {
@@ -38,12 +38,12 @@ pub fn search(index: &Index, mut found: impl FnMut(u64, Finding)) {
             }
         }
     }
-    for pin in COMMON.iter().filter(|pin| pin.len() > LONGEST) {
+    for pin in COMMON.iter().filter(|pin| pin.len() > MAX_SEARCHED_DIGITS) {
         search(pin.as_bytes(), Finding::Weak(Weakness::Common));
     }
 }
 
-/// The next number in the first `length` digits, until there is none.
+/// Increments the first `length` digits. Returns `false` after the last number.
 fn count_up(text: &mut [u8], length: usize) -> bool {
     for digit in text.iter_mut().take(length).rev() {
         if *digit < b'9' {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weak_ones_and_line_ends() {
+    fn weak_pins_and_line_ends_are_found() {
         let texts: &[&[u8]] = &[
             b"1234\n",
             b"1234",
@@ -75,10 +75,10 @@ mod tests {
         ];
         let pins = texts.iter().zip(1..).map(|(text, line)| {
             let digest = Md5::digest(text).into();
-            (Key::of_digest(digest), line)
+            (PinKey::of_digest(digest), line)
         });
         let mut found = Vec::new();
-        search(&Index::new(pins.collect()), |line, finding| {
+        search(&PinIndex::new(pins.collect()), |line, finding| {
             found.push((line, finding));
         });
         found.sort_by_key(|(line, _)| *line);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_through_all() {
+    fn count_up_visits_all_numbers() {
         let mut text = *b"00\n";
         let mut all = 1;
         while count_up(&mut text, 2) {

@@ -1,4 +1,4 @@
-//! Reads a list and says what is wrong with it.
+//! `pinset check`: checking of PIN lists.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,12 +20,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use pinset::list::{open, read, sniff, Format, Gives, Kind};
 
 use crate::common::atomic_file::contents;
-use crate::common::config_file::ConfigFile;
+use crate::common::config_file::ConfigFileArgs;
 use crate::common::error::CommandError;
-use crate::common::numbering_args::Numbers;
+use crate::common::numbering_args::NumberingArgs;
 use crate::common::weak_pins::weakness;
-use duplicates::{Index, Key};
-use findings::{Broken, Duplicate, Findings, List, Reason, Report, Reports, Weak};
+use duplicates::{PinIndex, PinKey};
+use findings::{Duplicate, Findings, InvalidLine, List, Reason, Report, Reports, Weak};
 use md5_search::Finding;
 use odds::{Alphabet, Odds};
 
@@ -33,61 +33,61 @@ pub use findings::Verdict;
 use pin_sets::PinSets;
 use rules::Rules;
 
-/// Reads PIN lists as the module would, and tells what is wrong with them.
+/// Checks PIN lists as the module reads them.
 ///
-/// Lines are named by number. No PIN and no line of a list is ever printed.
+/// Lines are reported by number. No PIN and no line of a list is ever printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Weak PINs: the same keys over and over, runs (up or down by one or two), years
-from 1900 to 2099, dates of eight digits, and those that everybody tries. In an
-md5 list, those of up to six digits are found, and every PIN of up to six
-digits whose MD5 was taken with a line end (echo without -n).
+Weak PINs: repeated patterns, runs (up or down by one or two), years from 1900 to
+2099, dates of eight digits, and the most common PINs. In an MD5 list, weak PINs of
+up to six digits are found, and all PINs of up to six digits that were hashed with a
+line end (echo without -n).
 
-Odds: as if every PIN of a length were equally likely to be guessed. A warning
-comes where, at three tries a call, fewer than 10000 calls let every second
-fraudster in. Of an md5 list the lengths are not known, so there are no odds.
+Odds: assumes that all PINs of a length are equally likely. Warns if, at three
+attempts per call, fewer than 10000 calls admit every second fraudster. The lengths
+in an MD5 list are unknown, so there are no odds.
 
-Of csv lists: broken rows, weak PINs that are not hashed, rows with the same account
-and caller, and Argon2id rows that nobody can use, as they have no caller and an
-account that can't be entered on a telephone. Whether a caller is a usable number
-depends on the numbering options.
+CSV lists: invalid rows, weak PINs that are not hashed, rows with the same account
+and caller, and Argon2id rows that nobody can use because they have no caller and
+an account that can't be entered on a telephone. The numbering options determine
+whether a caller is a usable number.
 
-With --config: what the PIN sets whose source is the list can't do with it, so that
-nobody, or not everybody, is admitted.
+With --config: reports PIN sets that admit nobody, or not all callers, because of
+the list.
 
 Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, rows that nobody can
-use, a PIN set that can't admit all, odds, a last line without an end, an empty list, one that everybody may write
-to; 2 broken lines, or a list that can't be read; 3 a wrong command line. Of several
-lists, the worst.")]
+use, PIN sets that can't admit all callers, odds, a last line without a line end,
+an empty list, a world-writable list; 2 invalid lines, or a list that can't be
+read; 3 a wrong command line. For several lists, the worst.")]
 pub struct Check {
-    /// The lists
+    /// PIN lists
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the lists are; auto: by the first line that is not blank, which of
-    /// a csv list is a header with account and secret
+    /// Format of the lists; auto: by the first line that is not blank, which in a
+    /// CSV list is a header with account and secret
     #[arg(long, value_enum, default_value_t)]
-    format: Wanted,
+    format: FormatArg,
     /// Print JSON (the fields are in docs/pin-lists.md)
     #[arg(long)]
     json: bool,
-    /// How many lines of each kind are named; all are counted
+    /// Number of lines of each kind to report; all are counted
     #[arg(long, value_name = "N", default_value_t = 20)]
     show: usize,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
     #[command(flatten)]
-    numbers: Numbers,
+    numbers: NumberingArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Wanted {
+enum FormatArg {
     Plain,
     Md5,
     #[default]
     Auto,
 }
 
-impl Wanted {
+impl FormatArg {
     fn format(self) -> Option<Format> {
         match self {
             Self::Plain => Some(Format::Plain),
@@ -97,10 +97,10 @@ impl Wanted {
     }
 }
 
-/// A list of so many bytes takes long enough for a progress bar.
-const LARGE: u64 = 16 << 20;
+/// Smallest size of a list with a progress bar, in bytes.
+const MIN_BYTES_FOR_PROGRESS: u64 = 16 << 20;
 
-/// The right of everybody to write.
+/// The permission of others to write.
 const OTHERS_WRITE: u32 = 0o002;
 
 pub fn run(arguments: &Check) -> Result<Verdict, CommandError> {
@@ -116,7 +116,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, CommandError> {
     print(reports, arguments.json).map_err(CommandError::Output)
 }
 
-/// Prints the reports; returns the worst verdict.
+/// Prints the reports and returns the worst verdict.
 fn print(reports: Vec<Report>, json: bool) -> io::Result<Verdict> {
     let verdicts = reports.iter().map(|report| report.verdict);
     let worst = verdicts.max().unwrap_or(Verdict::Clean);
@@ -171,16 +171,16 @@ fn examine(path: &Path, rules: &Rules) -> io::Result<List> {
 
 fn examine_lines(file: &File, bytes: u64, format: Format, show: usize) -> io::Result<List> {
     let bar = progress(bytes);
-    let seen = Seen::read(bar.wrap_read(file), format, show);
+    let seen = LineScan::read(bar.wrap_read(file), format, show);
     bar.set_message("sorting");
-    let list = seen.map(|seen| seen.judge(format, show));
+    let list = seen.map(|seen| seen.into_list(format, show));
     bar.finish_and_clear();
     list
 }
 
-/// A bar on standard error, if that is a terminal and the list is large.
+/// Returns a progress bar, visible on a terminal if the list is large.
 fn progress(bytes: u64) -> ProgressBar {
-    if bytes < LARGE {
+    if bytes < MIN_BYTES_FOR_PROGRESS {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(bytes).with_message("reading");
@@ -190,16 +190,16 @@ fn progress(bytes: u64) -> ProgressBar {
     }
 }
 
-/// What reading a list once tells.
-struct Seen {
-    pins: Vec<(Key, u64)>,
-    broken: Findings<Broken>,
+/// The result of reading a list once.
+struct LineScan {
+    pins: Vec<(PinKey, u64)>,
+    broken: Findings<InvalidLine>,
     weak: Findings<Weak>,
     alphabet: Alphabet,
     unended: bool,
 }
 
-impl Seen {
+impl LineScan {
     fn read(list: impl Read, format: Format, show: usize) -> io::Result<Self> {
         let mut seen = Self {
             pins: Vec::new(),
@@ -208,14 +208,14 @@ impl Seen {
             alphabet: Alphabet::default(),
             unended: false,
         };
-        // As if nobody had written to it for long: an unended line counts.
+        // Reads the file as unchanged for long, so that a line without a line end counts.
         read(list, format, true, |line| {
             let number = line.number;
             seen.unended = !line.ended && !matches!(line.gives, Gives::Blank);
             match line.gives {
                 Gives::Blank => {}
                 Gives::Pin(pin) => {
-                    seen.pins.push((Key::of_pin(pin), number));
+                    seen.pins.push((PinKey::of_pin(pin), number));
                     seen.alphabet.add(pin);
                     if let Some(reason) = weakness(pin) {
                         seen.weak.add(Weak {
@@ -224,8 +224,8 @@ impl Seen {
                         });
                     }
                 }
-                Gives::Account(_, digest) => seen.pins.push((Key::of_digest(digest), number)),
-                Gives::Invalid(error) => seen.broken.add(Broken {
+                Gives::Account(_, digest) => seen.pins.push((PinKey::of_digest(digest), number)),
+                Gives::Invalid(error) => seen.broken.add(InvalidLine {
                     line: number,
                     reason: Reason::Line(error),
                 }),
@@ -235,7 +235,7 @@ impl Seen {
         Ok(seen)
     }
 
-    fn judge(self, format: Format, show: usize) -> List {
+    fn into_list(self, format: Format, show: usize) -> List {
         let Self {
             pins,
             mut broken,
@@ -244,14 +244,14 @@ impl Seen {
             unended,
         } = self;
         let mut entries = pins.len() as u64;
-        let index = Index::new(pins);
+        let index = PinIndex::new(pins);
         let plain = format == Format::Plain;
         if !plain {
             md5_search::search(&index, |line, finding| match finding {
                 Finding::Weak(reason) => weak.add(Weak { line, reason }),
                 Finding::LineEnd => {
                     entries -= 1;
-                    broken.add(Broken {
+                    broken.add(InvalidLine {
                         line,
                         reason: Reason::LineEnd,
                     });
@@ -274,9 +274,9 @@ impl Seen {
                 });
             }
         }
-        broken.settle();
-        weak.settle();
-        duplicates.settle();
+        broken.finish();
+        weak.finish();
+        duplicates.finish();
         List {
             format: if plain { "plain" } else { "md5" },
             entries,
@@ -302,14 +302,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn judged(list: &str, format: Format) -> List {
-        let seen = Seen::read(list.as_bytes(), format, usize::MAX);
-        seen.expect("read").judge(format, usize::MAX)
+    fn checked(list: &str, format: Format) -> List {
+        let seen = LineScan::read(list.as_bytes(), format, usize::MAX);
+        seen.expect("read").into_list(format, usize::MAX)
     }
 
     #[test]
-    fn duplicates_name_the_first_line() {
-        let list = judged("8364\n7295\n8364\n\n8364 \n08364\n", Format::Plain);
+    fn duplicates_report_first_line() {
+        let list = checked("8364\n7295\n8364\n\n8364 \n08364\n", Format::Plain);
         let found: Vec<_> = list
             .duplicates
             .lines
@@ -317,20 +317,20 @@ mod tests {
             .map(|d| (d.line, d.first))
             .collect();
         assert_eq!(found, [(3, 1), (5, 1)]);
-        // The odds do not count them twice.
+        // Odds count them once.
         assert_eq!(list.odds, [Odds::new(4, 2, 10), Odds::new(5, 1, 10)]);
         assert_eq!(list.entries, 5);
     }
 
     #[test]
-    fn the_last_line_end() {
+    fn missing_line_end_is_detected_unless_line_is_blank() {
         for (list, unended) in [
             ("8364\n", false),
             ("8364", true),
             ("8364\n  ", false),
             ("", false),
         ] {
-            assert_eq!(judged(list, Format::Plain).unended, unended, "{list:?}");
+            assert_eq!(checked(list, Format::Plain).unended, unended, "{list:?}");
         }
     }
 
@@ -339,7 +339,7 @@ mod tests {
         fn every_line_is_counted_once(
             lines in prop::collection::vec("[0-9*A-D]{0,6}|[a-z:]{1,3}", 0..40)
         ) {
-            let list = judged(&lines.join("\n"), Format::Plain);
+            let list = checked(&lines.join("\n"), Format::Plain);
             let blank = lines.iter().filter(|line| line.is_empty()).count() as u64;
             let different: u64 = list.odds.iter().map(|odds| odds.pins).sum();
             prop_assert_eq!(list.entries + list.broken.count + blank, lines.len() as u64);

@@ -1,43 +1,45 @@
-//! What guessing yields.
+//! Odds of guessing a PIN.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// The tries that `Authenticate()` gives a call.
-const TRIES: f64 = 3.0;
+/// Attempts per call of `Authenticate()`.
+const ATTEMPTS_PER_CALL: f64 = 3.0;
 
-/// Fraud is practical where fewer calls let every second fraudster in.
-const FEW_CALLS: u64 = 10_000;
+/// Number of calls below which fraud is practical.
+const PRACTICAL_CALLS: u64 = 10_000;
 
-/// The odds of a guess that has the right length.
+/// The odds of guesses that have the right length.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Odds {
-    /// How many keys.
+    /// Number of digits.
     pub length: usize,
-    /// How many different PINs of that length.
+    /// Number of different PINs of that length.
     pub pins: u64,
-    /// One guess in so many is right.
+    /// Average number of guesses per right one.
     pub one_in: f64,
-    /// After so many calls, half of all fraudsters are in.
+    /// Number of calls after which half of all fraudsters are admitted.
     pub calls: u64,
     /// Whether that is too few.
     pub practical: bool,
 }
 
 impl Odds {
-    /// Of `pins` different ones with `length` keys out of `alphabet`.
+    /// Returns the odds for `pins` different PINs of `length` digits out of `alphabet`.
     pub fn new(length: usize, pins: u64, alphabet: u32) -> Self {
         let all = f64::from(alphabet).powf(length as f64);
         let right = (pins as f64 / all).min(1.0);
-        // ln_1p: of a long PIN's odds, 1 - right would leave nothing.
-        let calls = (0.5_f64.ln() / (TRIES * (-right).ln_1p())).ceil().max(1.0) as u64;
+        // ln_1p, because 1 - right would round to 1 for long PINs.
+        let calls = (0.5_f64.ln() / (ATTEMPTS_PER_CALL * (-right).ln_1p()))
+            .ceil()
+            .max(1.0) as u64;
         Self {
             length,
             pins,
             one_in: 1.0 / right,
             calls,
-            practical: calls < FEW_CALLS,
+            practical: calls < PRACTICAL_CALLS,
         }
     }
 }
@@ -45,7 +47,7 @@ impl Odds {
 impl fmt::Display for Odds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pins = if self.pins == 1 { "PIN" } else { "PINs" };
-        let keys = if self.length == 1 { "key" } else { "keys" };
+        let keys = if self.length == 1 { "digit" } else { "digits" };
         write!(f, "{} {pins} of {} {keys}: ", self.pins, self.length)?;
         match self.one_in {
             all if all < 1.05 => f.write_str("every guess is right")?,
@@ -54,17 +56,17 @@ impl fmt::Display for Odds {
             many => write!(f, "one guess in {many:.0e} is right")?,
         }
         match self.calls {
-            1 => f.write_str("; at three tries a call, half of all fraudsters are in at once"),
+            1 => f.write_str("; at three attempts per call, half of all fraudsters are admitted at once"),
             u64::MAX => Ok(()),
             calls => write!(
                 f,
-                "; at three tries a call, half of all fraudsters are in after {calls} calls"
+                "; at three attempts per call, half of all fraudsters are admitted after {calls} calls"
             ),
         }
     }
 }
 
-/// The keys that the PINs of a list are made of.
+/// The digits that the PINs of a list consist of.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Alphabet {
     star: bool,
@@ -72,18 +74,18 @@ pub struct Alphabet {
 }
 
 impl Alphabet {
-    /// Adds what `pin` is made of.
+    /// Adds the digits of `pin`.
     pub fn add(&mut self, pin: &[u8]) {
         self.star |= pin.contains(&b'*');
         self.letters |= pin.iter().any(u8::is_ascii_uppercase);
     }
 
-    /// How many keys there are.
+    /// Returns the number of different digits.
     pub fn size(self) -> u32 {
         10 + u32::from(self.star) + 4 * u32::from(self.letters)
     }
 
-    /// Its name.
+    /// Returns the name of the alphabet.
     pub fn name(self) -> &'static str {
         match (self.star, self.letters) {
             (false, false) => "0-9",
@@ -100,7 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn odds_by_hand() {
+    fn odds_equal_values_by_hand() {
         // length, pins, alphabet: one in, calls, practical
         for (length, pins, alphabet, one_in, calls, practical) in [
             (4, 100, 10, 100.0, 23, true),
@@ -119,21 +121,21 @@ mod tests {
     }
 
     #[test]
-    fn in_words() {
+    fn odds_are_described_in_words() {
         for (odds, words) in [
             (
                 Odds::new(4, 100, 10),
-                "100 PINs of 4 keys: one guess in 100 is right; \
-                 at three tries a call, half of all fraudsters are in after 23 calls",
+                "100 PINs of 4 digits: one guess in 100 is right; \
+                 at three attempts per call, half of all fraudsters are admitted after 23 calls",
             ),
             (
                 Odds::new(1, 10, 10),
-                "10 PINs of 1 key: every guess is right; \
-                 at three tries a call, half of all fraudsters are in at once",
+                "10 PINs of 1 digit: every guess is right; \
+                 at three attempts per call, half of all fraudsters are admitted at once",
             ),
             (
                 Odds::new(31, 1, 15),
-                "1 PIN of 31 keys: one guess in 3e36 is right",
+                "1 PIN of 31 digits: one guess in 3e36 is right",
             ),
         ] {
             assert_eq!(odds.to_string(), words);
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn alphabets() {
+    fn alphabet_has_name_and_size() {
         for (pin, name, size) in [
             ("0123456789", "0-9", 10),
             ("12*", "0-9*", 11),

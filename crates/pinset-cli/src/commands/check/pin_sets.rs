@@ -13,7 +13,7 @@ use pinset::{Numbering, Pepper, PinSet, Settings};
 use crate::commands::check::findings::Objection;
 use crate::common::atomic_file::contents;
 use crate::common::config_file;
-use crate::common::csv_list::in_memory;
+use crate::common::csv_list::load;
 use crate::common::secret_args;
 
 /// The PIN sets of an `authenticate.conf`, and the pepper file that they use.
@@ -21,7 +21,7 @@ pub struct PinSets {
     sets: config_file::PinSets,
     /// The defaults that `[general]` sets.
     defaults: PinSet,
-    /// The reason if the file can't be read; `None` if none is configured.
+    /// The keys, or the error of reading them. `None` if no file is configured.
     pepper: Option<Result<Pepper, String>>,
 }
 
@@ -32,7 +32,8 @@ impl PinSets {
         Self {
             sets,
             defaults: settings.pin_set.clone(),
-            pepper: pepper.map(|path| secret_args::pepper(path).map_err(|why| why.to_string())),
+            pepper: pepper
+                .map(|path| secret_args::read_pepper(path).map_err(|why| why.to_string())),
         }
     }
 
@@ -82,7 +83,7 @@ impl PinSets {
             found.push(("pepper_file", why.clone()));
         }
         let text = contents(&open(path)?)?;
-        let rows = match in_memory(&text, kind, numbering) {
+        let rows = match load(&text, kind, numbering) {
             Ok(rows) => Arc::new(rows),
             // Of another kind than `format` says.
             Err(why) => {

@@ -5,14 +5,14 @@ use pinset::Numbering;
 
 use super::pin_sets::PinSets;
 
-/// How lists are checked.
+/// The rules by which lists are checked.
 pub struct Rules {
-    /// Found out if it is not given.
+    /// `None` if it is detected.
     pub format: Option<Format>,
-    /// What number a caller is.
+    /// The normalization of caller numbers.
     pub numbering: Numbering,
-    /// Whose lists they are.
+    /// The PIN sets that may use the lists.
     pub pin_sets: PinSets,
-    /// How many lines of each kind are named.
+    /// Number of lines of each kind to report.
     pub show: usize,
 }

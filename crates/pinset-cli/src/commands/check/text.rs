@@ -1,4 +1,4 @@
-//! A report for people.
+//! Report as text.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -30,23 +30,23 @@ impl Display for Report {
 
 fn findings(f: &mut Formatter<'_>, list: &List) -> fmt::Result {
     if list.empty {
-        writeln!(f, "  warning: it admits nobody")?;
+        writeln!(f, "  warning: admits nobody")?;
     }
     if list.world_writable {
-        writeln!(f, "  warning: everybody may write to it")?;
+        writeln!(f, "  warning: world-writable")?;
     }
     if list.unended {
         writeln!(
             f,
-            "  warning: the last line has no end: it counts only when the file has been \
-             still for a second, and what is appended becomes a part of it"
+            "  warning: the last line has no line end: it counts only if the file has not changed \
+             for a second, and appended text becomes part of it"
         )?;
     }
     for objection in &list.pin_sets {
         let (pin_set, option) = (&objection.pin_set, objection.option);
         writeln!(f, "  warning: [{pin_set}] {option}: {}", objection.reason)?;
     }
-    lines(f, &list.broken, "gives nobody a PIN", |broken| {
+    lines(f, &list.broken, "invalid", |broken| {
         (broken.line, broken.reason.to_string())
     })?;
     let same = if list.format == "csv" {
@@ -57,7 +57,7 @@ fn findings(f: &mut Formatter<'_>, list: &List) -> fmt::Result {
     lines(f, &list.duplicates, "duplicate", |duplicate| {
         (
             duplicate.line,
-            format!("the {same} of line {}", duplicate.first),
+            format!("same {same} as line {}", duplicate.first),
         )
     })?;
     lines(f, &list.weak, "weak", |weak| {
@@ -71,25 +71,25 @@ fn findings(f: &mut Formatter<'_>, list: &List) -> fmt::Result {
         writeln!(f, "  {warning}{odds}")?;
     }
     if let Some(alphabet) = list.alphabet.filter(|alphabet| *alphabet != "0-9") {
-        writeln!(f, "  (these odds are for guesses made of {alphabet})")?;
+        writeln!(f, "  (odds are for guesses of {alphabet})")?;
     }
     Ok(())
 }
 
-/// The lines that were kept, and how many more there are.
+/// Prints the kept lines, and the number of others.
 fn lines<T>(
     f: &mut Formatter<'_>,
     findings: &Findings<T>,
     what: &str,
-    say: impl Fn(&T) -> (u64, String),
+    describe: impl Fn(&T) -> (u64, String),
 ) -> fmt::Result {
     for finding in &findings.lines {
-        let (line, why) = say(finding);
+        let (line, why) = describe(finding);
         writeln!(f, "  line {line}: {what}: {why}")?;
     }
     match findings.count - findings.lines.len() as u64 {
         0 => Ok(()),
         more if findings.lines.is_empty() => writeln!(f, "  {what}: {more} lines"),
-        more => writeln!(f, "  {what}: {more} lines more"),
+        more => writeln!(f, "  {what}: {more} more lines"),
     }
 }

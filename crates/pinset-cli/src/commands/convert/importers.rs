@@ -1,4 +1,4 @@
-//! Lists of other products, and our own, as rows of a csv list.
+//! Importers of lists of other products and of our own.
 
 use std::collections::HashMap;
 
@@ -10,61 +10,60 @@ use zeroize::Zeroizing;
 
 use crate::common::colours::without_colours;
 use crate::common::csv;
-use crate::common::csv_list::{kind, Sheet};
+use crate::common::csv_list::{kind, CsvList};
 use crate::common::error::CommandError;
 
-/// What a list to be converted is.
+/// The format of a list to convert.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub enum From {
-    /// What it looks like
+pub enum SourceFormat {
+    /// Detect the format
     #[default]
     Auto,
-    /// One PIN a line
+    /// One PIN per line
     Plain,
-    /// account:md5 a line
+    /// account:md5 per line
     Md5,
     /// account,secret and more columns
     Csv,
-    /// /etc/asterisk/pinset_1: one PIN a line
+    /// /etc/asterisk/pinset_1: one PIN per line
     Freepbx,
-    /// What asterisk -rx 'database show PINSETS/1' prints
+    /// Output of asterisk -rx 'database show PINSETS/1'
     DatabaseShow,
     /// FusionPBX's export of pin numbers
     Fusionpbx,
-    /// Cisco's export (BAT) of forced authorization codes, with or without a
-    /// header
+    /// Cisco's export (BAT) of forced authorization codes, with or without header
     CiscoFac,
 }
 
 /// A row of a source.
-pub struct Item {
-    /// The line it begins in, from 1.
+pub struct SourceRow {
+    /// The line in which it begins, from 1.
     pub line: u64,
-    /// The PIN, or the secret that it stays.
-    pub secret: Given,
-    /// All else.
+    /// The PIN, or a secret that is kept.
+    pub secret: SourceSecret,
+    /// The other columns.
     pub values: Vec<(Column, String)>,
 }
 
-/// What a source has of a PIN.
-pub enum Given {
+/// The PIN or the secret of a row.
+pub enum SourceSecret {
     Pin(Zeroizing<String>),
     Secret(Zeroizing<String>),
 }
 
-/// What a source has.
+/// The contents of a source.
 #[derive(Default)]
 pub struct Source {
-    pub items: Vec<Item>,
-    /// The lines that give no row, and why.
+    pub items: Vec<SourceRow>,
+    /// The skipped lines, with the reason.
     pub skipped: Vec<(u64, String)>,
-    /// Whether two rows may have one PIN: something else may tell them apart.
+    /// Whether rows may have the same PIN, because other columns distinguish them.
     pub doubles: bool,
 }
 
-impl From {
-    /// What `text` looks like.
-    fn found_out(text: &[u8]) -> Self {
+impl SourceFormat {
+    /// Detects the format of `text`.
+    fn detect(text: &[u8]) -> Self {
         match kind(text) {
             Some(Kind::Csv) => return Self::Csv,
             Some(Kind::Lines(Format::Md5)) => return Self::Md5,
@@ -89,11 +88,11 @@ impl From {
         }
     }
 
-    /// Reads a list. With `assume_enabled`, PINs of a FusionPBX without the
-    /// column that says which are enabled are taken as well.
+    /// Reads a list. With `assume_enabled`, PINs of a FusionPBX export without the
+    /// column `enabled` are converted as well.
     pub fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
         match self {
-            Self::Auto => Self::found_out(text).read(text, assume_enabled),
+            Self::Auto => Self::detect(text).read(text, assume_enabled),
             Self::Plain | Self::Freepbx => lines(text, Format::Plain),
             Self::Md5 => lines(text, Format::Md5),
             Self::DatabaseShow => database(text),
@@ -109,7 +108,7 @@ impl From {
         }
     }
 
-    /// The names of all forms, for `--from`.
+    /// Returns the names of all formats, for `--from`.
     pub fn names() -> String {
         let values = Self::value_variants().iter();
         let values =
@@ -118,13 +117,13 @@ impl From {
     }
 }
 
-/// Whether a line is Asterisk's prompt, with or without a command.
+/// Returns whether a line is Asterisk's prompt, with or without a command.
 fn is_prompt(line: &str) -> bool {
     !line.starts_with('/') && line.to_lowercase().contains("cli>")
 }
 
-/// Whether a line is a row of Cisco's text form, which has no header: code,
-/// name, level.
+/// Returns whether a line is a row of Cisco's text format without header: code, name,
+/// level.
 fn is_cisco_row(line: &str) -> bool {
     let mut found = false;
     let commas = csv::with_commas(line.as_bytes()).ok().flatten();
@@ -141,16 +140,16 @@ fn is_cisco_row(line: &str) -> bool {
 }
 
 impl Source {
-    /// A PIN without an account has the number of its line as one, which can be
-    /// keyed.
+    /// Adds a PIN. Without an account, it gets its line number as one, which callers can
+    /// enter.
     fn pin(&mut self, line: u64, pin: &str, values: Vec<(Column, String)>) {
         let mut values = values;
         if !values.iter().any(|(column, _)| *column == Column::Account) {
             values.insert(0, (Column::Account, line.to_string()));
         }
-        self.items.push(Item {
+        self.items.push(SourceRow {
             line,
-            secret: Given::Pin(Zeroizing::new(pin.to_owned())),
+            secret: SourceSecret::Pin(Zeroizing::new(pin.to_owned())),
             values,
         });
     }
@@ -176,13 +175,13 @@ fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
                     let mut secret = Zeroizing::new(String::with_capacity(36));
                     secret.push_str("md5:");
                     hex::append(&mut secret, &digest);
-                    source.items.push(Item {
+                    source.items.push(SourceRow {
                         line: number,
-                        secret: Given::Secret(secret),
+                        secret: SourceSecret::Secret(secret),
                         values: vec![(Column::Account, account.to_owned())],
                     });
                 }
-                Err(_) => source.skip(number, "its account is not in UTF-8"),
+                Err(_) => source.skip(number, "account is not UTF-8"),
             },
             Gives::Invalid(fault) => source.skip(number, fault),
         }
@@ -192,10 +191,10 @@ fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
     Ok(source)
 }
 
-/// A list of ours: plain secrets can be hashed, the others stay.
+/// Reads one of our own lists: plain secrets are hashed, the others are kept.
 fn own(text: &[u8]) -> Result<Source, CommandError> {
-    // What makes it no list at all is told before anything is made of it.
-    Sheet::read(Zeroizing::new(text.to_vec()))?;
+    // Reports an invalid list before anything is converted.
+    CsvList::read(Zeroizing::new(text.to_vec()))?;
     let source = table(text, &[], &["account", "secret"], |source, line, value| {
         let mut values = Vec::new();
         for column in Column::ALL {
@@ -206,10 +205,10 @@ fn own(text: &[u8]) -> Result<Source, CommandError> {
         }
         let secret = value("secret").unwrap_or_default();
         let secret = match secret.strip_prefix("plain:") {
-            Some(pin) => Given::Pin(Zeroizing::new(pin.to_owned())),
-            None => Given::Secret(Zeroizing::new(secret.to_owned())),
+            Some(pin) => SourceSecret::Pin(Zeroizing::new(pin.to_owned())),
+            None => SourceSecret::Secret(Zeroizing::new(secret.to_owned())),
         };
-        source.items.push(Item {
+        source.items.push(SourceRow {
             line,
             secret,
             values,
@@ -221,7 +220,7 @@ fn own(text: &[u8]) -> Result<Source, CommandError> {
     })
 }
 
-/// `/PINSETS/1/1234      : 1` a line, and `2 results found.` behind them.
+/// Reads lines such as `/PINSETS/1/1234      : 1`, and `2 results found.` at the end.
 fn database(text: &[u8]) -> Result<Source, CommandError> {
     let text = std::str::from_utf8(text).map_err(CommandError::new)?;
     let mut source = Source::default();
@@ -238,18 +237,19 @@ fn database(text: &[u8]) -> Result<Source, CommandError> {
                 families.entry(family.to_owned()).or_insert(number);
                 source.pin(number, pin, Vec::new());
             }
-            _ => source.skip(number, "it is not /FAMILY/KEY : VALUE"),
+            _ => source.skip(number, "not /FAMILY/KEY : VALUE"),
         }
     }
     if let Some(line) = families.values().max().filter(|_| families.len() > 1) {
         return Err(CommandError::new(format!(
-            "line {line}: another family begins: convert each by itself"
+            "line {line}: another family begins: convert each family separately"
         )));
     }
     Ok(source)
 }
 
-/// FusionPBX admits a PIN only if its column `enabled` says `true`.
+/// Reads an export of FusionPBX, which admits a PIN only if its column `enabled` is
+/// `true`.
 fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
     let needed = ["pin_number", "enabled"];
     let needed = if assume_enabled {
@@ -260,7 +260,7 @@ fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> 
     table(text, &[], needed, |source, line, value| {
         let enabled = value("enabled");
         if enabled.is_some_and(|value| !value.eq_ignore_ascii_case("true")) {
-            return source.skip(line, "it is not enabled");
+            return source.skip(line, "not enabled");
         }
         let columns = [
             (Column::Account, "accountcode"),
@@ -290,7 +290,7 @@ fn cisco(text: &[u8]) -> Result<Source, CommandError> {
     })
 }
 
-/// The values of these columns that are not empty.
+/// Returns the values of these columns that are not empty.
 fn given<'v>(
     columns: [(Column, &str); 2],
     value: &dyn Fn(&str) -> Option<&'v str>,
@@ -302,8 +302,8 @@ fn given<'v>(
         .collect()
 }
 
-/// Reads csv text with a header, or without one if the columns' `names` are
-/// given; `look` is given a function that finds a value by the name of its column.
+/// Reads CSV with a header, or without one if the `names` of the columns are given.
+/// `look` gets a function that returns a value by the name of its column.
 fn table(
     text: &[u8],
     names: &[&str],
@@ -322,7 +322,7 @@ fn table(
             };
         }
         if values.len() != names.len() {
-            source.skip(line, "it has more or fewer values than columns");
+            source.skip(line, "number of values differs from number of columns");
             return Ok(());
         }
         let place = |name: &str| names.iter().position(|other| other == name);
@@ -334,7 +334,7 @@ fn table(
     Ok(source)
 }
 
-/// The name of a column in small letters. Cisco has a longer one for the code.
+/// Returns the name of a column in lower case. Cisco has a longer one for the code.
 fn column_name(name: &str) -> String {
     match name.to_lowercase().as_str() {
         "forced authorization code" => "authorization code".to_owned(),
@@ -345,10 +345,10 @@ fn column_name(name: &str) -> String {
 fn column_missing(line: u64, name: &str) -> CommandError {
     let remedy = match name {
         "enabled" => {
-            ", which says whether FusionPBX admits a PIN: export it as well, or convert all PINs \
-             with --assume-enabled"
+            ", which determines whether FusionPBX admits a PIN: export it as well, or convert all \
+             PINs with --assume-enabled"
         }
         _ => "",
     };
-    CommandError::new(format!("line {line}: there is no column {name}{remedy}"))
+    CommandError::new(format!("line {line}: no column {name}{remedy}"))
 }

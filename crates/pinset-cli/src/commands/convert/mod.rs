@@ -1,4 +1,4 @@
-//! `pinset convert`: lists of other kinds and products.
+//! `pinset convert`: conversion of other lists to CSV lists.
 
 pub mod importers;
 
@@ -12,53 +12,52 @@ use pinset::pin::{is_key, MAX_DIGITS};
 use pinset::{Pepper, Secret};
 
 use crate::common::atomic_file::contents;
-use crate::common::config_file::ConfigFile;
-use crate::common::csv_list::{fault, in_memory, Sheet, Values};
+use crate::common::config_file::ConfigFileArgs;
+use crate::common::csv_list::{check_values, load, CsvList, RowValues};
 use crate::common::error::{note, At, CommandError};
-use crate::common::new_list::NewList;
-use crate::common::numbering_args::Numbers;
-use crate::common::pin_input::pin_of;
-use crate::common::reach::{is_out_of_reach, note_out_of_reach};
-use crate::common::secret_args::{Form, Forms};
-use importers::{From, Given};
+use crate::common::new_list::NewListArgs;
+use crate::common::numbering_args::NumberingArgs;
+use crate::common::pin_input::pin_from_digits;
+use crate::common::reach::{is_out_of_reach, warn_out_of_reach};
+use crate::common::secret_args::{SecretArgs, SecretForm};
+use importers::{SourceFormat, SourceSecret};
 
-/// The exit code when something was left out.
-const SKIPPED: u8 = 1;
+/// The exit code if lines were skipped.
+const SOME_SKIPPED: u8 = 1;
 
-/// Makes a csv list, with hashed secrets, of a list of another kind.
+/// Converts a list of another format to a CSV list with hashed secrets.
 ///
-/// What is left out is named by its line, without the PIN.
+/// Skipped lines are reported by number, without the PIN.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Accounts: those of the source (md5, csv; accountcode of FusionPBX, the name of
-a Cisco code), and where there is none the number of the line. PINs are hashed
-anew; what is a hash already stays the hash it is. A PIN that stands in the
-source twice counts once, for the first. FusionPBX's PINs are left out unless
-they are enabled.
+Accounts: those of the source (MD5, CSV; accountcode of FusionPBX, the name of a
+Cisco code), else the line number. PINs are hashed; existing hashes are kept. Of
+duplicate PINs, the first is converted. FusionPBX's PINs are skipped unless they
+are enabled.
 
-Exit code: 0 all converted; 1 something was left out; 3 an error, or nothing was
-converted: no list is made.")]
+Exit code: 0 all converted; 1 lines were skipped; 3 an error, or nothing was
+converted: no list is created.")]
 pub struct Convert {
-    /// What is converted
+    /// File to convert
     #[arg(value_name = "IN")]
     file: PathBuf,
-    /// What it is
+    /// Format of the file
     #[arg(long, value_enum, default_value_t)]
-    from: From,
-    /// Convert all PINs of a FusionPBX export that has no column enabled
+    from: SourceFormat,
+    /// Convert all PINs of a FusionPBX export without the column enabled
     #[arg(long)]
     assume_enabled: bool,
-    /// The new list, with mode 0640; there must be no such file yet
+    /// New list, with mode 0640; the file must not exist yet
     #[arg(long, value_name = "OUT")]
     to: PathBuf,
     #[command(flatten)]
-    new_list: NewList,
+    new_list: NewListArgs,
     #[command(flatten)]
-    config: ConfigFile,
+    config: ConfigFileArgs,
     #[command(flatten)]
-    forms: Forms,
+    forms: SecretArgs,
     #[command(flatten)]
-    numbers: Numbers,
+    numbers: NumberingArgs,
 }
 
 pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
@@ -72,17 +71,17 @@ pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
         .read(&text, arguments.assume_enabled)
         .at(file)?;
     let mut skipped = source.skipped;
-    // The lines of PINs that are converted, to find what is there twice.
+    // The lines of converted PINs, to find duplicates.
     let mut first = HashMap::new();
     let (mut kept, mut pins) = (Vec::new(), Vec::new());
     for item in source.items {
-        if let Given::Pin(pin) = &item.secret {
-            if let Some(why) = unkeyable(pin) {
+        if let SourceSecret::Pin(pin) = &item.secret {
+            if let Some(why) = invalid_pin(pin) {
                 skipped.push((item.line, why.to_owned()));
                 continue;
             }
         }
-        // What its values are worth is not a matter of the secret's form.
+        // The form of the secret does not matter for checking the other values.
         let mut values: Vec<(Column, &str)> = Vec::new();
         values.extend(
             item.values
@@ -92,27 +91,27 @@ pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
         values.push((
             Column::Secret,
             match &item.secret {
-                Given::Pin(_) => "plain:0",
-                Given::Secret(secret) => secret,
+                SourceSecret::Pin(_) => "plain:0",
+                SourceSecret::Secret(secret) => secret,
             },
         ));
-        // Without one it is refused below.
+        // A row without an account is refused below.
         if !values.iter().any(|(column, _)| *column == Column::Account) {
             values.push((Column::Account, ""));
         }
-        if let Some(broken) = fault(&values, &numbering)? {
+        if let Some(broken) = check_values(&values, &numbering)? {
             let name = broken.column.map_or("", Column::name);
             skipped.push((item.line, format!("{name}: {}", broken.error)));
             continue;
         }
-        if let Given::Pin(pin) = &item.secret {
-            let pin = pin_of(pin.as_bytes());
+        if let SourceSecret::Pin(pin) = &item.secret {
+            let pin = pin_from_digits(pin.as_bytes());
             let key = secret::Form::Plain.index_key(&pin, &Pepper::default());
             let key = key.ok().flatten().filter(|_| !source.doubles);
             if let Some(key) = key {
                 let line = *first.entry(key).or_insert(item.line);
                 if line != item.line {
-                    skipped.push((item.line, format!("its PIN is that of line {line}")));
+                    skipped.push((item.line, format!("same PIN as line {line}")));
                     continue;
                 }
             }
@@ -123,25 +122,25 @@ pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
     skipped.sort();
     if kept.is_empty() {
         name_skipped(file, &skipped);
-        let forms = From::names();
+        let forms = SourceFormat::names();
         return Err(CommandError::at(
             file,
-            format!("nothing was converted: if it is of another kind, say so with --from: {forms}"),
+            format!("nothing converted: if the format is wrong, set it with --from: {forms}"),
         ));
     }
-    if maker.form == Form::Argon2id && !pins.is_empty() {
-        note("Argon2id rows are found by caller or account only; for identify = pin take --hmac-sha256");
+    if maker.form == SecretForm::Argon2id && !pins.is_empty() {
+        note("Argon2id rows are found by caller or account only; use --hmac-sha256 for identify = pin");
     }
     let made = maker.make_all(&pins)?;
     let mut made = made.iter();
     let mut rows = Vec::with_capacity(kept.len());
     for item in &kept {
         let secret = match &item.secret {
-            Given::Pin(_) => made
+            SourceSecret::Pin(_) => made
                 .next()
                 .map(|secret| secret.as_str())
                 .unwrap_or_default(),
-            Given::Secret(secret) => secret,
+            SourceSecret::Secret(secret) => secret,
         };
         let mut values = vec![(Column::Secret, secret)];
         values.extend(
@@ -151,23 +150,23 @@ pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
         );
         rows.push(values);
     }
-    let list = Sheet::new(&[Column::Account, Column::Secret]).with(&rows);
-    note_out_of_reach(rows.iter().filter(|values| is_unreachable(values)).count());
-    in_memory(&list, Kind::Csv, &numbering).at(to)?;
+    let list = CsvList::new(&[Column::Account, Column::Secret]).with_rows(&rows);
+    warn_out_of_reach(rows.iter().filter(|values| is_unreachable(values)).count());
+    load(&list, Kind::Csv, &numbering).at(to)?;
     if !arguments.new_list.create(to, &list)? {
-        return Err(CommandError::at(to, "there is such a file already"));
+        return Err(CommandError::at(to, "file exists already"));
     }
     name_skipped(file, &skipped);
     let (rows, left) = (rows.len(), skipped.len());
     note(format!(
-        "{}: {rows} converted, {left} left out",
+        "{}: {rows} converted, {left} skipped",
         to.display()
     ));
-    Ok(if skipped.is_empty() { 0 } else { SKIPPED })
+    Ok(if skipped.is_empty() { 0 } else { SOME_SKIPPED })
 }
 
-/// Whether nobody can use the row of these values.
-fn is_unreachable(values: &Values<'_>) -> bool {
+/// Returns whether nobody can use the row with these values.
+fn is_unreachable(values: &RowValues<'_>) -> bool {
     let value = |wanted| {
         let found = values.iter().find(|(column, _)| *column == wanted);
         found.map(|(_, value)| *value)
@@ -179,21 +178,21 @@ fn is_unreachable(values: &Values<'_>) -> bool {
     is_out_of_reach(account, value(Column::Caller), is_argon2id)
 }
 
-/// Names the lines that are left out.
+/// Reports the skipped lines.
 fn name_skipped(file: &Path, skipped: &[(u64, String)]) {
     for (line, why) in skipped {
-        note(format!("{}: line {line}: left out: {why}", file.display()));
+        note(format!("{}: line {line}: skipped: {why}", file.display()));
     }
 }
 
-/// Why nobody can key this PIN, if so.
-fn unkeyable(pin: &str) -> Option<&'static str> {
+/// Returns why this PIN can't be entered, or `None` if it can.
+fn invalid_pin(pin: &str) -> Option<&'static str> {
     if pin.is_empty() {
-        Some("there is no PIN in it")
+        Some("no PIN")
     } else if pin.len() > MAX_DIGITS {
-        Some("its PIN is too long")
+        Some("PIN too long")
     } else if !pin.bytes().all(is_key) {
-        Some("its PIN has a character that no telephone can key")
+        Some("PIN with a character that can't be entered on a telephone")
     } else {
         None
     }

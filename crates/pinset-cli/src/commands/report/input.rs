@@ -1,4 +1,4 @@
-//! The files a report is made of, told apart by what is in them.
+//! Input files of a report, recognized by their contents.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -11,27 +11,27 @@ use super::audit_log::is_of_a_log;
 use super::cdr::{Parser, Records};
 use crate::common::error::{note, At, CommandError};
 
-/// A file is known by its first bytes.
-const HEAD: u64 = 64 << 10;
+/// Number of bytes by which a file is recognized.
+const MAX_HEAD_BYTES: u64 = 64 << 10;
 
-/// So many lines of a file are named; the others are counted.
-const NAMED: u64 = 20;
+/// Maximum number of skipped lines that are reported per file; the others are counted.
+const MAX_REPORTED_LINES: u64 = 20;
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum InputKind {
     /// Asterisk's `Master.csv`.
     Cdr,
     /// A log of Asterisk.
     Log,
-    /// Neither yet: there is nothing in it.
+    /// An empty file, which may be either.
     Empty,
 }
 
-/// A file.
+/// An input file.
 pub struct Input {
     path: PathBuf,
-    pub kind: Kind,
+    pub kind: InputKind,
     text: Box<dyn Read>,
 }
 
@@ -44,11 +44,14 @@ impl Input {
             Box::new(File::open(path).at(path)?)
         };
         let mut head = Vec::new();
-        text.by_ref().take(HEAD).read_to_end(&mut head).at(path)?;
+        text.by_ref()
+            .take(MAX_HEAD_BYTES)
+            .read_to_end(&mut head)
+            .at(path)?;
         let kind = kind(&head).ok_or_else(|| {
             CommandError::at(
                 path,
-                "it is neither a CDR file (Master.csv) nor a log of Asterisk",
+                "neither a CDR file (Master.csv) nor a log of Asterisk",
             )
         })?;
         Ok(Self {
@@ -58,7 +61,7 @@ impl Input {
         })
     }
 
-    /// Calls `look` with each line and its number, without its end.
+    /// Calls `look` with the number of each line, and the line without its line end.
     pub fn lines(
         self,
         mut look: impl FnMut(u64, &[u8]) -> Result<(), CommandError>,
@@ -75,59 +78,59 @@ impl Input {
         Ok(())
     }
 
-    /// Says that it holds no outcome, so that no call can be looked up in it.
+    /// Reports that a log has no outcome, so that no call can be looked up in it.
     pub fn no_outcome(path: &Path) {
         let path = path.display();
         note(format!(
-            "{path}: no outcome is in it: a log with the level AUTHENTICATE (logger.conf) is needed"
+            "{path}: no outcome found: use a log with level AUTHENTICATE (logger.conf)"
         ));
     }
 
-    /// Its path, or `-`.
+    /// Returns the path, or `-`.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// For what is wrong with its lines.
-    pub fn faults(&self) -> Faults {
-        Faults {
+    /// Returns the counter of its skipped lines.
+    pub fn skipped(&self) -> SkippedLines {
+        SkippedLines {
             path: self.path.clone(),
             count: 0,
         }
     }
 }
 
-/// What is wrong with the lines of a file.
-pub struct Faults {
+/// Counter and reporter of the skipped lines of a file.
+pub struct SkippedLines {
     path: PathBuf,
     count: u64,
 }
 
-impl Faults {
-    /// Tells of a line that is left out.
+impl SkippedLines {
+    /// Reports a skipped line.
     pub fn skip(&mut self, line: u64, why: &str) {
         self.count += 1;
-        if self.count <= NAMED {
+        if self.count <= MAX_REPORTED_LINES {
             let path = self.path.display();
-            note(format!("{path}: line {line}: left out: {why}"));
+            note(format!("{path}: line {line}: skipped: {why}"));
         }
     }
 
-    /// Tells how many were not named. Returns whether there were any.
+    /// Reports the number of further skipped lines. Returns whether any was skipped.
     pub fn end(self) -> bool {
-        if self.count > NAMED {
-            let (path, more) = (self.path.display(), self.count - NAMED);
-            note(format!("{path}: {more} lines more are left out"));
+        if self.count > MAX_REPORTED_LINES {
+            let (path, more) = (self.path.display(), self.count - MAX_REPORTED_LINES);
+            note(format!("{path}: {more} more lines skipped"));
         }
         self.count > 0
     }
 }
 
-/// What begins so. Within a record no line is looked at by itself: it may be
-/// a caller's.
-fn kind(head: &[u8]) -> Option<Kind> {
+/// Returns the kind of a file that begins with `head`. A line within a record is not
+/// checked by itself, because callers may have determined it.
+fn kind(head: &[u8]) -> Option<InputKind> {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    // The first record ends it.
+    // The first record ends the search.
     let mut records = Records::new(Parser::new(Zone::utc()), |_, record| match record {
         Ok(_) => Err(()),
         Err(_) => Ok(()),
@@ -135,11 +138,11 @@ fn kind(head: &[u8]) -> Option<Kind> {
     for line in head.split(|byte| *byte == b'\n') {
         let line = line.trim_ascii();
         if !records.is_open() && is_of_a_log(line) {
-            return Some(Kind::Log);
+            return Some(InputKind::Log);
         }
         if records.line(0, line).is_err() {
-            return Some(Kind::Cdr);
+            return Some(InputKind::Cdr);
         }
     }
-    head.trim_ascii().is_empty().then_some(Kind::Empty)
+    head.trim_ascii().is_empty().then_some(InputKind::Empty)
 }

@@ -1,4 +1,4 @@
-//! Where a report goes.
+//! Outputs of a report.
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::{Path, PathBuf};
@@ -7,32 +7,32 @@ use crate::common::atomic_file::{Access, Draft};
 use crate::common::error::{At, CommandError};
 
 /// Standard output, or a file.
-pub enum Target {
+pub enum Output {
     Screen(BufWriter<StdoutLock<'static>>),
     File {
         path: PathBuf,
         draft: BufWriter<Draft>,
-        /// Whether it takes the place of an older one.
+        /// Whether it may replace an existing file.
         replaced: bool,
     },
 }
 
-impl Target {
+impl Output {
     pub fn screen() -> Self {
         Self::Screen(BufWriter::new(io::stdout().lock()))
     }
 
-    /// A file that appears when it is whole. There must be no such file yet,
-    /// unless it may be `replaced`.
+    /// Creates a file that appears when it is complete. Fails if the file exists, unless
+    /// it may be `replaced`.
     pub fn file(path: &Path, replaced: bool) -> Result<Self, CommandError> {
         let there_is = path.symlink_metadata().ok();
         if let Some(about) = there_is {
             if !replaced {
                 return Err(there(path));
             }
-            // Not a device, nor the file that a link leads to.
+            // A device or the target of a link is never replaced.
             if !about.is_file() {
-                return Err(CommandError::at(path, "--force: it is no regular file"));
+                return Err(CommandError::at(path, "--force: not a regular file"));
             }
         }
         let draft = Draft::new(path).at(path)?;
@@ -50,7 +50,7 @@ impl Target {
         }
     }
 
-    /// All is written.
+    /// Completes the output.
     pub fn end(self) -> Result<(), CommandError> {
         match self {
             Self::Screen(mut out) => out.flush().map_err(CommandError::Output),
@@ -61,8 +61,8 @@ impl Target {
             } => {
                 let draft = draft.into_inner().at(&path)?;
                 if replaced {
-                    draft.replace(Access::Owner).at(&path)
-                } else if draft.keep(Access::Owner).at(&path)? {
+                    draft.persist(Access::Owner).at(&path)
+                } else if draft.persist_new(Access::Owner).at(&path)? {
                     Ok(())
                 } else {
                     Err(there(&path))
@@ -73,5 +73,5 @@ impl Target {
 }
 
 fn there(path: &Path) -> CommandError {
-    CommandError::at(path, "there is such a file already: --force replaces it")
+    CommandError::at(path, "file exists already: --force replaces it")
 }

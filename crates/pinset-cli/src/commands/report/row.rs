@@ -1,8 +1,8 @@
 //! A row of the report.
 
-use super::gather::Call;
+use super::call::Call;
 use crate::common::csv::push_row;
-use crate::common::sanitize::safe;
+use crate::common::sanitize::safe_cell;
 
 /// The columns of the calls.
 pub const COLUMNS: [&str; 11] = [
@@ -20,7 +20,7 @@ pub const COLUMNS: [&str; 11] = [
 ];
 
 /// A call with its identity and its seconds.
-pub struct Row<'a> {
+pub struct ReportRow<'a> {
     pub call: &'a Call,
     pub identity: &'a str,
     pub pin_set: &'a str,
@@ -28,17 +28,19 @@ pub struct Row<'a> {
     pub billed: u64,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ReportRow<'a> {
     pub fn new(call: &'a Call) -> Self {
-        // A PIN without an account admits, too; who was refused has none.
-        let identity = match &call.told {
-            Some(told) if !told.admitted || !told.identity.is_empty() => &*told.identity,
+        // An admitted PIN may have no account; a refused caller has none.
+        let identity = match &call.outcome {
+            Some(outcome) if !outcome.admitted || !outcome.identity.is_empty() => {
+                &*outcome.identity
+            }
             _ => call.account_code.as_str(),
         };
         Self {
             call,
             identity,
-            pin_set: call.told.as_ref().map_or("", |told| &told.pin_set),
+            pin_set: call.outcome.as_ref().map_or("", |outcome| &outcome.pin_set),
             duration: call.duration(),
             billed: call.billed(),
         }
@@ -61,7 +63,7 @@ impl<'a> Row<'a> {
             &call.disposition,
             &call.unique_id,
         ]
-        .map(safe);
+        .map(safe_cell);
         let mut text = Vec::new();
         push_row(&mut text, cells.iter().map(|cell| &**cell), "\n");
         text

@@ -1,21 +1,21 @@
-//! The calls that are wanted, and their order.
+//! Selection and order of calls.
 
 use clap::ValueEnum;
 use pinset::timestamp::Moment;
 use pinset::Numbering;
 use rusqlite::types::Value;
 
-use super::row::Row;
+use super::row::ReportRow;
 use crate::common::csv_list::same_caller;
 
-/// Which calls are wanted: each list names all that are, or is empty.
+/// The selected calls: each list has all accepted values, or is empty.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Which calls")]
+#[command(next_help_heading = "Selection of calls")]
 pub struct Selection {
     /// Only calls of this identity; may be repeated
     #[arg(long = "account", value_name = "IDENTITY")]
     accounts: Vec<String>,
-    /// Only calls that this PIN set judged; may be repeated
+    /// Only calls that this PIN set verified; may be repeated
     #[arg(long = "pinset", value_name = "NAME")]
     pub pin_sets: Vec<String>,
     /// Only calls from this number, in any spelling; may be repeated
@@ -24,23 +24,23 @@ pub struct Selection {
     /// Only calls to this number (DID) or extension; may be repeated
     #[arg(long = "called", value_name = "NUMBER", allow_hyphen_values = true)]
     called: Vec<String>,
-    /// Only calls that ended so: ANSWERED, 'NO ANSWER', BUSY, CONGESTION,
+    /// Only calls with this disposition: ANSWERED, 'NO ANSWER', BUSY, CONGESTION,
     /// FAILED; may be repeated
     #[arg(long = "disposition", value_name = "DISPOSITION")]
     dispositions: Vec<String>,
-    /// Only calls of at least so many seconds, by duration_seconds
+    /// Only calls of at least this many seconds, by duration_seconds
     #[arg(long, value_name = "SECONDS")]
     min_duration: Option<u64>,
-    /// Only calls of at most so many seconds, by duration_seconds
+    /// Only calls of at most this many seconds, by duration_seconds
     #[arg(long, value_name = "SECONDS")]
     max_duration: Option<u64>,
 }
 
 impl Selection {
-    /// Whether a call is wanted that began from `from` on and before `to`.
+    /// Returns whether a call is selected and began between `from` and `to`.
     pub fn has(
         &self,
-        row: &Row<'_>,
+        row: &ReportRow<'_>,
         numbering: &Numbering,
         (from, to): (Option<Moment>, Option<Moment>),
     ) -> bool {
@@ -51,14 +51,14 @@ impl Selection {
             let mut all = numbers.iter();
             numbers.is_empty() || all.any(|one| same_caller(Some(one), Some(text), numbering))
         };
-        let ended_so = |wanted: &String| wanted.eq_ignore_ascii_case(&call.disposition);
+        let has_disposition = |wanted: &String| wanted.eq_ignore_ascii_case(&call.disposition);
         from.is_none_or(|from| from.seconds() <= call.began)
             && to.is_none_or(|to| call.began < to.seconds())
             && one_of(&self.accounts, row.identity)
             && one_of(&self.pin_sets, row.pin_set)
             && number_of(&self.callers, &call.source)
             && number_of(&self.called, &call.destination)
-            && (self.dispositions.is_empty() || self.dispositions.iter().any(ended_so))
+            && (self.dispositions.is_empty() || self.dispositions.iter().any(has_disposition))
             && self.min_duration.is_none_or(|least| least <= row.duration)
             && self.max_duration.is_none_or(|most| row.duration <= most)
     }
@@ -81,8 +81,8 @@ pub enum SortColumn {
 }
 
 impl SortColumn {
-    /// Returns what a call is sorted by: numbers and texts, each in their order.
-    pub fn key(self, row: &Row<'_>) -> Value {
+    /// Returns the sort key of a call: a number or a text.
+    pub fn key(self, row: &ReportRow<'_>) -> Value {
         let seconds = |seconds: u64| Value::from(i64::try_from(seconds).unwrap_or(i64::MAX));
         let call = row.call;
         let text = match self {

@@ -1,6 +1,6 @@
-//! Records and rows of a report, in a database that SQLite keeps on disk.
+//! Temporary SQLite database for the records and rows of a report.
 //!
-//! Records of a call may stand anywhere in the files, and a CDR of years does
+//! The records of a call may be anywhere in the files, and a CDR of several years does
 //! not fit into memory. The database has no name and disappears with the
 //! process; it lies in `SQLITE_TMPDIR`, `TMPDIR` or `/var/tmp`, with mode 0600.
 
@@ -8,14 +8,14 @@ use rusqlite::types::Value;
 use rusqlite::{params, Connection, Row};
 
 use super::audit_log::Outcomes;
+use super::call::Call;
 use super::cdr::Record;
-use super::gather::Call;
 use crate::common::error::CommandError;
 
-/// Only so much of the database is kept in memory, in KiB.
+/// Size of the database cache in memory, in KiB.
 const CACHE_KIB: i64 = 4096;
 
-/// `call` is the id that the records of a call have in common. No index: each
+/// `call` is the id that the records of a call share. There is no index, because each
 /// table is written once and sorted once.
 const TABLES: &str = "
     CREATE TABLE record (
@@ -30,7 +30,7 @@ const TABLES: &str = "
 pub struct Store(Connection);
 
 impl Store {
-    /// Opens an empty one.
+    /// Opens an empty database.
     pub fn new() -> Result<Self, CommandError> {
         let open = || {
             let database = Connection::open("")?;
@@ -43,8 +43,8 @@ impl Store {
         open().map(Self).map_err(failed)
     }
 
-    /// Adds a record of the call with this id; without one it is a call of its
-    /// own.
+    /// Adds a record of the call with this id. If the id is empty, the record is a call
+    /// of its own.
     pub fn add(&self, call: &[u8], record: &Record<'_>) -> Result<(), CommandError> {
         let add = || {
             let mut insert = self.0.prepare_cached(
@@ -69,7 +69,7 @@ impl Store {
         add().map(|_| ()).map_err(failed)
     }
 
-    /// Calls `look` with each call, and with the place of its first record.
+    /// Calls `look` with each call and the position of its first record.
     pub fn calls(
         &self,
         outcomes: Option<&Outcomes>,
@@ -91,8 +91,8 @@ impl Store {
             }
             let place = row.get("rowid").map_err(failed)?;
             let (_, _, call) = open.get_or_insert_with(|| {
-                let told = outcomes.and_then(|outcomes| outcomes.of_channel(id));
-                (place, id.to_owned(), Call::new(&record, told.cloned()))
+                let outcome = outcomes.and_then(|outcomes| outcomes.of_channel(id));
+                (place, id.to_owned(), Call::new(&record, outcome.cloned()))
             });
             call.add(&record, record.unique_id.is_none_or(|own| own == id));
         }
@@ -102,7 +102,7 @@ impl Store {
         }
     }
 
-    /// Keeps a row of the report, for a place by `key` and then by `first`.
+    /// Stores a row of the report, to be sorted by `key` and then by `first`.
     pub fn keep(&self, key: &Value, first: i64, text: &[u8]) -> Result<(), CommandError> {
         let keep = || {
             let mut insert = self.0.prepare_cached("INSERT INTO row VALUES (?, ?, ?)")?;
@@ -111,8 +111,7 @@ impl Store {
         keep().map(|_| ()).map_err(failed)
     }
 
-    /// Calls `look` with each row that was kept, in order or, by key, in
-    /// reverse.
+    /// Calls `look` with each stored row, in order or in reverse order of the keys.
     pub fn rows(
         &self,
         reverse: bool,
@@ -129,7 +128,7 @@ impl Store {
     }
 }
 
-/// A row of the table `record`.
+/// Returns the record in a row of the table `record`.
 fn record<'a>(row: &'a Row<'_>) -> rusqlite::Result<Record<'a>> {
     let seconds = |at| row.get(at).map(i64::unsigned_abs);
     Ok(Record {

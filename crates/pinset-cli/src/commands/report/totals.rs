@@ -1,12 +1,12 @@
-//! How much each identity called, in all or on each day.
+//! Totals per identity, of the whole period or per day.
 
 use std::collections::BTreeMap;
 
-use super::row::Row;
+use super::row::ReportRow;
 use crate::common::csv::push_row;
-use crate::common::sanitize::safe;
+use crate::common::sanitize::safe_cell;
 
-/// The columns; behind the day, if there is one.
+/// The columns, after the day if there is one.
 const COLUMNS: [&str; 5] = [
     "identity",
     "calls",
@@ -22,7 +22,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Totals of each day by itself, or of all days.
+    /// Creates totals per day, or of the whole period.
     pub fn new(by_day: bool) -> Self {
         Self {
             by_day,
@@ -30,7 +30,7 @@ impl Totals {
         }
     }
 
-    pub fn add(&mut self, row: &Row<'_>) {
+    pub fn add(&mut self, row: &ReportRow<'_>) {
         let answered = u64::from(row.call.disposition == "ANSWERED");
         let day = if self.by_day { row.call.day() } else { "" };
         let key = (day.to_owned(), row.identity.to_owned());
@@ -41,14 +41,14 @@ impl Totals {
         }
     }
 
-    /// As csv.
+    /// Returns the totals as CSV.
     pub fn csv(&self) -> Vec<u8> {
         let mut text = Vec::new();
         let columns = self.by_day.then_some("day").into_iter().chain(COLUMNS);
         push_row(&mut text, columns, "\n");
         for ((date, identity), totals) in &self.all {
             let numbers = totals.map(|total| total.to_string());
-            let (date, identity) = (safe(date), safe(identity));
+            let (date, identity) = (safe_cell(date), safe_cell(identity));
             let cells = self
                 .by_day
                 .then_some(&*date)

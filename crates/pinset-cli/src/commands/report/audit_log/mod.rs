@@ -1,4 +1,4 @@
-//! What the audit log tells of calls: who was admitted, by which PIN set.
+//! Outcomes of calls in the audit log: admitted identities and their PIN sets.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -13,22 +13,22 @@ use crate::common::colours::without_colours;
 /// The log level of the audit log.
 const LEVEL: &[u8] = b"AUTHENTICATE";
 
-/// The records of a call begin at most so many seconds after it does.
-pub const LONGEST_CALL: i64 = 24 * 60 * 60;
+/// Maximum time between the start of a call and the start of its records, in seconds.
+pub const MAX_CALL_SECS: i64 = 24 * 60 * 60;
 
 /// A line of a log.
 #[derive(PartialEq, Eq, Debug)]
-pub enum Line {
-    Outcome(Outcome),
-    /// Of the audit log, but no outcome.
+pub enum LogLine {
+    Outcome(LoggedOutcome),
+    /// A line of the audit log without a complete outcome.
     Broken,
-    /// Something else that Asterisk says.
+    /// Any other line of Asterisk.
     Other,
 }
 
-/// An outcome, in the words of the log.
+/// An outcome as logged.
 #[derive(PartialEq, Eq, Debug, Default)]
-pub struct Outcome {
+pub struct LoggedOutcome {
     outcome: Vec<u8>,
     pin_set: Vec<u8>,
     identity: Vec<u8>,
@@ -36,7 +36,7 @@ pub struct Outcome {
     linked_id: Vec<u8>,
 }
 
-/// A line as `[json]` of `logger.conf` writes it.
+/// A line in the format `[json]` of `logger.conf`.
 #[derive(Deserialize)]
 struct Json {
     logmsg: Message,
@@ -48,39 +48,38 @@ struct Message {
     message: String,
 }
 
-/// What a line tells, in any format of `logger.conf`. What callers and other
-/// modules have Asterisk say is not taken for an outcome: only the beginning
-/// of a line says of which level it is.
-pub fn line(line: &[u8]) -> Line {
+/// Parses a line in any format of `logger.conf`. Text of callers or other modules can't
+/// forge an outcome, because the level counts only at the beginning of a line.
+pub fn line(line: &[u8]) -> LogLine {
     let line = &*without_colours(line);
     if line.starts_with(b"{") {
         return match serde_json::from_slice::<Json>(line) {
             Ok(Json { logmsg }) if logmsg.level.as_bytes() == LEVEL => {
                 outcome(logmsg.message.as_bytes())
             }
-            _ => Line::Other,
+            _ => LogLine::Other,
         };
     }
     let Some(message) = behind_date(line).and_then(|rest| rest.strip_prefix(LEVEL)) else {
-        return Line::Other;
+        return LogLine::Other;
     };
     if !message.starts_with(b"[") {
-        return Line::Other;
+        return LogLine::Other;
     }
-    // Behind the thread, the call, and what in Asterisk says it.
+    // After the thread, the call id and the source file.
     match memchr::memmem::find(message, b": Outcome=") {
         Some(at) => outcome(message.get(at + 2..).unwrap_or_default()),
-        None => Line::Broken,
+        None => LogLine::Broken,
     }
 }
 
-/// Whether it looks like a line of Asterisk's log.
+/// Returns whether a line looks like one of Asterisk's log.
 pub fn is_of_a_log(line: &[u8]) -> bool {
     let line = &*without_colours(line);
     behind_date(line).is_some() || serde_json::from_slice::<Json>(line).is_ok()
 }
 
-/// What is behind `[date] `, or behind syslog's `… asterisk[1234]: `.
+/// Returns the text after `[date] `, or after `… asterisk[1234]: ` of syslog.
 fn behind_date(line: &[u8]) -> Option<&[u8]> {
     if line.starts_with(b"[") {
         let at = memchr::memmem::find(line, b"] ")?;
@@ -93,16 +92,16 @@ fn behind_date(line: &[u8]) -> Option<&[u8]> {
     rest.get(3..).filter(|_| program.ends_with(b" asterisk["))
 }
 
-/// Reads `Key="value",Key="value"`, with `Outcome` first.
-fn outcome(message: &[u8]) -> Line {
-    let mut outcome = Outcome::default();
+/// Parses `Key="value",Key="value"`, with `Outcome` first.
+fn outcome(message: &[u8]) -> LogLine {
+    let mut outcome = LoggedOutcome::default();
     let mut rest = message.trim_ascii_end();
     if !rest.starts_with(b"Outcome=") {
-        return Line::Broken;
+        return LogLine::Broken;
     }
     loop {
         let Some((key, value, behind)) = pair(rest) else {
-            return Line::Broken;
+            return LogLine::Broken;
         };
         let place = match key {
             b"Outcome" => &mut outcome.outcome,
@@ -116,16 +115,16 @@ fn outcome(message: &[u8]) -> Line {
         match behind {
             [] => break,
             [b',', behind @ ..] => rest = behind,
-            _ => return Line::Broken,
+            _ => return LogLine::Broken,
         }
     }
     if outcome.outcome.is_empty() {
-        return Line::Broken;
+        return LogLine::Broken;
     }
-    Line::Outcome(outcome)
+    LogLine::Outcome(outcome)
 }
 
-/// The first key of `text`, its value, and what is behind them.
+/// Returns the first key of `text`, its value, and the rest.
 fn pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (key, rest) = text.split_at_checked(memchr::memmem::find(text, b"=\"")?)?;
     let rest = rest.get(2..)?;
@@ -134,7 +133,7 @@ fn pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((key, value, rest.get(1..)?)).filter(|_| named)
 }
 
-/// The value that was written with `\xNN` in it.
+/// Decodes `\xNN` in a value.
 fn unescaped(mut text: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(text.len());
     while let Some((first, behind)) = text.split_first() {
@@ -156,31 +155,30 @@ fn digit(byte: u8) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-/// What the audit log tells of a call.
+/// The outcome of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Told {
-    /// The unique id of the channel that was asked.
+pub struct CallOutcome {
+    /// The unique id of the channel that authenticated.
     pub channel: Rc<[u8]>,
     pub admitted: bool,
     pub identity: Rc<str>,
     pub pin_set: Rc<str>,
 }
 
-/// The outcomes of a time, by call.
+/// The outcomes of a period, by call.
 #[derive(Default)]
 pub struct Outcomes {
-    /// By the unique id of the channel that was asked.
-    channels: HashMap<Box<[u8]>, Told>,
-    /// By the id that linked channels share, if it is another.
-    links: HashMap<Box<[u8]>, Told>,
+    /// By the unique id of the channel that authenticated.
+    channels: HashMap<Box<[u8]>, CallOutcome>,
+    /// By the id that linked channels share, if it differs.
+    links: HashMap<Box<[u8]>, CallOutcome>,
     names: HashSet<Rc<str>>,
     from: Option<Moment>,
     to: Option<Moment>,
 }
 
 impl Outcomes {
-    /// Those of calls that can have a record from `from` to `to`; all others
-    /// are not kept.
+    /// Keeps the outcomes of calls that can have a record between `from` and `to`.
     pub fn new(from: Option<Moment>, to: Option<Moment>) -> Self {
         Self {
             from,
@@ -189,38 +187,38 @@ impl Outcomes {
         }
     }
 
-    /// Adds an outcome. Of several of a call, the last that admits it counts,
-    /// else the last.
-    pub fn add(&mut self, outcome: &Outcome) {
+    /// Adds an outcome. If a call has several, the last that admits it counts, else the
+    /// last.
+    pub fn add(&mut self, outcome: &LoggedOutcome) {
         let began = began(&outcome.unique_id);
         let early = |began: i64| {
             self.from
-                .is_some_and(|from| began < from.seconds() - LONGEST_CALL)
+                .is_some_and(|from| began < from.seconds() - MAX_CALL_SECS)
         };
         let late = |began: i64| {
             self.to
-                .is_some_and(|to| began >= to.seconds() + LONGEST_CALL)
+                .is_some_and(|to| began >= to.seconds() + MAX_CALL_SECS)
         };
         if began.is_some_and(|began| early(began) || late(began)) {
             return;
         }
         let admitted = outcome.outcome == b"SUCCESS";
-        // Who was refused has shown by nothing to be the one.
+        // A refused caller has not proved to be the identity.
         let identity: &[u8] = if admitted { &outcome.identity } else { b"" };
-        let told = Told {
+        let call = CallOutcome {
             channel: outcome.unique_id.as_slice().into(),
             admitted,
             identity: self.name(identity),
             pin_set: self.name(&outcome.pin_set),
         };
         if outcome.linked_id != outcome.unique_id {
-            settle(&mut self.links, &outcome.linked_id, told.clone());
+            settle(&mut self.links, &outcome.linked_id, call.clone());
         }
-        settle(&mut self.channels, &outcome.unique_id, told);
+        settle(&mut self.channels, &outcome.unique_id, call);
     }
 
-    /// What is told of a call.
-    pub fn of(&self, record: &Record<'_>) -> Option<&Told> {
+    /// Returns the outcome of the call of a record.
+    pub fn of(&self, record: &Record<'_>) -> Option<&CallOutcome> {
         let own = record.unique_id.and_then(|id| self.channels.get(id));
         own.or_else(|| {
             let id = record.linked_id?;
@@ -228,12 +226,12 @@ impl Outcomes {
         })
     }
 
-    /// Returns the record of the call that counts by this channel.
-    pub fn of_channel(&self, unique_id: &[u8]) -> Option<&Told> {
+    /// Returns the outcome of the call of this channel.
+    pub fn of_channel(&self, unique_id: &[u8]) -> Option<&CallOutcome> {
         self.channels.get(unique_id)
     }
 
-    /// A name that is kept once, however often it comes.
+    /// Returns a name that is stored only once.
     fn name(&mut self, bytes: &[u8]) -> Rc<str> {
         let text = escape_invisible(bytes);
         if let Some(name) = self.names.get(text.as_str()) {
@@ -245,20 +243,20 @@ impl Outcomes {
     }
 }
 
-fn settle(calls: &mut HashMap<Box<[u8]>, Told>, id: &[u8], told: Told) {
+fn settle(calls: &mut HashMap<Box<[u8]>, CallOutcome>, id: &[u8], outcome: CallOutcome) {
     if id.is_empty() {
         return;
     }
     match calls.get_mut(id) {
-        Some(before) if before.admitted && !told.admitted => {}
-        Some(before) => *before = told,
+        Some(before) if before.admitted && !outcome.admitted => {}
+        Some(before) => *before = outcome,
         None => {
-            calls.insert(id.into(), told);
+            calls.insert(id.into(), outcome);
         }
     }
 }
 
-/// When a channel was made, in seconds since 1970, as its unique id tells it:
+/// Returns the creation time of a channel in seconds since 1970, from its unique id:
 /// `1790000000.12`, `system-1790000000.12`.
 fn began(unique_id: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(unique_id).ok()?;

@@ -2,8 +2,8 @@ use super::*;
 use pinset::timestamp::Zone;
 use proptest::prelude::*;
 
-fn told(outcome: &str, identity: &str, unique_id: &str) -> Outcome {
-    Outcome {
+fn outcome(outcome: &str, identity: &str, unique_id: &str) -> LoggedOutcome {
+    LoggedOutcome {
         outcome: outcome.into(),
         pin_set: b"customers".to_vec(),
         identity: identity.into(),
@@ -13,7 +13,7 @@ fn told(outcome: &str, identity: &str, unique_id: &str) -> Outcome {
 }
 
 #[test]
-fn only_what_can_be_asked_for_is_kept() {
+fn outcomes_outside_the_period_are_dropped() {
     let moment = |text| Moment::from_which(text, &Zone::utc());
     // 1793491200 and 1793577600.
     let (from, to) = (moment("2026-11-01"), moment("2026-11-02"));
@@ -32,44 +32,44 @@ fn only_what_can_be_asked_for_is_kept() {
         ("1x.1", true),
     ] {
         let mut outcomes = Outcomes::new(from, to);
-        outcomes.add(&told("SUCCESS", "alice", id));
+        outcomes.add(&outcome("SUCCESS", "alice", id));
         assert_eq!(!outcomes.channels.is_empty(), kept, "{id}");
         let mut outcomes = Outcomes::new(None, None);
-        outcomes.add(&told("SUCCESS", "alice", id));
+        outcomes.add(&outcome("SUCCESS", "alice", id));
         assert!(!outcomes.channels.is_empty(), "{id}");
     }
     // An outcome without a channel is no call's.
     let mut outcomes = Outcomes::new(None, None);
-    outcomes.add(&told("SUCCESS", "alice", ""));
+    outcomes.add(&outcome("SUCCESS", "alice", ""));
     assert!(outcomes.channels.is_empty() && outcomes.links.is_empty());
 }
 
 #[test]
-fn a_name_is_kept_once() {
+fn name_is_stored_once() {
     let mut outcomes = Outcomes::new(None, None);
     for id in ["1.1", "1.2", "1.3"] {
-        outcomes.add(&told("SUCCESS", "alice", id));
+        outcomes.add(&outcome("SUCCESS", "alice", id));
     }
     assert_eq!(outcomes.names.len(), 2);
 }
 
 proptest! {
     #[test]
-    fn any_line_is_read(text in "[ -~]{0,60}|\\[x\\] AUTHENTICATE\\[1\\] a: Outcome=\"[A-Za-z=\",\\\\x0-9]{0,40}") {
+    fn any_line_can_be_parsed(text in "[ -~]{0,60}|\\[x\\] AUTHENTICATE\\[1\\] a: Outcome=\"[A-Za-z=\",\\\\x0-9]{0,40}") {
         line(text.as_bytes());
         is_of_a_log(text.as_bytes());
     }
 
-    /// As the audit log writes values.
+    /// Escapes values as the audit log does.
     #[test]
-    fn what_is_escaped_is_read(value: Vec<u8>) {
+    fn escaped_value_is_decoded(value: Vec<u8>) {
         let written: String = value.iter().map(|byte| match byte {
             b'"' | b'\\' => format!("\\x{byte:02x}"),
             b' '..=b'~' => char::from(*byte).to_string(),
             byte => format!("\\x{byte:02x}"),
         }).collect();
         let text = format!("[x] AUTHENTICATE[1] a: Outcome=\"SUCCESS\",Identity=\"{written}\"");
-        let Line::Outcome(found) = line(text.as_bytes()) else {
+        let LogLine::Outcome(found) = line(text.as_bytes()) else {
             return Err(TestCaseError::fail(text));
         };
         prop_assert_eq!(found.identity, value);

@@ -1,4 +1,4 @@
-//! The calls of Asterisk's `Master.csv`, as `cdr_csv` writes it.
+//! Parser of Asterisk's `Master.csv`, as `cdr_csv` writes it.
 
 use csv_core::Reader;
 use pinset::timestamp::{Moment, Zone};
@@ -6,13 +6,13 @@ use thiserror::Error;
 
 use crate::common::csv::take_row;
 
-/// The longest record that `cdr_csv` writes.
-const LONGEST: usize = 1024;
+/// Maximum length of a record that `cdr_csv` writes.
+const MAX_RECORD_BYTES: usize = 1024;
 
-/// The most values of a record: with all the options of `cdr.conf`.
+/// Maximum number of values of a record, with all options of `cdr.conf`.
 const MAX_VALUES: usize = 21;
 
-/// A record.
+/// A record of a channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     pub account_code: &'a [u8],
@@ -30,8 +30,7 @@ pub struct Record<'a> {
     pub duration: u64,
     /// Seconds from answer to end.
     pub billed: u64,
-    /// With `loguniqueid`; without it and with `loguserfield`, the user field
-    /// is taken for it.
+    /// With `loguniqueid`. Without that, but with `loguserfield`, this is the user field.
     pub unique_id: Option<&'a [u8]>,
     /// With `newcdrcolumns`.
     pub linked_id: Option<&'a [u8]>,
@@ -43,35 +42,35 @@ pub enum CdrError {
     #[error("longer than any record that Asterisk writes")]
     TooLong,
     #[error("not the number of values that a record has")]
-    Values,
+    RowValues,
     #[error("invalid start time")]
     Start,
     #[error("invalid duration or billed time")]
     Seconds,
 }
 
-/// Reads records.
+/// Parser of single records.
 pub struct Parser {
     reader: Reader,
-    values: [u8; LONGEST],
+    values: [u8; MAX_RECORD_BYTES],
     ends: [usize; MAX_VALUES + 1],
     zone: Zone,
 }
 
 impl Parser {
-    /// `zone` is that of the times.
+    /// Creates a parser. `zone` is the time zone of the records.
     pub fn new(zone: Zone) -> Self {
         Self {
             reader: Reader::new(),
-            values: [0; LONGEST],
+            values: [0; MAX_RECORD_BYTES],
             ends: [0; MAX_VALUES + 1],
             zone,
         }
     }
 
-    /// Reads a record, given without its line end.
+    /// Parses a record without its line end.
     pub fn read(&mut self, record: &[u8]) -> Result<Record<'_>, CdrError> {
-        if record.len() > LONGEST {
+        if record.len() > MAX_RECORD_BYTES {
             return Err(CdrError::TooLong);
         }
         self.reader.reset();
@@ -84,7 +83,7 @@ impl Parser {
         );
         let count = match taken {
             Ok(Some((_, count))) if rest.is_empty() && count <= MAX_VALUES => count,
-            _ => return Err(CdrError::Values),
+            _ => return Err(CdrError::RowValues),
         };
         let mut fields: [&[u8]; MAX_VALUES] = [&[]; MAX_VALUES];
         let mut start = 0;
@@ -96,9 +95,9 @@ impl Parser {
         let &[account_code, source, destination, _context, _caller_id, _channel, _other_channel, _application, _data, start, answer, end, duration, billed, disposition, _ama_flags, ref more @ ..] =
             fields
         else {
-            return Err(CdrError::Values);
+            return Err(CdrError::RowValues);
         };
-        // With `newcdrcolumns`, these three are behind all others.
+        // With `newcdrcolumns`, these three come last.
         let (older, linked_id) = match more {
             [older @ .., _peer_account, linked_id, _sequence] => (older, Some(*linked_id)),
             older => (older, None),
@@ -132,18 +131,18 @@ fn seconds(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Records, made up of lines: a value may have line ends in it. A record that
-/// was cut off costs itself only, not those behind it.
+/// Assembly of records from lines, because a value may contain line ends. A truncated
+/// record does not affect those after it.
 pub struct Records<F> {
     parser: Parser,
-    /// Lines that have begun a record, and the number of the first.
+    /// The lines of an incomplete record, and the number of the first.
     held: Vec<u8>,
     held_at: u64,
     look: F,
 }
 
 impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F> {
-    /// Calls `look` with the line that each record begins in.
+    /// Calls `look` with each record and the number of its first line.
     pub fn new(parser: Parser, look: F) -> Self {
         Self {
             parser,
@@ -153,39 +152,39 @@ impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F>
         }
     }
 
-    /// The next line, without its end.
+    /// Takes the next line, without its line end.
     pub fn line(&mut self, number: u64, line: &[u8]) -> Result<(), E> {
         if self.held.is_empty() {
             if line.is_empty() {
                 return Ok(());
             }
-            if is_closed(line) || line.len() > LONGEST {
+            if is_closed(line) || line.len() > MAX_RECORD_BYTES {
                 return (self.look)(number, self.parser.read(line));
             }
             self.held_at = number;
         } else {
             self.held.push(b'\n');
         }
-        // More than a record has is not needed to see that it is none.
-        self.held.extend(line.iter().take(LONGEST + 1));
+        // Longer lines need not be kept: they can't be records.
+        self.held.extend(line.iter().take(MAX_RECORD_BYTES + 1));
         if is_closed(&self.held) {
             if let Ok(record) = self.parser.read(&self.held) {
                 (self.look)(self.held_at, Ok(record))?;
                 self.held.clear();
                 return Ok(());
             }
-        } else if self.held.len() <= LONGEST {
+        } else if self.held.len() <= MAX_RECORD_BYTES {
             return Ok(());
         }
         self.give_up()
     }
 
-    /// Whether a record has begun and not ended.
+    /// Returns whether a record is incomplete.
     pub fn is_open(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// There are no more lines.
+    /// Ends the input.
     pub fn end(&mut self) -> Result<(), E> {
         while self.is_open() {
             self.give_up()?;
@@ -193,11 +192,11 @@ impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F>
         Ok(())
     }
 
-    /// The first of the lines held is no record's; the others may be.
+    /// Rejects the first of the held lines, and parses the others again.
     fn give_up(&mut self) -> Result<(), E> {
         let held = std::mem::take(&mut self.held);
         let first = self.held_at;
-        (self.look)(first, Err(CdrError::Values))?;
+        (self.look)(first, Err(CdrError::RowValues))?;
         let lines = held.split(|byte| *byte == b'\n');
         for (line, number) in lines.zip(first..).skip(1) {
             self.line(number, line)?;
@@ -206,7 +205,7 @@ impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F>
     }
 }
 
-/// Whether every quote is closed.
+/// Returns whether every quote is closed.
 fn is_closed(text: &[u8]) -> bool {
     memchr::memchr_iter(b'"', text).count() % 2 == 0
 }

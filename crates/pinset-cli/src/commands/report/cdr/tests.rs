@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// The line that each record begins in, and its source.
+/// Returns the first line of each record, and its source.
 fn read(text: &[u8]) -> Vec<(u64, Option<String>)> {
     let mut found = Vec::new();
     let mut records = Records::new(Parser::new(Zone::utc()), |line, record| {
@@ -25,13 +25,13 @@ fn record(source: &str) -> String {
 }
 
 #[test]
-fn a_record_of_the_greatest_length() {
-    let room = LONGEST - record("").trim_end().len();
+fn record_of_maximum_length_is_read_and_longer_is_not() {
+    let room = MAX_RECORD_BYTES - record("").trim_end().len();
     let text = record(&"x".repeat(room)) + &record(&"x".repeat(room + 1));
     let found = read(text.as_bytes());
     assert_eq!(found.len(), 2);
     assert!(found[0].1.is_some() && found[1].1.is_none());
-    // With line ends in it, too.
+    // Also with line ends in it.
     let text = record(&"x\n".repeat(room / 2)) + &record("y");
     let found = read(text.as_bytes());
     assert!(found[0].1.is_some() && found[1].1.as_deref() == Some("y"));
@@ -40,7 +40,7 @@ fn a_record_of_the_greatest_length() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_and_no_line_is_lost(
+    fn any_text_is_parsed_without_losing_lines(
         text in prop::collection::vec(prop::sample::select(b"\",x\n".to_vec()), 0..3000)
     ) {
         let found = read(&text);
@@ -51,9 +51,9 @@ proptest! {
         prop_assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
     }
 
-    /// However many before it were cut off, every record is found.
+    /// Finds every complete record, whatever truncated ones precede it.
     #[test]
-    fn whole_records_are_found(
+    fn complete_records_are_found_after_truncated_ones(
         pieces in prop::collection::vec(
             (prop::option::weighted(0.8, "[a-c,\"\n]{0,8}"), 1_usize..60), 0..30)
     ) {

@@ -1,25 +1,26 @@
-//! A call, put together from the records of its channels.
+//! A call, assembled from the records of its channels.
 //!
 //! Asterisk writes a record for each pair of channels: a call that rings two
 //! phones has several. A call is counted once, by the channel that
 //! authenticated; without one in the log, by the first channel that its linked
-//! channels name, else by its own. Time is never the sum over records, since
-//! they overlap, but what their intervals cover together.
+//! channels name, else by its own. Records overlap, so its time is what their intervals
+//! cover together, not their sum.
 
-use super::audit_log::Told;
-use super::cdr::Record;
 use pinset::escape::escape_invisible;
 
-/// So many intervals are kept before those that touch are merged.
+use super::audit_log::CallOutcome;
+use super::cdr::Record;
+
+/// Number of intervals at which those that touch are merged.
 const INTERVALS_TO_MERGE: usize = 64;
 
-/// The dispositions of a record, the weakest first: a call has the strongest of
-/// its records.
+/// The dispositions of a record, weakest first. A call has the strongest of its
+/// records.
 const DISPOSITIONS: [&str; 5] = ["FAILED", "NO ANSWER", "CONGESTION", "BUSY", "ANSWERED"];
 
 /// A call.
 pub struct Call {
-    pub told: Option<Told>,
+    pub outcome: Option<CallOutcome>,
     pub account_code: String,
     pub source: String,
     pub destination: String,
@@ -30,20 +31,20 @@ pub struct Call {
     pub unique_id: String,
     /// `start`, in seconds since 1970.
     pub began: i64,
-    /// Whether a record of the channel that the call counts by was read.
+    /// Whether a record of the channel that the call counts by was added.
     has_own: bool,
-    /// Whether the account code is of another channel, and when its record began.
+    /// Whether the account code is from another channel, and the start of its record.
     coded: Option<(bool, i64)>,
     lasted: Intervals,
     billed: Intervals,
 }
 
 impl Call {
-    /// Starts a call with the strings of its first record, whose times
-    /// [`Call::add`] takes.
-    pub fn new(record: &Record<'_>, told: Option<Told>) -> Self {
+    /// Creates a call with the texts of its first record, which must be passed to
+    /// [`Call::add`] for its times.
+    pub fn new(record: &Record<'_>, outcome: Option<CallOutcome>) -> Self {
         Self {
-            told,
+            outcome,
             account_code: String::new(),
             source: escape_invisible(record.source),
             destination: escape_invisible(record.destination),
@@ -60,9 +61,9 @@ impl Call {
         }
     }
 
-    /// Adds a record, which is one of the channel that the call counts by if
-    /// `is_own`. Caller and called number are those of that channel's first record,
-    /// and so is the account code, unless only other channels have one.
+    /// Adds a record. `is_own` is whether it is from the channel that the call counts by.
+    /// Caller, called number and account code are those of that channel's first record,
+    /// unless only other channels have an account code.
     pub fn add(&mut self, record: &Record<'_>, is_own: bool) {
         let is_first = record.began < self.began;
         if is_own && (!self.has_own || is_first) || is_own == self.has_own && is_first {
@@ -80,7 +81,7 @@ impl Call {
             self.began = record.began;
             self.start = escape_invisible(record.start);
         }
-        // Both are written so that text sorts as time does.
+        // In this format, the order of texts is that of times.
         let answer = escape_invisible(record.answer);
         if !answer.is_empty() && (self.answer.is_empty() || answer < self.answer) {
             self.answer = answer;
@@ -94,17 +95,17 @@ impl Call {
         self.billed.add(answered, record.billed);
     }
 
-    /// Seconds in which a channel of it was there.
+    /// Returns the seconds in which any of its channels existed.
     pub fn duration(&self) -> u64 {
         self.lasted.total()
     }
 
-    /// Seconds in which a channel of it was answered.
+    /// Returns the seconds in which any of its channels was answered.
     pub fn billed(&self) -> u64 {
         self.billed.total()
     }
 
-    /// The day it began, as the CDR writes it.
+    /// Returns the day of its start, as in the CDR.
     pub fn day(&self) -> &str {
         self.start.get(..10).unwrap_or(&self.start)
     }
@@ -115,11 +116,11 @@ fn strength(disposition: &[u8]) -> Option<usize> {
     all.position(|one| one.as_bytes() == disposition)
 }
 
-/// Intervals of time, in seconds. Memory depends on the gaps between them, not
-/// on their number.
+/// Intervals of time, in seconds. The memory depends on the number of gaps, not of
+/// intervals.
 #[derive(Default)]
 struct Intervals {
-    /// Beginning and end.
+    /// Start and end of each.
     all: Vec<(i64, i64)>,
     /// The number of intervals at which they are merged next.
     merge_at: usize,
@@ -167,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_total_is_the_number_of_seconds_covered(
+        fn total_is_the_number_of_covered_seconds(
             intervals in prop::collection::vec((0..200_i64, 0..4_u64), 0..300)
         ) {
             let mut all = Intervals::default();
