@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use harness::workspace;
+use harness::{examples, workspace};
 
 use crate::table;
 
@@ -73,4 +73,73 @@ fn a_use_of_c_is_known() {
     assert!(carries_on("exten => s,1,Authenticate(/pin,cd,4,beep)"));
     assert!(!carries_on(" same => n,Authenticate(/pin,d,4,c)"));
     assert!(!carries_on(" same => n,Authenticate(/cc)"));
+}
+
+/// The kinds of examples that `tests/lifecycle/examples.rs` runs.
+const RUN: [&str; 9] = [
+    "sh",
+    "console",
+    "csv",
+    "json",
+    "ini authenticate.conf",
+    "ini extensions.conf",
+    "ini logger.conf",
+    "ini modules.conf",
+    "toml serve.toml",
+];
+
+/// What other programs read, and what is printed.
+const SHOWN: [&str; 4] = ["crontab", "logrotate", "mermaid", "text"];
+
+/// Commands of examples with `no-run`: they need a network, a package manager,
+/// systemd, or this repository.
+const NOT_IN_A_CONTAINER: [&str; 13] = [
+    "apt-get",
+    "argon2",
+    "cargo",
+    "curl",
+    "fail2ban-regex",
+    "git",
+    "install",
+    "make",
+    "ngrok",
+    "systemctl",
+    "useradd",
+    "$FUZZ",
+    "AUTHENTICATE_COMMIT=1a2b3c4d",
+];
+
+/// Examples with `no-run` that other tests run: `install/takeover.rs`,
+/// `crates/pinset-cli/tests/report` and `serve`.
+const RUN_ELSEWHERE: [&str; 3] = [
+    "module unload app_authenticate",
+    "pinset report",
+    "pinset serve",
+];
+
+#[test]
+fn every_example_has_a_kind_that_is_tested() -> Result<()> {
+    let mut pages = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    for entry in fs::read_dir(workspace().join("docs"))? {
+        pages.push(format!("docs/{}", entry?.file_name().to_string_lossy()));
+    }
+    let mut count = 0;
+    for page in pages {
+        for example in examples(&document(&page)?).with_context(|| page.clone())? {
+            let place = format!("{page}:{}", example.line);
+            let kind = example.kind.as_str();
+            assert!(
+                RUN.contains(&kind) || SHOWN.contains(&kind),
+                "{place}: unknown kind of example: {kind:?}"
+            );
+            let has_reason = example.text.lines().any(|line| {
+                let mut words = line.split_whitespace();
+                words.any(|word| NOT_IN_A_CONTAINER.contains(&word))
+            }) || RUN_ELSEWHERE.iter().any(|text| example.text.contains(text));
+            assert!(!example.no_run || has_reason, "{place}: why no-run?");
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}");
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! for it.
 
 use anyhow::{ensure, Context, Result};
-use harness::{pinset, Call, Pbx};
+use harness::{examples, pinset, Call, Example, Pbx};
 
 use crate::support::on;
 
@@ -43,7 +43,7 @@ fn cure(pbx: &Pbx, file: &str) -> Result<String> {
 }
 
 /// Puts `pinset` into the container.
-fn install_pinset(pbx: &Pbx) -> Result<()> {
+pub fn install_pinset(pbx: &Pbx) -> Result<()> {
     let outside = pbx.outside("/harness/pinset").context("no way in")?;
     std::fs::copy(pinset()?, outside)?;
     shell(pbx, "ln -s /harness/pinset /usr/bin/pinset").map(drop)
@@ -80,14 +80,14 @@ fn list_made_by_root_is_readable_for_asterisk() {
     });
 }
 
-/// The indented lines of the section that begins so.
-fn commands<'a>(page: &'a str, section: &str) -> Result<Vec<&'a str>> {
-    let (_, behind) = page
-        .split_once(section)
-        .with_context(|| section.to_owned())?;
-    let (section, _) = behind.split_once("\n## ").unwrap_or((behind, ""));
-    let lines = section.lines();
-    Ok(lines.filter_map(|line| line.strip_prefix("    ")).collect())
+/// The examples of one kind in the section with this heading.
+fn section(page: &str, heading: &str, kind: &str) -> Result<Vec<Example>> {
+    let (_, text) = page
+        .split_once(heading)
+        .with_context(|| heading.to_owned())?;
+    let (text, _) = text.split_once("\n## ").unwrap_or((text, ""));
+    let of_kind = |example: &Example| example.kind == kind;
+    Ok(examples(text)?.into_iter().filter(of_kind).collect())
 }
 
 /// The PIN file and the PIN set of `docs/getting-started.md`, made as it says.
@@ -96,18 +96,18 @@ fn getting_started_admits_its_caller() {
     const PAGE: &str = include_str!("../../docs/getting-started.md");
     on(Pbx::builder().unprivileged(), |pbx| {
         install_pinset(pbx)?;
+        let script: String = section(PAGE, "\n## 2. ", "sh")?
+            .into_iter()
+            .map(|example| example.text)
+            .collect();
         // At a terminal the PIN would be asked for.
-        let script = commands(PAGE, "\n## 2. ")?.join("\n");
         let script = script.replace("pinset add", "echo 836490 | pinset add");
         shell(pbx, &script)?;
-        let lines = commands(PAGE, "\n## 3. ")?;
-        let (reload, conf): (Vec<&str>, Vec<&str>) = lines
-            .into_iter()
-            .partition(|line| line.starts_with("asterisk "));
-        pbx.write_file("/etc/asterisk/authenticate.conf", conf.join("\n"))?;
-        for command in reload {
-            let said = shell(pbx, command)?;
-            ensure!(!said.contains("rror"), "{command}: {said}");
+        let conf = section(PAGE, "\n## 3. ", "ini authenticate.conf")?;
+        pbx.write_file("/etc/asterisk/authenticate.conf", &conf[0].text)?;
+        for command in section(PAGE, "\n## 3. ", "sh")?[0].text.lines() {
+            let printed = shell(pbx, command)?;
+            ensure!(!printed.contains("rror"), "{command}: {printed}");
         }
         call(pbx, "customers", "SUCCESS")
     });

@@ -363,7 +363,7 @@ mod tests {
 
     /// Options and their defaults in the tables of the documentation.
     fn documented() -> Vec<(String, String)> {
-        let (options, _) = DOCS.split_once("## What a mistake").expect("two parts");
+        let (options, _) = DOCS.split_once("## Mistakes").expect("two parts");
         let words = |cell: &str| -> Vec<String> {
             let words = cell.split(", ").map(|word| word.trim().replace('`', ""));
             words.collect()
