@@ -1,4 +1,4 @@
-//! Ours alone: load and unload, races, crashes.
+//! Our module alone: load and unload, races, crashes.
 //!
 //! `make lifecycle` builds the module and runs them.
 
@@ -10,6 +10,7 @@ mod brute_force;
 mod channels;
 mod configuration;
 mod digits;
+mod examples;
 mod external;
 mod hangup;
 mod headers;
