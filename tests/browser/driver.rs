@@ -1,5 +1,5 @@
-//! A web browser without a screen, told what to do by WebDriver
-//! (<https://www.w3.org/TR/webdriver2/>): Chromium, by `chromedriver`.
+//! A headless Chromium, driven by `chromedriver` over WebDriver
+//! (<https://www.w3.org/TR/webdriver2/>).
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -33,7 +33,7 @@ impl Browser {
             .stdout(Stdio::piped())
             .spawn()
             .context("no chromedriver (on Debian: apt-get install chromium-driver)")?;
-        let said = BufReader::new(driver.stdout.take().context("no output")?);
+        let printed = BufReader::new(driver.stdout.take().context("no output")?);
         let mut browser = Self {
             driver,
             agent: Agent::config_builder()
@@ -43,7 +43,7 @@ impl Browser {
             session: String::new(),
         };
         let begun = |line: &String| line.contains("started successfully");
-        let mut lines = said.lines().map_while(Result::ok);
+        let mut lines = printed.lines().map_while(Result::ok);
         let line = lines.find(begun).context("chromedriver did not start")?;
         let port = line.trim_end_matches('.').rsplit(' ').next();
         browser.session = format!("http://127.0.0.1:{}/session", port.unwrap_or_default());

@@ -1,5 +1,5 @@
-//! The page of requests that `pinset serve` shows, in a web browser: what
-//! callers send is text there, and does nothing.
+//! The page of the request log of `pinset serve` in a web browser: values from callers
+//! are shown as text and have no effect.
 
 mod driver;
 mod served;
@@ -65,7 +65,7 @@ fn is_harmless(browser: &Browser) -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium: make browser"]
-fn requests_are_shown_as_text() -> Result<()> {
+fn request_values_are_shown_as_text() -> Result<()> {
     let served = Served::start(LIST)?;
     for (caller, _) in HOSTILE {
         post(
@@ -109,7 +109,7 @@ fn requests_are_shown_as_text() -> Result<()> {
 
 #[test]
 #[ignore = "needs chromium: make browser"]
-fn filters_and_pages() -> Result<()> {
+fn request_log_filters_and_pages() -> Result<()> {
     const ASKED: usize = 60;
     let served = Served::start(LIST)?;
     for number in 0..ASKED {

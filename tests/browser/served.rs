@@ -1,4 +1,4 @@
-//! `pinset serve` on this machine, at a port of its own.
+//! `pinset serve` on this machine, on its own port.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use ureq::Agent;
 
-/// Who may look at the log.
+/// The user for `/logs`.
 pub const USER: &str = "admin";
 pub const PASSWORD: &str = "Swordfish-2";
 
@@ -58,8 +58,8 @@ impl Served {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
-        let said = BufReader::new(service.stdout.take().context("no output")?);
-        let mut lines = said.lines().map_while(Result::ok);
+        let printed = BufReader::new(service.stdout.take().context("no output")?);
+        let mut lines = printed.lines().map_while(Result::ok);
         let address = lines.find_map(|line| {
             let (_, address) = line.split_once("127.0.0.1:")?;
             let digits = address.find(|c: char| !c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! A channel without a dialplan has other timeouts.
+//! Timeouts of a channel without a dialplan, which differ.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use harness::Pbx;
 /// from `ast_app_getdata`'s rules.
 #[test]
 #[ignore = "needs a container engine"]
-fn six_seconds_without_a_dialplan() -> Result<()> {
+fn call_without_timeouts_waits_six_seconds() -> Result<()> {
     let builder = Pbx::builder().dialplan("[hold]\nexten => s,1,Answer()\n same => n,Wait(3600)\n");
     crate::in_pbx(builder, six_seconds)
 }

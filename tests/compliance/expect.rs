@@ -1,4 +1,4 @@
-//! What a call is expected to do.
+//! The expected outcome of a call.
 
 use harness::{Outcome, Report};
 
@@ -28,7 +28,7 @@ pub struct Expect {
     /// Seconds the whole call takes, from what it has to wait to what would
     /// be one wait too many: not how fast the machine is.
     pub elapsed: Option<(f64, f64)>,
-    /// Seconds from the last key to what answers it, likewise.
+    /// The same for the seconds from the last digit to the sound or end that answers it.
     pub reply: Option<(f64, f64)>,
     /// Entries of Asterisk's database, and whether they are there afterwards.
     pub keys: Vec<(&'static str, &'static str, bool)>,
@@ -241,7 +241,7 @@ impl Expect {
         found.unless_eq("answered", &report.answered, &self.answered);
         found.unless_eq("progress", &report.progress, &self.progress);
         if !self.whatever_keyed {
-            found.unless_eq("not keyed", &report.unkeyed.as_str(), &"");
+            found.unless_eq("not entered", &report.not_entered.as_str(), &"");
         }
         found.unless_within("elapsed", Some(report.elapsed), self.elapsed);
         found.unless_within("reply", report.last_key_to_answer, self.reply);

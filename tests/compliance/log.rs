@@ -11,7 +11,7 @@ const WRONG: &str = "8642086420";
 /// which keys are not there.
 #[test]
 #[ignore = "needs a container engine"]
-fn the_log_names_no_pin() -> Result<()> {
+fn log_contains_no_pin() -> Result<()> {
     crate::in_pbx(Pbx::builder().debug(1), names_no_pin)
 }
 

@@ -49,7 +49,7 @@ fn with_table() -> Builder {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn the_table() -> Result<()> {
+fn table_of_calls_has_expected_outcomes() -> Result<()> {
     in_pbx(with_table(), |pbx| {
         table::prepare(pbx)?;
         runner::run(pbx, Place::Main, table::rows())
@@ -58,7 +58,7 @@ fn the_table() -> Result<()> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn the_table_without_sounds() -> Result<()> {
+fn table_without_sounds_has_expected_outcomes() -> Result<()> {
     in_pbx(with_table(), |pbx| {
         let script = "cd /usr/share/asterisk/sounds/en && \
                       rm auth-incorrect.* auth-thankyou.* vm-goodbye.*";
@@ -69,7 +69,7 @@ fn the_table_without_sounds() -> Result<()> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn calls_the_stock_module_never_ends() -> Result<()> {
+fn endless_calls_of_the_stock_module_end_here() -> Result<()> {
     let _alone = PROCESSORS.write().unwrap_or_else(PoisonError::into_inner);
     check_in(with_table(), |pbx| {
         runner::run(pbx, Place::Doomed, table::rows())

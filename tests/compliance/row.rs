@@ -1,5 +1,4 @@
-//! One row of the table: a call, what has to be there for it, and what
-//! becomes of it.
+//! One row of the table: a call, its preconditions, and its expected outcome.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! Runs rows, many at a time in one Asterisk, and tells of all that went
-//! wrong at the end.
+//! Runs rows concurrently in one Asterisk, and reports all differences at the end.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -182,7 +181,7 @@ fn never_ends(pbx: &Pbx, call: &Call) -> Result<()> {
 }
 
 #[test]
-fn a_difference_that_has_gone_is_a_failure() {
+fn vanished_difference_fails() {
     let none = Vec::new;
     let some = || vec!["sounds".to_owned()];
     assert!(verdict(none(), None).is_empty());

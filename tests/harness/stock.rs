@@ -14,12 +14,12 @@ fn stock() -> Result<Pbx> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn right_wrong_and_silent_callers() -> Result<()> {
+fn right_wrong_and_silent_callers_have_their_outcome() -> Result<()> {
     let pbx = stock()?;
     let report = pbx.call(&Call::new("1234,a").keys("1234#").caller("5551234"))?;
     assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
     assert_eq!(report.sounds, ["agent-pass", "auth-thankyou"]);
-    assert_eq!(report.keyed, "1234#");
+    assert_eq!(report.entered, "1234#");
     assert_eq!(report.account_code(), "1234");
     assert!(report.answered);
     assert!(report.last_key_to_answer.context("no answer")? < 0.5);
@@ -43,14 +43,14 @@ fn right_wrong_and_silent_callers() -> Result<()> {
     let short = Duration::from_millis(300);
     let report = pbx.call(&Call::new("1234").timeouts(short, short))?;
     assert_eq!(report.outcome, Outcome::HungUp);
-    assert_eq!(report.keyed, "");
+    assert_eq!(report.entered, "");
     assert_eq!(report.sounds.len(), 4);
     Ok(())
 }
 
 #[test]
 #[ignore = "needs a container engine"]
-fn scripts_that_hang_up_wait_or_need_no_prompt() -> Result<()> {
+fn scripts_hang_up_wait_and_skip_prompts() -> Result<()> {
     let pbx = stock()?;
     let report = pbx.call(&Call::new("1234,,,&").keys("<now>1234#"))?;
     assert_eq!(report.outcome, Outcome::Passed);
@@ -59,7 +59,7 @@ fn scripts_that_hang_up_wait_or_need_no_prompt() -> Result<()> {
     let report = pbx.call(&Call::new("1234").before("Progress()").keys("12<hangup>"))?;
     assert!(report.progress && report.answered);
     assert_eq!(report.outcome, Outcome::HungUp);
-    assert_eq!(report.keyed, "12");
+    assert_eq!(report.entered, "12");
 
     let report = pbx.call(&Call::new("1234").keys("<after-prompt>1234#"))?;
     assert_eq!(report.outcome, Outcome::Passed);
@@ -71,7 +71,7 @@ fn scripts_that_hang_up_wait_or_need_no_prompt() -> Result<()> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn any_bytes_reach_the_dialplan() -> Result<()> {
+fn arguments_of_any_bytes_reach_the_dialplan() -> Result<()> {
     let pbx = stock()?;
     assert_eq!(
         pbx.call(&Call::to("nowhere", "s"))?.outcome,
@@ -91,7 +91,7 @@ fn any_bytes_reach_the_dialplan() -> Result<()> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn a_call_can_be_looked_at_while_it_goes_on() -> Result<()> {
+fn call_in_progress_can_be_inspected() -> Result<()> {
     let pbx = stock()?;
     let mut call = pbx.place(&Call::new("1234").keys("9999# 1234#"))?;
     call.until_sound("auth-incorrect")?;
@@ -115,7 +115,7 @@ fn a_call_can_be_looked_at_while_it_goes_on() -> Result<()> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn a_hundred_calls_twenty_at_a_time() -> Result<()> {
+fn hundred_concurrent_calls_pass() -> Result<()> {
     let pbx = stock()?;
     let start = Instant::now();
     let one = |number: u32| -> Result<()> {
@@ -152,7 +152,7 @@ fn a_hundred_calls_twenty_at_a_time() -> Result<()> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn killed_and_started_again_with_its_state() -> Result<()> {
+fn killed_asterisk_restarts_with_its_state() -> Result<()> {
     let pbx = stock()?;
     pbx.db_put("pin", "1234", "1")?;
     let call = Call::new("/pin,d").keys("1234#");
@@ -177,7 +177,7 @@ fn killed_and_started_again_with_its_state() -> Result<()> {
 
 #[test]
 #[ignore = "needs a container engine"]
-fn a_sip_phone_passes_and_fails() -> Result<()> {
+fn sip_phone_with_right_and_wrong_pin_passes_and_fails() -> Result<()> {
     let pbx = Pbx::builder()
         .module(Module::Theirs)
         .pjsip()
@@ -190,7 +190,7 @@ fn a_sip_phone_passes_and_fails() -> Result<()> {
         "{:#?}",
         passed.report
     );
-    assert_eq!(passed.report.keyed, "9999#1234#");
+    assert_eq!(passed.report.entered, "9999#1234#");
     assert_eq!(passed.report.account_code(), "1234");
     assert!(passed.phone_satisfied);
     assert!(passed.report.cdr.is_some());

@@ -1,4 +1,4 @@
-//! A program that opens Asterisk's database, where it has no business.
+//! A foreign program that locks Asterisk's database.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -32,9 +32,9 @@ pub fn while_held(pbx: &Pbx, program: &str, work: impl FnOnce() -> Result<()>) -
         .stdout(Stdio::piped())
         .spawn()?;
     let output = locker.stdout.take().context("no output")?;
-    let mut said = String::new();
-    BufReader::new(output).read_line(&mut said)?;
-    ensure!(said.trim() == "locked", "not locked: {said}");
+    let mut printed = String::new();
+    BufReader::new(output).read_line(&mut printed)?;
+    ensure!(printed.trim() == "locked", "not locked: {printed}");
     let done = work();
     drop(locker.stdin.take());
     let status = locker.wait()?;

@@ -1,5 +1,5 @@
-//! Somebody guesses, a thousand calls long: what is counted, locked, logged and
-//! told adds up, to the last entry.
+//! A thousand calls of an attacker: counts, locks, log lines and events agree to the
+//! last attempt.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -40,10 +40,10 @@ struct Seen {
 }
 
 /// The values of a line or an event that are counted here.
-type Told = (String, String, u32);
+type AttemptOutcome = (String, String, u32);
 
 #[test]
-fn a_thousand_calls_add_up() {
+fn thousand_calls_are_counted_and_reported() {
     let builder = Pbx::builder()
         .file("authenticate.conf", conf())
         .file(
@@ -104,11 +104,11 @@ fn a_thousand_calls_add_up() {
             lines = logged(pbx)?;
             Ok(lines.len() >= CALLS)
         })?;
-        let mut told = told(&events)?;
+        let mut reported = reported(&events)?;
         lines.sort();
-        told.sort();
+        reported.sort();
         ensure!(lines.len() == CALLS, "{} lines", lines.len());
-        ensure!(lines == told, "{} events: {told:?}", told.len());
+        ensure!(lines == reported, "{} events: {reported:?}", reported.len());
         let judged: u32 = lines.iter().map(|(.., entries)| entries).sum();
         ensure!(judged == BUDGET, "{judged} entries in the log");
         Ok(())
@@ -128,11 +128,11 @@ fn guess(pbx: &Pbx, call: usize, seen: &Mutex<Seen>) -> Result<()> {
 }
 
 /// What stands in the log: outcome, number and entries of each line.
-fn logged(pbx: &Pbx) -> Result<Vec<Told>> {
+fn logged(pbx: &Pbx) -> Result<Vec<AttemptOutcome>> {
     let log = pbx.exec(&["cat", "/var/log/asterisk/authenticate.log"])?;
     // A line may be being written.
     let (log, _) = log.rsplit_once('\n').unwrap_or_default();
-    let outcome = |line: &str| -> Result<Told> {
+    let outcome = |line: &str| -> Result<AttemptOutcome> {
         let value = |key: &str| {
             let (_, rest) = line.split_once(&format!("{key}=\""))?;
             Some(rest.split_once('"')?.0.to_owned())
@@ -148,9 +148,9 @@ fn logged(pbx: &Pbx) -> Result<Vec<Told>> {
     lines.map(outcome).collect()
 }
 
-/// What AMI was told.
-fn told(events: &Events) -> Result<Vec<Told>> {
-    let outcome = |frame: &Frame| -> Result<Told> {
+/// The outcomes that AMI has got.
+fn reported(events: &Events) -> Result<Vec<AttemptOutcome>> {
+    let outcome = |frame: &Frame| -> Result<AttemptOutcome> {
         let value = |key| frame.get(key).map(str::to_owned).context(key);
         Ok((
             value("Outcome")?,
@@ -158,16 +158,16 @@ fn told(events: &Events) -> Result<Vec<Told>> {
             value("Attempts")?.parse()?,
         ))
     };
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let end = Instant::now() + Duration::from_secs(20);
-    while told.len() < CALLS {
+    while reported.len() < CALLS {
         let frame = events.next_before(end)?.context("too few events")?;
         if frame
             .event()
             .is_some_and(|name| name.starts_with("Authenticate"))
         {
-            told.extend(frame.get("Outcome").map(|_| outcome(&frame)).transpose()?);
+            reported.extend(frame.get("Outcome").map(|_| outcome(&frame)).transpose()?);
         }
     }
-    Ok(told)
+    Ok(reported)
 }

@@ -1,5 +1,4 @@
-//! Channels that other threads change meanwhile: what is read of one is read
-//! with its lock held.
+//! Channels that other threads change: each access holds the channel's lock.
 
 use std::collections::BTreeSet;
 
@@ -108,7 +107,7 @@ const WITHOUT_STAND_IN: [&str; 6] = [
 
 /// Without a stand-in, the test above would not see what a new call does.
 #[test]
-fn every_channel_function_has_a_stand_in() -> Result<()> {
+fn channel_functions_have_stand_ins() -> Result<()> {
     let stand_ins = std::fs::read_to_string(harness::workspace().join(STAND_INS))?;
     let module = std::fs::read(our_module()?)?;
     let file = ElfFile::<FileHeader64<Endianness>>::parse(module.as_slice())?;

@@ -1,5 +1,4 @@
-//! `authenticate.conf`: what of it is taken, what is said of the rest, and
-//! what a reload does with it.
+//! `authenticate.conf`: its valid lines, reports of invalid ones, and reloads.
 
 use std::fs;
 
@@ -62,9 +61,12 @@ fn wrong(place: &str, option: &str, fault: &str) -> String {
 }
 
 fn reload(pbx: &Pbx, succeeds: bool) -> Result<()> {
-    let said = pbx.cli(&format!("module reload {OURS}"))?;
-    ensure!(said.contains("reloaded successfully") == succeeds, "{said}");
-    ensure!(said.contains("reload failure") != succeeds, "{said}");
+    let logged = pbx.cli(&format!("module reload {OURS}"))?;
+    ensure!(
+        logged.contains("reloaded successfully") == succeeds,
+        "{logged}"
+    );
+    ensure!(logged.contains("reload failure") != succeeds, "{logged}");
     Ok(())
 }
 
@@ -75,7 +77,7 @@ fn works(pbx: &Pbx) -> Result<()> {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_no_matter() {
+fn missing_file_gives_the_defaults() {
     on(Pbx::builder(), |pbx| {
         let mut log = LogReader::from_start(pbx);
         reload(pbx, true)?;
@@ -94,7 +96,7 @@ fn harmless(line: &str) -> bool {
 }
 
 #[test]
-fn what_is_wrong_is_logged_by_its_place_and_passed_over() {
+fn invalid_lines_are_logged_by_place_and_ignored() {
     let file = "; Line 1\n\
         [general]\n\
         max_list_memory = 0\n\
@@ -122,7 +124,7 @@ fn what_is_wrong_is_logged_by_its_place_and_passed_over() {
 }
 
 #[test]
-fn a_file_that_asterisk_cannot_read_leaves_the_defaults() {
+fn unreadable_file_gives_the_defaults() {
     for (file, fault) in [
         (
             "[general]\nsource_timeout = 5\n[general\n",
@@ -141,14 +143,14 @@ fn a_file_that_asterisk_cannot_read_leaves_the_defaults() {
 }
 
 #[test]
-fn a_reload_takes_the_file_whole_or_not_at_all() {
+fn reload_accepts_the_whole_file_or_nothing() {
     let good = "[general]\nmax_list_memory = 2G\nsource_timeout = 1\n";
     on(Pbx::builder().file("authenticate.conf", good), |pbx| {
         let mut log = LogReader::from_start(pbx);
         log.is(&[])?;
         let first = "max_list_memory = 2147483648, source_timeout = 1";
 
-        // One line of two is right; also without a change, it is said again.
+        // One line of two is right; without a change, the error is logged again.
         pbx.write_file(FILE, "[general]\nsource_timeout = 5\npin = 1\n")?;
         let fault = wrong("authenticate.conf:3", "pin", NO_OPTION);
         for _ in 0..2 {
@@ -200,7 +202,7 @@ fn a_reload_takes_the_file_whole_or_not_at_all() {
 }
 
 #[test]
-fn templates_and_includes_are_asterisks() {
+fn templates_and_includes_work_as_in_asterisk() {
     let included = "/etc/asterisk/authenticate.d/more.conf";
     let file = |timeout| {
         format!(
@@ -244,11 +246,11 @@ fn templates_and_includes_are_asterisks() {
 }
 
 #[test]
-fn the_sample_is_right_as_it_is_and_with_all_its_options() -> Result<()> {
+fn sample_is_valid_as_installed_and_with_all_options() -> Result<()> {
     let sample = workspace().join("packaging/samples/authenticate.conf.sample");
     // As it is installed, and with its options taken for what they say.
     let sample = fs::read_to_string(sample)?;
-    let said = sample
+    let logged = sample
         .lines()
         .map(|line| match line.strip_prefix(';') {
             Some(option) if is_option(option) || option.starts_with('[') => option,
@@ -258,7 +260,7 @@ fn the_sample_is_right_as_it_is_and_with_all_its_options() -> Result<()> {
     on(Pbx::builder().file("authenticate.conf", sample), |pbx| {
         let mut log = LogReader::from_start(pbx);
         log.is(&[])?;
-        pbx.write_file(FILE, &said)?;
+        pbx.write_file(FILE, &logged)?;
         pbx.write_file(
             "/etc/asterisk/pins/customers.csv",
             "account,secret\nalice,plain:1234\n",
@@ -289,7 +291,7 @@ fn is_option(line: &str) -> bool {
 /// What is read is freed, and an unload leaves nothing, on a thread that
 /// stays.
 #[test]
-fn nothing_is_left_of_what_was_read() {
+fn configuration_is_freed_at_reload_and_unload() {
     const LINES: usize = 20_000;
     const READ: usize = 20;
     /// KiB. What is not freed would be some 100 bytes a line: 40 MB in all.

@@ -1,4 +1,4 @@
-//! The caller hangs up, or is hung up, at every step of the conversation.
+//! A hangup, by the caller or by others, at every step of the conversation.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ const STEPS: &[Step] = &[
     ("/family,d", "9# 12<hangup>", By::Caller, "HANGUP"),
     ("/family,dr", "9# 12<hangup>", By::Caller, "HANGUP"),
     ("1234,n", "<wait 0.3><hangup>", By::Caller, "HANGUP"),
-    // `c` and `j` do not route a caller who is gone.
+    // `c` and `j` do not route a call that has been hung up.
     ("1234,c", "9# 12<hangup>", By::Caller, "HANGUP"),
     ("1234,j", "9# 12<hangup>", By::Caller, "HANGUP"),
     // Hung up by the operator.
@@ -70,7 +70,7 @@ const STEPS: &[Step] = &[
 ];
 
 #[test]
-fn at_every_step() {
+fn hangup_at_every_step_has_its_status() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         pbx.pin_file("list", "1234\n5678\n")?;
         pbx.db_put("family", "1234", "1")?;
@@ -95,7 +95,7 @@ fn at_every_step() {
                 before.len() + after.len() == report.sounds.len(),
                 "{step:?}"
             );
-            // The goodbye may start before the other half of the call is told.
+            // The goodbye may start before the hangup reaches the other half of the call.
             let goodbye = final_sounds(&step);
             ensure!(
                 report.sounds.ends_with(&goodbye) && goodbye.ends_with(&after),
@@ -134,7 +134,7 @@ fn sounds(report: &Report, by: By) -> (Vec<String>, Vec<String>) {
     let mut gone = false;
     for frame in &report.events {
         match (frame.event(), by) {
-            // The caller's half of the call ends before the other is told.
+            // The caller's half of the call ends before the hangup reaches the other.
             (Some("Hangup"), By::Caller) => gone = true,
             (Some("SoftHangupRequest" | "HangupRequest"), By::Operator(_)) => gone = true,
             (Some("TestEvent"), _) if frame.has("State", "PLAYBACK") => {

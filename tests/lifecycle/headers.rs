@@ -18,19 +18,26 @@ fn build() -> Built {
 
 /// One message, not a panic's, with all of these words in it.
 fn stops(output: &Output, words: &[&str]) -> Result<()> {
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.code() == Some(1), "{}: {said}", output.status);
-    ensure!(!said.contains("panicked"), "{said}");
-    let lines = said.lines().filter(|line| !line.trim().is_empty()).count();
-    ensure!(lines <= 4, "{lines} lines: {said}");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(1),
+        "{}: {printed}",
+        output.status
+    );
+    ensure!(!printed.contains("panicked"), "{printed}");
+    let lines = printed
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .count();
+    ensure!(lines <= 4, "{lines} lines: {printed}");
     for word in words {
-        ensure!(said.contains(word), "{word}: {said}");
+        ensure!(printed.contains(word), "{word}: {printed}");
     }
     Ok(())
 }
 
 #[test]
-fn headers_that_are_not_where_they_are_said_to_be() -> Result<()> {
+fn headers_at_a_wrong_place_fail_the_build_with_one_message() -> Result<()> {
     let output = Command::new(build().build_script)
         .env("ASTERISK_INCLUDE_DIR", "/nonexistent")
         .env("OUT_DIR", std::env::temp_dir())
@@ -46,7 +53,7 @@ fn headers_that_are_not_where_they_are_said_to_be() -> Result<()> {
 /// The container is a machine with Asterisk and without its headers, and, the
 /// binary moved away, one with neither.
 #[test]
-fn no_headers_at_all() {
+fn missing_headers_fail_the_build_with_one_message() {
     let script = build().build_script;
     on(Pbx::builder().module(Module::None), |pbx| {
         let inside = "/harness/build-script";

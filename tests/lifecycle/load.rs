@@ -1,5 +1,5 @@
-//! Being loaded: beside the stock module, into another Asterisk than it was
-//! built for, and what Asterisk shows of it then.
+//! Loading: beside the stock module, into another Asterisk than the module was built
+//! for, and what Asterisk then shows.
 
 use std::collections::BTreeSet;
 
@@ -19,11 +19,11 @@ fn our_lines(log: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_stock_module_was_first() {
+fn load_after_the_stock_module_is_declined() {
     on(Pbx::builder().module(Module::Theirs), |pbx| {
         pbx.put_module(&our_module()?, OURS)?;
-        let said = pbx.cli(&format!("module load {OURS}"))?;
-        ensure!(said.contains("Unable to load"), "{said}");
+        let printed = pbx.cli(&format!("module load {OURS}"))?;
+        ensure!(printed.contains("Unable to load"), "{printed}");
         let log = pbx.log()?;
         let lines = our_lines(&log);
         ensure!(lines.len() == 1, "{lines:#?}");
@@ -50,7 +50,7 @@ fn the_stock_module_was_first() {
 }
 
 #[test]
-fn both_loaded_by_themselves_ours_gets_the_name() {
+fn autoload_of_both_modules_registers_ours() {
     on(Pbx::builder().module(Module::Autoload), |pbx| {
         let report = pbx.call(&Call::new("1234").keys("1234#"))?;
         ensure!(report.outcome == Outcome::Passed, "{report:#?}");
@@ -65,7 +65,7 @@ fn both_loaded_by_themselves_ours_gets_the_name() {
 }
 
 #[test]
-fn built_for_another_major_version_it_is_not_loaded() {
+fn module_for_another_major_version_is_not_loaded() {
     let built = match ASTERISK_16.get() {
         Ok(built) => built,
         Err(error) => panic!("{error:#}"),
@@ -97,7 +97,7 @@ fn built_for_another_major_version_it_is_not_loaded() {
 }
 
 #[test]
-fn the_command_line_shows_our_documentation() {
+fn command_line_shows_our_documentation() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let shown = pbx.cli("core show application Authenticate")?;
         ensure!(shown.contains("app_authenticate_rs"), "{shown}");

@@ -1,4 +1,4 @@
-//! Loading, unloading, and what Asterisk says of the module.
+//! Loading, unloading, and Asterisk's status of the module.
 
 use anyhow::{bail, ensure, Context, Result};
 use harness::{Ami, Pbx};
@@ -8,14 +8,14 @@ use crate::support::Shell;
 pub const OURS: &str = "app_authenticate_rs.so";
 pub const STOCK: &str = "app_authenticate.so";
 
-/// Loads the module anew on the AMI session's thread. AMI touches no module
+/// Loads the module again on the AMI session's thread. AMI touches no module
 /// that is a link out of Asterisk's module directory, as the harness's are:
 /// the file itself takes its place.
 pub fn load_by_ami(ami: &Ami, shell: &mut Shell) -> Result<()> {
-    let said = shell.run(&format!(
+    let printed = shell.run(&format!(
         "cd /usr/lib/*/asterisk/modules && cp --remove-destination \"$(readlink {OURS})\" {OURS}"
     ))?;
-    ensure!(said.trim().is_empty(), "{said}");
+    ensure!(printed.trim().is_empty(), "{printed}");
     module_action(ami, "unload", OURS)?;
     module_action(ami, "load", OURS)
 }

@@ -1,4 +1,4 @@
-//! A bug of ours ends one call, and nothing else.
+//! A panic in the module ends one call, and nothing else.
 
 use anyhow::ensure;
 use harness::{Call, Module, Outcome, Pbx};
@@ -8,7 +8,7 @@ use crate::support::{on, side_by_side, Shell};
 use crate::variants::TEST_BUILD;
 
 #[test]
-fn a_panic_refuses_its_own_call_and_no_other() {
+fn panic_refuses_only_its_own_call() {
     let built = match TEST_BUILD.get() {
         Ok(built) => built,
         Err(error) => panic!("{error:#}"),
@@ -43,8 +43,8 @@ fn a_panic_refuses_its_own_call_and_no_other() {
         ensure!(report.outcome == Outcome::Passed, "{report:#?}");
         ensure!(pbx.pid()? == pid && use_count(&ami)? == 0);
         let log = pbx.log()?;
-        let told = log.matches("internal error at src/").count();
-        ensure!(told == 20, "{told} of 20");
+        let reported = log.matches("internal error at src/").count();
+        ensure!(reported == 20, "{reported} of 20");
         ensure!(!log.contains("deliberate"), "a panic's text is in the log");
         ensure!(!pbx.console()?.contains("panicked"), "{}", pbx.console()?);
         unload_wholly(pbx, &ami, &mut shell)
@@ -52,7 +52,7 @@ fn a_panic_refuses_its_own_call_and_no_other() {
 }
 
 #[test]
-fn the_module_that_is_installed_has_no_such_word() {
+fn installed_module_has_no_panic_trigger() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let report = pbx.call(&Call::new("panic!").keys("1# 2# 3#"))?;
         ensure!(report.outcome == Outcome::HungUp, "{report:#?}");

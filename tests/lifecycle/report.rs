@@ -1,4 +1,4 @@
-//! `pinset report`, on what a real Asterisk wrote of real calls.
+//! `pinset report`, with files that a real Asterisk wrote about real calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -175,7 +175,7 @@ fn report(program: &Path, arguments: &[&str], files: &[&Path]) -> Result<Vec<Vec
 }
 
 #[test]
-fn who_called_and_for_how_long() {
+fn report_lists_callers_and_durations() {
     let builder = Pbx::builder()
         .file("authenticate.conf", CONF)
         .file("cdr.conf", CDR)

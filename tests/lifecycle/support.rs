@@ -1,5 +1,5 @@
-//! What the tests share: a test on an Asterisk, work side by side, a shell
-//! that stays open in the container.
+//! Shared by the tests: a test on an Asterisk, concurrent work, a shell that stays open
+//! in the container.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -198,7 +198,7 @@ fn is_timestamp(number: &str) -> bool {
 }
 
 #[test]
-fn pin_in_a_log_is_found_and_a_timestamp_is_none() {
+fn pin_in_a_log_is_found_and_a_timestamp_is_not() {
     for (line, shown) in [
         ("start 1795839896.697531 answer 1795839896.697909", false),
         ("id=1795839897.7531", false),

@@ -1,4 +1,4 @@
-//! Unloading while a call is inside.
+//! Unloading during a call.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::module::{load_by_ami, mappings, module_action, unload_wholly, use_cou
 use crate::support::{eventually, on, Program, Shell};
 
 #[test]
-fn refused_during_a_call_which_goes_on() {
+fn unload_during_a_call_is_refused_and_the_call_continues() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
@@ -20,8 +20,8 @@ fn refused_during_a_call_which_goes_on() {
         call.until_sound("auth-incorrect")?;
         ensure!(use_count(&ami)? == 1);
         ensure!(module_action(&ami, "unload", OURS).is_err());
-        let said = pbx.cli(&format!("module unload {OURS}"))?;
-        ensure!(said.contains("Unable to unload"), "{said}");
+        let printed = pbx.cli(&format!("module unload {OURS}"))?;
+        ensure!(printed.contains("Unable to unload"), "{printed}");
         // A reload is no unload: it may come at any time.
         module_action(&ami, "reload", OURS)?;
         let report = call.finish()?;
@@ -29,7 +29,7 @@ fn refused_during_a_call_which_goes_on() {
         ensure!(report.status() == "SUCCESS", "{report:#?}");
         ensure!(use_count(&ami)? == 0);
         unload_wholly(pbx, &ami, &mut shell)?;
-        // Calls still reach the dialplan, and are refused for want of the
+        // Calls still reach the dialplan, and are refused without the
         // application.
         let report = pbx.call(&Call::new("1234").keys("1234#"))?;
         ensure!(report.outcome != Outcome::Passed, "{report:#?}");
@@ -44,7 +44,7 @@ fn refused_during_a_call_which_goes_on() {
 /// module away whatever its use count. Here work goes on that no hang-up ends,
 /// and the module itself refuses until it is done.
 #[test]
-fn refused_by_force_too() {
+fn forced_unload_during_a_call_is_refused() {
     let slow = "[slow]\nsource = http://127.0.0.1:8099/\ntimeout = 60\n";
     let builder = Pbx::builder().module(Module::Ours);
     on(builder.file("authenticate.conf", slow), |pbx| {
@@ -57,8 +57,8 @@ fn refused_by_force_too() {
         let mut keying = pbx.place(&Call::new("1234").keys("9"))?;
         keying.until_sound("agent-pass")?;
 
-        let said = pbx.cli(&forced)?;
-        ensure!(said.contains("Unable to unload"), "{said}");
+        let printed = pbx.cli(&forced)?;
+        ensure!(printed.contains("Unable to unload"), "{printed}");
         for call in [fetching, keying] {
             let report = call.finish()?;
             ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
@@ -66,8 +66,8 @@ fn refused_by_force_too() {
         }
         let report = pbx.call(&Call::new("1234,q").keys("1234#"))?;
         ensure!(report.outcome == Outcome::Passed, "{report:#?}");
-        let said = pbx.cli(&forced)?;
-        ensure!(said.contains("Unable to unload"), "{said}");
+        let printed = pbx.cli(&forced)?;
+        ensure!(printed.contains("Unable to unload"), "{printed}");
         drop(server);
         eventually("the end of the download", || {
             pbx.cli(&forced)?;
@@ -100,9 +100,9 @@ sys.stdin.read()
 
 /// Unloading in the middle of traffic. A call may have looked the application
 /// up and be on its way to it when it is taken away: whatever moment it is, the
-/// call is admitted, or refused for want of the application, and the PBX lives.
+/// call is admitted, or refused without the application, and the PBX lives.
 #[test]
-fn in_the_middle_of_traffic_crashes_nothing() {
+fn unload_under_traffic_does_not_crash() {
     const UNLOADS: usize = 30;
     const PATIENCE: Duration = Duration::from_secs(180);
     on(Pbx::builder().module(Module::Ours), |pbx| {

@@ -1,4 +1,4 @@
-//! Asterisk as the user `asterisk`, as packages run it, and lists that root makes
+//! Asterisk as the user `asterisk`, as packages run it, and PIN files that root makes
 //! for it.
 
 use anyhow::{ensure, Context, Result};

@@ -1,5 +1,5 @@
-//! Lists in files that change between two entries of a call: each entry is
-//! judged by what the list is then. The first one is wrong.
+//! PIN files that change between two attempts of a call: each attempt is verified by
+//! the current content. The first one is wrong.
 
 use std::cell::Cell;
 

@@ -1,5 +1,5 @@
-//! Where the stock module lets a wrong caller in, or the right one not, or
-//! never comes back.
+//! Calls for which the stock module admits a wrong caller, rejects the right one, or
+//! never returns.
 
 use crate::expect::{failed, passed, passed_second, passed_third, refused, unreadable};
 use crate::row::{Place, Row};

@@ -1,5 +1,4 @@
-//! What the pages say that tell people how to use `Authenticate()`, word for
-//! word.
+//! Dialplans from published pages about `Authenticate()`, word for word.
 
 use harness::Call;
 

@@ -1,5 +1,5 @@
-//! What is kept as the stock module has it: prompts, attempts, timeouts,
-//! `maxdigits`, the ways an argument can be written.
+//! Unchanged behaviour of the stock module: prompts, attempts, timeouts, `maxdigits`,
+//! spellings of arguments.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn conversation() -> Vec<Row> {
             "three wrong ones, and no fourth",
             "1234",
             "1# 2# 3# 1234#",
-            // The goodbye is a sound as well, and keyed into.
+            // The goodbye is a sound, during which digits arrive.
             failed().whatever_keyed(),
         ),
         Row::new("nobody there", "1234", "", silent()).impatient(),
@@ -215,7 +215,7 @@ fn prompts() -> Vec<Row> {
             passed_second().sounds(&["beep", "auth-incorrect", "auth-thankyou"]),
         ),
         Row::new(
-            "the first of two is keyed into",
+            "the first of two is entered into",
             "1234,,,agent-pass&beep",
             "1234#",
             sounds(&["agent-pass", "auth-thankyou"]),

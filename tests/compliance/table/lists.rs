@@ -1,4 +1,4 @@
-//! Lists of PINs: files, files with hashes, families of Asterisk's database.
+//! PIN files, plain and with hashes, and families of Asterisk's database.
 
 use crate::expect::{failed, passed, passed_second, silent, unreadable, Expect};
 use crate::row::Row;
@@ -85,7 +85,7 @@ fn plain() -> Vec<Row> {
             "1234#",
             passed(),
         )
-        // Nobody has written to it for a while.
+        // It has not been written to for a while.
         .shell("touch -d '1 minute ago' /pins/no-end"),
         list(
             "somebody may still be writing the last line",

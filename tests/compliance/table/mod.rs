@@ -55,7 +55,7 @@ pub fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn every_mark_is_a_difference_and_every_row_has_a_name_of_its_own() {
+fn rows_have_unique_names_and_marks_name_differences() {
     let mut names = BTreeSet::new();
     for row in rows() {
         assert!(names.insert(row.name), "{} is there twice", row.name);
@@ -71,7 +71,7 @@ fn every_mark_is_a_difference_and_every_row_has_a_name_of_its_own() {
 }
 
 #[test]
-fn every_difference_has_a_row() {
+fn documented_differences_have_rows() {
     let marks: BTreeSet<&str> = rows()
         .iter()
         .filter_map(|row| Some(row.mark.as_ref()?.0))

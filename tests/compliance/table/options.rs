@@ -1,4 +1,4 @@
-//! What is new: `c`, `j`, `n`, `q`, the variables; and how a call ends.
+//! New features: `c`, `j`, `n`, `q`, the variables; and how a call ends.
 
 use anyhow::{ensure, Context};
 use harness::{Call, Module, Outcome};

@@ -28,7 +28,7 @@ const LEAVE_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Who waits for which response; empty and `closed` after the end.
+    /// Requests waiting for their response; empty and `closed` after the end.
     pending: HashMap<String, Sender<Frame>>,
     listeners: Vec<Listener>,
     closed: bool,

@@ -1,4 +1,4 @@
-//! What AMI sends: blocks of `Name: value` lines, each ended by a blank line.
+//! AMI messages: blocks of `Name: value` lines, each ended by a blank line.
 
 use std::io::{self, BufRead};
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_cut_off_is_the_end() {
+    fn truncated_frame_ends_the_stream() {
         assert!(read_all("Event: Hangup\r\nChan").is_empty());
     }
 }

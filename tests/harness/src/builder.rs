@@ -1,4 +1,4 @@
-//! Choosing what a test Asterisk loads and knows.
+//! Configuration of a test Asterisk before it starts.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};

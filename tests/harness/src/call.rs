@@ -2,7 +2,7 @@
 //!
 //! A call is a `Local` channel made by AMI's `Originate`: its second half
 //! runs the dialplan with the application under test, its first half is the
-//! caller, who keys with `PlayDTMF`. We choose the unique ids of both, and so
+//! caller, whose digits are `PlayDTMF` actions. We choose the unique ids of both, and so
 //! know the events of every call among those of all others.
 
 use std::sync::Arc;
@@ -121,8 +121,8 @@ impl Call {
         self
     }
 
-    /// Whether the PBX hides what is keyed: no event then tells that a key has
-    /// arrived, and the next is not held back for one. So it is with a PIN set.
+    /// Whether the PBX hides digits: no event then reports that a digit has
+    /// arrived, and the next one does not wait for it. PIN sets hide digits.
     pub fn hidden_digits(mut self, hidden: bool) -> Self {
         self.hidden = hidden;
         self

@@ -1,5 +1,5 @@
-//! What a harness that was killed has left: containers and directories that
-//! carry the process id of their maker in their names.
+//! Removal of what a killed harness has left: containers and directories whose names
+//! contain the process id of their creator.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ mod tests {
     use super::{is_dead, maker};
 
     #[test]
-    fn the_maker_is_read_from_the_name() {
+    fn process_id_is_parsed_from_the_name() {
         assert_eq!(maker("authenticate-harness-123-4"), Some(123));
         assert_eq!(maker("authenticate-harness-x"), None);
         assert_eq!(maker("postgres-123-4"), None);

@@ -1,5 +1,5 @@
-//! One container whose first process keeps one Asterisk: starts it, signals
-//! it, tells when it has ended, and goes when we go.
+//! One container whose first process supervises one Asterisk: starts it, signals it,
+//! reports its end, and ends with the harness.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -192,13 +192,13 @@ impl Container {
 
     /// Why the container did not start, as its engine put it.
     fn last_words(&mut self) -> anyhow::Error {
-        let mut said = String::new();
+        let mut problem = String::new();
         if let Some(mut stderr) = self.client.stderr.take() {
-            if let Err(error) = std::io::Read::read_to_string(&mut stderr, &mut said) {
-                said = error.to_string();
+            if let Err(error) = std::io::Read::read_to_string(&mut stderr, &mut problem) {
+                problem = error.to_string();
             }
         }
-        anyhow!("the container did not start: {}", said.trim_end())
+        anyhow!("the container did not start: {}", problem.trim_end())
     }
 
     fn wait(&self, limit: Duration, done: impl Fn(State) -> bool) -> Result<State> {

@@ -10,7 +10,7 @@ use anyhow::{bail, Context, Result};
 /// The environment variable that names the engine to use.
 pub const ENGINE_VAR: &str = "CONTAINER_ENGINE";
 
-/// A container engine that has answered, and what it has to be told on this
+/// A container engine that responds, and the options that it needs on this
 /// host.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -48,7 +48,7 @@ impl Engine {
             limits: Vec::new(),
         };
         let podman = Path::new(program).file_name() == Some(OsStr::new("podman"));
-        // Who has a containers.conf of their own has decided these already.
+        // A containers.conf of the user's has settled these already.
         if podman && std::env::var_os("CONTAINERS_CONF").is_none() {
             // crun wants cgroups v2; runc does with either.
             if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() && in_path("runc") {

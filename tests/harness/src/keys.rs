@@ -1,5 +1,5 @@
-//! What the caller keys, and when: a script, its text form, and the player
-//! that turns it into key presses as the call goes on.
+//! The caller's digits and their times: a script, its text form, and the player that
+//! turns it into DTMF during the call.
 
 use std::collections::VecDeque;
 use std::str::FromStr;
@@ -45,11 +45,11 @@ pub struct Group {
 /// | `~` | half a second's pause |
 /// | `<wait 1.5>` | a pause of 1.5 seconds |
 /// | `<after-prompt>` | waits for the end of the sound |
-/// | `<silence>` | a group in which nothing is keyed |
+/// | `<silence>` | a group without digits |
 /// | `<now>` | at the head of a group: does not wait for a sound. With a key right behind it in the first group, the call is answered before |
 /// | `<hangup>` | the caller hangs up |
 ///
-/// `"9999# 1234#"` keys 9999# at the first prompt and 1234# at the next;
+/// `"9999# 1234#"` enters 9999# at the first prompt and 1234# at the next;
 /// `"<now>1234#"` is for calls that play no prompt; `"12<hangup>"` gives up.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Keys {
@@ -128,7 +128,7 @@ pub(crate) enum Next {
     Idle,
 }
 
-/// Plays a script: it is told what is heard, it says what to do next.
+/// Plays a script: it gets the sounds that are heard, and returns the next step.
 #[derive(Debug)]
 pub(crate) struct Player {
     groups: VecDeque<Group>,
@@ -142,7 +142,7 @@ pub(crate) struct Player {
     /// The key whose arrival is awaited, and when it was pressed.
     pressed: Option<(char, Instant)>,
     not_before: Option<Instant>,
-    keyed: String,
+    entered: String,
 }
 
 impl Player {
@@ -159,7 +159,7 @@ impl Player {
             sound_end: None,
             pressed: None,
             not_before: None,
-            keyed: String::new(),
+            entered: String::new(),
         }
     }
 
@@ -217,7 +217,7 @@ impl Player {
                     } else {
                         self.pressed = Some((key, now));
                     }
-                    self.keyed.push(key);
+                    self.entered.push(key);
                     return Next::Press(key);
                 }
                 Step::Wait(pause) => self.not_before = Some(now + pause),
@@ -246,12 +246,12 @@ impl Player {
     }
 
     /// The keys pressed so far, without the pauses.
-    pub(crate) fn keyed(&self) -> &str {
-        &self.keyed
+    pub(crate) fn entered(&self) -> &str {
+        &self.entered
     }
 
     /// The keys that were not pressed: groups separated by blanks.
-    pub(crate) fn unkeyed(&self) -> String {
+    pub(crate) fn not_entered(&self) -> String {
         let presses = |step: &Step| match step {
             Step::Press(key) => Some(*key),
             _ => None,
@@ -278,7 +278,7 @@ mod tests {
     const GAP: Duration = Duration::from_millis(100);
 
     #[test]
-    fn the_text_form_is_read() {
+    fn script_text_is_parsed() {
         assert_eq!(
             keys("<now>1#  <silence> ~*<wait 1.5><after-prompt><hangup>").groups,
             [
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_script_is_refused() {
+    fn invalid_script_is_refused() {
         for text in [
             "12x",
             "<wait",
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_waits_for_its_prompt_and_a_key_for_the_one_before() {
+    fn group_waits_for_its_prompt_and_key_for_the_previous_key() {
         let mut player = Player::new(keys("1# 2"), GAP, false);
         let start = Instant::now();
         player.begun();
@@ -331,14 +331,14 @@ mod tests {
         assert_eq!(player.next(start + GAP), Next::Press('#'));
         player.arrived('#', start + GAP);
         assert_eq!(player.next(start + GAP * 2), Next::Idle);
-        assert_eq!(player.unkeyed(), "2");
+        assert_eq!(player.not_entered(), "2");
         player.sound(start);
         assert_eq!(player.next(start + GAP * 2), Next::Press('2'));
-        assert_eq!(player.keyed(), "1#2");
+        assert_eq!(player.entered(), "1#2");
     }
 
     #[test]
-    fn a_hidden_key_is_not_waited_for() {
+    fn hidden_key_is_not_awaited() {
         let mut player = Player::new(keys("12"), GAP, true);
         let start = Instant::now();
         player.sound(start);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_that_comes_while_keys_are_left_counts_for_the_next_group() {
+    fn prompt_before_the_last_key_starts_the_next_group() {
         let mut player = Player::new(keys("1# 2"), Duration::ZERO, false);
         let now = Instant::now();
         player.sound(now);

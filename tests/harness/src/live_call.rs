@@ -1,4 +1,4 @@
-//! A call while it goes on.
+//! A call in progress.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,10 +83,10 @@ impl<'a> Ongoing<'a> {
             expressions: &self.expressions,
         };
         let mut report = reading.report(std::mem::take(&mut self.seen));
-        if !self.player.keyed().is_empty() || !self.player.unkeyed().is_empty() {
+        if !self.player.entered().is_empty() || !self.player.not_entered().is_empty() {
             // Asterisk reports a key it holds back more than once.
-            report.keyed = self.player.keyed().to_owned();
-            report.unkeyed = self.player.unkeyed();
+            report.entered = self.player.entered().to_owned();
+            report.not_entered = self.player.not_entered();
         }
         if self.has_cdr {
             let rows = self.pbx.cdr_csv()?;
@@ -241,9 +241,9 @@ impl<'a> Ongoing<'a> {
             )
         });
         format!(
-            "  played {sounds:?}, keyed {:?}, not keyed {:?}, last step {step}",
-            self.player.keyed(),
-            self.player.unkeyed()
+            "  played {sounds:?}, entered {:?}, not entered {:?}, last step {step}",
+            self.player.entered(),
+            self.player.not_entered()
         )
     }
 }

@@ -1,5 +1,4 @@
-//! `harness`: Asterisk in a container, for who wants to try a call, see the
-//! module at work, or look around.
+//! `harness`: Asterisk in a container, to try calls, run demonstrations, or explore.
 
 #![forbid(unsafe_code)]
 

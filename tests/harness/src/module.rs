@@ -1,4 +1,4 @@
-//! Which `Authenticate` Asterisk loads, and where ours lies.
+//! The `Authenticate` module that Asterisk loads, and the path of ours.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,4 @@
-//! One Asterisk in one container: started, asked, killed, started again,
-//! removed.
+//! One Asterisk in one container: start, commands, kill, restart, removal.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

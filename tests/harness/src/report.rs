@@ -1,4 +1,4 @@
-//! What became of a call, read from its AMI events.
+//! The outcome of a call, read from its AMI events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,15 +103,15 @@ pub struct Report {
     /// The sounds, in the order they started.
     pub sounds: Vec<String>,
     /// The keys pressed.
-    pub keyed: String,
+    pub entered: String,
     /// The keys of the script for which there was no occasion.
-    pub unkeyed: String,
+    pub not_entered: String,
     /// Variables and functions as the step after the application saw them;
     /// without a next step, as the `h` extension did.
     pub variables: BTreeMap<String, String>,
     /// Whether the call was answered.
     pub answered: bool,
-    /// Whether the caller was told of progress (early media).
+    /// Whether the caller got a progress indication (early media).
     pub progress: bool,
     /// The row of the call detail records.
     pub cdr: Option<Cdr>,
@@ -213,11 +213,11 @@ impl Reading<'_> {
                 .filter_map(|frame| sound(frame))
                 .map(str::to_owned)
                 .collect(),
-            keyed: events
+            entered: events
                 .iter()
                 .filter_map(|frame| key(frame, self.channel))
                 .collect(),
-            unkeyed: String::new(),
+            not_entered: String::new(),
             answered: events.iter().any(|frame| {
                 self.own(frame)
                     && frame.event() == Some("Newstate")
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_after_the_application_tells_where_the_call_went() {
+    fn step_after_the_application_is_the_route() {
         let outcome = |next: &str| report(&[BEGIN, next]).outcome;
         assert_eq!(outcome(&step("c", "e", 2)), Outcome::Passed);
         assert_eq!(outcome(&step("c", "e", 102)), Outcome::Jumped);
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn the_status_tells_passed_from_continued() {
+    fn status_distinguishes_passed_from_continued() {
         let values = BASE64_STANDARD.encode(format!(".FAILURE{SEPARATOR}a,b"));
         let event = format!("Event=UserEvent, UserEvent=Harness, Values={values}");
         let report = report(&[BEGIN, &step("c", "e", 2), &event]);
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn sounds_and_keys_are_told_in_turn() {
+    fn sounds_and_keys_are_reported_in_order() {
         let report = report(&[
             BEGIN,
             "Event=TestEvent, State=PLAYBACK, Message=agent-pass",
@@ -395,10 +395,10 @@ mod tests {
             "Event=TestEvent, State=PLAYBACK, Message=auth-thankyou",
         ]);
         assert_eq!(report.sounds, ["agent-pass", "auth-thankyou"]);
-        assert_eq!(report.keyed, "1#");
+        assert_eq!(report.entered, "1#");
         assert_eq!(report.last_key_to_answer, Some(2.0));
-        let told = report.timeline();
-        assert_eq!(told.len(), 3);
-        assert_eq!(told[1], (2.0, Happening::Keys("1#".into())));
+        let timeline = report.timeline();
+        assert_eq!(timeline.len(), 3);
+        assert_eq!(timeline[1], (2.0, Happening::Keys("1#".into())));
     }
 }

@@ -139,9 +139,10 @@ impl Pbx {
             Err(error) => {
                 phone.kill()?;
                 phone.wait()?;
-                let said = self.exec(&["cat", &format!("{dir}/errors"), &format!("{dir}/screen")]);
-                let said = said.unwrap_or_default();
-                return Err(error.context(format!("sipp could not call:\n{said}")));
+                let printed =
+                    self.exec(&["cat", &format!("{dir}/errors"), &format!("{dir}/screen")]);
+                let printed = printed.unwrap_or_default();
+                return Err(error.context(format!("sipp could not call:\n{printed}")));
             }
         };
         let channel = begin.get("Uniqueid").context("a channel without an id")?;
@@ -368,7 +369,7 @@ mod tests {
     use super::{scenario, tones, ulaw, Phone, Signal};
 
     #[test]
-    fn each_group_is_keyed_unless_the_pbx_hangs_up() -> anyhow::Result<()> {
+    fn groups_are_sent_until_the_pbx_hangs_up() -> anyhow::Result<()> {
         let phone = Phone::default();
         let text = scenario(&phone, &"12# 34#".parse()?)?;
         assert_eq!(text.matches("next=\"1\"").count(), 2);
@@ -384,7 +385,7 @@ mod tests {
 
     /// G.711's own table of decision values.
     #[test]
-    fn sound_is_encoded() {
+    fn samples_are_encoded_as_g711() {
         let known = [
             (0, 0xff),
             (-1, 0x7f),

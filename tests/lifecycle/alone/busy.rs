@@ -1,5 +1,4 @@
-//! Slow hashes: a hundred callers at once, and those who have nothing to do
-//! with them.
+//! Slow hashes: a hundred concurrent callers, and callers who need no hash.
 
 use std::sync::Barrier;
 use std::thread;
@@ -9,7 +8,7 @@ use anyhow::{anyhow, ensure, Context, Result};
 use harness::{Builder, Call, Outcome, Pbx, Report};
 
 use crate::pin_sets::made::{argon2id, csv};
-use crate::pin_sets::{becomes, call, is_told, on, passed, story, with};
+use crate::pin_sets::{becomes, call, is_logged, on, passed, story, with};
 use crate::support::side_by_side;
 
 const CALLERS: usize = 100;
@@ -76,8 +75,8 @@ fn builder() -> Result<Builder> {
         .pin_file("fast", "7\n"))
 }
 
-/// A caller of the set who waits for all others, then for this time, and then
-/// keys.
+/// A caller of the set that waits for all others, then for this time, and then
+/// enters its digits.
 fn caller(
     pbx: &Pbx,
     all_there: &Barrier,
@@ -121,7 +120,7 @@ fn all_at_once(pbx: &Pbx, callers: &[(&str, usize, Duration)]) -> Result<Vec<Rep
     })
 }
 
-/// When the caller keyed and when the answer came, in seconds since 1970.
+/// The times of the last digit and of the answer, in seconds since 1970.
 fn times(report: &Report) -> Result<(f64, f64)> {
     let mut keys = report.events_named("DTMFEnd");
     let key = keys.find_map(|frame| frame.time()).context("no key")?;
@@ -135,7 +134,7 @@ fn quantile(times: &[f64], which: f64) -> f64 {
     times.get(at).copied().unwrap_or(f64::NAN)
 }
 
-fn told(what: &str, times: &[f64]) {
+fn print_times(what: &str, times: &[f64]) {
     println!(
         "{what}: {} calls, last key to answer {:.1} ms (median), {:.1} ms (95 %)",
         times.len(),
@@ -145,7 +144,7 @@ fn told(what: &str, times: &[f64]) {
 }
 
 #[test]
-fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
+fn hundred_concurrent_hashes_delay_no_other_call() -> Result<()> {
     const FAST: usize = 25;
     let pace = |number: usize| Duration::from_millis(40) * u32::try_from(number).unwrap_or(0);
     on(builder()?, |pbx| {
@@ -179,8 +178,8 @@ fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
         let wait = |times: &[(f64, f64)]| -> Vec<f64> {
             times.iter().map(|(key, answer)| answer - key).collect()
         };
-        told("fast", &wait(&fast));
-        told("slow", &wait(&slow));
+        print_times("fast", &wait(&fast));
+        print_times("slow", &wait(&slow));
         ensure!(
             busy.len() >= FAST / 4,
             "it was not busy: {} calls",
@@ -193,9 +192,9 @@ fn a_hundred_at_once_and_nobody_else_waits() -> Result<()> {
     Ok(())
 }
 
-/// The next entry, keyed while the last one is being judged.
+/// The next entry arrives while the last one is being verified.
 #[test]
-fn what_is_keyed_meanwhile_counts() -> Result<()> {
+fn digits_during_a_hash_belong_to_the_next_entry() -> Result<()> {
     on(builder()?, |pbx| {
         side_by_side(4, 4, |who| {
             let call = shown("twice", "97").caller(&number(who));
@@ -207,7 +206,7 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
             let time = |digit| {
                 let mut frames = report.events_named("DTMFEnd");
                 let frame = frames.find(|frame| frame.has("Digit", digit));
-                frame.and_then(|frame| frame.time()).context("not keyed")
+                frame.and_then(|frame| frame.time()).context("not entered")
             };
             // Else there was no meanwhile.
             let answer = report.last_key_to_answer.context("no answer")?;
@@ -228,7 +227,7 @@ fn what_is_keyed_meanwhile_counts() -> Result<()> {
 /// More than can be computed in the time callers wait: each has an answer all
 /// the same, and nobody gets in by it who should not.
 #[test]
-fn more_than_the_machine_can_do() -> Result<()> {
+fn overload_of_hashes_admits_no_wrong_pin() -> Result<()> {
     /// The longest a caller waits, in seconds.
     const LIMIT: f64 = 10.0;
     on(builder()?, |pbx| {
@@ -246,7 +245,7 @@ fn more_than_the_machine_can_do() -> Result<()> {
             .filter_map(|report| report.last_key_to_answer)
             .collect();
         println!("{right} were let in, {error} refused by an error");
-        told("slowest", &waits);
+        print_times("slowest", &waits);
         ensure!(right + error == CALLERS, "and others");
         ensure!(right > 0, "nobody was let in");
         // Without the limit, nobody is refused and the last one waits for all hashes.
@@ -258,7 +257,7 @@ fn more_than_the_machine_can_do() -> Result<()> {
         let call = shown("slowest", "7").caller(&number(1));
         becomes(pbx, &call, &passed().account("c1"))?;
         // And the log says why.
-        is_told(pbx, &["slowest"])
+        is_logged(pbx, &["slowest"])
     });
     Ok(())
 }

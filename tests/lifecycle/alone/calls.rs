@@ -1,4 +1,4 @@
-//! A thousand calls, a hundred at a time, and no wrong answer.
+//! A thousand calls, a hundred concurrently, without a wrong outcome.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn md5_list(pbx: &Pbx) -> Result<String> {
 }
 
 #[test]
-fn a_thousand_calls_a_hundred_at_a_time() {
+fn thousand_concurrent_calls_have_their_outcome() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let all: String = (0..CALLS).map(|number| pin(number) + "\n").collect();
         pbx.pin_file("plain", all)?;

@@ -1,5 +1,5 @@
-//! What is read of a channel is right after the caller has been taken out of the
-//! application onto another channel (a masquerade).
+//! Values read from a channel stay right after the caller has been moved out of the
+//! application to another channel (a masquerade).
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Tests that take all there is of the machine, or hold times against each other:
-//! no other test runs beside them. `make lifecycle` runs them by this module's name.
+//! Tests that load the whole machine or compare times: no other test runs at the same
+//! time. `make lifecycle` selects them by this module's name.
 
 mod busy;
 mod calls;

@@ -44,7 +44,7 @@ include => harness-h
 /// Threads for slow hashes and lists, counts in the database, the function:
 /// all were used, some side by side.
 #[test]
-fn unmapped_after_everything_that_is_used() -> Result<()> {
+fn module_is_unmapped_after_use_of_all_features() -> Result<()> {
     let slow = argon2id((65536, 10, 1), "a-salt-of-ours", "9")?;
     let cheap = argon2id(CHEAP, "a-salt-of-ours", "1234")?;
     let people = csv("account,secret", &[&["7", &cheap], &["8", &slow]]);
@@ -78,7 +78,7 @@ fn unmapped_after_everything_that_is_used() -> Result<()> {
         }
         all_become(pbx, &rows)?;
 
-        // Refused while a caller waits for a hash, who may hang up.
+        // Refused while a caller waits for a hash, even if the caller hangs up.
         let slow = call("shown", "8# 1#<hangup>").hidden_digits(false);
         let mut ongoing = pbx.place(&slow)?;
         ongoing.until("the last key", |frame| {

@@ -48,7 +48,7 @@ fn admits(pbx: &Pbx, args: &str, digits: &str) -> Result<bool> {
     // The digits were judged, whatever came of them.
     let judged = if admitted { "SUCCESS" } else { "HANGUP" };
     ensure!(report.status() == judged, "{report:#?}");
-    ensure!(admitted || report.unkeyed.is_empty(), "{report:#?}");
+    ensure!(admitted || report.not_entered.is_empty(), "{report:#?}");
     Ok(admitted)
 }
 
@@ -102,10 +102,10 @@ fn keys_are_found_exactly_and_none_is_logged() {
         ensure!(gets_in(pbx, "/pin/set,drq", "12345")?);
         ensure!(!gets_in(pbx, "/pin/set,drq", "12345")?, "admitted twice");
         let log = pbx.log()?;
-        let told = log
+        let reported = log
             .lines()
             .find(|line| line.contains(" db.c:") && !line.contains("authenticate-rs"));
-        ensure!(told.is_none(), "{told:?}");
+        ensure!(reported.is_none(), "{reported:?}");
         Ok(())
     });
 }

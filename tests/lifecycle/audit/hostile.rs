@@ -1,12 +1,11 @@
-//! Whoever chooses their number, name, or what they dial writes no line of
-//! their own and no field.
+//! Callers can't forge a line or a field by their number, name or destination.
 
 use std::fs;
 
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Pbx};
 
-use super::{builder, lines, of_channel, told_by_text, Ears, Told};
+use super::{builder, lines, of_channel, parse_text, OutcomeFields, OutcomeReader};
 use crate::support::{on, side_by_side};
 
 const JSON: &str = "/var/log/asterisk/authenticate.json";
@@ -56,16 +55,17 @@ fn trimmed(mut value: &[u8]) -> &[u8] {
     value
 }
 
-fn value<'a>(told: &'a Told, key: &str) -> Result<&'a str> {
-    told.get(key)
+fn value<'a>(fields: &'a OutcomeFields, key: &str) -> Result<&'a str> {
+    fields
+        .get(key)
         .map(String::as_str)
-        .with_context(|| format!("no {key}: {told:#?}"))
+        .with_context(|| format!("no {key}: {fields:#?}"))
 }
 
 #[test]
-fn nobody_forges_a_line() {
+fn hostile_values_forge_no_audit_line() {
     on(builder(""), |pbx| {
-        let mut ears = Ears::open(pbx)?;
+        let mut reader = OutcomeReader::open(pbx)?;
         let channels = std::sync::Mutex::new(Vec::new());
         side_by_side(HOSTILE.len(), 6, |number| {
             let call = Call::new("1234,q,4,&").keys("<now>0000<hangup>");
@@ -91,17 +91,20 @@ fn nobody_forges_a_line() {
         let call = Call::new("1234,q,4,&").keys("<now><hangup>");
         pbx.call(&call.caller("\"\x1b[2J\\\" Outcome\" <+1\"\\\x1b5>"))?;
 
-        let (lines, events) = (lines(pbx)?, ears.events()?);
+        let (lines, events) = (lines(pbx)?, reader.events()?);
         ensure!(lines.len() == HOSTILE.len() + names.len() + 1, "{lines:#?}");
         for (number, channel) in channels {
             let line = of_channel(&lines, &channel)?;
             ensure!(of_channel(&events, &channel)? == line, "{line:#?}");
             ensure!(value(line, "Outcome")? == "HANGUP", "{line:#?}");
             let sent = trimmed(HOSTILE[number]);
-            let told = unescaped(value(line, "Caller")?)?;
+            let fields = unescaped(value(line, "Caller")?)?;
             // What is too long is cut.
-            ensure!(sent.starts_with(&told), "{number}: {line:#?}");
-            ensure!(told == sent || sent.len() * 4 > 256, "{number}: {line:#?}");
+            ensure!(sent.starts_with(&fields), "{number}: {line:#?}");
+            ensure!(
+                fields == sent || sent.len() * 4 > 256,
+                "{number}: {line:#?}"
+            );
         }
         for line in &lines {
             ensure!(!line.contains_key("RemoteAddress"), "{line:#?}");
@@ -116,13 +119,13 @@ fn nobody_forges_a_line() {
 }
 
 /// What the log says that is kept as JSON.
-fn as_json(pbx: &Pbx) -> Result<Vec<Told>> {
+fn as_json(pbx: &Pbx) -> Result<Vec<OutcomeFields>> {
     let text = fs::read_to_string(pbx.outside(JSON).context("no log")?)?;
     let own = text.lines().filter(|line| line.starts_with('{'));
     own.map(|line| {
         let line: serde_json::Value = serde_json::from_str(line)?;
         let message = line["logmsg"]["message"].as_str().context("no message")?;
-        told_by_text(message.trim_end())
+        parse_text(message.trim_end())
     })
     .collect()
 }

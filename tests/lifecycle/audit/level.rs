@@ -1,4 +1,4 @@
-//! The log level `AUTHENTICATE`: whose it is, and how long it is there.
+//! The log level `AUTHENTICATE`: its registration and its lifetime.
 
 use anyhow::{ensure, Result};
 use harness::{Ami, Call, Outcome, Pbx};
@@ -14,19 +14,19 @@ fn has_level(ami: &Ami) -> Result<bool> {
         .any(|line| line.trim_end().ends_with(" AUTHENTICATE")))
 }
 
-/// A call, which the level's file tells of.
-fn is_told(pbx: &Pbx) -> Result<()> {
+/// Checks that a call is reported in the level's file.
+fn is_reported(pbx: &Pbx) -> Result<()> {
     let report = pbx.call(&Call::new("1,q,1,&").keys("<now>1"))?;
     ensure!(report.outcome == Outcome::Passed, "{report:#?}");
     of_channel(&lines(pbx)?, &report.channel).map(drop)
 }
 
 #[test]
-fn the_level_comes_and_goes_with_the_module() {
+fn log_level_is_registered_and_unregistered_with_the_module() {
     on(builder(""), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
-        is_told(pbx)?;
+        is_reported(pbx)?;
         load_by_ami(&ami, &mut shell)?;
         // More often than there are numbers for levels.
         for _ in 0..20 {
@@ -35,12 +35,12 @@ fn the_level_comes_and_goes_with_the_module() {
             ensure!(!has_level(&ami)?);
             module_action(&ami, "load", OURS)?;
         }
-        is_told(pbx)?;
+        is_reported(pbx)?;
         ami.command("logger reload")?;
-        is_told(pbx)?;
+        is_reported(pbx)?;
         module_action(&ami, "reload", OURS)?;
         ensure!(has_level(&ami)?);
-        is_told(pbx)?;
+        is_reported(pbx)?;
         unload_wholly(pbx, &ami, &mut shell)?;
         ensure!(!has_level(&ami)?);
         let log = pbx.log()?;
@@ -50,19 +50,19 @@ fn the_level_comes_and_goes_with_the_module() {
 }
 
 #[test]
-fn a_level_that_is_there_already_is_used_and_left() {
+fn existing_log_level_is_used_and_kept() {
     let logger = LOGGER.replace("[general]\n", "[general]\ncustom_levels = AUTHENTICATE\n");
     on(builder("").file("logger.conf", logger), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
-        is_told(pbx)?;
+        is_reported(pbx)?;
         load_by_ami(&ami, &mut shell)?;
-        is_told(pbx)?;
+        is_reported(pbx)?;
         unload_wholly(pbx, &ami, &mut shell)?;
         ensure!(has_level(&ami)?);
         ami.command("logger reload")?;
         module_action(&ami, "load", OURS)?;
-        is_told(pbx)?;
+        is_reported(pbx)?;
         ensure!(!pbx
             .log()?
             .contains("Unable to register dynamic logger level"));
@@ -73,7 +73,7 @@ fn a_level_that_is_there_already_is_used_and_left() {
 /// Asterisk has sixteen: fifteen are `logger.conf`'s here, one is another
 /// module's.
 #[test]
-fn without_a_level_to_spare_it_is_a_notice() {
+fn audit_line_without_a_free_level_is_a_notice() {
     let names: Vec<String> = (1..=15).map(|number| format!("LEVEL{number}")).collect();
     let general = format!("[general]\ncustom_levels = {}\n", names.join(","));
     let builder = builder("")
@@ -85,8 +85,8 @@ fn without_a_level_to_spare_it_is_a_notice() {
         let report = pbx.call(&Call::new("1,q,1,&").keys("<now>1"))?;
         ensure!(report.outcome == Outcome::Passed, "{report:#?}");
         let log = pbx.log()?;
-        let told = log.matches("no log level to spare").count();
-        ensure!(told == 1, "{told}");
+        let fields = log.matches("no log level to spare").count();
+        ensure!(fields == 1, "{fields}");
         let id = format!("UniqueID=\"{}\"", report.channel);
         let lines: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
         let is_notice = |line: &&str| line.contains("] NOTICE[") && line.contains("SUCCESS");

@@ -1,9 +1,9 @@
-//! Who is locked out is told so: by what, and for how long.
+//! Lockouts are reported with their type and their remaining time.
 
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Pbx};
 
-use super::{builder, lines, Ears, Told};
+use super::{builder, lines, OutcomeFields, OutcomeReader};
 use crate::support::on;
 
 const CONF: &str = "
@@ -48,7 +48,7 @@ exten => s,1,Set(N=0)
 include => harness-h
 ";
 
-/// A caller who is locked out by the entry, and one who is before it.
+/// Two calls: the first is locked out by its attempt, the second before it.
 fn twice(pbx: &Pbx, set: &str, keys: &str) -> Result<()> {
     for keys in [keys, ""] {
         let call = Call::new(format!("pinset:{set},,4")).keys(keys);
@@ -58,39 +58,46 @@ fn twice(pbx: &Pbx, set: &str, keys: &str) -> Result<()> {
     Ok(())
 }
 
-fn value<'a>(told: &'a Told, key: &str) -> &'a str {
-    told.get(key).map_or("", String::as_str)
+fn value<'a>(fields: &'a OutcomeFields, key: &str) -> &'a str {
+    fields.get(key).map_or("", String::as_str)
 }
 
-/// What is told of a PIN set, in turn.
-fn of_set<'a>(told: &'a [Told], set: &str) -> Vec<&'a Told> {
-    told.iter()
-        .filter(|told| value(told, "PinSet") == set)
+/// The reported outcomes of a PIN set, in order.
+fn of_set<'a>(fields: &'a [OutcomeFields], set: &str) -> Vec<&'a OutcomeFields> {
+    fields
+        .iter()
+        .filter(|fields| value(fields, "PinSet") == set)
         .collect()
 }
 
-/// Both calls of [`twice`] were told; `attempts` of the second.
-fn is_told(told: &[Told], set: &str, by: &str, longest: u64, identity: &str) -> Result<()> {
-    let of = of_set(told, set);
+/// Checks that both calls of [`twice`] were reported.
+fn is_reported(
+    fields: &[OutcomeFields],
+    set: &str,
+    by: &str,
+    longest: u64,
+    identity: &str,
+) -> Result<()> {
+    let of = of_set(fields, set);
     ensure!(of.len() == 2, "{of:#?}");
-    for told in of {
-        ensure!(value(told, "Outcome") == "LOCKED", "{told:#?}");
-        ensure!(value(told, "LockedBy") == by, "{told:#?}");
-        ensure!(value(told, "Identity") == identity, "{told:#?}");
-        let seconds = value(told, "LockedSeconds").parse::<u64>();
-        let seconds = seconds.with_context(|| format!("{told:#?}"))?;
-        ensure!((1..=longest).contains(&seconds), "{told:#?}");
+    for fields in of {
+        ensure!(value(fields, "Outcome") == "LOCKED", "{fields:#?}");
+        ensure!(value(fields, "LockedBy") == by, "{fields:#?}");
+        ensure!(value(fields, "Identity") == identity, "{fields:#?}");
+        let seconds = value(fields, "LockedSeconds").parse::<u64>();
+        let seconds = seconds.with_context(|| format!("{fields:#?}"))?;
+        ensure!((1..=longest).contains(&seconds), "{fields:#?}");
     }
     Ok(())
 }
 
 #[test]
-fn a_lockout_is_told_with_what_is_locked_and_for_how_long() {
+fn lockout_is_reported_with_type_and_remaining_time() {
     let builder = builder(CONF)
         .pin_file("people.csv", PEOPLE)
         .dialplan(DIALPLAN);
     on(builder, |pbx| {
-        let mut ears = Ears::open(pbx)?;
+        let mut reader = OutcomeReader::open(pbx)?;
         twice(pbx, "by-caller", "<now>0000")?;
         twice(pbx, "by-budget", "<now>0000")?;
         // The account is asked for before it can be known to be locked.
@@ -101,26 +108,29 @@ fn a_lockout_is_told_with_what_is_locked_and_for_how_long() {
         }
         pbx.call(&Call::to("hundred", "s").application("NoOp"))?;
 
-        let (lines, mut events) = (lines(pbx)?, ears.events()?);
-        is_told(&lines, "by-caller", "caller", 1800, "")?;
-        is_told(&lines, "by-budget", "pinset", 900, "")?;
-        is_told(&lines, "by-account", "account", 3600, "777")?;
+        let (lines, mut events) = (lines(pbx)?, reader.events()?);
+        is_reported(&lines, "by-caller", "caller", 1800, "")?;
+        is_reported(&lines, "by-budget", "pinset", 900, "")?;
+        is_reported(&lines, "by-account", "account", 3600, "777")?;
         let hundred = of_set(&lines, "hundred");
         ensure!(hundred.len() == 101, "{}", hundred.len());
-        for (number, told) in hundred.iter().enumerate() {
+        for (number, fields) in hundred.iter().enumerate() {
             let (outcome, by, left) = match number {
                 0..=98 => ("FAILURE", "", ""),
                 _ => ("LOCKED", "account", "by hand"),
             };
-            ensure!(value(told, "Outcome") == outcome, "{number}: {told:#?}");
-            ensure!(value(told, "LockedBy") == by, "{number}: {told:#?}");
-            ensure!(value(told, "LockedSeconds") == left, "{number}: {told:#?}");
-            ensure!(value(told, "Identity") == "777", "{number}: {told:#?}");
+            ensure!(value(fields, "Outcome") == outcome, "{number}: {fields:#?}");
+            ensure!(value(fields, "LockedBy") == by, "{number}: {fields:#?}");
+            ensure!(
+                value(fields, "LockedSeconds") == left,
+                "{number}: {fields:#?}"
+            );
+            ensure!(value(fields, "Identity") == "777", "{number}: {fields:#?}");
         }
-        let mut told = lines.clone();
-        told.sort();
+        let mut fields = lines.clone();
+        fields.sort();
         events.sort();
-        ensure!(told == events);
+        ensure!(fields == events);
         Ok(())
     });
 }

@@ -1,5 +1,5 @@
-//! A log that is written nowhere holds nobody up, and what it loses is told
-//! all the same.
+//! A log that can't be written delays no call, and lost lines are still counted and
+//! sent as events.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +8,7 @@ use std::process::Stdio;
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Pbx};
 
-use super::{builder, lines, Ears, Told, LOGGER};
+use super::{builder, lines, OutcomeFields, OutcomeReader, LOGGER};
 use crate::support::{eventually, on, side_by_side};
 
 /// The fewest lines that Asterisk can be made to keep for later.
@@ -27,9 +27,9 @@ fn call(number: usize) -> Call {
     Call::new("1234,q,4,&").keys(keys)
 }
 
-fn outcomes(told: &[Told]) -> BTreeMap<&str, usize> {
+fn outcomes(fields: &[OutcomeFields]) -> BTreeMap<&str, usize> {
     let mut outcomes = BTreeMap::new();
-    for outcome in told.iter().filter_map(|told| told.get("Outcome")) {
+    for outcome in fields.iter().filter_map(|fields| fields.get("Outcome")) {
         *outcomes.entry(outcome.as_str()).or_default() += 1;
     }
     outcomes
@@ -39,25 +39,25 @@ fn calls(pbx: &Pbx) -> Result<()> {
     side_by_side(CALLS, 10, |number| pbx.call(&call(number)).map(drop))
 }
 
-fn each_a_third(told: &[Told]) -> Result<()> {
+fn each_a_third(fields: &[OutcomeFields]) -> Result<()> {
     let third = CALLS / 3;
     let wanted = BTreeMap::from([("SUCCESS", third), ("FAILURE", third), ("HANGUP", third)]);
-    ensure!(outcomes(told) == wanted, "{:?}", outcomes(told));
+    ensure!(outcomes(fields) == wanted, "{:?}", outcomes(fields));
     Ok(())
 }
 
-fn sorted(mut told: Vec<Told>) -> Vec<Told> {
-    told.sort();
-    told
+fn sorted(mut fields: Vec<OutcomeFields>) -> Vec<OutcomeFields> {
+    fields.sort();
+    fields
 }
 
 #[test]
-fn hundreds_of_calls_add_up() {
+fn hundreds_of_concurrent_calls_are_all_reported() {
     let logger = LOGGER.replace("[general]\n", MANY);
     on(builder("").file("logger.conf", logger), |pbx| {
-        let mut ears = Ears::open(pbx)?;
+        let mut reader = OutcomeReader::open(pbx)?;
         calls(pbx)?;
-        let (lines, events) = (sorted(lines(pbx)?), sorted(ears.events()?));
+        let (lines, events) = (sorted(lines(pbx)?), sorted(reader.events()?));
         each_a_third(&events)?;
         ensure!(lines == events);
         Ok(())
@@ -86,7 +86,7 @@ while True:
 "#;
 
 #[test]
-fn a_log_that_hangs_holds_nobody_up_and_no_event() {
+fn hung_log_delays_neither_calls_nor_events() {
     let logger = LOGGER.replace("[general]\n", FEW);
     on(builder("").file("logger.conf", logger), |pbx| {
         let mut pipe = pbx
@@ -96,20 +96,20 @@ fn a_log_that_hangs_holds_nobody_up_and_no_event() {
             .spawn()?;
         let mut input = pipe.stdin.take().context("no input")?;
         let mut output = BufReader::new(pipe.stdout.take().context("no output")?).lines();
-        let mut said = |word: &str| -> Result<()> {
+        let mut printed = |word: &str| -> Result<()> {
             let line = output.next().context("the pipe is gone")??;
             ensure!(line == word, "{line}");
             Ok(())
         };
-        said("open")?;
+        printed("open")?;
         let ami = pbx.manager()?;
         ami.command("logger add channel stuck notice,warning,error,verbose,authenticate")?;
         writeln!(input)?;
-        said("full")?;
+        printed("full")?;
 
-        let mut ears = Ears::open(pbx)?;
+        let mut reader = OutcomeReader::open(pbx)?;
         calls(pbx)?;
-        each_a_third(&ears.events()?)?;
+        each_a_third(&reader.events()?)?;
         let stats = ami.list("AuthenticateStats", &[])?;
         let counts = stats
             .iter()

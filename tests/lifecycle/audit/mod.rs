@@ -1,5 +1,4 @@
-//! How calls come out, as the log's level `AUTHENTICATE` and the manager's
-//! events tell it.
+//! Outcomes of calls in the audit log and in AMI events.
 
 mod hostile;
 mod level;
@@ -42,8 +41,8 @@ const FIELDS: [(&str, &str); 11] = [
     ("RemoteAddress", "RemoteAddress"),
 ];
 
-/// How one call has come out, field by field, as the line names them.
-type Told = BTreeMap<String, String>;
+/// The fields of one outcome, by their names in the log line.
+type OutcomeFields = BTreeMap<String, String>;
 
 fn builder(conf: &str) -> Builder {
     Pbx::builder()
@@ -51,14 +50,14 @@ fn builder(conf: &str) -> Builder {
         .file("authenticate.conf", conf)
 }
 
-/// All that is told from when it is opened.
-struct Ears<'a> {
+/// Reads all outcomes that are reported after it is opened.
+struct OutcomeReader<'a> {
     pbx: &'a Pbx,
     events: Events,
     marks: u32,
 }
 
-impl<'a> Ears<'a> {
+impl<'a> OutcomeReader<'a> {
     fn open(pbx: &'a Pbx) -> Result<Self> {
         Ok(Self {
             pbx,
@@ -68,26 +67,26 @@ impl<'a> Ears<'a> {
     }
 
     /// The events since the last time.
-    fn events(&mut self) -> Result<Vec<Told>> {
+    fn events(&mut self) -> Result<Vec<OutcomeFields>> {
         const PATIENCE: Duration = Duration::from_secs(20);
         self.marks += 1;
         let mark = self.marks.to_string();
         // Asterisk keeps them in order: with this one there, so are the others.
         let headers = [("Variable", "H_HEARD"), ("Value", mark.as_str())];
         self.pbx.manager()?.action("Setvar", &headers)?;
-        let (end, mut told) = (Instant::now() + PATIENCE, Vec::new());
+        let (end, mut fields) = (Instant::now() + PATIENCE, Vec::new());
         loop {
             let frame = self.events.next_before(end)?;
             let frame = frame.with_context(|| format!("no end of events in {PATIENCE:?}"))?;
             if frame.has("Variable", "H_HEARD") && frame.has("Value", &mark) {
-                return Ok(told);
+                return Ok(fields);
             }
-            told.extend(told_by_event(&frame)?);
+            fields.extend(parse_event(&frame)?);
         }
     }
 }
 
-fn told_by_event(frame: &Arc<Frame>) -> Result<Option<Told>> {
+fn parse_event(frame: &Arc<Frame>) -> Result<Option<OutcomeFields>> {
     let name = frame.event().unwrap_or_default();
     if !["Success", "Failure", "Locked"]
         .iter()
@@ -112,31 +111,31 @@ fn told_by_event(frame: &Arc<Frame>) -> Result<Option<Told>> {
 }
 
 /// All lines of the level, whose every byte is looked at.
-fn lines(pbx: &Pbx) -> Result<Vec<Told>> {
+fn lines(pbx: &Pbx) -> Result<Vec<OutcomeFields>> {
     // With a mark behind it, the log is complete.
     pbx.log()?;
     let text = fs::read(pbx.outside(LOG).context("no log")?)?;
     let text = String::from_utf8(text).context("the log is not UTF-8")?;
     let own = text.lines().filter(|line| !line.contains(" built by "));
-    own.map(told_by_line).collect()
+    own.map(parse_line).collect()
 }
 
-fn told_by_line(line: &str) -> Result<Told> {
+fn parse_line(line: &str) -> Result<OutcomeFields> {
     ensure!(!line.chars().any(char::is_control), "{line:?}");
     let (head, text) = line.split_once(": ").with_context(|| line.to_owned())?;
     ensure!(
         head.starts_with('[') && head.contains("] AUTHENTICATE[") && head.ends_with(" audit.rs"),
         "{line}"
     );
-    told_by_text(text)
+    parse_text(text)
 }
 
 /// `Outcome="…",PinSet="…",…`: what stands between one `"` and the next is a
 /// value.
-fn told_by_text(text: &str) -> Result<Told> {
+fn parse_text(text: &str) -> Result<OutcomeFields> {
     let parts: Vec<&str> = text.split('"').collect();
     let mut order = FIELDS.iter().map(|(key, _)| *key);
-    let mut told = Told::new();
+    let mut fields = OutcomeFields::new();
     for (number, pair) in parts.chunks_exact(2).enumerate() {
         let key = pair[0].strip_suffix('=').with_context(|| text.to_owned())?;
         let key = if number == 0 {
@@ -146,19 +145,21 @@ fn told_by_text(text: &str) -> Result<Told> {
         };
         let key = key.with_context(|| text.to_owned())?;
         ensure!(order.any(|known| known == key), "{key}: {text}");
-        told.insert(key.to_owned(), pair[1].to_owned());
+        fields.insert(key.to_owned(), pair[1].to_owned());
     }
     ensure!(parts.len() % 2 == 1 && parts.last() == Some(&""), "{text}");
     ensure!(text.starts_with("Outcome="), "{text}");
-    Ok(told)
+    Ok(fields)
 }
 
 /// The one of a channel; an error if there are several, or none.
-fn of_channel<'a>(told: &'a [Told], channel: &str) -> Result<&'a Told> {
-    let mut of = told
+fn of_channel<'a>(fields: &'a [OutcomeFields], channel: &str) -> Result<&'a OutcomeFields> {
+    let mut of = fields
         .iter()
-        .filter(|told| told.get("UniqueID").is_some_and(|id| id == channel));
-    let first = of.next().with_context(|| format!("{channel}: {told:#?}"))?;
-    ensure!(of.next().is_none(), "{channel}, twice: {told:#?}");
+        .filter(|fields| fields.get("UniqueID").is_some_and(|id| id == channel));
+    let first = of
+        .next()
+        .with_context(|| format!("{channel}: {fields:#?}"))?;
+    ensure!(of.next().is_none(), "{channel}, twice: {fields:#?}");
     Ok(first)
 }

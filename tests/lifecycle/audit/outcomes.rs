@@ -1,4 +1,4 @@
-//! Each outcome, once.
+//! Each outcome is reported exactly once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{ensure, Result};
 use harness::{Call, Pbx};
 
-use super::{builder, lines, of_channel, Ears, Told};
+use super::{builder, lines, of_channel, OutcomeFields, OutcomeReader};
 use crate::support::{on, side_by_side};
 use crate::variants::TEST_BUILD;
 
@@ -69,8 +69,8 @@ struct Row {
     attempts: &'static str,
 }
 
-fn row(call: Call, told: [&'static str; 4]) -> Row {
-    let [outcome, pin_set, identity, attempts] = told;
+fn row(call: Call, fields: [&'static str; 4]) -> Row {
+    let [outcome, pin_set, identity, attempts] = fields;
     Row {
         call,
         caller: "",
@@ -192,8 +192,8 @@ fn rows() -> Vec<Row> {
             ["SUCCESS", "by-caller", "sam", "1"],
         )
         .by("+905060508166"),
-        // Who has keyed an account that exists is taken at their word; one that
-        // does not might be a PIN.
+        // An account that exists is reported as entered; one that does not exist
+        // could be a PIN.
         row(
             set("by-account,,4", "<now>777#999999999999"),
             ["FAILURE", "by-account", "777", "3"],
@@ -220,7 +220,7 @@ fn rows() -> Vec<Row> {
 /// md5 of 1234.
 const MD5: &str = "ada:81dc9bdb52d04dc20036dbd8313ed055\n";
 
-fn check(told: &Told, row: &Row, channel: &str) -> Result<()> {
+fn check(fields: &OutcomeFields, row: &Row, channel: &str) -> Result<()> {
     let linked = channel.replace("-b", "-a");
     let wanted = [
         ("Outcome", row.outcome),
@@ -233,22 +233,22 @@ fn check(told: &Told, row: &Row, channel: &str) -> Result<()> {
     ];
     for (key, value) in wanted {
         ensure!(
-            told.get(key).is_some_and(|told| told == value),
-            "{key} = {value}: {told:#?}"
+            fields.get(key).is_some_and(|fields| fields == value),
+            "{key} = {value}: {fields:#?}"
         );
     }
-    let name = told.get("Channel").map_or("", String::as_str);
+    let name = fields.get("Channel").map_or("", String::as_str);
     ensure!(
         name.starts_with("Local/start@harness-") && name.ends_with(";2"),
-        "{told:#?}"
+        "{fields:#?}"
     );
     // No phone, no lockout.
-    ensure!(told.len() == wanted.len() + 1, "{told:#?}");
+    ensure!(fields.len() == wanted.len() + 1, "{fields:#?}");
     Ok(())
 }
 
 #[test]
-fn every_outcome_is_told_once_by_line_and_by_event() {
+fn outcomes_are_reported_once_by_line_and_event() {
     let builder = builder(CONF)
         .dialplan(DIALPLAN)
         .pin_file("people.csv", PEOPLE)
@@ -257,7 +257,7 @@ fn every_outcome_is_told_once_by_line_and_by_event() {
     on(builder, |pbx| {
         pbx.db_put("doors", "1234", "1")?;
         pbx.db_put("values", "1", "zoe:plain:1234")?;
-        let mut ears = Ears::open(pbx)?;
+        let mut reader = OutcomeReader::open(pbx)?;
         let rows = rows();
         let channels = std::sync::Mutex::new(BTreeMap::new());
         side_by_side(rows.len(), 6, |number| {
@@ -267,7 +267,7 @@ fn every_outcome_is_told_once_by_line_and_by_event() {
             Ok(())
         })?;
         let channels = channels.into_inner().unwrap_or_default();
-        let (lines, events) = (lines(pbx)?, ears.events()?);
+        let (lines, events) = (lines(pbx)?, reader.events()?);
         for (number, channel) in &channels {
             let line = of_channel(&lines, channel)?;
             check(line, &rows[*number], channel)?;
@@ -278,31 +278,31 @@ fn every_outcome_is_told_once_by_line_and_by_event() {
     });
 }
 
-/// Of what is told, nothing holds a PIN that was keyed.
+/// Checks that no report contains a PIN that was entered.
 fn no_pin(pbx: &Pbx) -> Result<()> {
-    for told in lines(pbx)? {
+    for fields in lines(pbx)? {
         for pin in ["1001", "1002", "1003", "1004", "1006", "1234", "9999"] {
             let unique = ["UniqueID", "LinkedID", "Channel"];
-            let mut shown = told
+            let mut shown = fields
                 .iter()
                 .filter(|(key, _)| !unique.contains(&key.as_str()));
-            ensure!(shown.all(|(_, value)| !value.contains(pin)), "{told:#?}");
+            ensure!(shown.all(|(_, value)| !value.contains(pin)), "{fields:#?}");
         }
     }
     Ok(())
 }
 
 #[test]
-fn a_panic_is_an_error_told_once() {
+fn panic_is_reported_once_as_error() {
     let built = match TEST_BUILD.get() {
         Ok(built) => built,
         Err(error) => panic!("{error:#}"),
     };
     on(builder("").module_file(built.module), |pbx| {
-        let mut ears = Ears::open(pbx)?;
+        let mut reader = OutcomeReader::open(pbx)?;
         let report = pbx.call(&Call::new("panic!"))?;
         ensure!(report.status() == "ERROR", "{report:#?}");
-        let (lines, events) = (lines(pbx)?, ears.events()?);
+        let (lines, events) = (lines(pbx)?, reader.events()?);
         let line = of_channel(&lines, &report.channel)?;
         ensure!(
             line.get("Outcome")

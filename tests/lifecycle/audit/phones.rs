@@ -1,5 +1,5 @@
-//! Real phones and a carrier's trunk: whose address is told, and whom
-//! `fail2ban` bans by it.
+//! Real phones and a carrier's trunk: which addresses are reported, and which
+//! `fail2ban` bans.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use anyhow::{ensure, Context, Result};
 use harness::{Builder, Pbx, Phone};
 
-use super::{builder, lines, Ears, Told, LOG, LOGGER};
+use super::{builder, lines, OutcomeFields, OutcomeReader, LOG, LOGGER};
 use crate::support::{eventually, on, side_by_side};
 
 const JSON: &str = "/var/log/asterisk/authenticate.json";
@@ -218,24 +218,24 @@ fn make(pbx: &Pbx, calls: &[usize]) -> Result<Vec<(usize, String)>> {
     Ok(channels.into_inner().unwrap_or_default())
 }
 
-/// What a call is to be told with as its address, but for the port.
+/// The address with which a call is to be reported, without the port.
 fn address(call: &SipCall) -> Option<String> {
     let transport = if call.from == OVER_TCP { "TCP" } else { "UDP" };
     call.challenged
         .then(|| format!("IPV4/{transport}/{}/", call.from))
 }
 
-fn check(told: &Told, call: &SipCall) -> Result<()> {
-    let value = |key| told.get(key).map_or("", String::as_str);
+fn check(fields: &OutcomeFields, call: &SipCall) -> Result<()> {
+    let value = |key| fields.get(key).map_or("", String::as_str);
     let endpoint = format!("PJSIP/{}-", call.endpoint);
-    ensure!(value("Channel").starts_with(&endpoint), "{told:#?}");
-    ensure!(value("Outcome") == call.outcome, "{told:#?}");
+    ensure!(value("Channel").starts_with(&endpoint), "{fields:#?}");
+    ensure!(value("Outcome") == call.outcome, "{fields:#?}");
     match address(call) {
-        None => ensure!(!told.contains_key("RemoteAddress"), "{told:#?}"),
+        None => ensure!(!fields.contains_key("RemoteAddress"), "{fields:#?}"),
         Some(address) => {
             let port = value("RemoteAddress").strip_prefix(&address);
-            let port = port.with_context(|| format!("{address}: {told:#?}"))?;
-            ensure!(port.parse::<u16>().is_ok(), "{told:#?}");
+            let port = port.with_context(|| format!("{address}: {fields:#?}"))?;
+            ensure!(port.parse::<u16>().is_ok(), "{fields:#?}");
         }
     }
     Ok(())
@@ -259,10 +259,10 @@ fn address_is_reported_and_banned_only_if_the_phone_has_authenticated() {
     let builder = phones(builder(CONF)).modules("load = res_security_log.so");
     let security = LOGGER.to_owned() + "security.log => security\n";
     on(builder.file("logger.conf", security), |pbx| {
-        let mut ears = Ears::open(pbx)?;
+        let mut reader = OutcomeReader::open(pbx)?;
         let events = pbx.manager()?.events();
         let channels = make(pbx, &(0..CALLS.len()).collect::<Vec<_>>())?;
-        let (lines, heard) = (lines(pbx)?, ears.events()?);
+        let (lines, heard) = (lines(pbx)?, reader.events()?);
         ensure!(lines.len() == CALLS.len() && heard.len() == CALLS.len());
         for (number, channel) in &channels {
             let line = super::of_channel(&lines, channel)?;
@@ -282,7 +282,7 @@ fn address_is_reported_and_banned_only_if_the_phone_has_authenticated() {
         ensure!(found == ["2001:db8::7"], "{found:?}");
         jail_is_taken(pbx)?;
 
-        // Security events: of phones, for what was keyed.
+        // Security events of phones that have entered a PIN.
         let mut reported = BTreeSet::new();
         while let Some(frame) = events.next_before(std::time::Instant::now())? {
             let kind = frame.event().unwrap_or_default().to_owned();
@@ -317,10 +317,10 @@ fn address_is_reported_and_banned_only_if_the_phone_has_authenticated() {
             ours == wanted.len() && !logged.contains("203.0.113.1"),
             "{logged}"
         );
-        let said = pbx.log()?;
+        let printed = pbx.log()?;
         for endpoint in ["anonymous", "open"] {
             let why = format!("no address is reported of endpoint '{endpoint}': it has no 'auth'");
-            ensure!(said.matches(&why).count() == 1, "{why}: {said}");
+            ensure!(printed.matches(&why).count() == 1, "{why}: {printed}");
         }
         Ok(())
     });
@@ -352,21 +352,21 @@ fn lines_of_others() -> String {
 fn jail_is_taken(pbx: &Pbx) -> Result<()> {
     let jail = include_str!("../../../packaging/fail2ban/asterisk-authenticate.jail.conf");
     pbx.write_file("/etc/fail2ban/jail.d/asterisk-authenticate.conf", jail)?;
-    let said = pbx.exec(&["bash", "-c", "fail2ban-client -d 2>&1"])?;
+    let printed = pbx.exec(&["bash", "-c", "fail2ban-client -d 2>&1"])?;
     for part in [
         "'add', 'asterisk-authenticate'",
         "authenticate.log",
         "'maxretry', 5",
         "IPV[46]",
     ] {
-        ensure!(said.contains(part), "{part}: {said}");
+        ensure!(printed.contains(part), "{part}: {printed}");
     }
-    ensure!(!said.contains("ERROR"), "{said}");
+    ensure!(!printed.contains("ERROR"), "{printed}");
     Ok(())
 }
 
 #[test]
-fn without_a_list_of_phones_no_address_is_told_and_nothing_is_banned() {
+fn without_phone_endpoints_no_address_is_reported_or_banned() {
     let builder = phones(builder(
         &CONF.replace("phone_endpoints", ";phone_endpoints"),
     ));
@@ -385,7 +385,7 @@ fn without_a_list_of_phones_no_address_is_told_and_nothing_is_banned() {
 
 /// As `logger.conf` may have the date.
 #[test]
-fn fail2ban_reads_the_date_in_each_form() {
+fn fail2ban_parses_all_date_formats() {
     let builder = phones(builder(&CONF.replace("security_events = yes", "")));
     on(builder, |pbx| {
         let conf = |format: &str, name: &str| {

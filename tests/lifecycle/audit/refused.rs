@@ -154,8 +154,8 @@ fn unusable_number_is_shown_in_notice() {
             .lines()
             .filter(|line| line.contains("] NOTICE[") && line.contains("application.rs"))
             .collect();
-        let told = super::lines(pbx)?;
-        let caller = &told.last().context("no line")?["Caller"];
+        let fields = super::lines(pbx)?;
+        let caller = &fields.last().context("no line")?["Caller"];
         ensure!(
             notices.len() == 1
                 && notices[0].ends_with(&format!(

@@ -1,4 +1,4 @@
-//! What is left of it when the application has gone: nothing.
+//! Nothing of hidden digits is left after the application has ended.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn reads_on(witness: &mut Witness<'_>, mut ongoing: Ongoing<'_>) -> Result<()> {
 }
 
 #[test]
-fn the_next_application_hears_keys_and_the_module_can_go() {
+fn next_application_gets_digits_and_module_can_be_unloaded() {
     on(builder(), |pbx| {
         let (ami, mut shell) = unloading(pbx)?;
         let mut witness = Witness::new(pbx)?;
@@ -93,7 +93,7 @@ fn the_next_application_hears_keys_and_the_module_can_go() {
 /// The caller is taken out of the application into a bridge, on a channel of
 /// another address: digits are seen there, and the module can go.
 #[test]
-fn a_caller_who_is_bridged_away_is_heard() {
+fn bridged_caller_has_visible_digits() {
     on(builder(), |pbx| {
         let (ami, mut shell) = unloading(pbx)?;
         let mut other = pbx.place(&Call::to("read", "wait"))?;

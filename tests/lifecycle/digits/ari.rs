@@ -9,15 +9,15 @@ use super::{becomes, builder, call, on, passed};
 use crate::support::eventually;
 
 const HTTP: &str = "[general]\nenabled = yes\nbindaddr = 127.0.0.1\nbindport = 8088\n";
-const ARI: &str = "[general]\nenabled = yes\n[eye]\ntype = user\npassword = eye\n";
+const ARI: &str = "[general]\nenabled = yes\n[client]\ntype = user\npassword = client\n";
 const MODULES: &str = "load = res_sorcery_config.so\nload = res_stasis.so\nload = res_http_websocket.so\nload = res_websocket_client.so\nload = res_ari.so\n\
     load = res_ari_model.so\nload = res_ari_events.so";
 
-/// Writes what ARI tells of all channels into a file, an event a line.
+/// Writes the ARI events of all channels into a file, one per line.
 const CLIENT: &str = r#"
 import socket
 s = socket.create_connection(("127.0.0.1", 8088))
-s.sendall(b"GET /ari/events?app=eye&subscribeAll=true&api_key=eye:eye HTTP/1.1\r\n"
+s.sendall(b"GET /ari/events?app=client&subscribeAll=true&api_key=client:client HTTP/1.1\r\n"
           b"Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
           b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: ari\r\n"
           b"Sec-WebSocket-Version: 13\r\n\r\n")
@@ -43,23 +43,23 @@ struct Eye<'a> {
 impl<'a> Eye<'a> {
     fn open(pbx: &'a Pbx) -> Result<Self> {
         let mut command = pbx.exec_command(&["python3", "-c", CLIENT]);
-        let eye = Self {
+        let client = Self {
             pbx,
             client: command.stdin(Stdio::null()).spawn()?,
         };
         eventually("ARI", || {
             Ok(pbx
                 .exec(&["bash", "-c", "cat /tmp/ari"])
-                .is_ok_and(|told| told.contains("101")))
+                .is_ok_and(|messages| messages.contains("101")))
         })?;
-        Ok(eye)
+        Ok(client)
     }
 
-    /// What is told of the channel of a call that has ended.
+    /// Returns the events of the channel of a call that has ended.
     fn of(&self, channel: &str) -> Result<Vec<String>> {
         let of = || -> Result<Vec<String>> {
-            let told = self.pbx.exec(&["cat", "/tmp/ari"])?;
-            let lines = told.lines().filter(|line| line.contains(channel));
+            let messages = self.pbx.exec(&["cat", "/tmp/ari"])?;
+            let lines = messages.lines().filter(|line| line.contains(channel));
             Ok(lines.map(str::to_owned).collect())
         };
         eventually("the end of the channel", || {
@@ -84,13 +84,13 @@ fn with_ari(builder: Builder) -> Builder {
 }
 
 #[test]
-fn ari_is_told_of_no_key() {
+fn ari_gets_no_hidden_digit() {
     on(with_ari(builder()), |pbx| {
-        let eye = Eye::open(pbx)?;
+        let client = Eye::open(pbx)?;
         let keys = |call: &Call| -> Result<usize> {
             let report = becomes(pbx, call, &passed())?;
-            let told = eye.of(&report.channel)?;
-            Ok(told.iter().filter(|line| line.contains("Dtmf")).count())
+            let messages = client.of(&report.channel)?;
+            Ok(messages.iter().filter(|line| line.contains("Dtmf")).count())
         };
         let hidden = keys(&call("doors", "4711#"))?;
         ensure!(hidden == 0, "{hidden}");

@@ -1,5 +1,5 @@
-//! Hidden digits: what is keyed while the application listens is in no event
-//! and in no line of the log.
+//! Hidden digits: while the application listens, no event and no log line contains
+//! them.
 
 mod after;
 mod ari;
@@ -107,7 +107,7 @@ fn event_on_keys(frame: &Arc<Frame>) -> Option<String> {
     of_keys.then(|| format!("{event} {}", frame.get("EventName").unwrap_or_default()))
 }
 
-/// Whether every place that can tell of keys does.
+/// Checks that digits are visible in every place that can show them.
 fn is_seen(signs: &[String]) -> Result<()> {
     for place in ["DTMFEnd ", "CEL DTMF", "] DTMF["] {
         ensure!(
@@ -127,7 +127,7 @@ fn stock_calls(hidden: bool) -> Vec<(Call, Want)> {
 }
 
 #[test]
-fn no_sign_of_what_is_keyed() {
+fn hidden_digits_appear_nowhere() {
     on(builder(), |pbx| {
         pbx.db_put("doors", "4711", "1")?;
         let mut witness = Witness::new(pbx)?;
@@ -177,7 +177,7 @@ fn record(pbx: &Pbx, name: &str, seconds: usize) -> Result<()> {
 
 /// A prompt stops at the first key.
 #[test]
-fn a_key_stops_the_prompt() {
+fn digit_stops_the_prompt() {
     on(builder(), |pbx| {
         record(pbx, "one-minute", 60)?;
         let calls = [
@@ -193,10 +193,10 @@ fn a_key_stops_the_prompt() {
     });
 }
 
-/// What is keyed while an entry is judged is the next one's, and stays in
-/// order; what is keyed in no time at all, too.
+/// Digits that arrive while an entry is verified belong to the next entry, in
+/// order, also if they arrive all at once.
 #[test]
-fn what_is_keyed_ahead_counts() -> Result<()> {
+fn digits_typed_ahead_count() -> Result<()> {
     let slow = argon2id((65536, 4, 1), "a-salt-of-ours", "7")?;
     let list = csv("account,secret", &[&["1", &slow]]);
     on(builder().pin_file("slow.csv", list), |pbx| {
@@ -216,7 +216,7 @@ fn what_is_keyed_ahead_counts() -> Result<()> {
 
 /// Somebody stops the prompt from outside: it ends, and no key is made of it.
 #[test]
-fn a_prompt_can_be_stopped_from_outside() {
+fn prompt_stopped_from_outside_yields_no_digit() {
     let builder = builder().modules("load = app_controlplayback.so");
     on(builder, |pbx| {
         record(pbx, "one-minute", 60)?;

@@ -1,4 +1,4 @@
-//! Keys of real phones, in each way they come.
+//! Digits of real phones, by each way of transport.
 
 use anyhow::{ensure, Context, Result};
 use harness::{Phone, Signal};
@@ -35,7 +35,7 @@ print(len(sound) / rate, sum(n - last > rate / 20 for last, n in zip([-rate] + l
 
 /// At debug level 1, at which the RTP stack shows keys: `docs/security.md`.
 #[test]
-fn no_sign_of_what_a_phone_keys() {
+fn hidden_digits_of_a_phone_appear_nowhere() {
     let builder = builder()
         .pjsip()
         .debug(1)
@@ -69,7 +69,7 @@ fn no_sign_of_what_a_phone_keys() {
 /// While the call is recorded: hidden, and in the recording what docs/security.md
 /// says.
 #[test]
-fn in_a_recording_are_tones_and_no_signals() {
+fn recording_contains_in_band_tones_only() {
     let builder = builder()
         .pjsip()
         .modules("load = app_mixmonitor.so")
@@ -104,10 +104,10 @@ fn in_a_recording_are_tones_and_no_signals() {
     });
 }
 
-/// What is keyed while the call is being answered counts, and what the core has
-/// kept of that stops no later sound.
+/// Digits that arrive while the call is being answered count, and the core's copy
+/// of them stops no later sound.
 #[test]
-fn what_is_keyed_while_answering() {
+fn digits_during_answer_count() {
     let builder = builder()
         .pjsip()
         .phone_extension("ahead", "Authenticate(pinset:ahead)");

@@ -1,5 +1,5 @@
-//! The caller, while a service is asked: hangs up, keys, is sent elsewhere,
-//! is locked out. And what others see of it.
+//! Callers during a request to the service: they hang up, enter digits, are redirected,
+//! are locked out. And what others see of it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::service::{connect, gather, hangup, play, Answer, Service, PORT};
 use super::{answers, error, from_outside, on, path, Sets};
 use crate::module::use_count;
 use crate::pin_sets::hidden::Eyes;
-use crate::pin_sets::{becomes, call, is_told, passed, refused};
+use crate::pin_sets::{becomes, call, is_logged, passed, refused};
 
 /// Longer than any test waits.
 const PATIENT: &str = "timeout = 60\nconnect_timeout = 60";
@@ -30,7 +30,7 @@ fn begun(call: &mut Ongoing<'_>) -> Result<()> {
 
 /// Whoever hangs up while the service thinks: the request ends with the call.
 #[test]
-fn a_hang_up_ends_the_request() {
+fn hangup_cancels_the_request() {
     let sets = Sets::new().set("silent", PATIENT).set("later", PATIENT);
     on(sets.builder(), |pbx, service| {
         silent(service, "silent")?;
@@ -41,7 +41,7 @@ fn a_hang_up_ends_the_request() {
         let report = ongoing.finish()?;
         refused("HANGUP").check(&report)?;
         service.until_closed("/silent")?;
-        // With something keyed, too.
+        // With digits entered, too.
         let ask = Answer::seq(&[gather("pin_code", (1, 4), None)]);
         service.answers("/later", &[ask, Answer::default().hang()])?;
         let mut ongoing = pbx.place(&from_outside("later", ""))?;
@@ -63,7 +63,7 @@ fn a_hang_up_ends_the_request() {
 /// Hung up while digits are gathered or a sound plays, the service hears no
 /// more of the call.
 #[test]
-fn a_hang_up_between_requests_ends_it() {
+fn hangup_between_requests_ends_the_call() {
     let sets = Sets::new().set("gathers", "").set("plays", "");
     on(sets.builder(), |pbx, service| {
         let sound = format!("http://127.0.0.1:{PORT}/sound.wav");
@@ -84,7 +84,7 @@ fn a_hang_up_between_requests_ends_it() {
 
 /// An operator takes the caller out while the service thinks.
 #[test]
-fn a_call_sent_elsewhere_leaves_the_service() {
+fn redirected_call_leaves_the_service() {
     let sets = Sets::new().set("silent", PATIENT);
     on(sets.builder(), |pbx, service| {
         silent(service, "silent")?;
@@ -111,7 +111,7 @@ const PIN: &str = "7351937519";
 
 /// What is gathered is for the service, and for nobody else.
 #[test]
-fn what_is_gathered_is_not_seen() {
+fn gathered_digits_appear_nowhere() {
     let sets = Sets::new()
         .set("people", "success_destinations = 1091")
         .set("echoes", "")
@@ -148,7 +148,7 @@ fn what_is_gathered_is_not_seen() {
 /// Wrong digits count; that the service is not reached, or has asked for none,
 /// does not.
 #[test]
-fn lockouts() {
+fn failures_at_the_service_lock_out() {
     const LOCK: &str = "lockout_caller = 3/10m/10m";
     let sets = Sets::new()
         .set("people", &format!("{LOCK}\nsuccess_destinations = 1091"))
@@ -191,7 +191,7 @@ fn lockouts() {
 
 /// There is no call, and so nothing to gather from.
 #[test]
-fn the_function_needs_a_list() {
+fn function_with_a_web_service_is_refused() {
     let sets = Sets::new().set("people", "");
     let verify = "Set(VERIFIED=${AUTHENTICATE_VERIFY(people,TRY)})";
     on(sets.builder(), |pbx, service| {
@@ -206,6 +206,6 @@ fn the_function_needs_a_list() {
             &refused("FAILURE").variable("VERIFIED", "ERROR"),
         )?;
         ensure!(service.asked("/people")?.len() == 1);
-        is_told(pbx, &["people", "call"])
+        is_logged(pbx, &["people", "call"])
     });
 }

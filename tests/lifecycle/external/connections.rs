@@ -1,5 +1,5 @@
-//! Connections to services: kept, shared by many calls, not made in vain, and
-//! nobody's but the configuration's.
+//! Connections to services: kept alive, shared, not opened needlessly, and independent
+//! of the environment.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use harness::Ongoing;
 
 use super::service::{connect, gather, Answer, PORT};
 use super::{answers, error, from_outside, on, path, Sets};
-use crate::pin_sets::{becomes, is_told, passed, refused, told};
+use crate::pin_sets::{becomes, is_logged, log_lines, passed, refused};
 use crate::support::{eventually, side_by_side};
 
 const LETS_IN: &str = "success_destinations = 1091";
 
 /// One after the other, calls of one service share one connection.
 #[test]
-fn a_connection_is_kept() {
+fn sequential_calls_share_a_connection() {
     let sets = Sets::new().set("people", LETS_IN).set("others", LETS_IN);
     on(sets.builder(), |pbx, service| {
         let script = [
@@ -32,7 +32,7 @@ fn a_connection_is_kept() {
         ensure!(service.asked("/people")?.len() == 8);
         let connections = service.connections(PORT)?;
         ensure!(connections == 1, "{connections} connections");
-        // One that the service has closed in between is made anew.
+        // A connection that the service has closed meanwhile is opened again.
         service.deafen(PORT)?;
         service.listen(PORT)?;
         answers(service, "people", &[&[connect("1091")]])?;
@@ -45,7 +45,7 @@ fn a_connection_is_kept() {
 
 /// One caller's slow answer is no other's: all are asked for at once.
 #[test]
-fn many_at_once() {
+fn concurrent_requests_do_not_wait_for_each_other() {
     const CALLS: usize = 50;
     let sets = Sets::new()
         .set("slow", "timeout = 60")
@@ -74,7 +74,7 @@ fn many_at_once() {
 /// A service that is dead does not hold caller after caller for the whole
 /// time; when it is back, so are they.
 #[test]
-fn a_dead_service_holds_nobody_up() {
+fn failing_service_is_suspended_and_delays_no_call() {
     const OPENS: usize = 5;
     let sets = Sets::new()
         .set("dead", &format!("{LETS_IN}\ntimeout = 2"))
@@ -95,7 +95,7 @@ fn a_dead_service_holds_nobody_up() {
         }
         let asked = service.asked("/dead")?.len();
         ensure!(asked == OPENS, "asked {asked} times");
-        is_told(pbx, &["dead"])?;
+        is_logged(pbx, &["dead"])?;
         // A service that answers with an error is there, unless that says that it
         // is not: what one caller enters can't shut out the others.
         for (set, answer, asked) in [
@@ -147,7 +147,7 @@ const SECRET: &str = "Hunter2-%s-Swordfish";
 
 /// Credentials are sent as configured, and shown to nobody.
 #[test]
-fn credentials() {
+fn credentials_are_sent_and_never_shown() {
     let sets = Sets::new()
         .set("basic", &format!("auth = basic:/pins/basic\n{LETS_IN}"))
         .set("bearer", &format!("auth = bearer:/pins/key\n{LETS_IN}"))
@@ -186,7 +186,7 @@ fn credentials() {
         // Without its credentials, nobody is asked.
         for set in ["wrong", "readable", "missing"] {
             becomes(pbx, &from_outside(set, ""), &error())?;
-            ensure!(!told(pbx, &[set])?.is_empty(), "{set}");
+            ensure!(!log_lines(pbx, &[set])?.is_empty(), "{set}");
         }
         for set in ["readable", "missing"] {
             ensure!(service.asked(&format!("/{set}"))?.is_empty(), "{set}");
@@ -201,7 +201,7 @@ fn credentials() {
 
 /// What stands in Asterisk's environment and home is for other programs.
 #[test]
-fn no_proxy_and_no_netrc() {
+fn proxy_environment_and_netrc_are_ignored() {
     let sets = Sets::new().set("people", LETS_IN);
     let mut builder = sets.builder();
     for name in [

@@ -1,4 +1,4 @@
-//! What counts as a wrong entry, and when.
+//! Which attempts at a web service count as wrong, and when.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What can be wrong with a service. Whatever it is, the caller is let in
-//! nowhere, waits no longer than the limits say, and the log says why.
+//! Failures of a service: the caller is never admitted, waits no longer than the
+//! limits, and the log has the reason.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use harness::{Outcome, Pbx};
 
 use super::service::{connect, gather, play, Answer, Service, PORT};
 use super::{error, from_outside, on, path, Sets};
-use crate::pin_sets::{becomes, told, Want};
+use crate::pin_sets::{becomes, log_lines, Want};
 use crate::support::side_by_side;
 
 /// A service that fails in one way.
@@ -17,22 +17,22 @@ struct Failure {
     answers: Vec<Answer>,
     keys: &'static str,
     /// What the log says of it.
-    said: &'static str,
+    logged: &'static str,
 }
 
-fn failure(name: &'static str, said: &'static str, answers: Vec<Answer>) -> Failure {
+fn failure(name: &'static str, logged: &'static str, answers: Vec<Answer>) -> Failure {
     Failure {
         name,
         answers,
         keys: "",
-        said,
+        logged,
     }
 }
 
-fn keyed(name: &'static str, said: &'static str, answers: Vec<Answer>) -> Failure {
+fn entered(name: &'static str, logged: &'static str, answers: Vec<Answer>) -> Failure {
     Failure {
         keys: "<now>1# <now>2# <now>3# <now>4# <now>5# <now>6#",
-        ..failure(name, said, answers)
+        ..failure(name, logged, answers)
     }
 }
 
@@ -168,17 +168,17 @@ fn failures() -> Vec<Failure> {
             vec![Answer::seq(&[play("file:///etc/passwd"), connect("1091")])],
         ),
         // A good beginning is no promise.
-        keyed(
+        entered(
             "fails-later",
             "503",
             vec![ask("a"), ask("b"), http("503 Busy", &[]).remove(0)],
         ),
-        keyed(
+        entered(
             "silent-later",
             "timeout",
             vec![ask("a"), Answer::default().hang()],
         ),
-        keyed("asks-for-ever", "max_steps", vec![ask("a")]),
+        entered("asks-for-ever", "max_steps", vec![ask("a")]),
     ]
 }
 
@@ -198,13 +198,13 @@ fn fails(pbx: &Pbx, failure: &Failure, want: &Want) -> Result<()> {
     let call = from_outside(failure.name, failure.keys).deadline(Duration::from_secs(45));
     becomes(pbx, &call, want)?;
     let set = format!("PIN set '{}'", failure.name);
-    let lines = told(pbx, &[&set, failure.said])?;
+    let lines = log_lines(pbx, &[&set, failure.logged])?;
     ensure!(lines.len() == 1, "the log says: {lines:#?}");
     Ok(())
 }
 
 #[test]
-fn each_ends_in_an_error_and_the_log_says_why() {
+fn invalid_answers_end_in_error_with_the_reason_logged() {
     let failures = failures();
     let mut sets = Sets::new();
     for (number, failure) in failures.iter().enumerate() {
@@ -238,8 +238,8 @@ fn each_ends_in_an_error_and_the_log_says_why() {
     });
 }
 
-/// Who fails is not asked again for the same caller; who asks for ever, no
-/// more often than there may be steps.
+/// Checks that a service that fails gets no further request of the same call, and
+/// that one that asks for ever gets no more than `max_steps`.
 fn asked_no_further(service: &Service) -> Result<()> {
     for (set, times) in [("down", 1), ("fails-later", 3), ("asks-for-ever", 5)] {
         let asked = service.asked(&path(set))?.len();
@@ -248,9 +248,9 @@ fn asked_no_further(service: &Service) -> Result<()> {
     Ok(())
 }
 
-/// Where nobody listens, and where nobody takes what is said.
+/// A port where nothing listens, and a service that reads no request.
 #[test]
-fn nobody_is_there() {
+fn unreachable_service_ends_in_error() {
     const MUTE: u16 = 8081;
     let nowhere = "http://127.0.0.1:9/nowhere";
     let mute = format!("https://127.0.0.1:{MUTE}/mute");
@@ -264,7 +264,7 @@ fn nobody_is_there() {
         for set in ["nowhere", "mute", "nameless"] {
             let call = from_outside(set, "").deadline(Duration::from_secs(45));
             becomes(pbx, &call, &error()).context(set)?;
-            let lines = told(pbx, &[set])?;
+            let lines = log_lines(pbx, &[set])?;
             ensure!(!lines.is_empty(), "{set}: the log is silent");
         }
         Ok(())

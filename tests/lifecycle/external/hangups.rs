@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::service::{connect, gather, hangup, Answer, Service, PORT};
 use super::{answers, from_outside, on, Sets, CALLEE, CALLER};
-use crate::pin_sets::{becomes, passed, refused, told};
+use crate::pin_sets::{becomes, log_lines, passed, refused};
 use crate::support::{eventually, side_by_side};
 
 const SECRET: &str = "Hunter2-Swordfish";
@@ -93,9 +93,9 @@ fn call_that_has_ended_is_reported_with_uuid_outcome_and_destination() {
             service.until_asked("/ended-down", count)?;
         }
         eventually("a line in the log", || {
-            Ok(!told(pbx, &["call_hangup is lost: HTTP 503"])?.is_empty())
+            Ok(!log_lines(pbx, &["call_hangup is lost: HTTP 503"])?.is_empty())
         })?;
-        let lines = told(pbx, &["call_hangup is lost"])?;
+        let lines = log_lines(pbx, &["call_hangup is lost"])?;
         ensure!(lines.len() == 1, "{lines:#?}");
         Ok(())
     });
@@ -135,8 +135,8 @@ fn receiver_that_hangs_delays_neither_calls_nor_the_unload() {
         ensure!(asked == CONCURRENT, "{asked} at a time");
         // The first unload gives the reports up; they end at once, not with the timeout.
         eventually("the module is unloaded", || {
-            let said = pbx.cli("module unload app_authenticate_rs.so")?;
-            Ok(said.contains("Unloaded"))
+            let printed = pbx.cli("module unload app_authenticate_rs.so")?;
+            Ok(printed.contains("Unloaded"))
         })?;
         ensure!(service.asked("/ended")?.len() == CONCURRENT);
         Ok(())

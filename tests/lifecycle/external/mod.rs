@@ -1,4 +1,4 @@
-//! A web service that says what becomes of a call: `source = https://…`.
+//! PIN sets with a web service: `source = https://…`.
 
 mod caller;
 mod connections;
@@ -99,7 +99,7 @@ fn from_outside(set: &str, keys: &str) -> Call {
         .variable("CALLERID(dnid)", CALLEE)
 }
 
-/// Refused by an error, whatever was keyed.
+/// Refused by an error, with any digits.
 fn error() -> Want {
     pin_sets::refused("ERROR").whatever_keyed()
 }

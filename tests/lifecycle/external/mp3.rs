@@ -1,4 +1,4 @@
-//! MP3s as people have them: tagged, of any rate, mono and stereo.
+//! MP3 files from the field: with tags, of any rate, mono and stereo.
 
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Pbx};

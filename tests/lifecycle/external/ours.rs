@@ -1,4 +1,5 @@
-//! Our module asks our service: `pinset serve`, on the page's terms.
+//! Our module with our service, `pinset serve`, configured as Hipcall's guide
+//! describes.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -63,7 +64,7 @@ const NO: Duration = Duration::from_millis(300);
 struct Served {
     keeper: Child,
     orders: ChildStdin,
-    said: BufReader<ChildStdout>,
+    printed: BufReader<ChildStdout>,
 }
 
 impl Served {
@@ -83,11 +84,11 @@ impl Served {
             .stdout(Stdio::piped())
             .spawn()?;
         let orders = keeper.stdin.take().context("no input")?;
-        let said = keeper.stdout.take().context("no output")?;
+        let printed = keeper.stdout.take().context("no output")?;
         let mut served = Self {
             keeper,
             orders,
-            said: BufReader::new(said),
+            printed: BufReader::new(printed),
         };
         served.until(listens)?;
         Ok(served)
@@ -98,7 +99,7 @@ impl Served {
         let mut line = String::new();
         while !wanted(line.trim()) {
             line.clear();
-            ensure!(self.said.read_line(&mut line)? > 0, "the keeper is gone");
+            ensure!(self.printed.read_line(&mut line)? > 0, "the keeper is gone");
         }
         Ok(line.trim().to_owned())
     }
@@ -154,7 +155,7 @@ fn from(number: &str, keys: &str) -> Call {
 }
 
 #[test]
-fn the_number_and_the_pin_say_where_the_call_goes() {
+fn number_and_pin_decide_the_destination() {
     on(|pbx, _| {
         let rows = [
             row("as the page has it", from(CALLER, "1234"), support()),
@@ -180,9 +181,9 @@ fn the_number_and_the_pin_say_where_the_call_goes() {
     });
 }
 
-/// Who has failed too often is locked out by the service.
+/// After too many failures the service locks the caller out.
 #[test]
-fn lockouts_of_the_service() {
+fn service_locks_out_after_failures() {
     on(|pbx, _| {
         let from = |keys: &str| call("strict", keys).caller(CALLER);
         let locked = sales().went("agents,1093,1").whatever_keyed();
@@ -198,7 +199,7 @@ fn lockouts_of_the_service() {
 /// The service is restarted whenever a call has ended, others being under way:
 /// no caller is the worse for it.
 #[test]
-fn a_restart_loses_no_call() {
+fn service_restart_loses_no_call() {
     const CALLS: usize = 50;
     const AT_ONCE: usize = 6;
     on(|pbx, served| {

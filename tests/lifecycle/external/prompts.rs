@@ -1,4 +1,4 @@
-//! Prompts of the dialplan that come from the web.
+//! Prompts of the dialplan from a URL.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use harness::{Call, Pbx};
 use super::service::{Answer, PORT};
 use super::sounds::{heard, url, wav};
 use super::{on, Sets};
-use crate::pin_sets::{becomes, passed, told};
+use crate::pin_sets::{becomes, log_lines, passed};
 
 /// A call that is admitted at the first attempt, after these sounds, of which those
 /// from the web have these lengths.
@@ -46,7 +46,7 @@ fn stored_prompt_plays_if_its_server_fails_later() {
 }
 
 #[test]
-fn prompt_that_can_not_be_had_is_replaced_and_the_log_says_why() {
+fn unavailable_prompt_is_replaced_and_logged() {
     on(Sets::new().builder(), |pbx, service| {
         let garbage = Answer::sound("audio/wav", b"<html>");
         service.answers("/garbage.wav", &[garbage])?;
@@ -66,10 +66,10 @@ fn prompt_that_can_not_be_had_is_replaced_and_the_log_says_why() {
         ] {
             let sounds = asks(pbx, &prompt, "1234#", &[])?;
             ensure!(sounds == ["agent-pass", "auth-thankyou"], "{sounds:?}");
-            let lines = told(pbx, &[&prompt, why])?;
+            let lines = log_lines(pbx, &[&prompt, why])?;
             ensure!(lines.len() == 1, "{prompt}: {lines:#?}");
         }
-        ensure!(told(pbx, &["within 3 s"])?.is_empty());
+        ensure!(log_lines(pbx, &["within 3 s"])?.is_empty());
         // Where another sound of the prompt plays, none takes its place.
         let two = format!("{}&beep", url("/lost.wav"));
         let sounds = asks(pbx, &two, "1234#", &[])?;
@@ -79,7 +79,7 @@ fn prompt_that_can_not_be_had_is_replaced_and_the_log_says_why() {
 }
 
 #[test]
-fn prompt_that_has_moved_plays() {
+fn redirected_prompt_plays() {
     on(Sets::new().builder(), |pbx, service| {
         let sound = wav(Duration::from_millis(300));
         let there = format!("Location: {}", url("/there.wav"));

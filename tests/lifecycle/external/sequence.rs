@@ -1,4 +1,4 @@
-//! What is posted, and what becomes of each action of the answer.
+//! The requests, and the effect of each action of the answer.
 
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Outcome};
@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 
 use super::service::{connect, dial, gather, hangup, say, Answer};
 use super::{answers, error, from_outside, on, path, Sets, CALLEE, CALLER};
-use crate::pin_sets::{all_become, becomes, is_told, passed, refused, row, Want};
+use crate::pin_sets::{all_become, becomes, is_logged, passed, refused, row, Want};
 
 /// Sent on to where the service lets in, and elsewhere.
 fn admitted(extension: &str) -> Want {
@@ -79,7 +79,7 @@ fn is_uuid_4(uuid: &str) -> Result<()> {
 }
 
 #[test]
-fn a_post_is_as_the_sample_and_all_gathered_is_kept() {
+fn request_matches_the_sample_and_accumulates_data() {
     let sets = Sets::new()
         .set("call", &format!("external_manager_id = 2\n{LETS_IN}"))
         .set("plain", "");
@@ -123,9 +123,9 @@ fn a_post_is_as_the_sample_and_all_gathered_is_kept() {
     });
 }
 
-/// Whoever calls, the service is told who it is, in a way it can read.
+/// The service gets the number of every caller, in a form that it can read.
 #[test]
-fn callers_of_all_kinds() {
+fn caller_numbers_are_posted_normalized() {
     const CALLERS: [(&str, &str); 6] = [
         ("05060508169", "+905060508169"),
         ("00905060508169", "+905060508169"),
@@ -163,7 +163,7 @@ type Step = (
 
 /// What each action does to the call.
 #[test]
-fn each_action() {
+fn actions_have_their_effect() {
     let ask = |digits| gather("pin_code", digits, None);
     let to = |extension: &str| vec![connect(extension)];
     let pin = |digits: &str| Some(json!({"pin_code": digits}));
@@ -272,7 +272,7 @@ fn each_action() {
             refused("TIMEOUT"),
             Some(json!({})),
         ),
-        // What is keyed while the service is asked is not lost.
+        // Digits that arrive during a request are not lost.
         (
             "ahead",
             vec![
@@ -336,7 +336,7 @@ fn each_action() {
             }
         }
         for set in ["to-h", "to-outside", "to-variable", "dials", "says"] {
-            is_told(pbx, &[set])?;
+            is_logged(pbx, &[set])?;
         }
         Ok(())
     });
@@ -345,7 +345,7 @@ fn each_action() {
 /// Other destinations than numbers of two to six digits, an outside line, and
 /// nowhere at all.
 #[test]
-fn where_calls_may_go() {
+fn destinations_are_limited_to_contexts_and_patterns() {
     let outside = "dial_context = outside\ndial_pattern = 90[0-9]{10}";
     let sets = Sets::new()
         .set("pattern", "connect_pattern = 7[0-9]|90.*")
@@ -386,10 +386,9 @@ fn where_calls_may_go() {
     });
 }
 
-/// A text is said by an application, in its language, and can add nothing to
-/// the application's arguments.
+/// An application speaks the text in its language. The text can't add arguments.
 #[test]
-fn a_text_is_said() {
+fn say_passes_text_and_language_to_the_application() {
     let sets = Sets::new()
         .set("says", &format!("say_app = UserEvent\n{LETS_IN}"))
         .set("no-app", &format!("say_app = NoSuchApplication\n{LETS_IN}"));
@@ -407,18 +406,21 @@ fn a_text_is_said() {
         let call: Call = from_outside("says", "").report("CHANNEL(language)");
         let want = admitted("1091").variable("CHANNEL(language)", "en");
         let report = becomes(pbx, &call, &want)?;
-        let said: Vec<&str> = report
+        let printed: Vec<&str> = report
             .events_named("UserEvent")
             .filter_map(|frame| frame.get("UserEvent"))
             .filter(|name| *name != "Harness")
             .collect();
-        ensure!(said.len() == 2, "{said:?}");
-        ensure!(said[0].starts_with("Merhaba d\u{fc}nya: "), "{said:?}");
+        ensure!(printed.len() == 2, "{printed:?}");
         ensure!(
-            !said[0].contains(['$', '{', '(', '|', '"', '\\', ',']),
-            "{said:?}"
+            printed[0].starts_with("Merhaba d\u{fc}nya: "),
+            "{printed:?}"
         );
-        ensure!(said[1] == "Hello", "{said:?}");
+        ensure!(
+            !printed[0].contains(['$', '{', '(', '|', '"', '\\', ',']),
+            "{printed:?}"
+        );
+        ensure!(printed[1] == "Hello", "{printed:?}");
         let languages: Vec<&str> = report
             .events_named("UserEvent")
             .filter_map(|frame| frame.get("Language"))
@@ -426,14 +428,14 @@ fn a_text_is_said() {
         ensure!(languages.first() == Some(&"tr"), "{languages:?}");
         answers(service, "no-app", &[&[say("Hello", "en"), connect("1091")]])?;
         becomes(pbx, &from_outside("no-app", ""), &admitted("1091"))?;
-        is_told(pbx, &["no-app", "NoSuchApplication"])
+        is_logged(pbx, &["no-app", "NoSuchApplication"])
     });
 }
 
 /// The caller's own routes: `c` and `j` are for a service that hangs up, and
 /// for one that fails.
 #[test]
-fn options_of_the_application() {
+fn application_options_override_on_error() {
     let sets = Sets::new().set("ends", "").set("fails", "");
     on(sets.builder(), |pbx, service| {
         answers(service, "ends", &[&[hangup()]])?;

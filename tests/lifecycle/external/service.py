@@ -15,7 +15,7 @@ A step is ["send", BASE64], ["drip", BASE64, SECONDS between two bytes],
 ["wait", SECONDS], ["hang"]: until the other side closes, or ["close"].
 A path without answers gets a 404.
 
-What happens is told, a JSON object a line: "opened", "asked", "closed" with
+Events are printed, one JSON object per line: "opened", "requested", "closed" with
 the number of the connection. The end of stdin is the end of it all.
 """
 import base64, json, os, socket, ssl, sys, threading
@@ -67,7 +67,7 @@ class Connection:
             self.more()
         body, self.left = self.left[:length], self.left[length:]
         method, path, _ = first.split(' ')
-        tell('asked', connection=self.number, method=method, path=path, headers=headers,
+        tell('requested', connection=self.number, method=method, path=path, headers=headers,
              body=base64.b64encode(body).decode())
         return path
 

@@ -1,5 +1,5 @@
-//! A web service in the container that answers as it is told to, right or
-//! wrong: `service.py`.
+//! A programmable web service in the container, `service.py`, with valid and invalid
+//! answers.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -16,10 +16,10 @@ use serde_json::{json, Value};
 const PROGRAM: &str = include_str!("service.py");
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where it listens unless told otherwise.
+/// The default port.
 pub const PORT: u16 = 8080;
 
-/// What one request gets.
+/// The answer to one request.
 #[derive(Clone, Debug, Default)]
 pub struct Answer(Vec<Value>);
 
@@ -121,17 +121,17 @@ pub fn hangup() -> Value {
     json!({"action": "hangup"})
 }
 
-/// What has happened at the service.
+/// An event at the service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum Event {
     Opened { port: u16 },
-    Asked(Request),
+    Requested(Request),
     Closed { path: String, by: String },
     Ok,
 }
 
-/// A request it has got.
+/// A request that the service has received.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Request {
     pub method: String,
@@ -159,12 +159,12 @@ impl Request {
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct EventLog {
     events: Mutex<Vec<Event>>,
     more: Condvar,
 }
 
-impl Told {
+impl EventLog {
     fn lock(&self) -> MutexGuard<'_, Vec<Event>> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,7 +174,7 @@ impl Told {
 #[derive(Debug)]
 pub struct Service {
     server: Mutex<Child>,
-    told: Arc<Told>,
+    log: Arc<EventLog>,
 }
 
 impl Service {
@@ -186,8 +186,8 @@ impl Service {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = server.stdout.take().context("no output")?;
-        let told = Arc::new(Told::default());
-        let ours = Arc::clone(&told);
+        let log = Arc::new(EventLog::default());
+        let ours = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 match serde_json::from_str(&line) {
@@ -199,7 +199,7 @@ impl Service {
         });
         let service = Self {
             server: Mutex::new(server),
-            told,
+            log,
         };
         service.listen(PORT)?;
         Ok(service)
@@ -216,17 +216,17 @@ impl Service {
         self.order(&json!({"listen": port, "tls": [certificate, key], "mute": false}))
     }
 
-    /// Takes connections, and never says a word.
+    /// Accepts connections and never answers.
     pub fn listen_mute(&self, port: u16) -> Result<()> {
         self.order(&json!({"listen": port, "tls": null, "mute": true}))
     }
 
-    /// Nobody listens there any more.
+    /// Closes the port and its connections.
     pub fn deafen(&self, port: u16) -> Result<()> {
         self.order(&json!({ "deafen": port }))
     }
 
-    /// What requests of this path get, in turn; the last one for ever.
+    /// Sets the answers to requests of this path, in turn; the last one is repeated.
     pub fn answers(&self, path: &str, answers: &[Answer]) -> Result<()> {
         let answers: Vec<&Vec<Value>> = answers.iter().map(|answer| &answer.0).collect();
         self.order(&json!({"path": path, "answers": answers}))
@@ -244,20 +244,16 @@ impl Service {
     }
 
     fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
-        self.told
-            .lock()
-            .iter()
-            .filter(|event| wanted(event))
-            .count()
+        self.log.lock().iter().filter(|event| wanted(event)).count()
     }
 
     /// Waits for something to have happened; `what` names it in the error.
     pub fn until<T>(&self, what: &str, find: impl Fn(&[Event]) -> Option<T>) -> Result<T> {
         let mut found = None;
         let (events, _) = self
-            .told
+            .log
             .more
-            .wait_timeout_while(self.told.lock(), PATIENCE, |events| {
+            .wait_timeout_while(self.log.lock(), PATIENCE, |events| {
                 found = find(events);
                 found.is_none()
             })
@@ -268,7 +264,7 @@ impl Service {
         }
     }
 
-    /// Waits for all to be told that has happened so far.
+    /// Waits until all events so far have been read.
     fn heard(&self) -> Result<()> {
         self.order(&json!({}))
     }
@@ -276,9 +272,9 @@ impl Service {
     /// The requests of a path so far.
     pub fn asked(&self, path: &str) -> Result<Vec<Request>> {
         self.heard()?;
-        let events = self.told.lock();
+        let events = self.log.lock();
         let requests = events.iter().filter_map(|event| match event {
-            Event::Asked(request) if request.path == path => Some(request.clone()),
+            Event::Requested(request) if request.path == path => Some(request.clone()),
             _ => None,
         });
         Ok(requests.collect())
@@ -298,7 +294,7 @@ impl Service {
         self.until(&format!("{count} requests of {path}"), |events| {
             let asked = events
                 .iter()
-                .filter(|event| matches!(event, Event::Asked(request) if request.path == path));
+                .filter(|event| matches!(event, Event::Requested(request) if request.path == path));
             (asked.count() >= count).then_some(())
         })
     }

@@ -1,5 +1,5 @@
-//! Sounds of a service: fetched by us, played from disk, left out with a line
-//! in the log if that can't be done.
+//! Sounds of a service: fetched by the module, played from disk, skipped with a log
+//! line if that fails.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use harness::{Pbx, Report};
 
 use super::service::{connect, gather, play, Answer, PORT};
 use super::{from_outside, on, Sets};
-use crate::pin_sets::{becomes, is_told, passed, shell, told};
+use crate::pin_sets::{becomes, is_logged, log_lines, passed, shell};
 
 /// Silence of this length, as a WAV file.
 pub fn wav(length: Duration) -> Vec<u8> {
@@ -54,13 +54,13 @@ pub fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
 const LETS_IN: &str = "success_destinations = 1091";
 
 #[test]
-fn they_play_and_are_kept() {
+fn sounds_play_and_are_cached() {
     let sets = Sets::new().set("people", LETS_IN);
     on(sets.builder(), |pbx, service| {
         let time = Duration::from_millis;
         let [ask, yes] = [wav(time(400)), wav(time(200))];
         service.answers("/ask.wav", &[Answer::sound("audio/wav", &ask)])?;
-        // What it is is said by the name, or else by the type.
+        // The name determines the format, or else the type does.
         service.answers("/yes?id=7", &[Answer::sound("audio/x-wav", &yes)])?;
         let script = [
             Answer::seq(&[gather("pin_code", (1, 4), Some(&url("/ask.wav")))]),
@@ -84,7 +84,7 @@ fn they_play_and_are_kept() {
 
 /// An MP3 plays where Asterisk can read one.
 #[test]
-fn an_mp3() {
+fn mp3_plays_with_format_mp3() {
     let sets = Sets::new().set("people", LETS_IN);
     on(sets.builder(), |pbx, service| {
         let sound = mp3(5);
@@ -95,7 +95,7 @@ fn an_mp3() {
         let want = passed().went("agents,1091,1");
         let report = becomes(pbx, &call, &want)?;
         ensure!(report.sounds.is_empty(), "{:?}", report.sounds);
-        is_told(pbx, &["people", "/yes.mp3"])?;
+        is_logged(pbx, &["people", "/yes.mp3"])?;
         pbx.cli("module load format_mp3.so")?;
         let report = becomes(pbx, &call, &want)?;
         let heard = heard(pbx, &report)?;
@@ -106,7 +106,7 @@ fn an_mp3() {
 
 /// Whatever is wrong with a sound, the call goes on without it.
 #[test]
-fn what_can_not_be_played_is_left_out() {
+fn unplayable_sound_is_skipped() {
     let sound = || Answer::sound("audio/wav", &wav(Duration::from_millis(200)));
     let large = Answer::sound("audio/wav", &wav(Duration::from_secs(330)));
     let moved = format!("Location: {}", url("/trap.wav"));
@@ -164,7 +164,7 @@ fn what_can_not_be_played_is_left_out() {
             let call = from_outside(set, "").deadline(Duration::from_secs(45));
             let report = becomes(pbx, &call, &passed().went("agents,1091,1")).context(set)?;
             ensure!(report.sounds.is_empty(), "{set}: {:?}", report.sounds);
-            let lines = told(pbx, &[set, "wav"])?;
+            let lines = log_lines(pbx, &[set, "wav"])?;
             ensure!(lines.len() == 1 || set == "no-type", "{set}: {lines:#?}");
             Ok(())
         })?;
@@ -176,7 +176,7 @@ fn what_can_not_be_played_is_left_out() {
 
 /// Other hosts may deliver sounds if the configuration says so.
 #[test]
-fn hosts_of_sounds() {
+fn sounds_come_from_allowed_hosts_only() {
     let sets = Sets::new().set("people", &format!("{LETS_IN}\nsound_hosts = localhost"));
     on(sets.builder(), |pbx, service| {
         let sound = wav(Duration::from_millis(200));

@@ -1,4 +1,4 @@
-//! Services over TLS: whose certificate is no good is not asked.
+//! Services over TLS: a service with an invalid certificate gets no request.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use harness::Pbx;
 
 use super::service::{connect, Answer};
 use super::{error, from_outside, on, Sets};
-use crate::pin_sets::{becomes, passed, shell, told};
+use crate::pin_sets::{becomes, log_lines, passed, shell};
 
 /// An authority the system knows, one it does not, and certificates of both
 /// for `localhost`, for another name, and of another time.
@@ -49,13 +49,13 @@ fn lets_in() -> Answer {
 fn is_refused(pbx: &Pbx, set: &str) -> Result<()> {
     let call = from_outside(set, "").deadline(Duration::from_secs(45));
     becomes(pbx, &call, &error()).context(set.to_owned())?;
-    let lines = told(pbx, &[set, "certificate"])?;
+    let lines = log_lines(pbx, &[set, "certificate"])?;
     ensure!(lines.len() == 1, "{set}: {lines:#?}");
     Ok(())
 }
 
 #[test]
-fn certificates_are_looked_at() {
+fn certificates_are_verified() {
     let right = format!("https://localhost:{RIGHT}/right");
     let options = "success_destinations = 1091\nallow_http = yes";
     let mut sets = Sets::new().at("right", &right, options);

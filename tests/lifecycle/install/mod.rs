@@ -1,4 +1,4 @@
-//! `packaging/install.sh`, run where Asterisk is.
+//! `packaging/install.sh` beside an Asterisk.
 
 mod takeover;
 
@@ -19,7 +19,7 @@ const DOCUMENTATION: &str = "/usr/share/asterisk/documentation/thirdparty";
 /// What the script did: whether it succeeded, and all it printed.
 struct Installed {
     done: bool,
-    said: String,
+    printed: String,
 }
 
 /// What the script reads of the repository.
@@ -57,7 +57,7 @@ fn run(pbx: &Pbx, command: &str) -> Result<Installed> {
     let output = pbx.exec_command(&["sh", "-c", &script]).output()?;
     Ok(Installed {
         done: output.status.success(),
-        said: String::from_utf8_lossy(&output.stdout).into_owned(),
+        printed: String::from_utf8_lossy(&output.stdout).into_owned(),
     })
 }
 
@@ -79,12 +79,12 @@ fn machine() -> Builder {
 }
 
 #[test]
-fn into_a_folder_and_into_place() {
+fn install_works_with_and_without_destdir() {
     on(machine(), |pbx| {
         let mut shell = Shell::open(pbx)?;
         let module = fs::read(our_module()?)?;
         let installed = install(pbx, &module, "DESTDIR=/tmp/package")?;
-        ensure!(installed.done, "{}", installed.said);
+        ensure!(installed.done, "{}", installed.printed);
         let moddir = shell.run("echo /usr/lib/*/asterisk/modules")?;
         let expected = files(moddir.trim())?;
         let found = shell
@@ -94,16 +94,16 @@ fn into_a_folder_and_into_place() {
         for line in &expected {
             let path = &line[4..];
             ensure!(
-                installed.said.contains(&format!("/tmp/package{path}\n")),
+                installed.printed.contains(&format!("/tmp/package{path}\n")),
                 "{}",
-                installed.said
+                installed.printed
             );
         }
         let here = shell.run(&format!("ls {}/{OURS} {SAMPLES}", moddir.trim()))?;
         ensure!(here.matches("No such file").count() == 2, "{here}");
 
         let installed = install(pbx, &module, "")?;
-        ensure!(installed.done, "{}", installed.said);
+        ensure!(installed.done, "{}", installed.printed);
         let differ = shell.run(&format!(
             "cmp {REPOSITORY}/module.so {}/{OURS}",
             moddir.trim()
@@ -147,7 +147,7 @@ fn files(moddir: &str) -> Result<Vec<String>> {
 
 /// Nothing is installed then, and one line says why.
 #[test]
-fn what_does_not_belong_to_this_asterisk_is_refused() {
+fn install_of_a_foreign_module_is_refused() {
     let other_version = match ASTERISK_16.get() {
         Ok(built) => built.module,
         Err(error) => panic!("{error:#}"),
@@ -184,23 +184,27 @@ fn what_does_not_belong_to_this_asterisk_is_refused() {
         ];
         for (module, environment, words) in refusals {
             let into_place = install(pbx, module, environment)?;
-            ensure!(!into_place.done, "{words:?}: {}", into_place.said);
-            ensure!(into_place.said.lines().count() == 1, "{}", into_place.said);
+            ensure!(!into_place.done, "{words:?}: {}", into_place.printed);
             ensure!(
-                into_place.said.starts_with("install: "),
+                into_place.printed.lines().count() == 1,
                 "{}",
-                into_place.said
+                into_place.printed
+            );
+            ensure!(
+                into_place.printed.starts_with("install: "),
+                "{}",
+                into_place.printed
             );
             for word in words {
                 ensure!(
-                    into_place.said.contains(word),
+                    into_place.printed.contains(word),
                     "{word}: {}",
-                    into_place.said
+                    into_place.printed
                 );
             }
             if environment.is_empty() {
                 let into_folder = install(pbx, module, "DESTDIR=/tmp/package")?;
-                ensure!(!into_folder.done, "{words:?}: {}", into_folder.said);
+                ensure!(!into_folder.done, "{words:?}: {}", into_folder.printed);
             }
         }
         let mut shell = Shell::open(pbx)?;

@@ -57,13 +57,13 @@ fn autoload_install_takes_over_at_restart_and_noload_rolls_back_for_good() {
     on(unconfigured(), |pbx| {
         ensure!(!is_ours(pbx)?);
         let installed = install(pbx, &fs::read(our_module()?)?, "")?;
-        ensure!(installed.done, "{}", installed.said);
+        ensure!(installed.done, "{}", installed.printed);
         ensure!(
             installed
-                .said
+                .printed
                 .contains("a restart of Asterisk activates this module"),
             "{}",
-            installed.said
+            installed.printed
         );
         pbx.restart()?;
         ensure!(is_ours(pbx)?, "the stock module has won");
@@ -92,13 +92,13 @@ fn printed_commands_swap_in_and_uninstall_swaps_back_for_good() {
     on(unconfigured(), |pbx| {
         let mut shell = Shell::open(pbx)?;
         let installed = install(pbx, &fs::read(our_module()?)?, "")?;
-        ensure!(installed.done, "{}", installed.said);
-        follow(pbx, &installed.said)?;
+        ensure!(installed.done, "{}", installed.printed);
+        follow(pbx, &installed.printed)?;
         ensure!(is_ours(pbx)?);
 
         let removed = run(pbx, "sh packaging/install.sh uninstall")?;
-        ensure!(removed.done, "{}", removed.said);
-        follow(pbx, &removed.said)?;
+        ensure!(removed.done, "{}", removed.printed);
+        follow(pbx, &removed.printed)?;
         ensure!(!is_ours(pbx)?, "ours still runs");
         pbx.restart()?;
         ensure!(!is_ours(pbx)?, "ours is back");
@@ -110,9 +110,9 @@ fn printed_commands_swap_in_and_uninstall_swaps_back_for_good() {
         // There is nothing left to remove.
         let again = run(pbx, "sh packaging/install.sh uninstall")?;
         ensure!(
-            again.done && !again.said.contains("removed"),
+            again.done && !again.printed.contains("removed"),
             "{}",
-            again.said
+            again.printed
         );
         Ok(())
     });
@@ -133,10 +133,14 @@ fn upgraded_module_runs_after_module_refresh() {
     on(unconfigured(), |pbx| {
         let module = fs::read(our_module()?)?;
         let installed = install(pbx, &module, "")?;
-        ensure!(installed.done, "{}", installed.said);
+        ensure!(installed.done, "{}", installed.printed);
         let refresh = format!("module refresh {OURS}");
-        ensure!(installed.said.contains(&refresh), "{}", installed.said);
-        follow(pbx, &installed.said)?;
+        ensure!(
+            installed.printed.contains(&refresh),
+            "{}",
+            installed.printed
+        );
+        follow(pbx, &installed.printed)?;
         let old = commit(&pbx.cli("authenticate show version")?)?;
         let listed = pbx.cli(&format!("module show like {OURS}"))?;
         ensure!(commit(&listed)? == old, "{listed}");
@@ -147,7 +151,7 @@ fn upgraded_module_runs_after_module_refresh() {
         // The same module of another commit.
         let new = "f".repeat(old.len());
         let installed = install(pbx, &replaced(module, &old, &new), "")?;
-        ensure!(installed.done, "{}", installed.said);
+        ensure!(installed.done, "{}", installed.printed);
         ensure!(commit(&pbx.cli("authenticate show version")?)? == old);
         ensure!(is_ours(pbx)?, "the running module was touched");
         pbx.cli(&refresh)?;

@@ -1,4 +1,4 @@
-//! A list that changes: the next caller is judged by what it is then.
+//! Changing PIN files: the next attempt is verified by the current content.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -53,7 +53,7 @@ const WAYS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn replaced_in_every_way() {
+fn pin_file_replaced_in_any_way_counts_at_once() {
     const CHANGES: usize = 6;
     on(Pbx::builder().module(Module::Ours), |pbx| {
         side_by_side(WAYS.len() * 2, 8, |number| {
@@ -79,7 +79,7 @@ fn replaced_in_every_way() {
 
 /// The second time while somebody is just being let in by the first.
 #[test]
-fn written_twice_in_quick_succession() {
+fn pin_file_written_twice_quickly_is_current() {
     const ROUNDS: usize = 8;
     on(Pbx::builder().module(Module::Ours), |pbx| {
         side_by_side(8, 8, |number| {
@@ -105,7 +105,7 @@ fn written_twice_in_quick_succession() {
 /// two. Kernels with fine-grained times do not do that any more, other file
 /// systems do.
 #[test]
-fn written_twice_within_a_tick() {
+fn pin_file_written_twice_within_a_tick_is_current() {
     const LISTS: usize = 12;
     const ROUNDS: usize = 4;
     on(Pbx::builder().module(Module::Ours).file_systems(), |pbx| {
@@ -139,7 +139,7 @@ fn written_twice_within_a_tick() {
 /// A last line without an end is no PIN while somebody writes, and one when
 /// nobody has for a second, though the file is the same.
 #[test]
-fn half_written() {
+fn half_written_pin_file_admits_complete_lines() {
     const STILL: Duration = Duration::from_secs(1);
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let list = "/pins/half";
@@ -181,7 +181,7 @@ fn half_written() {
 }
 
 #[test]
-fn truncated_to_nothing() {
+fn truncated_pin_file_admits_nobody() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         side_by_side(2, 2, |number| {
             let format = FORMATS[number];
@@ -203,7 +203,7 @@ fn truncated_to_nothing() {
 
 /// One file may be a list of either format, at the same time.
 #[test]
-fn read_both_ways() {
+fn pin_file_is_read_in_both_formats() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let list = "/pins/both";
         let both = Format::Plain.list(ONE) + &Format::Md5.list(OTHER);
@@ -218,10 +218,10 @@ fn read_both_ways() {
     });
 }
 
-/// Who is in both lists is let in, who is in neither is not, at whatever
-/// moment one takes the other's place.
+/// A PIN in both files always admits and a PIN in neither never does, at whatever
+/// moment one file replaces the other.
 #[test]
-fn replaced_under_many_callers() {
+fn pin_file_replaced_under_load_is_old_or_new() {
     const CALLS: usize = 64;
     const LINES: usize = 20_000;
     on(Pbx::builder().module(Module::Ours), |pbx| {

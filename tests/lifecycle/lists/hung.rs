@@ -1,5 +1,5 @@
-//! A list on a mount that does not answer. Whoever asks for it there hangs,
-//! and no signal helps: it must be none of Asterisk's own threads.
+//! A PIN file on a hung mount. Reads there block and can't be interrupted, so no thread
+//! of Asterisk may do them.
 
 use std::cell::Cell;
 use std::thread;
@@ -27,7 +27,8 @@ fn three_keys(list: &str) -> Call {
         .deadline(Duration::from_secs(30))
 }
 
-/// Refused for want of a list, and no later and no sooner than promised.
+/// Checks that a call was refused because of the hung file, after the timeout and
+/// not later.
 pub fn is_timed_out(report: &Report, limit: f64) -> Result<()> {
     is_timed_out_as("ERROR", report, limit)
 }
@@ -37,11 +38,11 @@ pub fn is_timed_out_as(status: &str, report: &Report, limit: f64) -> Result<()> 
     ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
     ensure!(report.status() == status, "{report:#?}");
     let mut waits = Vec::new();
-    let mut keyed = None;
+    let mut entered = None;
     for (time, happening) in report.timeline() {
         match happening {
-            Happening::Keys(_) => keyed = Some(time),
-            Happening::Plays(_) => waits.extend(keyed.take().map(|keyed| time - keyed)),
+            Happening::Keys(_) => entered = Some(time),
+            Happening::Plays(_) => waits.extend(entered.take().map(|entered| time - entered)),
         }
     }
     // Nothing is played after the last entry.
@@ -58,7 +59,7 @@ fn with_mounts() -> Builder {
 }
 
 #[test]
-fn at_every_step() {
+fn hung_disk_ends_in_error_at_every_step() {
     on(with_mounts(), |pbx| {
         side_by_side(STEPS.len(), STEPS.len(), |number| {
             let mut mount = Mount::at(pbx, &format!("/mnt/{number}"))?;
@@ -80,7 +81,7 @@ fn at_every_step() {
 }
 
 #[test]
-fn as_long_as_is_configured() {
+fn hung_disk_is_awaited_for_source_timeout() {
     let conf = "[general]\nsource_timeout = 0.5\n";
     on(with_mounts().file("authenticate.conf", conf), |pbx| {
         let mut mount = Mount::at(pbx, "/mnt/lists")?;
@@ -88,8 +89,8 @@ fn as_long_as_is_configured() {
         mount.hang("lookup getattr open read")?;
         let report = pbx.call(&three_keys("/mnt/lists/list"))?;
         is_timed_out(&report, 0.5)?;
-        let said = "'/mnt/lists/list' admits nobody: the disk has not answered within 0.5 s";
-        ensure!(pbx.log()?.contains(said), "nothing is said of it");
+        let printed = "'/mnt/lists/list' admits nobody: the disk has not answered within 0.5 s";
+        ensure!(pbx.log()?.contains(printed), "it is not logged");
         Ok(())
     });
 }
@@ -97,7 +98,7 @@ fn as_long_as_is_configured() {
 /// Ten callers on one mount, on two lists, and two of them by a link from
 /// elsewhere; ten on another mount. Of each, one thread hangs.
 #[test]
-fn with_many_callers_at_once() {
+fn hung_disk_blocks_one_thread_for_many_callers() {
     const CALLERS: usize = 20;
     on(with_mounts(), |pbx| {
         let ami = pbx.ami()?;
@@ -157,7 +158,7 @@ fn with_many_callers_at_once() {
 /// The answer of a list counts if it comes in time, and so do the keys that
 /// were pressed before it.
 #[test]
-fn keys_pressed_meanwhile_are_kept() {
+fn digits_during_a_hung_read_count() {
     on(with_mounts(), |pbx| {
         let mut mount = Mount::at(pbx, "/mnt/lists")?;
         mount.put("list", "1234\n")?;
@@ -191,7 +192,7 @@ fn press(call: &Ongoing<'_>, keys: &str) -> Result<()> {
 
 /// The first entry, a right one, was given up; its answer is for nobody.
 #[test]
-fn an_answer_that_comes_too_late_admits_nobody() {
+fn late_answer_admits_nobody() {
     on(with_mounts(), |pbx| {
         let mut mount = Mount::at(pbx, "/mnt/lists")?;
         mount.put("list", "1234\n")?;
@@ -217,7 +218,7 @@ fn an_answer_that_comes_too_late_admits_nobody() {
 }
 
 #[test]
-fn a_hang_up_meanwhile_ends_the_call_at_once() {
+fn hangup_during_a_hung_read_ends_the_call_at_once() {
     on(with_mounts(), |pbx| {
         let mut mount = Mount::at(pbx, "/mnt/lists")?;
         mount.put("list", "1234\n")?;
@@ -231,7 +232,7 @@ fn a_hang_up_meanwhile_ends_the_call_at_once() {
             let call = Call::new("/mnt/lists/list,q,1").keys(keys);
             let mut call = pbx.place(&call.deadline(Duration::from_secs(20)))?;
             call.until("the key", |frame| frame.event() == Some("DTMFEnd"))?;
-            let keyed = Instant::now();
+            let entered = Instant::now();
             if by_caller {
                 // The other caller finds the mount hanging already.
                 mount.until_asked()?;
@@ -239,7 +240,7 @@ fn a_hang_up_meanwhile_ends_the_call_at_once() {
                 call.hang_up()?;
             }
             let report = call.finish()?;
-            ensure!(keyed.elapsed() < AT_ONCE, "{:?}", keyed.elapsed());
+            ensure!(entered.elapsed() < AT_ONCE, "{:?}", entered.elapsed());
             ensure!(report.status() == "HANGUP", "{report:#?}");
         }
         ensure!(mount.asked() == 0, "more than one thread hangs");
@@ -250,7 +251,7 @@ fn a_hang_up_meanwhile_ends_the_call_at_once() {
 /// Refused while one of our threads hangs, by force too, though no call is
 /// left; nothing is left of the library once the mount answers, or is gone.
 #[test]
-fn the_module_stays_till_its_thread_is_back() {
+fn module_stays_loaded_until_its_thread_returns() {
     on(with_mounts(), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
@@ -268,8 +269,8 @@ fn the_module_stays_till_its_thread_is_back() {
             ensure!(report.sounds == ["agent-pass"; 2], "{report:#?}");
             ensure!(threads(&ami)? == 1, "no thread hangs");
             ensure!(module_action(&ami, "unload", OURS).is_err());
-            let said = pbx.cli(&format!("module unload -f {OURS}"))?;
-            ensure!(said.contains("Unable to unload"), "{said}");
+            let printed = pbx.cli(&format!("module unload -f {OURS}"))?;
+            ensure!(printed.contains("Unable to unload"), "{printed}");
             if answers {
                 mount.go()?;
             } else {

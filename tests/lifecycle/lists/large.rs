@@ -1,5 +1,4 @@
-//! Lists too long to be read for each entry, the index they get, and the limit
-//! on what that takes.
+//! PIN files too large to be read for each attempt, their index, and its memory limit.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -46,8 +45,8 @@ fn call(pbx: &Pbx, pin: u32, outcome: Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Whoever calls, and however many: one index for each content of the list,
-/// and who was taken out of it is refused at once, index or not.
+/// Any number of callers causes one index for each content of the file, and a
+/// removed PIN is refused at once, with and without an index.
 #[test]
 fn many_callers_cause_one_index() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
@@ -85,7 +84,7 @@ fn many_callers_cause_one_index() {
 /// `max_list_memory`: a list over it admits nobody, others work; a reload that
 /// allows more lets its callers in.
 #[test]
-fn over_the_limit_nobody_gets_in() {
+fn pin_file_over_the_memory_limit_admits_nobody() {
     let conf = |limit: &str| format!("[general]\nmax_list_memory = {limit}\n");
     let builder = Pbx::builder().module(Module::Ours);
     on(builder.file("authenticate.conf", conf("1M")), |pbx| {
@@ -105,8 +104,8 @@ fn over_the_limit_nobody_gets_in() {
         let report = pbx.call(&Call::new("/pins/large,q,1").keys("1 1 1"))?;
         ensure!(report.status() == "ERROR", "{report:#?}");
         pbx.write_file("/etc/asterisk/authenticate.conf", conf("3M"))?;
-        let said = pbx.cli(&format!("module reload {OURS}"))?;
-        ensure!(said.contains("reloaded successfully"), "{said}");
+        let printed = pbx.cli(&format!("module reload {OURS}"))?;
+        ensure!(printed.contains("reloaded successfully"), "{printed}");
         hears("/pins/large", "000001", Heard::Welcome)?;
         hears("/pins/large", "000007", Heard::Wrong)
     });
@@ -114,7 +113,7 @@ fn over_the_limit_nobody_gets_in() {
 
 /// What everybody may write to is warned of, once.
 #[test]
-fn a_world_writable_list_is_warned_of() {
+fn world_writable_pin_file_is_warned_of() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         pbx.pin_file("open", "1234\n")?;
         pbx.exec(&["chmod", "666", "/pins/open"])?;
@@ -131,7 +130,7 @@ fn a_world_writable_list_is_warned_of() {
 /// What is in memory, and current, is answered by the call's own thread, as
 /// long as the list lies where the kernel knows its files.
 #[test]
-fn what_is_known_needs_no_thread() {
+fn cached_pin_file_needs_no_thread() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let ami = pbx.ami()?;
         let list = "/dev/shm/list";

@@ -1,4 +1,4 @@
-//! PIN lists in files: the disk is the list, whatever becomes of it.
+//! PIN files: the current content counts, whatever happens to the file.
 
 mod changed;
 pub mod hung;

@@ -1,5 +1,5 @@
-//! A file system in the container that fails and hangs when told: FUSE,
-//! served by `mount.py`.
+//! A file system in the container that fails and hangs on command: FUSE, served by
+//! `mount.py`.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// file system can't be killed, and would keep the container from going.
 pub struct Mount {
     server: Child,
-    said: Receiver<String>,
+    printed: Receiver<String>,
     /// Requests that hang and that nobody has waited for yet.
     asked: VecDeque<String>,
 }
@@ -33,15 +33,15 @@ impl Mount {
             .stdout(Stdio::piped())
             .spawn()?;
         let output = server.stdout.take().context("no output")?;
-        let (sender, said) = mpsc::channel();
+        let (sender, printed) = mpsc::channel();
         std::thread::spawn(move || {
             let lines = BufReader::new(output).lines().map_while(Result::ok);
-            // Nobody may listen any more.
+            // The receiver may be gone.
             lines.for_each(|line| drop(sender.send(line)));
         });
         let mut mount = Self {
             server,
-            said,
+            printed,
             asked: VecDeque::new(),
         };
         mount.obeyed().context("not mounted")?;
@@ -79,7 +79,7 @@ impl Mount {
     /// Waits for a request that hangs.
     pub fn until_asked(&mut self) -> Result<()> {
         if self.asked.pop_front().is_none() {
-            let line = self.said.recv_timeout(PATIENCE).context("nobody asks")?;
+            let line = self.printed.recv_timeout(PATIENCE).context("nobody asks")?;
             ensure!(line.starts_with("asked "), "{line}");
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Mount {
 
     /// How many requests hang that nobody has waited for yet.
     pub fn asked(&mut self) -> usize {
-        self.asked.extend(self.said.try_iter());
+        self.asked.extend(self.printed.try_iter());
         self.asked.len()
     }
 
@@ -99,7 +99,7 @@ impl Mount {
 
     fn obeyed(&mut self) -> Result<()> {
         loop {
-            match self.said.recv_timeout(PATIENCE)? {
+            match self.printed.recv_timeout(PATIENCE)? {
                 line if line == "ok" => return Ok(()),
                 line => self.asked.push_back(line),
             }

@@ -1,6 +1,5 @@
-//! A list in whose place something else comes, or that can't be read any
-//! more: nobody is let in by what was known of it, and once it is back, it
-//! counts at once.
+//! PIN files that are replaced by something else or become unreadable: cached content
+//! admits nobody, and a restored file counts at once.
 
 use anyhow::{ensure, Result};
 use harness::{Call, Module, Outcome, Pbx};
@@ -30,7 +29,7 @@ const PLACES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn replaced_by_what_is_no_list() {
+fn pin_file_replaced_by_another_kind_of_file_admits_nobody() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         side_by_side(PLACES.len() * 2, 8, |number| {
             let format = [Format::Plain, Format::Md5][number % 2];
@@ -70,7 +69,7 @@ const FAULTS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn kept_from_us() {
+fn pin_file_without_read_permission_admits_nobody() {
     on(Pbx::builder().module(Module::Ours).file_systems(), |pbx| {
         side_by_side(FAULTS.len(), FAULTS.len(), |number| {
             let (step, error) = FAULTS[number];
@@ -89,7 +88,7 @@ fn kept_from_us() {
 
 /// What was read before the error is no list.
 #[test]
-fn unreadable_from_the_middle_on() {
+fn pin_file_with_a_read_error_admits_nobody() {
     on(Pbx::builder().module(Module::Ours).file_systems(), |pbx| {
         let mut mount = Mount::at(pbx, "/mnt/lists")?;
         let hears = |pin, wanted| hears(pbx, "/mnt/lists/long", Format::Plain, pin, wanted);
@@ -108,11 +107,11 @@ fn unreadable_from_the_middle_on() {
 
 /// A slow answer is an answer.
 #[test]
-fn slow_but_there() {
+fn slow_pin_file_admits_its_callers() {
     on(Pbx::builder().module(Module::Ours).file_systems(), |pbx| {
         let mut mount = Mount::at(pbx, "/mnt/lists")?;
         for step in ["lookup", "getattr", "open", "read"] {
-            // Read anew, whatever is remembered of it.
+            // It is read again, despite the cache.
             mount.put("list", "1234\n")?;
             mount.hang(step)?;
             let call = one_entry("/mnt/lists/list", Format::Plain, ONE);

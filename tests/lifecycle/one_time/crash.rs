@@ -1,4 +1,4 @@
-//! `kill -9` the moment a one-time PIN has let somebody in.
+//! `kill -9` at the moment when a one-time PIN has admitted a caller.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,14 +8,14 @@ use harness::{Call, Module, Pbx, Report};
 use super::press;
 use crate::support::{on, side_by_side};
 
-/// Kills on each of so many Asterisks.
+/// The number of Asterisks, each of which is killed repeatedly.
 const KILLS: usize = 16;
 const ASTERISKS: usize = 2;
-/// The stock module gets so many tries to show what it does.
+/// The number of tries in which the stock module must restore a used PIN.
 const STOCK_TRIES: usize = 20;
 
-/// Every PIN is this key, each in a family of its own: then the moment it is
-/// keyed is the moment it is used up.
+/// Every PIN is this digit, each in its own family, so that it is used up the
+/// moment it is entered.
 const PIN: &str = "7";
 
 fn family(number: usize) -> String {
@@ -55,7 +55,7 @@ fn try_again(pbx: &Pbx, family: &str) -> Result<Report> {
 }
 
 #[test]
-fn no_kill_brings_a_used_pin_back() {
+fn crash_restores_no_used_pin() {
     let brought_back = AtomicUsize::new(0);
     let one_asterisk = |_| {
         on(Pbx::builder().module(Module::Ours), |pbx| {
@@ -89,7 +89,7 @@ fn no_kill_brings_a_used_pin_back() {
 
 /// For contrast, and to show that the kill is early enough.
 #[test]
-fn on_the_stock_module_it_comes_back() {
+fn crash_of_the_stock_module_restores_a_used_pin() {
     on(Pbx::builder().module(Module::Theirs), |pbx| {
         prepare(pbx, STOCK_TRIES)?;
         for number in 0..STOCK_TRIES {

@@ -1,6 +1,5 @@
-//! A disk that stops answering, under Asterisk's database and under the journal.
-//! Whatever asks it hangs, and no signal helps: it must be none of the channels'
-//! threads.
+//! A hung disk under Asterisk's database and under the journal. Accesses block and
+//! can't be interrupted, so no channel's thread may do them.
 
 use std::cell::Cell;
 use std::process::{Child, Stdio};
@@ -99,12 +98,12 @@ fn hang_ups_are_noticed(pbx: &Pbx, arguments: &str, pin: &str) -> Result<()> {
             digits.set(digits.get() + usize::from(frame.event() == Some("DTMFEnd")));
             digits.get() == pin.len()
         })?;
-        let keyed = Instant::now();
+        let entered = Instant::now();
         if !by_caller {
             call.hang_up()?;
         }
         let report = call.finish()?;
-        ensure!(keyed.elapsed() < AT_ONCE, "{:?}", keyed.elapsed());
+        ensure!(entered.elapsed() < AT_ONCE, "{:?}", entered.elapsed());
         ensure!(report.status() == "HANGUP", "{report:#?}");
     }
     Ok(())
@@ -169,7 +168,7 @@ fn one_time_pin_with_a_journal_that_hangs_for_a_moment_admits_one_of_two() {
 
 /// Asterisk's own lock over its database is held by whatever hangs in it.
 #[test]
-fn hung_database_holds_up_its_own_callers_alone_and_not_for_long() {
+fn hung_database_delays_only_its_own_callers_and_not_for_long() {
     on(with_disk(), |pbx| {
         let mut mount = on_disk(pbx)?;
         pbx.pin_file("there", "1234\n")?;

@@ -1,5 +1,5 @@
-//! The journal beside Asterisk's database: what is in it, when, and what it
-//! does at the next start.
+//! The journal beside Asterisk's database: its content, its lifetime, and its replay at
+//! the next start.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -39,7 +39,7 @@ fn is_refused_as_error(pbx: &Pbx, pin: &str) -> Result<()> {
 }
 
 #[test]
-fn emptied_once_asterisk_has_committed_and_a_pin_added_again_works_again() {
+fn journal_is_emptied_after_commit_and_a_restored_pin_works() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let path = pbx.outside(JOURNAL).context("no journal")?;
         let mode = || Ok::<_, anyhow::Error>(fs::metadata(&path)?.permissions().mode() & 0o7777);
@@ -74,7 +74,7 @@ fn emptied_once_asterisk_has_committed_and_a_pin_added_again_works_again() {
 }
 
 #[test]
-fn unloaded_with_records_in_it_the_next_load_finishes_them() {
+fn journal_records_are_finished_by_the_next_load() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         for pin in ["1234", "5678"] {
             pbx.db_put(FAMILY, pin, "1")?;
@@ -95,7 +95,7 @@ fn unloaded_with_records_in_it_the_next_load_finishes_them() {
 }
 
 #[test]
-fn a_damaged_journal_is_reported_and_the_rest_replayed() {
+fn damaged_journal_is_reported_and_replayed_as_far_as_possible() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         for pin in ["1234", "5678", "2468"] {
             pbx.db_put(FAMILY, pin, "1")?;
@@ -123,7 +123,7 @@ fn a_damaged_journal_is_reported_and_the_rest_replayed() {
 
 /// As root, Asterisk may write everywhere; but a folder is no journal.
 #[test]
-fn without_a_journal_nobody_gets_in_and_the_log_says_why() {
+fn missing_journal_admits_nobody_and_is_logged() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         pbx.db_put(FAMILY, "7531", "1")?;
         pbx.db_put("doors", "2468", "1")?;
@@ -142,7 +142,7 @@ fn without_a_journal_nobody_gets_in_and_the_log_says_why() {
         // What needs no journal goes on.
         let report = pbx.call(&Call::new("/doors,d,4,&").keys("<now>2468"))?;
         passes(&report)?;
-        // Mended, and loaded anew.
+        // Repaired, and loaded again.
         fs::remove_dir(&path)?;
         pbx.cli(&format!("module unload {OURS}"))?;
         pbx.cli(&format!("module load {OURS}"))?;
@@ -154,7 +154,7 @@ fn without_a_journal_nobody_gets_in_and_the_log_says_why() {
 }
 
 #[test]
-fn a_journal_that_somebody_removes_is_there_again_for_the_next_use() {
+fn removed_journal_is_created_again() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         pbx.db_put(FAMILY, "1234", "1")?;
         let path = pbx.outside(JOURNAL).context("no journal")?;

@@ -1,4 +1,4 @@
-//! Asterisk's database, locked by a program that has no business there.
+//! Asterisk's database while a foreign program has locked it.
 
 use anyhow::ensure;
 use harness::{Call, Module, Outcome, Pbx};
@@ -8,14 +8,14 @@ use crate::astdb_lock::{while_held, READER, WRITER};
 use crate::support::{eventually, has_no_pin, on};
 
 #[test]
-fn a_locked_database_refuses_and_names_no_pin() {
+fn locked_database_refuses_without_naming_a_pin() {
     on(Pbx::builder().module(Module::Ours).debug(1), |pbx| {
         pbx.db_put(FAMILY, "7531", "1")?;
         // Committed: Asterisk itself lets go of the lock.
         pbx.stop()?;
         pbx.start_again()?;
         while_held(pbx, WRITER, || {
-            // The right PIN is told from a wrong one by nothing.
+            // The right PIN can't be distinguished from a wrong one.
             for keys in ["7531 7531 7531", "1111 1111 1111"] {
                 let call = Call::new(format!("{FOUR_DIGITS},agent-pass")).keys(keys);
                 let report = pbx.call(&call)?;
@@ -27,7 +27,7 @@ fn a_locked_database_refuses_and_names_no_pin() {
             Ok(())
         })?;
         ensure!(pbx.log()?.contains("Asterisk's database can't be written"));
-        // Nobody was let in, so it is neither used up nor to be replayed.
+        // No call was admitted, so the PIN is neither used up nor to be replayed.
         ensure!(journal(pbx)?.is_empty(), "{}", journal(pbx)?);
         let report = try_pin(pbx, "7531")?;
         ensure!(report.outcome == Outcome::Passed, "{report:#?}");
@@ -69,7 +69,7 @@ fn one_time_pin_that_cant_be_used_up_counts_for_lockouts() {
 }
 
 #[test]
-fn a_commit_that_fails_brings_no_used_pin_back() {
+fn failed_commit_restores_no_used_pin() {
     on(Pbx::builder().module(Module::Ours).debug(1), |pbx| {
         for pin in ["7531", "8642"] {
             pbx.db_put(FAMILY, pin, "1")?;

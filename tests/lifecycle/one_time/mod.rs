@@ -1,5 +1,4 @@
-//! One-time PINs, option `r`: each admits exactly one call, whatever races or
-//! crashes.
+//! One-time PINs, option `r`: each admits exactly one call, despite races and crashes.
 
 mod crash;
 mod hung;
@@ -23,7 +22,7 @@ pub fn journal(pbx: &Pbx) -> Result<String> {
     std::fs::read_to_string(&path).with_context(|| path.display().to_string())
 }
 
-/// A call by a caller who keys the PIN at the first prompt and hangs up at
+/// A call by a caller who enters the PIN at the first prompt and hangs up at
 /// the second, which only a refused one hears.
 fn try_pin(pbx: &Pbx, pin: &str) -> Result<Report> {
     pbx.call(&Call::new(format!("{FOUR_DIGITS},&")).keys(&format!("<now>{pin} <hangup>")))

@@ -1,4 +1,4 @@
-//! Two callers with the same one-time PIN at the same moment.
+//! Two callers with the same one-time PIN at the same time.
 
 use anyhow::{ensure, Result};
 use harness::{Call, Module, Outcome, Pbx, Report};
@@ -10,7 +10,7 @@ const PAIRS: usize = 300;
 const AT_ONCE: usize = 10;
 
 #[test]
-fn of_each_of_three_hundred_pairs_one_gets_in() {
+fn concurrent_pairs_with_one_pin_admit_one_caller() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         side_by_side(PAIRS, AT_ONCE, |number| pair(pbx, number))
     });

@@ -1,4 +1,4 @@
-//! AMI's actions.
+//! AMI actions.
 
 use anyhow::{ensure, Context, Result};
 use harness::{Ami, Call, Outcome, Pbx};
@@ -9,7 +9,7 @@ use crate::pin_sets::made::argon2id;
 use crate::support::{eventually, on};
 
 #[test]
-fn lists_are_whole() {
+fn ami_lists_are_complete() {
     on(some(), |pbx| {
         let ami = pbx.manager()?;
         let sets = ami.list("AuthenticatePinsets", &[])?;
@@ -66,9 +66,9 @@ fn lists_are_whole() {
     });
 }
 
-/// A PIN is judged as one that is keyed.
+/// A PIN is verified as one that a caller has entered.
 #[test]
-fn entries_are_judged() {
+fn verify_action_verifies_pins() {
     on(some(), |pbx| {
         let ami = pbx.manager()?;
         let verified = |headers: &[(&str, &str)]| ami.action("AuthenticateVerify", headers);
@@ -125,7 +125,7 @@ fn entries_are_judged() {
 /// As every other outcome, once: counted, and as an event. What is no attempt
 /// is not told.
 #[test]
-fn outcomes_are_told_once() {
+fn verify_action_is_reported_once() {
     on(some(), |pbx| {
         let (ami, listener) = (pbx.ami()?, pbx.ami()?);
         let events = listener.events();
@@ -134,23 +134,29 @@ fn outcomes_are_told_once() {
         }
         ami.ask("AuthenticateVerify", &[("PinSet", "customers")])?;
         listener.action("UserEvent", &[("UserEvent", "mark")])?;
-        let told = std::cell::RefCell::new(Vec::new());
+        let reported = std::cell::RefCell::new(Vec::new());
         events.wait("mark", std::time::Duration::from_secs(20), |frame| {
             if frame.has("PinSet", "customers") {
-                told.borrow_mut().push(frame.clone());
+                reported.borrow_mut().push(frame.clone());
             }
             frame.has("UserEvent", "mark")
         })?;
-        let told = told.into_inner();
-        let outcomes: Vec<&str> = told.iter().map(|event| field(event, "Outcome")).collect();
+        let reported = reported.into_inner();
+        let outcomes: Vec<&str> = reported
+            .iter()
+            .map(|event| field(event, "Outcome"))
+            .collect();
         ensure!(
             outcomes == ["SUCCESS", "FAILURE", "LOCKED", "LOCKED"],
-            "{told:#?}"
+            "{reported:#?}"
         );
         // The last one met a lock, and was not judged.
-        let attempts: Vec<&str> = told.iter().map(|event| field(event, "Attempts")).collect();
-        ensure!(attempts == ["1", "1", "1", "0"], "{told:#?}");
-        let success = &told[0];
+        let attempts: Vec<&str> = reported
+            .iter()
+            .map(|event| field(event, "Attempts"))
+            .collect();
+        ensure!(attempts == ["1", "1", "1", "0"], "{reported:#?}");
+        let success = &reported[0];
         for (name, value) in [
             ("Event", "AuthenticateSuccess"),
             ("Identity", "ada"),
@@ -183,7 +189,7 @@ fn outcomes_are_told_once() {
 }
 
 #[test]
-fn what_makes_no_sense_is_an_error() {
+fn invalid_actions_are_errors() {
     on(some(), |pbx| {
         let ami = pbx.manager()?;
         let verify =
@@ -250,7 +256,7 @@ fn what_makes_no_sense_is_an_error() {
             );
             ensure!(!format!("{answer:?}").contains(PIN), "{answer:?}");
         }
-        // Nobody can key so much: wrong, and no error.
+        // More digits than can be entered: wrong, and no error.
         for (secret, caller) in [(long, "1"), ("%s%n", "1"), ("1", long), ("1", "%s%n")] {
             let status = super::verify(&ami, "callers", secret, caller)?;
             ensure!(status == "FAILURE", "{status}");
@@ -264,7 +270,7 @@ fn what_makes_no_sense_is_an_error() {
 
 /// What one may, another may not.
 #[test]
-fn classes_are_kept_apart() {
+fn actions_need_their_privilege_class() {
     on(some(), |pbx| {
         let conf = "/etc/asterisk/manager.conf";
         let mut text = pbx.exec(&["cat", conf])?;
@@ -286,10 +292,10 @@ fn classes_are_kept_apart() {
         ] {
             for (actions, may) in [(&show, sees), (&change, does)] {
                 for action in actions {
-                    let said = raw(pbx, user, action)?;
-                    ensure!(said.contains("Authentication accepted"), "{said}");
-                    let denied = said.contains("Permission denied");
-                    ensure!(denied != may, "{user}: {action}: {said}");
+                    let printed = raw(pbx, user, action)?;
+                    ensure!(printed.contains("Authentication accepted"), "{printed}");
+                    let denied = printed.contains("Permission denied");
+                    ensure!(denied != may, "{user}: {action}: {printed}");
                 }
             }
         }
@@ -309,7 +315,7 @@ fn raw(pbx: &Pbx, user: &str, action: &str) -> Result<String> {
 
 /// Not in what Asterisk prints of AMI and debugs, and not in an event.
 #[test]
-fn the_pin_is_nowhere() {
+fn pin_of_an_action_appears_nowhere() {
     on(some(), |pbx| {
         pbx.cli("core set debug 10")?;
         pbx.cli("core set verbose 10")?;
@@ -332,10 +338,13 @@ fn the_pin_is_nowhere() {
             frame.has("UserEvent", "mark")
         })?;
         ensure!(seen.get() == 0, "{} events", seen.get());
-        let said = pbx.log()? + &pbx.console()?;
+        let printed = pbx.log()? + &pbx.console()?;
         // What was printed of the action is there, without it.
-        says(&said, &["Action: AuthenticateVerify", "Secret: <redacted"])?;
-        for line in said.lines() {
+        says(
+            &printed,
+            &["Action: AuthenticateVerify", "Secret: <redacted"],
+        )?;
+        for line in printed.lines() {
             ensure!(!line.contains(PIN) && !line.contains(WRONG), "{line}");
         }
         Ok(())
@@ -344,7 +353,7 @@ fn the_pin_is_nowhere() {
 
 /// Unloading is refused while a session waits for a hash, by force too.
 #[test]
-fn refused_while_a_session_waits() -> Result<()> {
+fn unload_is_refused_while_a_session_waits() -> Result<()> {
     let slow = argon2id((65536, 10, 1), "a-salt-of-ours", "9")?;
     let list = format!("{CUSTOMERS}eve,\"{slow}\",+902125550103,,\n");
     let builder = some().pin_file("customers.csv", list);
@@ -362,9 +371,9 @@ fn refused_while_a_session_waits() -> Result<()> {
                 Ok(waiting.is_finished() || use_count(&other)? > 0)
             })?;
             if !waiting.is_finished() {
-                let said = pbx.cli(&format!("module unload -f {OURS}"))?;
-                let refused = said.contains("Unable to unload");
-                ensure!(refused || waiting.is_finished(), "{said}");
+                let printed = pbx.cli(&format!("module unload -f {OURS}"))?;
+                let refused = printed.contains("Unable to unload");
+                ensure!(refused || waiting.is_finished(), "{printed}");
             }
             waiting.join().map_err(|_| anyhow::anyhow!("panicked"))?
         })?;
@@ -391,7 +400,7 @@ fn refused_while_a_session_waits() -> Result<()> {
 
 /// A reload shows what it has read.
 #[test]
-fn a_reload_is_seen() {
+fn reload_changes_the_listed_state() {
     on(some(), |pbx| {
         let ami: &Ami = &*pbx.manager()?;
         let conf = CONF.replace("[wrong]\nattempts = 0", "[right]\nsource = astdb:a");

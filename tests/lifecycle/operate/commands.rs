@@ -44,7 +44,7 @@ fn pin_sets_are_listed() {
 }
 
 #[test]
-fn a_pin_set_is_shown_as_it_is_in_force() {
+fn pin_set_is_shown_with_options_in_force() {
     on(some(), |pbx| {
         let ami = pbx.manager()?;
         let shown = ami.command("authenticate show pinset DOORS")?;
@@ -158,9 +158,9 @@ lockout_account = 2/1h/1h
             line(&shown, "budget")[1..3] == ["pinset", "budget"],
             "{shown}"
         );
-        // It may have been a PIN that somebody keyed there.
+        // A caller may have entered a PIN there.
         ensure!(!shown.contains("nobody"), "{shown}");
-        for (what, said) in [
+        for (what, printed) in [
             ("account ada pinset people", "1 unlocked"),
             ("account nobody", "1 unlocked"),
             ("pinset Budget", "1 unlocked"),
@@ -169,7 +169,7 @@ lockout_account = 2/1h/1h
         ] {
             says(
                 &ami.command(&format!("authenticate unlock {what}"))?,
-                &[said],
+                &[printed],
             )?;
         }
         ensure!(verify(&ami, "budget", PIN, "3")? == "SUCCESS");
@@ -178,7 +178,7 @@ lockout_account = 2/1h/1h
 }
 
 #[test]
-fn words_are_completed() {
+fn command_words_are_completed() {
     on(some(), |pbx| {
         let ami = pbx.manager()?;
         for _ in 0..2 {
@@ -204,8 +204,8 @@ fn words_are_completed() {
             ("authenticate unlock caller 5550101 pinset w", "w", "wrong"),
         ] {
             let command = format!("_command matchesarray \"{begun}\" \"{word}\"");
-            let said = ami.command(&command)?;
-            let mut words: BTreeSet<&str> = said.split_whitespace().collect();
+            let printed = ami.command(&command)?;
+            let mut words: BTreeSet<&str> = printed.split_whitespace().collect();
             words.retain(|word| !["_EOF_", "NULL"].contains(word));
             let offered: BTreeSet<&str> = offered.split_whitespace().collect();
             // The first is what they all begin with.
@@ -214,7 +214,7 @@ fn words_are_completed() {
                     offered.contains(word) || !offered.iter().all(|all| all.starts_with(word))
                 });
             }
-            ensure!(words == offered, "{begun}: {said}");
+            ensure!(words == offered, "{begun}: {printed}");
         }
         Ok(())
     });
@@ -223,7 +223,7 @@ fn words_are_completed() {
 /// Whatever is typed is answered by how the command is used, or by what is
 /// wrong with it.
 #[test]
-fn what_makes_no_sense_is_said() {
+fn invalid_commands_print_the_reason() {
     on(some(), |pbx| {
         let ami = pbx.manager()?;
         let usage = |command: &str| -> Result<()> {
@@ -247,7 +247,7 @@ fn what_makes_no_sense_is_said() {
         ] {
             usage(command)?;
         }
-        for (command, said) in [
+        for (command, printed) in [
             ("authenticate show pinset %s%n", "'%s%n'"),
             ("authenticate show pinset \"\u{1b}[2J\"", "\\x1b[2J"),
             ("authenticate unlock caller %s%n", "no caller '%s%n'"),
@@ -256,7 +256,7 @@ fn what_makes_no_sense_is_said() {
             (&format!("authenticate show pinset {long}"), &long),
             (&format!("authenticate unlock caller {long}"), &long),
         ] {
-            says(&ami.command(command)?, &[said])?;
+            says(&ami.command(command)?, &[printed])?;
         }
         let help = ami.command("core show help authenticate")?;
         let commands = help

@@ -1,4 +1,4 @@
-//! The documentation is Asterisk's own kind, and says something of everything.
+//! The XML documentation is valid and complete.
 
 use anyhow::ensure;
 use harness::Pbx;
@@ -9,7 +9,7 @@ use crate::support::on;
 const VALIDATE: &str = include_str!("validate.py");
 
 #[test]
-fn valid_by_asterisks_dtd() {
+fn xml_documentation_is_valid_by_dtd() {
     on(Pbx::builder(), |pbx| {
         pbx.write_file("/harness/validate.py", VALIDATE)?;
         let script = "cd /usr/share/asterisk/documentation; \
@@ -21,8 +21,8 @@ fn valid_by_asterisks_dtd() {
         // The test of the test: an element that is none.
         let wrong = document.replace("synopsis>", "synopsi>");
         pbx.write_file("/harness/wrong.xml", wrong)?;
-        let said = pbx.exec(&["bash", "-c", script, "-", "/harness/wrong.xml"])?;
-        ensure!(said == "valid\ninvalid\n", "{said}");
+        let printed = pbx.exec(&["bash", "-c", script, "-", "/harness/wrong.xml"])?;
+        ensure!(printed == "valid\ninvalid\n", "{printed}");
         Ok(())
     });
 }
@@ -62,7 +62,7 @@ const OF_OUTCOMES: &[&str] = &[
 ];
 
 #[test]
-fn asterisk_shows_it() {
+fn asterisk_shows_the_documentation() {
     on(Pbx::builder(), |pbx| {
         let ami = pbx.manager()?;
         for (action, parts) in ACTIONS {
@@ -104,7 +104,7 @@ fn asterisk_shows_it() {
 
 /// Each field of our events is documented, and each documented one is there.
 #[test]
-fn the_fields_of_events_are_the_documented_ones() {
+fn event_fields_match_the_documentation() {
     on(super::some(), |pbx| {
         let ami = pbx.manager()?;
         for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! PIN sets that admit nobody, and files that a reload refuses, are shown.
+//! PIN sets that admit nobody and files refused by a reload are shown.
 
 use anyhow::{ensure, Context, Result};
 use harness::Pbx;

@@ -20,10 +20,10 @@ source = file:/pins/customers.csv
 lockout_caller = 1/15m/24h
 ";
 
-/// All of them are shown, by the command line as by AMI, before and after the
-/// module was loaded anew; and calls go on meanwhile.
+/// The command line and AMI show all of them, before and after the module was
+/// loaded again; calls continue meanwhile.
 #[test]
-fn are_shown_while_calls_go_on() {
+fn many_pin_sets_are_shown_while_calls_go_on() {
     on(with(CONF), |pbx| {
         let ami = pbx.ami()?;
         for caller in 0..MANY {
@@ -45,9 +45,9 @@ fn are_shown_while_calls_go_on() {
         pbx.cli(&format!("module load {OURS}"))?;
         look(pbx)?;
         let ami = pbx.manager()?;
-        for (what, said) in [("+902125500000", "1 unlocked"), ("AMI", "9999 unlocked")] {
+        for (what, printed) in [("+902125500000", "1 unlocked"), ("AMI", "9999 unlocked")] {
             let command = format!("authenticate unlock caller {what}");
-            says(&ami.command(&command)?, &[said])?;
+            says(&ami.command(&command)?, &[printed])?;
         }
         ensure!(ami.list("AuthenticateLockouts", &[])?.is_empty());
         ensure!(verify(&ami, "customers", PIN, "+902125500000")? == "SUCCESS");

@@ -1,4 +1,4 @@
-//! Operating it: the command line, AMI's actions, the documentation, Prometheus.
+//! Administration: the command line, AMI actions, the documentation, Prometheus.
 
 mod actions;
 mod commands;

@@ -1,4 +1,4 @@
-//! What Prometheus is told, in whatever order modules come and go.
+//! Prometheus metrics, in whatever order modules are loaded and unloaded.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,7 +33,7 @@ fn able() -> Builder {
         )
 }
 
-fn told_at_boot() -> Builder {
+fn loaded_at_boot() -> Builder {
     able().modules(&format!("load = {THEIRS}"))
 }
 
@@ -46,26 +46,26 @@ fn scrape(pbx: &Pbx) -> Result<String> {
 }
 
 /// How often our part is in it.
-fn times(told: &str) -> Result<usize> {
-    let counts = OURS_TOLD.map(|line| told.matches(line).count());
-    ensure!(counts.iter().all(|count| *count == counts[0]), "{told}");
+fn times(metrics: &str) -> Result<usize> {
+    let counts = OURS_TOLD.map(|line| metrics.matches(line).count());
+    ensure!(counts.iter().all(|count| *count == counts[0]), "{metrics}");
     Ok(counts[0])
 }
 
-fn is_told(pbx: &Pbx) -> Result<()> {
+fn has_metrics(pbx: &Pbx) -> Result<()> {
     eventually("our metrics", || Ok(times(&scrape(pbx)?)? == 1))
 }
 
-fn is_not_told(pbx: &Pbx) -> Result<()> {
-    let told = scrape(pbx)?;
-    says(&told, &["asterisk_core_uptime_seconds"])?;
-    ensure!(times(&told)? == 0, "{told}");
+fn has_no_metrics(pbx: &Pbx) -> Result<()> {
+    let metrics = scrape(pbx)?;
+    says(&metrics, &["asterisk_core_uptime_seconds"])?;
+    ensure!(times(&metrics)? == 0, "{metrics}");
     Ok(())
 }
 
 fn module(pbx: &Pbx, what: &str, module: &str) -> Result<()> {
-    let said = pbx.cli(&format!("module {what} {module}"))?;
-    ensure!(!said.contains("Unable to"), "{what} {module}: {said}");
+    let printed = pbx.cli(&format!("module {what} {module}"))?;
+    ensure!(!printed.contains("Unable to"), "{what} {module}: {printed}");
     Ok(())
 }
 
@@ -80,16 +80,16 @@ fn unload(pbx: &Pbx) -> Result<()> {
 }
 
 #[test]
-fn loaded_at_boot_it_is_told() {
-    on(told_at_boot(), |pbx| {
-        is_told(pbx)?;
+fn prometheus_loaded_at_boot_gets_metrics() {
+    on(loaded_at_boot(), |pbx| {
+        has_metrics(pbx)?;
         let ami = pbx.manager()?;
         for _ in 0..2 {
             verify(&ami, "customers", "1", "5550101")?;
         }
-        let told = scrape(pbx)?;
+        let metrics = scrape(pbx)?;
         says(
-            &told,
+            &metrics,
             &[
                 "asterisk_authenticate_outcomes_total{pinset=\"doors\",outcome=\"success\"} 0\n",
                 "asterisk_authenticate_entries_total{pinset=\"doors\"} 0\n",
@@ -101,24 +101,24 @@ fn loaded_at_boot_it_is_told() {
                 "asterisk_authenticate_lockouts{pinset=\"doors\",kind=\"pinset\"} 0\n",
             ],
         )?;
-        ensure!(!told.contains(PIN), "{told}");
+        ensure!(!metrics.contains(PIN), "{metrics}");
         unload(pbx)?;
-        is_not_told(pbx)
+        has_no_metrics(pbx)
     });
 }
 
 /// As often as modules are reloaded: once.
 #[test]
-fn reloaded_it_is_told_once() {
-    on(told_at_boot(), |pbx| {
-        is_told(pbx)?;
+fn prometheus_reload_registers_metrics_once() {
+    on(loaded_at_boot(), |pbx| {
+        has_metrics(pbx)?;
         for name in [THEIRS, OURS, OURS, THEIRS] {
-            let said = pbx.cli(&format!("module reload {name}"))?;
-            ensure!(!said.is_empty());
+            let printed = pbx.cli(&format!("module reload {name}"))?;
+            ensure!(!printed.is_empty());
             ensure!(times(&scrape(pbx)?)? == 1, "{name}");
         }
         unload(pbx)?;
-        is_not_told(pbx)?;
+        has_no_metrics(pbx)?;
         module(pbx, "load", OURS)?;
         ensure!(times(&scrape(pbx)?)? == 1);
         Ok(())
@@ -126,7 +126,7 @@ fn reloaded_it_is_told_once() {
 }
 
 #[test]
-fn absent_nothing_is_missed() {
+fn missing_prometheus_is_no_error() {
     on(some(), |pbx| {
         let modules = pbx.cli("module show like prometheus")?;
         says(&modules, &["0 modules loaded"])?;
@@ -142,9 +142,9 @@ fn absent_nothing_is_missed() {
 
 /// Declined, its code is there and must not be called.
 #[test]
-fn declining_at_boot_it_is_left_alone() {
+fn declined_prometheus_is_not_called() {
     let conf = "[general]\nenabled = yes\nuri = metrics\nauth_username = a\n";
-    let builder = told_at_boot().file("prometheus.conf", conf);
+    let builder = loaded_at_boot().file("prometheus.conf", conf);
     on(builder, |pbx| {
         let modules = pbx.cli("module show like prometheus")?;
         says(&modules, &["Not Running"])?;
@@ -153,7 +153,7 @@ fn declining_at_boot_it_is_left_alone() {
         unload(pbx)?;
         module(pbx, "load", OURS)?;
         ensure!(use_count(&*pbx.manager()?)? == 0);
-        // Mended, it is told.
+        // Repaired, it gets the metrics.
         pbx.write_file(
             "/etc/asterisk/prometheus.conf",
             "[general]\nenabled = yes\nuri = metrics\n",
@@ -161,31 +161,31 @@ fn declining_at_boot_it_is_left_alone() {
         pbx.cli(&format!("module unload {THEIRS}"))?;
         module(pbx, "load", THEIRS)?;
         pbx.cli(&format!("module reload {OURS}"))?;
-        is_told(pbx)
+        has_metrics(pbx)
     });
 }
 
 /// With the next reload of ours.
 #[test]
-fn loaded_later_it_is_told() {
+fn prometheus_loaded_later_gets_metrics_at_reload() {
     on(able(), |pbx| {
         // Loaded at boot, ours looks for them once more, soon after it.
         module(pbx, "unload", OURS)?;
         module(pbx, "load", OURS)?;
         module(pbx, "load", THEIRS)?;
-        is_not_told(pbx)?;
+        has_no_metrics(pbx)?;
         pbx.cli(&format!("module reload {OURS}"))?;
         ensure!(times(&scrape(pbx)?)? == 1);
         unload(pbx)?;
-        is_not_told(pbx)?;
+        has_no_metrics(pbx)?;
         module(pbx, "unload", THEIRS)
     });
 }
 
 #[test]
-fn unloaded_before_ours_and_loaded_again() {
-    on(told_at_boot(), |pbx| {
-        is_told(pbx)?;
+fn prometheus_can_be_unloaded_and_loaded_again() {
+    on(loaded_at_boot(), |pbx| {
+        has_metrics(pbx)?;
         module(pbx, "unload", THEIRS)?;
         // The dynamic linker may keep it for us, and take it away with us, when
         // it runs again.
@@ -194,13 +194,13 @@ fn unloaded_before_ours_and_loaded_again() {
         ensure!(scrape(pbx)?.is_empty());
         pbx.cli(&format!("module reload {OURS}"))?;
         module(pbx, "load", THEIRS)?;
-        is_not_told(pbx)?;
+        has_no_metrics(pbx)?;
         pbx.cli(&format!("module reload {OURS}"))?;
         ensure!(times(&scrape(pbx)?)? == 1);
         module(pbx, "unload", THEIRS)?;
         unload(pbx)?;
         module(pbx, "load", THEIRS)?;
-        is_not_told(pbx)?;
+        has_no_metrics(pbx)?;
         module(pbx, "load", OURS)?;
         ensure!(times(&scrape(pbx)?)? == 1);
         unload(pbx)?;
@@ -210,10 +210,10 @@ fn unloaded_before_ours_and_loaded_again() {
 
 /// Unloading ours in the middle of scrapes.
 #[test]
-fn in_the_middle_of_scrapes_crashes_nothing() {
+fn unload_during_scrapes_does_not_crash() {
     const ROUNDS: usize = 20;
-    on(told_at_boot(), |pbx| {
-        is_told(pbx)?;
+    on(loaded_at_boot(), |pbx| {
+        has_metrics(pbx)?;
         let pid = pbx.pid()?;
         let over = AtomicBool::new(false);
         // One process scrapes again and again.
@@ -242,19 +242,19 @@ fn in_the_middle_of_scrapes_crashes_nothing() {
             rounds
         })?;
         ensure!(pbx.pid()? == pid, "Asterisk has died");
-        is_told(pbx)
+        has_metrics(pbx)
     });
 }
 
 #[test]
 fn pin_set_that_admits_nobody_has_gauge_zero() {
-    on(told_at_boot(), |pbx| {
-        is_told(pbx)?;
-        let told = scrape(pbx)?;
+    on(loaded_at_boot(), |pbx| {
+        has_metrics(pbx)?;
+        let metrics = scrape(pbx)?;
         for (name, usable) in [("customers", 1), ("doors", 1), ("wrong", 0)] {
             let line =
                 format!("asterisk_authenticate_pinset_usable{{pinset=\"{name}\"}} {usable}\n");
-            says(&told, &[&line])?;
+            says(&metrics, &[&line])?;
         }
         // Without numbers, 'callers' admits nobody.
         pbx.pin_file("customers.csv", "account,secret\nada,plain:7351937519\n")?;

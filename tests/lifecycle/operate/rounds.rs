@@ -10,7 +10,7 @@ const ROUNDS: usize = 200;
 
 /// Used from one long session, whose thread stays.
 #[test]
-fn two_hundred_rounds_leave_nothing_behind() {
+fn two_hundred_sessions_leak_nothing() {
     on(some(), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
@@ -42,14 +42,14 @@ fn two_hundred_rounds_leave_nothing_behind() {
 
 /// Nothing is left of a load that is declined.
 #[test]
-fn a_declined_load_leaves_nothing_behind() {
+fn declined_load_leaks_nothing() {
     on(some(), |pbx| {
         let ami = pbx.manager()?;
         pbx.cli(&format!("module unload {OURS}"))?;
         pbx.cli(&format!("module load {STOCK}"))?;
         for _ in 0..3 {
-            let said = pbx.cli(&format!("module load {OURS}"))?;
-            says(&said, &["Unable to load"])?;
+            let printed = pbx.cli(&format!("module load {OURS}"))?;
+            says(&printed, &["Unable to load"])?;
             let gone = ami.command("authenticate show stats")?;
             says(&gone, &["No such command"])?;
             ensure!(ami.ask("AuthenticateStats", &[])?.has("Response", "Error"));

@@ -1,4 +1,4 @@
-//! How many tries, how many digits, and what the dialplan has to say in it.
+//! The number of attempts and digits, and options of the dialplan.
 
 use super::{all_become, call, impatient, on, passed, refused, row, with};
 
@@ -40,7 +40,7 @@ const THANKS: &str = "auth-thankyou";
 const GOODBYE: &str = "vm-goodbye";
 
 #[test]
-fn attempts() {
+fn attempts_are_limited() {
     on(with(CONF).pin_file("list", LIST), |pbx| {
         all_become(
             pbx,
@@ -97,7 +97,7 @@ fn attempts() {
 }
 
 #[test]
-fn digits() {
+fn entry_length_is_limited() {
     on(with(CONF).pin_file("list", LIST), |pbx| {
         let failed = || refused("FAILURE");
         all_become(
@@ -145,7 +145,7 @@ fn digits() {
 }
 
 #[test]
-fn clear_key() {
+fn clear_key_clears_the_entry() {
     on(with(CONF).pin_file("list", LIST), |pbx| {
         all_become(
             pbx,
@@ -183,7 +183,7 @@ fn clear_key() {
 }
 
 #[test]
-fn options_of_the_dialplan() {
+fn dialplan_options_override_the_section() {
     on(with(CONF).pin_file("list", LIST), |pbx| {
         all_become(
             pbx,
@@ -227,7 +227,7 @@ fn options_of_the_dialplan() {
         )?;
         for letter in ["d", "m", "r"] {
             let option = format!("option '{letter}'");
-            super::is_told(pbx, &["PIN set", &option])?;
+            super::is_logged(pbx, &["PIN set", &option])?;
         }
         for (options, answered) in [("", true), ("n", false), ("nq", false)] {
             let report = pbx.call(&call(&format!("three,{options}"), "1234#"))?;

@@ -1,11 +1,13 @@
-//! What is wrong in `authenticate.conf` is said by its place, and costs
-//! nobody but the PIN set it is in.
+//! Mistakes in `authenticate.conf` are reported by their place and disable only their
+//! PIN set.
 
 use anyhow::{ensure, Context, Result};
 use harness::Pbx;
 
-use super::{all_become, becomes, broken, call, is_told, on, passed, reconfigure, refused, reload};
-use super::{row, told, with};
+use super::{
+    all_become, becomes, broken, call, is_logged, on, passed, reconfigure, refused, reload,
+};
+use super::{log_lines, row, with};
 
 const GOOD: &str = "[good]\nsource = file:/pins/list\n";
 
@@ -22,7 +24,7 @@ fn is_broken(pbx: &Pbx, set: &str) -> Result<()> {
         .with_context(|| format!("[{set}] should be broken"))
 }
 
-/// A section, the option that is wrong, and what is said of it.
+/// A section, its invalid option, and the log line about it.
 const WRONG: &[(&str, &str, &str)] = &[
     ("unknown", "colour = red", "there is no such option"),
     (
@@ -124,7 +126,7 @@ fn lists(builder: harness::Builder) -> harness::Builder {
 }
 
 #[test]
-fn one_wrong_line_is_one_broken_set() {
+fn invalid_line_disables_only_its_pin_set() {
     let mut conf = GOOD.to_owned();
     let mut places = Vec::new();
     for (section, option, _) in WRONG {
@@ -135,8 +137,8 @@ fn one_wrong_line_is_one_broken_set() {
     on(lists(with(&conf)), |pbx| {
         for ((section, option, fault), line) in WRONG.iter().zip(places) {
             let option = option.split_once(" = ").unwrap_or_default().0;
-            let said = format!("authenticate.conf:{line}: [{section}] {option}: {fault}");
-            is_told(pbx, &["] ERROR[", &said])?;
+            let logged = format!("authenticate.conf:{line}: [{section}] {option}: {fault}");
+            is_logged(pbx, &["] ERROR[", &logged])?;
         }
         works(pbx, "good")?;
         works(pbx, "last")?;
@@ -152,15 +154,15 @@ fn all_broken(pbx: &Pbx, sections: &[&str]) -> Result<()> {
         .collect();
     all_become(pbx, &rows)?;
     for section in sections {
-        // Beside what was said at load, each caller is.
-        let told = told(pbx, &[section])?;
-        ensure!(told.len() >= 2, "[{section}]: {told:#?}");
+        // In addition to the line at load, each call is logged.
+        let logged = log_lines(pbx, &[section])?;
+        ensure!(logged.len() >= 2, "[{section}]: {logged:#?}");
     }
     Ok(())
 }
 
 #[test]
-fn what_can_not_be_together() {
+fn conflicting_options_disable_the_pin_set() {
     let mut conf = GOOD.to_owned();
     for (section, options, _) in IMPOSSIBLE {
         conf += &format!("[{section}]\n{options}\n");
@@ -170,7 +172,7 @@ fn what_can_not_be_together() {
         [no-list]\nsource = file:/pins/no-such-list\n";
     on(lists(with(&conf)), |pbx| {
         for (section, _, fault) in IMPOSSIBLE {
-            is_told(
+            is_logged(
                 pbx,
                 &[
                     "] ERROR[",
@@ -185,14 +187,14 @@ fn what_can_not_be_together() {
         all_broken(pbx, &sections)?;
         let by_caller = call("auto", "1234# 1234# 1234#").caller("+905060508169");
         becomes(pbx, &by_caller, &broken())?;
-        is_told(pbx, &["identify = caller needs a csv list"])?;
+        is_logged(pbx, &["identify = caller needs a csv list"])?;
         is_broken(pbx, "no-list")?;
-        is_told(pbx, &["/pins/no-such-list"])
+        is_logged(pbx, &["/pins/no-such-list"])
     });
 }
 
 #[test]
-fn two_sections_of_one_name_and_a_default_that_is_wrong() {
+fn duplicate_section_and_invalid_default_are_errors() {
     let conf = "[general]\n\
         attempts = 2\n\
         [good]\n\
@@ -203,7 +205,7 @@ fn two_sections_of_one_name_and_a_default_that_is_wrong() {
         source = file:/pins/people.csv\n";
     on(lists(with(conf)), |pbx| {
         works(pbx, "good")?;
-        is_told(pbx, &["] ERROR[", "authenticate.conf:", "wice]"])?;
+        is_logged(pbx, &["] ERROR[", "authenticate.conf:", "wice]"])?;
         is_broken(pbx, "twice")?;
         // The default of [general] is in force.
         becomes(
@@ -216,7 +218,7 @@ fn two_sections_of_one_name_and_a_default_that_is_wrong() {
 }
 
 #[test]
-fn lines_of_templates_and_included_files() {
+fn mistakes_in_templates_and_includes_are_reported_by_place() {
     let conf = "[mould](!)\n\
         source = file:/pins/list\n\
         attempts = none\n\
@@ -235,9 +237,9 @@ fn lines_of_templates_and_included_files() {
         pbx.write_file(super::CONF, conf)?;
         pbx.restart()?;
         let fault = "attempts: it must be a whole number from 1 to 99";
-        is_told(pbx, &[&format!("authenticate.conf:3: [cast] {fault}")])?;
-        let said = "[more] digit_timeout: it must be a number of seconds";
-        is_told(pbx, &[&format!("{included}:5: {said}")])?;
+        is_logged(pbx, &[&format!("authenticate.conf:3: [cast] {fault}")])?;
+        let logged = "[more] digit_timeout: it must be a number of seconds";
+        is_logged(pbx, &[&format!("{included}:5: {logged}")])?;
         works(pbx, "good")?;
         is_broken(pbx, "cast")?;
         is_broken(pbx, "more")?;
@@ -254,7 +256,7 @@ fn lines_of_templates_and_included_files() {
 }
 
 #[test]
-fn a_reload_takes_the_file_whole_or_not_at_all() {
+fn reload_accepts_the_whole_file_or_nothing() {
     let first = "[one]\nsource = file:/pins/list\nsuccess_prompt = beep\n\
         [two]\nsource = file:/pins/list\n";
     on(lists(with(first)), |pbx| {
@@ -306,7 +308,7 @@ fn a_reload_takes_the_file_whole_or_not_at_all() {
 }
 
 #[test]
-fn names_there_are_none_of() {
+fn unknown_pin_sets_are_refused() {
     on(lists(with(GOOD)), |pbx| {
         let rows: Vec<_> = ["no-such-set", "", "general", "g", "goodd", "good/x", "*"]
             .iter()
@@ -319,7 +321,7 @@ fn names_there_are_none_of() {
             })
             .collect();
         all_become(pbx, &rows)?;
-        is_told(pbx, &["no-such-set"])?;
+        is_logged(pbx, &["no-such-set"])?;
         works(pbx, "good")?;
         works(pbx, "GOOD")
     });

@@ -1,11 +1,11 @@
-//! What a row of a csv list, and `times`, say beside the PIN.
+//! Columns of a CSV file other than the secret, and `times`.
 
 use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
 
 use super::{
-    all_become, becomes, call, is_told, on, passed, refused, row, shell, told, with, Want,
+    all_become, becomes, call, is_logged, log_lines, on, passed, refused, row, shell, with, Want,
 };
 use crate::support::eventually;
 
@@ -22,7 +22,7 @@ const STAFF: &str = "account,secret,caller,name,level,valid_from,valid_until,con
     senior,plain:8888,,,9,,,\n";
 
 #[test]
-fn level_and_context() {
+fn level_and_context_are_applied() {
     let conf = "[general]\n\
         source = file:/pins/staff.csv\n\
         [staff]\n\
@@ -103,7 +103,7 @@ fn level_and_context() {
             ],
         )?;
         // A name is for people; the log is no place for it.
-        let named = told(pbx, &["Ada"])?;
+        let named = log_lines(pbx, &["Ada"])?;
         ensure!(named.is_empty(), "{named:#?}");
         Ok(())
     });
@@ -120,7 +120,7 @@ fn expired() -> Want {
 }
 
 #[test]
-fn dates() {
+fn pin_outside_its_dates_is_expired() {
     let conf = "[general]\n\
         source = file:/pins/staff.csv\n\
         [staff]\n\
@@ -189,7 +189,7 @@ fn dates() {
 
 /// The clock is looked at for each entry, not when the list is read.
 #[test]
-fn a_row_becomes_valid_by_itself() {
+fn row_becomes_valid_without_a_reload() {
     let conf = "[soon]\nsource = file:/pins/soon.csv\nattempts = 1\n";
     on(with(conf), |pbx| {
         let list = "echo account,secret,valid_from; \
@@ -216,7 +216,7 @@ fn months() -> Result<(String, String)> {
 }
 
 #[test]
-fn times() -> Result<()> {
+fn pin_outside_the_times_is_expired() -> Result<()> {
     let (now, other) = months().context("the month")?;
     let conf = format!(
         "[general]\n\
@@ -266,7 +266,7 @@ fn times() -> Result<()> {
 }
 
 #[test]
-fn a_bad_row_is_skipped_and_reported() {
+fn invalid_row_is_skipped_and_reported() {
     let conf = "[staff]\nsource = file:/pins/staff.csv\n";
     let list = "account,secret,level,valid_from\n\
         a,plain:86420111,256,\n\
@@ -304,11 +304,11 @@ fn a_bad_row_is_skipped_and_reported() {
             (7, "secret"),
         ];
         for (line, column) in bad {
-            is_told(pbx, &["staff.csv", &format!("line {line}"), column])?;
+            is_logged(pbx, &["staff.csv", &format!("line {line}"), column])?;
         }
         for value in ["86420", "tomorrow"] {
-            let told = told(pbx, &[value])?;
-            ensure!(told.is_empty(), "a value is in the log: {told:#?}");
+            let logged = log_lines(pbx, &[value])?;
+            ensure!(logged.is_empty(), "a value is in the log: {logged:#?}");
         }
         Ok(())
     });

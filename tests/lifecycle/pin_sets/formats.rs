@@ -1,15 +1,14 @@
-//! Where the PINs are: lists of each format, astdb, and lists that are no
-//! good.
+//! Sources of PINs: files of each format, astdb, and unusable files.
 
 use anyhow::{ensure, Context, Result};
 use harness::Pbx;
 
 use super::made::{argon2id, hex, hmac, CHEAP};
-use super::{all_become, becomes, broken, call, is_told, on, passed, refused, row, shell, with};
+use super::{all_become, becomes, broken, call, is_logged, on, passed, refused, row, shell, with};
 use crate::support::eventually;
 
 #[test]
-fn files_of_each_format() {
+fn file_formats_admit_their_pins() {
     let conf = "
 [plain]
 source = file:/pins/plain
@@ -136,7 +135,7 @@ format = csv
 }
 
 #[test]
-fn families_of_the_database() -> Result<()> {
+fn database_families_admit_their_pins() -> Result<()> {
     const KEY: [u8; 32] = [0x5c; 32];
     let signed = hmac("key", &KEY, "1111")?;
     let slow = argon2id(CHEAP, "a-salt-of-ours", "2222")?;
@@ -244,7 +243,7 @@ one_time = yes
                     ),
                 ],
             )?;
-            // Read anew each time.
+            // Read again each time.
             pbx.db_put("pairs", "handle-3", "7003:plain:9753")?;
             becomes(pbx, &call("pairs", "9753#"), &passed().account("7003"))?;
             becomes(
@@ -287,7 +286,7 @@ fn works(pbx: &Pbx) -> Result<()> {
 }
 
 #[test]
-fn lists_that_are_no_good() {
+fn unusable_pin_files_admit_nobody() {
     // What the script makes of the list, and what the log says.
     let ways: &[(&str, &[&str])] = &[
         ("chmod 666 $1", &["can be written to by everybody"]),
@@ -332,7 +331,7 @@ fn lists_that_are_no_good() {
             );
             let mut parts = vec![list.as_str()];
             parts.extend(says);
-            is_told(pbx, &parts).with_context(what)?;
+            is_logged(pbx, &parts).with_context(what)?;
             // Mended, it counts again.
             pbx.exec(&["bash", "-ec", "rm -rf $1", "bash", list])?;
             pbx.write_file(list, LIST)?;
@@ -344,7 +343,7 @@ fn lists_that_are_no_good() {
 }
 
 #[test]
-fn a_list_that_is_missing_at_load() {
+fn pin_file_missing_at_load_counts_once_created() {
     let conf = "[good]\n\
         source = file:/pins/good.csv\n\
         [missing]\n\
@@ -352,14 +351,14 @@ fn a_list_that_is_missing_at_load() {
     on(with(conf).pin_file("good.csv", LIST), |pbx| {
         works(pbx)?;
         becomes(pbx, &call("missing", "1234# 1234# 1234#"), &broken())?;
-        is_told(pbx, &["missing.csv"])?;
+        is_logged(pbx, &["missing.csv"])?;
         works(pbx)
     });
 }
 
 /// What it is, is found out again each time it changes.
 #[test]
-fn a_list_that_becomes_of_another_format() {
+fn pin_file_that_changes_format_is_detected_again() {
     let conf = "[by-caller]\n\
         source = file:/pins/people\n\
         identify = caller\n\
@@ -372,10 +371,10 @@ fn a_list_that_becomes_of_another_format() {
         let by_pin = call("by-pin", "1234#");
         becomes(pbx, &right, &passed().account("ada"))?;
         becomes(pbx, &by_pin, &passed().account("ada"))?;
-        // No numbers: nobody is who calls.
+        // No numbers: no caller is identified.
         pbx.pin_file("people", "1234\n")?;
         becomes(pbx, &wrong, &broken())?;
-        is_told(pbx, &["by-caller", "needs a csv list"])?;
+        is_logged(pbx, &["by-caller", "needs a csv list"])?;
         becomes(pbx, &by_pin, &passed().account("").level(""))?;
         let md5 = shell(pbx, "echo bob:$(echo -n 1234 | md5sum | cut -c1-32)")?;
         pbx.pin_file("people", md5)?;
@@ -389,7 +388,7 @@ fn a_list_that_becomes_of_another_format() {
 
 /// What is in the file counts at the next entry, without a reload.
 #[test]
-fn a_list_that_changes() {
+fn changed_pin_file_counts_at_once() {
     let conf = "[people]\nsource = file:/pins/people.csv\n";
     on(with(conf).pin_file("people.csv", LIST), |pbx| {
         let refused = || refused("FAILURE");
@@ -436,6 +435,6 @@ fn a_list_that_changes() {
         eventually("a broken list", || {
             Ok(pbx.call(&no_old)?.status() == "ERROR")
         })?;
-        is_told(pbx, &["people.csv", "line 3", "quote"])
+        is_logged(pbx, &["people.csv", "line 3", "quote"])
     });
 }

@@ -1,10 +1,10 @@
-//! `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`: for dialplans
-//! that ask for the PIN themselves.
+//! `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`, for dialplans that collect
+//! the PIN themselves.
 
 use anyhow::{ensure, Context, Result};
 use harness::{Builder, Call, Outcome, Pbx};
 
-use super::{all_become, becomes, is_told, on, passed, refused, row, shell, with, Want};
+use super::{all_become, becomes, is_logged, on, passed, refused, row, shell, with, Want};
 
 const CONF: &str = "
 [general]
@@ -110,7 +110,7 @@ fn nobody(status: &'static str) -> Want {
 }
 
 #[test]
-fn each_verdict() {
+fn function_returns_each_verdict() {
     const ADA: &str = "+905060508169";
     on(builder(), |pbx| {
         let is = |account: &str| says("SUCCESS").account(account).attempts("1");
@@ -221,8 +221,8 @@ fn each_verdict() {
                 ),
             ],
         )?;
-        is_told(pbx, &["AUTHENTICATE_VERIFY"])?;
-        is_told(pbx, &["no-such-set"])?;
+        is_logged(pbx, &["AUTHENTICATE_VERIFY"])?;
+        is_logged(pbx, &["no-such-set"])?;
         // No account: nobody can be asked for one.
         for arguments in ["by-account,TRY", "or-account,TRY"] {
             let report = pbx.call(&ask(arguments, "1234"))?;
@@ -234,8 +234,11 @@ fn each_verdict() {
         }
         // Without a call there is no variable, and nobody to ask for.
         let pid = pbx.pid()?;
-        let said = pbx.cli("dialplan eval function AUTHENTICATE_VERIFY(people,TRY)")?;
-        ensure!(!said.contains("SUCCESS") && pbx.pid()? == pid, "{said}");
+        let printed = pbx.cli("dialplan eval function AUTHENTICATE_VERIFY(people,TRY)")?;
+        ensure!(
+            !printed.contains("SUCCESS") && pbx.pid()? == pid,
+            "{printed}"
+        );
         let shown = pbx.cli("core show function AUTHENTICATE_VERIFY")?;
         ensure!(
             shown.contains("VARNAME") || shown.contains("pinset"),
@@ -246,7 +249,7 @@ fn each_verdict() {
 }
 
 #[test]
-fn a_use_is_a_use() {
+fn function_consumes_uses() {
     on(builder(), |pbx| {
         pbx.db_put("family", "4711", "1")?;
         becomes(
@@ -279,7 +282,7 @@ do('SET VARIABLE VERDICT "%s"' % answer[answer.find('(') + 1:answer.rfind(')')])
 "#;
 
 #[test]
-fn from_an_agi_script() {
+fn function_works_from_agi() {
     on(
         builder().modules("load = res_speech.so\nload = res_agi.so"),
         |pbx| {
@@ -300,8 +303,8 @@ fn getvar(pbx: &Pbx, channel: &str, name: &str) -> Result<String> {
     Ok(answer.get("Value").unwrap_or_default().to_owned())
 }
 
-/// A manager user who may read variables could try PINs with it, and use them
-/// up.
+/// Manager users with the right to read variables could try PINs with it, and use
+/// them up.
 fn asked_by_ami(builder: Builder, verdict: &str, left: &str) {
     on(builder, |pbx| {
         let mut ongoing = pbx.place(&to("hold").variable("TRY", "1234"))?;
@@ -309,8 +312,8 @@ fn asked_by_ami(builder: Builder, verdict: &str, left: &str) {
             frame.event() == Some("Newexten") && frame.has("Application", "Wait")
         })?;
         let channel = ongoing.channel().context("no channel")?.to_owned();
-        let said = getvar(pbx, &channel, "AUTHENTICATE_VERIFY(once,TRY)")?;
-        ensure!(said == verdict, "{said:?} instead of {verdict:?}");
+        let printed = getvar(pbx, &channel, "AUTHENTICATE_VERIFY(once,TRY)")?;
+        ensure!(printed == verdict, "{printed:?} instead of {verdict:?}");
         let try_now = getvar(pbx, &channel, "TRY")?;
         ensure!(try_now == left, "TRY is {try_now:?}");
         ongoing.hang_up()?;
@@ -324,12 +327,12 @@ fn asked_by_ami(builder: Builder, verdict: &str, left: &str) {
 }
 
 #[test]
-fn not_from_ami() {
+fn function_is_refused_from_ami() {
     asked_by_ami(builder(), "", "1234");
 }
 
 #[test]
-fn from_ami_for_who_lives_dangerously() {
+fn function_works_from_ami_with_live_dangerously() {
     let conf = "[directories]\n\
         astdbdir => /harness/db\n\
         [options]\n\

@@ -1,4 +1,4 @@
-//! Every wrong entry counts, and every check is made at each verdict.
+//! Every wrong attempt counts, and every check is made at each attempt.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use harness::{Builder, Call, Pbx};
 
 use super::made::{csv, hex, hmac};
 use super::{
-    becomes, broken, call, is_told, on, passed, refused, reload, shell, with, with_lockouts,
+    becomes, broken, call, is_logged, on, passed, refused, reload, shell, with, with_lockouts,
 };
 use crate::support::eventually;
 
@@ -65,7 +65,7 @@ fn missing_pepper_key_leaves_lockouts_in_force() -> Result<()> {
                 becomes(pbx, &wrong, &locked)?;
             }
             becomes(pbx, &call(name, right).caller(owner), &locked)?;
-            is_told(pbx, &[name, "the pepper file has no key k0"])?;
+            is_logged(pbx, &[name, "the pepper file has no key k0"])?;
         }
         Ok(())
     });
@@ -102,7 +102,7 @@ fn list_without_a_checkable_row_is_an_error_that_does_not_count() -> Result<()> 
         becomes(pbx, &known, &broken())?;
         let unknown = call("lost-by-account", "7# 1004#").caller("100");
         becomes(pbx, &unknown, &broken())?;
-        is_told(pbx, &["lost", "the pepper file has no key k0"])
+        is_logged(pbx, &["lost", "the pepper file has no key k0"])
     });
     Ok(())
 }
@@ -112,7 +112,7 @@ fn list_without_a_checkable_row_is_an_error_that_does_not_count() -> Result<()> 
 fn missing_pepper_key_is_named_at_load_reload_and_on_the_command_line() -> Result<()> {
     on(with_a_missing_key()?, |pbx| {
         let named = "1 row can't be checked, line 5: the pepper file has no key k0";
-        is_told(pbx, &["] WARNING[", "people.csv", named])?;
+        is_logged(pbx, &["] WARNING[", "people.csv", named])?;
         let shown = || pbx.cli("authenticate show pinset by-caller");
         ensure!(shown()?.contains(named), "{}", shown()?);
         let state = pbx.cli("authenticate show pinset lost")?;
@@ -175,7 +175,7 @@ fn conflicting_pin_set_is_refused_before_and_after_another_loads_its_list() {
                 becomes(pbx, &call(admits, "1234#"), &passed())?;
                 becomes(pbx, &conflicting, &broken()).context("in memory")?;
             }
-            is_told(pbx, &[&format!("'{refused}'"), why])?;
+            is_logged(pbx, &[&format!("'{refused}'"), why])?;
         }
         // By a list that is no PIN set's.
         let plain = Call::new("/pins/doors").keys("1234#");

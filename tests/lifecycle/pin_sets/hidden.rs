@@ -1,4 +1,4 @@
-//! Whoever looks at what Asterisk shows and keeps of a call sees no PIN.
+//! No PIN in anything that Asterisk shows or keeps of a call.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -177,7 +177,7 @@ fn show(pbx: &Pbx, channel: Option<&str>, shown: &Mutex<String>) -> Result<()> {
 }
 
 #[test]
-fn no_pin_is_seen_but_where_it_is_asked_for() -> Result<()> {
+fn pin_is_visible_only_where_configured() -> Result<()> {
     on(builder()?, |pbx| {
         pbx.db_put("doors", KEY, "1")?;
         let put = pbx.log()?.len();
@@ -217,7 +217,7 @@ fn no_pin_is_seen_but_where_it_is_asked_for() -> Result<()> {
             let places = eyes.see(digits)?;
             ensure!(places.is_empty(), "{digits}: {places:#?}");
         }
-        // The key was put in by us, and the log tells of that.
+        // The test has put the key there, which the log shows.
         let log = pbx.log()?;
         let after = log.get(put..).unwrap_or_default();
         let lines: Vec<_> = after.lines().filter(|line| line.contains(KEY)).collect();
@@ -243,8 +243,8 @@ fn no_pin_is_seen_but_where_it_is_asked_for() -> Result<()> {
         }
         let places = eyes.see(WRONG)?;
         ensure!(places.is_empty(), "{places:#?}");
-        // Said at load.
-        super::is_told(pbx, &["[shown]", "account_code"])
+        // Logged at load.
+        super::is_logged(pbx, &["[shown]", "account_code"])
     });
     Ok(())
 }

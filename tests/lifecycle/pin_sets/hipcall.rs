@@ -1,6 +1,5 @@
-//! "Authenticate Callers with PIN Verification", the page whose service this
-//! replaces: by the number that calls and a PIN, to customer support or to
-//! sales.
+//! Hipcall's guide "Authenticate Callers with PIN Verification": caller number and PIN
+//! decide between customer support and sales.
 
 use anyhow::{ensure, Context, Result};
 use harness::Call;
@@ -63,7 +62,7 @@ fn from(number: &str, keys: &str) -> Call {
 }
 
 #[test]
-fn the_number_and_the_pin_say_where_the_call_goes() {
+fn number_and_pin_decide_the_destination() {
     on(with(CONF).pin_file("customers.csv", CUSTOMERS), |pbx| {
         record(pbx, "en", &SOUNDS)?;
         let mut rows = Vec::new();
@@ -116,7 +115,7 @@ fn the_number_and_the_pin_say_where_the_call_goes() {
 
 /// Rows may be spelled in any of the forms, too.
 #[test]
-fn the_list_is_compared_as_the_caller_is() {
+fn numbers_of_rows_are_normalized_like_callers() {
     on(with(CONF), |pbx| {
         record(pbx, "en", &SOUNDS)?;
         for (spelling, from_number) in SPELLINGS.iter().zip(SPELLINGS.iter().rev()) {
@@ -144,7 +143,7 @@ fn mp3(frames: usize) -> Vec<u8> {
 
 /// The page's sounds are MP3 files.
 #[test]
-fn its_sounds_may_be_mp3_files() {
+fn mp3_prompts_play() {
     const FRAMES: usize = 20;
     const SECONDS: f64 = 0.072 * 20.0;
     let builder = with(CONF)
@@ -180,7 +179,7 @@ fn its_sounds_may_be_mp3_files() {
 
 /// The page does it all in three lines more than the source.
 #[test]
-fn asterisks_own_sounds_do_as_well() -> Result<()> {
+fn default_prompts_play() -> Result<()> {
     let conf = "[general]\n\
         country_code = 90\n\
         [customers]\n\

@@ -1,4 +1,4 @@
-//! `identify`: who calls.
+//! `identify`: what identifies the caller.
 
 use harness::Call;
 
@@ -51,7 +51,7 @@ fn is(account: &str) -> Want {
 }
 
 #[test]
-fn by_the_pin_alone() {
+fn identify_pin_finds_rows_by_pin() {
     on(with(CONF).pin_file("people.csv", PEOPLE), |pbx| {
         all_become(
             pbx,
@@ -59,7 +59,7 @@ fn by_the_pin_alone() {
                 row("a PIN", call("by-pin", "2222#"), is("1002")),
                 row("of two rows the first", call("by-pin", "1111#"), is("1001")),
                 row(
-                    "whoever calls",
+                    "any caller",
                     from("+15551234567", "by-pin", "3333#"),
                     is("1003").sounds(&[PIN, THANKS]),
                 ),
@@ -80,7 +80,7 @@ fn by_the_pin_alone() {
 }
 
 #[test]
-fn by_the_number_that_calls() {
+fn identify_caller_finds_rows_by_number() {
     const ADA: &str = "+905060508169";
     const BOB: &str = "+905321112233";
     on(with(CONF).pin_file("people.csv", PEOPLE), |pbx| {
@@ -148,7 +148,7 @@ fn by_the_number_that_calls() {
 }
 
 #[test]
-fn by_an_account_number() {
+fn identify_account_finds_rows_by_account() {
     on(with(CONF).pin_file("people.csv", PEOPLE), |pbx| {
         let failed = |sounds: &[&str]| refused("FAILURE").sounds(sounds).account("");
         all_become(
@@ -194,12 +194,12 @@ fn by_an_account_number() {
                         .attempts("1"),
                 ),
                 row(
-                    "clear_key within a PIN: the PIN anew",
+                    "clear_key within a PIN: the PIN again",
                     call("by-account", "1002# 22*2222"),
                     is("1002").sounds(&[ACCOUNT, PIN, THANKS]).attempts("1"),
                 ),
                 row(
-                    "clear_key within an account number: the number anew",
+                    "clear_key within an account number: the number again",
                     call("by-account", "1003*1002# 2222"),
                     is("1002").sounds(&[ACCOUNT, PIN, THANKS]).attempts("1"),
                 ),

@@ -1,4 +1,4 @@
-//! Lists of many rows, and of too many.
+//! PIN files with many rows, and with too many.
 
 use std::fmt::Write;
 
@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use harness::Pbx;
 
 use super::{
-    all_become, becomes, broken, call, is_told, on, passed, reconfigure, refused, row, shell, with,
-    AT_ONCE,
+    all_become, becomes, broken, call, is_logged, on, passed, reconfigure, refused, row, shell,
+    with, AT_ONCE,
 };
 use crate::module::OURS;
 
@@ -78,7 +78,7 @@ fn all(pbx: &Pbx, digit: char, right: bool) -> Result<()> {
 
 /// Also while nobody knows it yet, and by many at once.
 #[test]
-fn each_row_of_a_large_list_counts_at_once() -> Result<()> {
+fn rows_of_a_large_pin_file_count_at_once() -> Result<()> {
     on(with(CONF).pin_file("large.csv", list('7')?), |pbx| {
         all(pbx, '7', true).context("the first time")?;
         all(pbx, '8', false).context("wrong ones")?;
@@ -106,7 +106,7 @@ fn each_row_of_a_large_list_counts_at_once() -> Result<()> {
 }
 
 #[test]
-fn over_the_limit_nobody_gets_in() -> Result<()> {
+fn pin_file_over_the_memory_limit_admits_nobody() -> Result<()> {
     let small = "account,secret\nada,plain:1234\n";
     let conf = "[general]\n\
         max_list_memory = 64K\n\
@@ -121,7 +121,7 @@ fn over_the_limit_nobody_gets_in() -> Result<()> {
         let pin = "7100000#";
         let large = call("large", &format!("{pin} {pin} {pin}"));
         becomes(pbx, &large, &broken())?;
-        is_told(pbx, &["large.csv", "max_list_memory"])?;
+        is_logged(pbx, &["large.csv", "max_list_memory"])?;
         becomes(pbx, &call("small", "1234#"), &passed().account("ada"))?;
         // Nor by what was read before this limit was in force.
         shell(pbx, "touch -d '1 hour ago' /pins/large.csv")?;

@@ -1,4 +1,4 @@
-//! Who keys wrong PINs is locked out: by caller, by PIN set, by account.
+//! Lockouts after wrong PINs: by caller, by PIN set, by account.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use anyhow::{ensure, Result};
 use harness::{Builder, Call, Outcome, Pbx, Report};
 
 use super::{
-    becomes, call, impatient, is_told, on, passed, refused, shell, told, with_lockouts, Want,
-    AT_ONCE,
+    becomes, call, impatient, is_logged, log_lines, on, passed, refused, shell, with_lockouts,
+    Want, AT_ONCE,
 };
 use crate::module::OURS;
 use crate::support::{eventually, side_by_side};
@@ -37,7 +37,7 @@ fn wrong(pbx: &Pbx, name: &str, caller: &str, want: &Want) -> Result<Report> {
 }
 
 #[test]
-fn a_caller_is_locked_out() {
+fn wrong_pins_lock_out_the_caller() {
     let conf = "[people]\nattempts = 2\nlockout_caller = 3/10m/10m\n\
         [others]\nattempts = 1\nlockout_caller = 3/10m/10m\n";
     on(people(conf), |pbx| {
@@ -61,7 +61,7 @@ fn a_caller_is_locked_out() {
 }
 
 #[test]
-fn where_who_is_locked_out_goes_on() {
+fn locked_call_goes_by_on_locked() {
     let conf = "[general]\nattempts = 1\nlockout_caller = 1/10m/10m\nlocked_prompt = beep\n\
         on_failure = goto:internal,1091,1\n\
         [elsewhere]\non_locked = goto:internal,1092,1\n\
@@ -109,7 +109,7 @@ fn where_who_is_locked_out_goes_on() {
 /// Silence, and hanging up while a PIN is being entered, are not counted; a right PIN
 /// that has expired is.
 #[test]
-fn only_entries_that_were_compared_count() {
+fn only_compared_attempts_count() {
     let conf = "[people]\nlockout_caller = 2/10m/10m\nlockout_pinset = 2/10m/10m\nattempts = 1\n\
         [old]\nsource = file:/pins/old.csv\nattempts = 1\nlockout_caller = 2/10m/10m\n";
     let old = "account,secret,valid_until\n1,plain:1234,2001-01-01\n";
@@ -134,7 +134,7 @@ fn only_entries_that_were_compared_count() {
 }
 
 #[test]
-fn over_its_budget_a_pin_set_admits_who_has_succeeded_before() {
+fn locked_pin_set_admits_only_trusted_callers() {
     let conf = "[people]\nlockout_caller = no\nlockout_pinset = 4/10m/10m\nattempts = 2\n";
     on(people(conf), |pbx| {
         becomes(pbx, &call("people", "1234#").caller(ADA), &passed())?;
@@ -144,7 +144,7 @@ fn over_its_budget_a_pin_set_admits_who_has_succeeded_before() {
             let want = refused(if last { "LOCKED" } else { "FAILURE" });
             becomes(pbx, &guess, &want.attempts("2"))?;
         }
-        is_told(pbx, &["] WARNING[", "'people'", "too many wrong entries"])?;
+        is_logged(pbx, &["] WARNING[", "'people'", "too many wrong entries"])?;
         // Strangers are not asked, whoever they are.
         becomes(
             pbx,
@@ -161,7 +161,7 @@ fn over_its_budget_a_pin_set_admits_who_has_succeeded_before() {
 }
 
 #[test]
-fn an_account_is_locked_whoever_calls() {
+fn account_is_locked_for_all_callers() {
     let conf = "[general]\nattempts = 1\nlockout_caller = no\nlockout_account = 3/10m/10m\n\
         [asked]\nidentify = account\n\
         [by-number]\nidentify = caller\n";
@@ -175,7 +175,7 @@ fn an_account_is_locked_whoever_calls() {
             becomes(pbx, &ask("100", "9999", caller), &refused("FAILURE"))?;
         }
         becomes(pbx, &ask("100", "1234", BOB), &passed().account("100"))?;
-        // An account there is and one there is not are told apart by nothing.
+        // An existing account can't be distinguished from one that does not exist.
         for account in ["100", "777"] {
             for (number, caller) in callers.iter().enumerate() {
                 let want = refused(if number < 2 { "FAILURE" } else { "LOCKED" });
@@ -198,7 +198,7 @@ fn an_account_is_locked_whoever_calls() {
 
 /// Side by side, as many entries are judged as one after the other.
 #[test]
-fn calls_side_by_side_have_no_more_tries() {
+fn concurrent_calls_have_no_more_attempts() {
     const CALLS: usize = 40;
     const LIMIT: u32 = 10;
     let conf = format!("[people]\nattempts = 1\nlockout_caller = {LIMIT}/10m/10m\n");
@@ -258,19 +258,19 @@ fn locks_survive_restart_crash_and_unload() {
         still(ADA)?;
         still("+905060000010")?;
         becomes(pbx, &call("people", "5678#").caller(BOB), &passed())?;
-        let none = told(pbx, &["invalid values are ignored"])?;
+        let none = log_lines(pbx, &["invalid values are ignored"])?;
         ensure!(none.is_empty(), "{none:?}");
         // What somebody else has put there is no lock, and does no harm.
         pbx.db_put("authenticate-lockouts", "c00", "locked")?;
         pbx.stop()?;
         pbx.start_again()?;
-        is_told(pbx, &["database: 1 invalid values are ignored"])?;
+        is_logged(pbx, &["database: 1 invalid values are ignored"])?;
         still(ADA).map(drop)
     });
 }
 
 #[test]
-fn a_lock_ends() {
+fn lock_ends_after_its_time() {
     let conf = "[people]\nattempts = 1\nlockout_caller = 1/1m/2s\n";
     on(people(conf), |pbx| {
         wrong(pbx, "people", ADA, &refused("LOCKED").attempts("1"))?;
@@ -284,7 +284,7 @@ fn a_lock_ends() {
 }
 
 #[test]
-fn the_function_is_limited_as_calls_are() {
+fn function_obeys_lockouts() {
     let conf = "[people]\nattempts = 1\nlockout_caller = 2/10m/10m\n";
     let dialplan = "[verify]\n\
         exten => s,1,Set(TRY=9999)\n \
@@ -295,8 +295,8 @@ fn the_function_is_limited_as_calls_are() {
         for (want, attempts) in [("FAILURE", "1"), ("LOCKED", "1"), ("LOCKED", "0")] {
             let call = Call::to("verify", "s").report("SAID").caller(ADA);
             let report = pbx.call(&call)?;
-            let said = report.variable("SAID");
-            ensure!(said == want, "{said} for {want}");
+            let printed = report.variable("SAID");
+            ensure!(printed == want, "{printed} for {want}");
             let judged = report.variable("AUTHENTICATEATTEMPTS");
             ensure!(judged == attempts, "{want}: {judged} judged");
         }
@@ -308,7 +308,7 @@ fn the_function_is_limited_as_calls_are() {
 
 /// Literals, files and families: two lines of configuration guard them all.
 #[test]
-fn what_is_no_pin_set_is_guarded_by_two_lines() {
+fn stock_lockouts_guard_calls_without_pin_sets() {
     const LISTS: [(&str, &str); 4] = [
         ("1234", "literal@harness-call"),
         ("/pins/doors", "/pins/doors"),

@@ -1,5 +1,5 @@
-//! Secrets of csv lists, made as another program would make them: by what the
-//! documentation says of each form, not by our own code.
+//! Secrets for CSV files as another program would make them: by the documentation of
+//! each kind, not with our code.
 
 use std::fmt::Write;
 

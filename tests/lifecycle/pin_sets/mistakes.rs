@@ -1,4 +1,4 @@
-//! Natural mistakes in the dialplan have a line in the log that helps.
+//! Common mistakes in the dialplan have a helpful log line.
 
 use anyhow::{ensure, Result};
 use harness::{Call, Pbx};

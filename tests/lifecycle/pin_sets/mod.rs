@@ -181,8 +181,8 @@ impl Want {
         for (name, value) in &self.variables {
             ensure!(report.variable(name) == value, "{name}: {}", story());
         }
-        let left = self.all_keyed && !report.unkeyed.is_empty();
-        ensure!(!left, "not keyed: {}", story());
+        let left = self.all_keyed && !report.not_entered.is_empty();
+        ensure!(!left, "not entered: {}", story());
         Ok(())
     }
 }
@@ -190,12 +190,12 @@ impl Want {
 /// A call in short: all its events would be pages.
 pub(crate) fn story(report: &Report) -> String {
     format!(
-        "{:?}, {:.1} s, {:#?}\n{:#?}, not keyed: {:?}",
+        "{:?}, {:.1} s, {:#?}\n{:#?}, not entered: {:?}",
         report.outcome,
         report.elapsed,
         report.variables,
         report.timeline(),
-        report.unkeyed
+        report.not_entered
     )
 }
 
@@ -221,7 +221,7 @@ pub(crate) fn becomes(pbx: &Pbx, call: &Call, want: &Want) -> Result<Report> {
     Ok(report)
 }
 
-/// Makes the calls, some at a time; all that fail are told.
+/// Makes the calls, some concurrently, and reports all that fail.
 pub(crate) fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
     let failed = std::sync::Mutex::new(Vec::new());
     side_by_side(rows.len(), AT_ONCE, |number| {
@@ -246,20 +246,23 @@ pub(crate) fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// Writes `authenticate.conf` anew and has the module read it.
+/// Replaces `authenticate.conf` and has the module read it.
 pub(crate) fn reconfigure(pbx: &Pbx, conf: &str, succeeds: bool) -> Result<()> {
     pbx.write_file(CONF, format!("{conf}{UNLIMITED}"))?;
     reload(pbx, succeeds)
 }
 
 pub(crate) fn reload(pbx: &Pbx, succeeds: bool) -> Result<()> {
-    let said = pbx.cli(&format!("module reload {OURS}"))?;
-    ensure!(said.contains("reloaded successfully") == succeeds, "{said}");
+    let logged = pbx.cli(&format!("module reload {OURS}"))?;
+    ensure!(
+        logged.contains("reloaded successfully") == succeeds,
+        "{logged}"
+    );
     Ok(())
 }
 
 /// A fifth of a second of silence in Asterisk's own folder of sounds, under
-/// each of these names: short, so that nobody waits for it, and to be told
+/// each of these names: short, so that it takes no time, and distinguishable
 /// from the others.
 fn record(pbx: &Pbx, language: &str, names: &[&str]) -> Result<()> {
     let script = "cd /usr/share/asterisk/sounds; mkdir -p $0; cd $0; \
@@ -271,7 +274,7 @@ fn record(pbx: &Pbx, language: &str, names: &[&str]) -> Result<()> {
 
 /// The log's lines of errors, warnings and notices in which all of `parts`
 /// stand.
-pub(crate) fn told(pbx: &Pbx, parts: &[&str]) -> Result<Vec<String>> {
+pub(crate) fn log_lines(pbx: &Pbx, parts: &[&str]) -> Result<Vec<String>> {
     let level = |line: &str| {
         ["] ERROR[", "] WARNING[", "] NOTICE["]
             .iter()
@@ -283,10 +286,10 @@ pub(crate) fn told(pbx: &Pbx, parts: &[&str]) -> Result<Vec<String>> {
     Ok(lines.map(str::to_owned).collect())
 }
 
-/// The same, where it must have been said.
-pub(crate) fn is_told(pbx: &Pbx, parts: &[&str]) -> Result<()> {
-    let told = told(pbx, parts)?;
-    ensure!(!told.is_empty(), "the log does not say {parts:?}");
+/// Checks that there is such a line.
+pub(crate) fn is_logged(pbx: &Pbx, parts: &[&str]) -> Result<()> {
+    let logged = log_lines(pbx, parts)?;
+    ensure!(!logged.is_empty(), "the log does not say {parts:?}");
     Ok(())
 }
 

@@ -1,9 +1,9 @@
-//! What a caller hears, and in which order.
+//! The sounds that a caller hears, and their order.
 
 use anyhow::ensure;
 
 use super::{
-    all_become, becomes, call, impatient, on, passed, record, refused, row, told, with, Want,
+    all_become, becomes, call, impatient, log_lines, on, passed, record, refused, row, with, Want,
 };
 
 const CONF: &str = "
@@ -82,7 +82,7 @@ fn builder() -> harness::Builder {
 }
 
 #[test]
-fn each_in_its_place() {
+fn prompts_play_at_their_moment() {
     on(builder(), |pbx| {
         record(pbx, "en", &SOUNDS)?;
         let none = |want: Want| want.sounds(&[]);
@@ -177,7 +177,7 @@ fn each_in_its_place() {
 /// Skipped, said once, and no reason to refuse anybody; in place of a prompt that
 /// is missing, `agent-pass` asks.
 #[test]
-fn missing_sounds() {
+fn missing_sounds_are_skipped() {
     on(builder(), |pbx| {
         record(pbx, "en", &SOUNDS)?;
         for _ in 0..2 {
@@ -201,12 +201,12 @@ fn missing_sounds() {
             )?;
         }
         for name in ["prompt", "incorrect", "retry", "success", "failure"] {
-            let told = told(pbx, &[&format!("'no-such-{name}'")])?;
-            let ours: Vec<_> = told
+            let logged = log_lines(pbx, &[&format!("'no-such-{name}'")])?;
+            let ours: Vec<_> = logged
                 .iter()
                 .filter(|line| line.contains("skipped"))
                 .collect();
-            ensure!(ours.len() == 1, "no-such-{name}: {told:#?}");
+            ensure!(ours.len() == 1, "no-such-{name}: {logged:#?}");
         }
         // Recorded later, it is played.
         record(pbx, "en", &["no-such-prompt"])?;
@@ -221,7 +221,7 @@ fn missing_sounds() {
 
 /// A sound that only Turkish has is heard by callers in Turkish.
 #[test]
-fn in_the_language_of_the_channel() {
+fn prompts_have_the_channel_language() {
     on(builder(), |pbx| {
         record(pbx, "tr", &SOUNDS)?;
         let call = |keys: &str| call("own", keys);

@@ -1,10 +1,10 @@
-//! Where a call goes on, and what it is told there.
+//! Where a call continues, and with which variables.
 
 use anyhow::{ensure, Context};
 use harness::{Call, Outcome};
 
 use super::{
-    all_become, becomes, broken, call, impatient, is_told, on, passed, refused, row, with, Want,
+    all_become, becomes, broken, call, impatient, is_logged, on, passed, refused, row, with, Want,
 };
 
 const CONF: &str = "
@@ -76,7 +76,7 @@ fn went(set: &str) -> Option<&'static str> {
 }
 
 #[test]
-fn on_success() {
+fn on_success_routes_admitted_calls() {
     let thanked = || passed().sounds(&["agent-pass", "auth-thankyou"]);
     on(builder(), |pbx| {
         all_become(
@@ -125,14 +125,14 @@ fn on_success() {
             "internal,1091,night",
             "no-such-context,1091,1",
         ] {
-            is_told(pbx, &["] ERROR[", place])?;
+            is_logged(pbx, &["] ERROR[", place])?;
         }
         Ok(())
     });
 }
 
 #[test]
-fn on_failure() {
+fn on_failure_routes_refused_calls() {
     let late = "4444# 4444#";
     on(builder(), |pbx| {
         let mut rows = vec![
@@ -183,14 +183,14 @@ fn on_failure() {
         for set in ["nowhere", "no-label"] {
             becomes(pbx, &call(set, WRONG), &failed("FAILURE", true)).context(set)?;
         }
-        is_told(pbx, &["] ERROR[", "no-such-context,1092,1"])?;
-        is_told(pbx, &["] ERROR[", "internal,1091,night"])
+        is_logged(pbx, &["] ERROR[", "no-such-context,1092,1"])?;
+        is_logged(pbx, &["] ERROR[", "internal,1091,night"])
     });
 }
 
 /// `j`, then `c`, then what the section says.
 #[test]
-fn the_dialplan_before_the_section() {
+fn dialplan_options_precede_on_failure() {
     let jumped = || failed("FAILURE", false).outcome(Outcome::Jumped);
     let continued = |status| failed(status, false).outcome(Outcome::Continued);
     on(builder(), |pbx| {
@@ -259,7 +259,7 @@ fn the_dialplan_before_the_section() {
 
 /// None of what an earlier call of the application left is left.
 #[test]
-fn variables() {
+fn variables_are_set_and_cleared() {
     let stale = |call: Call| {
         [
             ("AUTHENTICATESTATUS", "SUCCESS"),
@@ -329,7 +329,7 @@ fn variables() {
             row.call = stale(row.call.clone());
         }
         all_become(pbx, &rows)?;
-        is_told(pbx, &["no-such-set"])?;
+        is_logged(pbx, &["no-such-set"])?;
         let in_use = crate::module::use_count(&*pbx.manager()?)?;
         ensure!(in_use == 0, "{in_use}");
         Ok(())

@@ -1,4 +1,4 @@
-//! The forms of a `secret`, and the pepper file.
+//! The kinds of secrets, and the pepper file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,8 +7,10 @@ use anyhow::{bail, ensure, Context, Result};
 use harness::{Builder, Call, Pbx};
 
 use super::made::{argon2id, csv, hex, hmac, md5, CHEAP};
-use super::{all_become, becomes, broken, call, is_told, on, passed, reconfigure, refused, reload};
-use super::{row, told, with};
+use super::{
+    all_become, becomes, broken, call, is_logged, on, passed, reconfigure, refused, reload,
+};
+use super::{log_lines, row, with};
 
 const FIRST: [u8; 32] = [0x11; 32];
 const SECOND: [u8; 32] = [0xa7; 32];
@@ -68,7 +70,7 @@ fn people_and_pepper(builder: Builder) -> Result<Builder> {
 }
 
 #[test]
-fn each_form_in_each_way_to_identify() -> Result<()> {
+fn secrets_of_each_kind_admit_by_each_identify() -> Result<()> {
     on(people_and_pepper(with(CONF))?, |pbx| {
         let mut rows = Vec::new();
         for number in [1, 2, 4, 5, 6, 7] {
@@ -108,12 +110,12 @@ fn each_form_in_each_way_to_identify() -> Result<()> {
         }
         all_become(pbx, &rows)?;
         // A hash without its form.
-        is_told(pbx, &["people.csv", "line 4", "secret"])?;
+        is_logged(pbx, &["people.csv", "line 4", "secret"])?;
         // However many callers try it.
-        let told = told(pbx, &["by-pin", "rgon2id"])?;
+        let logged = log_lines(pbx, &["by-pin", "rgon2id"])?;
         ensure!(
-            told.len() == 1,
-            "of argon2id with identify = pin: {told:#?}"
+            logged.len() == 1,
+            "of argon2id with identify = pin: {logged:#?}"
         );
         Ok(())
     });
@@ -122,7 +124,7 @@ fn each_form_in_each_way_to_identify() -> Result<()> {
 
 /// A hash is not a PIN, and no part of a list is.
 #[test]
-fn what_stands_in_the_list_is_no_pin() -> Result<()> {
+fn stored_secret_is_not_a_pin() -> Result<()> {
     let list = csv(
         HEADER,
         &[&["2", &md5("1002"), ""], &["8", "plain:*12A", ""]],
@@ -144,7 +146,7 @@ fn what_stands_in_the_list_is_no_pin() -> Result<()> {
 
 /// The key of a row that the pepper file does not have.
 #[test]
-fn a_key_that_is_missing() -> Result<()> {
+fn row_without_its_pepper_key_matches_nothing() -> Result<()> {
     let list = csv(
         HEADER,
         &[
@@ -193,7 +195,7 @@ fn a_key_that_is_missing() -> Result<()> {
                 ),
             ],
         )?;
-        is_told(pbx, &["lost"])?;
+        is_logged(pbx, &["lost"])?;
         // With the key, and after a reload, it is a PIN.
         let with_lost = format!("{}lost:{}\n", pepper(), hex(&SECOND));
         fs::write(pbx.outside("/pins/pepper").context("no way in")?, with_lost)?;
@@ -203,7 +205,7 @@ fn a_key_that_is_missing() -> Result<()> {
     Ok(())
 }
 
-/// The lock on the file, and what is said of it; the files are root's, as
+/// The mode of the file, and the log line about it; the files are root's, as
 /// Asterisk is.
 const RIGHTS: &[(u32, &str, &str)] = &[
     (0o644, "root:root", "others have rights to it"),
@@ -218,7 +220,7 @@ const RIGHTS: &[(u32, &str, &str)] = &[
 ];
 
 #[test]
-fn who_may_read_the_pepper_file() -> Result<()> {
+fn pepper_file_with_open_permissions_is_refused() -> Result<()> {
     let plain = "\n[plain]\nsource = file:/pins/plain\n";
     let builder = with(&(CONF.to_owned() + plain))
         .pin_file("people.csv", people()?)
@@ -226,7 +228,7 @@ fn who_may_read_the_pepper_file() -> Result<()> {
         .pin_file_of_mode("pepper", pepper(), 0o644);
     on(builder, |pbx| {
         // At load: what needs no key works.
-        is_told(pbx, &["] ERROR[", "pepper_file", RIGHTS[0].2])?;
+        is_logged(pbx, &["] ERROR[", "pepper_file", RIGHTS[0].2])?;
         let signed = call("by-pin", "1004# 1004# 1004#");
         let works = |pbx: &Pbx| becomes(pbx, &call("plain", "1234#"), &passed()).map(drop);
         becomes(pbx, &signed, &refused("FAILURE"))?;
@@ -239,7 +241,7 @@ fn who_may_read_the_pepper_file() -> Result<()> {
             set_rights(pbx, *mode, owner)?;
             let conf = format!("{CONF}{plain}; {mode:o} {owner}\n");
             reconfigure(pbx, &conf, false).with_context(|| format!("{mode:o} {owner}"))?;
-            is_told(pbx, &["] ERROR[", "pepper_file", fault])?;
+            is_logged(pbx, &["] ERROR[", "pepper_file", fault])?;
             becomes(pbx, &call("by-pin", "1004#"), &passed().account("4"))?;
         }
         for (mode, owner) in [(0o640, "root:root"), (0o400, "root:daemon")] {
@@ -258,13 +260,13 @@ fn set_rights(pbx: &Pbx, mode: u32, owner: &str) -> Result<()> {
 }
 
 #[test]
-fn a_pepper_file_that_is_none() -> Result<()> {
+fn invalid_pepper_file_is_refused() -> Result<()> {
     on(people_and_pepper(with(CONF))?, |pbx| {
         let path = pbx.outside("/pins/pepper").context("no way in")?;
         let signs = || becomes(pbx, &call("by-pin", "1004#"), &passed().account("4"));
         signs()?;
         let twice = format!("new:{0}\nnew:{0}\n", hex(&FIRST));
-        for (contents, said) in [
+        for (contents, logged) in [
             ("new\n", "line 1"),
             ("; no key\n", "there is no key in it"),
             ("new:1234\n", "line 1"),
@@ -272,21 +274,21 @@ fn a_pepper_file_that_is_none() -> Result<()> {
         ] {
             fs::write(&path, contents)?;
             reload(pbx, false).with_context(|| contents.to_owned())?;
-            is_told(pbx, &["] ERROR[", "pepper_file", said])?;
+            is_logged(pbx, &["] ERROR[", "pepper_file", logged])?;
             signs()?;
         }
         fs::remove_file(&path)?;
         reload(pbx, false)?;
         signs()?;
-        let told = told(pbx, &[&hex(&FIRST)])?;
-        ensure!(told.is_empty(), "a key is in the log: {told:#?}");
+        let logged = log_lines(pbx, &[&hex(&FIRST)])?;
+        ensure!(logged.is_empty(), "a key is in the log: {logged:#?}");
         Ok(())
     });
     Ok(())
 }
 
 #[test]
-fn at_most_eight_slow_rows_for_one_caller_or_account() -> Result<()> {
+fn ninth_argon2id_row_of_a_caller_or_account_is_refused() -> Result<()> {
     let row_of = |number: u32, account: &str, caller: &str| -> Result<[String; 3]> {
         let secret = argon2id(CHEAP, &format!("some-salt-{number}"), &format!("{number}"))?;
         Ok([account.to_owned(), secret, caller.to_owned()])
@@ -324,7 +326,7 @@ fn at_most_eight_slow_rows_for_one_caller_or_account() -> Result<()> {
         becomes(pbx, &caller, &broken())?;
         becomes(pbx, &call("by-account", "77# 8# 9# 1#"), &broken())?;
         for name in ["numbers.csv", "accounts.csv"] {
-            is_told(pbx, &[name, "line 10"])?;
+            is_logged(pbx, &[name, "line 10"])?;
         }
         Ok(())
     });
@@ -333,7 +335,7 @@ fn at_most_eight_slow_rows_for_one_caller_or_account() -> Result<()> {
 
 /// Right, and still not admitted; or only once.
 #[test]
-fn a_slow_row_has_dates_levels_and_uses_too() -> Result<()> {
+fn argon2id_row_obeys_dates_levels_and_uses() -> Result<()> {
     let header = "account,secret,level,valid_until,max_uses";
     let slow = |pin: &str| argon2id(CHEAP, "a-salt-of-ours", pin);
     let list = csv(
@@ -380,7 +382,7 @@ fn answered(pbx: &Pbx, call: &Call) -> Result<f64> {
 /// How long the answer takes does not say whether the number, or the account,
 /// is known.
 #[test]
-fn an_unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
+fn unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
     const LEAST_ROUNDS: usize = 3;
     const MOST_ROUNDS: usize = 10;
     let slow = argon2id((65536, 2, 1), "a-salt-of-ours", "1006")?;
@@ -423,8 +425,8 @@ fn an_unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
             }
         }
         let names = calls.iter().map(|(name, _)| *name);
-        let told: Vec<_> = names.zip(quickest).collect();
-        bail!("{told:?}, with plain PINs alone {quickest_plain}");
+        let logged: Vec<_> = names.zip(quickest).collect();
+        bail!("{logged:?}, with plain PINs alone {quickest_plain}");
     });
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How long a caller is waited for.
+//! Timeouts for the caller's digits.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ fn is_about(pbx: &Pbx, name: &str, call: &Call, want: &Want, seconds: f64) -> Re
 }
 
 #[test]
-fn for_the_first_key_and_for_the_next() {
+fn digit_timeouts_are_kept() {
     on(with(CONF).pin_file("list", "12\n"), |pbx| {
         let silent = || refused("TIMEOUT").outcome(harness::Outcome::Continued);
         // No sound at all: q, c, and & for no prompt.

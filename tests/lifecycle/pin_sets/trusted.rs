@@ -1,10 +1,10 @@
-//! A locked account: a number forged on one trunk, and the customer whose calls
-//! come in by another.
+//! A locked account: a number forged on one trunk, and the customer whose calls arrive
+//! on another.
 
 use anyhow::{ensure, Result};
 use harness::{Builder, Pbx, Phone, Report};
 
-use super::{told, with_lockouts};
+use super::{log_lines, with_lockouts};
 use crate::support::on;
 
 const CONF: &str = "[general]
@@ -129,7 +129,7 @@ fn by_number(pbx: &Pbx) -> Result<()> {
     pbx.start_again()?;
     ends(&at_home("1234")?, "SUCCESS", "100", "1")?;
     ends(&forged("1234")?, "LOCKED", "", "0")?;
-    let broken = told(pbx, &["invalid values are ignored"])?;
+    let broken = log_lines(pbx, &["invalid values are ignored"])?;
     ensure!(broken.is_empty(), "{broken:?}");
     // Two wrong ones, one a call, and the customer is locked out as well.
     ends(&at_home("0000")?, "LOCKED", "", "1")?;

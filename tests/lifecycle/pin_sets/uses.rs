@@ -43,7 +43,7 @@ fn builder() -> harness::Builder {
         .pin_file("plain", "1111\n2222\n")
 }
 
-/// Without prompts, but for the one who is refused.
+/// A call without prompts, unless it is refused.
 fn quick(set: &str, pin: &str) -> Call {
     call(&format!("{set},q"), pin)
 }
@@ -57,7 +57,7 @@ fn count(pbx: &Pbx) -> Result<String> {
 }
 
 #[test]
-fn so_many_and_no_more() {
+fn row_admits_max_uses_calls() {
     on(builder(), |pbx| {
         let again = |set: &str, pin: &str, want: &Want| -> Result<()> {
             becomes(pbx, &quick(set, pin), want)
@@ -104,8 +104,8 @@ fn so_many_and_no_more() {
         );
         ensure!(digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{bob}");
 
-        // The list is as it was; a new secret starts at nothing, also after an
-        // Asterisk that was started anew.
+        // The list is as it was; a new secret starts at zero, also after a
+        // restart of Asterisk.
         let path = pbx.outside("/pins/few.csv").context("no way in")?;
         ensure!(
             std::fs::read_to_string(path)? == FEW,

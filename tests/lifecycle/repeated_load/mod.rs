@@ -1,5 +1,5 @@
-//! Load, call, reload, unload, again and again in one process; and unloading
-//! after all that could pin the library.
+//! Load, call, reload and unload repeatedly in one process; and unloading after
+//! everything that could keep the library mapped.
 
 mod services;
 
@@ -17,7 +17,7 @@ const ROUNDS: usize = 200;
 /// So long Asterisk's own memory grows: its pools and caches fill, malloc
 /// gives each new thread an arena.
 const WARM_UP: usize = 50;
-/// Growth is looked at over every so many rounds.
+/// The number of rounds over which growth is measured.
 const WINDOW: usize = 20;
 /// KiB. Asterisk's own memory grows by 4 or 8 in most windows, and now and then
 /// climbs by up to 300 within some twenty rounds. A leak of 1 KiB a round would
@@ -27,7 +27,7 @@ const WINDOW_GROWTH: u64 = 12;
 const WHOLE_GROWTH: u64 = 700;
 
 #[test]
-fn two_hundred_rounds_leave_nothing_behind() {
+fn two_hundred_loads_leak_nothing() {
     let hides = "[general]\nstock_hide_digits = yes\n";
     let builder = Pbx::builder().file("authenticate.conf", hides);
     on(builder.module(Module::Ours), |pbx| {
@@ -75,7 +75,7 @@ fn two_hundred_rounds_leave_nothing_behind() {
 /// journal's clean-up on the scheduler's thread, sounds that are missing or
 /// can't be fetched, a list that can't be read.
 #[test]
-fn unmapped_after_contention_and_after_everything_that_is_used() {
+fn module_is_unmapped_after_contention_and_full_use() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
@@ -116,7 +116,7 @@ fn unmapped_after_contention_and_after_everything_that_is_used() {
 
 /// A remote console is a thread that stays, too.
 #[test]
-fn unmapped_after_use_from_a_console() {
+fn module_is_unmapped_after_console_use() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let ami = pbx.ami()?;
         let events = ami.events();

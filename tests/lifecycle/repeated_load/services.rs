@@ -1,5 +1,5 @@
-//! Unloading after web services were asked, over TLS, and callers have hung up
-//! in the middle of it: libcurl's thread-locals and threads must not stay.
+//! Unloading after requests to web services over TLS, some of them cancelled by a
+//! hangup: libcurl's thread-locals and threads must not stay.
 
 use anyhow::ensure;
 use harness::{Call, Module, Outcome, Pbx};
@@ -21,8 +21,8 @@ const CERTIFICATES: &str = "mkdir /tls && cd /tls && \
         2>/dev/null && \
     update-ca-certificates > /dev/null 2>&1 && chmod a+r key && echo made";
 
-/// Sends calls of `/sends` to 1091, has them play a sound before; says `asked`
-/// to `/silent`, and nothing to who asks.
+/// Sends calls of `/sends` to 1091 after a sound. Prints `asked` for a request of
+/// `/silent`, and does not answer it.
 const SERVER: &str = "
 import json, ssl, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -80,7 +80,7 @@ include => harness-h
 ";
 
 #[test]
-fn unmapped_after_web_services_were_asked() {
+fn module_is_unmapped_after_web_service_calls() {
     let builder = Pbx::builder()
         .file("authenticate.conf", CONFIGURATION)
         .dialplan(AGENTS);

@@ -1,4 +1,4 @@
-//! `kill -9` the moment a use has let somebody in.
+//! `kill -9` at the moment when a use has admitted a caller.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,8 +9,8 @@ use super::{customers, row, write_list};
 use crate::one_time::press;
 use crate::support::{on, side_by_side};
 
-/// Rows, each with a PIN of one key: then the moment it is keyed is the moment
-/// it is used.
+/// Rows, each with a PIN of one digit, so that it is used the moment it is
+/// entered.
 const ROWS: usize = 5;
 
 fn account(number: usize) -> String {
@@ -62,7 +62,7 @@ fn kill_after_each_use(options: &str, max_uses: &str, uses: u64) -> Result<usize
 }
 
 #[test]
-fn no_kill_gives_a_use_back() {
+fn crash_restores_no_use() {
     let lost = AtomicUsize::new(0);
     let one_asterisk = |number| {
         let again = match number {

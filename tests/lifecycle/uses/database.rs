@@ -1,5 +1,5 @@
-//! The counts in Asterisk's database: what an administrator sees of them and
-//! does with them, and what the journal does to them at the next start.
+//! The counts in Asterisk's database: how an administrator sees and changes them, and
+//! what the journal does to them at the next start.
 
 use anyhow::{ensure, Result};
 use harness::{Call, Outcome, Pbx};
@@ -12,15 +12,15 @@ use crate::one_time::{journal, JOURNAL};
 use crate::support::{eventually, has_no_pin, on};
 
 fn delete(pbx: &Pbx, key: &str) -> Result<()> {
-    let said = pbx
+    let printed = pbx
         .manager()?
         .command(&format!("database del {FAMILY} {key}"))?;
-    ensure!(said.contains("removed"), "{said}");
+    ensure!(printed.contains("removed"), "{printed}");
     Ok(())
 }
 
 #[test]
-fn each_row_has_its_uses_and_a_new_secret_starts_at_zero() {
+fn uses_belong_to_a_row_and_a_new_secret_starts_at_zero() {
     on(customers(""), |pbx| {
         let bob = ("bob", "5678", "");
         write_list(pbx, &[("alice", "1234", "3"), bob])?;
@@ -61,7 +61,7 @@ fn each_row_has_its_uses_and_a_new_secret_starts_at_zero() {
 }
 
 #[test]
-fn with_one_time_a_row_has_one_use_whatever_it_says() {
+fn one_time_overrides_max_uses() {
     on(customers("one_time = yes"), |pbx| {
         write_list(pbx, &[("alice", "1234", "3"), ("bob", "5678", "")])?;
         for pin in ["1234", "5678"] {
@@ -74,7 +74,7 @@ fn with_one_time_a_row_has_one_use_whatever_it_says() {
 }
 
 #[test]
-fn a_right_pin_without_a_use_left_is_expired() {
+fn right_pin_without_uses_left_is_expired() {
     on(customers("attempts = 1"), |pbx| {
         write_list(pbx, &[("alice", "1234", "1")])?;
         passes(&try_pin(pbx, "1234")?)?;
@@ -86,7 +86,7 @@ fn a_right_pin_without_a_use_left_is_expired() {
 }
 
 #[test]
-fn an_administrator_deletes_the_key_and_the_row_is_unused_again() {
+fn deleted_key_resets_the_row() {
     on(customers(""), |pbx| {
         write_list(pbx, &[("alice", "1234", "2")])?;
         for _ in 0..2 {
@@ -109,7 +109,7 @@ fn an_administrator_deletes_the_key_and_the_row_is_unused_again() {
 }
 
 #[test]
-fn a_value_that_is_no_number_refuses_and_is_named() {
+fn invalid_value_refuses_and_is_named() {
     on(customers(""), |pbx| {
         write_list(pbx, &[("alice", "1234", "9"), ("bob", "5678", "9")])?;
         passes(&try_pin(pbx, "1234")?)?;
@@ -140,7 +140,7 @@ fn a_value_that_is_no_number_refuses_and_is_named() {
 }
 
 #[test]
-fn the_journal_raises_a_count_and_lowers_none() {
+fn journal_raises_counts_only() {
     on(customers(""), |pbx| {
         write_list(pbx, &[("alice", "1234", "9"), ("bob", "5678", "9")])?;
         for pin in ["1234", "1234", "5678", "5678"] {

@@ -1,4 +1,4 @@
-//! Asterisk's database, locked by a program that has no business there.
+//! Asterisk's database while a foreign program has locked it.
 
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::one_time::journal;
 use crate::support::{eventually, on};
 
 #[test]
-fn a_locked_database_refuses_and_counts_nothing() {
+fn locked_database_refuses_and_counts_nothing() {
     on(customers(""), |pbx| {
         write_list(pbx, &[("alice", "7531", "1")])?;
         // Committed: Asterisk itself lets go of the lock.
@@ -28,7 +28,7 @@ fn a_locked_database_refuses_and_counts_nothing() {
 
 /// A count that can't be read is not one of zero.
 #[test]
-fn a_database_that_cannot_be_read_refuses() {
+fn unreadable_database_refuses() {
     on(customers(""), |pbx| {
         write_list(pbx, &[("alice", "7531", "2")])?;
         passes(&try_pin(pbx, "7531")?)?;
@@ -43,8 +43,8 @@ fn a_database_that_cannot_be_read_refuses() {
     });
 }
 
-/// A caller with a PIN of one key: there is no time for anything to change
-/// while it is keyed.
+/// A caller with a PIN of one digit, so that nothing can change while it is
+/// entered.
 fn try_key(pbx: &Pbx, pin: &str) -> Result<Report> {
     pbx.call(&Call::new("pinset:customers,q,1,&").keys(&format!("<now>{pin} <hangup>")))
 }
@@ -58,7 +58,7 @@ fn until_undone(pbx: &Pbx) -> Result<()> {
 }
 
 #[test]
-fn a_commit_that_fails_gives_no_use_back() {
+fn failed_commit_restores_no_use() {
     on(customers(""), |pbx| {
         write_list(pbx, &[("alice", "7", "2"), ("bob", "8", "2")])?;
         // One that is on disk before the trouble begins.
@@ -82,9 +82,9 @@ fn a_commit_that_fails_gives_no_use_back() {
                     is_refused(&try_key(pbx, pin)?)?;
                 }
             }
-            let said = pbx.log()?;
+            let printed = pbx.log()?;
             let notice = "Asterisk could not write its database: uses in family";
-            ensure!(said.contains(notice));
+            ensure!(printed.contains(notice));
             Ok(())
         })?;
         eventually("an empty journal", || Ok(journal(pbx)?.is_empty()))?;

@@ -1,5 +1,5 @@
-//! Uses of the rows of a list, `max_uses` and `one_time`: as many as there
-//! are, whatever races or crashes.
+//! Uses of rows, `max_uses` and `one_time`: exactly the configured number, despite
+//! races and crashes.
 
 mod crash;
 mod database;
@@ -37,7 +37,7 @@ fn write_list(pbx: &Pbx, rows: &[(&str, &str, &str)]) -> Result<()> {
     )
 }
 
-/// A call by a caller who keys a PIN of four digits at the first prompt and
+/// A call by a caller who enters a PIN of four digits at the first prompt and
 /// hangs up at the second, which only a refused one hears.
 fn try_pin(pbx: &Pbx, pin: &str) -> Result<Report> {
     pbx.call(&Call::new("pinset:customers,q,4,&").keys(&format!("<now>{pin} <hangup>")))
@@ -56,8 +56,8 @@ fn is_refused(report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// A caller who enters that PIN three times, whose uses can't be counted, is told
-/// from one with a wrong PIN by nothing.
+/// A caller who enters that PIN three times, whose uses can't be counted, can't be
+/// distinguished from one with a wrong PIN.
 fn is_refused_as_wrong(pbx: &Pbx, pin: &str) -> Result<()> {
     for pin in [pin, "0000"] {
         let call = Call::new("pinset:customers,q,4,agent-pass");

@@ -1,4 +1,4 @@
-//! Numbers of uses whose rows are in no list any more.
+//! Numbers of uses whose rows are in no PIN file any more.
 
 use anyhow::{ensure, Result};
 use harness::Pbx;
@@ -51,14 +51,14 @@ fn uses_of_absent_rows_are_deleted_those_of_listed_rows_never() {
         restart_and_look(pbx)?;
 
         ensure!(shown(pbx)?.keys().eq(["ada", "eve"]), "{:#?}", shown(pbx)?);
-        // The row that is listed begins anew, should it become absent.
+        // A row that is listed starts again, should it become absent.
         ensure!(pbx.db_get(ABSENCES, &ada)?.is_none());
         ensure!(pbx.db_get(ABSENCES, &bob)?.is_none());
         let counted = pbx.db_get(ABSENCES, &eve)?.unwrap_or_default();
         ensure!(counted.starts_with("6 ") && counted != "6 1", "{counted}");
         let log = pbx.log()?;
-        let said = "uses of 2 PINs deleted: no PIN file has their rows any more";
-        ensure!(log.contains(said), "{log}");
+        let printed = "uses of 2 PINs deleted: no PIN file has their rows any more";
+        ensure!(log.contains(printed), "{log}");
 
         // A one-time PIN that is still listed, or was absent for a short time,
         // has been used.

@@ -1,4 +1,4 @@
-//! Callers with the same PIN at the same moment.
+//! Callers with the same PIN at the same time.
 
 use anyhow::{ensure, Result};
 use harness::{Call, Outcome, Pbx, Report};
@@ -11,7 +11,7 @@ const PAIRS: usize = 100;
 const AT_ONCE: usize = 10;
 
 #[test]
-fn of_each_of_a_hundred_pairs_one_gets_the_last_use() {
+fn concurrent_pairs_get_the_last_use_once() {
     on(customers(""), |pbx| {
         let rows: Vec<_> = (0..PAIRS)
             .map(|number| (format!("account{number}"), format!("{}", 1000 + number)))
@@ -68,7 +68,7 @@ fn pair(pbx: &Pbx, pin: &str) -> Result<()> {
 
 /// Nothing of a row that is used all the time can be retired meanwhile.
 #[test]
-fn a_row_in_steady_use_is_counted_exactly_and_its_journal_stays_short() {
+fn steadily_used_row_is_counted_exactly_with_a_short_journal() {
     const CALLS: usize = 300;
     /// What may stand there of one key, `SPARE_LINES` in `src/state/use_ledger/journal.rs`
     /// and a few.

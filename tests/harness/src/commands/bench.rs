@@ -1,4 +1,4 @@
-//! `harness bench`: what a call costs, on the stock module and on ours.
+//! `harness bench`: the cost of a call, on the stock module and on ours.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -63,8 +63,8 @@ const LAST_MD5: &str = "alice:81dc9bdb52d04dc20036dbd8313ed055";
 /// seconds of processor time for an md5 list of a million.
 const MOST_FOR_STOCK: u64 = 1_000_000;
 
-/// From so many lines on, with the stock module, few calls: it would take all
-/// processors for itself, and minutes.
+/// From this many lines on, few calls with the stock module: it would take all
+/// processors, for minutes.
 const LARGE: u64 = 100_000;
 const LARGE_CALLS: usize = 6;
 const LARGE_AT_ONCE: usize = 2;
@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 impl Arguments {
-    /// As much as makes sense for a list of so many lines.
+    /// The number of calls that makes sense for a file with this many lines.
     fn of(&self, lines: u64) -> Self {
         let (calls, at_once) = match lines {
             LARGE..=MOST_FOR_STOCK => (LARGE_CALLS, LARGE_AT_ONCE),

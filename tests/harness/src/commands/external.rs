@@ -22,10 +22,10 @@ pub(crate) struct Arguments {
     at_once: usize,
 }
 
-/// What is promised: so many times what the bare POST takes.
+/// The limit, as a multiple of the time of the bare POST.
 const TIMES: f64 = 1.2;
 
-/// No PIN is asked for: who is locked out is sent elsewhere at once.
+/// No PIN is asked for: locked callers are sent elsewhere at once.
 const SERVE: &str = r#"
 listen = "127.0.0.1:5000"
 state = "/harness/state.db"
@@ -166,7 +166,7 @@ const WAYS: [Way; 2] = [
 ];
 
 impl Way {
-    /// How long so many requests took, each, in microseconds.
+    /// Returns the time of each of this many requests, in microseconds.
     fn times(&self, pbx: &Pbx, requests: usize) -> Result<Vec<u64>> {
         let call = Call::to(self.context, "s")
             .caller(CALLER)

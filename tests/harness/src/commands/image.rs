@@ -3,7 +3,7 @@
 use anyhow::Result;
 use harness::{remove_dead, Engine, Image};
 
-/// Whether to build anew.
+/// Whether to rebuild the image.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Builds it even if it is there, for newer packages.

@@ -48,8 +48,8 @@ fn configure<C: AsRef<[u8]>>(pbx: &Pbx, files: &[(&str, C)]) -> Result<()> {
     if files.iter().all(|(path, _)| *path != FILE) {
         return Ok(());
     }
-    let said = pbx.cli("module reload app_authenticate_rs.so")?;
-    if !said.contains("reloaded successfully") {
+    let printed = pbx.cli("module reload app_authenticate_rs.so")?;
+    if !printed.contains("reloaded successfully") {
         let log = pbx.log()?;
         let wrong = |line: &&str| line.contains("] ERROR[") || line.contains("] WARNING[");
         let lines: Vec<_> = log.lines().filter(wrong).collect();

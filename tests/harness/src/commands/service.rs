@@ -22,9 +22,9 @@ impl Service {
             .exec_command(&[PROGRAM, "serve", "--config", CONFIG])
             .stdout(Stdio::piped())
             .spawn()?;
-        let said = service.stdout.take().context("no output")?;
+        let printed = service.stdout.take().context("no output")?;
         let mut line = String::new();
-        BufReader::new(said).read_line(&mut line)?;
+        BufReader::new(printed).read_line(&mut line)?;
         ensure!(line.starts_with("listening on "), "the service said {line}");
         Ok(Self(service))
     }

@@ -14,8 +14,8 @@ pub(super) fn report(report: &Report) -> String {
         text.push_str(&format!("  {time:7.2}  {line}\n"));
     }
     text.push_str(&format!("  {:7.2}  {}\n", report.elapsed, outcome(report)));
-    if !report.unkeyed.is_empty() {
-        text.push_str(&format!("  not entered: {}\n", report.unkeyed));
+    if !report.not_entered.is_empty() {
+        text.push_str(&format!("  not entered: {}\n", report.not_entered));
     }
     for (name, value) in &report.variables {
         if !value.is_empty() {
