@@ -39,7 +39,7 @@ HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
 HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
+.PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-image demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
 	tests-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests pinset-for-tests clean
 
@@ -99,13 +99,16 @@ browser: deps-browser tests-built ## The service's page of requests, in a web br
 	$(TEST) --test browser -- --include-ignored
 
 demo: ## A handful of calls, explained
-	@$(PARTS) demo-packages demo-build image-for-tests demo-calls
+	@$(PARTS) demo-packages demo-build demo-calls
 
 demo-packages: deps-build deps-run #: Install the packages that are missing
 
-# Linking the module takes one processor.
-demo-build: deps-build $(HEADERS) #: Build the module, pinset and the test harness
-	@+$(SIDE_BY_SIDE) module-for-tests pinset-for-tests
+# Linking the module takes one processor, and making the image mostly the network.
+demo-build: deps-build $(HEADERS) #: Build the module, pinset and the test harness, make the container image
+	@+$(SIDE_BY_SIDE) module-for-tests demo-image
+
+demo-image: pinset-for-tests
+	@+$(MAKE) --no-print-directory image-for-tests
 
 demo-calls: #: Start Asterisk in a container and place calls
 	@$(HARNESS) demo
