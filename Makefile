@@ -31,6 +31,8 @@ IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/
 AT_A_TIME = --include-ignored --test-threads 8
 # Built unless another one is named.
 MODULE_UNDER_TEST = $(if $(AUTHENTICATE_MODULE),,module-for-tests)
+# Which of the test programs are built.
+BUILT = tests-built
 PARTS = MAKE=$(MAKE) tests/parts
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j4 --output-sync=target
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
@@ -41,7 +43,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-image demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
-	tests-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests pinset-for-tests clean
+	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -64,15 +66,15 @@ test: ## All tests
 	@$(PARTS) tests-built module-and-unit calls lifecycle browser
 
 test-quick: ## Before each commit: most tests without Asterisk, and the same calls on ours alone
-	@$(PARTS) tests-built image-for-tests quick
+	@$(PARTS) quick-built image-for-tests quick
 
-unit: tests-built ## The tests that need no Asterisk
+unit: $(BUILT) ## The tests that need no Asterisk
 	@+$(SIDE_BY_SIDE) unit-core unit-commands LONG=--include-ignored
 
-unit-core: tests-built
+unit-core: $(BUILT)
 	$(TEST) --lib -- $(LONG)
 
-unit-commands: tests-built
+unit-commands: $(BUILT)
 	$(TEST) --bins $(CLI_TESTS) -- $(LONG)
 
 # A test of the keys that follow a prompt: not more of them than processors.
@@ -88,7 +90,7 @@ compliance: compliance-theirs compliance-ours ## The same calls on the stock mod
 compliance-theirs: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=theirs $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
-compliance-ours: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
+compliance-ours: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
 lifecycle: tests-ready ## Load, unload, race, crash: ours alone
@@ -173,6 +175,10 @@ module-for-tests: deps-build $(HEADERS)
 tests-built: deps-build deps-unit $(HEADERS) #: Build all test programs
 	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins --tests
 
+quick-built: deps-build deps-unit $(HEADERS) #: Build the test programs that this runs
+	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins
+	$(TEST) --no-run --lib --bins $(CLI_TESTS) --test compliance
+
 tests-ready: deps-run tests-built module-for-tests image-for-tests
 
 # Linking the module takes one processor, and making the image mostly the network.
@@ -181,7 +187,7 @@ module-and-unit: deps-run #: Build the module and the image, meanwhile run the t
 
 quick: deps-run #: The tests without Asterisk but those that take long, meanwhile the same calls on ours
 	@+AUTHENTICATE_MODULE=$(dir $(PINSET))libapp_authenticate_rs.so PROPTEST_CASES=64 \
-		$(SIDE_BY_SIDE) unit-core unit-commands compliance-ours
+		$(SIDE_BY_SIDE) BUILT=quick-built unit-core unit-commands compliance-ours
 
 image-for-tests: deps-run #: Make the container image: Debian with Asterisk
 	@$(HARNESS) image
