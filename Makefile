@@ -14,8 +14,8 @@ FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
 CARGO ?= cargo
 # What fuzzing builds and finds, kept between runs.
 FUZZ = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/fuzz
-FUZZ_TARGETS = plain md5
-FUZZ_SECONDS ?= 20
+FUZZ_TARGETS = plain md5 external
+FUZZ_SECONDS ?= 15
 # 0.13.2 needs a newer Rust than we do.
 CARGO_FUZZ_VERSION = 0.13.1
 # Built once for all clones.
@@ -143,7 +143,7 @@ bench-external: deps-run module-for-tests pinset-for-tests ## A web service in a
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
 # inputs go to the first folder, so that the seeds stay as they are.
-fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## All that reads a PIN list must agree (FUZZ_SECONDS=20 for each target)
+fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random PIN files and web services' answers (FUZZ_SECONDS=15 for each target)
 	$(CARGO) fetch --quiet --locked --manifest-path fuzz/Cargo.toml
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p $(FUZZ)/corpus/$$target; \
