@@ -1,9 +1,9 @@
-//! `pinset serve` beside the service of Hipcall's guide, Flask under gunicorn:
-//! requests a second and how long they take, on one machine in one run, both
-//! with their request logs: `make bench-service`.
+//! Benchmark of `pinset serve` and the service of Hipcall's guide, Flask under gunicorn:
+//! requests per second and their durations, on one machine in one run, both with request
+//! logs: `make bench-service`.
 //!
-//! The requests are those of calls that come through, two each. Both services
-//! and the callers share the machine's processors.
+//! Each call succeeds with two requests. Both services and the callers share the
+//! processors of the machine.
 #![forbid(unsafe_code)]
 
 use std::fmt::Debug;
@@ -31,19 +31,19 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const ROUND: Duration = Duration::from_secs(10);
 const ROUNDS: usize = 3;
 
-/// What is promised: so many times the other's requests a second.
+/// The promised ratio of requests per second.
 const TIMES: f64 = 20.0;
 
-/// Where the guide's sounds are.
+/// The URL of the guide's sounds.
 const AUDIO: &str = "https://your-server.example.com/static/audio";
 
-/// A clock tick of `/proc/PID/stat`.
+/// Duration of a clock tick in `/proc/PID/stat`.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How long a service may take to start.
+/// Longest start of a service.
 const START: Duration = Duration::from_secs(30);
 
-/// There is nothing to go on with when a benchmark can't do its work.
+/// Returns the value, or panics, because the benchmark can't continue without it.
 fn must<T, E: Debug>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error:?}"))
 }
@@ -104,7 +104,7 @@ fn main() {
     );
 }
 
-/// A csv list of all callers, their PINs hashed by the pepper's key.
+/// Writes a CSV list of all callers, with PINs hashed with the pepper's key.
 fn list(pepper: &str) -> String {
     let pepper = must(Pepper::parse(pepper.as_bytes()));
     let mut list = "account,secret,caller\n".to_owned();
@@ -135,16 +135,16 @@ fn answers() -> Answers {
     }
 }
 
-/// How SQLite writes for Flask.
+/// The SQLite settings of the Flask service.
 #[derive(Clone, Copy)]
 enum Journal {
-    /// As it does unless told: the guide tells it nothing.
+    /// The defaults, which the guide uses.
     Default,
-    /// As it does for ours: who runs the guide's service may have thought of it.
+    /// The settings of `pinset serve`, which an operator of the guide's service may use.
     Wal,
 }
 
-/// A service that runs, with a log in a database.
+/// A running service with a log in a database.
 struct Service {
     name: String,
     child: Child,
@@ -154,7 +154,7 @@ struct Service {
 }
 
 impl Service {
-    /// `pinset serve`, with hashed PINs: what the documentation recommends.
+    /// Starts `pinset serve` with hashed PINs, as the documentation recommends.
     fn ours(folder: &Path) -> Self {
         let pepper = format!("main:{}\n", "0123456789abcdef".repeat(4));
         let file = |name: &str, text: &str| {
@@ -198,8 +198,8 @@ impl Service {
         }
     }
 
-    /// The guide's, under gunicorn as its own manual recommends it: twice as many
-    /// workers as processors, and one.
+    /// Starts the guide's service under gunicorn with the number of workers that its
+    /// manual recommends: twice the number of processors, plus one.
     fn flask(folder: &Path, class: &str, journal: Journal) -> Self {
         let (suffix, journal) = match journal {
             Journal::Default => ("", "DELETE"),
@@ -219,7 +219,7 @@ impl Service {
             must(log.execute(insert, <[String; 2]>::from(caller(number))));
         }
         must(log.execute_batch("COMMIT"));
-        // Taken by nobody else in the moment it is free.
+        // Assumes that no other process takes the port meanwhile.
         let port =
             must(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()));
         let workers = 2 * available_parallelism().map_or(1, usize::from) + 1;
@@ -253,8 +253,8 @@ impl Service {
         service
     }
 
-    /// What it has taken of processors: on a machine that has other things to do,
-    /// this tells more than the rest.
+    /// Returns the processor time of the service, which is the most reliable figure on a
+    /// busy machine.
     fn processor(&self) -> Duration {
         let own = self.child.id();
         let tasks = must(fs::read_dir("/proc")).flatten();
@@ -269,7 +269,7 @@ impl Service {
         TICK * u32::try_from(ticks.sum::<u64>()).unwrap_or(u32::MAX)
     }
 
-    /// How many requests are in its log: some may still be on their way there.
+    /// Returns the number of requests in the log, to which some may still be written.
     fn logged(&self) -> u64 {
         let count = || {
             must(
@@ -291,7 +291,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may have ended; gunicorn ends its workers.
+        // The service may have ended already; gunicorn ends its workers.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
     }

@@ -128,10 +128,10 @@ fn invalid_value_names_the_option() {
             &["--account", "a", "--country-code", "0"],
             "--country-code: it must",
         ),
-        (&[], "--account: a csv list needs one"),
+        (&[], "--account: required for a CSV list"),
         (
             &["--account", "a", "--format", "plain"],
-            "--format: it is another kind",
+            "--format: the list has another",
         ),
     ] {
         let ran = add(&lab, options, PIN);
@@ -146,7 +146,7 @@ fn invalid_value_names_the_option() {
         );
     }
     assert_eq!(lab.text("list"), list);
-    // A list that is broken is left alone.
+    // An invalid list is not changed.
     let broken = "account,secret\nalice\n";
     lab.list("list", broken);
     let ran = add(&lab, &["--account", "a"], PIN);
@@ -171,7 +171,7 @@ fn duplicate_pin_is_refused_unless_forced() {
             ran.err
         );
         assert_eq!(lab.text("list"), before);
-        // Another account's, where nobody is known by the hash alone.
+        // The PIN of another account, where no caller is identified by the PIN alone.
         let bob = [&["--account", "bob"], &hmac[..]].concat();
         let slow = form == ["--argon2id"];
         assert_eq!(add(&lab, &bob, PIN).code, i32::from(!slow), "{form:?}");

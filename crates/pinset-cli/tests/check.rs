@@ -117,7 +117,7 @@ fn each_kind_of_invalid_line_is_reported() {
         (&plain[..], "plain", format!("{SECRET}170")),
         (&md5[..], "md5", format!("{ACCOUNT}:{OF_SECRET}  -")),
     ] {
-        // In front of each a good line and a blank one.
+        // Each is preceded by a valid line and a blank one.
         let mut list = String::new();
         let mut wanted = Vec::new();
         for ((line, reason), number) in lines.iter().zip((3..).step_by(3)) {
@@ -245,7 +245,7 @@ fn unreadable_file_admits_nobody() {
         assert!(report["files"][0]["error"].is_string());
         assert_eq!(report["files"][0]["list"], Value::Null);
     }
-    // A link to a list is one.
+    // A link to a list is followed.
     let list = lab.list("list", clean_list());
     let link = lab.0.path().join("link");
     std::os::unix::fs::symlink(list, &link).unwrap();
@@ -399,7 +399,7 @@ fn csv_lists_are_checked() {
     assert_eq!(list["broken"]["lines"][0]["reason"], "secret");
     assert_eq!(list["broken"]["lines"][1]["reason"], "value");
 
-    // Refused as a whole.
+    // The whole list is refused.
     let path = lab.list("csv", format!("account,secret\n{ACCOUNT}\n"));
     let (said, code) = text(&[], &path);
     assert!(
@@ -434,14 +434,14 @@ fn unusable_caller_number_is_invalid() {
         printed.contains("line 2: invalid: caller: a spreadsheet has rounded"),
         "{printed}"
     );
-    // Invisible characters and Unicode's blanks are passed over.
+    // Invisible characters and Unicode blanks are ignored.
     let path = case(&lab, "invisible.csv");
     let (printed, code) = text(&turkey, &path);
     assert!(
         code == 1 && printed.contains("csv list, 2 entries"),
         "{printed}"
     );
-    // It depends on the options.
+    // The result depends on the options.
     let (printed, code) = text(&["--country-code", "44"], &case(&lab, "uk.csv"));
     assert!(
         code == 1 && printed.contains("csv list, 3 entries"),

@@ -124,7 +124,7 @@ fn fusionpbx_export_without_enabled_is_refused_unless_assumed() {
         (ran.code, lab.text("out").as_str()),
         (0, "account,secret\n2,plain:0123\n")
     );
-    // The column counts if it is there.
+    // If the column exists, it is used.
     let input = "pin_number,enabled\n0123,FALSE\n4567,TRUE\n";
     let ran = convert(&lab, input, &["--plain", "--assume-enabled"]);
     assert_eq!(

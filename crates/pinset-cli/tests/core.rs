@@ -22,7 +22,7 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended.
+        // The command may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -30,7 +30,7 @@ impl Drop for Running {
 
 /// Starts `pinset hash`, which waits for a PIN on standard input.
 fn start(lab: &Lab) -> Running {
-    // The folder of the build may be closed to other users.
+    // Other users may have no access to the build folder.
     let program = lab.path("pinset");
     fs::copy(env!("CARGO_BIN_EXE_pinset"), &program).unwrap();
     lab.open_to_all();

@@ -117,7 +117,7 @@ fn numbering_and_pepper_are_read_from_the_configuration() {
         "{}",
         lab.text("list")
     );
-    // The same number, and the same PIN by the key.
+    // The same number, and the same PIN hashed with the key.
     let other = [&add[..6], &["+905060508169"]].concat();
     assert_eq!(run(&other, &pin).code, 1);
     assert_eq!(
@@ -147,7 +147,7 @@ fn numbering_and_pepper_are_read_from_the_configuration() {
     );
     assert_eq!(run(&["check", "short"], "").code, 2);
     assert_eq!(lab.run(&["check", "short"], "").code, 0);
-    // An option of the command line counts instead.
+    // An option on the command line takes precedence.
     assert_eq!(run(&["check", "short", "--country-code", "1"], "").code, 0);
     let remove = [
         "remove",
@@ -300,6 +300,6 @@ fn check_reports_conflicts_of_pin_sets_with_their_list() {
             }
         }
     }
-    // Without the file nothing is known of PIN sets.
+    // Without --config, PIN sets are not checked.
     assert!(!lab.run(&["check", "list"], "").out.contains("[set]"));
 }

@@ -39,7 +39,7 @@ fn pins_are_written_and_hashes_added() {
             ran.out
         );
     }
-    // None is weak: check finds them in a plain list.
+    // No PIN is weak, because check would find it in a plain list.
     let plain: String = made.iter().map(|(_, pin)| format!("{pin}\n")).collect();
     lab.list("plain", plain);
     let ran = lab.run(&["check", "--json", "plain"], "");
@@ -48,7 +48,7 @@ fn pins_are_written_and_hashes_added() {
         "{}",
         ran.out
     );
-    // Neither file is overwritten; the list is not changed.
+    // Neither file is overwritten, and the list is not changed.
     let list = lab.text("list");
     lab.list("more", "x\ny\n");
     let again = [
@@ -89,7 +89,7 @@ fn pins_in_the_list_are_not_generated() {
         assert!(!list.contains(&format!("plain:{pin}\n")), "{pin}");
         assert_ne!(pin[..1], pin[1..]);
     }
-    // No more than half of all.
+    // At most half of all PINs are generated.
     let ran = lab.run(
         &[
             "generate", "-n", "51", "-d", "2", "--into", "new", "--print",
@@ -97,7 +97,7 @@ fn pins_in_the_list_are_not_generated() {
         "",
     );
     assert!(ran.code == 3 && ran.err.contains("too few"), "{}", ran.err);
-    // What can't be compared is no reason to go on.
+    // Rows that can't be compared are an error.
     let secret = lab
         .run(
             &["hash", "--hmac-sha256", "--pepper", "pepper"],
@@ -138,7 +138,7 @@ fn accounts_are_read_from_file() {
     assert_eq!(made[1].0, "\"bob \"\"b\"\"\"");
     assert_eq!(lab.verify("list", &["--account", "alice"], &made[0].1), 0);
     assert!(!lab.text("list").contains(&made[0].1));
-    // They have one now.
+    // The accounts have a PIN now.
     assert_eq!(lab.run(&make, "").code, 3);
     for names in ["alice\nalice\n", "x\u{7}\n", &"y".repeat(80)] {
         lab.list("names", names);
@@ -155,7 +155,7 @@ fn accounts_are_read_from_file() {
         assert_eq!(lab.run(&make, "").code, 3, "{names}");
         assert!(!lab.path("new").exists());
     }
-    // Nor where the list has many wrong rows of its own.
+    // The same in a list with many invalid rows.
     let wrong = "account,secret\n".to_owned() + &"w,nothing\n".repeat(50);
     lab.list("wrong", &wrong);
     let make = [
@@ -175,7 +175,7 @@ fn accounts_are_read_from_file() {
         ran.err
     );
     assert_eq!(lab.text("wrong"), wrong);
-    // The PINs must go somewhere.
+    // Either --pins or --print is required.
     assert_eq!(
         lab.run(&["generate", "-n", "1", "-d", "6", "--into", "new"], "")
             .code,

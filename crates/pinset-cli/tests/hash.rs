@@ -58,7 +58,7 @@ fn invalid_pin_is_reported_by_line() {
         assert_eq!(ran.code, 3, "{input}");
         assert!(ran.err.contains(said), "{}", ran.err);
     }
-    // None is taken from the command line.
+    // PINs are not accepted on the command line.
     assert_eq!(lab.run(&["hash", "--md5", "4711"], "").code, 3);
 }
 
@@ -99,7 +99,7 @@ fn pepper_file_is_created_and_rotated() {
     assert_eq!(lab.verify("list", &["--pepper", "pepper"], PIN), 0);
     assert_eq!(lab.verify("list", &[], PIN), 3);
 
-    // What is refused leaves the file as it is.
+    // A refused command leaves the file unchanged.
     for id in ["a", "x y", ""] {
         assert_eq!(new(&["--id", id]).code, 3, "{id}");
     }

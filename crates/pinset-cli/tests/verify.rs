@@ -87,6 +87,6 @@ fn plain_and_md5_lists_are_verified_and_unsafe_ones_refused() {
     for list in ["open", "broken", "missing", "."] {
         assert_eq!(lab.verify(list, &[], PIN), 3, "{list}");
     }
-    // Several PINs are none.
+    // Several PINs are an error.
     assert_eq!(lab.verify("plain", &[], &format!("{PIN}\n{OTHER}")), 3);
 }

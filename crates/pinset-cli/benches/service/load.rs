@@ -1,5 +1,5 @@
-//! Requests of a PBX, as many as a service answers, over connections that are
-//! kept; each answer is read whole and compared.
+//! Load generator: requests of a PBX over persistent connections, as fast as the service
+//! answers. Each answer is read completely and compared.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use crate::must;
 
-/// How many callers there are.
+/// Number of callers.
 pub const CALLERS: u64 = 10_000;
 
-/// A caller's number, in national digits, and PIN.
+/// Returns the national number and the PIN of a caller.
 pub fn caller(number: u64) -> (String, String) {
     let number = number % CALLERS;
     (
@@ -23,36 +23,36 @@ pub fn caller(number: u64) -> (String, String) {
     )
 }
 
-/// What came of a round.
+/// The result of a round.
 pub struct Round {
-    /// Requests a second.
+    /// Requests per second.
     pub rate: f64,
-    /// How long they took, in microseconds, sorted.
+    /// The durations in microseconds, sorted.
     times: Vec<u32>,
 }
 
 impl Round {
-    /// How many there were.
+    /// Returns the number of requests.
     pub fn requests(&self) -> u64 {
         self.times.len() as u64
     }
 
-    /// So many of a thousand took no longer.
+    /// Returns the duration that this many of a thousand requests did not exceed.
     pub fn within(&self, share: usize) -> Duration {
         let at = self.times.len().saturating_sub(1) * share / 1000;
         Duration::from_micros(self.times.get(at).copied().unwrap_or_default().into())
     }
 }
 
-/// The answers that are right.
+/// The expected answers.
 pub struct Answers {
-    /// To a call that begins.
+    /// To the first request of a call.
     pub gather: Value,
-    /// To a right PIN.
+    /// To the right PIN.
     pub success: Value,
 }
 
-/// Asks for so long, over so many connections. Panics at a wrong answer.
+/// Sends requests for a time over several connections. Panics at a wrong answer.
 pub fn round(service: SocketAddr, connections: u64, time: Duration, answers: &Answers) -> Round {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let began = Instant::now();
@@ -84,7 +84,7 @@ pub fn round(service: SocketAddr, connections: u64, time: Duration, answers: &An
     Round { rate, times }
 }
 
-/// A request of call number `call`, with what was gathered.
+/// Returns a request of call number `call`, with the entered digits.
 fn post(number: &str, call: u64, data: &str) -> String {
     let body = format!(
         "{{\"caller\":\"+90{number}\",\"callee\":\"908508851980\",\"direction\":\"inbound\",\
@@ -99,11 +99,11 @@ fn post(number: &str, call: u64, data: &str) -> String {
     )
 }
 
-/// One connection, made anew where the service closes it.
+/// A connection, which is reopened if the service closes it.
 struct Client {
     service: SocketAddr,
     connection: Option<BufReader<TcpStream>>,
-    /// Texts that were compared already.
+    /// Answers that were compared already.
     right: Vec<Vec<u8>>,
 }
 
@@ -116,7 +116,7 @@ impl Client {
         }
     }
 
-    /// How long it took, in microseconds.
+    /// Sends a request and returns its duration in microseconds.
     fn ask(&mut self, request: &str, right: &Value) -> u32 {
         let began = Instant::now();
         let mut connection = self.connection.take().unwrap_or_else(|| {
@@ -137,7 +137,7 @@ impl Client {
     }
 }
 
-/// The body of an answer, and whether the connection is kept.
+/// Reads an answer. Returns its body, and whether the connection is kept.
 fn answer(connection: &mut impl BufRead) -> Result<(Vec<u8>, bool), String> {
     let (mut line, mut length, mut kept) = (String::new(), 0, true);
     let mut first = true;

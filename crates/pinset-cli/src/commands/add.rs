@@ -10,14 +10,12 @@ use pinset::{Numbering, Pin};
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::LockedFile;
-use crate::common::config_file::ConfigFileArgs;
 use crate::common::csv_list::{check_values, kind, load, same_caller, CsvList, RowValues};
 use crate::common::error::{note, At, CommandError};
-use crate::common::new_list::NewListArgs;
-use crate::common::numbering_args::NumberingArgs;
+use crate::common::new_row_args::NewCallerRowArgs;
 use crate::common::pin_input::{self, Prompts};
 use crate::common::reach::{is_out_of_reach, OUT_OF_REACH, REMEDY};
-use crate::common::secret_args::{SecretArgs, SecretForm, SecretMaker};
+use crate::common::secret_args::{SecretForm, SecretMaker};
 
 /// The exit code if the list has the PIN already.
 const ALREADY_THERE: u8 = 1;
@@ -76,13 +74,7 @@ pub struct Add {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    new_list: NewListArgs,
-    #[command(flatten)]
-    config: ConfigFileArgs,
-    #[command(flatten)]
-    forms: SecretArgs,
-    #[command(flatten)]
-    numbers: NumberingArgs,
+    new_rows: NewCallerRowArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -102,11 +94,11 @@ enum AddResult {
 }
 
 pub fn run(arguments: &Add) -> Result<u8, CommandError> {
-    let settings = arguments.config.settings()?;
+    let (numbering, maker) = arguments.new_rows.read()?;
     let task = AddTask {
         arguments,
-        numbering: arguments.numbers.numbering(&settings)?,
-        maker: arguments.forms.maker(&settings)?,
+        numbering,
+        maker,
         // Before the list is locked, so that other commands don't wait for the input.
         pin: pin_input::read_one(Prompts::Twice)?,
     };
@@ -129,7 +121,7 @@ pub fn run(arguments: &Add) -> Result<u8, CommandError> {
             };
         }
         if let AddResult::Text(text) = task.added(Zeroizing::default())? {
-            if arguments.new_list.create(file, &text)? {
+            if arguments.new_rows.rows.create(file, &text)? {
                 return Ok(0);
             }
         }
@@ -258,7 +250,13 @@ impl AddTask<'_> {
                 format!("--{option}: {name} has no such value"),
             ));
         }
-        if self.arguments.forms.form().is_some_and(|form| form != own) {
+        if self
+            .arguments
+            .new_rows
+            .rows
+            .form()
+            .is_some_and(|form| form != own)
+        {
             return Err(CommandError::at(
                 self.file(),
                 format!("{name} has no secrets of this form"),

@@ -16,14 +16,13 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::{create, Access, LockedFile};
-use crate::common::config_file::ConfigFileArgs;
 use crate::common::csv::push_row;
 use crate::common::csv_list::{kind, load, CsvList};
 use crate::common::error::{note, At, CommandError};
-use crate::common::new_list::NewListArgs;
+use crate::common::new_row_args::NewRowArgs;
 use crate::common::pin_input::pin_from_digits;
 use crate::common::reach::{is_out_of_reach, warn_out_of_reach};
-use crate::common::secret_args::{SecretArgs, SecretForm, SecretMaker};
+use crate::common::secret_args::{SecretForm, SecretMaker};
 use crate::common::weak_pins::weakness;
 
 /// Generates random PINs, adds their hashes to a CSV list, and writes them in the clear
@@ -64,11 +63,7 @@ pub struct Generate {
     #[arg(long, conflicts_with = "pins")]
     print: bool,
     #[command(flatten)]
-    new_list: NewListArgs,
-    #[command(flatten)]
-    config: ConfigFileArgs,
-    #[command(flatten)]
-    forms: SecretArgs,
+    new_rows: NewRowArgs,
 }
 
 pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
@@ -77,7 +72,7 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
         return Err(CommandError::new(format!("--digits: 1 to {MAX_DIGITS}")));
     }
     let accounts = accounts(arguments)?;
-    let maker = arguments.forms.maker(&arguments.config.settings()?)?;
+    let maker = arguments.new_rows.maker(&arguments.new_rows.settings()?)?;
     let into = &arguments.into;
     let old = LockedFile::open(into).at(into)?;
     let text = match &old {
@@ -142,7 +137,7 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
     }
     let written = match old {
         Some(old) => old.replace(&new).at(into),
-        None => match arguments.new_list.create(into, &new) {
+        None => match arguments.new_rows.create(into, &new) {
             Ok(true) => Ok(()),
             Ok(false) => Err(CommandError::at(
                 into,
@@ -208,8 +203,8 @@ enum GenerateError {
     TooFewPins { digits: usize },
     #[error("rows with secrets of key {0} can't be compared without it (--pepper)")]
     MissingKey(KeyId),
-    #[error("{0}")]
-    Index(VerifyError),
+    #[error(transparent)]
+    Index(#[from] VerifyError),
     #[error("{0}")]
     Random(getrandom::Error),
 }
@@ -239,8 +234,7 @@ fn pins(
         if let Some(id) = found.missing().first() {
             return Err(GenerateError::MissingKey(*id));
         }
-        let key = secret::Form::Plain.index_key(&pin, &maker.pepper);
-        let key = key.map_err(GenerateError::Index)?;
+        let key = secret::Form::Plain.index_key(&pin, &maker.pepper)?;
         if found.next().is_none() && seen.insert(key) {
             drop(found);
             pins.push(pin);

@@ -8,6 +8,7 @@ pub mod csv;
 pub mod csv_list;
 pub mod error;
 pub mod new_list;
+pub mod new_row_args;
 pub mod numbering_args;
 pub mod pin_input;
 pub mod reach;

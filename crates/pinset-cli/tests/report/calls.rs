@@ -28,7 +28,7 @@ fn call_that_rang_two_phones_is_counted_once() {
          ,,05060508169,start,{day} 22:20:54,{day} 22:20:54,{day} 22:21:02,8,8,ANSWERED,call-2-a\n"
     );
     assert_eq!(ran.out, format!("{HEADER}{rows}"));
-    // Without a log, by the linked channels.
+    // Without a log, calls are counted by the linked channels.
     let ran = report(&lab, &["--totals", "Master.csv"]);
     assert_eq!(ran.out, format!("{TOTALS},2,2,17,17\n"));
 }

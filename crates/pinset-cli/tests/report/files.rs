@@ -34,7 +34,7 @@ fn invalid_record_is_reported_and_affects_no_other() {
         format!("\"{}\n", "x".repeat(2000)),
         good.clone(),
         "\"\n\"\n".to_owned(),
-        // Two that were cut, and what is between them.
+        // Two truncated records, and the text between them.
         format!("{cut}\n{good}{cut}\n"),
         good.trim_end().to_owned(),
     ];
@@ -92,7 +92,7 @@ fn input_is_read_from_files_and_standard_input() {
         let ran = lab.run(&["report", "-", named], &lab.text(piped));
         assert_eq!(rows(&ran), [["alice", "s", "10.1"]], "{piped}");
     }
-    // Nothing has happened yet.
+    // Empty files are valid.
     lab.list("empty", "");
     for files in [&["empty"][..], &["empty", "audit"]] {
         let ran = report(&lab, &[&["--pinset", "s"], files].concat());
@@ -121,7 +121,7 @@ fn output_files_are_new_and_replace_none() {
     assert!(lab.text("calls").starts_with(HEADER) && lab.text("calls").ends_with(",10.1\n"));
     assert_eq!(lab.text("sums"), format!("{TOTALS}alice,1,1,65,60\n"));
     assert_eq!((lab.mode("calls"), lab.mode("sums")), (0o600, 0o600));
-    // The totals on standard output, the calls in a file; and the other way.
+    // The totals on standard output and the calls in a file, and vice versa.
     let ran = report(&lab, &["Master.csv", "--output=calls2", "--totals"]);
     assert_eq!(ran.out, lab.text("sums"));
     assert_eq!(lab.text("calls2"), lab.text("calls"));
@@ -141,7 +141,7 @@ fn output_files_are_new_and_replace_none() {
             ran.err
         );
     }
-    // And none of a report that is not whole.
+    // An incomplete report creates no file.
     let ran = report(&lab, &["Master.csv", "missing", "--output=new"]);
     assert_eq!(ran.code, 3);
     assert_eq!(lab.files(), files);

@@ -16,11 +16,11 @@ fn identity_is_that_of_audit_log() {
     lab.list("Master.csv", calls.concat());
     let messages = [
         outcome("SUCCESS", "customers", "alice", "10.1", "10.1"),
-        // Whom the log names when refused is not who called.
+        // The identity that the log names for a refused call is not proven.
         outcome("FAILURE", "customers", "bob", "10.2", "10.2"),
-        // A PIN without an account; and nothing said of 10.4.
+        // A PIN without an account, and no outcome for 10.4.
         outcome("SUCCESS", "/etc/pins", "", "10.3", "10.3"),
-        // Refused, admitted, and refused elsewhere; then again admitted.
+        // Refused, admitted, refused by another PIN set, admitted again.
         outcome("LOCKED", "customers", "", "10.5", "10.5"),
         outcome("SUCCESS", "customers", "carol", "10.5", "10.5"),
         outcome("FAILURE", "staff", "", "10.5", "10.5"),
@@ -36,7 +36,7 @@ fn identity_is_that_of_audit_log() {
         ["carol", "customers", "10.5"],
         ["erin", "staff", "10.6"],
     ];
-    // In any order.
+    // The files may be in any order.
     for files in [["Master.csv", "audit"], ["audit", "Master.csv"]] {
         let ran = report(&lab, &files);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -62,7 +62,7 @@ fn identity_is_that_of_audit_log() {
     let line = |name| format!("{name},1,1,65,60\n");
     let names = ["", "alice", "carol", "erin"].map(line).concat();
     assert_eq!(ran.out, format!("{TOTALS}{names}its account,2,2,130,120\n"));
-    // Without it there are no PIN sets.
+    // Without the log, there are no PIN sets.
     let ran = report(&lab, &["--pinset", "customers", "Master.csv"]);
     assert!(
         ran.code == 3 && ran.err.contains("audit log"),
@@ -100,7 +100,7 @@ fn calls_are_matched_with_log_by_unique_or_linked_id() {
     lab.list("audit", log(&messages));
     let ran = report(&lab, &["Master.csv", "audit"]);
     let found = identities(&ran);
-    // The third record is one of the first call.
+    // The third record belongs to the first call.
     assert_eq!(found, ["first", "second", "third", "alice", "alice"]);
 }
 
@@ -187,7 +187,7 @@ fn incomplete_outcome_is_reported() {
     let wanted = no_outcome("audit") + &(2..=7).map(wanted).collect::<String>();
     assert_eq!(sorted(&ran.err), sorted(&wanted));
     assert_eq!(rows(&ran), [["the account", "", "10.1"]]);
-    // What is new in a line is no reason.
+    // Unknown keys do not invalidate a line.
     lab.list("audit", log(&[format!("{whole},New=\"1\",Newer=\"\"")]));
     let ran = report(&lab, &["Master.csv", "audit"]);
     assert_eq!(
@@ -220,7 +220,7 @@ fn log_without_outcome_is_reported() {
         assert_eq!((ran.code, &ran.err), (1, &no_outcome("other")), "{text:?}");
         assert_eq!(identities(&ran), ["alice"]);
     }
-    // Each by itself.
+    // Each log is checked separately.
     lab.list("other", log(&[]));
     let ran = report(&lab, &["Master.csv", "other", "audit"]);
     assert_eq!((ran.code, &ran.err), (1, &no_outcome("other")));

@@ -142,7 +142,7 @@ fn calls_and_totals_are_by_account_code() {
         "{TOTALS},1,1,65,60\nalice,2,2,4000000065,4000000060\n\"bob, \"\"sales\"\"\",1,0,7,0\n"
     );
     assert_eq!((ran.code, ran.out, ran.err), (0, wanted, String::new()));
-    // Only of what is wanted.
+    // Totals cover selected calls only.
     let ran = report(
         &lab,
         &["--totals", "--account", "bob, \"sales\"", "Master.csv"],
@@ -188,7 +188,7 @@ fn period_selects_calls_by_start() {
         (&["--to", "2026-11-30"], &all[..4]),
         (&["--from", "2026-11-01", "--to", "2026-11-30"], &all[1..4]),
         (&["--from", "2026-11-01", "--to", "2026-11-01"], &all[1..3]),
-        // Times: the first counts, the last does not.
+        // The first time is included, the last is not.
         (
             &["--from", "2026-11-01 08:00", "--to", "2026-12-01 00:00"],
             &all[2..4],
@@ -203,7 +203,7 @@ fn period_selects_calls_by_start() {
             &all[3..],
         ),
         (&["--to", "2026-11-01 08:00"], &all[..2]),
-        // The place is three hours ahead.
+        // The time zone is three hours ahead.
         (&["--from", "2026-11-01 05:00Z"], &all[2..]),
         (&["--from", "2026-11-01 05:00:01Z"], &all[3..]),
         (&["--utc", "--from", "2026-11-01"], all),
@@ -282,7 +282,7 @@ fn no_cell_is_a_formula_in_a_spreadsheet() {
         assert!(row.ends_with(&format!(",ANSWERED,{cell}\n")), "{row}");
         let totals = report(&lab, &["Master.csv", "--totals"]).out;
         assert_eq!(totals, format!("{TOTALS}{cell},1,1,65,60\n"));
-        // By the log, too.
+        // Also with identities from the log.
         let hex: String = caller
             .bytes()
             .map(|byte| format!("\\x{byte:02x}"))
@@ -324,7 +324,7 @@ fn options_of_cdr_conf_are_supported() {
             (0, vec![["alice", "", id]]),
             "{more}"
         );
-        // An id of the log's is needed to look a call up in it.
+        // The lookup in the log needs a unique id.
         lab.list(
             "audit",
             log(&[outcome("SUCCESS", "s", "bob", "10.9", "10.9")]),

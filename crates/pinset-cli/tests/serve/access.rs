@@ -53,7 +53,7 @@ fn request_requires_the_credential() {
         let rows = server.rows("?status=401");
         assert!(rows.len() >= 3, "{rows:?}");
         for row in rows {
-            // Nothing of what was sent.
+            // The log has nothing of the body.
             assert_eq!(row["request"], "");
             assert_eq!(row["caller"], "");
             assert_eq!(row["outcome"], "unauthorized");

@@ -127,7 +127,7 @@ fn sample_is_valid() {
     write(&lab, &text);
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.err);
-    // So are its comments: each option that is commented out.
+    // Options that are commented out in it are valid, too.
     let all: Vec<_> = text
         .lines()
         .map(|line| {

@@ -25,10 +25,10 @@ fn wrong_pin_is_prompted_for_again() {
     assert_eq!(post("two", "1111").destination(), "pin_code");
     assert_eq!(post("one", "2222").destination(), "pin_code");
     assert_eq!(post("one", "3333").destination(), "1092");
-    // Over is over, even if the PBX goes on.
+    // The call has failed, even if the PBX posts again.
     assert_eq!(post("one", "1234").destination(), "1092");
     assert_eq!(server.post(&call(ALICE, "one", "")).destination(), "1092");
-    // Another call goes its own way; after a restart as well.
+    // Other calls are independent, also after a restart.
     assert!(server.stop().success());
     let server = Server::start(&lab);
     let post =
@@ -37,7 +37,7 @@ fn wrong_pin_is_prompted_for_again() {
     assert_eq!(post("two", "1111").destination(), "pin_code");
     assert_eq!(post("two", "1234").destination(), "1091");
     assert_eq!(post("two", "1234").destination(), "1091");
-    // Without a uuid nobody can tell: one try.
+    // Without a uuid, the call has one attempt.
     assert_eq!(server.call(ALICE, "1111"), "1092");
 }
 
@@ -51,7 +51,7 @@ fn pin_alone_identifies_row() {
         assert_eq!(server.call("anonymous", pin), goes);
     }
     assert_eq!(server.rows("?outcome=success")[0]["account"], "alice");
-    // One line, one PIN.
+    // A plain list has one PIN per line.
     lab.list("list.csv", "4711\n0815\n");
     for (pin, goes) in [("4711", "1091"), ("0815", "1091"), ("1234", "1092")] {
         assert_eq!(server.call("anonymous", pin), goes, "{pin}");
@@ -104,10 +104,10 @@ fn too_many_wrong_pins_lock_caller_out() {
     let server = Server::start(&lab);
     assert_eq!(server.call(ALICE, "1111"), "1092");
     assert_eq!(server.call(ALICE, "1111"), "1092");
-    // The one that locks.
+    // The attempt that causes the lockout.
     assert_eq!(server.call("05060508169", "1111"), "hangup");
     assert_eq!(server.call("905060508169", "1234"), "hangup");
-    // Nothing is asked any more.
+    // The caller is prompted for nothing.
     assert_eq!(server.post(&call(ALICE, "", "")).destination(), "hangup");
     assert_eq!(server.call("+905060508170", "1234"), "1091");
     let metrics = server.get("/metrics").text();
@@ -119,7 +119,7 @@ fn too_many_wrong_pins_lock_caller_out() {
     let server = Server::start(&lab);
     assert_eq!(server.call(ALICE, "1234"), "hangup");
     assert_eq!(server.rows("?outcome=locked").len(), 4);
-    // Where nothing is said of it, a lock is a failure.
+    // Without actions for it, a lockout is a failure.
     configure(
         &lab,
         "",
@@ -148,7 +148,7 @@ fn unusable_list_admits_nobody() {
             0o640,
             "counts no uses",
         ),
-        // Of another row than the caller's.
+        // In another row than the caller's.
         (
             "account,secret,caller,max_uses\nalice,plain:1234,+905060508169,\n\
              bob,plain:1234,+905060508170,5\n",
@@ -179,7 +179,7 @@ fn unusable_list_admits_nobody() {
     fs::remove_file(lab.path("list.csv")).unwrap();
     assert_eq!(server.call(ALICE, "1234"), "dial");
     noted(&lab, "can't be read");
-    // It is the disk that says, at the next entry.
+    // The next entry finds the change on the disk.
     lab.list("list.csv", &good);
     assert_eq!(server.call(ALICE, "1234"), "1091");
     assert_eq!(server.rows("?outcome=error").len(), 6);
@@ -258,7 +258,7 @@ fn unknown_caller_is_prompted_for_nothing() {
         }
     }
     assert_eq!(server.rows("?outcome=failure").len(), 6);
-    // An account number makes anybody somebody.
+    // With an account number, any caller may match a row.
     let account = "no_caller = \"account\"\n";
     configure(
         &lab,
@@ -291,7 +291,7 @@ fn silent_call_is_prompted_as_often_as_attempts_but_at_least_three_times() {
             assert_eq!(ask("one").destination(), "1092");
         }
         assert_eq!(ask("two").destination(), "pin_code");
-        // What is entered late is verified all the same.
+        // A late entry is verified anyway.
         let late = server.post(&call(ALICE, "one", r#""pin_code":"1234""#));
         assert_eq!(late.destination(), "1091");
     }
@@ -302,7 +302,7 @@ fn prompts_without_uuid_are_limited() {
     let lab = lab();
     configure(&lab, "", HIPCALL);
     let server = Server::start(&lab);
-    // However the number is spelled.
+    // In any spelling of the number.
     let callers = [ALICE, "05060508169", "00905060508169"];
     let asked = || {
         let mut posts = (0..200).map(|at| {
@@ -312,12 +312,12 @@ fn prompts_without_uuid_are_limited() {
         posts.position(|answer| answer == "1092")
     };
     assert_eq!(asked(), Some(60));
-    // The calls of a number that anybody can show are asked all the same.
+    // Calls with a uuid are still prompted, because anybody can show the number.
     assert_eq!(
         server.post(&call(ALICE, "one", "")).destination(),
         "pin_code"
     );
-    // An entry, even a wrong one, starts over.
+    // An entry, even a wrong one, resets the count.
     assert_eq!(server.call(ALICE, "1111"), "1092");
     assert_eq!(asked(), Some(60));
 }
@@ -358,7 +358,7 @@ fn empty_entry_is_prompted_for_again_and_is_not_a_failure() {
         assert_eq!(post("silent", ""), "pin_code");
     }
     assert_eq!(post("silent", ""), "1092");
-    // Nothing was counted: neither the one attempt of a call nor a lockout.
+    // Neither the only attempt of the call nor a failure was counted.
     assert_eq!(post("late", ""), "pin_code");
     assert_eq!(post("late", "1234"), "1091");
     let rows = server.rows("?uuid=silent");

@@ -74,7 +74,7 @@ fn reload_without_auth_on_public_socket_is_refused() {
         "{err}"
     );
     assert_eq!(server.post(CALL).status, 401);
-    // Nor without TLS where nobody has said so.
+    // Plain HTTP is refused unless it is allowed.
     configure(&lab, "", &format!("{AUTH}\n{HIPCALL}"));
     server.signal(Signal::HUP);
     until("a note", || {
@@ -158,7 +158,7 @@ fn plain_http_bypassing_the_proxy_is_refused() {
 /// Returns an address of this machine that is not the loopback address.
 fn own_address() -> Option<std::net::IpAddr> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    // Nothing is sent.
+    // Connecting a UDP socket sends nothing.
     socket.connect("192.0.2.1:9").ok()?;
     let address = socket.local_addr().ok()?.ip();
     (!address.is_loopback() && !address.is_unspecified()).then_some(address)

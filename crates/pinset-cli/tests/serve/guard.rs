@@ -41,7 +41,7 @@ fn missing_pepper_key_leaves_lockouts_in_force() {
     }
     assert_eq!(server.call(ALICE, "1001"), "hangup");
     assert_eq!(server.call("+905060508162", "1002"), "1091");
-    // A number whose row lacks its key is as one there is not.
+    // A number whose row lacks its key is handled like an unknown one.
     for number in ["+905060508164", "+905060508169"] {
         assert_eq!(server.call(number, "1004"), "1092");
     }
@@ -70,7 +70,7 @@ fn missing_pepper_key_is_reported_by_health_check_and_at_start() {
     );
     drop(server);
 
-    // Without a row that can be checked, nobody is admitted, and nothing counts.
+    // If no row can be checked, nobody is admitted and nothing is counted.
     let text = lab.text("list.csv");
     let lost: Vec<&str> = text
         .lines()
@@ -102,7 +102,7 @@ fn conflicting_service_is_refused_before_and_after_another_loads_its_list() {
     let why = "required_level above 0 needs a csv list";
     let lab = lab();
     lab.list("list.csv", "1234\n");
-    // Old enough that memory answers.
+    // Old enough to be answered from memory.
     let path = lab.path("list.csv");
     crate::server::until("an old list", || {
         let age = fs::metadata(&path).unwrap().modified().unwrap().elapsed();

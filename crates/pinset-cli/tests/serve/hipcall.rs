@@ -96,7 +96,7 @@ fn caller_is_recognized_in_every_spelling() {
             "{spelled}"
         );
     }
-    // As a number.
+    // As a JSON number.
     let body = SECOND.replace("\"+905060508169\"", "5060508169");
     assert_eq!(server.post(&body).json(), goes_to("success", "1091"));
 }
@@ -112,7 +112,7 @@ fn request_with_all_documented_fields_is_accepted() {
         "callflow":[{"timestamp":1729721495,"action":"init",
         "detail":{"id":2,"type":"external_manager"}}]}"#;
     assert_eq!(server.post(whole).json(), goes_to("success", "1091"));
-    // The PBX itself names the flow otherwise, and some send both.
+    // The PBX itself uses another name for the flow, and some send both.
     let live = whole.replace("callflow", "call_flow");
     assert_eq!(server.post(&live).json(), goes_to("success", "1091"));
     let flow = r#""call_flow":[{"action":"init"}],"callflow""#;

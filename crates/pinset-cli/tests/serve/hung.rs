@@ -48,7 +48,7 @@ fn hung_list_blocks_no_other_service() {
     for call in &mut calls {
         call.send(&request("POST", INGRESS, &[], CALL));
     }
-    // The service has given them up; its threads still hang.
+    // The service has abandoned these calls, but its threads still hang.
     for call in &mut calls {
         assert_eq!(call.response().unwrap().destination(), "1092");
     }
@@ -60,14 +60,14 @@ fn hung_list_blocks_no_other_service() {
         (health.status, health.text().as_str()),
         (503, "the list of 'hipcall' did not respond in time\n")
     );
-    // Those who ask then wait no more, and nothing is begun for them.
+    // Further health checks do not wait and start nothing.
     let before = opened(&lab);
     for _ in 0..CALLS {
         assert_eq!(server.get("/health").status, 503);
     }
     assert_eq!(opened(&lab), before);
     assert_eq!(server.rows("?outcome=error").len(), 50);
-    // The disk is back.
+    // The disk responds again.
     let gate = std::fs::File::options().write(true).open(lab.path("gate"));
     std::fs::remove_file(lab.path("gate")).unwrap();
     drop(gate.unwrap());
@@ -83,7 +83,7 @@ fn call_of_disconnected_client_is_logged() {
     assert_eq!(server.post(CALL).destination(), "1091");
     let made = Command::new("mkfifo").arg(lab.path("gate")).status();
     assert!(made.unwrap().success());
-    // It is read again.
+    // The list is read again.
     lab.list("list.csv", lab.text("list.csv"));
     let before = opened(&lab);
     let mut call = Connection::new(server.address);
@@ -106,7 +106,7 @@ fn health_check_does_not_reread_unchanged_list() {
         }
         opened(&lab) == before
     };
-    // A change of the last two seconds may have come since.
+    // A change within the last two seconds may not be visible in the stamp.
     until("a list that is known", asked);
     assert!(opened(&lab) > 0 && asked() && asked());
     lab.list("list.csv", "account,secret\nalice\n");

@@ -38,7 +38,7 @@ fn invalid_request_gets_status_and_reason() {
         server.ask("POST", &format!("{INGRESS}/"), &[], CALL).status,
         404
     );
-    // The query is no part of the path.
+    // The query is not part of the path.
     assert_eq!(
         server
             .ask("POST", &format!("{INGRESS}?pin=1234"), &[], CALL)
@@ -59,7 +59,7 @@ fn body_is_limited_in_size_and_time() {
     let fits = format!("{CALL}{}", " ".repeat(1000 - CALL.len()));
     assert_eq!(server.post(&fits).status, 200);
     assert_eq!(server.post(&format!("{fits} ")).status, 413);
-    // As it is found out where it is not told.
+    // Without Content-Length, the size is only known at the end.
     let mut connection = Connection::new(server.address);
     connection.send(
         format!("POST {INGRESS} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -67,7 +67,7 @@ fn body_is_limited_in_size_and_time() {
     );
     connection.send(format!("400\r\n{}", " ".repeat(1024)).as_bytes());
     assert_eq!(connection.response().unwrap().status, 413);
-    // A part of it, and nothing more.
+    // Sends a part of the body only.
     let mut connection = Connection::new(server.address);
     connection.send(
         format!("POST {INGRESS} HTTP/1.1\r\nHost: h\r\nContent-Length: 30\r\n\r\n{{").as_bytes(),
@@ -98,7 +98,7 @@ fn slow_client_is_disconnected() {
     let mut used = Connection::new(server.address);
     used.send(&request("POST", INGRESS, &[], CALL));
     assert_eq!(used.response().unwrap().status, 200);
-    // A byte at a time, for ever.
+    // Sends one byte at a time, endlessly.
     let began = Instant::now();
     for byte in b"POST / HTTP/1.1\r\nX: "
         .iter()
@@ -146,7 +146,7 @@ fn longest_idle_connection_is_closed_for_new_one() {
     assert!(held[1].is_closed());
     assert!(is_served(&mut held[0]) && is_served(&mut held[2]));
     assert!(is_served(&mut next));
-    // Each of these takes the place of the one before, or of one of those.
+    // Each new connection closes the one before or one of the idle ones.
     for _ in 0..10 {
         assert_eq!(server.post(CALL).status, 200);
     }
@@ -168,7 +168,7 @@ fn connection_above_limit_waits_for_response_of_others() {
     let mut busy: Vec<_> = (0..2).map(|_| Connection::new(server.address)).collect();
     for connection in &mut busy {
         connection.send(head.as_bytes());
-        // The service reads the body: the request has begun.
+        // The service reads the body, so the request has begun.
         assert_eq!(connection.response().unwrap().status, 100);
         connection.send(first.as_bytes());
     }
@@ -192,7 +192,7 @@ fn address_has_limited_share_of_connections() {
     assert!(held[0].is_closed());
     assert!(is_served(&mut held[1]));
     assert!(closed(&server, "address") >= 1);
-    // A trusted proxy asks for many.
+    // A trusted proxy has many clients.
     configure(
         &lab,
         &format!("trusted_proxies = [\"127.0.0.1\"]\n{limits}"),
@@ -230,7 +230,7 @@ fn huge_head_is_refused() {
     let server = Server::hipcall(&lab);
     let mut connection = Connection::new(server.address);
     let filler = "x".repeat(200 << 10);
-    // It may close before it has all of it.
+    // The service may close before it has read everything.
     let _ = connection.try_send(format!("GET /health HTTP/1.1\r\nX: {filler}\r\n\r\n").as_bytes());
     let answer = connection.response();
     assert!(answer.is_none_or(|answer| answer.status == 431));

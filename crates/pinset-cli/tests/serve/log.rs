@@ -107,7 +107,7 @@ fn log_requires_its_credential() {
     assert!(!page.text().contains("<script") && !page.text().contains("style="));
     assert_eq!(server.get("/logs/style.css").status, 200);
     drop(server);
-    // Who is not told to show it, does not.
+    // Without logs_auth, there is no page.
     for logs_auth in ["", "logs_auth = \"none\"\n"] {
         let text = lab.text("serve.toml");
         let shown = text.lines().filter(|line| !line.starts_with("logs_auth"));
@@ -239,7 +239,7 @@ fn old_rows_are_removed() {
         .collect();
     assert_eq!(ids, [12, 11, 10, 9, 8]);
     assert!(server.stop().success());
-    // Made older than the thirty days.
+    // Makes these rows older than thirty days.
     let database = rusqlite::Connection::open(lab.path("log.db")).unwrap();
     let older = "UPDATE log SET time = time - 31 * 86400000 WHERE id < 11";
     assert_eq!(database.execute(older, []).unwrap(), 3);

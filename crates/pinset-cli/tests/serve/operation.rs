@@ -102,12 +102,12 @@ fn sigterm_answers_pending_requests() {
         let mut half = Connection::new(server.address);
         half.send(first);
         let mut fresh = Connection::new(server.address);
-        // They have been accepted: another one was, behind them.
+        // They have been accepted, because a later connection has been.
         assert_eq!(server.get("/health").status, 200);
         server.signal(signal);
         assert!(idle.is_closed());
         half.send(rest);
-        // On its way when the service was told to stop.
+        // This request is on its way when the service stops.
         fresh.send(&whole);
         for mut connection in [half, fresh] {
             let response = connection.response().unwrap();
@@ -144,7 +144,7 @@ fn blocked_standard_error_does_not_stop_service() {
     for page in ["/logs", "/logs.json"] {
         assert_eq!(server.ask("GET", page, &[(name, &value)], "").status, 401);
     }
-    // Waits for the check that began with the service.
+    // Waits for the check at the start of the service.
     assert_eq!(server.get("/health").status, 200);
     std::fs::remove_file(lab.path("list.csv")).unwrap();
     assert_eq!(server.get("/health").status, 503);

@@ -53,8 +53,8 @@ fn restart_under_load_loses_no_call() {
     assert_eq!(server.address, address);
     let (over, calls) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
-        // Those who connect for each call, and those who keep a connection until
-        // they are told that it ends.
+        // Clients that connect for each call, and clients that keep a connection until
+        // the service announces its end.
         for keeps in [false, false, true, true] {
             let (over, calls) = (&over, &calls);
             scope.spawn(move || {
@@ -81,7 +81,7 @@ fn restart_under_load_loses_no_call() {
         }
         over.store(true, Relaxed);
     });
-    // The log has them all.
+    // The log has all calls.
     assert!(server.stop().success());
     let database = rusqlite::Connection::open(lab.path("log.db")).unwrap();
     let rows: u32 = database

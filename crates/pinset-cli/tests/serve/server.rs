@@ -143,7 +143,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended.
+        // The service may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -62,7 +62,7 @@ fn only_files_of_audio_folder_are_served() {
     }
     let posted = server.ask("POST", "/static/audio/pin_prompt.mp3", &[], "");
     assert_eq!(posted.status, 405);
-    // Requests for sounds are none of calls.
+    // Requests for sounds do not count as calls.
     assert!(server.rows("").is_empty());
 }
 

@@ -69,12 +69,12 @@ fn certificate_is_served_and_reloaded() {
     assert!(stale
         .try_send(&request("POST", INGRESS, &[], CALL))
         .is_err());
-    // Who does not speak it gets no answer.
+    // A client without TLS gets no answer.
     let mut plain = Connection::new(server.address);
     plain.send(&request("POST", INGRESS, &[], CALL));
     assert!(plain.is_closed());
     assert!(server.stop().success());
-    // A key that others may read is none.
+    // A key that others can read is refused.
     let key = lab.text("key.pem");
     lab.file("key.pem", key, 0o644);
     let ran = lab.run(&["serve", "--config", "serve.toml", "--check"], "");

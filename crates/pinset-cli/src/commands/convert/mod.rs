@@ -12,14 +12,12 @@ use pinset::pin::{is_key, MAX_DIGITS};
 use pinset::{Pepper, Secret};
 
 use crate::common::atomic_file::contents;
-use crate::common::config_file::ConfigFileArgs;
 use crate::common::csv_list::{check_values, load, CsvList, RowValues};
 use crate::common::error::{note, At, CommandError};
-use crate::common::new_list::NewListArgs;
-use crate::common::numbering_args::NumberingArgs;
+use crate::common::new_row_args::NewCallerRowArgs;
 use crate::common::pin_input::pin_from_digits;
 use crate::common::reach::{is_out_of_reach, warn_out_of_reach};
-use crate::common::secret_args::{SecretArgs, SecretForm};
+use crate::common::secret_args::SecretForm;
 use importers::{SourceFormat, SourceSecret};
 
 /// The exit code if lines were skipped.
@@ -51,20 +49,12 @@ pub struct Convert {
     #[arg(long, value_name = "OUT")]
     to: PathBuf,
     #[command(flatten)]
-    new_list: NewListArgs,
-    #[command(flatten)]
-    config: ConfigFileArgs,
-    #[command(flatten)]
-    forms: SecretArgs,
-    #[command(flatten)]
-    numbers: NumberingArgs,
+    new_rows: NewCallerRowArgs,
 }
 
 pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
     let Convert { file, to, .. } = arguments;
-    let settings = arguments.config.settings()?;
-    let numbering = arguments.numbers.numbering(&settings)?;
-    let maker = arguments.forms.maker(&settings)?;
+    let (numbering, maker) = arguments.new_rows.read()?;
     let text = contents(&open(file).at(file)?).at(file)?;
     let source = arguments
         .from
@@ -153,7 +143,7 @@ pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
     let list = CsvList::new(&[Column::Account, Column::Secret]).with_rows(&rows);
     warn_out_of_reach(rows.iter().filter(|values| is_unreachable(values)).count());
     load(&list, Kind::Csv, &numbering).at(to)?;
-    if !arguments.new_list.create(to, &list)? {
+    if !arguments.new_rows.rows.create(to, &list)? {
         return Err(CommandError::at(to, "file exists already"));
     }
     name_skipped(file, &skipped);
