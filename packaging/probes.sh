@@ -98,6 +98,20 @@ assert termios.tcgetattr(terminal)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0'
 }
 
+# A package of Python that is one file.
+pip() {
+	python3 -c '
+import zipfile
+with zipfile.ZipFile("probe-1-py3-none-any.whl", "w") as wheel:
+    info = "probe-1.dist-info/"
+    wheel.writestr("probe.py", "")
+    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\nName: probe\nVersion: 1\n")
+    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    wheel.writestr(info + "RECORD", "probe.py,,\n")'
+	python3 -m pip install --quiet --root-user-action ignore --no-index --no-deps --target to ./probe-1-py3-none-any.whl &&
+		[ -f to/probe.py ]
+}
+
 # The engine that the harness takes, the first that answers, with the options
 # that the harness gives it (tests/harness/src/container_engine.rs), runs a container.
 engine() {

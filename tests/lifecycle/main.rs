@@ -15,7 +15,6 @@ mod external;
 mod hangup;
 mod headers;
 mod install;
-mod licences;
 mod lists;
 mod load;
 mod module;

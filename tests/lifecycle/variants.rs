@@ -239,7 +239,7 @@ fn cargo() -> Command {
 }
 
 /// The workspace as cargo sees it, with the dependencies of this platform.
-pub fn metadata() -> Result<cargo_metadata::Metadata> {
+fn metadata() -> Result<cargo_metadata::Metadata> {
     let host = Command::new("rustc").arg("-vV").output()?;
     let host = String::from_utf8(host.stdout)?;
     let host = host.lines().find_map(|line| line.strip_prefix("host: "));
