@@ -1,5 +1,5 @@
 /*
- * Channels: what the shim (shim.h) does with the one that a call lends us.
+ * The shim's functions (shim.h) for the channel that a call lends us.
  *
  * A channel's strings and pointers can be replaced by other threads at any
  * time (AMI's Redirect and Bridge, a SIP REFER, which masquerade it), so each
@@ -111,7 +111,7 @@ void authrs_fail_closed(struct ast_channel *chan, const char *status, const char
 		set_quietly(chan, cleared[i], "");
 	}
 	if (hide) {
-		/* pbx_exec puts back what stood there, when the application returns. */
+		/* pbx_exec restores the data when the application returns. */
 		ast_channel_data_set(chan, "<hidden>");
 	}
 	ast_channel_unlock(chan);
@@ -125,8 +125,8 @@ void authrs_publish(struct ast_channel *chan)
 }
 
 /*
- * The frame stays the same one, for others may hang on it (frame_list); only
- * keys are touched, not fax tones, which come as digits too.
+ * Hides a digit. The frame stays the same one, because others may be linked to it
+ * (frame_list). Fax tones, which come as digits too, are left alone.
  */
 static struct ast_frame *take_digit(struct ast_channel *chan, struct ast_frame *frame,
 	enum ast_framehook_event event, void *data)
@@ -150,13 +150,13 @@ static struct ast_frame *take_digit(struct ast_channel *chan, struct ast_frame *
 	frame->frametype = AST_FRAME_CONTROL;
 	frame->subclass.integer = AST_CONTROL_STREAM_STOP;
 	frame->datalen = 0;
-	/* Its beginning may have come before us; it would mute the caller from now on. */
+	/* Set if the digit began before the hook: it would mute the caller from now on. */
 	ast_clear_flag(ast_channel_flags(chan), AST_FLAG_IN_DTMF);
 	authrs_digit_taken(data, key);
 	return frame;
 }
 
-/* The caller goes on elsewhere, on another channel; the call that hides stays here. */
+/* Detaches the hook when the caller moves to another channel: the call stays here. */
 static void leave_digits(void *data, int hook, struct ast_channel *from, struct ast_channel *to)
 {
 	(void) data;
@@ -187,8 +187,8 @@ void authrs_show_digits(struct ast_channel *chan, int hook)
 
 	ast_channel_lock(chan);
 	/*
-	 * 0: it is there, and is only marked; it goes when a frame comes by, whatever
-	 * becomes of the call. -1: there is no such hook.
+	 * 0: the hook exists and is only marked; the next frame removes it, whatever
+	 * happens to the call. -1: there is no such hook.
 	 */
 	if (ast_framehook_detach(chan, hook) == 0) {
 		frame = ast_framehook_list_write_event(ast_channel_framehooks(chan), &ast_null_frame);
@@ -218,7 +218,7 @@ void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin)
 	ast_copy_string(origin->unique_id, ast_channel_uniqueid(chan), sizeof(origin->unique_id));
 	ast_copy_string(origin->linked_id, ast_channel_linkedid(chan), sizeof(origin->linked_id));
 	ast_copy_string(origin->context, ast_channel_context(chan), sizeof(origin->context));
-	/* A channel that Asterisk makes up, to read a function without a call, has a
+	/* A dummy channel, with which Asterisk reads a function without a call, has a
 	 * driver without a name. */
 	origin->is_pjsip = ast_channel_tech(chan)
 		&& !strcmp(S_OR(ast_channel_tech(chan)->type, ""), "PJSIP");
@@ -227,7 +227,7 @@ void authrs_origin(struct ast_channel *chan, struct authrs_origin *origin)
 
 int authrs_origin_of(const char *channel, struct authrs_origin *origin)
 {
-	/* It takes unique ids as well. */
+	/* It accepts unique ids as well. */
 	struct ast_channel *chan = ast_channel_get_by_name(channel);
 
 	if (!chan) {
@@ -252,7 +252,7 @@ int authrs_read_of(const char *channel, const char *function, char *buffer, size
 	return result == 0 ? 0 : -1;
 }
 
-/* ast_exists_extension: 0 if there is none; if there is one, -1 or what a switch says. */
+/* ast_exists_extension: 0 if there is none; if there is one, -1 or the result of a switch. */
 static int exists(struct ast_channel *chan, const char *context, const char *exten, int priority)
 {
 	char number[AST_MAX_EXTENSION];

@@ -1,6 +1,6 @@
 /*
- * All of Asterisk's API that only C can use, and nothing else: see shim.h.
- * What is done with channels stands in channel.c.
+ * The parts of Asterisk's API that only C can use: see shim.h. Those for channels are
+ * in channel.c.
  *
  * AST_MODULE_INFO stands here so that Asterisk's own check of the build
  * options and of the licence stays in force.
@@ -179,7 +179,7 @@ int authrs_db_exists(const char *family, const char *key)
 	size_t fixed = strlen(family) + 2;
 	int found = 0;
 
-	/* Nor is there a key longer than this, whose digits a warning would show. */
+	/* There is no longer key either, and a warning would show its digits. */
 	if (!*prefix || fixed + strlen(key) >= MAX_DB_FIELD) {
 		return 0;
 	}
@@ -201,7 +201,7 @@ enum authrs_config_status authrs_config_load(const char *file, struct ast_config
 	if (loaded == CONFIG_STATUS_FILEMISSING) {
 		return AUTHRS_CONFIG_MISSING;
 	}
-	/* Unchanged it can't be, for it was not asked for; it would be no pointer either. */
+	/* It can't be unchanged, which was not requested; that would be no pointer, either. */
 	if (loaded == CONFIG_STATUS_FILEINVALID || loaded == CONFIG_STATUS_FILEUNCHANGED) {
 		return AUTHRS_CONFIG_INVALID;
 	}
@@ -215,7 +215,7 @@ int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data)
 }
 
 /*
- * The unique id of the channel whose end a message tells, or NULL.
+ * Returns the unique id of the channel whose end a message reports, or NULL.
  * stasis_message_data never returns NULL: a message has data.
  */
 #ifdef AUTHRS_HAVE_SNAPSHOT_UPDATE
