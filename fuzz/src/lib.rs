@@ -68,7 +68,7 @@ fn check_index(case: &Case, said: &Said, (lines, bytes): (u64, u64)) {
     let broken: Vec<u64> = said.broken().take(NAMED + 1).collect();
     assert_eq!(index.broken(), broken, "the broken lines");
     for pin in case.pins(said) {
-        let found = match index.judge(&keyed(&pin)) {
+        let found = match index.verify(&keyed(&pin)) {
             Verdict::Right(grant) => Some(grant.account),
             Verdict::Wrong => None,
             _ => panic!("a list is right or wrong"),

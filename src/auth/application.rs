@@ -192,10 +192,10 @@ struct LimitedSource<'call> {
 }
 
 impl<'call> PinSource<Call<'call>> for LimitedSource<'call> {
-    fn judge(&mut self, call: &mut Call<'call>, entry: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, call: &mut Call<'call>, entry: Entry<'_>) -> Option<Verdict> {
         let source = &mut self.source;
         self.counter
-            .judge(call, entry.pin, |call, _| source.judge(call, entry))
+            .verify(call, entry.pin, |call, _| source.verify(call, entry))
     }
 }
 
@@ -206,7 +206,7 @@ struct FamilySource {
 }
 
 impl PinSource<Call<'_>> for FamilySource {
-    fn judge(&mut self, call: &mut Call<'_>, Entry { pin, .. }: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, call: &mut Call<'_>, Entry { pin, .. }: Entry<'_>) -> Option<Verdict> {
         // docs/compatibility.md, row C: `Set(DB(pin/)=1)` makes a key of no name.
         if pin.is_empty() {
             return Some(Verdict::Wrong);

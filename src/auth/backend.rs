@@ -124,7 +124,7 @@ impl BackEnd for AsteriskBackEnd {
         }
     }
 
-    fn verify<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification {
+    fn run_work<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification {
         slow_hash::verify(host, work)
     }
 

@@ -153,7 +153,7 @@ impl Lookup {
         now: SystemTime,
     ) -> FollowUp {
         let path = self.path.clone();
-        let judged = CACHE.judge(&List { path, format }, file, &self.pin, self.limit, now);
+        let judged = CACHE.verify(&List { path, format }, file, &self.pin, self.limit, now);
         judged.reports.iter().for_each(log_report);
         let entries = Entries::Lines(format);
         self.answer.set(Answer::Entry(judged.verdict, entries));

@@ -66,7 +66,7 @@ impl FileSource {
 }
 
 impl PinSource<Call<'_>> for FileSource {
-    fn judge(&mut self, call: &mut Call<'_>, entry: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, call: &mut Call<'_>, entry: Entry<'_>) -> Option<Verdict> {
         let kind = LookupKind::Lines(self.format);
         let answer = look_up(call, &self.path, &kind, entry.pin, self.limits)?;
         Some(match answer {

@@ -42,7 +42,7 @@ fn look_up(bencher: Bencher, format: Format, size: u64, there: bool) {
     let mut entries = entries(size, there);
     bencher
         .with_inputs(|| must(entries.next().ok_or("no entry")))
-        .bench_local_refs(|pin| index.judge(pin));
+        .bench_local_refs(|pin| index.verify(pin));
 }
 
 #[divan::bench(args = SIZES, max_time = 5)]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use pinset::config::Lockout;
 use pinset::lockout::{
-    Account, Caller, Capacity, ChargeError, Cursor, Judged, Limits, Lockouts, Standing, Subject,
-    Unlock,
+    Account, AttemptResult, Caller, Capacity, ChargeError, Cursor, Limits, Lockouts, Standing,
+    Subject, Unlock,
 };
 
 const CALLERS: usize = 100_000;
@@ -35,7 +35,7 @@ fn main() {
     for number in 0..CALLERS {
         let entries = if number < LOCKED { 5 } else { 1 };
         for _ in 0..entries {
-            attempt(&mut lockouts, limits, number, START, Judged::Wrong);
+            attempt(&mut lockouts, limits, number, START, AttemptResult::Wrong);
         }
     }
     told("rows to write, each", || {
@@ -44,7 +44,7 @@ fn main() {
     // Each pushes one out.
     told("wrong attempt of a new caller", || {
         for number in CALLERS..CALLERS + ATTEMPTS {
-            attempt(&mut lockouts, limits, number, START, Judged::Wrong);
+            attempt(&mut lockouts, limits, number, START, AttemptResult::Wrong);
         }
         ATTEMPTS
     });
@@ -55,14 +55,20 @@ fn main() {
                 limits,
                 7 * number,
                 START,
-                Judged::Right(None),
+                AttemptResult::Right(None),
             );
         }
         ATTEMPTS
     });
     told("attempt of a locked caller", || {
         for number in 0..ATTEMPTS {
-            attempt(&mut lockouts, limits, number % LOCKED, START, Judged::Wrong);
+            attempt(
+                &mut lockouts,
+                limits,
+                number % LOCKED,
+                START,
+                AttemptResult::Wrong,
+            );
         }
         ATTEMPTS
     });
@@ -104,7 +110,7 @@ fn main() {
     let slowest = (CALLERS..CALLERS + ATTEMPTS).map(|number| {
         let now = START + 25 * hour;
         let started = Instant::now();
-        attempt(&mut lockouts, limits, number, now, Judged::Wrong);
+        attempt(&mut lockouts, limits, number, now, AttemptResult::Wrong);
         started.elapsed()
     });
     let slowest = slowest.max().unwrap_or_default();
@@ -128,7 +134,13 @@ fn told_pieces(what: &str, work: impl FnOnce() -> Vec<Duration>) {
 }
 
 /// What a call does for one entry.
-fn attempt(lockouts: &mut Lockouts, limits: Limits, number: usize, now: Duration, result: Judged) {
+fn attempt(
+    lockouts: &mut Lockouts,
+    limits: Limits,
+    number: usize,
+    now: Duration,
+    result: AttemptResult,
+) {
     let name = number.to_string();
     let caller = Caller::new(Some(name.as_bytes()), "PJSIP/trunk-0000001a");
     let who = Subject {
@@ -147,7 +159,7 @@ fn attempt(lockouts: &mut Lockouts, limits: Limits, number: usize, now: Duration
             };
             let charged: Result<(), ChargeError> =
                 lockouts.charge_account(&mut charge, account, now);
-            let result = charged.map_or(Judged::Void, |()| result);
+            let result = charged.map_or(AttemptResult::Void, |()| result);
             black_box(lockouts.settle(charge, result, now));
         }
         Err(refused) => {

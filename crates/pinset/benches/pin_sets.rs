@@ -142,7 +142,7 @@ fn look_up<I>(
         });
 }
 
-/// The entry is the PIN: this is the whole judgement.
+/// The entry is the PIN: this is the whole verdict.
 #[divan::bench(args = HASHES, sample_count = 1000, sample_size = 1000)]
 fn identify_pin(bencher: Bencher, hash: &str) {
     let (rows, pepper) = (rows(hash), pepper());

@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use common::{build, entries, index, judge, keyed, must, write};
+use common::{build, entries, index, keyed, must, verify, write};
 use pinset::cache::List;
 use pinset::list::{open, pass, Format};
 use pinset::verdict::Verdict;
@@ -165,24 +165,24 @@ fn look_up(list: &List, size: u64) {
     let index = index(list.format, size);
     let cache = build(list);
     for there in [true, false] {
-        print!("{} ", nanoseconds(size, there, |pin| index.judge(pin)));
+        print!("{} ", nanoseconds(size, there, |pin| index.verify(pin)));
     }
     for there in [true, false] {
-        let judge = |pin: &Pin| judge(&cache, list, pin).verdict;
-        print!("{} ", nanoseconds(size, there, judge));
+        let verifier = |pin: &Pin| verify(&cache, list, pin).verdict;
+        print!("{} ", nanoseconds(size, there, verify));
     }
     println!();
 }
 
 /// What a look-up takes: the median of many at a time.
-fn nanoseconds(size: u64, there: bool, judge: impl Fn(&Pin) -> Verdict) -> f64 {
+fn nanoseconds(size: u64, there: bool, verify: impl Fn(&Pin) -> Verdict) -> f64 {
     let mut entries = entries(size, there);
     let taken = (0..LOOK_UPS / AT_A_TIME).map(|_| {
         let pins: Vec<Pin> = entries.by_ref().take(AT_A_TIME).collect();
         let begun = Instant::now();
         let right = pins
             .iter()
-            .filter(|pin| matches!(judge(black_box(pin)), Verdict::Right(..)));
+            .filter(|pin| matches!(verify(black_box(pin)), Verdict::Right(..)));
         let right = right.count();
         let taken = begun.elapsed().as_secs_f64();
         assert_eq!(right, if there { AT_A_TIME } else { 0 });

@@ -1,10 +1,10 @@
-//! What an entry is judged by.
+//! What an entry is verified by.
 
 use zeroize::Zeroizing;
 
 use crate::pin::Pin;
 
-/// What a caller has keyed, to be judged.
+/// What a caller has keyed, to be verified.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
     /// The account number, where one was asked for.
@@ -44,11 +44,11 @@ pub enum Verdict {
     Expired,
     /// It is not, or does not admit here.
     Wrong,
-    /// No more is asked: it is one wrong entry too many, or it was not judged,
+    /// No more is asked: it is one wrong entry too many, or it was not verified,
     /// for there were too many before.
     Locked {
-        /// Whether it was judged.
-        judged: bool,
+        /// Whether it was verified.
+        verified: bool,
     },
     /// The list can't be read: nobody gets in, and the log says why.
     Unavailable,
@@ -57,16 +57,16 @@ pub enum Verdict {
 /// Where PINs come from: a literal, a file, a family of the database, a PIN
 /// set.
 pub trait PinSource<H> {
-    /// Judges one entry; an empty PIN is never right. What takes long looks
+    /// Verifies one entry; an empty PIN is never right. What takes long looks
     /// after the caller on `host` meanwhile. `None`: the caller is gone.
-    fn judge(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict>;
+    fn verify(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict>;
 }
 
 /// The password stands in the dialplan.
 pub struct Literal(pub Zeroizing<Vec<u8>>);
 
 impl<H> PinSource<H> for Literal {
-    fn judge(&mut self, _: &mut H, entry: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, _: &mut H, entry: Entry<'_>) -> Option<Verdict> {
         Some(if entry.pin.is(&self.0) {
             Verdict::Right(Grant::default())
         } else {
@@ -79,7 +79,7 @@ impl<H> PinSource<H> for Literal {
 pub struct DenyAll;
 
 impl<H> PinSource<H> for DenyAll {
-    fn judge(&mut self, _: &mut H, _: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, _: &mut H, _: Entry<'_>) -> Option<Verdict> {
         Some(Verdict::Unavailable)
     }
 }

@@ -313,7 +313,7 @@ impl PendingChanges {
 
 #[cfg(test)]
 mod tests {
-    use pinset::lockout::{Caller, Judged, Limits, Subject};
+    use pinset::lockout::{AttemptResult, Caller, Limits, Subject};
 
     use super::*;
 
@@ -357,7 +357,7 @@ mod tests {
             let charge = lockouts
                 .charge(&subject, 0, since_epoch())
                 .expect("a charge");
-            lockouts.settle(charge, Judged::Wrong, since_epoch());
+            lockouts.settle(charge, AttemptResult::Wrong, since_epoch());
         }
     }
 

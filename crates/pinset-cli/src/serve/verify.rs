@@ -286,7 +286,7 @@ impl BackEnd for &Attempt {
         Some(answer)
     }
 
-    fn verify<H: ServiceChannel>(&self, _: &mut H, work: Work) -> Verification {
+    fn run_work<H: ServiceChannel>(&self, _: &mut H, work: Work) -> Verification {
         let carried_out = self
             .pin_files
             .resources

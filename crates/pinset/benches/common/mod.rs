@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use pinset::cache::{Cache, Judged, List, Progress};
+use pinset::cache::{Cache, List, Lookup, Progress};
 use pinset::list::{open, Blocks, Building, Format, Index};
 use pinset::Pin;
 
@@ -46,19 +46,19 @@ pub fn index(format: Format, entries: u64) -> Index {
 /// parts.
 pub fn build(list: &List) -> Cache {
     let cache = Cache::new();
-    let first = judge(&cache, list, &keyed(&made::pin(NOBODYS)));
+    let first = verify(&cache, list, &keyed(&made::pin(NOBODYS)));
     if let Some(mut rebuild) = first.rebuild {
         while rebuild.step(&cache) == Progress::More {}
     }
     cache
 }
 
-/// Judges an entry as the module does: the file is opened and looked at.
-pub fn judge(cache: &Cache, list: &List, pin: &Pin) -> Judged {
+/// Verifies an entry as the module does: the file is opened and looked at.
+pub fn verify(cache: &Cache, list: &List, pin: &Pin) -> Lookup {
     // As if the list had been written a while ago. Until then a pass would
     // answer.
     let now = SystemTime::now() + Duration::from_secs(60);
-    cache.judge(list, open(&list.path), pin, u64::MAX, now)
+    cache.verify(list, open(&list.path), pin, u64::MAX, now)
 }
 
 /// An entry with these keys.

@@ -108,7 +108,7 @@ pub struct Record<'a> {
     pub unique_id: &'a [u8],
     /// The id that it shares with all channels of the call.
     pub linked_id: &'a [u8],
-    /// How many entries were judged.
+    /// How many entries were verified.
     pub attempts: u32,
     /// What is locked, and for how long. `None` of the time: until it is
     /// unlocked by hand.

@@ -18,7 +18,7 @@ pub const OTHERS: &str = "(others)";
 pub struct Counts {
     /// How many calls came out so.
     pub outcomes: BTreeMap<Status, u64>,
-    /// How many entries were judged.
+    /// How many entries were verified.
     pub entries: u64,
 }
 

@@ -54,8 +54,8 @@ pub struct List {
     pub format: Format,
 }
 
-/// What came of judging an entry.
-pub struct Judged {
+/// The result of looking up an entry in a cached list.
+pub struct Lookup {
     /// The verdict.
     pub verdict: Verdict,
     /// What the administrator should hear.
@@ -139,18 +139,18 @@ impl Cache {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Judges an entry by what is in `file`, which was opened for it at the
+    /// Verifies an entry by what is in `file`, which was opened for it at the
     /// path of `list`, at `now` or after. The lists may take `limit` bytes of
     /// memory, each and all together.
-    pub fn judge(
+    pub fn verify(
         &self,
         list: &List,
         file: io::Result<File>,
         pin: &Pin,
         limit: u64,
         now: SystemTime,
-    ) -> Judged {
-        let mut judging = Judging {
+    ) -> Lookup {
+        let mut task = LookupTask {
             cache: self,
             list,
             pin,
@@ -160,23 +160,23 @@ impl Cache {
             rebuild: None,
             outdated: None,
         };
-        let verdict = file.and_then(|file| judging.judge(file));
+        let verdict = file.and_then(|file| task.verify(file));
         let verdict = verdict.unwrap_or_else(|error| {
             let why = Report::Unreadable(list.path.clone(), error.to_string());
-            judging.reports.push(why);
+            task.reports.push(why);
             Verdict::Unavailable
         });
-        Judged {
+        Lookup {
             verdict,
-            reports: judging.reports,
-            rebuild: judging.rebuild,
-            _outdated: judging.outdated,
+            reports: task.reports,
+            rebuild: task.rebuild,
+            _outdated: task.outdated,
         }
     }
 
-    /// Judges an entry by what is in memory alone, if that is what is on the
+    /// Verifies an entry by what is in memory alone, if that is what is on the
     /// disk: the file that `list` leads to has this stamp, at `now` or after.
-    pub fn ask(&self, list: &List, stamp: Stamp, pin: &Pin, now: SystemTime) -> Option<Judged> {
+    pub fn ask(&self, list: &List, stamp: Stamp, pin: &Pin, now: SystemTime) -> Option<Lookup> {
         let index = {
             let mut kept = self.kept();
             kept.time += 1;
@@ -191,7 +191,7 @@ impl Cache {
             }
         };
         let (verdict, report) = ask(list, &index, pin);
-        Some(Judged {
+        Some(Lookup {
             verdict,
             reports: report.into_iter().collect(),
             rebuild: None,
@@ -254,8 +254,8 @@ impl Default for Cache {
     }
 }
 
-/// One entry being judged.
-struct Judging<'a> {
+/// One entry being verified.
+struct LookupTask<'a> {
     cache: &'a Cache,
     list: &'a List,
     pin: &'a Pin,
@@ -266,8 +266,8 @@ struct Judging<'a> {
     outdated: Option<Entry>,
 }
 
-impl Judging<'_> {
-    fn judge(&mut self, mut file: File) -> io::Result<Verdict> {
+impl LookupTask<'_> {
+    fn verify(&mut self, mut file: File) -> io::Result<Verdict> {
         if Stamp::of(&file.metadata()?).is_world_writable() {
             let path = self.list.path.clone();
             self.reports.push(Report::WorldWritable(path));
@@ -411,7 +411,7 @@ impl Judging<'_> {
 }
 
 fn ask(list: &List, index: &Index, pin: &Pin) -> (Verdict, Option<Report>) {
-    let verdict = index.judge(pin);
+    let verdict = index.verify(pin);
     let spoilt = match verdict {
         Verdict::Wrong => index.spoilt_by_line_end(pin),
         _ => None,

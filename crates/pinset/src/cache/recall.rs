@@ -102,8 +102,8 @@ mod tests {
         let mut pin = Pin::new();
         pin.push(b'1');
         let now = SystemTime::now();
-        let judge = |limit| cache.judge(&list, File::open(&path), &pin, limit, now);
-        judge(1 << 20);
+        let verifier = |limit| cache.verify(&list, File::open(&path), &pin, limit, now);
+        verify(1 << 20);
         let recalled = cache.recall(&path).expect("remembered");
         assert_eq!(recalled.read, now);
         assert_eq!(recalled.contents, Contents::Entries(4));
@@ -112,7 +112,7 @@ mod tests {
         assert!(cache.recall(dir.path()).is_none());
         cache.clear();
         assert!(cache.recall(&path).is_none());
-        judge(1);
+        verify(1);
         let recalled = cache.recall(&path).map(|recalled| recalled.contents);
         assert_eq!(recalled, Some(Contents::TooLarge(1)));
     }

@@ -58,19 +58,19 @@ impl Lab {
         &self.list.path
     }
 
-    fn judge_at(&self, pin: &str, now: SystemTime) -> Judged {
+    fn verify_at(&self, pin: &str, now: SystemTime) -> Lookup {
         let file = open(self.path());
         self.cache
-            .judge(&self.list, file, &keyed(pin), self.limit, now)
+            .verify(&self.list, file, &keyed(pin), self.limit, now)
     }
 
-    /// Judges a minute from now: no change is recent.
-    fn judge(&self, pin: &str) -> Judged {
-        self.judge_at(pin, SystemTime::now() + Duration::from_secs(60))
+    /// Verifies a minute from now: no change is recent.
+    fn verify(&self, pin: &str) -> Lookup {
+        self.verify_at(pin, SystemTime::now() + Duration::from_secs(60))
     }
 
     fn verdict(&self, pin: &str) -> Verdict {
-        self.judge(pin).verdict
+        self.verify(pin).verdict
     }
 
     fn index(&self) -> Option<Arc<Index>> {
@@ -123,11 +123,11 @@ fn memory_answers_only_for_what_is_on_the_disk() {
     let stamp = || Stamp::of(&fs::metadata(lab.path()).expect("its times"));
     let later = SystemTime::now() + Duration::from_secs(60);
     let ask = |stamp, pin, now| {
-        let judged = lab.cache.ask(&lab.list, stamp, &keyed(pin), now);
-        judged.map(|judged| judged.verdict)
+        let verified = lab.cache.ask(&lab.list, stamp, &keyed(pin), now);
+        verified.map(|verified| verified.verdict)
     };
     assert_eq!(ask(stamp(), "1111", later), None);
-    assert_eq!(lab.judge_at("1111", SystemTime::now()).verdict, RIGHT);
+    assert_eq!(lab.verify_at("1111", SystemTime::now()).verdict, RIGHT);
     // Another change might have had the same time.
     assert_eq!(ask(stamp(), "1111", later), None);
     assert_eq!(lab.verdict("1111"), RIGHT);
@@ -144,22 +144,22 @@ fn the_md5_of_an_entry_and_a_line_end_is_told() {
     let mut lab = Lab::with("eve:e7df7cd2ca07f4f1ab415d457a6e1c13\n");
     lab.list.format = Format::Md5;
     let report = Report::LineEnd(lab.path().to_owned(), b"eve".to_vec());
-    let judged = lab.judge("1234");
-    assert_eq!(judged.verdict, Verdict::Wrong);
-    assert_eq!(judged.reports, [report]);
-    assert_eq!(lab.judge("1235").reports, []);
+    let verified = lab.verify("1234");
+    assert_eq!(verified.verdict, Verdict::Wrong);
+    assert_eq!(verified.reports, [report]);
+    assert_eq!(lab.verify("1235").reports, []);
 }
 
 #[test]
 fn a_large_list_is_passed_over_once_and_then_indexed() {
     let lab = Lab::with(&large(0));
-    let judged = lab.judge("049999");
-    assert_eq!(judged.verdict, RIGHT);
+    let verified = lab.verify("049999");
+    assert_eq!(verified.verdict, RIGHT);
     // Many callers, one rebuild.
-    let other = lab.judge("050000");
+    let other = lab.verify("050000");
     assert_eq!(other.verdict, Verdict::Wrong);
     assert!(other.rebuild.is_none());
-    let rebuild = judged.rebuild.expect("a rebuild");
+    let rebuild = verified.rebuild.expect("a rebuild");
     assert!(lab.index().is_none());
     assert_eq!(lab.finish(rebuild), []);
     assert!(lab.index().is_some());
@@ -168,21 +168,21 @@ fn a_large_list_is_passed_over_once_and_then_indexed() {
         ("049999", RIGHT),
         ("050000", Verdict::Wrong),
     ] {
-        let judged = lab.judge(pin);
-        assert_eq!(judged.verdict, verdict);
-        assert!(judged.rebuild.is_none());
+        let verified = lab.verify(pin);
+        assert_eq!(verified.verdict, verdict);
+        assert!(verified.rebuild.is_none());
     }
 }
 
 #[test]
 fn the_old_index_is_never_asked() {
     let lab = Lab::with(&large(0));
-    lab.finish(lab.judge("0").rebuild.expect("a rebuild"));
+    lab.finish(lab.verify("0").rebuild.expect("a rebuild"));
     lab.write(&large(100_000));
-    let judged = lab.judge("000000");
-    assert_eq!(judged.verdict, Verdict::Wrong);
+    let verified = lab.verify("000000");
+    assert_eq!(verified.verdict, Verdict::Wrong);
     assert_eq!(lab.verdict("100000"), RIGHT);
-    lab.finish(judged.rebuild.expect("another rebuild"));
+    lab.finish(verified.rebuild.expect("another rebuild"));
     assert_eq!(lab.verdict("000000"), Verdict::Wrong);
     assert_eq!(lab.verdict("100000"), RIGHT);
 }
@@ -190,21 +190,21 @@ fn the_old_index_is_never_asked() {
 #[test]
 fn a_rebuild_of_what_has_changed_is_given_up() {
     let lab = Lab::with(&large(0));
-    let mut first = lab.judge("0").rebuild.expect("a rebuild");
+    let mut first = lab.verify("0").rebuild.expect("a rebuild");
     assert_eq!(first.step(&lab.cache), Progress::More);
     // Noticed at the end of the file.
     lab.write(&large(100_000));
     assert_eq!(lab.finish(first), []);
     assert!(lab.index().is_none());
     // Noticed by somebody else.
-    let mut second = lab.judge("0").rebuild.expect("a rebuild");
+    let mut second = lab.verify("0").rebuild.expect("a rebuild");
     assert_eq!(second.step(&lab.cache), Progress::More);
     lab.write(&large(200_000));
-    let third = lab.judge("0").rebuild.expect("a rebuild");
+    let third = lab.verify("0").rebuild.expect("a rebuild");
     assert_eq!(second.step(&lab.cache), Progress::Over(Vec::new()));
     // Nobody works at it any more.
     drop(third);
-    let fourth = lab.judge("0").rebuild.expect("a rebuild");
+    let fourth = lab.verify("0").rebuild.expect("a rebuild");
     lab.finish(fourth);
     assert_eq!(lab.verdict("200000"), RIGHT);
     assert!(lab.index().is_some());
@@ -217,9 +217,9 @@ fn a_change_within_the_same_tick_is_seen() {
         let old = "111111\n".repeat(size as usize / 7);
         lab.write(&old);
         let now = SystemTime::now();
-        assert_eq!(lab.judge_at("111111", now).verdict, RIGHT);
+        assert_eq!(lab.verify_at("111111", now).verdict, RIGHT);
         assert!(
-            lab.judge_at("0", now).rebuild.is_none(),
+            lab.verify_at("0", now).rebuild.is_none(),
             "too soon for an index"
         );
         // As if the times had stood still: the stamp kept is that of the new
@@ -229,8 +229,8 @@ fn a_change_within_the_same_tick_is_seen() {
         if let Some(entry) = lab.cache.kept().lists.get_mut(&Key::Pins(lab.list.clone())) {
             entry.seen.stamp = stamp;
         }
-        assert_eq!(lab.judge_at("111111", now).verdict, Verdict::Wrong);
-        assert_eq!(lab.judge_at("222222", now).verdict, RIGHT);
+        assert_eq!(lab.verify_at("111111", now).verdict, Verdict::Wrong);
+        assert_eq!(lab.verify_at("222222", now).verdict, RIGHT);
         assert_eq!(lab.verdict("111111"), Verdict::Wrong);
     }
 }
@@ -239,10 +239,10 @@ fn a_change_within_the_same_tick_is_seen() {
 fn an_unended_line_counts_when_the_file_is_still() {
     let lab = Lab::with("1111\n22");
     let written = SystemTime::now();
-    assert_eq!(lab.judge_at("22", written).verdict, Verdict::Wrong);
-    assert_eq!(lab.judge_at("1111", written).verdict, RIGHT);
+    assert_eq!(lab.verify_at("22", written).verdict, Verdict::Wrong);
+    assert_eq!(lab.verify_at("1111", written).verdict, RIGHT);
     let later = written + Duration::from_millis(1500);
-    assert_eq!(lab.judge_at("22", later).verdict, RIGHT);
+    assert_eq!(lab.verify_at("22", later).verdict, RIGHT);
     // A time to come is no time ago.
     let file = File::options()
         .write(true)
@@ -253,7 +253,7 @@ fn an_unended_line_counts_when_the_file_is_still() {
     assert_eq!(lab.verdict("22"), Verdict::Wrong);
     // It comes to pass, and the stamp is the same.
     let then = written + Duration::from_secs(3700);
-    assert_eq!(lab.judge_at("22", then).verdict, RIGHT);
+    assert_eq!(lab.verify_at("22", then).verdict, RIGHT);
 }
 
 #[test]
@@ -261,21 +261,21 @@ fn broken_lines_are_reported_once_for_each_content() {
     let broken = |lab: &Lab, line| vec![Report::BrokenLine(lab.path().to_owned(), line)];
     let lab = Lab::with("1111\nsecret\n");
     let now = SystemTime::now();
-    assert_eq!(lab.judge_at("1111", now).reports, broken(&lab, 2));
-    assert_eq!(lab.judge_at("1111", now).reports, []);
-    assert_eq!(lab.judge("1111").reports, []);
+    assert_eq!(lab.verify_at("1111", now).reports, broken(&lab, 2));
+    assert_eq!(lab.verify_at("1111", now).reports, []);
+    assert_eq!(lab.verify("1111").reports, []);
     lab.write("1111\n2222\nsecret\n");
-    assert_eq!(lab.judge("1111").reports, broken(&lab, 3));
+    assert_eq!(lab.verify("1111").reports, broken(&lab, 3));
     let text = large(0) + "secret\n";
     lab.write(&text);
-    let judged = lab.judge("000000");
-    assert_eq!(judged.reports, []);
+    let verified = lab.verify("000000");
+    assert_eq!(verified.reports, []);
     assert_eq!(
-        lab.finish(judged.rebuild.expect("a rebuild")),
+        lab.finish(verified.rebuild.expect("a rebuild")),
         broken(&lab, 50_001)
     );
     lab.write(&"no\n".repeat(MAX_REPORTED_LINES + 5));
-    let reports = lab.judge("1").reports;
+    let reports = lab.verify("1").reports;
     assert_eq!(reports.len(), MAX_REPORTED_LINES + 1);
     assert_eq!(
         reports[MAX_REPORTED_LINES],
@@ -291,13 +291,13 @@ fn a_list_over_the_limit_admits_nobody() {
         let needed = memory(Format::Plain, lines + 1, text.len() as u64);
         lab.limit = needed / 2;
         for _ in 0..2 {
-            let judged = lab.judge("000000");
-            assert_eq!(judged.verdict, Verdict::Unavailable);
+            let verified = lab.verify("000000");
+            assert_eq!(verified.verdict, Verdict::Unavailable);
             assert_eq!(
-                judged.reports,
+                verified.reports,
                 [Report::TooLarge(lab.path().to_owned(), lab.limit)]
             );
-            assert!(judged.rebuild.is_none());
+            assert!(verified.rebuild.is_none());
         }
         // More is allowed: what was refused is looked at again.
         lab.limit = needed;
@@ -309,7 +309,7 @@ fn a_list_over_the_limit_admits_nobody() {
 fn the_list_asked_longest_ago_makes_room() {
     let mut lab = Lab::with("1\n");
     lab.limit = 70;
-    let judge = |lab: &mut Lab, name: &str| {
+    let verifier = |lab: &mut Lab, name: &str| {
         lab.list.path = lab.folder.path().join(name);
         lab.write("1\n");
         assert_eq!(lab.verdict("1"), RIGHT);
@@ -317,11 +317,11 @@ fn the_list_asked_longest_ago_makes_room() {
     };
     // 16 bytes each, and 24 while they are made.
     for (name, lists) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
-        assert_eq!(judge(&mut lab, name), lists);
+        assert_eq!(verify(&mut lab, name), lists);
     }
     lab.list.path = lab.folder.path().join("a");
     assert_eq!(lab.verdict("1"), RIGHT);
-    assert_eq!(judge(&mut lab, "e"), 4);
+    assert_eq!(verify(&mut lab, "e"), 4);
     let kept: Vec<_> = lab
         .cache
         .kept()
@@ -340,10 +340,10 @@ fn the_list_asked_longest_ago_makes_room() {
 fn what_everybody_may_write_is_told() {
     let lab = Lab::with("1\n");
     fs::set_permissions(lab.path(), fs::Permissions::from_mode(0o666)).expect("set");
-    let judged = lab.judge("1");
-    assert_eq!(judged.verdict, RIGHT);
+    let verified = lab.verify("1");
+    assert_eq!(verified.verdict, RIGHT);
     assert_eq!(
-        judged.reports,
+        verified.reports,
         [Report::WorldWritable(lab.path().to_owned())]
     );
 }
@@ -352,10 +352,10 @@ fn what_everybody_may_write_is_told() {
 fn no_file_no_entry() {
     let lab = Lab::new();
     for pin in ["1234", ""] {
-        let judged = lab.judge(pin);
-        assert_eq!(judged.verdict, Verdict::Unavailable);
-        assert_eq!(judged.reports.len(), 1);
-        let text = judged.reports[0].to_string();
+        let verified = lab.verify(pin);
+        assert_eq!(verified.verdict, Verdict::Unavailable);
+        assert_eq!(verified.reports.len(), 1);
+        let text = verified.reports[0].to_string();
         assert!(text.starts_with("Unable to open file '"), "{text}");
     }
     lab.write("");
@@ -381,7 +381,7 @@ fn no_mixture_of_two_lists_admits_anybody() {
             }
         });
         let mut pins = mixtures.iter().cycle().take(MIXTURES);
-        let admitted = pins.find(|pin| lab.judge_at(pin, SystemTime::now()).verdict == RIGHT);
+        let admitted = pins.find(|pin| lab.verify_at(pin, SystemTime::now()).verdict == RIGHT);
         over.store(true, Ordering::Relaxed);
         admitted
     });

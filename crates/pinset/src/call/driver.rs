@@ -66,8 +66,8 @@ pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> 
             Step::Play(sound) => started(host.start_sound(sound), &mut playing),
             Step::PlayFinal(sound) => started(host.start_final_sound(sound), &mut playing),
             Step::NextKey(wait) => Event::Heard(host.next_key(wait)),
-            Step::Verifier(entry) => match source.judge(host, entry) {
-                Some(verdict) => Event::Judged(verdict),
+            Step::Verify(entry) => match source.verify(host, entry) {
+                Some(verdict) => Event::Verified(verdict),
                 None => Event::Heard(Heard::Gone),
             },
             Step::Settle(settlement) => {

@@ -35,7 +35,7 @@ pub enum Place {
     Until(u64),
     /// It is locked until then, and stays.
     Locked(u64),
-    /// An entry is being judged: it stays.
+    /// An entry is being verified: it stays.
     InFlight,
 }
 

@@ -8,10 +8,12 @@ use super::counter::{Count, CounterError, Who};
 use super::key::Key;
 use super::subject::account_text;
 use super::trust::Trust;
-use super::{account_key, fly, Account, Caller, ChargeError, Judged, Kind, Limits, Lock, Lockouts};
+use super::{
+    account_key, fly, Account, AttemptResult, Caller, ChargeError, Kind, Limits, Lock, Lockouts,
+};
 use crate::config::Lockout;
 
-/// An entry that is being judged. It counts as wrong until it is settled, so it
+/// An entry that is being verified. It counts as wrong until it is settled, so it
 /// has to be, whatever becomes of the call.
 #[must_use = "it counts as wrong until it is settled"]
 #[derive(Debug)]
@@ -49,14 +51,14 @@ impl AccountCharge {
     fn settle(
         &self,
         count: &mut Count,
-        result: Judged<'_>,
+        result: AttemptResult<'_>,
         admits: bool,
         limit: Option<Lockout>,
         now: u64,
     ) -> Option<u64> {
         match (result, limit, self.on_reserve) {
-            (Judged::Wrong, Some(limit), true) => count.wrong_on_reserve(&limit, now),
-            (Judged::Wrong, Some(limit), false) => count.wrong(&limit, self.is_trusted, now),
+            (AttemptResult::Wrong, Some(limit), true) => count.wrong_on_reserve(&limit, now),
+            (AttemptResult::Wrong, Some(limit), false) => count.wrong(&limit, self.is_trusted, now),
             (_, _, true) if admits => count.right_on_reserve(now),
             (_, _, false) if admits => count.right(self.is_trusted, now),
             (_, _, true) => count.refund_reserve(now),
@@ -74,14 +76,14 @@ impl Charge {
 }
 
 impl Lockouts {
-    /// Charges the entry to an account as well, before it is judged for it. A
+    /// Charges the entry to an account as well, before it is verified for it. A
     /// number may belong to several; each is charged once. The lock of an
     /// account does not stop callers who have succeeded with it: they have a
     /// reserve of wrong entries during the lock, and one try a call.
     ///
     /// # Errors
     ///
-    /// It is not to be judged for this account. The charge as a whole is still
+    /// It is not to be verified for this account. The charge as a whole is still
     /// to be settled.
     pub fn charge_account(
         &mut self,
@@ -139,20 +141,27 @@ impl Lockouts {
     /// was charged to. Returns the longest of the locks that begin with it, if
     /// any do, or from now on hold for trusted callers as well: the call it was
     /// made in is locked out.
-    pub fn settle(&mut self, charge: Charge, result: Judged<'_>, now: Duration) -> Option<Lock> {
+    pub fn settle(
+        &mut self,
+        charge: Charge,
+        result: AttemptResult<'_>,
+        now: Duration,
+    ) -> Option<Lock> {
         let now = self.now(now);
         let limits = charge.limits;
         let admitted = match result {
-            Judged::Right(account) => account.map(account_text),
-            Judged::Wrong | Judged::Void => None,
+            AttemptResult::Right(account) => account.map(account_text),
+            AttemptResult::Wrong | AttemptResult::Void => None,
         };
         let admitted = admitted.as_deref();
         let admitted_key = admitted.map(|name| account_key(&charge.pin_set, name));
         let mut locks = Vec::new();
         let mut settle = |kind, table: &mut Holding<Count>, key: &Key, limit, on_reserve| {
             let lock = table.change(key, |count| match (result, limit) {
-                (Judged::Wrong, Some(limit)) if on_reserve => count.wrong_on_reserve(&limit, now),
-                (Judged::Wrong, Some(limit)) => count.wrong(&limit, false, now),
+                (AttemptResult::Wrong, Some(limit)) if on_reserve => {
+                    count.wrong_on_reserve(&limit, now)
+                }
+                (AttemptResult::Wrong, Some(limit)) => count.wrong(&limit, false, now),
                 _ if on_reserve => count.refund_reserve(now),
                 _ => count.refund(now),
             });
@@ -172,7 +181,7 @@ impl Lockouts {
             });
             locks.extend(lock.flatten().map(|end| (end, Kind::Account)));
         }
-        if matches!(result, Judged::Right(_)) && limits.pin_set.is_some() {
+        if matches!(result, AttemptResult::Right(_)) && limits.pin_set.is_some() {
             self.trust(&charge.pin_set, &charge.caller, None, now);
         }
         // Where accounts are not charged, none can be locked.

@@ -123,7 +123,7 @@ pub enum ChargeError {
 
 /// What has come of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Judged<'a> {
+pub enum AttemptResult<'a> {
     /// It admits, with this account; `None` if the list has no accounts.
     Right(Option<&'a [u8]>),
     /// It does not.
@@ -171,12 +171,12 @@ impl Lockouts {
         }
     }
 
-    /// Charges an entry to the caller and the PIN set, before it is judged;
+    /// Charges an entry to the caller and the PIN set, before it is verified;
     /// `tries` entries of this call were charged before.
     ///
     /// # Errors
     ///
-    /// It is not to be judged; nothing has been charged.
+    /// It is not to be verified; nothing has been charged.
     pub fn charge(
         &mut self,
         who: &Subject<'_>,

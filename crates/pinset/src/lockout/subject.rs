@@ -110,7 +110,7 @@ fn short(text: &str) -> &str {
     text.get(..end.unwrap_or_default()).unwrap_or_default()
 }
 
-/// An account that an entry is judged for.
+/// An account that an entry is verified for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Account<'a> {
     /// Its name, or what was keyed for one.

@@ -1,5 +1,5 @@
 //! What the entries of a call are counted under, before and after they are
-//! judged.
+//! verified.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::notice::Notice;
 use super::reason::Reason;
 use crate::lockout::{
-    Account, Caller, Charge, ChargeError, Judged, Limits, Lock, Lockouts, Standing, Subject,
+    Account, AttemptResult, Caller, Charge, ChargeError, Limits, Lock, Lockouts, Standing, Subject,
 };
 use crate::pin::Pin;
 use crate::timestamp::since_epoch;
@@ -79,14 +79,14 @@ pub struct Counter<K> {
     tries: Cell<u32>,
 }
 
-/// An entry is not to be judged.
+/// An entry is not to be verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Halt {
     /// There is a lock; [`LockoutContext::locked`] has been told.
     Locked,
     /// The caller is gone.
     Gone,
-    /// Others that are judged fill the limit, and do so for too long;
+    /// Others that are verified fill the limit, and do so for too long;
     /// [`LockoutContext::notice`] has been told.
     Busy,
 }
@@ -136,11 +136,11 @@ impl<K: LockoutContext> Counter<K> {
         standing
     }
 
-    /// Charges an entry, before it is judged.
+    /// Charges an entry, before it is verified.
     ///
     /// # Errors
     ///
-    /// The entry is not to be judged, and nothing is charged.
+    /// The entry is not to be verified, and nothing is charged.
     pub fn charge<H: ServiceChannel>(&self, host: &mut H) -> Result<Ticket<'_, K>, Halt> {
         let tries = self.tries.get();
         let charge = self.charged(host, |lockouts, now| {
@@ -150,38 +150,38 @@ impl<K: LockoutContext> Counter<K> {
         Ok(Ticket::new(self, Some(charge), tries))
     }
 
-    /// Judges an entry with `judge`, which may charge accounts to the
+    /// Verifies an entry with `verify`, which may charge accounts to the
     /// [`Ticket`]; an empty one is not counted. Returns `None` if the caller has
     /// hung up: then it has counted as wrong.
-    pub fn judge<H: ServiceChannel>(
+    pub fn verify<H: ServiceChannel>(
         &self,
         host: &mut H,
         pin: &Pin,
-        judge: impl FnOnce(&mut H, &mut Ticket<'_, K>) -> Option<Verdict>,
+        verify: impl FnOnce(&mut H, &mut Ticket<'_, K>) -> Option<Verdict>,
     ) -> Option<Verdict> {
         if pin.is_empty() {
-            return judge(host, &mut Ticket::new(self, None, 0));
+            return verify(host, &mut Ticket::new(self, None, 0));
         }
         let mut ticket = match self.charge(host) {
             Ok(ticket) => ticket,
-            Err(Halt::Locked) => return Some(Verdict::Locked { judged: false }),
+            Err(Halt::Locked) => return Some(Verdict::Locked { verified: false }),
             Err(Halt::Gone) => return None,
             Err(Halt::Busy) => return Some(Verdict::Unavailable),
         };
-        let verdict = judge(host, &mut ticket)?;
-        let judged = match &verdict {
-            Verdict::Right(grant) => Judged::Right(grant.account.as_deref()),
-            Verdict::Wrong | Verdict::Expired => Judged::Wrong,
-            Verdict::Locked { .. } | Verdict::Unavailable => Judged::Void,
+        let verdict = verify(host, &mut ticket)?;
+        let verified = match &verdict {
+            Verdict::Right(grant) => AttemptResult::Right(grant.account.as_deref()),
+            Verdict::Wrong | Verdict::Expired => AttemptResult::Wrong,
+            Verdict::Locked { .. } | Verdict::Unavailable => AttemptResult::Void,
         };
         // It may have been the PIN of the account that is locked.
         let stands = ticket.locked.filter(|_| verdict == Verdict::Wrong);
-        let begins = ticket.settle(judged);
+        let begins = ticket.settle(verified);
         if let Some(lock) = stands.filter(|_| !begins) {
             self.leave(lock);
         }
         Some(if begins || stands.is_some() {
-            Verdict::Locked { judged: true }
+            Verdict::Locked { verified: true }
         } else {
             verdict
         })
@@ -207,7 +207,7 @@ impl<K: LockoutContext> Counter<K> {
         result
     }
 
-    /// Asks until the answer does not depend on entries that are being judged.
+    /// Asks until the answer does not depend on entries that are being verified.
     fn charged<H: ServiceChannel, T>(
         &self,
         host: &mut H,
@@ -232,7 +232,7 @@ impl<K: LockoutContext> Counter<K> {
     }
 }
 
-/// An entry that is being judged, charged to its caller and PIN set.
+/// An entry that is being verified, charged to its caller and PIN set.
 ///
 /// It ends in one of two ways: [`Self::settle`] gives the result, or it is
 /// dropped (a hang-up, a panic) and counts as wrong. Once it has been compared
@@ -245,7 +245,7 @@ pub struct Ticket<'a, K: LockoutContext> {
     compared: bool,
     /// How many entries of the call were charged before.
     tries: u32,
-    /// The lock of one of its accounts: it is judged for the others.
+    /// The lock of one of its accounts: it is verified for the others.
     locked: Option<Lock>,
 }
 
@@ -276,7 +276,7 @@ impl<'a, K: LockoutContext> Ticket<'a, K> {
     ///
     /// # Errors
     ///
-    /// The entry is not to be judged: all of them are locked.
+    /// The entry is not to be verified: all of them are locked.
     pub fn accounts<H: ServiceChannel>(
         &mut self,
         host: &mut H,
@@ -298,7 +298,7 @@ impl<'a, K: LockoutContext> Ticket<'a, K> {
                     Ok(locks)
                 }
                 Err(refused) => {
-                    lockouts.settle(charge, Judged::Void, now);
+                    lockouts.settle(charge, AttemptResult::Void, now);
                     Err(refused)
                 }
             }
@@ -312,28 +312,28 @@ impl<'a, K: LockoutContext> Ticket<'a, K> {
     /// on with the next step.
     pub fn owe(mut self) -> Debt<'a, K> {
         let (counter, owed) = (self.counter, self.charge.is_some());
-        self.end(Judged::Void);
+        self.end(AttemptResult::Void);
         counter.tries.set(counter.tries.get().saturating_sub(1));
         Debt { counter, owed }
     }
 
     /// Settles the entry; returns whether that locks the caller out.
-    /// [`Judged::Void`] refunds an entry that was compared with nothing; any other
+    /// [`AttemptResult::Void`] refunds an entry that was compared with nothing; any other
     /// counts as wrong.
-    pub fn settle(mut self, judged: Judged<'_>) -> bool {
-        self.end(match judged {
-            Judged::Void if self.compared => Judged::Wrong,
-            judged => judged,
+    pub fn settle(mut self, verified: AttemptResult<'_>) -> bool {
+        self.end(match verified {
+            AttemptResult::Void if self.compared => AttemptResult::Wrong,
+            verified => verified,
         })
     }
 
-    fn end(&mut self, judged: Judged<'_>) -> bool {
+    fn end(&mut self, verified: AttemptResult<'_>) -> bool {
         let Some(charge) = self.charge.take() else {
             return false;
         };
         let over_budget = charge.is_over_budget();
         let counter = self.counter;
-        let settle = |lockouts: &mut Lockouts, now| lockouts.settle(charge, judged, now);
+        let settle = |lockouts: &mut Lockouts, now| lockouts.settle(charge, verified, now);
         let begins = counter.with_lockouts(settle);
         if let Some(notice) = begins.and_then(|lock| Notice::of(&counter.name, lock, over_budget)) {
             counter.keeper.notice(&notice);
@@ -347,7 +347,7 @@ impl<'a, K: LockoutContext> Ticket<'a, K> {
 
 impl<K: LockoutContext> Drop for Ticket<'_, K> {
     fn drop(&mut self) {
-        self.end(Judged::Wrong);
+        self.end(AttemptResult::Wrong);
     }
 }
 
@@ -373,7 +373,7 @@ impl<K: LockoutContext> Drop for Debt<'_, K> {
         let counter = self.counter;
         let charge =
             counter.with_lockouts(|lockouts, now| lockouts.charge_owed(&counter.subject(), now));
-        Ticket::new(counter, Some(charge), 0).settle(Judged::Wrong);
+        Ticket::new(counter, Some(charge), 0).settle(AttemptResult::Wrong);
     }
 }
 

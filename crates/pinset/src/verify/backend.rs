@@ -1,4 +1,4 @@
-//! What judging needs of where it is done.
+//! What verification needs of where it is done.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::list::{Format, Kind};
 use crate::pin::Pin;
 use crate::verdict::Verdict;
 
-/// Where entries are judged: the module in Asterisk, `pinset serve`. What is
+/// Where entries are verified: the module in Asterisk, `pinset serve`. What is
 /// right is decided by [`Verifier`](super::Verifier); this brings what it decides by.
 ///
 /// Whatever takes long looks after the caller on `host` meanwhile; `None` is
@@ -24,7 +24,7 @@ pub trait BackEnd {
     fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
 
     /// Has [`Work::carry_out`] done, where it keeps nobody else.
-    fn verify<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification;
+    fn run_work<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification;
 
     /// Takes a use, for good, while the caller is served. Returns false if
     /// there is none left, and `None` if the caller has hung up: the use may be

@@ -84,10 +84,10 @@ impl FileQuery {
             let rows = cache.rows(&list, &self.rules, stamp, now)?;
             return Some(Answer::Rows(rows, kind));
         };
-        let judged = cache.ask(&List { path, format }, stamp, asking.pin, now)?;
-        judged.reports.iter().for_each(hear);
+        let verified = cache.ask(&List { path, format }, stamp, asking.pin, now)?;
+        verified.reports.iter().for_each(hear);
         let entries = Entries::Lines(format);
-        Some(Answer::Entry(judged.verdict, entries))
+        Some(Answer::Entry(verified.verdict, entries))
     }
 
     /// What the list is that was opened at the path, at [`QueryContext::now`] or
@@ -134,10 +134,10 @@ impl FileQuery {
         let path = asking.path.to_owned();
         if let Some(format) = self.entries(kind) {
             let list = List { path, format };
-            let judged = cache.judge(&list, Ok(file), asking.pin, limit, now);
-            judged.reports.iter().for_each(hear);
-            let answer = Answer::Entry(judged.verdict, Entries::Lines(format));
-            return Asked::Answered(answer, judged.rebuild.map(Box::new));
+            let verified = cache.verify(&list, Ok(file), asking.pin, limit, now);
+            verified.reports.iter().for_each(hear);
+            let answer = Answer::Entry(verified.verdict, Entries::Lines(format));
+            return Asked::Answered(answer, verified.rebuild.map(Box::new));
         }
         let (list, rules) = (RowList { path, kind }, Arc::clone(&self.rules));
         match cache.read_rows(list, file, rules, limit, now) {

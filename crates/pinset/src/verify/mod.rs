@@ -1,4 +1,4 @@
-//! Entries judged by a PIN set: who calls, which rows are theirs, whether these
+//! Entries verified by a PIN set: who calls, which rows are theirs, whether these
 //! admit, and what is counted of it. The one code path of the module and of
 //! `pinset serve`.
 //!
@@ -66,7 +66,7 @@ pub struct Outcome {
     pub status: Status,
     /// Whose PIN it is: with success alone.
     pub grant: Option<Grant>,
-    /// 1, or 0 if there was a lock: then the entry was not judged.
+    /// 1, or 0 if there was a lock: then the entry was not verified.
     pub attempts: u32,
 }
 
@@ -124,7 +124,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         self.set.identify == Identify::Caller && self.caller.is_none() && !self.asks_account()
     }
 
-    /// Judges an entry that somebody else has collected, for this account;
+    /// Verifies an entry that somebody else has collected, for this account;
     /// empty: none is named. No entry, or one of more than `max_digits`, is
     /// one that nobody can key here: it fails, and is not counted.
     pub fn outcome<H: ServiceChannel>(
@@ -141,13 +141,13 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         let mut number = Pin::new();
         account.iter().for_each(|byte| number.push(*byte));
         let account = (!account.is_empty()).then_some(&number);
-        match self.judge(host, Entry { account, pin }) {
+        match self.verify(host, Entry { account, pin }) {
             Some(Verdict::Right(grant)) => Outcome {
                 grant: Some(grant),
                 ..Status::Success.into()
             },
-            Some(Verdict::Locked { judged }) => Outcome {
-                attempts: judged.into(),
+            Some(Verdict::Locked { verified }) => Outcome {
+                attempts: verified.into(),
                 ..Status::Locked.into()
             },
             Some(Verdict::Expired) => Status::Expired.into(),
@@ -167,13 +167,13 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
 }
 
 impl<H: ServiceChannel, B: BackEnd, K: LockoutContext> PinSource<H> for Verifier<B, K> {
-    fn judge(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict> {
         self.keeper().identified(b"");
-        self.counter.judge(host, entry.pin, |host, ticket| {
+        self.counter.verify(host, entry.pin, |host, ticket| {
             match self.decide(host, entry, ticket) {
                 Ok(verdict) => Some(verdict),
                 Err(Failure::Gone) => None,
-                Err(Failure::Locked) => Some(Verdict::Locked { judged: false }),
+                Err(Failure::Locked) => Some(Verdict::Locked { verified: false }),
                 Err(Failure::Refused(why)) => {
                     let notice = Notice::Refused(self.name(), &why);
                     self.keeper().notice(&notice);

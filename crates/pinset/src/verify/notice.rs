@@ -15,7 +15,7 @@ pub enum Notice<'a> {
     OverReserve(&'a str),
     /// An account is locked until it is unlocked by hand.
     ByHand(&'a str),
-    /// An entry is not judged, so many others are.
+    /// An entry is not verified, so many others are.
     Busy(&'a str),
     /// So many of its rows can't be found by a PIN alone.
     Argon2id(&'a str, u64),
@@ -65,7 +65,7 @@ impl fmt::Display for Notice<'_> {
             ),
             Self::Busy(name) => write!(
                 f,
-                "'{name}': an entry is not judged: so many others are that nothing is left of \
+                "'{name}': an entry is not verified: so many others are that nothing is left of \
                  its limits"
             ),
             Self::Argon2id(name, rows) => write!(

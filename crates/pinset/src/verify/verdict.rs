@@ -59,7 +59,7 @@ impl From<Halt> for Failure {
         match halt {
             Halt::Gone => Self::Gone,
             Halt::Locked => Self::Locked,
-            Halt::Busy => Self::Refused("too many entries are judged at once".to_owned()),
+            Halt::Busy => Self::Refused("too many entries are verified at once".to_owned()),
         }
     }
 }
@@ -71,7 +71,7 @@ impl From<String> for Failure {
 }
 
 impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
-    /// Judges an entry that is charged to this ticket.
+    /// Verifies an entry that is charged to this ticket.
     pub(super) fn decide<H: ServiceChannel>(
         &self,
         host: &mut H,
@@ -172,7 +172,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         denial.verdict()
     }
 
-    /// Judges by rows; `take` takes one of the uses of a row.
+    /// Verifies by rows; `take` takes one of the uses of a row.
     fn rows<H: ServiceChannel>(
         &self,
         host: &mut H,
@@ -233,7 +233,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         let (mut right, mut late) = (Vec::new(), None);
         // First: if the queue is full, it is for everybody, and nothing was compared.
         if !slow.is_empty() {
-            match self.verify(host, slow, ticket)? {
+            match self.run_work(host, slow, ticket)? {
                 Ok(rows) => right = rows,
                 Err(why) => late = Some(why),
             }
@@ -251,13 +251,13 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
 
     /// Has slow hashes computed: the rows whose PIN it is, or why they have not
     /// been in time.
-    fn verify<H: ServiceChannel>(
+    fn run_work<H: ServiceChannel>(
         &self,
         host: &mut H,
         work: Work,
         ticket: &mut Ticket<'_, K>,
     ) -> Result<Result<Vec<Candidate>, String>, Failure> {
-        let verification = self.back_end.verify(host, work);
+        let verification = self.back_end.run_work(host, work);
         if !matches!(verification, Verification::Rejected(_)) {
             ticket.compare();
         }

@@ -1,4 +1,4 @@
-//! The conversation with a caller: prompt, read, judge, answer, route. A pure
+//! The conversation with a caller: prompt, read, verify, answer, route. A pure
 //! state machine: it is told what happened and says what to do next.
 //!
 //! The order of prompts, the three attempts and the waits are the stock
@@ -30,7 +30,7 @@ enum State {
     /// Sound `.0` of the prompt is over; no key yet.
     Listening(usize),
     Reading,
-    Judging,
+    Verifying,
     Settling(Then),
     Jumping,
     /// Sound `.0` of the farewell plays: thank-you or goodbye.
@@ -155,7 +155,7 @@ impl Conversation {
             }
             (State::Reading, Event::Heard(Heard::Silence)) => self.entered(),
 
-            (State::Judging, Event::Judged(verdict)) => self.judged(verdict),
+            (State::Verifying, Event::Verified(verdict)) => self.verified(verdict),
 
             (State::Settling(then), Event::Settled) => self.go_on(then),
             (State::Jumping, Event::Jumped(true)) => self.finish(Next::Continue),
@@ -303,10 +303,10 @@ impl Conversation {
     /// An entry is complete.
     fn entered(&mut self) -> Step<'_> {
         match self.asking {
-            Asking::Pin => self.judge(),
+            Asking::Pin => self.verify(),
             Asking::Account if self.account.is_empty() => {
                 self.attempts += 1;
-                self.judged(Verdict::Wrong)
+                self.verified(Verdict::Wrong)
             }
             Asking::Account => {
                 self.asking = Asking::Pin;
@@ -315,16 +315,16 @@ impl Conversation {
         }
     }
 
-    fn judge(&mut self) -> Step<'_> {
-        self.state = State::Judging;
+    fn verify(&mut self) -> Step<'_> {
+        self.state = State::Verifying;
         self.attempts += 1;
-        Step::Verifier(Entry {
+        Step::Verify(Entry {
             account: self.plan.account.is_some().then_some(&self.account),
             pin: &self.pin,
         })
     }
 
-    fn judged(&mut self, verdict: Verdict) -> Step<'_> {
+    fn verified(&mut self, verdict: Verdict) -> Step<'_> {
         self.last = match verdict {
             Verdict::Right(grant) => {
                 self.grant = Some(grant);
@@ -335,8 +335,8 @@ impl Conversation {
             }
             Verdict::Expired => Last::Expired,
             Verdict::Wrong => Last::Wrong,
-            Verdict::Locked { judged } => {
-                self.attempts -= u32::from(!judged);
+            Verdict::Locked { verified } => {
+                self.attempts -= u32::from(!verified);
                 return self.settle(Status::Locked, Then::Route);
             }
             Verdict::Unavailable => Last::Unavailable,

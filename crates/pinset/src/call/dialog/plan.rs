@@ -103,7 +103,7 @@ pub enum Event {
     /// A key, the end of the sound, silence, or the caller's end.
     Heard(Heard),
     /// What the list says of the entry.
-    Judged(Verdict),
+    Verified(Verdict),
     /// The channel shows the verdict.
     Settled,
     /// Whether there was a priority n+101 to go to.
@@ -121,8 +121,8 @@ pub enum Step<'a> {
     PlayFinal(&'a [u8]),
     /// Wait for a key.
     NextKey(Wait),
-    /// Judge the entry.
-    Verifier(Entry<'a>),
+    /// Verify the entry.
+    Verify(Entry<'a>),
     /// Show the verdict on the channel.
     Settle(Settlement<'a>),
     /// Go to priority n+101.
@@ -140,7 +140,7 @@ pub struct Settlement<'a> {
     pub grant: Option<&'a Grant>,
     /// What the channel's account code becomes; `None` leaves it alone.
     pub account_code: Option<&'a [u8]>,
-    /// How many entries were judged, silent ones included.
+    /// How many entries were verified, silent ones included.
     pub attempts: u32,
 }
 

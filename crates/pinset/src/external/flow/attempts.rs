@@ -3,7 +3,7 @@
 //! An entry is in flight from its post until the answer, and at no other time:
 //! a caller who listens to sounds, or enters nothing, takes no room from others.
 
-use crate::lockout::Judged;
+use crate::lockout::AttemptResult;
 use crate::verify::{Counter, Debt, Halt, LockoutContext, ServiceChannel, Ticket};
 
 /// What the answer to a post means for the entry that was posted.
@@ -65,14 +65,14 @@ impl<'a, K: LockoutContext> Attempts<'a, K> {
         // A lock that begins with it ends the call at the next entry.
         match meaning {
             Meaning::Admitted => {
-                ticket.settle(Judged::Right(None));
+                ticket.settle(AttemptResult::Right(None));
             }
             Meaning::Step => self.owed.push(ticket.owe()),
             Meaning::Wrong => {
-                ticket.settle(Judged::Wrong);
+                ticket.settle(AttemptResult::Wrong);
             }
             Meaning::Unknown => {
-                ticket.settle(Judged::Void);
+                ticket.settle(AttemptResult::Void);
             }
         }
     }

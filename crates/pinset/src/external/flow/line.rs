@@ -121,12 +121,12 @@ impl<'a, H: Speaker> Line<'a, H> {
             final_prompt_when_gone: false,
             refused: None,
         };
-        let mut judge = LengthCheck {
+        let mut verifier = LengthCheck {
             least: gather.min_digits,
             most: gather.max_digits,
             takes_silence,
         };
-        driver::run(plan, self, &mut judge);
+        driver::run(plan, self, &mut verifier);
         match (self.status.take(), self.taken.take()) {
             (Some(Status::Success), Some(Taken::Keyed(keyed))) => Ended::Keyed(keyed),
             (Some(Status::Success), Some(Taken::Silence)) => Ended::Silent,
@@ -199,7 +199,7 @@ struct LengthCheck {
 }
 
 impl<H: Speaker> PinSource<Line<'_, H>> for LengthCheck {
-    fn judge(&mut self, line: &mut Line<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, line: &mut Line<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
         // Where no key is enough, `#` says so, and silence does not.
         let heard = std::mem::take(&mut line.heard);
         if !heard && self.takes_silence {

@@ -229,8 +229,8 @@ fn note(broken: &mut Vec<u64>, line: u64) {
 }
 
 impl Index {
-    /// Judges an entry: exactly, never by a hash alone. An empty one is wrong.
-    pub fn judge(&self, pin: &Pin) -> Verdict {
+    /// Verifies an entry: exactly, never by a hash alone. An empty one is wrong.
+    pub fn verify(&self, pin: &Pin) -> Verdict {
         if pin.is_empty() {
             return Verdict::Wrong;
         }
@@ -397,8 +397,8 @@ mod tests {
         keyed
     }
 
-    fn judged(index: &Index, pin: &str) -> Verdict {
-        index.judge(&keyed(pin))
+    fn verified(index: &Index, pin: &str) -> Verdict {
+        index.verify(&keyed(pin))
     }
 
     const RIGHT: Verdict = Verdict::Right(Grant {
@@ -417,7 +417,7 @@ mod tests {
         let list = format!("\u{feff}1111\r\n 2222 \nsecret\n\n3333333333333333\n{long}\n12#\n07");
         let index = index(list.as_bytes(), Format::Plain);
         for pin in ["1111", "2222", "3333333333333333", &long, "07"] {
-            assert_eq!(judged(&index, pin), RIGHT, "{pin}");
+            assert_eq!(verified(&index, pin), RIGHT, "{pin}");
         }
         for pin in [
             "",
@@ -428,7 +428,7 @@ mod tests {
             &long[1..],
             "12",
         ] {
-            assert_eq!(judged(&index, pin), Verdict::Wrong, "{pin}");
+            assert_eq!(verified(&index, pin), Verdict::Wrong, "{pin}");
         }
         assert_eq!(index.broken(), [3, 7]);
     }
@@ -438,7 +438,7 @@ mod tests {
         for length in [255, 1020, 9000, 300_000] {
             let list = format!("{}1234\n", "x".repeat(length));
             let index = index(list.as_bytes(), Format::Plain);
-            assert_eq!(judged(&index, "1234"), Verdict::Wrong);
+            assert_eq!(verified(&index, "1234"), Verdict::Wrong);
             assert_eq!(index.broken(), [1]);
         }
     }
@@ -454,11 +454,11 @@ mod tests {
             Format::Md5,
         );
         // Of two lines the first counts.
-        assert_eq!(judged(&index, "1234"), of(b"alice"));
-        assert_eq!(judged(&index, "2222"), of(b"dave"));
+        assert_eq!(verified(&index, "1234"), of(b"alice"));
+        assert_eq!(verified(&index, "2222"), of(b"dave"));
         // A line without an account admits nobody, nor does one for nothing.
-        assert_eq!(judged(&index, "1111"), Verdict::Wrong);
-        assert_eq!(judged(&index, ""), Verdict::Wrong);
+        assert_eq!(verified(&index, "1111"), Verdict::Wrong);
+        assert_eq!(verified(&index, ""), Verdict::Wrong);
         assert_eq!(index.broken(), [1, 2]);
         assert_eq!(index.spoilt_by_line_end(&keyed("1234")), None);
     }
@@ -467,7 +467,7 @@ mod tests {
     fn a_digest_with_a_line_end_in_it() {
         // echo 1234 | md5sum
         let index = index(b"eve:e7df7cd2ca07f4f1ab415d457a6e1c13\n", Format::Md5);
-        assert_eq!(judged(&index, "1234"), Verdict::Wrong);
+        assert_eq!(verified(&index, "1234"), Verdict::Wrong);
         assert_eq!(index.spoilt_by_line_end(&keyed("1234")), Some(&b"eve"[..]));
         assert_eq!(index.spoilt_by_line_end(&keyed("1235")), None);
     }

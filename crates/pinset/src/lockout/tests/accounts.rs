@@ -5,31 +5,32 @@ use super::*;
 #[test]
 fn an_account_is_locked_whoever_fails_for_it_and_success_starts_it_over() {
     let mut pbx = Pbx::with(by_account(3));
-    let fail =
-        |pbx: &mut Pbx, number| pbx.entry_for(&from(number), account("alice"), Judged::Wrong);
+    let fail = |pbx: &mut Pbx, number| {
+        pbx.entry_for(&from(number), account("alice"), AttemptResult::Wrong)
+    };
     assert_eq!(fail(&mut pbx, 1), Ok(None));
     assert_eq!(fail(&mut pbx, 2), Ok(None));
-    let right = pbx.entry_for(&from(3), account("alice"), Judged::Right(None));
+    let right = pbx.entry_for(&from(3), account("alice"), AttemptResult::Right(None));
     assert_eq!(right, Ok(None));
     assert_eq!(fail(&mut pbx, 1), Ok(None));
     assert_eq!(fail(&mut pbx, 2), Ok(None));
     let lock = pbx.lock(Kind::Account, HOUR);
     assert_eq!(fail(&mut pbx, 4), Ok(Some(lock)));
     assert_eq!(fail(&mut pbx, 5), Err(ChargeError::Locked(lock)));
-    let right = pbx.entry_for(&from(6), account("alice"), Judged::Right(None));
+    let right = pbx.entry_for(&from(6), account("alice"), AttemptResult::Right(None));
     assert_eq!(right, Err(ChargeError::Locked(lock)));
-    let bob = pbx.entry_for(&from(5), account("bob"), Judged::Wrong);
+    let bob = pbx.entry_for(&from(5), account("bob"), AttemptResult::Wrong);
     assert_eq!(bob, Ok(None));
     // A success forgets the earlier lock as well.
     pbx.now += HOUR;
-    pbx.entry_for(&from(6), account("alice"), Judged::Right(None))
+    pbx.entry_for(&from(6), account("alice"), AttemptResult::Right(None))
         .unwrap();
     let locks: Vec<_> = (0..3).filter_map(|n| fail(&mut pbx, n).unwrap()).collect();
     assert_eq!(locks, [pbx.lock(Kind::Account, HOUR)]);
 }
 
 /// An entry for two accounts of one number.
-fn entry_for_both(pbx: &mut Pbx, result: Judged<'_>) -> Option<Lock> {
+fn entry_for_both(pbx: &mut Pbx, result: AttemptResult<'_>) -> Option<Lock> {
     let mut charge = pbx.charge(&from(1)).unwrap();
     for name in ["alice", "bob"] {
         let charged = pbx
@@ -43,9 +44,9 @@ fn entry_for_both(pbx: &mut Pbx, result: Judged<'_>) -> Option<Lock> {
 #[test]
 fn all_accounts_of_a_number_are_charged() {
     let mut pbx = Pbx::with(by_account(2));
-    assert_eq!(entry_for_both(&mut pbx, Judged::Wrong), None);
+    assert_eq!(entry_for_both(&mut pbx, AttemptResult::Wrong), None);
     let lock = pbx.lock(Kind::Account, HOUR);
-    assert_eq!(entry_for_both(&mut pbx, Judged::Wrong), Some(lock));
+    assert_eq!(entry_for_both(&mut pbx, AttemptResult::Wrong), Some(lock));
     assert_eq!(pbx.locks().len(), 2);
 }
 
@@ -54,9 +55,9 @@ fn success_with_one_account_of_a_number_clears_no_other() {
     let mut pbx = Pbx::with(by_account(3));
     let lock = pbx.lock(Kind::Account, HOUR);
     for locked in [None, None, Some(lock)] {
-        let right = Judged::Right(Some(b"alice"));
+        let right = AttemptResult::Right(Some(b"alice"));
         assert_eq!(entry_for_both(&mut pbx, right), None);
-        assert_eq!(entry_for_both(&mut pbx, Judged::Wrong), locked);
+        assert_eq!(entry_for_both(&mut pbx, AttemptResult::Wrong), locked);
     }
     let locks = pbx.locks();
     let what: Vec<_> = locks.iter().map(|held| held.what.as_deref()).collect();
@@ -65,8 +66,8 @@ fn success_with_one_account_of_a_number_clears_no_other() {
     pbx.now += HOUR;
     let mut locks = 1;
     while pbx.locks().iter().all(|held| held.until.is_some()) {
-        entry_for_both(&mut pbx, Judged::Right(Some(b"alice")));
-        if entry_for_both(&mut pbx, Judged::Wrong).is_some() {
+        entry_for_both(&mut pbx, AttemptResult::Right(Some(b"alice")));
+        if entry_for_both(&mut pbx, AttemptResult::Wrong).is_some() {
             locks += 1;
             let held = pbx.locks().remove(0);
             assert_eq!((held.what.as_deref(), held.times), (Some("bob"), locks));
@@ -79,9 +80,9 @@ fn success_with_one_account_of_a_number_clears_no_other() {
 #[test]
 fn success_without_an_account_clears_none() {
     let mut pbx = Pbx::with(by_account(2));
-    entry_for_both(&mut pbx, Judged::Wrong);
-    entry_for_both(&mut pbx, Judged::Right(None));
-    assert!(entry_for_both(&mut pbx, Judged::Wrong).is_some());
+    entry_for_both(&mut pbx, AttemptResult::Wrong);
+    entry_for_both(&mut pbx, AttemptResult::Right(None));
+    assert!(entry_for_both(&mut pbx, AttemptResult::Wrong).is_some());
 }
 
 #[test]
@@ -89,15 +90,17 @@ fn names_that_are_no_text_are_different_accounts() {
     let mut pbx = Pbx::with(by_account(1));
     let named = |name| Account { name, known: true };
     let (one, other) = (named(b"m\xfcller".as_slice()), named(b"m\xf6ller"));
-    let lock = pbx.entry_for(&from(1), one, Judged::Wrong).unwrap();
+    let lock = pbx.entry_for(&from(1), one, AttemptResult::Wrong).unwrap();
     assert!(lock.is_some());
     assert_eq!(
-        pbx.entry_for(&from(1), other, Judged::Right(None)),
+        pbx.entry_for(&from(1), other, AttemptResult::Right(None)),
         Ok(None)
     );
     assert_eq!(pbx.locks()[0].what.as_deref(), Some("m\\xfcller"));
     assert_eq!(pbx.restart(Capacity::DEFAULT), 2);
-    assert!(pbx.entry_for(&from(2), one, Judged::Right(None)).is_err());
+    assert!(pbx
+        .entry_for(&from(2), one, AttemptResult::Right(None))
+        .is_err());
     let unlocked = pbx
         .lockouts
         .unlock(Unlock::Account("m\\xfcller"), None, pbx.now);
@@ -110,7 +113,9 @@ fn slowly(pbx: &mut Pbx, account: Account<'_>, failures: u32) -> Option<Lock> {
     for _ in 0..failures {
         assert_eq!(lock, None);
         pbx.now += 10 * DAY;
-        lock = pbx.entry_for(&from(1), account, Judged::Wrong).unwrap();
+        lock = pbx
+            .entry_for(&from(1), account, AttemptResult::Wrong)
+            .unwrap();
     }
     lock
 }
@@ -119,7 +124,7 @@ fn slowly(pbx: &mut Pbx, account: Account<'_>, failures: u32) -> Option<Lock> {
 fn a_hundred_consecutive_failures_lock_an_account_until_it_is_unlocked_by_hand() {
     let mut pbx = Pbx::with(by_account(10));
     assert_eq!(slowly(&mut pbx, account("alice"), 99), None);
-    pbx.entry_for(&from(2), account("alice"), Judged::Right(None))
+    pbx.entry_for(&from(2), account("alice"), AttemptResult::Right(None))
         .unwrap();
     assert_eq!(slowly(&mut pbx, account("alice"), 99), None);
     let by_hand = Lock {
@@ -128,7 +133,7 @@ fn a_hundred_consecutive_failures_lock_an_account_until_it_is_unlocked_by_hand()
     };
     assert_eq!(pbx.wrong_for("alice"), Some(by_hand));
     pbx.now += 1000 * DAY;
-    let right = pbx.entry_for(&from(2), account("alice"), Judged::Right(None));
+    let right = pbx.entry_for(&from(2), account("alice"), AttemptResult::Right(None));
     assert_eq!(right, Err(ChargeError::Locked(by_hand)));
     let [held] = &pbx.locks()[..] else {
         panic!("{:?}", pbx.locks())
@@ -156,7 +161,7 @@ fn locks_in_between_do_not_stop_the_hundred_and_it_is_never_overrun() {
     };
     assert_eq!(charge(0), Ok(()));
     assert_eq!(charge(1), Err(ChargeError::Busy));
-    let lock = pbx.settle(charges.remove(0), Judged::Wrong);
+    let lock = pbx.settle(charges.remove(0), AttemptResult::Wrong);
     assert_eq!(lock.map(|lock| lock.until), Some(None));
 }
 
@@ -165,8 +170,8 @@ fn an_account_that_does_not_exist_is_locked_as_one_that_does() {
     let mut known = Pbx::with(by_account(10));
     let mut unknown = Pbx::with(by_account(10));
     for _ in 0..120 {
-        let one = known.entry_for(&from(1), account("42"), Judged::Wrong);
-        let other = unknown.entry_for(&from(1), stranger("42"), Judged::Wrong);
+        let one = known.entry_for(&from(1), account("42"), AttemptResult::Wrong);
+        let other = unknown.entry_for(&from(1), stranger("42"), AttemptResult::Wrong);
         assert_eq!(one, other);
         let next = match one {
             Ok(Some(lock)) => lock.until.unwrap_or(known.now),

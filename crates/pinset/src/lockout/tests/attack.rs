@@ -77,12 +77,12 @@ impl Attack {
         }
     }
 
-    /// How many wrong entries are judged in so many days. `judge` says what
+    /// How many wrong entries are verified in so many days. `verify` says what
     /// becomes of each.
-    fn tries(self, days: u32, mut judge: impl FnMut() -> Judged<'static>) -> u32 {
+    fn tries(self, days: u32, mut verify: impl FnMut() -> AttemptResult<'static>) -> u32 {
         let mut pbx = Pbx::with(self.limits);
         for number in inside().filter(|_| self.inside) {
-            pbx.entry(&number, Judged::Right(None)).unwrap();
+            pbx.entry(&number, AttemptResult::Right(None)).unwrap();
         }
         let end = pbx.now + days * DAY;
         let mut failures: VecDeque<Duration> = VecDeque::new();
@@ -106,13 +106,13 @@ impl Attack {
             }
             let caller = from(if self.rotates { calls / 4 } else { 0 });
             calls += 1;
-            let result = judge();
+            let result = verify();
             // Whose PIN the guess is for changes with the number.
             let name = (calls / 4 % PINS).to_string();
             match pbx.entry_for(&caller, account(&name), result) {
                 Err(refused) => panic!("he does not know the rules: {refused:?}"),
                 Ok(lock) => {
-                    if result == Judged::Wrong {
+                    if result == AttemptResult::Wrong {
                         tries += 1;
                         failures.push_back(pbx.now);
                     }
@@ -135,7 +135,7 @@ impl Attack {
 
     /// Tries a day, over a month.
     fn a_day(self) -> f64 {
-        f64::from(self.tries(MONTH, || Judged::Wrong)) / f64::from(MONTH)
+        f64::from(self.tries(MONTH, || AttemptResult::Wrong)) / f64::from(MONTH)
     }
 }
 
@@ -152,7 +152,7 @@ fn over_budget(pbx: &mut Pbx, end: Duration) -> u32 {
         if pbx.now >= end {
             break;
         }
-        match pbx.entry(&number, Judged::Wrong) {
+        match pbx.entry(&number, AttemptResult::Wrong) {
             Ok(_) => tries += 1,
             Err(ChargeError::Locked(lock)) if lock.kind == Kind::PinSet => break,
             Err(refused) => panic!("he does not know the rules: {refused:?}"),
@@ -254,7 +254,7 @@ fn the_table_in_the_docs_is_what_comes_out() {
 
 /// Wrong entries for one account in a month, from numbers that have never got in
 /// or from the customer's own number and endpoint. They are made whenever one
-/// is judged, but for the last one before a timed lock while that helps.
+/// is verified, but for the last one before a timed lock while that helps.
 fn at_one_account(as_customer: bool, customer_gets_in: bool) -> u32 {
     let account_limit = defaults().account;
     let below = account_limit.map_or(0, |limit| limit.failures - 1);
@@ -263,18 +263,18 @@ fn at_one_account(as_customer: bool, customer_gets_in: bool) -> u32 {
         ..NONE
     });
     let (customer, alice) = (from("customer"), account("alice"));
-    pbx.entry_for(&customer, alice, Judged::Right(None))
+    pbx.entry_for(&customer, alice, AttemptResult::Right(None))
         .unwrap();
     let mut tries = 0;
     for hour in 0..MONTH * 24 {
         if customer_gets_in {
-            let right = pbx.entry_for(&customer, alice, Judged::Right(None));
+            let right = pbx.entry_for(&customer, alice, AttemptResult::Right(None));
             assert_eq!(right, Ok(None), "the customer is shut out");
         }
         for one in 0..below {
             let stranger = from(format!("{hour} {one}"));
             let caller = if as_customer { &customer } else { &stranger };
-            tries += u32::from(pbx.entry_for(caller, alice, Judged::Wrong).is_ok());
+            tries += u32::from(pbx.entry_for(caller, alice, AttemptResult::Wrong).is_ok());
         }
         pbx.now += HOUR + TICK;
     }
@@ -317,9 +317,9 @@ fn a_month_on_real_pins_finds_about_as_many_as_expected() {
         let right = guesses.next().is_some_and(|guess| pins.contains(&guess));
         found += u32::from(right);
         if right {
-            Judged::Right(None)
+            AttemptResult::Right(None)
         } else {
-            Judged::Wrong
+            AttemptResult::Wrong
         }
     });
     let expected = f64::from(tries) / 1000.0;

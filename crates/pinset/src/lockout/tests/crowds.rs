@@ -62,7 +62,7 @@ fn locks_and_entries_in_flight_are_never_pushed_out() {
         pbx.wrong(&from(number));
     });
     assert!(matches!(pbx.look(&from("locked")), Standing::Locked(_)));
-    assert!(pbx.settle(charge, Judged::Wrong).is_some());
+    assert!(pbx.settle(charge, AttemptResult::Wrong).is_some());
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn accounts_and_pin_sets_without_room_are_not_refused() {
             .lockouts
             .charge_account(&mut charge, account(&name), pbx.now);
         assert_eq!(charged, Ok(()));
-        pbx.settle(charge, Judged::Wrong);
+        pbx.settle(charge, AttemptResult::Wrong);
     }
     assert_eq!(
         pbx.lockouts.size(),
@@ -149,7 +149,7 @@ fn accounts_keep_their_failures_while_strangers_come_and_go() {
     pbx.now += 40 * DAY;
     for number in 0..1000 {
         let name = number.to_string();
-        pbx.entry_for(&from(1), stranger(&name), Judged::Wrong)
+        pbx.entry_for(&from(1), stranger(&name), AttemptResult::Wrong)
             .unwrap();
     }
     assert_eq!(pbx.lockouts.size()[1], CAPACITY.accounts / 2 + 1);
@@ -161,7 +161,8 @@ fn accounts_keep_their_failures_while_strangers_come_and_go() {
 fn who_fails_pushes_out_nobody_who_has_succeeded() {
     let mut pbx = Pbx::sized(by_pin_set(100_000), CAPACITY);
     for number in 0..CAPACITY.trusted {
-        pbx.entry(&from(number), Judged::Right(None)).unwrap();
+        pbx.entry(&from(number), AttemptResult::Right(None))
+            .unwrap();
         pbx.now += SECOND;
     }
     (1000..11_000).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
@@ -170,10 +171,10 @@ fn who_fails_pushes_out_nobody_who_has_succeeded() {
         assert_eq!(pbx.look(&from(number)), Standing::OneTry);
     }
     // Of those who succeed, the one longest ago goes.
-    pbx.entry(&from(0), Judged::Right(None)).unwrap();
+    pbx.entry(&from(0), AttemptResult::Right(None)).unwrap();
     pbx.limits = by_pin_set(100_000);
     pbx.lockouts.unlock(Unlock::PinSet(SET), None, pbx.now);
-    pbx.entry(&from("new"), Judged::Right(None)).unwrap();
+    pbx.entry(&from("new"), AttemptResult::Right(None)).unwrap();
     pbx.wrong(&from(1));
     pbx.limits = by_pin_set(1);
     assert_eq!(pbx.look(&from(0)), Standing::OneTry);
@@ -199,7 +200,7 @@ fn locked_strangers_leave_room_for_accounts() {
     let mut pbx = Pbx::sized(by_account(1), CAPACITY);
     for number in 0..200 {
         let name = number.to_string();
-        let entry = pbx.entry_for(&from(1), stranger(&name), Judged::Wrong);
+        let entry = pbx.entry_for(&from(1), stranger(&name), AttemptResult::Wrong);
         let has_room = number < CAPACITY.accounts / 2;
         assert_eq!(entry.unwrap().is_some(), has_room, "{number}");
     }
@@ -207,11 +208,11 @@ fn locked_strangers_leave_room_for_accounts() {
         assert!(pbx.wrong_for(&format!("account {number}")).is_some());
     }
     // One of them is put into the list: it is no stranger, so one more may come.
-    let first = pbx.entry_for(&from(1), account("0"), Judged::Wrong);
+    let first = pbx.entry_for(&from(1), account("0"), AttemptResult::Wrong);
     assert!(first.is_err());
     pbx.lockouts
         .unlock(Unlock::Account("account 0"), None, pbx.now);
-    let one_more = pbx.entry_for(&from(1), stranger("new"), Judged::Wrong);
+    let one_more = pbx.entry_for(&from(1), stranger("new"), AttemptResult::Wrong);
     assert!(one_more.unwrap().is_some());
     assert_eq!(pbx.lockouts.size()[1], CAPACITY.accounts);
 }
@@ -225,7 +226,7 @@ fn success_with_one_account_evicts_no_trust_of_another() {
     let mut pbx = Pbx::sized(by_account(2), capacity);
     let right = |pbx: &mut Pbx, number: usize, name: &str| {
         pbx.now += SECOND;
-        let entry = pbx.entry_for(&from(number), account(name), Judged::Right(None));
+        let entry = pbx.entry_for(&from(number), account(name), AttemptResult::Right(None));
         assert_eq!(entry, Ok(None));
     };
     right(&mut pbx, 0, "alice");
@@ -235,7 +236,7 @@ fn success_with_one_account_evicts_no_trust_of_another() {
         while pbx.wrong_for(name).is_none() {}
     }
     let mut is_open = |number: usize, name| {
-        let entry = pbx.entry_for(&from(number), account(name), Judged::Void);
+        let entry = pbx.entry_for(&from(number), account(name), AttemptResult::Void);
         entry.is_ok()
     };
     assert!(is_open(0, "alice"));

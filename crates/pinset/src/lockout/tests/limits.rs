@@ -85,7 +85,7 @@ fn a_right_entry_leaves_the_callers_and_the_pin_sets_failures() {
     pbx.wrong(&caller);
     pbx.wrong(&caller);
     for _ in 0..10 {
-        assert_eq!(pbx.entry(&caller, Judged::Right(None)), Ok(None));
+        assert_eq!(pbx.entry(&caller, AttemptResult::Right(None)), Ok(None));
     }
     assert_eq!(pbx.wrong(&caller).map(|lock| lock.kind), Some(Kind::Caller));
     let lock = pbx.wrong(&from(2));
@@ -96,7 +96,7 @@ fn a_right_entry_leaves_the_callers_and_the_pin_sets_failures() {
 fn a_void_entry_is_as_if_it_had_not_been() {
     let mut pbx = Pbx::with(defaults());
     for _ in 0..200 {
-        let entry = pbx.entry_for(&from(1), account("alice"), Judged::Void);
+        let entry = pbx.entry_for(&from(1), account("alice"), AttemptResult::Void);
         assert_eq!(entry, Ok(None));
     }
     assert!(!pbx.lockouts.has_changes());
@@ -117,11 +117,11 @@ fn entries_in_flight_count_until_they_are_settled() {
         // Not locked: nothing has failed yet.
         assert_eq!(pbx.charge(&caller).unwrap_err(), ChargeError::Busy);
         assert_eq!(pbx.look(&caller), Standing::Open);
-        assert_eq!(pbx.settle(first, Judged::Void), None);
+        assert_eq!(pbx.settle(first, AttemptResult::Void), None);
         let first = pbx.charge(&caller).unwrap();
-        assert_eq!(pbx.settle(first, Judged::Wrong), None);
+        assert_eq!(pbx.settle(first, AttemptResult::Wrong), None);
         assert_eq!(pbx.charge(&caller).unwrap_err(), ChargeError::Busy);
-        let lock = pbx.settle(second, Judged::Wrong);
+        let lock = pbx.settle(second, AttemptResult::Wrong);
         assert_eq!(lock.map(|lock| lock.kind), Some(of));
     }
     let mut pbx = Pbx::with(by_account(2));
@@ -141,10 +141,10 @@ fn entries_in_flight_count_until_they_are_settled() {
 fn what_is_off_is_not_counted() {
     let mut pbx = Pbx::with(NONE);
     for _ in 0..300 {
-        let entry = pbx.entry_for(&from(1), account("alice"), Judged::Wrong);
+        let entry = pbx.entry_for(&from(1), account("alice"), AttemptResult::Wrong);
         assert_eq!(entry, Ok(None));
     }
-    pbx.entry(&from(1), Judged::Right(None)).unwrap();
+    pbx.entry(&from(1), AttemptResult::Right(None)).unwrap();
     assert!(!pbx.lockouts.has_changes());
 }
 
@@ -175,7 +175,7 @@ fn the_longest_lock_that_begins_is_the_one_that_is_told() {
 fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
     let mut pbx = Pbx::with(by_pin_set(3));
     let (alice, mallory) = (from(1), from(2));
-    pbx.entry(&alice, Judged::Right(None)).unwrap();
+    pbx.entry(&alice, AttemptResult::Right(None)).unwrap();
     let lock = pbx.until_locked(&mallory).1;
     assert_eq!(lock, pbx.lock(Kind::PinSet, 15 * MINUTE));
     for stranger in [&mallory, &from(3)] {
@@ -190,7 +190,7 @@ fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
         let second = pbx.lockouts.charge(&subject, 1, pbx.now);
         assert_eq!(second.unwrap_err(), ChargeError::Locked(lock));
     }
-    assert_eq!(pbx.entry(&alice, Judged::Right(None)), Ok(None));
+    assert_eq!(pbx.entry(&alice, AttemptResult::Right(None)), Ok(None));
     let subject = Subject {
         pin_set: "other",
         ..pbx.subject(&alice)
@@ -212,7 +212,7 @@ fn over_the_budget_callers_and_accounts_are_still_charged() {
     };
     let mut pbx = Pbx::with(limits);
     let alice = from(1);
-    pbx.entry(&alice, Judged::Right(None)).unwrap();
+    pbx.entry(&alice, AttemptResult::Right(None)).unwrap();
     for number in 0..10 {
         pbx.wrong(&from(100 + number));
     }
@@ -232,7 +232,7 @@ fn a_success_is_remembered_for_thirty_days() {
     let mut pbx = Pbx::with(by_pin_set(1));
     let (alice, mallory) = (from(1), from(2));
     for (days, standing) in [(29, true), (30, false)] {
-        pbx.entry(&alice, Judged::Right(None)).unwrap();
+        pbx.entry(&alice, AttemptResult::Right(None)).unwrap();
         pbx.now += days * DAY;
         pbx.wrong(&mallory);
         assert_eq!(pbx.look(&alice) == Standing::OneTry, standing);
@@ -266,7 +266,7 @@ fn limits_are_those_of_the_moment_and_locks_stay() {
     pbx.limits = by_caller(1);
     assert_eq!(pbx.look(&one), Standing::Locked(lock));
     for charge in charges {
-        assert_eq!(pbx.settle(charge, Judged::Wrong), None);
+        assert_eq!(pbx.settle(charge, AttemptResult::Wrong), None);
     }
     assert_eq!(pbx.look(&one), Standing::Locked(lock));
 }

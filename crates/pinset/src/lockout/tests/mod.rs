@@ -124,40 +124,44 @@ impl Pbx {
         self.lockouts.charge(&self.subject(caller), 0, self.now)
     }
 
-    fn settle(&mut self, charge: Charge, result: Judged<'_>) -> Option<Lock> {
+    fn settle(&mut self, charge: Charge, result: AttemptResult<'_>) -> Option<Lock> {
         self.lockouts.settle(charge, result, self.now)
     }
 
     /// An entry of its own call.
-    fn entry(&mut self, caller: &Caller, result: Judged<'_>) -> Result<Option<Lock>, ChargeError> {
+    fn entry(
+        &mut self,
+        caller: &Caller,
+        result: AttemptResult<'_>,
+    ) -> Result<Option<Lock>, ChargeError> {
         let charge = self.charge(caller)?;
         Ok(self.settle(charge, result))
     }
 
-    /// An entry that is judged for an account, and admits with it if it is right.
+    /// An entry that is verified for an account, and admits with it if it is right.
     fn entry_for(
         &mut self,
         caller: &Caller,
         account: Account<'_>,
-        result: Judged<'_>,
+        result: AttemptResult<'_>,
     ) -> Result<Option<Lock>, ChargeError> {
         let result = match result {
-            Judged::Right(_) => Judged::Right(Some(account.name)),
+            AttemptResult::Right(_) => AttemptResult::Right(Some(account.name)),
             other => other,
         };
         let mut charge = self.charge(caller)?;
         let charged = self.lockouts.charge_account(&mut charge, account, self.now);
-        let result = charged.map_or(Judged::Void, |()| result);
+        let result = charged.map_or(AttemptResult::Void, |()| result);
         let lock = self.settle(charge, result);
         charged.map(|()| lock)
     }
 
     fn wrong(&mut self, caller: &Caller) -> Option<Lock> {
-        self.entry(caller, Judged::Wrong).unwrap()
+        self.entry(caller, AttemptResult::Wrong).unwrap()
     }
 
     fn wrong_for(&mut self, name: &str) -> Option<Lock> {
-        self.entry_for(&from(1), account(name), Judged::Wrong)
+        self.entry_for(&from(1), account(name), AttemptResult::Wrong)
             .unwrap()
     }
 

@@ -22,7 +22,7 @@ fn unlocking_by_number_by_endpoint_and_in_one_pin_set() {
                     ..pbx.subject(caller)
                 };
                 let charge = pbx.lockouts.charge(&subject, 0, pbx.now).unwrap();
-                assert!(pbx.settle(charge, Judged::Wrong).is_some());
+                assert!(pbx.settle(charge, AttemptResult::Wrong).is_some());
             }
         }
     };
@@ -82,9 +82,9 @@ fn unlocking_forgets_failures_and_earlier_locks_and_leaves_what_is_in_flight() {
     let second = pbx.charge(&caller).unwrap();
     assert_eq!(pbx.lockouts.unlock(number, None, pbx.now), 0);
     assert_eq!(pbx.charge(&caller).unwrap_err(), ChargeError::Busy);
-    assert_eq!(pbx.settle(first, Judged::Wrong), None);
+    assert_eq!(pbx.settle(first, AttemptResult::Wrong), None);
     let lock = pbx.lock(Kind::Caller, 30 * MINUTE);
-    assert_eq!(pbx.settle(second, Judged::Wrong), Some(lock));
+    assert_eq!(pbx.settle(second, AttemptResult::Wrong), Some(lock));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn locks_are_listed_in_order_while_they_stand() {
     let mut pbx = Pbx::with(limits);
     let line = Caller::new(None, "DAHDI/1-1");
     for _ in 0..2 {
-        pbx.entry_for(&from(2), stranger("42"), Judged::Wrong)
+        pbx.entry_for(&from(2), stranger("42"), AttemptResult::Wrong)
             .unwrap();
     }
     for _ in 0..2 {

@@ -4,7 +4,7 @@ use super::*;
 
 fn count_owed(pbx: &mut Pbx, caller: &Caller) -> Option<Lock> {
     let charge = pbx.lockouts.charge_owed(&pbx.subject(caller), pbx.now);
-    pbx.settle(charge, Judged::Wrong)
+    pbx.settle(charge, AttemptResult::Wrong)
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn an_owed_entry_counts_whatever_is_in_flight() {
     let lock = pbx.lock(Kind::Caller, 30 * MINUTE);
     assert_eq!(count_owed(&mut pbx, &caller), Some(lock));
     for charge in in_flight {
-        assert_eq!(pbx.settle(charge, Judged::Void), None);
+        assert_eq!(pbx.settle(charge, AttemptResult::Void), None);
     }
     assert_eq!(pbx.look(&caller), Standing::Locked(lock));
 }
@@ -42,7 +42,7 @@ fn an_owed_entry_adds_nothing_to_a_lock() {
 fn an_owed_entry_of_a_trusted_caller_counts_on_the_reserve() {
     let mut pbx = Pbx::with(by_pin_set(2));
     let (alice, mallory) = (from("alice"), from("mallory"));
-    pbx.entry(&alice, Judged::Right(None)).unwrap();
+    pbx.entry(&alice, AttemptResult::Right(None)).unwrap();
     let (_, lock) = pbx.until_locked(&mallory);
     // Not that of anybody else.
     assert_eq!(count_owed(&mut pbx, &mallory), None);

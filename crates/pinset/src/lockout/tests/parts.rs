@@ -117,7 +117,7 @@ proptest! {
             }
             wrong.now = right.now - back;
             let [one, other] = [&mut right, &mut wrong].map(|pbx| {
-                let entry = pbx.entry_for(&from(minutes % 4), account("alice"), Judged::Wrong);
+                let entry = pbx.entry_for(&from(minutes % 4), account("alice"), AttemptResult::Wrong);
                 let plain = |lock: Lock| (lock.kind, lock.until.map(|until| until - pbx.now));
                 let entry = match entry {
                     Ok(lock) => Ok(lock.map(plain)),
@@ -162,11 +162,12 @@ fn no_time_is_too_early_or_too_late() {
             for now in [one, other, one] {
                 pbx.now = now;
                 pbx.look(&from(1));
-                pbx.entry_for(&from(1), account("alice"), Judged::Wrong)
+                pbx.entry_for(&from(1), account("alice"), AttemptResult::Wrong)
                     .ok();
-                pbx.entry_for(&from(2), stranger("bob"), Judged::Right(None))
+                pbx.entry_for(&from(2), stranger("bob"), AttemptResult::Right(None))
                     .ok();
-                pbx.entry_for(&from(2), stranger("bob"), Judged::Wrong).ok();
+                pbx.entry_for(&from(2), stranger("bob"), AttemptResult::Wrong)
+                    .ok();
                 pbx.locks();
                 pbx.lockouts.unlock(Unlock::Account("bob"), None, now);
             }

@@ -25,7 +25,7 @@ fn locked() -> Pbx {
             };
             let charged = pbx.lockouts.charge_account(&mut charge, account, pbx.now);
             assert_eq!(charged, Ok(()));
-            assert!(pbx.settle(charge, Judged::Wrong).is_some());
+            assert!(pbx.settle(charge, AttemptResult::Wrong).is_some());
             // Some end at one time.
             if number % 3 == 0 {
                 pbx.now += TICK;

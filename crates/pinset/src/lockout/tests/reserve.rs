@@ -10,20 +10,20 @@ fn over_budget(failures: u32) -> (Pbx, [Caller; 2], Lock) {
     let mut pbx = Pbx::with(by_pin_set(failures));
     let trusted = [from("alice"), from("bob")];
     for caller in &trusted {
-        pbx.entry(caller, Judged::Right(None)).unwrap();
+        pbx.entry(caller, AttemptResult::Right(None)).unwrap();
     }
     let (tries, lock) = pbx.until_locked(&from("mallory"));
     assert_eq!((tries, lock), (failures, pbx.lock(Kind::PinSet, LOCK)));
     (pbx, trusted, lock)
 }
 
-/// How many wrong entries there are until none is judged any more.
-fn judged(pbx: &mut Pbx, caller: &Caller) -> u32 {
-    let mut judged = 0;
-    while pbx.entry(caller, Judged::Wrong).is_ok() {
-        judged += 1;
+/// How many wrong entries there are until none is verified any more.
+fn verified(pbx: &mut Pbx, caller: &Caller) -> u32 {
+    let mut verified = 0;
+    while pbx.entry(caller, AttemptResult::Wrong).is_ok() {
+        verified += 1;
     }
-    judged
+    verified
 }
 
 #[test]
@@ -31,8 +31,8 @@ fn trusted_callers_have_as_many_failures_as_the_budget_between_them() {
     let (mut pbx, [alice, bob], lock) = over_budget(4);
     assert_eq!(pbx.wrong(&alice), None);
     for _ in 0..10 {
-        assert_eq!(pbx.entry(&bob, Judged::Right(None)), Ok(None));
-        assert_eq!(pbx.entry(&bob, Judged::Void), Ok(None));
+        assert_eq!(pbx.entry(&bob, AttemptResult::Right(None)), Ok(None));
+        assert_eq!(pbx.entry(&bob, AttemptResult::Void), Ok(None));
     }
     assert_eq!(pbx.wrong(&bob), None);
     assert_eq!(pbx.wrong(&alice), None);
@@ -63,7 +63,7 @@ fn it_begins_anew_with_each_lock() {
         pbx.until_locked(&from("mallory"));
         assert_eq!(pbx.look(&alice), Standing::OneTry);
     }
-    assert_eq!(judged(&mut pbx, &alice), 3);
+    assert_eq!(verified(&mut pbx, &alice), 3);
 }
 
 #[test]
@@ -73,11 +73,15 @@ fn each_pin_set_has_its_own() {
         pin_set: "other",
         ..pbx.subject(&alice)
     };
-    for result in [Judged::Right(None), Judged::Wrong, Judged::Wrong] {
+    for result in [
+        AttemptResult::Right(None),
+        AttemptResult::Wrong,
+        AttemptResult::Wrong,
+    ] {
         let charge = pbx.lockouts.charge(&other, 0, pbx.now).unwrap();
         pbx.lockouts.settle(charge, result, pbx.now);
     }
-    assert_eq!(judged(&mut pbx, &alice), 2);
+    assert_eq!(verified(&mut pbx, &alice), 2);
     assert_eq!(pbx.lockouts.look(&other, pbx.now), Standing::OneTry);
 }
 
@@ -91,13 +95,13 @@ fn entries_in_flight_are_on_it_until_they_are_settled() {
     // Others may yet be right.
     assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
     assert_eq!(pbx.look(&alice), Standing::OneTry);
-    assert_eq!(pbx.settle(first, Judged::Right(None)), None);
+    assert_eq!(pbx.settle(first, AttemptResult::Right(None)), None);
     let first = pbx.charge(&alice).unwrap();
-    assert_eq!(pbx.settle(first, Judged::Void), None);
+    assert_eq!(pbx.settle(first, AttemptResult::Void), None);
     let first = pbx.charge(&alice).unwrap();
-    assert_eq!(pbx.settle(first, Judged::Wrong), None);
+    assert_eq!(pbx.settle(first, AttemptResult::Wrong), None);
     assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
-    assert_eq!(pbx.settle(second, Judged::Wrong), Some(lock));
+    assert_eq!(pbx.settle(second, AttemptResult::Wrong), Some(lock));
     assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Locked(lock));
 }
 
@@ -107,17 +111,17 @@ fn what_is_settled_after_the_lock_counts_only_in_a_next_one() {
     let charges: Vec<_> = (0..3).map(|_| pbx.charge(&alice).unwrap()).collect();
     pbx.now += LOCK;
     let [one, two, three] = <[Charge; 3]>::try_from(charges).unwrap();
-    assert_eq!(pbx.settle(one, Judged::Wrong), None);
+    assert_eq!(pbx.settle(one, AttemptResult::Wrong), None);
     let charge = pbx.charge(&alice).unwrap();
     assert!(!charge.is_over_budget());
-    pbx.settle(charge, Judged::Void);
+    pbx.settle(charge, AttemptResult::Void);
     let lock = pbx.lock(Kind::PinSet, 2 * LOCK);
     assert_eq!(pbx.until_locked(&from("mallory")), (3, lock));
     // Those of before are in flight yet.
     assert_eq!(pbx.wrong(&bob), None);
     assert_eq!(pbx.charge(&bob).unwrap_err(), ChargeError::Busy);
-    assert_eq!(pbx.settle(two, Judged::Wrong), None);
-    assert_eq!(pbx.settle(three, Judged::Wrong), Some(lock));
+    assert_eq!(pbx.settle(two, AttemptResult::Wrong), None);
+    assert_eq!(pbx.settle(three, AttemptResult::Wrong), Some(lock));
     assert_eq!(pbx.charge(&bob).unwrap_err(), ChargeError::Locked(lock));
 }
 
@@ -130,7 +134,7 @@ fn who_is_in_flight_on_it_is_not_forgotten_with_the_lock() {
     pbx.until_locked(&from("mallory"));
     assert_eq!(pbx.wrong(&alice), None);
     assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
-    pbx.settle(charge, Judged::Void);
+    pbx.settle(charge, AttemptResult::Void);
     assert!(pbx.wrong(&alice).is_some());
     pbx.now += 3 * DAY;
     pbx.look(&alice);
@@ -140,7 +144,7 @@ fn who_is_in_flight_on_it_is_not_forgotten_with_the_lock() {
 #[test]
 fn unlocking_the_pin_set_gives_it_back() {
     let (mut pbx, [alice, _], _) = over_budget(2);
-    assert_eq!(judged(&mut pbx, &alice), 2);
+    assert_eq!(verified(&mut pbx, &alice), 2);
     let charge = {
         pbx.limits = by_pin_set(3);
         pbx.charge(&alice).unwrap()
@@ -157,8 +161,8 @@ fn unlocking_the_pin_set_gives_it_back() {
     // What is in flight stays so.
     assert_eq!(pbx.wrong(&alice), None);
     assert_eq!(pbx.charge(&alice).unwrap_err(), ChargeError::Busy);
-    pbx.settle(charge, Judged::Void);
-    assert_eq!(judged(&mut pbx, &alice), 1);
+    pbx.settle(charge, AttemptResult::Void);
+    assert_eq!(verified(&mut pbx, &alice), 1);
 }
 
 #[test]
@@ -223,7 +227,7 @@ fn it_is_as_large_as_the_limit_of_the_moment() {
     assert_eq!(pbx.look(&alice), Standing::Locked(lock));
     pbx.limits = by_pin_set(3);
     assert_eq!(pbx.look(&alice), Standing::OneTry);
-    assert_eq!(judged(&mut pbx, &alice), 2);
+    assert_eq!(verified(&mut pbx, &alice), 2);
 }
 
 #[test]
@@ -231,6 +235,6 @@ fn an_entry_that_outlives_its_lock_locks_nobody_out() {
     let (mut pbx, [alice, _], _) = over_budget(1);
     let charge = pbx.charge(&alice).unwrap();
     pbx.now += LOCK;
-    assert_eq!(pbx.settle(charge, Judged::Wrong), None);
+    assert_eq!(pbx.settle(charge, AttemptResult::Wrong), None);
     assert_eq!(pbx.look(&from("stranger")), Standing::Open);
 }

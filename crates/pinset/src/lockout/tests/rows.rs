@@ -12,12 +12,12 @@ fn stored() -> (Pbx, Vec<Change>) {
     pbx.entry_for(
         &from("+90\"\\\n\u{1}é"),
         account("alice"),
-        Judged::Right(None),
+        AttemptResult::Right(None),
     )
     .unwrap();
     for number in 0..4 {
         pbx.now += SECOND;
-        pbx.entry_for(&from(number), account("bob"), Judged::Wrong)
+        pbx.entry_for(&from(number), account("bob"), AttemptResult::Wrong)
             .unwrap();
     }
     for _ in 0..5 {
@@ -49,9 +49,9 @@ fn a_row_a_key_and_each_once() {
         letters.flatten().collect()
     };
     assert_eq!(keys(pbx.lockouts.take_changes(100)), ['c', 'p']);
-    // Looking, being refused and being judged without a result write nothing.
+    // Looking, being refused and being verified without a result write nothing.
     pbx.look(&from(1));
-    pbx.entry(&from(1), Judged::Void).unwrap();
+    pbx.entry(&from(1), AttemptResult::Void).unwrap();
     pbx.charge(&Caller::new(None, "PJSIP/trunk-1")).unwrap_err();
     assert!(!pbx.lockouts.has_changes());
 }
@@ -61,7 +61,7 @@ fn a_success_is_written_once_a_day() {
     let mut pbx = Pbx::with(by_pin_set(1));
     let mut written = 0;
     for _ in 0..100 {
-        pbx.entry(&from(1), Judged::Right(None)).unwrap();
+        pbx.entry(&from(1), AttemptResult::Right(None)).unwrap();
         written += pbx.lockouts.take_changes(100).len();
         pbx.now += HOUR;
     }
@@ -127,7 +127,7 @@ fn what_was_unlocked_and_is_in_flight_again_is_written() {
         !rows_now.iter().any(|row| row.contains("\"times\":1")),
         "{rows_now:?}"
     );
-    assert_eq!(pbx.settle(charge, Judged::Void), None);
+    assert_eq!(pbx.settle(charge, AttemptResult::Void), None);
     assert_eq!(write(&mut pbx), Vec::<String>::new());
 }
 
@@ -141,14 +141,14 @@ fn a_crash_forgets_what_was_in_flight() {
     assert_eq!(pbx.look(&from(1)), Standing::Open);
     assert!(pbx.charge(&from(1)).is_ok());
     // One from before can come to nothing bad.
-    pbx.settle(charge, Judged::Void);
+    pbx.settle(charge, AttemptResult::Void);
 }
 
 #[test]
 fn strangers_are_never_written() {
     let mut pbx = Pbx::with(by_account(10));
     for failed in 1..=100 {
-        let entry = pbx.entry_for(&from(1), stranger("4711"), Judged::Wrong);
+        let entry = pbx.entry_for(&from(1), stranger("4711"), AttemptResult::Wrong);
         if entry.unwrap().is_some() && failed < 100 {
             pbx.now += DAY;
         }
@@ -156,7 +156,7 @@ fn strangers_are_never_written() {
     assert_eq!(pbx.locks().len(), 1);
     assert_eq!(pbx.lockouts.take_changes(100), []);
     // Somebody writes an account of that name into the list.
-    pbx.entry_for(&from(1), account("4711"), Judged::Wrong)
+    pbx.entry_for(&from(1), account("4711"), AttemptResult::Wrong)
         .unwrap_err();
     let changes = pbx.lockouts.take_changes(100);
     assert_eq!(changes.len(), 1);

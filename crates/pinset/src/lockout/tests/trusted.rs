@@ -9,31 +9,35 @@ const UNTIL_UNLOCKED: Lock = Lock {
     until: None,
 };
 
-fn entry(pbx: &mut Pbx, number: &str, result: Judged<'_>) -> Result<Option<Lock>, ChargeError> {
+fn entry(
+    pbx: &mut Pbx,
+    number: &str,
+    result: AttemptResult<'_>,
+) -> Result<Option<Lock>, ChargeError> {
     pbx.entry_for(&from(number), account("alice"), result)
 }
 
 fn right(pbx: &mut Pbx, number: &str) -> Result<Option<Lock>, ChargeError> {
-    entry(pbx, number, Judged::Right(None))
+    entry(pbx, number, AttemptResult::Right(None))
 }
 
 /// Strangers fail until the account is locked: how often, and its lock.
 fn until_locked(pbx: &mut Pbx) -> (u32, Lock) {
     for failures in 1.. {
-        if let Some(lock) = entry(pbx, "mallory", Judged::Wrong).unwrap() {
+        if let Some(lock) = entry(pbx, "mallory", AttemptResult::Wrong).unwrap() {
             return (failures, lock);
         }
     }
     unreachable!()
 }
 
-/// How many wrong entries there are until none is judged any more.
-fn judged(pbx: &mut Pbx, number: &str) -> u32 {
-    let mut judged = 0;
-    while entry(pbx, number, Judged::Wrong).is_ok() {
-        judged += 1;
+/// How many wrong entries there are until none is verified any more.
+fn verified(pbx: &mut Pbx, number: &str) -> u32 {
+    let mut verified = 0;
+    while entry(pbx, number, AttemptResult::Wrong).is_ok() {
+        verified += 1;
     }
-    judged
+    verified
 }
 
 /// An account that so many failures have locked, and two callers who succeeded
@@ -56,7 +60,7 @@ fn second_try(pbx: &mut Pbx, number: &str) -> Result<(), ChargeError> {
     let charged = pbx
         .lockouts
         .charge_account(&mut charge, account("alice"), pbx.now);
-    pbx.settle(charge, Judged::Void);
+    pbx.settle(charge, AttemptResult::Void);
     charged
 }
 
@@ -68,11 +72,11 @@ fn lock_stops_strangers_and_leaves_trusted_callers_one_try_a_call() {
     assert_eq!(second_try(&mut pbx, "home"), Err(ChargeError::Locked(lock)));
     for _ in 0..10 {
         assert_eq!(right(&mut pbx, "home"), Ok(None));
-        assert_eq!(entry(&mut pbx, "work", Judged::Void), Ok(None));
+        assert_eq!(entry(&mut pbx, "work", AttemptResult::Void), Ok(None));
     }
     // The same number at another endpoint is another caller.
     let elsewhere = Caller::new(Some(b"home"), "PJSIP/other-00000001");
-    let forged = pbx.entry_for(&elsewhere, account("alice"), Judged::Right(None));
+    let forged = pbx.entry_for(&elsewhere, account("alice"), AttemptResult::Right(None));
     assert_eq!(forged, refused);
     pbx.now += LOCK;
     assert_eq!(second_try(&mut pbx, "home"), Ok(()));
@@ -82,9 +86,12 @@ fn lock_stops_strangers_and_leaves_trusted_callers_one_try_a_call() {
 fn trusted_callers_have_as_many_failures_as_the_limit_between_them() {
     let (mut pbx, lock) = locked(4);
     for number in ["home", "work", "home"] {
-        assert_eq!(entry(&mut pbx, number, Judged::Wrong), Ok(None));
+        assert_eq!(entry(&mut pbx, number, AttemptResult::Wrong), Ok(None));
     }
-    assert_eq!(entry(&mut pbx, "work", Judged::Wrong), Ok(Some(lock)));
+    assert_eq!(
+        entry(&mut pbx, "work", AttemptResult::Wrong),
+        Ok(Some(lock))
+    );
     for number in ["home", "work"] {
         assert_eq!(right(&mut pbx, number), Err(ChargeError::Locked(lock)));
     }
@@ -97,13 +104,13 @@ fn success_gives_the_reserve_back_and_strangers_nothing() {
     let (mut pbx, lock) = locked(4);
     for _ in 0..3 {
         for _ in 0..3 {
-            assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
+            assert_eq!(entry(&mut pbx, "home", AttemptResult::Wrong), Ok(None));
         }
         assert_eq!(right(&mut pbx, "work"), Ok(None));
-        let stranger = entry(&mut pbx, "mallory", Judged::Wrong);
+        let stranger = entry(&mut pbx, "mallory", AttemptResult::Wrong);
         assert_eq!(stranger, Err(ChargeError::Locked(lock)));
     }
-    assert_eq!(judged(&mut pbx, "home"), 4);
+    assert_eq!(verified(&mut pbx, "home"), 4);
     // Earlier locks are remembered.
     pbx.now += LOCK;
     assert_eq!(
@@ -121,20 +128,23 @@ fn entries_in_flight_are_on_the_reserve_until_they_are_settled() {
         let charged = pbx.lockouts.charge_account(&mut charge, alice, pbx.now);
         charged.map(|()| charge)
     };
-    assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
+    assert_eq!(entry(&mut pbx, "home", AttemptResult::Wrong), Ok(None));
     let first = charge(&mut pbx, "home").unwrap();
     let second = charge(&mut pbx, "work").unwrap();
     assert_eq!(charge(&mut pbx, "home").unwrap_err(), ChargeError::Busy);
-    assert_eq!(pbx.settle(first, Judged::Void), None);
+    assert_eq!(pbx.settle(first, AttemptResult::Void), None);
     let first = charge(&mut pbx, "home").unwrap();
     // What was wrong before it is forgotten, what is in flight is not.
-    assert_eq!(pbx.settle(first, Judged::Right(Some(b"alice"))), None);
+    assert_eq!(
+        pbx.settle(first, AttemptResult::Right(Some(b"alice"))),
+        None
+    );
     let charges = [(); 2].map(|()| charge(&mut pbx, "home").unwrap());
     assert_eq!(charge(&mut pbx, "home").unwrap_err(), ChargeError::Busy);
     for charge in charges {
-        assert_eq!(pbx.settle(charge, Judged::Wrong), None);
+        assert_eq!(pbx.settle(charge, AttemptResult::Wrong), None);
     }
-    assert_eq!(pbx.settle(second, Judged::Wrong), Some(lock));
+    assert_eq!(pbx.settle(second, AttemptResult::Wrong), Some(lock));
     assert_eq!(
         charge(&mut pbx, "home").unwrap_err(),
         ChargeError::Locked(lock)
@@ -149,14 +159,14 @@ fn strangers_are_stopped_at_a_hundred_whatever_trusted_callers_do() {
         right(&mut pbx, "home").unwrap();
         let mut strangers = 0;
         loop {
-            match entry(&mut pbx, "mallory", Judged::Wrong) {
+            match entry(&mut pbx, "mallory", AttemptResult::Wrong) {
                 Ok(_) => strangers += 1,
                 Err(ChargeError::Locked(lock)) if lock == UNTIL_UNLOCKED => break,
                 Err(ChargeError::Locked(lock)) => pbx.now = lock.until.unwrap(),
                 Err(ChargeError::Busy) => panic!("nothing is in flight"),
             }
             for _ in 0..typos {
-                assert!(entry(&mut pbx, "home", Judged::Wrong).is_ok());
+                assert!(entry(&mut pbx, "home", AttemptResult::Wrong).is_ok());
             }
             assert_eq!(right(&mut pbx, "home"), Ok(None));
         }
@@ -172,7 +182,7 @@ fn success_of_a_trusted_caller_leaves_the_failures_of_strangers() {
     let mut pbx = Pbx::with(by_account(3));
     right(&mut pbx, "home").unwrap();
     for _ in 0..2 {
-        assert_eq!(entry(&mut pbx, "mallory", Judged::Wrong), Ok(None));
+        assert_eq!(entry(&mut pbx, "mallory", AttemptResult::Wrong), Ok(None));
     }
     assert_eq!(right(&mut pbx, "home"), Ok(None));
     let (failures, lock) = until_locked(&mut pbx);
@@ -180,7 +190,7 @@ fn success_of_a_trusted_caller_leaves_the_failures_of_strangers() {
     // Whoever gets in for the first time has the PIN: the account starts over.
     pbx.now += LOCK;
     for _ in 0..2 {
-        assert_eq!(entry(&mut pbx, "mallory", Judged::Wrong), Ok(None));
+        assert_eq!(entry(&mut pbx, "mallory", AttemptResult::Wrong), Ok(None));
     }
     assert_eq!(right(&mut pbx, "new"), Ok(None));
     assert_eq!(until_locked(&mut pbx), (3, pbx.lock(Kind::Account, LOCK)));
@@ -192,11 +202,11 @@ fn failures_of_trusted_callers_lock_the_account_until_their_success() {
     right(&mut pbx, "home").unwrap();
     for _ in 0..5 {
         for _ in 0..2 {
-            assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
+            assert_eq!(entry(&mut pbx, "home", AttemptResult::Wrong), Ok(None));
         }
         right(&mut pbx, "home").unwrap();
     }
-    assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
+    assert_eq!(entry(&mut pbx, "home", AttemptResult::Wrong), Ok(None));
     assert_eq!(pbx.restart(Capacity::DEFAULT), 2);
     assert_eq!(until_locked(&mut pbx).0, 2);
 }
@@ -209,16 +219,16 @@ fn failures_on_the_reserve_count_among_the_hundred() {
     // Ten of strangers, ten of trusted callers, and so on.
     for _ in 0..4 {
         let (failures, lock) = until_locked(&mut pbx);
-        tries += failures + judged(&mut pbx, "home");
+        tries += failures + verified(&mut pbx, "home");
         pbx.now = lock.until.unwrap();
     }
     tries += until_locked(&mut pbx).0;
     for _ in 0..9 {
-        assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
+        assert_eq!(entry(&mut pbx, "home", AttemptResult::Wrong), Ok(None));
         tries += 1;
     }
     assert_eq!(
-        entry(&mut pbx, "home", Judged::Wrong),
+        entry(&mut pbx, "home", AttemptResult::Wrong),
         Ok(Some(UNTIL_UNLOCKED))
     );
     assert_eq!(tries + 1, 100);
@@ -228,7 +238,7 @@ fn failures_on_the_reserve_count_among_the_hundred() {
     assert_eq!((held.until, held.failures), (None, 100));
     // The reserve is used up, and does not come back with the longer lock.
     pbx.now += 1000 * DAY;
-    assert_eq!(judged(&mut pbx, "home"), 0);
+    assert_eq!(verified(&mut pbx, "home"), 0);
 }
 
 #[test]
@@ -242,11 +252,11 @@ fn account_locked_by_hand_admits_trusted_callers_on_the_reserve() {
         // Trust lasts thirty days: it is renewed with each success.
         for _ in 0..5 {
             assert_eq!(right(&mut pbx, "home"), Ok(None));
-            assert_eq!(entry(&mut pbx, "home", Judged::Wrong), Ok(None));
+            assert_eq!(entry(&mut pbx, "home", AttemptResult::Wrong), Ok(None));
             pbx.now += 20 * DAY;
         }
         assert_eq!(right(&mut pbx, "home"), Ok(None));
-        assert_eq!(judged(&mut pbx, "home"), reserve);
+        assert_eq!(verified(&mut pbx, "home"), reserve);
         assert_eq!(
             right(&mut pbx, "home"),
             Err(ChargeError::Locked(UNTIL_UNLOCKED))
@@ -260,8 +270,12 @@ fn account_locked_by_hand_admits_trusted_callers_on_the_reserve() {
 #[test]
 fn trust_is_bound_to_the_account_and_the_pin_set() {
     let (mut pbx, _) = locked(2);
-    pbx.entry_for(&from("mallory"), account("mallory"), Judged::Right(None))
-        .unwrap();
+    pbx.entry_for(
+        &from("mallory"),
+        account("mallory"),
+        AttemptResult::Right(None),
+    )
+    .unwrap();
     let refused = right(&mut pbx, "mallory");
     assert!(matches!(refused, Err(ChargeError::Locked(_))));
     // Both accounts are charged to the number, and one of them admits.
@@ -273,14 +287,14 @@ fn trust_is_bound_to_the_account_and_the_pin_set() {
             .charge_account(&mut charge, account(name), pbx.now);
         assert_eq!(charged, Ok(()));
     }
-    pbx.settle(charge, Judged::Right(Some(b"bob")));
+    pbx.settle(charge, AttemptResult::Right(Some(b"bob")));
     for (name, is_open) in [("bob", true), ("carol", false)] {
         while pbx.wrong_for(name).is_none() {}
-        let entry = pbx.entry_for(&both, account(name), Judged::Void);
+        let entry = pbx.entry_for(&both, account(name), AttemptResult::Void);
         assert_eq!(entry.is_ok(), is_open, "{name}");
     }
     // An entry that admits with an account it was not charged to.
-    pbx.entry(&from("other"), Judged::Right(Some(b"alice")))
+    pbx.entry(&from("other"), AttemptResult::Right(Some(b"alice")))
         .unwrap();
     assert!(right(&mut pbx, "other").is_err());
     let caller = from("home");
@@ -293,13 +307,13 @@ fn trust_is_bound_to_the_account_and_the_pin_set() {
         let mut charge = pbx.lockouts.charge(&other, 0, pbx.now).unwrap();
         let charged = pbx.lockouts.charge_account(&mut charge, alice, pbx.now);
         assert_eq!(charged, Ok(()));
-        let lock = pbx.settle(charge, Judged::Wrong);
+        let lock = pbx.settle(charge, AttemptResult::Wrong);
         assert_eq!(lock.is_some(), locks);
     }
     let mut charge = pbx.lockouts.charge(&other, 0, pbx.now).unwrap();
     let charged = pbx.lockouts.charge_account(&mut charge, alice, pbx.now);
     assert!(matches!(charged, Err(ChargeError::Locked(_))));
-    pbx.settle(charge, Judged::Void);
+    pbx.settle(charge, AttemptResult::Void);
 }
 
 #[test]
@@ -323,20 +337,25 @@ fn success_over_a_lock_that_ended_meanwhile_clears_nothing() {
     assert_eq!(charged, Ok(()));
     pbx.now += LOCK;
     for _ in 0..2 {
-        assert_eq!(entry(&mut pbx, "mallory", Judged::Wrong), Ok(None));
+        assert_eq!(entry(&mut pbx, "mallory", AttemptResult::Wrong), Ok(None));
     }
-    assert_eq!(pbx.settle(charge, Judged::Right(Some(b"alice"))), None);
-    assert!(entry(&mut pbx, "mallory", Judged::Wrong).unwrap().is_some());
+    assert_eq!(
+        pbx.settle(charge, AttemptResult::Right(Some(b"alice"))),
+        None
+    );
+    assert!(entry(&mut pbx, "mallory", AttemptResult::Wrong)
+        .unwrap()
+        .is_some());
 }
 
 #[test]
 fn restart_keeps_trust_and_what_is_left_of_the_reserve() {
     let (mut pbx, lock) = locked(3);
-    entry(&mut pbx, "home", Judged::Wrong).unwrap();
+    entry(&mut pbx, "home", AttemptResult::Wrong).unwrap();
     // Two callers who are trusted, and the account.
     assert_eq!(pbx.restart(Capacity::DEFAULT), 3);
     assert_eq!(right(&mut pbx, "stranger"), Err(ChargeError::Locked(lock)));
-    assert_eq!(judged(&mut pbx, "work"), 2);
+    assert_eq!(verified(&mut pbx, "work"), 2);
     assert_eq!(pbx.restart(Capacity::DEFAULT), 1);
 }
 

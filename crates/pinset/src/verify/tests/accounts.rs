@@ -28,9 +28,9 @@ impl<F: FnMut() -> bool> ServiceChannel for Meanwhile<F> {
 
 /// Three wrong entries by that number, coming in elsewhere.
 fn lock_from_elsewhere(pbx: &Pbx) {
-    for verdict in ["wrong", "wrong", "locked, judged"] {
-        let mut forged = pbx.judge_at(ELSEWHERE, &BY_CALLER, NUMBER);
-        assert_eq!(judged(&mut forged, "1"), verdict);
+    for verdict in ["wrong", "wrong", "locked, verified"] {
+        let mut forged = pbx.verify_at(ELSEWHERE, &BY_CALLER, NUMBER);
+        assert_eq!(verified(&mut forged, "1"), verdict);
     }
 }
 
@@ -44,10 +44,10 @@ fn right_pin_of_one_account_keeps_the_failures_of_another() {
         ("lockout_pinset", "no"),
         ("lockout_account", "3/1h/1h"),
     ];
-    let mut judge = pbx.judge(&options, Some("+905060508169"));
-    for verdict in ["wrong", "wrong", "locked, judged"] {
-        assert_eq!(judged(&mut judge, "1234"), "right alice 0 -");
-        assert_eq!(judged(&mut judge, "1"), verdict);
+    let mut verifier = pbx.verify(&options, Some("+905060508169"));
+    for verdict in ["wrong", "wrong", "locked, verified"] {
+        assert_eq!(verified(&mut verify, "1234"), "right alice 0 -");
+        assert_eq!(verified(&mut verify, "1"), verdict);
     }
     let held = pbx.lockouts.borrow().locks(None, START);
     let what: Vec<_> = held.into_iter().filter_map(|held| held.what).collect();
@@ -57,44 +57,47 @@ fn right_pin_of_one_account_keeps_the_failures_of_another() {
 #[test]
 fn customer_who_succeeded_before_passes_the_lock_of_the_account() {
     let pbx = Pbx::csv(LIST);
-    let customer = || pbx.judge(&BY_CALLER, NUMBER);
+    let customer = || pbx.verify(&BY_CALLER, NUMBER);
     for pin in ["1234", "4321"] {
-        judged(&mut customer(), pin);
+        verified(&mut customer(), pin);
     }
     lock_from_elsewhere(&pbx);
-    let mut forged = pbx.judge_at(ELSEWHERE, &BY_CALLER, NUMBER);
-    assert_eq!(judged(&mut forged, "1234"), "locked");
+    let mut forged = pbx.verify_at(ELSEWHERE, &BY_CALLER, NUMBER);
+    assert_eq!(verified(&mut forged, "1234"), "locked");
     // One try a call, and three wrong ones between successes.
     for _ in 0..3 {
         for _ in 0..2 {
             let mut call = customer();
-            assert_eq!(judged(&mut call, "1"), "wrong");
-            assert_eq!(judged(&mut call, "1234"), "locked");
+            assert_eq!(verified(&mut call, "1"), "wrong");
+            assert_eq!(verified(&mut call, "1234"), "locked");
         }
-        assert_eq!(judged(&mut customer(), "1234"), "right alice 0 -");
-        assert_eq!(judged(&mut customer(), "4321"), "right bob 0 -");
+        assert_eq!(verified(&mut customer(), "1234"), "right alice 0 -");
+        assert_eq!(verified(&mut customer(), "4321"), "right bob 0 -");
     }
-    let mut forged = pbx.judge_at(ELSEWHERE, &BY_CALLER, NUMBER);
-    assert_eq!(judged(&mut forged, "1234"), "locked");
+    let mut forged = pbx.verify_at(ELSEWHERE, &BY_CALLER, NUMBER);
+    assert_eq!(verified(&mut forged, "1234"), "locked");
 }
 
 /// The customer has never used bob's PIN, so bob's lock holds for them.
 #[test]
 fn lock_of_one_account_leaves_the_others_of_the_number_open() {
     let pbx = Pbx::csv(LIST);
-    judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1234");
+    verified(&mut pbx.verify(&BY_CALLER, NUMBER), "1234");
     lock_from_elsewhere(&pbx);
-    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
-    assert_eq!(judged(&mut customer, "1234"), "right alice 0 -");
+    let mut customer = pbx.verify(&BY_CALLER, NUMBER);
+    assert_eq!(verified(&mut customer, "1234"), "right alice 0 -");
     // What is wrong for alice may be bob's, which is locked.
-    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
-    assert_eq!(judged(&mut customer, "4321"), "locked, judged");
+    let mut customer = pbx.verify(&BY_CALLER, NUMBER);
+    assert_eq!(verified(&mut customer, "4321"), "locked, verified");
     let told = pbx.locked.take().map(|(lock, _)| lock.kind);
     assert_eq!(told, Some(LockKind::Account));
     // It has been counted for alice: two are left.
-    let wrong = || judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1");
-    assert_eq!([wrong(), wrong()], ["locked, judged", "locked, judged"]);
-    assert_eq!(judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1234"), "locked");
+    let wrong = || verified(&mut pbx.verify(&BY_CALLER, NUMBER), "1");
+    assert_eq!([wrong(), wrong()], ["locked, verified", "locked, verified"]);
+    assert_eq!(
+        verified(&mut pbx.verify(&BY_CALLER, NUMBER), "1234"),
+        "locked"
+    );
 }
 
 #[test]
@@ -105,13 +108,13 @@ fn lock_of_an_asked_account_lets_in_who_succeeded_with_it() {
         ("lockout_caller", "no"),
         ("lockout_account", "1/1h/1h"),
     ];
-    let of = |number| pbx.judge(&options, Some(number));
+    let of = |number| pbx.verify(&options, Some(number));
     let (mut customer, mut stranger) = (of("1"), of("2"));
     let right = "right 4711 0 -";
     assert_eq!(for_account(&mut customer, Some("4711"), "9999"), right);
     assert_eq!(
         for_account(&mut stranger, Some("4711"), "1"),
-        "locked, judged"
+        "locked, verified"
     );
     assert_eq!(for_account(&mut stranger, Some("4711"), "9999"), "locked");
     assert_eq!(for_account(&mut of("1"), Some("4711"), "9999"), right);
@@ -126,12 +129,12 @@ fn expired_pin_is_expired_while_another_account_of_the_number_is_locked() {
          alice,plain:5678,+905060508169,2020-01-01\n\
          bob,plain:4321,+905060508169,\n",
     );
-    judged(&mut pbx.judge(&BY_CALLER, NUMBER), "1234");
+    verified(&mut pbx.verify(&BY_CALLER, NUMBER), "1234");
     lock_from_elsewhere(&pbx);
-    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
-    assert_eq!(judged(&mut customer, "5678"), "expired");
-    let mut customer = pbx.judge(&BY_CALLER, NUMBER);
-    assert_eq!(judged(&mut customer, "1"), "locked, judged");
+    let mut customer = pbx.verify(&BY_CALLER, NUMBER);
+    assert_eq!(verified(&mut customer, "5678"), "expired");
+    let mut customer = pbx.verify(&BY_CALLER, NUMBER);
+    assert_eq!(verified(&mut customer, "1"), "locked, verified");
 }
 
 /// While an entry waits for others that may fill the limit of its account, it
@@ -151,7 +154,7 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
         let waits = std::rc::Rc::clone(&waited);
         pbx.hashing.replace(Some(Rc::new(move |pbx: &Pbx| {
             let options = [&options[..], &[(limit, "2/1h/1h")]].concat();
-            let others = pbx.judge(&options, Some("2"));
+            let others = pbx.verify(&options, Some("2"));
             let mut listened = 0;
             let mut host = Meanwhile(|| {
                 listened += 1;
@@ -163,7 +166,7 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
                 let others = [charge(), charge()];
                 assert!(others.iter().all(Option::is_some), "{limit}");
                 for ticket in others.into_iter().flatten() {
-                    ticket.settle(Judged::Void);
+                    ticket.settle(AttemptResult::Void);
                 }
                 waits.set(waits.get() + 1);
                 waits.get() < 3
@@ -173,10 +176,10 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
                 account: Some(&account),
                 pin: &pin,
             };
-            let verdict = pbx.judge(&options, Some("2")).judge(&mut host, entry);
+            let verdict = pbx.verify(&options, Some("2")).verify(&mut host, entry);
             assert_eq!(said(verdict), "gone");
         })));
-        let mut first = pbx.judge(&options, Some("1"));
+        let mut first = pbx.verify(&options, Some("1"));
         assert_eq!(
             for_account(&mut first, Some("4711"), "1234"),
             "right 4711 0 -"
@@ -199,16 +202,16 @@ fn entry_counts_everywhere_after_it_waited_for_its_account() {
         ("lockout_pinset", "no"),
         ("lockout_account", "2/1h/1h"),
     ];
-    let one = pbx.judge(&options, Some("1"));
-    let other = pbx.judge(&options, Some("2"));
+    let one = pbx.verify(&options, Some("1"));
+    let other = pbx.verify(&options, Some("2"));
     let account = Account {
         name: b"4712",
         known: true,
     };
     let mut held: Vec<_> = [&one, &other]
         .into_iter()
-        .map(|judge| {
-            let ticket = judge.counter().charge(&mut stays());
+        .map(|verify| {
+            let ticket = verify.counter().charge(&mut stays());
             let mut ticket = ticket.unwrap_or_else(|halt| panic!("{halt:?}"));
             assert_eq!(ticket.accounts(&mut stays(), &[account]), Ok(vec![true]));
             ticket
@@ -219,7 +222,7 @@ fn entry_counts_everywhere_after_it_waited_for_its_account() {
         listened += 1;
         if listened == 3 {
             for ticket in held.drain(..) {
-                ticket.settle(Judged::Void);
+                ticket.settle(AttemptResult::Void);
             }
         }
         true
@@ -229,8 +232,8 @@ fn entry_counts_everywhere_after_it_waited_for_its_account() {
         account: Some(&account),
         pin: &pin,
     };
-    let mut judge = pbx.judge(&options, Some("3"));
-    assert_eq!(said(judge.judge(&mut host, entry)), "locked, judged");
+    let mut verifier = pbx.verify(&options, Some("3"));
+    assert_eq!(said(verifier.verify(&mut host, entry)), "locked, verified");
     let locked = pbx.locked.take().map(|(lock, _)| lock.kind);
     assert_eq!(locked, Some(LockKind::Caller));
 }

@@ -31,15 +31,15 @@ fn missing_key_wrong_entries_lock_the_caller_out() {
     for identify in ["pin", "caller", "account"] {
         let pbx = Pbx::csv(&list_with_a_missing_key());
         let options = [("identify", identify), LIMIT];
-        let mut judge = pbx.judge(&options, Some("+905060508161"));
-        let mut entered = |pin: &str| for_account(&mut judge, Some("1"), pin);
+        let mut verifier = pbx.verify(&options, Some("+905060508161"));
+        let mut entered = |pin: &str| for_account(&mut verify, Some("1"), pin);
         let verdicts: Vec<_> = (0..6).map(|_| entered("9999")).collect();
         let expected = [
             "wrong",
             "wrong",
             "wrong",
             "wrong",
-            "locked, judged",
+            "locked, verified",
             "locked",
         ];
         assert_eq!(verdicts, expected, "{identify}");
@@ -57,9 +57,9 @@ fn missing_key_row_answers_as_an_unknown_account() {
         ("account", Some("5"), "1"),
         ("pin", None, "1"),
     ] {
-        let mut judge = pbx.judge(&[("identify", identify)], Some(number));
+        let mut verifier = pbx.verify(&[("identify", identify)], Some(number));
         assert_eq!(
-            for_account(&mut judge, account, "1004"),
+            for_account(&mut verify, account, "1004"),
             "wrong",
             "{identify}"
         );
@@ -69,9 +69,9 @@ fn missing_key_row_answers_as_an_unknown_account() {
 #[test]
 fn expired_pin_counts_as_a_wrong_entry() {
     let pbx = Pbx::csv("account,secret,valid_until\nbob,plain:4321,2020-01-01\n");
-    let mut judge = pbx.judge(&[("lockout_caller", "2/1h/1h")], Some("1"));
-    assert_eq!(judged(&mut judge, "4321"), "expired");
-    assert_eq!(judged(&mut judge, "4321"), "locked, judged");
+    let mut verifier = pbx.verify(&[("lockout_caller", "2/1h/1h")], Some("1"));
+    assert_eq!(verified(&mut verify, "4321"), "expired");
+    assert_eq!(verified(&mut verify, "4321"), "locked, verified");
 }
 
 #[test]
@@ -87,14 +87,14 @@ fn hang_up_while_an_entry_is_checked_counts_as_a_wrong_entry() {
     // Gone while the list is read, or while the hash is computed.
     for listens in [1, 2] {
         let options = [("identify", "account"), ("lockout_caller", "1/1h/1h")];
-        let mut judge = pbx.judge(&options, Some(&listens.to_string()));
-        assert_eq!(judge.judge(&mut Host(listens), entry), None);
-        assert!(matches!(judge.counter().look(), Standing::Locked(_)));
+        let mut verifier = pbx.verify(&options, Some(&listens.to_string()));
+        assert_eq!(verifier.verify(&mut Host(listens), entry), None);
+        assert!(matches!(verify.counter().look(), Standing::Locked(_)));
     }
     let pbx = Pbx::csv(&list);
-    let mut judge = pbx.judge(&options, None);
-    assert_eq!(judge.judge(&mut Host(2), entry), None);
-    assert_eq!(for_account(&mut judge, Some("4711"), "1234"), "locked");
+    let mut verifier = pbx.verify(&options, None);
+    assert_eq!(verifier.verify(&mut Host(2), entry), None);
+    assert_eq!(for_account(&mut verify, Some("4711"), "1234"), "locked");
 }
 
 #[test]
@@ -105,16 +105,16 @@ fn hash_failures_count_and_a_full_queue_does_not() {
     );
     let options = [("identify", "account"), ("lockout_caller", "2/1h/1h")];
     for (hashes, verdicts) in [
-        (Hashes::Failed, ["wrong", "locked, judged", "locked"]),
-        (Hashes::Late, ["unavailable", "locked, judged", "locked"]),
+        (Hashes::Failed, ["wrong", "locked, verified", "locked"]),
+        (Hashes::Late, ["unavailable", "locked, verified", "locked"]),
         (Hashes::QueueFull, ["unavailable"; 3]),
     ] {
         // Whatever the account, and whether the PIN is right.
         for (account, pin) in [("4711", "1234"), ("4712", "9"), ("4713", "9")] {
             let pbx = Pbx::csv(&list);
             pbx.hashes.set(hashes);
-            let mut judge = pbx.judge(&options, Some("1"));
-            let entered = [(); 3].map(|()| for_account(&mut judge, Some(account), pin));
+            let mut verifier = pbx.verify(&options, Some("1"));
+            let entered = [(); 3].map(|()| for_account(&mut verify, Some(account), pin));
             assert_eq!(entered, verdicts, "{hashes:?} {account}");
         }
     }
@@ -122,8 +122,8 @@ fn hash_failures_count_and_a_full_queue_does_not() {
     for hashes in [Hashes::Failed, Hashes::Late] {
         let pbx = Pbx::csv(&list);
         pbx.hashes.set(hashes);
-        let mut judge = pbx.judge(&options, Some("1"));
-        let verdict = for_account(&mut judge, Some("4711"), "5678");
+        let mut verifier = pbx.verify(&options, Some("1"));
+        let verdict = for_account(&mut verify, Some("4711"), "5678");
         assert_eq!(verdict, "right 4711 0 -", "{hashes:?}");
     }
 }
@@ -133,11 +133,11 @@ fn panic_while_an_entry_is_checked_counts_as_a_wrong_entry() {
     let pbx = Pbx::csv(&format!("account,secret\n4711,\"{}\"\n", argon2id("1234")));
     pbx.hashes.set(Hashes::Panic);
     let options = [("identify", "account"), ("lockout_caller", "1/1h/1h")];
-    let mut judge = pbx.judge(&options, Some("1"));
-    let entered = std::panic::AssertUnwindSafe(|| for_account(&mut judge, Some("4711"), "1234"));
+    let mut verifier = pbx.verify(&options, Some("1"));
+    let entered = std::panic::AssertUnwindSafe(|| for_account(&mut verify, Some("4711"), "1234"));
     assert!(std::panic::catch_unwind(entered).is_err());
-    let judge = pbx.judge(&options, Some("1"));
-    assert!(matches!(judge.counter().look(), Standing::Locked(_)));
+    let verifier = pbx.verify(&options, Some("1"));
+    assert!(matches!(verify.counter().look(), Standing::Locked(_)));
 }
 
 #[test]
@@ -157,10 +157,10 @@ fn list_without_a_checkable_row_refuses_everybody_and_counts_nothing() {
         ("account", Some("5"), "1"),
     ] {
         let options = [("identify", identify), ("lockout_caller", "1/1h/1h")];
-        let mut judge = pbx.judge(&options, Some(number));
+        let mut verifier = pbx.verify(&options, Some(number));
         pbx.identity();
         for _ in 0..2 {
-            assert_eq!(for_account(&mut judge, account, "1004"), "unavailable");
+            assert_eq!(for_account(&mut verify, account, "1004"), "unavailable");
             // Before it is looked at who calls.
             assert_eq!(
                 (pbx.identity().as_str(), pbx.notices().as_str()),
@@ -171,10 +171,10 @@ fn list_without_a_checkable_row_refuses_everybody_and_counts_nothing() {
     // Nor can rows with Argon2id, where the PIN alone is to find them.
     let list = format!("account,secret\n1,\"{}\"\n", argon2id("1234"));
     let pbx = Pbx::csv(&list);
-    assert_eq!(judged(&mut pbx.judge(&[], None), "1234"), "unavailable");
+    assert_eq!(verified(&mut pbx.verify(&[], None), "1234"), "unavailable");
     // An empty list has no such rows.
     let pbx = Pbx::csv("account,secret\n");
-    assert_eq!(judged(&mut pbx.judge(&[], None), "1234"), "wrong");
+    assert_eq!(verified(&mut pbx.verify(&[], None), "1234"), "wrong");
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn use_that_cant_be_counted_is_refused_as_a_wrong_pin() {
         pbx.disk_full.set(true);
         for pin in [right, "9"] {
             let options = [options, &[("lockout_caller", "2/1h/1h")]].concat();
-            let mut judge = pbx.judge(&options, Some(pin));
-            let entered = [(); 3].map(|()| judged(&mut judge, pin));
-            assert_eq!(entered, ["wrong", "locked, judged", "locked"], "{pin}");
+            let mut verifier = pbx.verify(&options, Some(pin));
+            let entered = [(); 3].map(|()| verified(&mut verify, pin));
+            assert_eq!(entered, ["wrong", "locked, verified", "locked"], "{pin}");
         }
         let why = "E PIN set 'customers': attempt rejected as wrong: \
             a use can't be counted: no space";

@@ -5,19 +5,19 @@ use super::*;
 const LIST: &str = "account,secret,caller\n\
     alice,plain:1234,+905060508169\nbob,plain:4321,+905060508169\n4711,plain:9999,\n";
 
-fn look(judge: &Verifier<&Pbx, &Pbx>) -> Standing {
-    judge.counter().look()
+fn look(verify: &Verifier<&Pbx, &Pbx>) -> Standing {
+    verify.counter().look()
 }
 
 #[test]
 fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
     let pbx = Pbx::csv(LIST);
     let options = [("lockout_caller", "2/15m/30m")];
-    let mut judge = pbx.judge(&options, Some("05060508169"));
-    assert_eq!(judged(&mut judge, "1"), "wrong");
-    assert_eq!((look(&judge), pbx.locked.take()), (Standing::Open, None));
-    let mut judge = pbx.judge(&options, Some("+905060508169"));
-    assert_eq!(judged(&mut judge, "2"), "locked, judged");
+    let mut verifier = pbx.verify(&options, Some("05060508169"));
+    assert_eq!(verified(&mut verify, "1"), "wrong");
+    assert_eq!((look(&verify), pbx.locked.take()), (Standing::Open, None));
+    let mut verifier = pbx.verify(&options, Some("+905060508169"));
+    assert_eq!(verified(&mut verify, "2"), "locked, verified");
     let half_an_hour = Duration::from_secs(30 * 60);
     let lock = Lock {
         kind: LockKind::Caller,
@@ -25,14 +25,14 @@ fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
     };
     let told = Some((lock, Some(half_an_hour)));
     assert_eq!(pbx.locked.take(), told);
-    // From now on, not even what is right is judged; each call is told.
-    assert_eq!(judged(&mut judge, "1234"), "locked");
+    // From now on, not even what is right is verified; each call is told.
+    assert_eq!(verified(&mut verify, "1234"), "locked");
     assert_eq!(pbx.locked.take(), told);
-    assert_eq!(look(&judge), Standing::Locked(lock));
+    assert_eq!(look(&verify), Standing::Locked(lock));
     assert_eq!(pbx.locked.take(), told);
     // Another one is another caller.
-    let mut judge = pbx.judge(&options, Some("05060508170"));
-    assert_eq!(judged(&mut judge, "1234"), "right alice 0 -");
+    let mut verifier = pbx.verify(&options, Some("05060508170"));
+    assert_eq!(verified(&mut verify, "1234"), "right alice 0 -");
     // It is no administrator's matter.
     assert_eq!(pbx.notices(), "");
 }
@@ -40,39 +40,39 @@ fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
 #[test]
 fn what_has_changed_is_to_be_stored_after_each_entry() {
     let pbx = Pbx::csv(LIST);
-    let mut judge = pbx.judge(&[], Some("1"));
-    look(&judge);
+    let mut verifier = pbx.verify(&[], Some("1"));
+    look(&verify);
     assert_eq!(pbx.changed.get(), 0);
-    judged(&mut judge, "1");
+    verified(&mut verify, "1");
     assert_eq!(pbx.changed.get(), 1);
     pbx.lockouts.borrow_mut().take_changes(usize::MAX);
-    judged(&mut judge, "");
+    verified(&mut verify, "");
     assert_eq!(pbx.changed.get(), 1);
-    judged(&mut judge, "1");
+    verified(&mut verify, "1");
     assert_eq!(pbx.changed.get(), 2);
 }
 
 #[test]
 fn nothing_keyed_is_not_counted() {
     let pbx = Pbx::csv(LIST);
-    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
-        assert_eq!(judged(&mut judge, ""), "wrong");
+        assert_eq!(verified(&mut verify, ""), "wrong");
     }
-    assert_eq!(look(&judge), Standing::Open);
-    assert_eq!(judged(&mut judge, "1"), "locked, judged");
+    assert_eq!(look(&verify), Standing::Open);
+    assert_eq!(verified(&mut verify, "1"), "locked, verified");
     // Then neither.
-    assert_eq!(judged(&mut judge, ""), "wrong");
+    assert_eq!(verified(&mut verify, ""), "wrong");
 }
 
 #[test]
 fn right_entries_do_not_count() {
     let pbx = Pbx::csv(LIST);
-    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
-        assert_eq!(judged(&mut judge, "1234"), "right alice 0 -");
+        assert_eq!(verified(&mut verify, "1234"), "right alice 0 -");
     }
-    assert_eq!(look(&judge), Standing::Open);
+    assert_eq!(look(&verify), Standing::Open);
 }
 
 #[test]
@@ -80,8 +80,8 @@ fn accounts_are_charged_before_a_hash_is_computed() {
     let pbx = Pbx::csv(&format!("account,secret\n4711,\"{}\"\n", argon2id("1234")));
     let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
     pbx.hashing.replace(Some(Rc::new(|pbx: &Pbx| {
-        // Another call, for the same account, can't have it judged meanwhile.
-        let other = pbx.judge(&[("lockout_account", "1/1h/1h")], Some("2"));
+        // Another call, for the same account, can't have it verified meanwhile.
+        let other = pbx.verify(&[("lockout_account", "1/1h/1h")], Some("2"));
         let ticket = other.counter().charge(&mut stays());
         let mut ticket = ticket.unwrap_or_else(|halt| panic!("{halt:?}"));
         let mut charge = |name: &[u8]| {
@@ -91,11 +91,14 @@ fn accounts_are_charged_before_a_hash_is_computed() {
         assert_eq!(charge(b"4711"), Err(Halt::Gone));
         assert_eq!(charge(b"4712"), Ok(vec![true]));
     })));
-    let mut judge = pbx.judge(&options, None);
-    assert_eq!(for_account(&mut judge, Some("4711"), "1"), "locked, judged");
+    let mut verifier = pbx.verify(&options, None);
+    assert_eq!(
+        for_account(&mut verify, Some("4711"), "1"),
+        "locked, verified"
+    );
     assert_eq!(pbx.hashed.take().len(), 1);
     // Without a hash.
-    assert_eq!(for_account(&mut judge, Some("4711"), "1234"), "locked");
+    assert_eq!(for_account(&mut verify, Some("4711"), "1234"), "locked");
     assert_eq!(pbx.hashed.take(), []);
     let by = pbx.locked.take().map(|(lock, _)| lock.kind);
     assert_eq!(by, Some(LockKind::Account));
@@ -105,13 +108,13 @@ fn accounts_are_charged_before_a_hash_is_computed() {
 fn accounts_that_are_in_no_list_are_charged_all_the_same() {
     let pbx = Pbx::csv(LIST);
     let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
-    let mut judge = pbx.judge(&options, None);
+    let mut verifier = pbx.verify(&options, None);
     for account in ["4711", "0000"] {
         assert_eq!(
-            for_account(&mut judge, Some(account), "1"),
-            "locked, judged"
+            for_account(&mut verify, Some(account), "1"),
+            "locked, verified"
         );
-        assert_eq!(for_account(&mut judge, Some(account), "9999"), "locked");
+        assert_eq!(for_account(&mut verify, Some(account), "9999"), "locked");
     }
     // But shown nowhere.
     let held = pbx.lockouts.borrow().locks(None, START);
@@ -123,41 +126,41 @@ fn accounts_that_are_in_no_list_are_charged_all_the_same() {
 fn all_accounts_of_a_number_are_charged() {
     let pbx = Pbx::csv(LIST);
     let options = [("identify", "caller"), ("lockout_account", "2/1h/1h")];
-    let mut judge = pbx.judge(&options, Some("+905060508169"));
-    assert_eq!(judged(&mut judge, "1"), "wrong");
-    assert_eq!(judged(&mut judge, "1"), "locked, judged");
+    let mut verifier = pbx.verify(&options, Some("+905060508169"));
+    assert_eq!(verified(&mut verify, "1"), "wrong");
+    assert_eq!(verified(&mut verify, "1"), "locked, verified");
     let held = pbx.lockouts.borrow().locks(None, START);
     let what: Vec<_> = held.into_iter().filter_map(|held| held.what).collect();
     assert_eq!(what, ["alice", "bob"]);
     // One of them is locked: the number is nobody's now.
-    assert_eq!(judged(&mut judge, "1234"), "locked");
+    assert_eq!(verified(&mut verify, "1234"), "locked");
 }
 
-/// While one entry is judged that may yet fill the limit, another one waits.
+/// While one entry is verified that may yet fill the limit, another one waits.
 #[test]
 fn an_entry_waits_for_those_that_may_fill_the_limit() {
-    struct Waits<'a>(Option<Ticket<'a, &'a Pbx>>, Judged<'a>, u32);
+    struct Waits<'a>(Option<Ticket<'a, &'a Pbx>>, AttemptResult<'a>, u32);
     impl ServiceChannel for Waits<'_> {
         fn listen(&mut self, milliseconds: i32) -> bool {
             assert!((1..=100).contains(&milliseconds));
             self.2 += 1;
             if self.2 == 3 {
                 let settled = self.0.take().map(|ticket| ticket.settle(self.1));
-                assert_eq!(settled, Some(self.1 == Judged::Wrong));
+                assert_eq!(settled, Some(self.1 == AttemptResult::Wrong));
             }
             true
         }
     }
     for (first, then) in [
-        (Judged::Wrong, Err(Halt::Locked)),
-        (Judged::Void, Ok(())),
-        (Judged::Right(None), Ok(())),
+        (AttemptResult::Wrong, Err(Halt::Locked)),
+        (AttemptResult::Void, Ok(())),
+        (AttemptResult::Right(None), Ok(())),
     ] {
         let pbx = Pbx::csv(LIST);
         let options = [("lockout_caller", "1/1h/1h")];
         let (one, two) = (
-            pbx.judge(&options, Some("1")),
-            pbx.judge(&options, Some("1")),
+            pbx.verify(&options, Some("1")),
+            pbx.verify(&options, Some("1")),
         );
         let ticket = one.counter().charge(&mut stays()).ok();
         let mut waits = Waits(ticket, first, 0);
@@ -168,7 +171,7 @@ fn an_entry_waits_for_those_that_may_fill_the_limit() {
 }
 
 #[test]
-fn who_waits_too_long_is_not_judged() {
+fn who_waits_too_long_is_not_verified() {
     /// A keeper of little patience.
     struct Hasty<'a>(&'a Pbx);
     impl LockoutContext for Hasty<'_> {
@@ -198,22 +201,22 @@ fn who_waits_too_long_is_not_judged() {
     let counter = || Counter::new("customers", limits, caller(), Hasty(&pbx));
     let (one, two) = (counter(), counter());
     let ticket = one.charge(&mut stays()).ok();
-    let verdict = two.judge(&mut stays(), &keys("1"), |_, _| panic!("it is judged"));
+    let verdict = two.verify(&mut stays(), &keys("1"), |_, _| panic!("it is verified"));
     assert_eq!(said(verdict), "unavailable");
     assert_eq!(
         pbx.notices(),
-        "E 'customers': an entry is not judged: so many others are that nothing is left of its limits"
+        "E 'customers': an entry is not verified: so many others are that nothing is left of its limits"
     );
     // Who hangs up before that is told nothing, and an entry that was compared
     // with nothing has not counted.
-    let patient = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    let patient = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     let gone = patient
         .counter()
-        .judge(&mut Host(2), &keys("1"), |_, _| panic!("it is judged"));
+        .verify(&mut Host(2), &keys("1"), |_, _| panic!("it is verified"));
     assert_eq!(gone, None);
     assert_eq!(pbx.notices(), "");
     assert_eq!(
-        ticket.map(|ticket| ticket.settle(Judged::Void)),
+        ticket.map(|ticket| ticket.settle(AttemptResult::Void)),
         Some(false)
     );
     assert!(two.charge(&mut stays()).is_ok());
@@ -223,11 +226,11 @@ fn who_waits_too_long_is_not_judged() {
 fn over_budget_one_entry_a_call_of_who_has_succeeded() {
     let pbx = Pbx::csv(LIST);
     let options = [("lockout_pinset", "2/1h/1h"), ("lockout_caller", "no")];
-    let mut known = pbx.judge(&options, Some("1"));
-    assert_eq!(judged(&mut known, "1234"), "right alice 0 -");
-    let mut stranger = pbx.judge(&options, Some("2"));
-    assert_eq!(judged(&mut stranger, "1"), "wrong");
-    assert_eq!(judged(&mut stranger, "1"), "locked, judged");
+    let mut known = pbx.verify(&options, Some("1"));
+    assert_eq!(verified(&mut known, "1234"), "right alice 0 -");
+    let mut stranger = pbx.verify(&options, Some("2"));
+    assert_eq!(verified(&mut stranger, "1"), "wrong");
+    assert_eq!(verified(&mut stranger, "1"), "locked, verified");
     assert_eq!(
         pbx.notices(),
         "W 'customers' has had too many wrong entries: for a while, only callers are admitted \
@@ -235,14 +238,14 @@ fn over_budget_one_entry_a_call_of_who_has_succeeded() {
     );
     assert!(matches!(look(&stranger), Standing::Locked(_)));
     // In this call there was an entry before.
-    assert_eq!(judged(&mut known, "1234"), "locked");
+    assert_eq!(verified(&mut known, "1234"), "locked");
     for _ in 0..2 {
-        let mut known = pbx.judge(&options, Some("1"));
+        let mut known = pbx.verify(&options, Some("1"));
         assert_eq!(look(&known), Standing::OneTry);
-        assert_eq!(judged(&mut known, "1234"), "right alice 0 -");
+        assert_eq!(verified(&mut known, "1234"), "right alice 0 -");
     }
-    let wrong = || judged(&mut pbx.judge(&options, Some("1")), "1");
-    assert_eq!([wrong(), wrong()], ["wrong", "locked, judged"]);
+    let wrong = || verified(&mut pbx.verify(&options, Some("1")), "1");
+    assert_eq!([wrong(), wrong()], ["wrong", "locked, verified"]);
     assert_eq!(
         pbx.notices(),
         "W 'customers' has had too many wrong entries of callers who have succeeded before as \
@@ -259,11 +262,14 @@ fn a_hundred_wrong_entries_lock_an_account_until_it_is_unlocked_by_hand() {
         ("lockout_pinset", "no"),
         ("lockout_account", "1000/1h/1h"),
     ];
-    let mut judge = pbx.judge(&options, None);
+    let mut verifier = pbx.verify(&options, None);
     for _ in 1..100 {
-        assert_eq!(for_account(&mut judge, Some("4711"), "1"), "wrong");
+        assert_eq!(for_account(&mut verify, Some("4711"), "1"), "wrong");
     }
-    assert_eq!(for_account(&mut judge, Some("4711"), "1"), "locked, judged");
+    assert_eq!(
+        for_account(&mut verify, Some("4711"), "1"),
+        "locked, verified"
+    );
     assert_eq!(
         pbx.notices(),
         "W 'customers': an account is locked until it is unlocked by hand: a hundred wrong \

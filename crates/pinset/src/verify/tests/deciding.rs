@@ -12,25 +12,25 @@ fn by_the_number_that_calls() {
     let pbx = Pbx::csv(CUSTOMERS);
     let options = [("identify", "caller")];
     for spelled in ["+905060508169", "905060508169", "05060508169", "5060508169"] {
-        let mut judge = pbx.judge(&options, Some(spelled));
+        let mut verifier = pbx.verify(&options, Some(spelled));
         pbx.identity();
-        assert!(!judge.asks_account() && !judge.refuses());
+        assert!(!verify.asks_account() && !verify.refuses());
         assert_eq!(
-            judged(&mut judge, "1234"),
+            verified(&mut verify, "1234"),
             "right alice 7 from-alice",
             "{spelled}"
         );
         assert_eq!(pbx.identity(), "<> <alice> <alice>");
-        assert_eq!(judged(&mut judge, "4321"), "wrong");
+        assert_eq!(verified(&mut verify, "4321"), "wrong");
     }
     // Two of them have the number; which it is, the PIN says.
-    let mut judge = pbx.judge(&options, Some("05060508170"));
+    let mut verifier = pbx.verify(&options, Some("05060508170"));
     pbx.identity();
-    assert_eq!(judged(&mut judge, "1234"), "right carol 0 -");
+    assert_eq!(verified(&mut verify, "1234"), "right carol 0 -");
     assert_eq!(pbx.identity(), "<> <> <carol>");
     // An account that is keyed unasked says nothing.
     assert_eq!(
-        for_account(&mut judge, Some("4711"), "4321"),
+        for_account(&mut verify, Some("4711"), "4321"),
         "right bob 0 -"
     );
 }
@@ -45,43 +45,43 @@ fn by_an_account_number() {
         (&account[..], Some("05060508169")),
         (&asks[..], Some("anonymous")),
     ] {
-        let mut judge = pbx.judge(options, number);
-        assert!(judge.asks_account() && !judge.refuses());
+        let mut verifier = pbx.verify(options, number);
+        assert!(verify.asks_account() && !verify.refuses());
         assert_eq!(
-            for_account(&mut judge, Some("4711"), "1234"),
+            for_account(&mut verify, Some("4711"), "1234"),
             "right 4711 0 -"
         );
-        assert_eq!(for_account(&mut judge, Some("4712"), "1234"), "wrong");
-        assert_eq!(for_account(&mut judge, None, "1234"), "wrong");
+        assert_eq!(for_account(&mut verify, Some("4712"), "1234"), "wrong");
+        assert_eq!(for_account(&mut verify, None, "1234"), "wrong");
     }
 }
 
 #[test]
 fn without_a_usable_number_nobody() {
     let pbx = Pbx::of(|_| panic!("the source is asked"));
-    let mut judge = pbx.judge(&[("identify", "caller")], Some("anonymous"));
-    assert!(judge.refuses() && !judge.asks_account());
-    assert_eq!(judged(&mut judge, "1234"), "wrong");
-    assert!(!pbx.judge(&[], None).refuses());
+    let mut verifier = pbx.verify(&[("identify", "caller")], Some("anonymous"));
+    assert!(verify.refuses() && !verify.asks_account());
+    assert_eq!(verified(&mut verify, "1234"), "wrong");
+    assert!(!pbx.verify(&[], None).refuses());
 }
 
 #[test]
 fn too_short_is_wrong_without_a_look() {
     let pbx = Pbx::of(|_| panic!("the source is asked"));
-    let mut judge = pbx.judge(
+    let mut verifier = pbx.verify(
         &[("min_digits", "4"), ("lockout_caller", "2/1h/1h")],
         Some("1"),
     );
-    assert_eq!(judged(&mut judge, "123"), "wrong");
-    assert_eq!(judged(&mut judge, "123"), "locked, judged");
+    assert_eq!(verified(&mut verify, "123"), "wrong");
+    assert_eq!(verified(&mut verify, "123"), "locked, verified");
 }
 
 #[test]
 fn by_the_pin_alone() {
     let pbx = Pbx::csv(CUSTOMERS);
-    let mut judge = pbx.judge(&[("required_level", "1")], None);
-    assert_eq!(judged(&mut judge, "1234"), "right alice 7 from-alice");
-    assert_eq!(judged(&mut judge, "4321"), "wrong");
+    let mut verifier = pbx.verify(&[("required_level", "1")], None);
+    assert_eq!(verified(&mut verify, "1234"), "right alice 7 from-alice");
+    assert_eq!(verified(&mut verify, "4321"), "wrong");
     // Whose it is is known.
     assert_eq!(pbx.identity(), "<> <alice> <> <bob>");
     assert_eq!(pbx.notices(), "");
@@ -91,7 +91,7 @@ fn by_the_pin_alone() {
 fn lists_of_lines_have_no_levels() {
     let plain = Kind::Lines(Format::Plain);
     let pbx = Pbx::of(move |_| Some(Answer::Rows(rows("1234\n", plain), plain)));
-    assert_eq!(judged(&mut pbx.judge(&[], None), "1234"), "right - - -");
+    assert_eq!(verified(&mut pbx.verify(&[], None), "1234"), "right - - -");
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn dates_are_those_of_the_keepers_clock() {
     );
     // 2026-11-18T10:40:00Z
     assert_eq!(START.as_secs() / 86400, 20775);
-    let mut judge = pbx.judge(&[], None);
-    let verdicts = ["1", "2", "3"].map(|keys| judged(&mut judge, keys));
+    let mut verifier = pbx.verify(&[], None);
+    let verdicts = ["1", "2", "3"].map(|keys| verified(&mut verify, keys));
     assert_eq!(verdicts, ["expired", "right late 0 -", "expired"]);
 }
 
@@ -114,7 +114,7 @@ fn slow_hashes_are_the_back_ends_work() {
         argon2id("1234")
     ));
     let options = [("identify", "account")];
-    let mut judge = pbx.judge(&options, None);
+    let mut verifier = pbx.verify(&options, None);
     for (account, keys, verdict, work) in [
         ("alice", "1234", "right alice 0 -", (1, 8)),
         ("alice", "5678", "right alice 0 -", (1, 8)),
@@ -123,12 +123,12 @@ fn slow_hashes_are_the_back_ends_work() {
         ("bob", "4321", "right bob 0 -", (0, 8)),
         ("nobody", "4321", "wrong", (0, 8)),
     ] {
-        assert_eq!(for_account(&mut judge, Some(account), keys), verdict);
+        assert_eq!(for_account(&mut verify, Some(account), keys), verdict);
         assert_eq!(pbx.hashed.take(), [work], "{account} {keys}");
     }
     let fast = Pbx::csv(CUSTOMERS);
-    let mut judge = fast.judge(&options, None);
-    assert_eq!(for_account(&mut judge, Some("nobody"), "1234"), "wrong");
+    let mut verifier = fast.verify(&options, None);
+    assert_eq!(for_account(&mut verify, Some("nobody"), "1234"), "wrong");
     assert_eq!(fast.hashed.take(), []);
 }
 
@@ -146,8 +146,8 @@ fn entries_of_all_accounts_and_numbers_cost_the_same() {
     let pbx = Pbx::csv(&format!("account,secret,caller\n{}", rows.concat()));
     for (account, right) in [("1", "1234"), ("2", "1234"), ("3", "1"), ("4", "9")] {
         for pin in [right, "0000"] {
-            let mut judge = pbx.judge(&[("identify", "account")], None);
-            for_account(&mut judge, Some(account), pin);
+            let mut verifier = pbx.verify(&[("identify", "account")], None);
+            for_account(&mut verify, Some(account), pin);
             let cost: Vec<u64> = pbx
                 .hashed
                 .take()
@@ -160,8 +160,8 @@ fn entries_of_all_accounts_and_numbers_cost_the_same() {
     for (last, right) in [("1", "1234"), ("2", "1234"), ("3", "1"), ("4", "9")] {
         for pin in [right, "0000"] {
             let number = format!("+90506050816{last}");
-            judged(
-                &mut pbx.judge(&[("identify", "caller")], Some(&number)),
+            verified(
+                &mut pbx.verify(&[("identify", "caller")], Some(&number)),
                 pin,
             );
             let cost: Vec<u64> = pbx
@@ -179,13 +179,13 @@ fn entries_of_all_accounts_and_numbers_cost_the_same() {
 fn required_level_admits_nothing_without_a_level() {
     let pbx = Pbx::entries(Entries::Keys);
     let options = [("source", "astdb:PINS/1"), ("required_level", "5")];
-    let mut judge = pbx.judge(&options, None);
-    assert_eq!(judged(&mut judge, "1234"), "wrong");
+    let mut verifier = pbx.verify(&options, None);
+    assert_eq!(verified(&mut verify, "1234"), "wrong");
     // A list that can't have levels is refused as a whole.
     let pbx = Pbx::entries(Entries::Lines(Format::Plain));
-    let mut judge = pbx.judge(&[("required_level", "5")], None);
-    assert_eq!(judged(&mut judge, "1234"), "unavailable");
-    assert_eq!(judged(&mut judge, "4321"), "unavailable");
+    let mut verifier = pbx.verify(&[("required_level", "5")], None);
+    assert_eq!(verified(&mut verify, "1234"), "unavailable");
+    assert_eq!(verified(&mut verify, "4321"), "unavailable");
     let why = "E PIN set 'customers' admits nobody: it can't be used: required_level above 0 \
         needs a csv list: no other has levels";
     assert_eq!(pbx.notices(), [why; 2].join("\n"));
@@ -224,8 +224,8 @@ fn rows_are_asked_in_their_order() {
          alice,\"{}\",+905060508169,1\nalice,plain:1234,+905060508169,2\n",
         argon2id("1234")
     ));
-    let mut judge = pbx.judge(&[("identify", "caller")], Some("+905060508169"));
-    assert_eq!(judged(&mut judge, "1234"), "right alice 1 -");
+    let mut verifier = pbx.verify(&[("identify", "caller")], Some("+905060508169"));
+    assert_eq!(verified(&mut verify, "1234"), "right alice 1 -");
 }
 
 #[test]
@@ -236,11 +236,11 @@ fn a_row_that_cant_be_checked_admits_nobody_but_keeps_nobody_out() {
     let why = "W PIN set 'customers': attempt matches no row, but 1 row can't be checked, \
         line 2: the pepper file has no key gone";
     for options in [&[("identify", "account")][..], &[]] {
-        let mut judge = pbx.judge(options, None);
-        let mut judged = |keys: &str| for_account(&mut judge, Some("4711"), keys);
-        assert_eq!(judged("1234"), "right 4711 0 -");
+        let mut verifier = pbx.verify(options, None);
+        let mut verified = |keys: &str| for_account(&mut verify, Some("4711"), keys);
+        assert_eq!(verified("1234"), "right 4711 0 -");
         assert_eq!(pbx.notices(), "");
-        assert_eq!(judged("4321"), "wrong");
+        assert_eq!(verified("4321"), "wrong");
         assert_eq!(pbx.notices(), why);
     }
 }
@@ -252,24 +252,24 @@ fn no_pin_alone_finds_a_slow_hash() {
         argon2id("1234")
     );
     let pbx = Pbx::csv(&list);
-    let mut judge = pbx.judge(&[], None);
-    assert_eq!(judged(&mut judge, "1234"), "wrong");
+    let mut verifier = pbx.verify(&[], None);
+    assert_eq!(verified(&mut verify, "1234"), "wrong");
     assert_eq!(
         pbx.notices(),
         "W PIN set 'customers': no PIN alone finds a row with an argon2id hash (1 of them): \
          identify = caller or account does"
     );
-    assert_eq!(judged(&mut judge, "1"), "right bob 0 -");
+    assert_eq!(verified(&mut verify, "1"), "right bob 0 -");
     assert_eq!(pbx.hashed.take(), []);
 }
 
 #[test]
 fn a_source_that_refuses() {
     let pbx = Pbx::of(|_| Some(Answer::Refused("it is hidden".to_owned())));
-    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
         // It does not count.
-        assert_eq!(judged(&mut judge, "1234"), "unavailable");
+        assert_eq!(verified(&mut verify, "1234"), "unavailable");
         let why = "E PIN set 'customers' admits nobody: it is hidden";
         assert_eq!(pbx.notices(), why);
     }
@@ -278,9 +278,9 @@ fn a_source_that_refuses() {
 #[test]
 fn a_caller_who_is_gone_gets_no_verdict() {
     let pbx = Pbx::of(|_| None);
-    let mut judge = pbx.judge(&[("lockout_caller", "1/1h/1h")], Some("1"));
-    assert_eq!(judged(&mut judge, "1234"), "gone");
-    assert!(matches!(judge.counter().look(), Standing::Locked(_)));
+    let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
+    assert_eq!(verified(&mut verify, "1234"), "gone");
+    assert!(matches!(verify.counter().look(), Standing::Locked(_)));
 }
 
 #[test]
@@ -291,10 +291,10 @@ fn entries_that_others_have_collected() {
         ("max_digits", "4"),
         ("lockout_caller", "2/1h/1h"),
     ];
-    let mut judge = pbx.judge(&options, None);
+    let mut verifier = pbx.verify(&options, None);
     let mut outcome = |account: &str, text: &str| {
         let entry = Pin::keyed(text.as_bytes());
-        let outcome = judge.outcome(&mut stays(), account.as_bytes(), entry.as_ref());
+        let outcome = verify.outcome(&mut stays(), account.as_bytes(), entry.as_ref());
         let account = outcome.grant.and_then(|grant| grant.account);
         let account = String::from_utf8(account.unwrap_or_default());
         (

@@ -137,7 +137,7 @@ fn lists_that_admit_nobody() {
     };
     let file = fs::File::open(&list.path);
     list.cache
-        .judge(&plain, file, &pin, 1 << 20, OnDisk::later());
+        .verify(&plain, file, &pin, 1 << 20, OnDisk::later());
     let said_plain = OnDisk::wanted(&[("format", "plain")]);
     assert_eq!(list.known(&said_plain, "1234"), None);
     assert_eq!(list.ask(&said_plain, "1234"), why);

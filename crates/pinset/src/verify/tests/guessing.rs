@@ -183,11 +183,11 @@ impl Field {
             account: Some(&account),
             pin: &pin,
         };
-        // The judge of a call; its caller is the same for all.
-        let mut judge = self.pbx.judge(&self.options, Some("+905060508161"));
+        // The verifier of a call; its caller is the same for all.
+        let mut verifier = self.pbx.verify(&self.options, Some("+905060508161"));
         let mut host = Host(attempt.weather.stays);
-        let judging = AssertUnwindSafe(|| said(judge.judge(&mut host, entry)));
-        let verdict = catch_unwind(judging).ok();
+        let verification = AssertUnwindSafe(|| said(verifier.verify(&mut host, entry)));
+        let verdict = catch_unwind(verification).ok();
         if self.compared() > compared && !attempt.right && self.would_admit(attempt) {
             self.tries.borrow_mut()[attempt.account] += 1;
         }

@@ -1,4 +1,4 @@
-//! Judging with a back end that says what it is told to.
+//! Verification with a back end that says what it is told to.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,9 @@ use crate::credential::secret::tests::TEST_KEY;
 use crate::credential::secret::{Cost, Secret, VerifyError};
 use crate::credential::table::{Reading, Rows};
 use crate::list::{Format, Kind};
-use crate::lockout::{Account, Capacity, Judged, Kind as LockKind, Lock, Lockouts, Standing};
+use crate::lockout::{
+    Account, AttemptResult, Capacity, Kind as LockKind, Lock, Lockouts, Standing,
+};
 use crate::timestamp::Zone;
 
 mod accounts;
@@ -47,7 +49,7 @@ enum Hashes {
     Panic,
 }
 
-/// Where entries are judged and counted, and what has become of it.
+/// Where entries are verified and counted, and what has become of it.
 struct Pbx {
     source: Box<Source>,
     pepper: Pepper,
@@ -127,12 +129,12 @@ impl Pbx {
         })
     }
 
-    fn judge(&self, options: &[(&str, &str)], number: Option<&str>) -> Verifier<&Self, &Self> {
-        self.judge_at(TRUNK, options, number)
+    fn verify(&self, options: &[(&str, &str)], number: Option<&str>) -> Verifier<&Self, &Self> {
+        self.verify_at(TRUNK, options, number)
     }
 
     /// The same, for a call that comes in on this channel.
-    fn judge_at(
+    fn verify_at(
         &self,
         channel: &str,
         options: &[(&str, &str)],
@@ -166,7 +168,7 @@ impl BackEnd for &Pbx {
         (self.source)(pin).filter(|_| here)
     }
 
-    fn verify<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification {
+    fn run_work<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification {
         let rows = work.rows.iter().filter_map(|row| row.secret.cost());
         let costs = rows.chain(work.filler.iter().cloned());
         let cost = costs.map(|cost| u64::from(cost.work())).sum();
@@ -308,8 +310,8 @@ fn said(verdict: Option<Verdict>) -> String {
         Some(Verdict::Wrong) => "wrong".to_owned(),
         Some(Verdict::Expired) => "expired".to_owned(),
         Some(Verdict::Unavailable) => "unavailable".to_owned(),
-        Some(Verdict::Locked { judged: true }) => "locked, judged".to_owned(),
-        Some(Verdict::Locked { judged: false }) => "locked".to_owned(),
+        Some(Verdict::Locked { verified: true }) => "locked, verified".to_owned(),
+        Some(Verdict::Locked { verified: false }) => "locked".to_owned(),
         Some(Verdict::Right(Grant {
             account,
             level,
@@ -327,15 +329,15 @@ fn said(verdict: Option<Verdict>) -> String {
     }
 }
 
-fn judged(judge: &mut Verifier<&Pbx, &Pbx>, keys: &str) -> String {
-    for_account(judge, None, keys)
+fn verified(verify: &mut Verifier<&Pbx, &Pbx>, keys: &str) -> String {
+    for_account(verify, None, keys)
 }
 
-fn for_account(judge: &mut Verifier<&Pbx, &Pbx>, account: Option<&str>, keys: &str) -> String {
+fn for_account(verify: &mut Verifier<&Pbx, &Pbx>, account: Option<&str>, keys: &str) -> String {
     let (account, pin) = (account.map(self::keys), self::keys(keys));
     let entry = Entry {
         account: account.as_ref(),
         pin: &pin,
     };
-    said(judge.judge(&mut stays(), entry))
+    said(verifier.verify(&mut stays(), entry))
 }

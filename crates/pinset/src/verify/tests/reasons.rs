@@ -11,8 +11,8 @@ const LIST: &str = "account,secret,caller,level,valid_from,valid_until,max_uses\
 /// The reason for the last of these attempts.
 fn reason(pbx: &Pbx, options: &[(&str, &str)], number: Option<&str>, pins: &[&str]) -> String {
     for pin in pins {
-        let mut judge = pbx.judge(options, number);
-        judge.outcome(&mut stays(), b"", Some(&keys(pin)));
+        let mut verifier = pbx.verify(options, number);
+        verify.outcome(&mut stays(), b"", Some(&keys(pin)));
     }
     pbx.reason.take()
 }
@@ -66,8 +66,8 @@ fn refused_attempt_by_pin_or_account_has_reason_without_digits() {
     }
     let of_account = |account: &[u8]| {
         let pbx = Pbx::csv(LIST);
-        let mut judge = pbx.judge(&[("identify", "account")], None);
-        judge.outcome(&mut stays(), account, Some(&keys("98765")));
+        let mut verifier = pbx.verify(&[("identify", "account")], None);
+        verify.outcome(&mut stays(), account, Some(&keys("98765")));
         pbx.reason.take()
     };
     assert_eq!(of_account(b"43210"), "no row for the account entered");

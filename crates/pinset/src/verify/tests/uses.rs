@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn rows_have_so_many_uses() {
     let pbx = Pbx::csv("account,secret,max_uses\nalice,plain:1,2\nbob,plain:2,\n");
-    let mut judge = pbx.judge(&[], None);
-    let verdicts = ["1", "1", "1", "2", "2", "2"].map(|keys| judged(&mut judge, keys));
+    let mut verifier = pbx.verify(&[], None);
+    let verdicts = ["1", "1", "1", "2", "2", "2"].map(|keys| verified(&mut verify, keys));
     let (alice, bob) = ("right alice 0 -", "right bob 0 -");
     assert_eq!(verdicts, [alice, alice, "expired", bob, bob, bob]);
     let digest = crate::credential::table::digest(b"alice", b"plain:1");
@@ -20,8 +20,8 @@ fn rows_have_so_many_uses() {
 #[test]
 fn one_time_is_one_use_of_each() {
     let pbx = Pbx::csv("account,secret,max_uses\nalice,plain:1,2\nbob,plain:2,\n");
-    let mut judge = pbx.judge(&[("one_time", "yes")], None);
-    let verdicts = ["1", "1", "2", "2"].map(|keys| judged(&mut judge, keys));
+    let mut verifier = pbx.verify(&[("one_time", "yes")], None);
+    let verdicts = ["1", "1", "2", "2"].map(|keys| verified(&mut verify, keys));
     assert_eq!(
         verdicts,
         ["right alice 0 -", "expired", "right bob 0 -", "expired"]
@@ -31,11 +31,11 @@ fn one_time_is_one_use_of_each() {
 #[test]
 fn one_time_of_a_line() {
     let pbx = Pbx::entries(Entries::Lines(Format::Plain));
-    let mut judge = pbx.judge(&[], None);
-    assert_eq!(judged(&mut judge, "1234"), "right alice - -");
+    let mut verifier = pbx.verify(&[], None);
+    assert_eq!(verified(&mut verify, "1234"), "right alice - -");
     assert_eq!(pbx.uses.take().len(), 0);
-    let mut judge = pbx.judge(&[("one_time", "yes")], None);
-    let verdicts = ["4321", "1234", "1234"].map(|keys| judged(&mut judge, keys));
+    let mut verifier = pbx.verify(&[("one_time", "yes")], None);
+    let verdicts = ["4321", "1234", "1234"].map(|keys| verified(&mut verify, keys));
     assert_eq!(verdicts, ["wrong", "right alice - -", "expired"]);
     let digest = crate::credential::table::digest(b"alice", b"plain:1234");
     assert!(pbx.uses.take().contains_key(&(b"alice".to_vec(), digest)));
@@ -48,13 +48,13 @@ fn one_time_of_a_key_of_the_database() {
     pbx.keys.replace(keys());
     let source = ("source", "astdb:PINS/1");
     assert_eq!(
-        judged(&mut pbx.judge(&[source], None), "1234"),
+        verified(&mut pbx.verify(&[source], None), "1234"),
         "right alice - -"
     );
     assert_eq!(pbx.keys.borrow().len(), 2);
-    let mut judge = pbx.judge(&[source, ("one_time", "yes")], None);
+    let mut verifier = pbx.verify(&[source, ("one_time", "yes")], None);
     // Another call was faster: there is no such PIN any more.
-    let verdicts = ["1234", "1234"].map(|keys| judged(&mut judge, keys));
+    let verdicts = ["1234", "1234"].map(|keys| verified(&mut verify, keys));
     assert_eq!(verdicts, ["right alice - -", "wrong"]);
     assert_eq!(pbx.keys.take(), BTreeSet::from([b"1".to_vec()]));
 }
@@ -72,12 +72,12 @@ fn one_time_of_a_value_of_the_database() {
     let source = ("source", "astdb:PINS/1");
     // No levels there.
     assert_eq!(
-        judged(&mut pbx.judge(&[source], None), "2"),
+        verified(&mut pbx.verify(&[source], None), "2"),
         "right bob - -"
     );
     assert_eq!(pbx.keys.borrow().len(), 2);
-    let mut judge = pbx.judge(&[source, ("one_time", "yes")], None);
-    let verdicts = ["2", "2"].map(|keys| judged(&mut judge, keys));
+    let mut verifier = pbx.verify(&[source, ("one_time", "yes")], None);
+    let verdicts = ["2", "2"].map(|keys| verified(&mut verify, keys));
     assert_eq!(verdicts, ["right bob - -", "expired"]);
     assert_eq!(pbx.keys.take(), BTreeSet::from([b"first".to_vec()]));
 }
@@ -95,11 +95,11 @@ fn outside_its_times_no_use_is_taken() {
     ];
     for pbx in [rows, lines, family] {
         pbx.open.set(false);
-        let mut judge = pbx.judge(&options, None);
-        let verdicts = ["1234", "4321"].map(|keys| judged(&mut judge, keys));
+        let mut verifier = pbx.verify(&options, None);
+        let verdicts = ["1234", "4321"].map(|keys| verified(&mut verify, keys));
         assert_eq!(verdicts, ["expired", "wrong"]);
         pbx.open.set(true);
-        let verdicts = ["1234", "1234"].map(|keys| judged(&mut judge, keys));
+        let verdicts = ["1234", "1234"].map(|keys| verified(&mut verify, keys));
         assert!(verdicts[0].starts_with("right alice"), "{verdicts:?}");
         assert_ne!(verdicts[1], verdicts[0]);
     }
@@ -114,10 +114,10 @@ fn caller_who_hangs_up_while_a_use_is_taken_is_not_admitted() {
     };
     // The source is asked first, then the use is taken.
     let pbx = Pbx::csv(list);
-    let verdict = pbx.judge(&[], None).judge(&mut Host(2), entry);
+    let verdict = pbx.verify(&[], None).verify(&mut Host(2), entry);
     assert_eq!(verdict, None);
-    assert_eq!(judged(&mut pbx.judge(&[], None), "1"), "expired");
+    assert_eq!(verified(&mut pbx.verify(&[], None), "1"), "expired");
     let pbx = Pbx::csv(list);
-    let verdict = pbx.judge(&[], None).judge(&mut Host(3), entry);
+    let verdict = pbx.verify(&[], None).verify(&mut Host(3), entry);
     assert!(matches!(verdict, Some(Verdict::Right(_))));
 }

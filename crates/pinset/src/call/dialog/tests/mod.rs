@@ -116,7 +116,7 @@ impl Host for Caller {
 struct List;
 
 impl<H> PinSource<H> for List {
-    fn judge(&mut self, _: &mut H, entry: Entry<'_>) -> Option<Verdict> {
+    fn verify(&mut self, _: &mut H, entry: Entry<'_>) -> Option<Verdict> {
         if let Some(account) = entry.account {
             return Some(match (account.as_bytes(), entry.pin.as_bytes()) {
                 (b"100", b"1") => Verdict::Right(Grant::of(Some(b"100".to_vec()))),
@@ -132,8 +132,8 @@ impl<H> PinSource<H> for List {
                 ..Grant::default()
             }),
             b"7" => Verdict::Right(Grant::of(Some(b"bob".to_vec()))),
-            b"3333" => Verdict::Locked { judged: false },
-            b"4444" => Verdict::Locked { judged: true },
+            b"3333" => Verdict::Locked { verified: false },
+            b"4444" => Verdict::Locked { verified: true },
             b"5555" => Verdict::Unavailable,
             _ => Verdict::Wrong,
         })
@@ -402,7 +402,7 @@ proptest! {
         let mut conversation = Conversation::new(plan);
         let mut event = Event::Begin;
         let mut answers = answers.into_iter();
-        let (mut judged, mut settled, mut right) = (0, None, false);
+        let (mut verified, mut settled, mut right) = (0, None, false);
         let (mut gone, mut jumped, mut goodbyes) = (false, false, 0);
         let mut now = Duration::ZERO;
         let next = loop {
@@ -438,16 +438,16 @@ proptest! {
                     7..=9 => Heard::Key(b'#'),
                     _ => Heard::Key(b"1234567890*A"[usize::from(which)]),
                 }),
-                Step::Verifier(Entry { account: by, pin }) => {
-                    judged += 1;
+                Step::Verify(Entry { account: by, pin }) => {
+                    verified += 1;
                     prop_assert_eq!(by.is_some(), account);
                     prop_assert!(by.is_none_or(|account| !account.is_empty()));
                     prop_assert!(pin.len() <= limit.min(MAX_DIGITS));
                     prop_assert!(!pin.as_bytes().contains(&b'#'));
                     prop_assert!(!clear || !pin.as_bytes().contains(&b'*'));
-                    prop_assert!(judged <= 3 && !right);
+                    prop_assert!(verified <= 3 && !right);
                     right = !pin.is_empty() && what > 15;
-                    Event::Judged(match what {
+                    Event::Verified(match what {
                         _ if right => Verdict::Right(Grant::default()),
                         0..=3 => Verdict::Unavailable,
                         4 | 5 => Verdict::Expired,
@@ -458,8 +458,8 @@ proptest! {
                     prop_assert!(settled.is_none(), "settled twice");
                     prop_assert_eq!(settlement.status == Status::Success, right);
                     prop_assert!(settlement.account_code.is_none() || right);
-                    prop_assert!((judged..=3).contains(&settlement.attempts));
-                    prop_assert!(account || settlement.attempts == judged);
+                    prop_assert!((verified..=3).contains(&settlement.attempts));
+                    prop_assert!(account || settlement.attempts == verified);
                     settled = Some(settlement.status);
                     Event::Settled
                 }

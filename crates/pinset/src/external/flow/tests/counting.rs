@@ -6,7 +6,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use super::*;
 use crate::config::Lockout;
 use crate::lockout::{
-    Caller, Capacity, Charge, ChargeError, Judged, Lock, Lockouts, Standing, Subject,
+    AttemptResult, Caller, Capacity, Charge, ChargeError, Lock, Lockouts, Standing, Subject,
 };
 use crate::verify::Notice;
 
@@ -74,7 +74,7 @@ impl Books {
 
     fn refund(&self, charges: impl IntoIterator<Item = Charge>) {
         for charge in charges {
-            self.0.borrow_mut().settle(charge, Judged::Void, NOW);
+            self.0.borrow_mut().settle(charge, AttemptResult::Void, NOW);
         }
     }
 
@@ -292,7 +292,10 @@ fn owed_steps_count_when_the_next_entry_is_refused() {
                 }
                 while let Ok(charge) = books.charge(2) {
                     if locks {
-                        books.0.borrow_mut().settle(charge, Judged::Wrong, NOW);
+                        books
+                            .0
+                            .borrow_mut()
+                            .settle(charge, AttemptResult::Wrong, NOW);
                     } else {
                         charges.borrow_mut().push(charge);
                     }

@@ -169,7 +169,10 @@ impl Both {
             });
         }
         if refused {
-            prop_assert_eq!(self.lockouts.settle(charge, Judged::Void, self.now), None);
+            prop_assert_eq!(
+                self.lockouts.settle(charge, AttemptResult::Void, self.now),
+                None
+            );
         } else {
             self.model.in_flight.push(keys);
             self.charges.push(charge);
@@ -259,9 +262,9 @@ impl Both {
                 .map_or((0, Duration::ZERO), |until| (1, DAY * 1_000_000 - until))
         });
         let result = match result {
-            Result::Right(_) => Judged::Right(admitted.map(str::as_bytes)),
-            Result::Wrong => Judged::Wrong,
-            Result::Void => Judged::Void,
+            Result::Right(_) => AttemptResult::Right(admitted.map(str::as_bytes)),
+            Result::Wrong => AttemptResult::Wrong,
+            Result::Void => AttemptResult::Void,
         };
         let lock = self.lockouts.settle(charge, result, self.now);
         prop_assert_eq!(lock, locks.first().copied());
