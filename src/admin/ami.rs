@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::panic::{self, AssertUnwindSafe};
 
 use pinset::cache::Contents;
-use pinset::verify::{Calling, NoChannel};
+use pinset::verify::{CallOrigin, NoChannel};
 use pinset::{Pin, Status};
 use thiserror::Error;
 
@@ -217,7 +217,7 @@ impl Action for Verify {
         let attempt = Attempt {
             by: "AuthenticateVerify",
             pin_set: &name,
-            calling: Calling {
+            origin: CallOrigin {
                 number: Some(&origin.caller)
                     .filter(|number| !number.is_empty())
                     .map(Vec::as_slice),
@@ -225,7 +225,7 @@ impl Action for Verify {
             },
             audit: audit.clone(),
             account: account.unwrap_or_default(),
-            pin: Pin::keyed(secret),
+            pin: Pin::parse(secret),
         };
         let verify = AssertUnwindSafe(|| verify::verify_attempt(&mut NoChannel, attempt));
         let outcome = panic::catch_unwind(verify).unwrap_or(Status::Error.into());

@@ -9,7 +9,7 @@ use pinset::config::{Identify, NoCaller, Source};
 use pinset::credential::table::Candidate;
 use pinset::escape::escape;
 use pinset::timestamp::Moment;
-use pinset::verify::{Calling, Reason, Searched};
+use pinset::verify::{CallOrigin, Reason, Searched};
 
 use super::queries::{self, Lock, QueryError};
 use crate::auth::backend;
@@ -24,7 +24,7 @@ pub fn report(number: &[u8], name: &[u8]) -> Result<String, QueryError> {
     let in_force = config::current();
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let set = in_force.pin_set(&name)?;
-    let calling = Calling {
+    let calling = CallOrigin {
         number: Some(number),
         channel: "",
     };

@@ -3,11 +3,11 @@
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
-use pinset::call::dtmf_buffer::Keys;
+use pinset::call::dtmf_buffer::DtmfBuffer;
 use pinset::dialplan::Place;
 use pinset::prompt::is_url;
 use pinset::verify::ServiceChannel;
-use pinset::{Grant, Heard, Host, Opening, Settlement, Started, Status, Wait};
+use pinset::{Grant, Host, Input, Opening, Settlement, Started, Status, Wait};
 
 use super::channel::{self, Channel, RunResult, Silence, WaitResult};
 use super::dtmf_hook::HiddenDigits;
@@ -48,7 +48,7 @@ pub struct Call<'call> {
     start_url: StartUrl,
     began: Instant,
     /// Digits that came while something else was waited for.
-    typed_ahead: Keys,
+    typed_ahead: DtmfBuffer,
     hidden: Option<HiddenDigits<'call>>,
     silence: Option<Silence<'call>>,
     observer: Option<Box<dyn OutcomeObserver>>,
@@ -63,7 +63,7 @@ impl<'call> Call<'call> {
             channel,
             start_url,
             began: Instant::now(),
-            typed_ahead: Keys::new(),
+            typed_ahead: DtmfBuffer::new(),
             hidden: None,
             silence: None,
             observer: None,
@@ -296,9 +296,9 @@ impl Host for Call<'_> {
         self.channel.stop_stream();
     }
 
-    fn next_key(&mut self, wait: Wait) -> Heard {
+    fn next_key(&mut self, wait: Wait) -> Input {
         if let Some(key) = self.typed() {
-            return Heard::Key(key);
+            return Input::Key(key);
         }
         let waited = match wait {
             Wait::Sound => self.wait_sound(),
@@ -315,10 +315,10 @@ impl Host for Call<'_> {
             }
         };
         match waited {
-            WaitResult::Digit(key) => Heard::Key(key),
-            WaitResult::Gone => Heard::Gone,
-            WaitResult::Over | WaitResult::Controlled if wait == Wait::Sound => Heard::SoundEnded,
-            WaitResult::Over | WaitResult::Controlled => Heard::Silence,
+            WaitResult::Digit(key) => Input::Key(key),
+            WaitResult::Gone => Input::Gone,
+            WaitResult::Over | WaitResult::Controlled if wait == Wait::Sound => Input::SoundEnded,
+            WaitResult::Over | WaitResult::Controlled => Input::Silence,
         }
     }
 

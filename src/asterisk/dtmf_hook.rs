@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use pinset::call::dtmf_buffer::Keys;
+use pinset::call::dtmf_buffer::DtmfBuffer;
 
 use super::channel::Channel;
 use super::in_flight::CallGuard;
@@ -29,7 +29,7 @@ pub struct HiddenDigits<'call> {
 
 /// State that the hook and the call share.
 struct SharedDigits {
-    keys: Mutex<Keys>,
+    keys: Mutex<DtmfBuffer>,
     /// Number of signals that were given and not handled.
     signals: AtomicUsize,
     /// The hook may outlive the call: if the caller is on another channel by then, until
@@ -82,7 +82,7 @@ impl<'call> HiddenDigits<'call> {
 }
 
 impl SharedDigits {
-    fn keys(&self) -> MutexGuard<'_, Keys> {
+    fn keys(&self) -> MutexGuard<'_, DtmfBuffer> {
         lock(&self.keys)
     }
 }

@@ -5,7 +5,7 @@ use pinset::escape::escape_audit_value;
 use pinset::list::Format;
 use pinset::lockout::{Limits, Standing};
 use pinset::verdict::{DenyAll, Literal};
-use pinset::verify::{self, Calling};
+use pinset::verify::{self, CallOrigin};
 use pinset::{run, Credential, Entry, Grant, Next, Pin, PinSource, Plan, Request, Status, Verdict};
 
 use crate::asterisk::call::Call;
@@ -76,7 +76,7 @@ fn prepared<'call>(
     let number = call.caller_number();
     let name = name_of(credential, &call.origin().context);
     audit.set_pin_set(&name);
-    let calling = Calling {
+    let calling = CallOrigin {
         number: number.as_deref(),
         channel: &call.name(),
     };
@@ -121,7 +121,7 @@ fn prepared<'call>(
 /// Warns, once for each place of the dialplan, of a password that no telephone can
 /// enter. The password is shown only if a PIN set was probably meant.
 fn warn_of_unenterable(call: &Call<'_>, in_force: &InForce, password: &[u8]) {
-    if Pin::keyed(password).is_some() {
+    if Pin::parse(password).is_some() {
         return;
     }
     let place = call.place();

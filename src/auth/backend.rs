@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pinset::config::{AstdbValue, Source, Times};
 use pinset::credential::table::Candidate;
 use pinset::verify::{
-    Answer, BackEnd, Calling, Entries, FileQuery, NoChannel, ServiceChannel, Use, Verification,
+    Answer, BackEnd, CallOrigin, Entries, FileQuery, NoChannel, ServiceChannel, Use, Verification,
     Verifier, Work,
 };
 use pinset::{hex, Grant, Number, Pepper, Pin, PinSet, Verdict};
@@ -45,7 +45,7 @@ pub enum SourceError {
 pub fn source(
     name: &str,
     in_force: Arc<InForce>,
-    calling: Calling<'_>,
+    origin: CallOrigin<'_>,
     audit: AuditContext,
 ) -> Result<PinSetSource, SourceError> {
     let name = name.to_ascii_lowercase();
@@ -58,7 +58,7 @@ pub fn source(
     };
     let numbering = &in_force.settings.numbering;
     let lockouts = CallLockouts(audit.clone());
-    let verifier = Verifier::new(&name, set, calling, numbering, back_end, lockouts);
+    let verifier = Verifier::new(&name, set, origin, numbering, back_end, lockouts);
     audit.set_number(verifier.counter().caller().number());
     Ok(verifier)
 }

@@ -3,7 +3,7 @@
 
 use pinset::call::arguments;
 use pinset::escape::escape_audit_value;
-use pinset::verify::{Calling, Outcome, ServiceChannel};
+use pinset::verify::{CallOrigin, Outcome, ServiceChannel};
 use pinset::{Pin, Status};
 
 use crate::asterisk::function::FunctionCall;
@@ -41,7 +41,7 @@ pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
             audit.set_reason(why);
             return (Status::Error, 0);
         }
-        Ok(pin) => pin.and_then(|pin| Pin::keyed(&pin)),
+        Ok(pin) => pin.and_then(|pin| Pin::parse(&pin)),
         Err(_) => None,
     };
     let caller = if caller.is_empty() {
@@ -54,7 +54,7 @@ pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
     let attempt = Attempt {
         by: "AUTHENTICATE_VERIFY",
         pin_set: name.trim(),
-        calling: Calling {
+        origin: CallOrigin {
             number: caller.as_deref(),
             channel: &channel,
         },
@@ -72,7 +72,7 @@ pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
 /// Returns whether the variable's name is rather its value, which a caller has entered:
 /// keys of a telephone, a digit among them. It must not be logged.
 fn is_value(name: &[u8]) -> bool {
-    Pin::keyed(name).is_some() && name.iter().any(|key| !key.is_ascii_alphabetic())
+    Pin::parse(name).is_some() && name.iter().any(|key| !key.is_ascii_alphabetic())
 }
 
 /// An attempt to be verified.
@@ -82,7 +82,7 @@ pub struct Attempt<'a> {
     /// The name of the PIN set.
     pub pin_set: &'a str,
     /// The caller.
-    pub calling: Calling<'a>,
+    pub origin: CallOrigin<'a>,
     /// Where the caller and the reason of a failure are noted.
     pub audit: AuditContext,
     /// The account; empty if none is named.
@@ -96,7 +96,7 @@ pub fn verify_attempt<H: ServiceChannel>(host: &mut H, attempt: Attempt<'_>) -> 
     let name = attempt.pin_set;
     let audit = attempt.audit;
     audit.set_pin_set(&name.to_ascii_lowercase());
-    match backend::source(name, config::current(), attempt.calling, audit.clone()) {
+    match backend::source(name, config::current(), attempt.origin, audit.clone()) {
         Ok(mut source) => source.outcome(host, attempt.account, attempt.pin.as_ref()),
         Err(error) => {
             log!(Error, "{}: {error}", attempt.by);

@@ -7,7 +7,7 @@ use pinset::dialplan::Place;
 use pinset::external::flow::{self, Speaker};
 use pinset::external::Data;
 use pinset::verify::ServiceChannel;
-use pinset::{Heard, Host, Opening, Settlement, Started, Wait};
+use pinset::{Host, Input, Opening, Settlement, Started, Wait};
 use url::Url;
 
 use super::service_pin_set::ServicePinSet;
@@ -135,7 +135,7 @@ impl Host for ServiceCall<'_, '_> {
         self.call.stop_sound();
     }
 
-    fn next_key(&mut self, wait: Wait) -> Heard {
+    fn next_key(&mut self, wait: Wait) -> Input {
         self.call.next_key(wait)
     }
 

@@ -2,7 +2,7 @@
 
 use pinset::external::flow::{self, conclude, Order, Outcome};
 use pinset::lockout::Standing;
-use pinset::verify::{Calling, Counter};
+use pinset::verify::{CallOrigin, Counter};
 use pinset::{Next, Request, Status};
 
 use super::call::ServiceCall;
@@ -30,7 +30,7 @@ pub fn authenticate(
     let external = &pin_set.set.external;
     let number = call.caller_number();
     let unique_id = call.origin().unique_id;
-    let calling = Calling {
+    let calling = CallOrigin {
         number: number.as_deref(),
         channel: &call.name(),
     };

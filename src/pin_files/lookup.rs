@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use pinset::cache::{List, Rebuild, RowReading};
 use pinset::list::{Format, Kind, Mounts, PathWalk};
 use pinset::permission::explain;
-use pinset::verify::{Answer, Asked, Doubt, Entries, FileQuery, QueryContext};
+use pinset::verify::{Answer, Doubt, Entries, FileAnswer, FileQuery, QueryContext};
 use pinset::Pin;
 
 use super::cache::{log_report, CACHE};
@@ -138,11 +138,11 @@ impl Lookup {
         // Set once: the file of a lookup is opened once.
         let _ = self.format.set(examined.1);
         match query.read(&context, examined, self.limit, log_report) {
-            Asked::Answered(answer, rebuild) => {
+            FileAnswer::Answered(answer, rebuild) => {
                 self.answer.set(answer);
                 rebuild.map_or(FollowUp::Nothing, FollowUp::Index)
             }
-            Asked::Unread(reading) => FollowUp::Rows(reading),
+            FileAnswer::Unread(reading) => FollowUp::Rows(reading),
         }
     }
 

@@ -168,7 +168,7 @@ fn look_up(list: &List, size: u64) {
         print!("{} ", nanoseconds(size, there, |pin| index.verify(pin)));
     }
     for there in [true, false] {
-        let verifier = |pin: &Pin| verify(&cache, list, pin).verdict;
+        let verify = |pin: &Pin| verify(&cache, list, pin).verdict;
         print!("{} ", nanoseconds(size, there, verify));
     }
     println!();

@@ -36,7 +36,7 @@ pub mod verify;
 
 pub use call::arguments::{ArgumentError, ArgumentWarning, Credential, Request};
 pub use call::dialog::{
-    Conversation, Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait,
+    Conversation, Event, Input, Next, Opening, Plan, Settlement, Status, Step, Wait,
 };
 pub use call::driver::{run, Host, Started};
 pub use config::{PinSet, Settings};

@@ -25,7 +25,7 @@ impl Pin {
     }
 
     /// A text as if it had been keyed; `None`: nobody could.
-    pub fn keyed(text: &[u8]) -> Option<Self> {
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let right = text.len() <= MAX_DIGITS && text.iter().all(|key| is_key(*key));
         right.then(|| {
             let mut pin = Self::new();
@@ -100,7 +100,7 @@ pub fn nibble(key: u8) -> u8 {
 mod tests {
     use super::*;
 
-    fn keyed(text: &[u8]) -> Pin {
+    fn pin(text: &[u8]) -> Pin {
         let mut pin = Pin::new();
         text.iter().for_each(|key| pin.push(*key));
         pin
@@ -109,22 +109,22 @@ mod tests {
     #[test]
     fn an_empty_entry_is_nobodys() {
         assert!(!Pin::new().is(b""));
-        assert!(!keyed(b"1").is(b""));
-        assert!(keyed(b"12*A").is(b"12*A"));
-        assert!(!keyed(b"12").is(b"123"));
-        assert!(!keyed(b"123").is(b"12"));
+        assert!(!pin(b"1").is(b""));
+        assert!(pin(b"12*A").is(b"12*A"));
+        assert!(!pin(b"12").is(b"123"));
+        assert!(!pin(b"123").is(b"12"));
     }
 
     #[test]
     fn holds_254_keys_and_no_more() {
-        let pin = keyed(&[b'7'; 300]);
-        assert_eq!(pin.len(), MAX_DIGITS);
-        assert_eq!(pin.as_bytes(), [b'7'; MAX_DIGITS]);
+        let long = pin(&[b'7'; 300]);
+        assert_eq!(long.len(), MAX_DIGITS);
+        assert_eq!(long.as_bytes(), [b'7'; MAX_DIGITS]);
     }
 
     #[test]
     fn clearing_wipes_the_keys() {
-        let mut pin = keyed(b"4711");
+        let mut pin = pin(b"4711");
         pin.clear();
         assert!(pin.is_empty());
         assert_eq!(pin.keys, [0; MAX_DIGITS]);

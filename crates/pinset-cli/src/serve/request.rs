@@ -10,7 +10,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use pinset::external::{Keyed, Received, Webhook};
+use pinset::external::{EnteredDigits, Received, Webhook};
 use pinset::lockout::Standing;
 use pinset::timestamp::since_epoch;
 use pinset::Status;
@@ -294,8 +294,8 @@ async fn decide(
 async fn verify(
     app: &App,
     attempt: Attempt,
-    account: Option<Keyed>,
-    pin: Keyed,
+    account: Option<EnteredDigits>,
+    pin: EnteredDigits,
     source_timeout: Duration,
 ) -> Option<Verified> {
     let name = attempt.service.name.clone();
@@ -340,7 +340,7 @@ fn entry(
     attempt: &Attempt,
     received: &Received,
     tries: u32,
-) -> Result<(Option<Keyed>, Keyed), Decision> {
+) -> Result<(Option<EnteredDigits>, EnteredDigits), Decision> {
     let service = &attempt.service;
     let answers = &service.answers;
     if tries >= service.set.attempts {

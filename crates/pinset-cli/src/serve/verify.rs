@@ -12,12 +12,12 @@ use parking_lot::{Condvar, Mutex};
 use pinset::cache::{Cache, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules};
 use pinset::config::{Source, Times};
 use pinset::credential::table::Rows;
-use pinset::external::Keyed;
+use pinset::external::EnteredDigits;
 use pinset::list::format::csv::Column;
 use pinset::list::{open, Stamp};
 use pinset::lockout::{Lock, Lockouts, Standing};
 use pinset::verify::{
-    Answer, Asked, BackEnd, Calling, FileQuery, LockoutContext, NoChannel, Notice, Outcome,
+    Answer, BackEnd, CallOrigin, FileAnswer, FileQuery, LockoutContext, NoChannel, Notice, Outcome,
     QueryContext, ServiceChannel, Use, Verification, Verifier, Work,
 };
 use pinset::{Pepper, Pin, PinSet};
@@ -190,7 +190,7 @@ impl Attempt {
         let service = &self.service;
         // All callers of a service share one endpoint: the service itself.
         let channel = format!("{}-0", service.name);
-        let calling = Calling {
+        let calling = CallOrigin {
             number: self.caller.as_deref().map(str::as_bytes),
             channel: &channel,
         };
@@ -222,8 +222,8 @@ impl Attempt {
     /// Fails if too many entries wait for that file.
     pub fn verify(
         self,
-        account: Option<Keyed>,
-        pin: Keyed,
+        account: Option<EnteredDigits>,
+        pin: EnteredDigits,
     ) -> Result<oneshot::Receiver<Verified>, BusyError> {
         let path = list(&self.service).unwrap_or(Path::new(""));
         let threads = self.pin_files.resources.threads(path);
@@ -232,9 +232,9 @@ impl Attempt {
     }
 
     /// Verifies an entry. Blocks on the disk and for hashes.
-    fn verify_blocking(&self, account: Option<&Keyed>, pin: &Keyed) -> Verified {
+    fn verify_blocking(&self, account: Option<&EnteredDigits>, pin: &EnteredDigits) -> Verified {
         let mut verifier = self.verifier();
-        let account = account.map(Keyed::as_str).unwrap_or_default();
+        let account = account.map(EnteredDigits::as_str).unwrap_or_default();
         let mut entry = Pin::new();
         // An entry that is too long is the PIN of nobody.
         pin.as_str().bytes().for_each(|key| entry.push(key));
@@ -357,7 +357,7 @@ impl PinFiles {
         let limit = self.config.settings.max_list_memory;
         let threads = self.resources.threads(path);
         match wanted.read(&asking, examined, limit, hear) {
-            Asked::Answered(answer, rebuild) => {
+            FileAnswer::Answered(answer, rebuild) => {
                 if let Some(rebuild) = rebuild {
                     let pin_files = self.clone();
                     // If the queue is full, a later entry starts the rebuild.
@@ -365,7 +365,7 @@ impl PinFiles {
                 }
                 answer
             }
-            Asked::Unread(reading) => self.rows(&threads, reading, came),
+            FileAnswer::Unread(reading) => self.rows(&threads, reading, came),
         }
     }
 

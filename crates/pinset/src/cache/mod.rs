@@ -69,10 +69,10 @@ pub struct Lookup {
 
 /// The lists in memory.
 pub struct Cache {
-    kept: Mutex<Kept>,
+    inner: Mutex<Inner>,
 }
 
-struct Kept {
+struct Inner {
     lists: BTreeMap<Key, Entry>,
     /// What lists are that are not said to be anything.
     kinds: BTreeMap<PathBuf, (Seen, Kind)>,
@@ -115,7 +115,7 @@ impl Cache {
     /// With no list in it.
     pub const fn new() -> Self {
         Self {
-            kept: Mutex::new(Kept {
+            inner: Mutex::new(Inner {
                 lists: BTreeMap::new(),
                 kinds: BTreeMap::new(),
                 time: 0,
@@ -126,7 +126,7 @@ impl Cache {
     /// Lets go of all lists, and of their memory.
     pub fn clear(&self) {
         let (lists, kinds) = {
-            let mut kept = self.kept();
+            let mut kept = self.lock();
             (
                 std::mem::take(&mut kept.lists),
                 std::mem::take(&mut kept.kinds),
@@ -135,8 +135,8 @@ impl Cache {
         drop((lists, kinds));
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Verifies an entry by what is in `file`, which was opened for it at the
@@ -178,7 +178,7 @@ impl Cache {
     /// disk: the file that `list` leads to has this stamp, at `now` or after.
     pub fn ask(&self, list: &List, stamp: Stamp, pin: &Pin, now: SystemTime) -> Option<Lookup> {
         let index = {
-            let mut kept = self.kept();
+            let mut kept = self.lock();
             kept.time += 1;
             let time = kept.time;
             let entry = kept.lists.get_mut(&Key::Pins(list.clone()))?;
@@ -202,7 +202,7 @@ impl Cache {
     /// What is known of a list, if it is still what is on the disk, and
     /// whether that can be told for sure. If it is not, it is taken out.
     fn known(&self, list: &Key, stamp: Stamp, still: bool) -> Known {
-        let mut kept = self.kept();
+        let mut kept = self.lock();
         kept.time += 1;
         let time = kept.time;
         match kept.lists.get_mut(list) {
@@ -219,10 +219,10 @@ impl Cache {
     /// Keeps what is known of a list; those asked longest ago make room.
     fn keep(&self, list: &Key, mut entry: Entry, limit: u64) {
         let mut let_go = Vec::new();
-        let mut kept = self.kept();
+        let mut kept = self.lock();
         entry.asked = kept.time;
         let_go.extend(kept.lists.remove(list));
-        let others = |kept: &Kept| kept.lists.values().map(|entry| entry.memory).sum::<u64>();
+        let others = |kept: &Inner| kept.lists.values().map(|entry| entry.memory).sum::<u64>();
         while kept.lists.len() >= MAX_LISTS || others(&kept).saturating_add(entry.memory) > limit {
             let oldest = kept.lists.iter().min_by_key(|(_, entry)| entry.asked);
             let Some(oldest) = oldest.map(|(list, _)| list.clone()) else {
@@ -236,14 +236,14 @@ impl Cache {
     /// Whether an index is still wanted: `token` is the one that was promised.
     fn wants(&self, list: &List, token: &Arc<()>) -> bool {
         let list = Key::Pins(list.clone());
-        match self.kept().lists.get(&list).map(|entry| &entry.state) {
+        match self.lock().lists.get(&list).map(|entry| &entry.state) {
             Some(State::Rebuilding(promised)) => Weak::as_ptr(promised) == Arc::as_ptr(token),
             _ => false,
         }
     }
 
     fn forget(&self, list: &Key) {
-        let forgotten = self.kept().lists.remove(list);
+        let forgotten = self.lock().lists.remove(list);
         drop(forgotten);
     }
 }

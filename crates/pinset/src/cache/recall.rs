@@ -38,7 +38,7 @@ impl Cache {
     /// What is remembered of the list at `path`, whatever it was read as: what
     /// was asked last.
     pub fn recall(&self, path: &Path) -> Option<Recalled> {
-        let kept = self.kept();
+        let kept = self.lock();
         let lists = kept.lists.iter().filter(|(key, _)| key.path() == path);
         let (key, Entry { seen, state, .. }) = lists.max_by_key(|(_, entry)| entry.asked)?;
         let rows = match state {
@@ -102,7 +102,7 @@ mod tests {
         let mut pin = Pin::new();
         pin.push(b'1');
         let now = SystemTime::now();
-        let verifier = |limit| cache.verify(&list, File::open(&path), &pin, limit, now);
+        let verify = |limit| cache.verify(&list, File::open(&path), &pin, limit, now);
         verify(1 << 20);
         let recalled = cache.recall(&path).expect("remembered");
         assert_eq!(recalled.read, now);

@@ -76,7 +76,7 @@ impl Lab {
     fn index(&self) -> Option<Arc<Index>> {
         match self
             .cache
-            .kept()
+            .lock()
             .lists
             .get(&Key::Pins(self.list.clone()))?
             .state
@@ -226,7 +226,7 @@ fn a_change_within_the_same_tick_is_seen() {
         // content.
         lab.write(&old.replace('1', "2"));
         let stamp = Stamp::of(&fs::metadata(lab.path()).expect("its times"));
-        if let Some(entry) = lab.cache.kept().lists.get_mut(&Key::Pins(lab.list.clone())) {
+        if let Some(entry) = lab.cache.lock().lists.get_mut(&Key::Pins(lab.list.clone())) {
             entry.seen.stamp = stamp;
         }
         assert_eq!(lab.verify_at("111111", now).verdict, Verdict::Wrong);
@@ -309,11 +309,11 @@ fn a_list_over_the_limit_admits_nobody() {
 fn the_list_asked_longest_ago_makes_room() {
     let mut lab = Lab::with("1\n");
     lab.limit = 70;
-    let verifier = |lab: &mut Lab, name: &str| {
+    let verify = |lab: &mut Lab, name: &str| {
         lab.list.path = lab.folder.path().join(name);
         lab.write("1\n");
         assert_eq!(lab.verdict("1"), RIGHT);
-        lab.cache.kept().lists.len()
+        lab.cache.lock().lists.len()
     };
     // 16 bytes each, and 24 while they are made.
     for (name, lists) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
@@ -324,7 +324,7 @@ fn the_list_asked_longest_ago_makes_room() {
     assert_eq!(verify(&mut lab, "e"), 4);
     let kept: Vec<_> = lab
         .cache
-        .kept()
+        .lock()
         .lists
         .keys()
         .map(|list| match list {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::call::dialog::{
-    Conversation, Event, Heard, Next, Opening, Plan, Settlement, Step, Wait,
+    Conversation, Event, Input, Next, Opening, Plan, Settlement, Step, Wait,
 };
 use crate::verdict::PinSource;
 
@@ -35,7 +35,7 @@ pub trait Host {
     fn stop_sound(&mut self);
     /// The only way a key reaches us. With [`Wait::Sound`] the sound goes on
     /// until it ends by itself or [`Host::stop_sound`] is called.
-    fn next_key(&mut self, wait: Wait) -> Heard;
+    fn next_key(&mut self, wait: Wait) -> Input;
     /// The verdict: sets the status variables and the account code.
     fn settle(&mut self, settlement: Settlement<'_>);
     /// Goes to priority n+101; false if there is none.
@@ -60,15 +60,15 @@ pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> 
                 if host.open(how) {
                     Event::Opened
                 } else {
-                    Event::Heard(Heard::Gone)
+                    Event::Input(Input::Gone)
                 }
             }
             Step::Play(sound) => started(host.start_sound(sound), &mut playing),
             Step::PlayFinal(sound) => started(host.start_final_sound(sound), &mut playing),
-            Step::NextKey(wait) => Event::Heard(host.next_key(wait)),
+            Step::NextKey(wait) => Event::Input(host.next_key(wait)),
             Step::Verify(entry) => match source.verify(host, entry) {
                 Some(verdict) => Event::Verified(verdict),
-                None => Event::Heard(Heard::Gone),
+                None => Event::Input(Input::Gone),
             },
             Step::Settle(settlement) => {
                 host.settle(settlement);
@@ -86,6 +86,6 @@ fn started(started: Started, playing: &mut bool) -> Event {
     match started {
         Started::Playing => Event::Playing,
         Started::Missing => Event::Missing,
-        Started::Gone => Event::Heard(Heard::Gone),
+        Started::Gone => Event::Input(Input::Gone),
     }
 }

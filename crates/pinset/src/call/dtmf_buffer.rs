@@ -1,20 +1,20 @@
-//! Keys that nobody has read yet.
+//! A buffer of DTMF digits that were received, but not read yet.
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The most digits in the buffer. No PIN is longer.
 pub const MAX_BUFFERED_DIGITS: usize = 256;
 
-/// Keys in the order they came. As [`crate::Pin`] it can't be printed; a key is
+/// Digits in the order of arrival. As [`crate::Pin`], it has no `Debug`; a digit is
 /// wiped as it is taken, the rest when it is dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Keys {
+pub struct DtmfBuffer {
     ring: [u8; MAX_BUFFERED_DIGITS],
     first: usize,
     len: usize,
 }
 
-impl Keys {
+impl DtmfBuffer {
     /// None yet.
     pub fn new() -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Keys {
     }
 }
 
-impl Default for Keys {
+impl Default for DtmfBuffer {
     fn default() -> Self {
         Self::new()
     }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_or_cleared_is_wiped() {
-        let mut keys = Keys::new();
+        let mut keys = DtmfBuffer::new();
         for key in *b"4711" {
             keys.push(key);
         }
@@ -79,7 +79,7 @@ mod tests {
         fn keys_come_out_as_they_went_in(
             steps in proptest::collection::vec(proptest::option::weighted(0.7, any::<u8>()), 0..2000),
         ) {
-            let mut keys = Keys::new();
+            let mut keys = DtmfBuffer::new();
             let mut model = std::collections::VecDeque::new();
             for step in steps {
                 match step {

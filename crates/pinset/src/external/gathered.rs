@@ -11,9 +11,9 @@ use crate::pin::Pin;
 /// What a caller has keyed at one `gather`, or what stands for it. It is
 /// nowhere shown, and wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Keyed(Zeroizing<String>);
+pub struct EnteredDigits(Zeroizing<String>);
 
-impl Keyed {
+impl EnteredDigits {
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -25,13 +25,13 @@ impl Keyed {
     }
 }
 
-impl From<&str> for Keyed {
+impl From<&str> for EnteredDigits {
     fn from(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }
 }
 
-impl From<&Pin> for Keyed {
+impl From<&Pin> for EnteredDigits {
     fn from(pin: &Pin) -> Self {
         // Keys are ASCII, a byte each: the text never moves as it grows.
         let mut text = Zeroizing::new(String::with_capacity(pin.len()));
@@ -40,7 +40,7 @@ impl From<&Pin> for Keyed {
     }
 }
 
-impl fmt::Debug for Keyed {
+impl fmt::Debug for EnteredDigits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<hidden>")
     }
@@ -48,7 +48,7 @@ impl fmt::Debug for Keyed {
 
 /// All that was gathered in a call, by the names of the variables.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Data(BTreeMap<String, Keyed>);
+pub struct Data(BTreeMap<String, EnteredDigits>);
 
 impl Data {
     /// Nothing yet.
@@ -57,12 +57,12 @@ impl Data {
     }
 
     /// Puts in what was keyed for a variable; what it had before is wiped.
-    pub fn insert(&mut self, variable: &str, keyed: impl Into<Keyed>) {
+    pub fn insert(&mut self, variable: &str, keyed: impl Into<EnteredDigits>) {
         self.0.insert(variable.to_owned(), keyed.into());
     }
 
     /// What was keyed for a variable.
-    pub fn get(&self, variable: &str) -> Option<&Keyed> {
+    pub fn get(&self, variable: &str) -> Option<&EnteredDigits> {
         self.0.get(variable)
     }
 
@@ -72,7 +72,7 @@ impl Data {
     }
 
     /// Variables, in the order of their names, and what was keyed for them.
-    pub fn iter(&self) -> btree_map::Iter<'_, String, Keyed> {
+    pub fn iter(&self) -> btree_map::Iter<'_, String, EnteredDigits> {
         self.0.iter()
     }
 }

@@ -19,7 +19,7 @@ pub mod sound_cache;
 
 pub use circuit_breaker::Breaker;
 pub use error::DocumentError;
-pub use gathered::{Data, Keyed};
+pub use gathered::{Data, EnteredDigits};
 pub use hangup::{Hangup, Webhook};
 pub use request::{Post, Received};
 pub use response::{Action, Answer, Gather};

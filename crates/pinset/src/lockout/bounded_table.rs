@@ -14,8 +14,8 @@ pub trait Entry {
     /// Forgets what is over by now.
     fn see(&mut self, now: u64);
 
-    /// Where it stands, by what it was when it was last seen.
-    fn place(&self) -> Place;
+    /// How long it is kept, as of the last [`Self::see`].
+    fn retention(&self) -> Retention;
 
     /// Is another one once there is something new to be stored.
     fn version(&self) -> u32;
@@ -26,16 +26,16 @@ pub trait Entry {
     }
 }
 
-/// Where an entry stands.
+/// How long an entry is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// It says nothing: it goes at once.
-    Nowhere,
-    /// It says something until then, unless others need its room.
+pub enum Retention {
+    /// It holds nothing any more and is removed at once.
+    Expired,
+    /// It is kept until this time, unless others need its room.
     Until(u64),
-    /// It is locked until then, and stays.
+    /// It is locked until this time and stays until then.
     Locked(u64),
-    /// An entry is being verified: it stays.
+    /// An attempt is being verified: the entry stays.
     InFlight,
 }
 
@@ -48,7 +48,7 @@ struct Slot<E> {
 impl<E: Entry> Slot<E> {
     fn rank(&self) -> Rank {
         Rank {
-            place: self.entry.place(),
+            retention: self.entry.retention(),
             group: self.entry.group(),
         }
     }
@@ -57,7 +57,7 @@ impl<E: Entry> Slot<E> {
 /// What decides which entry makes room for another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Rank {
-    place: Place,
+    retention: Retention,
     group: Option<Key>,
 }
 
@@ -145,7 +145,7 @@ impl<E: Entry> Held<E> {
         let stored = self.gone.remove(&key);
         let slot = Slot { entry, stored };
         let rank = slot.rank();
-        if stored || rank.place != Place::InFlight {
+        if stored || rank.retention != Retention::InFlight {
             self.changed.insert(key);
         }
         self.slots.insert(key, slot);
@@ -158,7 +158,7 @@ impl<E: Entry> Held<E> {
         if self.slots.contains_key(&key) {
             return;
         }
-        if entry.place() == Place::Nowhere || !self.insert(key, entry) {
+        if entry.retention() == Retention::Expired || !self.insert(key, entry) {
             self.gone.insert(key);
         } else if let Some(slot) = self.slots.get_mut(&key) {
             slot.stored = true;
@@ -214,17 +214,17 @@ impl<E: Entry> Held<E> {
         if let Some(group) = rank.group {
             *self.groups.entry(group).or_default() += 1;
         }
-        match rank.place {
-            Place::Nowhere => self.remove(key),
-            Place::Until(until) => {
+        match rank.retention {
+            Retention::Expired => self.remove(key),
+            Retention::Until(until) => {
                 self.until.insert((until, *key));
                 let group = rank.group.map(|group| (group, until, *key));
                 self.group_until.extend(group);
             }
-            Place::Locked(until) => {
+            Retention::Locked(until) => {
                 self.locked.insert((until, *key));
             }
-            Place::InFlight => {}
+            Retention::InFlight => {}
         }
     }
 
@@ -236,17 +236,17 @@ impl<E: Entry> Held<E> {
                 left => self.groups.insert(group, left),
             };
         }
-        match rank.place {
-            Place::Until(until) => {
+        match rank.retention {
+            Retention::Until(until) => {
                 self.until.remove(&(until, *key));
                 if let Some(group) = rank.group {
                     self.group_until.remove(&(group, until, *key));
                 }
             }
-            Place::Locked(until) => {
+            Retention::Locked(until) => {
                 self.locked.remove(&(until, *key));
             }
-            Place::Nowhere | Place::InFlight => {}
+            Retention::Expired | Retention::InFlight => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::bounded_table::{Entry, Place};
+use super::bounded_table::{Entry, Retention};
 use super::failure_times::Cells;
 use super::key::Key;
 use super::monotonic_clock::milliseconds;
@@ -352,12 +352,12 @@ impl Entry for Count {
         self.forget(now);
     }
 
-    fn place(&self) -> Place {
+    fn retention(&self) -> Retention {
         if self.locked {
-            return Place::Locked(self.end);
+            return Retention::Locked(self.end);
         }
         if self.in_flight > 0 || self.reserve_in_flight > 0 {
-            return Place::InFlight;
+            return Retention::InFlight;
         }
         let last = self.cells.last().max(self.trusted_cells.last());
         let failures = last.map(|last| last + self.window + 1);
@@ -367,7 +367,7 @@ impl Entry for Count {
             _ => self.last + STRANGER_MEMORY_MS,
         });
         let until = failures.max(locks).max(consecutive);
-        until.map_or(Place::Nowhere, Place::Until)
+        until.map_or(Retention::Expired, Retention::Until)
     }
 
     fn version(&self) -> u32 {

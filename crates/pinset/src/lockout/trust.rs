@@ -1,7 +1,7 @@
 //! Callers who have succeeded: a PIN set over its budget still admits them, and
 //! so does a locked account that they succeeded with.
 
-use super::bounded_table::{Entry, Place};
+use super::bounded_table::{Entry, Retention};
 use super::key::{Key, Table};
 use super::{account_key, Caller};
 
@@ -77,9 +77,9 @@ impl Entry for Trust {
         }
     }
 
-    fn place(&self) -> Place {
-        self.success.map_or(Place::Nowhere, |success| {
-            Place::Until(success + TRUST_MEMORY_MS)
+    fn retention(&self) -> Retention {
+        self.success.map_or(Retention::Expired, |success| {
+            Retention::Until(success + TRUST_MEMORY_MS)
         })
     }
 

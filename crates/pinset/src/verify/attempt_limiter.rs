@@ -81,7 +81,7 @@ pub struct Counter<K> {
 
 /// An entry is not to be verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Halt {
+pub enum AttemptError {
     /// There is a lock; [`LockoutContext::locked`] has been told.
     Locked,
     /// The caller is gone.
@@ -141,7 +141,7 @@ impl<K: LockoutContext> Counter<K> {
     /// # Errors
     ///
     /// The entry is not to be verified, and nothing is charged.
-    pub fn charge<H: ServiceChannel>(&self, host: &mut H) -> Result<Ticket<'_, K>, Halt> {
+    pub fn charge<H: ServiceChannel>(&self, host: &mut H) -> Result<Ticket<'_, K>, AttemptError> {
         let tries = self.tries.get();
         let charge = self.charged(host, |lockouts, now| {
             lockouts.charge(&self.subject(), tries, now)
@@ -164,9 +164,9 @@ impl<K: LockoutContext> Counter<K> {
         }
         let mut ticket = match self.charge(host) {
             Ok(ticket) => ticket,
-            Err(Halt::Locked) => return Some(Verdict::Locked { verified: false }),
-            Err(Halt::Gone) => return None,
-            Err(Halt::Busy) => return Some(Verdict::Unavailable),
+            Err(AttemptError::Locked) => return Some(Verdict::Locked { verified: false }),
+            Err(AttemptError::Gone) => return None,
+            Err(AttemptError::Busy) => return Some(Verdict::Unavailable),
         };
         let verdict = verify(host, &mut ticket)?;
         let verified = match &verdict {
@@ -212,20 +212,22 @@ impl<K: LockoutContext> Counter<K> {
         &self,
         host: &mut H,
         mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, ChargeError>,
-    ) -> Result<T, Halt> {
+    ) -> Result<T, AttemptError> {
         let until = Instant::now() + K::SETTLE_TIMEOUT;
         loop {
             match self.with_lockouts(&mut charge) {
                 Ok(charged) => return Ok(charged),
                 Err(ChargeError::Locked(lock)) => {
                     self.leave(lock);
-                    return Err(Halt::Locked);
+                    return Err(AttemptError::Locked);
                 }
                 Err(ChargeError::Busy) if Instant::now() >= until => {
                     self.keeper.notice(&Notice::Busy(&self.name));
-                    return Err(Halt::Busy);
+                    return Err(AttemptError::Busy);
                 }
-                Err(ChargeError::Busy) if !host.listen(POLL_INTERVAL_MS) => return Err(Halt::Gone),
+                Err(ChargeError::Busy) if !host.listen(POLL_INTERVAL_MS) => {
+                    return Err(AttemptError::Gone)
+                }
                 Err(ChargeError::Busy) => {}
             }
         }
@@ -281,7 +283,7 @@ impl<'a, K: LockoutContext> Ticket<'a, K> {
         &mut self,
         host: &mut H,
         accounts: &[Account<'_>],
-    ) -> Result<Vec<bool>, Halt> {
+    ) -> Result<Vec<bool>, AttemptError> {
         if !self.counted {
             return Ok(vec![true; accounts.len()]);
         }

@@ -37,7 +37,7 @@ pub struct QueryContext<'a> {
 }
 
 /// How far a list is asked that was opened for it.
-pub enum Asked {
+pub enum FileAnswer {
     /// It is answered; there may be an index to be made, when there is time.
     Answered(Answer, Option<Box<Rebuild>>),
     /// The answer are rows that are still to be read: [`Answer::of_rows`].
@@ -129,7 +129,7 @@ impl FileQuery {
         (file, kind): (File, Kind),
         limit: u64,
         hear: impl FnMut(&Report),
-    ) -> Asked {
+    ) -> FileAnswer {
         let QueryContext { cache, now, .. } = *asking;
         let path = asking.path.to_owned();
         if let Some(format) = self.entries(kind) {
@@ -137,15 +137,15 @@ impl FileQuery {
             let verified = cache.verify(&list, Ok(file), asking.pin, limit, now);
             verified.reports.iter().for_each(hear);
             let answer = Answer::Entry(verified.verdict, Entries::Lines(format));
-            return Asked::Answered(answer, verified.rebuild.map(Box::new));
+            return FileAnswer::Answered(answer, verified.rebuild.map(Box::new));
         }
         let (list, rules) = (RowList { path, kind }, Arc::clone(&self.rules));
         match cache.read_rows(list, file, rules, limit, now) {
-            Ok(RowAnswer::Unread(reading)) => Asked::Unread(reading),
-            Ok(RowAnswer::Known(rows)) => Asked::Answered(Answer::of_rows(&rows, kind), None),
+            Ok(RowAnswer::Unread(reading)) => FileAnswer::Unread(reading),
+            Ok(RowAnswer::Known(rows)) => FileAnswer::Answered(Answer::of_rows(&rows, kind), None),
             Err(error) => {
                 let why = unreadable(asking.path, &error);
-                Asked::Answered(Answer::Refused(why), None)
+                FileAnswer::Answered(Answer::Refused(why), None)
             }
         }
     }
@@ -163,7 +163,7 @@ impl FileQuery {
             Err(why) => return Answer::Refused(why),
         };
         match self.read(asking, (file, kind), limit, &mut hear) {
-            Asked::Answered(answer, rebuild) => {
+            FileAnswer::Answered(answer, rebuild) => {
                 if let Some(mut rebuild) = rebuild {
                     let reports = loop {
                         if let Progress::Over(reports) = rebuild.step(asking.cache) {
@@ -174,7 +174,7 @@ impl FileQuery {
                 }
                 answer
             }
-            Asked::Unread(mut reading) => loop {
+            FileAnswer::Unread(mut reading) => loop {
                 if let RowProgress::Over(rows, reports) = reading.step(asking.cache) {
                     reports.iter().for_each(hear);
                     break Answer::of_rows(&rows, kind);

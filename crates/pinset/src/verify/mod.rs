@@ -15,7 +15,7 @@ use crate::lockout::{Caller, Limits};
 use crate::phone_number::{Number, Numbering};
 use crate::pin::Pin;
 use crate::verdict::{Entry, Grant, PinSource, Verdict};
-use verdict::Failure;
+use verdict::DecisionError;
 
 pub mod admission;
 mod attempt_limiter;
@@ -27,10 +27,12 @@ mod reason;
 mod usable;
 mod verdict;
 
-pub use attempt_limiter::{Counter, Debt, Halt, LockoutContext, NoChannel, ServiceChannel, Ticket};
+pub use attempt_limiter::{
+    AttemptError, Counter, Debt, LockoutContext, NoChannel, ServiceChannel, Ticket,
+};
 pub use backend::{Answer, BackEnd, Entries, Family, Hashed, Use, Verification, Work};
 pub use doubt::Doubt;
-pub use file_query::{Asked, FileQuery, QueryContext};
+pub use file_query::{FileAnswer, FileQuery, QueryContext};
 pub use notice::Notice;
 pub use reason::{Reason, Searched};
 
@@ -44,14 +46,14 @@ pub struct Verifier<B, K> {
 
 /// Who calls, as it is known before anything is looked up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Calling<'a> {
+pub struct CallOrigin<'a> {
     /// The number that calls, however it is spelled.
     pub number: Option<&'a [u8]>,
     /// The name of the channel, or of where else the call comes in.
     pub channel: &'a str,
 }
 
-impl Calling<'_> {
+impl CallOrigin<'_> {
     /// Whom entries are counted under, their number as it is compared by these
     /// rules.
     pub fn caller(&self, numbering: &Numbering) -> Caller {
@@ -85,13 +87,13 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
     pub fn new(
         name: &str,
         set: Arc<PinSet>,
-        calling: Calling<'_>,
+        origin: CallOrigin<'_>,
         numbering: &Numbering,
         back_end: B,
         keeper: K,
     ) -> Self {
-        let caller = calling.caller(numbering);
-        let number = calling.number;
+        let caller = origin.caller(numbering);
+        let number = origin.number;
         Self {
             counter: Counter::new(name, Limits::from(&*set), caller, keeper),
             caller: number.and_then(|number| numbering.normalize_caller(number)),
@@ -172,9 +174,9 @@ impl<H: ServiceChannel, B: BackEnd, K: LockoutContext> PinSource<H> for Verifier
         self.counter.verify(host, entry.pin, |host, ticket| {
             match self.decide(host, entry, ticket) {
                 Ok(verdict) => Some(verdict),
-                Err(Failure::Gone) => None,
-                Err(Failure::Locked) => Some(Verdict::Locked { verified: false }),
-                Err(Failure::Refused(why)) => {
+                Err(DecisionError::Gone) => None,
+                Err(DecisionError::Locked) => Some(Verdict::Locked { verified: false }),
+                Err(DecisionError::Refused(why)) => {
                     let notice = Notice::Refused(self.name(), &why);
                     self.keeper().notice(&notice);
                     Some(Verdict::Unavailable)

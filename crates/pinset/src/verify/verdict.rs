@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::SystemTime;
 
-use super::attempt_limiter::{Halt, LockoutContext, ServiceChannel, Ticket};
+use super::attempt_limiter::{AttemptError, LockoutContext, ServiceChannel, Ticket};
 use super::backend::{Answer, BackEnd, Entries, Use, Verification, Work};
 use super::notice::Notice;
 use super::reason::{Reason, Searched};
@@ -45,7 +45,7 @@ impl Who<'_> {
 }
 
 /// Why there is no verdict.
-pub enum Failure {
+pub enum DecisionError {
     /// The caller has hung up.
     Gone,
     /// There is a lock.
@@ -54,17 +54,17 @@ pub enum Failure {
     Refused(String),
 }
 
-impl From<Halt> for Failure {
-    fn from(halt: Halt) -> Self {
+impl From<AttemptError> for DecisionError {
+    fn from(halt: AttemptError) -> Self {
         match halt {
-            Halt::Gone => Self::Gone,
-            Halt::Locked => Self::Locked,
-            Halt::Busy => Self::Refused("too many entries are verified at once".to_owned()),
+            AttemptError::Gone => Self::Gone,
+            AttemptError::Locked => Self::Locked,
+            AttemptError::Busy => Self::Refused("too many entries are verified at once".to_owned()),
         }
     }
 }
 
-impl From<String> for Failure {
+impl From<String> for DecisionError {
     fn from(why: String) -> Self {
         Self::Refused(why)
     }
@@ -77,7 +77,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         host: &mut H,
         entry: Entry<'_>,
         ticket: &mut Ticket<'_, K>,
-    ) -> Result<Verdict, Failure> {
+    ) -> Result<Verdict, DecisionError> {
         let pin = entry.pin;
         if pin.len() < self.set.min_digits {
             self.keeper().reason(Reason::TooShort(self.set.min_digits));
@@ -93,7 +93,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
             }
         };
         let answer = self.back_end.ask(host, &self.set, pin);
-        let answer = answer.ok_or(Failure::Gone)?;
+        let answer = answer.ok_or(DecisionError::Gone)?;
         let has_key = |key| self.back_end.pepper().key(key).is_some();
         if let Some(why) = self.set.objection(&answer, &has_key) {
             return Err(why.into());
@@ -134,7 +134,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         grant: Grant,
         entries: Entries,
         pin: &Pin,
-    ) -> Result<Verdict, Failure> {
+    ) -> Result<Verdict, DecisionError> {
         // What has no level has none that is required.
         let required = self.set.required_level;
         if grant.level.unwrap_or_default() < required {
@@ -180,8 +180,8 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         who: &Who<'_>,
         pin: &Pin,
         ticket: &mut Ticket<'_, K>,
-        take: impl FnMut(&mut H, &Candidate) -> Result<Taken, Failure>,
-    ) -> Result<Verdict, Failure> {
+        take: impl FnMut(&mut H, &Candidate) -> Result<Taken, DecisionError>,
+    ) -> Result<Verdict, DecisionError> {
         let theirs: Vec<Candidate> = match who {
             Who::Anybody => {
                 ticket.compare();
@@ -228,7 +228,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         slow: Work,
         fast: Vec<Candidate>,
         ticket: &mut Ticket<'_, K>,
-    ) -> Result<Vec<Candidate>, Failure> {
+    ) -> Result<Vec<Candidate>, DecisionError> {
         let pin = slow.pin.clone();
         let (mut right, mut late) = (Vec::new(), None);
         // First: if the queue is full, it is for everybody, and nothing was compared.
@@ -256,7 +256,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         host: &mut H,
         work: Work,
         ticket: &mut Ticket<'_, K>,
-    ) -> Result<Result<Vec<Candidate>, String>, Failure> {
+    ) -> Result<Result<Vec<Candidate>, String>, DecisionError> {
         let verification = self.back_end.run_work(host, work);
         if !matches!(verification, Verification::Rejected(_)) {
             ticket.compare();
@@ -270,7 +270,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
             }
             Verification::Late(why) => Ok(Err(why)),
             Verification::Rejected(why) => Err(why.into()),
-            Verification::Gone => Err(Failure::Gone),
+            Verification::Gone => Err(DecisionError::Gone),
         }
     }
 
@@ -280,8 +280,8 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         host: &mut H,
         right: impl IntoIterator<Item = Candidate>,
         rows: &Rows,
-        mut take: impl FnMut(&mut H, &Candidate) -> Result<Taken, Failure>,
-    ) -> Result<Verdict, Failure> {
+        mut take: impl FnMut(&mut H, &Candidate) -> Result<Taken, DecisionError>,
+    ) -> Result<Verdict, DecisionError> {
         let terms = Terms {
             required_level: self.set.required_level,
             open: self.is_open(),
@@ -329,7 +329,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         &self,
         host: &mut H,
         row: &Candidate,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<Taken, DecisionError> {
         let limit = if self.set.one_time {
             Some(NonZeroU32::MIN)
         } else {
@@ -346,7 +346,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         account: &[u8],
         digest: [u8; 16],
         limit: NonZeroU32,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<Taken, DecisionError> {
         let pin_set = self.name();
         let counted = Use::Counted {
             pin_set,
@@ -358,7 +358,11 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
     }
 
     /// Removes a key of the database; none is left if it is gone already.
-    fn take_key<H: ServiceChannel>(&self, host: &mut H, key: &[u8]) -> Result<Taken, Failure> {
+    fn take_key<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        key: &[u8],
+    ) -> Result<Taken, DecisionError> {
         match &self.set.source {
             Some(Source::Astdb(family)) => self.take(host, Use::Key { family, key }),
             _ => Ok(Taken::NoneLeft),
@@ -367,8 +371,8 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
 
     /// A use that can't be counted makes the entry wrong: neither status, sound
     /// nor lockout tells that the PIN was right.
-    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Result<Taken, Failure> {
-        let taken = self.back_end.take(host, what).ok_or(Failure::Gone)?;
+    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Result<Taken, DecisionError> {
+        let taken = self.back_end.take(host, what).ok_or(DecisionError::Gone)?;
         Ok(match taken {
             Ok(true) => Taken::Yes,
             Ok(false) => Taken::NoneLeft,
@@ -388,7 +392,7 @@ fn charged<H: ServiceChannel, K: LockoutContext>(
     who: &Who<'_>,
     rows: Vec<Candidate>,
     ticket: &mut Ticket<'_, K>,
-) -> Result<Vec<Candidate>, Halt> {
+) -> Result<Vec<Candidate>, AttemptError> {
     let named = match who {
         Who::Account(name) => Some(Account {
             name,

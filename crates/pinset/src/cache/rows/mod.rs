@@ -80,7 +80,7 @@ impl Cache {
     /// What a list in a file is that has this stamp, at `now` or after, if it
     /// was found out before.
     pub fn kind(&self, path: &Path, stamp: Stamp, now: SystemTime) -> Option<Kind> {
-        let kept = self.kept();
+        let kept = self.lock();
         let (seen, kind) = kept.kinds.get(path)?;
         seen.is_sure(stamp, now).then_some(*kind)
     }
@@ -94,7 +94,7 @@ impl Cache {
         let seen = Seen::of(file, now)?;
         let kind = sniff(file, seen.still)?;
         file.rewind()?;
-        self.kept().kinds.insert(path.to_owned(), (seen, kind));
+        self.lock().kinds.insert(path.to_owned(), (seen, kind));
         Ok(kind)
     }
 
@@ -108,7 +108,7 @@ impl Cache {
         stamp: Stamp,
         now: SystemTime,
     ) -> Option<Arc<Rows>> {
-        let mut kept = self.kept();
+        let mut kept = self.lock();
         kept.time += 1;
         let time = kept.time;
         let entry = kept.lists.get_mut(&Key::Rows(list.clone()))?;

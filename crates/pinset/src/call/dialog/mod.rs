@@ -15,7 +15,7 @@ use crate::pin::{Pin, MAX_DIGITS};
 use crate::prompt::Sound;
 use crate::verdict::{Entry, Grant, Verdict};
 
-pub use plan::{Event, Heard, Next, Opening, Plan, Settlement, Status, Step, Wait};
+pub use plan::{Event, Input, Next, Opening, Plan, Settlement, Status, Step, Wait};
 
 /// A `#` this soon after an entry that `maxdigits` ended belongs to that
 /// entry, out of habit, and is not the next one (docs/compatibility.md, row L).
@@ -31,23 +31,23 @@ enum State {
     Listening(usize),
     Reading,
     Verifying,
-    Settling(Then),
+    Settling(AfterVerdict),
     Jumping,
-    /// Sound `.0` of the farewell plays: thank-you or goodbye.
+    /// Sound `.0` of the final_prompt plays: thank-you or goodbye.
     Leaving(usize),
     Over,
 }
 
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asking {
+enum EntryField {
     Account,
     Pin,
 }
 
 /// What came of the last attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
+enum LastAttempt {
     Wrong,
     Expired,
     Unavailable,
@@ -55,7 +55,7 @@ enum Last {
 
 /// What follows the verdict.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
+enum AfterVerdict {
     /// A failure looks for its way.
     Route,
     /// The rest of sound `.0`, which plays.
@@ -69,7 +69,7 @@ enum Then {
 pub struct Conversation {
     plan: Plan,
     state: State,
-    asking: Asking,
+    field: EntryField,
     account: Pin,
     pin: Pin,
     /// Keys of this entry, those that were cleared included.
@@ -82,7 +82,7 @@ pub struct Conversation {
     any_key: bool,
     /// A sound of this prompt has played.
     prompted: bool,
-    last: Last,
+    last: LastAttempt,
     /// When the last entry was ended by `max_digits`.
     filled_at: Option<Duration>,
     /// `None` until there is a verdict.
@@ -96,7 +96,7 @@ impl Conversation {
     /// A conversation that has not begun.
     pub fn new(plan: Plan) -> Self {
         Self {
-            asking: Asking::first(&plan),
+            field: EntryField::first(&plan),
             plan,
             state: State::Opening,
             account: Pin::new(),
@@ -107,7 +107,7 @@ impl Conversation {
             retrying: false,
             any_key: false,
             prompted: false,
-            last: Last::Wrong,
+            last: LastAttempt::Wrong,
             filled_at: None,
             status: None,
             settled: false,
@@ -119,13 +119,13 @@ impl Conversation {
     /// moment; says what to do next. An event that can't follow the last step
     /// ends the call as an error.
     pub fn step(&mut self, event: Event, now: Duration) -> Step<'_> {
-        if let Event::Heard(Heard::Gone) = event {
+        if let Event::Input(Input::Gone) = event {
             return self.gone();
         }
         match (self.state, event) {
             (State::Opening, Event::Begin) => Step::Open(self.plan.opening),
             (State::Opening, Event::Opened) => match self.plan.refused {
-                Some(status) => self.settle(status, Then::Route),
+                Some(status) => self.settle(status, AfterVerdict::Route),
                 None => self.ask(),
             },
 
@@ -134,26 +134,26 @@ impl Conversation {
                 Step::NextKey(Wait::Sound)
             }
             (State::Prompting(sound), Event::Missing) => self.after_missing(sound),
-            (State::Prompting(sound), Event::Heard(Heard::SoundEnded)) => self.listen(sound),
-            (State::Prompting(_), Event::Heard(Heard::Key(key))) => self.key(key, now, Wait::Sound),
+            (State::Prompting(sound), Event::Input(Input::SoundEnded)) => self.listen(sound),
+            (State::Prompting(_), Event::Input(Input::Key(key))) => self.key(key, now, Wait::Sound),
 
-            (State::Listening(sound), Event::Heard(Heard::Silence)) => {
+            (State::Listening(sound), Event::Input(Input::Silence)) => {
                 if sound + 1 < self.prompt().len() {
                     self.prompt_at(sound + 1)
                 } else {
                     self.entered()
                 }
             }
-            (State::Listening(sound), Event::Heard(Heard::Key(key))) => {
+            (State::Listening(sound), Event::Input(Input::Key(key))) => {
                 let wait = self.wait_after(sound);
                 self.key(key, now, wait)
             }
 
-            (State::Reading, Event::Heard(Heard::Key(key))) => {
+            (State::Reading, Event::Input(Input::Key(key))) => {
                 let wait = self.wait_in_entry();
                 self.key(key, now, wait)
             }
-            (State::Reading, Event::Heard(Heard::Silence)) => self.entered(),
+            (State::Reading, Event::Input(Input::Silence)) => self.entered(),
 
             (State::Verifying, Event::Verified(verdict)) => self.verified(verdict),
 
@@ -162,12 +162,12 @@ impl Conversation {
             (State::Jumping, Event::Jumped(false)) => self.route(),
 
             (State::Leaving(sound), Event::Playing) if !self.settled => {
-                self.settle(Status::Success, Then::Hear(sound))
+                self.settle(Status::Success, AfterVerdict::Hear(sound))
             }
-            (State::Leaving(_), Event::Playing | Event::Heard(Heard::Key(_))) => {
+            (State::Leaving(_), Event::Playing | Event::Input(Input::Key(_))) => {
                 Step::NextKey(Wait::Sound)
             }
-            (State::Leaving(sound), Event::Missing | Event::Heard(Heard::SoundEnded)) => {
+            (State::Leaving(sound), Event::Missing | Event::Input(Input::SoundEnded)) => {
                 self.leave(sound + 1)
             }
             _ => self.finish(Next::HangUp),
@@ -175,17 +175,17 @@ impl Conversation {
     }
 
     fn prompt(&self) -> &[Sound] {
-        match (self.asking, &self.plan.account) {
-            (Asking::Account, Some(prompt)) => prompt,
+        match (self.field, &self.plan.account) {
+            (EntryField::Account, Some(prompt)) => prompt,
             _ if self.retrying => &self.plan.retry,
             _ => &self.plan.prompts,
         }
     }
 
     fn entry(&mut self) -> &mut Pin {
-        match self.asking {
-            Asking::Account => &mut self.account,
-            Asking::Pin => &mut self.pin,
+        match self.field {
+            EntryField::Account => &mut self.account,
+            EntryField::Pin => &mut self.pin,
         }
     }
 
@@ -194,7 +194,7 @@ impl Conversation {
         self.entry().clear();
         self.keys = 0;
         self.prompted = false;
-        self.accounts += u32::from(self.asking == Asking::Account);
+        self.accounts += u32::from(self.field == EntryField::Account);
         if self.prompt().is_empty() {
             self.listen(0)
         } else {
@@ -215,7 +215,7 @@ impl Conversation {
     /// wrong entry the caller knows what is asked for.
     fn fallback(&self) -> Option<&Sound> {
         let fallback = self.plan.fallback_prompt.as_ref();
-        fallback.filter(|_| self.asking == Asking::Pin && !self.retrying)
+        fallback.filter(|_| self.field == EntryField::Pin && !self.retrying)
     }
 
     /// A missing sound is not waited for; the last one's silence is, if there is no
@@ -270,9 +270,9 @@ impl Conversation {
         if Some(key) == self.plan.clear_key {
             return self.cleared();
         }
-        let longest = match self.asking {
-            Asking::Account => MAX_DIGITS,
-            Asking::Pin => self.plan.max_digits,
+        let longest = match self.field {
+            EntryField::Account => MAX_DIGITS,
+            EntryField::Pin => self.plan.max_digits,
         };
         let entry = self.entry();
         entry.push(key);
@@ -292,8 +292,8 @@ impl Conversation {
             return self.entered();
         }
         let back = self.pin.is_empty() && self.accounts < self.plan.attempts;
-        if self.asking == Asking::Pin && self.plan.account.is_some() && back {
-            self.asking = Asking::Account;
+        if self.field == EntryField::Pin && self.plan.account.is_some() && back {
+            self.field = EntryField::Account;
             return self.ask();
         }
         self.entry().clear();
@@ -302,14 +302,14 @@ impl Conversation {
 
     /// An entry is complete.
     fn entered(&mut self) -> Step<'_> {
-        match self.asking {
-            Asking::Pin => self.verify(),
-            Asking::Account if self.account.is_empty() => {
+        match self.field {
+            EntryField::Pin => self.verify(),
+            EntryField::Account if self.account.is_empty() => {
                 self.attempts += 1;
                 self.verified(Verdict::Wrong)
             }
-            Asking::Account => {
-                self.asking = Asking::Pin;
+            EntryField::Account => {
+                self.field = EntryField::Pin;
                 self.ask()
             }
         }
@@ -333,30 +333,30 @@ impl Conversation {
                 // know, it knows in time.
                 return self.leave(0);
             }
-            Verdict::Expired => Last::Expired,
-            Verdict::Wrong => Last::Wrong,
+            Verdict::Expired => LastAttempt::Expired,
+            Verdict::Wrong => LastAttempt::Wrong,
             Verdict::Locked { verified } => {
                 self.attempts -= u32::from(!verified);
-                return self.settle(Status::Locked, Then::Route);
+                return self.settle(Status::Locked, AfterVerdict::Route);
             }
-            Verdict::Unavailable => Last::Unavailable,
+            Verdict::Unavailable => LastAttempt::Unavailable,
         };
         // As the stock application does for a file it can't open: the same
         // prompt again.
-        self.retrying |= self.last != Last::Unavailable && self.asking == Asking::Pin;
+        self.retrying |= self.last != LastAttempt::Unavailable && self.field == EntryField::Pin;
         if self.attempts < self.plan.attempts {
             return self.ask();
         }
         let status = match self.last {
-            Last::Unavailable => Status::Error,
-            Last::Expired => Status::Expired,
-            Last::Wrong if self.any_key => Status::Failure,
-            Last::Wrong => Status::Timeout,
+            LastAttempt::Unavailable => Status::Error,
+            LastAttempt::Expired => Status::Expired,
+            LastAttempt::Wrong if self.any_key => Status::Failure,
+            LastAttempt::Wrong => Status::Timeout,
         };
-        self.settle(status, Then::Route)
+        self.settle(status, AfterVerdict::Route)
     }
 
-    fn settle(&mut self, status: Status, then: Then) -> Step<'_> {
+    fn settle(&mut self, status: Status, then: AfterVerdict) -> Step<'_> {
         self.state = State::Settling(then);
         self.status = Some(status);
         self.settled = true;
@@ -374,20 +374,20 @@ impl Conversation {
         })
     }
 
-    fn go_on(&mut self, then: Then) -> Step<'_> {
+    fn go_on(&mut self, then: AfterVerdict) -> Step<'_> {
         self.pin.clear();
         match then {
-            Then::Route if self.plan.jump => {
+            AfterVerdict::Route if self.plan.jump => {
                 self.state = State::Jumping;
                 Step::Jump
             }
-            Then::Route => self.route(),
-            Then::Hear(sound) => {
+            AfterVerdict::Route => self.route(),
+            AfterVerdict::Hear(sound) => {
                 self.state = State::Leaving(sound);
                 Step::NextKey(Wait::Sound)
             }
-            Then::Permit(sound) => self.leave(sound),
-            Then::HangUp => self.finish(Next::HangUp),
+            AfterVerdict::Permit(sound) => self.leave(sound),
+            AfterVerdict::HangUp => self.finish(Next::HangUp),
         }
     }
 
@@ -398,9 +398,9 @@ impl Conversation {
             return self.finish(Next::HangUp);
         }
         let then = if self.says_goodbye_when_gone() {
-            Then::Permit(0)
+            AfterVerdict::Permit(0)
         } else {
-            Then::HangUp
+            AfterVerdict::HangUp
         };
         let status = self.status.unwrap_or(Status::Hangup);
         self.settle(status, then)
@@ -432,10 +432,10 @@ impl Conversation {
     }
 
     fn leave(&mut self, sound: usize) -> Step<'_> {
-        if sound < self.farewell().len() {
+        if sound < self.final_prompt().len() {
             self.state = State::Leaving(sound);
             let gone_too = self.plan.final_prompt_when_gone;
-            let sound = &self.farewell()[sound];
+            let sound = &self.final_prompt()[sound];
             return if gone_too {
                 Step::PlayFinal(sound)
             } else {
@@ -444,7 +444,7 @@ impl Conversation {
         }
         match self.status {
             Some(Status::Success) if !self.settled => {
-                self.settle(Status::Success, Then::Permit(sound))
+                self.settle(Status::Success, AfterVerdict::Permit(sound))
             }
             Some(Status::Success) => {
                 let next = match (&self.plan.on_success, &self.grant) {
@@ -469,7 +469,7 @@ impl Conversation {
         }
     }
 
-    fn farewell(&self) -> &[Sound] {
+    fn final_prompt(&self) -> &[Sound] {
         match self.status {
             Some(Status::Success) => &self.plan.success,
             Some(Status::Locked) => &self.plan.locked,
@@ -484,7 +484,7 @@ impl Conversation {
     }
 }
 
-impl Asking {
+impl EntryField {
     fn first(plan: &Plan) -> Self {
         match plan.account {
             Some(_) => Self::Account,

@@ -33,7 +33,7 @@ pub enum Wait {
 
 /// What came of waiting for a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Heard {
+pub enum Input {
     /// One of `0`-`9`, `*`, `#`, `A`-`D`.
     Key(u8),
     /// The sound has ended ([`Wait::Sound`] only).
@@ -101,7 +101,7 @@ pub enum Event {
     /// There is no such sound.
     Missing,
     /// A key, the end of the sound, silence, or the caller's end.
-    Heard(Heard),
+    Input(Input),
     /// What the list says of the entry.
     Verified(Verdict),
     /// The channel shows the verdict.

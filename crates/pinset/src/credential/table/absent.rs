@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn rows_of_every_format_are_present_others_absent() {
-        let pin = Pin::keyed(b"1234").expect("a PIN");
+        let pin = Pin::parse(b"1234").expect("a PIN");
         let gone = digest(b"bob", b"plain:9");
         let csv = digest(b"ada", b"plain:1234");
         let list = "account,secret,valid_until,max_uses\nada,plain:1234,2001-01-01,\n";

@@ -22,7 +22,7 @@ impl Profile {
     pub(super) fn add(&mut self, account: &[u8], number: Option<&Number>) {
         self.rows += 1;
         self.numbers += u64::from(number.is_some());
-        let enterable = !account.is_empty() && Pin::keyed(account).is_some();
+        let enterable = !account.is_empty() && Pin::parse(account).is_some();
         self.enterable += u64::from(enterable);
     }
 

@@ -4,7 +4,7 @@
 //! a caller who listens to sounds, or enters nothing, takes no room from others.
 
 use crate::lockout::AttemptResult;
-use crate::verify::{Counter, Debt, Halt, LockoutContext, ServiceChannel, Ticket};
+use crate::verify::{AttemptError, Counter, Debt, LockoutContext, ServiceChannel, Ticket};
 
 /// What the answer to a post means for the entry that was posted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +43,7 @@ impl<'a, K: LockoutContext> Attempts<'a, K> {
     /// # Errors
     ///
     /// It must not be posted, and is not charged.
-    pub(super) fn charge<H: ServiceChannel>(&mut self, host: &mut H) -> Result<(), Halt> {
+    pub(super) fn charge<H: ServiceChannel>(&mut self, host: &mut H) -> Result<(), AttemptError> {
         self.in_flight = Some(self.counter.charge(host)?);
         Ok(())
     }

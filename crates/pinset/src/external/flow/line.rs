@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::Speaker;
-use crate::call::dialog::{Heard, Opening, Plan, Settlement, Status, Wait, HABITUAL_HASH};
+use crate::call::dialog::{Input, Opening, Plan, Settlement, Status, Wait, HABITUAL_HASH};
 use crate::call::driver::{self, Host, Started};
-use crate::call::dtmf_buffer::Keys;
+use crate::call::dtmf_buffer::DtmfBuffer;
 use crate::config::AccountCode;
 use crate::dialplan::Route;
-use crate::external::{Gather, Keyed};
+use crate::external::{EnteredDigits, Gather};
 use crate::verdict::{Entry, Grant, PinSource, Verdict};
 
 /// A channel on which one conversation follows another: what is keyed between
@@ -16,8 +16,8 @@ use crate::verdict::{Entry, Grant, PinSource, Verdict};
 pub(super) struct Line<'a, H> {
     pub(super) host: &'a mut H,
     open: bool,
-    /// Keys that came while something was played.
-    typed: Keys,
+    /// Digits that arrived while something was played.
+    typed: DtmfBuffer,
     /// A key was heard since the last entry.
     heard: bool,
     /// The last entry was ended by `max_digits`.
@@ -31,7 +31,7 @@ pub(super) struct Line<'a, H> {
 
 /// What comes of a gather.
 pub(super) enum Ended {
-    Keyed(Keyed),
+    Digits(EnteredDigits),
     /// The caller has entered nothing, and the service is to decide.
     Silent,
     Refused(Status),
@@ -40,7 +40,7 @@ pub(super) enum Ended {
 
 /// What a gather takes.
 enum Taken {
-    Keyed(Keyed),
+    Digits(EnteredDigits),
     Silence,
 }
 
@@ -49,7 +49,7 @@ impl<'a, H: Speaker> Line<'a, H> {
         Self {
             host,
             open: false,
-            typed: Keys::new(),
+            typed: DtmfBuffer::new(),
             heard: false,
             full: false,
             filled_at: None,
@@ -76,9 +76,9 @@ impl<'a, H: Speaker> Line<'a, H> {
         }
         loop {
             match self.listen(Wait::Sound) {
-                Heard::Key(key) => self.typed.push(key),
-                Heard::SoundEnded | Heard::Silence => break,
-                Heard::Gone => return false,
+                Input::Key(key) => self.typed.push(key),
+                Input::SoundEnded | Input::Silence => break,
+                Input::Gone => return false,
             }
         }
         self.host.stop_sound();
@@ -128,7 +128,7 @@ impl<'a, H: Speaker> Line<'a, H> {
         };
         driver::run(plan, self, &mut verifier);
         match (self.status.take(), self.taken.take()) {
-            (Some(Status::Success), Some(Taken::Keyed(keyed))) => Ended::Keyed(keyed),
+            (Some(Status::Success), Some(Taken::Digits(digits))) => Ended::Digits(digits),
             (Some(Status::Success), Some(Taken::Silence)) => Ended::Silent,
             (Some(Status::Hangup) | None, _) => Ended::Gone,
             (Some(status), _) => Ended::Refused(status),
@@ -137,10 +137,10 @@ impl<'a, H: Speaker> Line<'a, H> {
 
     /// The next key from the channel, but for the `#` that belongs to an entry
     /// that was complete without it.
-    fn listen(&mut self, wait: Wait) -> Heard {
+    fn listen(&mut self, wait: Wait) -> Input {
         loop {
             let heard = self.host.next_key(wait);
-            let Heard::Key(key) = heard else {
+            let Input::Key(key) = heard else {
                 return heard;
             };
             let now = self.host.now();
@@ -171,10 +171,10 @@ impl<H: Speaker> Host for Line<'_, H> {
         self.host.stop_sound();
     }
 
-    fn next_key(&mut self, wait: Wait) -> Heard {
-        let typed = self.typed.take().map(Heard::Key);
+    fn next_key(&mut self, wait: Wait) -> Input {
+        let typed = self.typed.take().map(Input::Key);
         let heard = typed.unwrap_or_else(|| self.listen(wait));
-        self.heard |= matches!(heard, Heard::Key(_));
+        self.heard |= matches!(heard, Input::Key(_));
         heard
     }
 
@@ -210,7 +210,7 @@ impl<H: Speaker> PinSource<Line<'_, H>> for LengthCheck {
             return Some(Verdict::Wrong);
         }
         line.full = entry.pin.len() >= self.most;
-        line.taken = Some(Taken::Keyed(Keyed::from(entry.pin)));
+        line.taken = Some(Taken::Digits(EnteredDigits::from(entry.pin)));
         Some(Verdict::Right(Grant::default()))
     }
 }
@@ -235,7 +235,7 @@ impl<H: Host> Host for Counted<'_, H> {
         self.host.stop_sound();
     }
 
-    fn next_key(&mut self, wait: Wait) -> Heard {
+    fn next_key(&mut self, wait: Wait) -> Input {
         self.host.next_key(wait)
     }
 

@@ -18,7 +18,7 @@ use crate::call::driver::{self, Host, Started};
 use crate::config::External;
 use crate::dialplan::{Place, Route};
 use crate::verdict::DenyAll;
-use crate::verify::{Counter, Halt, LockoutContext, ServiceChannel};
+use crate::verify::{AttemptError, Counter, LockoutContext, ServiceChannel};
 
 use attempts::{Attempts, Meaning};
 pub use error::{reveals, FlowError};
@@ -261,9 +261,9 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
             self.attempts
                 .charge(self.line.host)
                 .map_err(|halt| match halt {
-                    Halt::Locked => End::Refused(Status::Locked),
-                    Halt::Busy => End::Refused(Status::Error),
-                    Halt::Gone => End::Gone,
+                    AttemptError::Locked => End::Refused(Status::Locked),
+                    AttemptError::Busy => End::Refused(Status::Error),
+                    AttemptError::Gone => End::Gone,
                 })?;
             self.posted += 1;
         }
@@ -342,8 +342,8 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
         // A service that asks a silent caller again and again has an end.
         let posts_silence = external.post_silence && self.silences < plan.attempts;
         match self.line.gather(gather, plan, posts_silence) {
-            Ended::Keyed(keyed) => {
-                self.data.insert(&gather.variable_name, keyed);
+            Ended::Digits(digits) => {
+                self.data.insert(&gather.variable_name, digits);
                 self.has_entry = true;
                 Ok(())
             }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::external::Keyed;
+use crate::external::EnteredDigits;
 use proptest::prelude::*;
 
 fn data(of: &[(&str, &str)]) -> Data {
@@ -73,7 +73,7 @@ fn posts_of_hipcalls_guide_are_read() {
     let keyed = read(second);
     assert_eq!(keyed, Ok(received(data(&[("pin_code", "1234")]))));
     let keyed = keyed.map(|read| read.data.get("pin_code").cloned());
-    assert_eq!(keyed, Ok(Some(Keyed::from("1234"))));
+    assert_eq!(keyed, Ok(Some(EnteredDigits::from("1234"))));
 }
 
 #[test]

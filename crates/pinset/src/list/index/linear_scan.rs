@@ -39,7 +39,7 @@ pub struct Found {
 pub fn pass(list: impl Read, format: Format, settled: bool, pin: &Pin) -> io::Result<Passed> {
     let digest = md5::digest(pin);
     let hex = md5::to_hex(&digest);
-    let wanted = Wanted::new(format, pin, &digest, &hex);
+    let wanted = Needle::new(format, pin, &digest, &hex);
     let mut blocks = Blocks::new(list, settled);
     let mut passed = Passed {
         found: None,
@@ -60,7 +60,7 @@ pub fn pass(list: impl Read, format: Format, settled: bool, pin: &Pin) -> io::Re
 
 /// What is looked for: bytes that only few lines have, and what the whole line
 /// must give.
-struct Wanted<'a> {
+struct Needle<'a> {
     format: Format,
     pin: &'a Pin,
     digest: &'a [u8; 16],
@@ -71,7 +71,7 @@ struct Wanted<'a> {
     length: usize,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> Needle<'a> {
     fn new(format: Format, pin: &'a Pin, digest: &'a [u8; 16], hex: &'a [u8; 32]) -> Self {
         let (whole, part) = match format {
             Format::Plain => (pin.as_bytes(), 0..pin.len()),

@@ -46,8 +46,8 @@ fn right_pin_of_one_account_keeps_the_failures_of_another() {
     ];
     let mut verifier = pbx.verify(&options, Some("+905060508169"));
     for verdict in ["wrong", "wrong", "locked, verified"] {
-        assert_eq!(verified(&mut verify, "1234"), "right alice 0 -");
-        assert_eq!(verified(&mut verify, "1"), verdict);
+        assert_eq!(verified(&mut verifier, "1234"), "right alice 0 -");
+        assert_eq!(verified(&mut verifier, "1"), verdict);
     }
     let held = pbx.lockouts.borrow().locks(None, START);
     let what: Vec<_> = held.into_iter().filter_map(|held| held.what).collect();
@@ -210,8 +210,8 @@ fn entry_counts_everywhere_after_it_waited_for_its_account() {
     };
     let mut held: Vec<_> = [&one, &other]
         .into_iter()
-        .map(|verify| {
-            let ticket = verify.counter().charge(&mut stays());
+        .map(|verifier| {
+            let ticket = verifier.counter().charge(&mut stays());
             let mut ticket = ticket.unwrap_or_else(|halt| panic!("{halt:?}"));
             assert_eq!(ticket.accounts(&mut stays(), &[account]), Ok(vec![true]));
             ticket

@@ -32,7 +32,7 @@ fn missing_key_wrong_entries_lock_the_caller_out() {
         let pbx = Pbx::csv(&list_with_a_missing_key());
         let options = [("identify", identify), LIMIT];
         let mut verifier = pbx.verify(&options, Some("+905060508161"));
-        let mut entered = |pin: &str| for_account(&mut verify, Some("1"), pin);
+        let mut entered = |pin: &str| for_account(&mut verifier, Some("1"), pin);
         let verdicts: Vec<_> = (0..6).map(|_| entered("9999")).collect();
         let expected = [
             "wrong",
@@ -59,7 +59,7 @@ fn missing_key_row_answers_as_an_unknown_account() {
     ] {
         let mut verifier = pbx.verify(&[("identify", identify)], Some(number));
         assert_eq!(
-            for_account(&mut verify, account, "1004"),
+            for_account(&mut verifier, account, "1004"),
             "wrong",
             "{identify}"
         );
@@ -70,8 +70,8 @@ fn missing_key_row_answers_as_an_unknown_account() {
 fn expired_pin_counts_as_a_wrong_entry() {
     let pbx = Pbx::csv("account,secret,valid_until\nbob,plain:4321,2020-01-01\n");
     let mut verifier = pbx.verify(&[("lockout_caller", "2/1h/1h")], Some("1"));
-    assert_eq!(verified(&mut verify, "4321"), "expired");
-    assert_eq!(verified(&mut verify, "4321"), "locked, verified");
+    assert_eq!(verified(&mut verifier, "4321"), "expired");
+    assert_eq!(verified(&mut verifier, "4321"), "locked, verified");
 }
 
 #[test]
@@ -89,12 +89,12 @@ fn hang_up_while_an_entry_is_checked_counts_as_a_wrong_entry() {
         let options = [("identify", "account"), ("lockout_caller", "1/1h/1h")];
         let mut verifier = pbx.verify(&options, Some(&listens.to_string()));
         assert_eq!(verifier.verify(&mut Host(listens), entry), None);
-        assert!(matches!(verify.counter().look(), Standing::Locked(_)));
+        assert!(matches!(verifier.counter().look(), Standing::Locked(_)));
     }
     let pbx = Pbx::csv(&list);
     let mut verifier = pbx.verify(&options, None);
     assert_eq!(verifier.verify(&mut Host(2), entry), None);
-    assert_eq!(for_account(&mut verify, Some("4711"), "1234"), "locked");
+    assert_eq!(for_account(&mut verifier, Some("4711"), "1234"), "locked");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn hash_failures_count_and_a_full_queue_does_not() {
             let pbx = Pbx::csv(&list);
             pbx.hashes.set(hashes);
             let mut verifier = pbx.verify(&options, Some("1"));
-            let entered = [(); 3].map(|()| for_account(&mut verify, Some(account), pin));
+            let entered = [(); 3].map(|()| for_account(&mut verifier, Some(account), pin));
             assert_eq!(entered, verdicts, "{hashes:?} {account}");
         }
     }
@@ -123,7 +123,7 @@ fn hash_failures_count_and_a_full_queue_does_not() {
         let pbx = Pbx::csv(&list);
         pbx.hashes.set(hashes);
         let mut verifier = pbx.verify(&options, Some("1"));
-        let verdict = for_account(&mut verify, Some("4711"), "5678");
+        let verdict = for_account(&mut verifier, Some("4711"), "5678");
         assert_eq!(verdict, "right 4711 0 -", "{hashes:?}");
     }
 }
@@ -134,10 +134,10 @@ fn panic_while_an_entry_is_checked_counts_as_a_wrong_entry() {
     pbx.hashes.set(Hashes::Panic);
     let options = [("identify", "account"), ("lockout_caller", "1/1h/1h")];
     let mut verifier = pbx.verify(&options, Some("1"));
-    let entered = std::panic::AssertUnwindSafe(|| for_account(&mut verify, Some("4711"), "1234"));
+    let entered = std::panic::AssertUnwindSafe(|| for_account(&mut verifier, Some("4711"), "1234"));
     assert!(std::panic::catch_unwind(entered).is_err());
     let verifier = pbx.verify(&options, Some("1"));
-    assert!(matches!(verify.counter().look(), Standing::Locked(_)));
+    assert!(matches!(verifier.counter().look(), Standing::Locked(_)));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn list_without_a_checkable_row_refuses_everybody_and_counts_nothing() {
         let mut verifier = pbx.verify(&options, Some(number));
         pbx.identity();
         for _ in 0..2 {
-            assert_eq!(for_account(&mut verify, account, "1004"), "unavailable");
+            assert_eq!(for_account(&mut verifier, account, "1004"), "unavailable");
             // Before it is looked at who calls.
             assert_eq!(
                 (pbx.identity().as_str(), pbx.notices().as_str()),
@@ -195,7 +195,7 @@ fn use_that_cant_be_counted_is_refused_as_a_wrong_pin() {
         for pin in [right, "9"] {
             let options = [options, &[("lockout_caller", "2/1h/1h")]].concat();
             let mut verifier = pbx.verify(&options, Some(pin));
-            let entered = [(); 3].map(|()| verified(&mut verify, pin));
+            let entered = [(); 3].map(|()| verified(&mut verifier, pin));
             assert_eq!(entered, ["wrong", "locked, verified", "locked"], "{pin}");
         }
         let why = "E PIN set 'customers': attempt rejected as wrong: \

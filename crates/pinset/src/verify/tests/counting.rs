@@ -5,8 +5,8 @@ use super::*;
 const LIST: &str = "account,secret,caller\n\
     alice,plain:1234,+905060508169\nbob,plain:4321,+905060508169\n4711,plain:9999,\n";
 
-fn look(verify: &Verifier<&Pbx, &Pbx>) -> Standing {
-    verify.counter().look()
+fn look(verifier: &Verifier<&Pbx, &Pbx>) -> Standing {
+    verifier.counter().look()
 }
 
 #[test]
@@ -14,10 +14,10 @@ fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
     let pbx = Pbx::csv(LIST);
     let options = [("lockout_caller", "2/15m/30m")];
     let mut verifier = pbx.verify(&options, Some("05060508169"));
-    assert_eq!(verified(&mut verify, "1"), "wrong");
-    assert_eq!((look(&verify), pbx.locked.take()), (Standing::Open, None));
+    assert_eq!(verified(&mut verifier, "1"), "wrong");
+    assert_eq!((look(&verifier), pbx.locked.take()), (Standing::Open, None));
     let mut verifier = pbx.verify(&options, Some("+905060508169"));
-    assert_eq!(verified(&mut verify, "2"), "locked, verified");
+    assert_eq!(verified(&mut verifier, "2"), "locked, verified");
     let half_an_hour = Duration::from_secs(30 * 60);
     let lock = Lock {
         kind: LockKind::Caller,
@@ -26,13 +26,13 @@ fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
     let told = Some((lock, Some(half_an_hour)));
     assert_eq!(pbx.locked.take(), told);
     // From now on, not even what is right is verified; each call is told.
-    assert_eq!(verified(&mut verify, "1234"), "locked");
+    assert_eq!(verified(&mut verifier, "1234"), "locked");
     assert_eq!(pbx.locked.take(), told);
-    assert_eq!(look(&verify), Standing::Locked(lock));
+    assert_eq!(look(&verifier), Standing::Locked(lock));
     assert_eq!(pbx.locked.take(), told);
     // Another one is another caller.
     let mut verifier = pbx.verify(&options, Some("05060508170"));
-    assert_eq!(verified(&mut verify, "1234"), "right alice 0 -");
+    assert_eq!(verified(&mut verifier, "1234"), "right alice 0 -");
     // It is no administrator's matter.
     assert_eq!(pbx.notices(), "");
 }
@@ -41,14 +41,14 @@ fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
 fn what_has_changed_is_to_be_stored_after_each_entry() {
     let pbx = Pbx::csv(LIST);
     let mut verifier = pbx.verify(&[], Some("1"));
-    look(&verify);
+    look(&verifier);
     assert_eq!(pbx.changed.get(), 0);
-    verified(&mut verify, "1");
+    verified(&mut verifier, "1");
     assert_eq!(pbx.changed.get(), 1);
     pbx.lockouts.borrow_mut().take_changes(usize::MAX);
-    verified(&mut verify, "");
+    verified(&mut verifier, "");
     assert_eq!(pbx.changed.get(), 1);
-    verified(&mut verify, "1");
+    verified(&mut verifier, "1");
     assert_eq!(pbx.changed.get(), 2);
 }
 
@@ -57,12 +57,12 @@ fn nothing_keyed_is_not_counted() {
     let pbx = Pbx::csv(LIST);
     let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
-        assert_eq!(verified(&mut verify, ""), "wrong");
+        assert_eq!(verified(&mut verifier, ""), "wrong");
     }
-    assert_eq!(look(&verify), Standing::Open);
-    assert_eq!(verified(&mut verify, "1"), "locked, verified");
+    assert_eq!(look(&verifier), Standing::Open);
+    assert_eq!(verified(&mut verifier, "1"), "locked, verified");
     // Then neither.
-    assert_eq!(verified(&mut verify, ""), "wrong");
+    assert_eq!(verified(&mut verifier, ""), "wrong");
 }
 
 #[test]
@@ -70,9 +70,9 @@ fn right_entries_do_not_count() {
     let pbx = Pbx::csv(LIST);
     let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
-        assert_eq!(verified(&mut verify, "1234"), "right alice 0 -");
+        assert_eq!(verified(&mut verifier, "1234"), "right alice 0 -");
     }
-    assert_eq!(look(&verify), Standing::Open);
+    assert_eq!(look(&verifier), Standing::Open);
 }
 
 #[test]
@@ -88,17 +88,17 @@ fn accounts_are_charged_before_a_hash_is_computed() {
             let known = true;
             ticket.accounts(&mut Host(1), &[Account { name, known }])
         };
-        assert_eq!(charge(b"4711"), Err(Halt::Gone));
+        assert_eq!(charge(b"4711"), Err(AttemptError::Gone));
         assert_eq!(charge(b"4712"), Ok(vec![true]));
     })));
     let mut verifier = pbx.verify(&options, None);
     assert_eq!(
-        for_account(&mut verify, Some("4711"), "1"),
+        for_account(&mut verifier, Some("4711"), "1"),
         "locked, verified"
     );
     assert_eq!(pbx.hashed.take().len(), 1);
     // Without a hash.
-    assert_eq!(for_account(&mut verify, Some("4711"), "1234"), "locked");
+    assert_eq!(for_account(&mut verifier, Some("4711"), "1234"), "locked");
     assert_eq!(pbx.hashed.take(), []);
     let by = pbx.locked.take().map(|(lock, _)| lock.kind);
     assert_eq!(by, Some(LockKind::Account));
@@ -111,10 +111,10 @@ fn accounts_that_are_in_no_list_are_charged_all_the_same() {
     let mut verifier = pbx.verify(&options, None);
     for account in ["4711", "0000"] {
         assert_eq!(
-            for_account(&mut verify, Some(account), "1"),
+            for_account(&mut verifier, Some(account), "1"),
             "locked, verified"
         );
-        assert_eq!(for_account(&mut verify, Some(account), "9999"), "locked");
+        assert_eq!(for_account(&mut verifier, Some(account), "9999"), "locked");
     }
     // But shown nowhere.
     let held = pbx.lockouts.borrow().locks(None, START);
@@ -127,13 +127,13 @@ fn all_accounts_of_a_number_are_charged() {
     let pbx = Pbx::csv(LIST);
     let options = [("identify", "caller"), ("lockout_account", "2/1h/1h")];
     let mut verifier = pbx.verify(&options, Some("+905060508169"));
-    assert_eq!(verified(&mut verify, "1"), "wrong");
-    assert_eq!(verified(&mut verify, "1"), "locked, verified");
+    assert_eq!(verified(&mut verifier, "1"), "wrong");
+    assert_eq!(verified(&mut verifier, "1"), "locked, verified");
     let held = pbx.lockouts.borrow().locks(None, START);
     let what: Vec<_> = held.into_iter().filter_map(|held| held.what).collect();
     assert_eq!(what, ["alice", "bob"]);
     // One of them is locked: the number is nobody's now.
-    assert_eq!(verified(&mut verify, "1234"), "locked");
+    assert_eq!(verified(&mut verifier, "1234"), "locked");
 }
 
 /// While one entry is verified that may yet fill the limit, another one waits.
@@ -152,7 +152,7 @@ fn an_entry_waits_for_those_that_may_fill_the_limit() {
         }
     }
     for (first, then) in [
-        (AttemptResult::Wrong, Err(Halt::Locked)),
+        (AttemptResult::Wrong, Err(AttemptError::Locked)),
         (AttemptResult::Void, Ok(())),
         (AttemptResult::Right(None), Ok(())),
     ] {
@@ -264,10 +264,10 @@ fn a_hundred_wrong_entries_lock_an_account_until_it_is_unlocked_by_hand() {
     ];
     let mut verifier = pbx.verify(&options, None);
     for _ in 1..100 {
-        assert_eq!(for_account(&mut verify, Some("4711"), "1"), "wrong");
+        assert_eq!(for_account(&mut verifier, Some("4711"), "1"), "wrong");
     }
     assert_eq!(
-        for_account(&mut verify, Some("4711"), "1"),
+        for_account(&mut verifier, Some("4711"), "1"),
         "locked, verified"
     );
     assert_eq!(

@@ -14,23 +14,23 @@ fn by_the_number_that_calls() {
     for spelled in ["+905060508169", "905060508169", "05060508169", "5060508169"] {
         let mut verifier = pbx.verify(&options, Some(spelled));
         pbx.identity();
-        assert!(!verify.asks_account() && !verify.refuses());
+        assert!(!verifier.asks_account() && !verifier.refuses());
         assert_eq!(
-            verified(&mut verify, "1234"),
+            verified(&mut verifier, "1234"),
             "right alice 7 from-alice",
             "{spelled}"
         );
         assert_eq!(pbx.identity(), "<> <alice> <alice>");
-        assert_eq!(verified(&mut verify, "4321"), "wrong");
+        assert_eq!(verified(&mut verifier, "4321"), "wrong");
     }
     // Two of them have the number; which it is, the PIN says.
     let mut verifier = pbx.verify(&options, Some("05060508170"));
     pbx.identity();
-    assert_eq!(verified(&mut verify, "1234"), "right carol 0 -");
+    assert_eq!(verified(&mut verifier, "1234"), "right carol 0 -");
     assert_eq!(pbx.identity(), "<> <> <carol>");
     // An account that is keyed unasked says nothing.
     assert_eq!(
-        for_account(&mut verify, Some("4711"), "4321"),
+        for_account(&mut verifier, Some("4711"), "4321"),
         "right bob 0 -"
     );
 }
@@ -46,13 +46,13 @@ fn by_an_account_number() {
         (&asks[..], Some("anonymous")),
     ] {
         let mut verifier = pbx.verify(options, number);
-        assert!(verify.asks_account() && !verify.refuses());
+        assert!(verifier.asks_account() && !verifier.refuses());
         assert_eq!(
-            for_account(&mut verify, Some("4711"), "1234"),
+            for_account(&mut verifier, Some("4711"), "1234"),
             "right 4711 0 -"
         );
-        assert_eq!(for_account(&mut verify, Some("4712"), "1234"), "wrong");
-        assert_eq!(for_account(&mut verify, None, "1234"), "wrong");
+        assert_eq!(for_account(&mut verifier, Some("4712"), "1234"), "wrong");
+        assert_eq!(for_account(&mut verifier, None, "1234"), "wrong");
     }
 }
 
@@ -60,8 +60,8 @@ fn by_an_account_number() {
 fn without_a_usable_number_nobody() {
     let pbx = Pbx::of(|_| panic!("the source is asked"));
     let mut verifier = pbx.verify(&[("identify", "caller")], Some("anonymous"));
-    assert!(verify.refuses() && !verify.asks_account());
-    assert_eq!(verified(&mut verify, "1234"), "wrong");
+    assert!(verifier.refuses() && !verifier.asks_account());
+    assert_eq!(verified(&mut verifier, "1234"), "wrong");
     assert!(!pbx.verify(&[], None).refuses());
 }
 
@@ -72,16 +72,16 @@ fn too_short_is_wrong_without_a_look() {
         &[("min_digits", "4"), ("lockout_caller", "2/1h/1h")],
         Some("1"),
     );
-    assert_eq!(verified(&mut verify, "123"), "wrong");
-    assert_eq!(verified(&mut verify, "123"), "locked, verified");
+    assert_eq!(verified(&mut verifier, "123"), "wrong");
+    assert_eq!(verified(&mut verifier, "123"), "locked, verified");
 }
 
 #[test]
 fn by_the_pin_alone() {
     let pbx = Pbx::csv(CUSTOMERS);
     let mut verifier = pbx.verify(&[("required_level", "1")], None);
-    assert_eq!(verified(&mut verify, "1234"), "right alice 7 from-alice");
-    assert_eq!(verified(&mut verify, "4321"), "wrong");
+    assert_eq!(verified(&mut verifier, "1234"), "right alice 7 from-alice");
+    assert_eq!(verified(&mut verifier, "4321"), "wrong");
     // Whose it is is known.
     assert_eq!(pbx.identity(), "<> <alice> <> <bob>");
     assert_eq!(pbx.notices(), "");
@@ -103,7 +103,7 @@ fn dates_are_those_of_the_keepers_clock() {
     // 2026-11-18T10:40:00Z
     assert_eq!(START.as_secs() / 86400, 20775);
     let mut verifier = pbx.verify(&[], None);
-    let verdicts = ["1", "2", "3"].map(|keys| verified(&mut verify, keys));
+    let verdicts = ["1", "2", "3"].map(|keys| verified(&mut verifier, keys));
     assert_eq!(verdicts, ["expired", "right late 0 -", "expired"]);
 }
 
@@ -123,12 +123,12 @@ fn slow_hashes_are_the_back_ends_work() {
         ("bob", "4321", "right bob 0 -", (0, 8)),
         ("nobody", "4321", "wrong", (0, 8)),
     ] {
-        assert_eq!(for_account(&mut verify, Some(account), keys), verdict);
+        assert_eq!(for_account(&mut verifier, Some(account), keys), verdict);
         assert_eq!(pbx.hashed.take(), [work], "{account} {keys}");
     }
     let fast = Pbx::csv(CUSTOMERS);
     let mut verifier = fast.verify(&options, None);
-    assert_eq!(for_account(&mut verify, Some("nobody"), "1234"), "wrong");
+    assert_eq!(for_account(&mut verifier, Some("nobody"), "1234"), "wrong");
     assert_eq!(fast.hashed.take(), []);
 }
 
@@ -147,7 +147,7 @@ fn entries_of_all_accounts_and_numbers_cost_the_same() {
     for (account, right) in [("1", "1234"), ("2", "1234"), ("3", "1"), ("4", "9")] {
         for pin in [right, "0000"] {
             let mut verifier = pbx.verify(&[("identify", "account")], None);
-            for_account(&mut verify, Some(account), pin);
+            for_account(&mut verifier, Some(account), pin);
             let cost: Vec<u64> = pbx
                 .hashed
                 .take()
@@ -180,12 +180,12 @@ fn required_level_admits_nothing_without_a_level() {
     let pbx = Pbx::entries(Entries::Keys);
     let options = [("source", "astdb:PINS/1"), ("required_level", "5")];
     let mut verifier = pbx.verify(&options, None);
-    assert_eq!(verified(&mut verify, "1234"), "wrong");
+    assert_eq!(verified(&mut verifier, "1234"), "wrong");
     // A list that can't have levels is refused as a whole.
     let pbx = Pbx::entries(Entries::Lines(Format::Plain));
     let mut verifier = pbx.verify(&[("required_level", "5")], None);
-    assert_eq!(verified(&mut verify, "1234"), "unavailable");
-    assert_eq!(verified(&mut verify, "4321"), "unavailable");
+    assert_eq!(verified(&mut verifier, "1234"), "unavailable");
+    assert_eq!(verified(&mut verifier, "4321"), "unavailable");
     let why = "E PIN set 'customers' admits nobody: it can't be used: required_level above 0 \
         needs a csv list: no other has levels";
     assert_eq!(pbx.notices(), [why; 2].join("\n"));
@@ -225,7 +225,7 @@ fn rows_are_asked_in_their_order() {
         argon2id("1234")
     ));
     let mut verifier = pbx.verify(&[("identify", "caller")], Some("+905060508169"));
-    assert_eq!(verified(&mut verify, "1234"), "right alice 1 -");
+    assert_eq!(verified(&mut verifier, "1234"), "right alice 1 -");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_row_that_cant_be_checked_admits_nobody_but_keeps_nobody_out() {
         line 2: the pepper file has no key gone";
     for options in [&[("identify", "account")][..], &[]] {
         let mut verifier = pbx.verify(options, None);
-        let mut verified = |keys: &str| for_account(&mut verify, Some("4711"), keys);
+        let mut verified = |keys: &str| for_account(&mut verifier, Some("4711"), keys);
         assert_eq!(verified("1234"), "right 4711 0 -");
         assert_eq!(pbx.notices(), "");
         assert_eq!(verified("4321"), "wrong");
@@ -253,13 +253,13 @@ fn no_pin_alone_finds_a_slow_hash() {
     );
     let pbx = Pbx::csv(&list);
     let mut verifier = pbx.verify(&[], None);
-    assert_eq!(verified(&mut verify, "1234"), "wrong");
+    assert_eq!(verified(&mut verifier, "1234"), "wrong");
     assert_eq!(
         pbx.notices(),
         "W PIN set 'customers': no PIN alone finds a row with an argon2id hash (1 of them): \
          identify = caller or account does"
     );
-    assert_eq!(verified(&mut verify, "1"), "right bob 0 -");
+    assert_eq!(verified(&mut verifier, "1"), "right bob 0 -");
     assert_eq!(pbx.hashed.take(), []);
 }
 
@@ -269,7 +269,7 @@ fn a_source_that_refuses() {
     let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
         // It does not count.
-        assert_eq!(verified(&mut verify, "1234"), "unavailable");
+        assert_eq!(verified(&mut verifier, "1234"), "unavailable");
         let why = "E PIN set 'customers' admits nobody: it is hidden";
         assert_eq!(pbx.notices(), why);
     }
@@ -279,8 +279,8 @@ fn a_source_that_refuses() {
 fn a_caller_who_is_gone_gets_no_verdict() {
     let pbx = Pbx::of(|_| None);
     let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
-    assert_eq!(verified(&mut verify, "1234"), "gone");
-    assert!(matches!(verify.counter().look(), Standing::Locked(_)));
+    assert_eq!(verified(&mut verifier, "1234"), "gone");
+    assert!(matches!(verifier.counter().look(), Standing::Locked(_)));
 }
 
 #[test]
@@ -293,8 +293,8 @@ fn entries_that_others_have_collected() {
     ];
     let mut verifier = pbx.verify(&options, None);
     let mut outcome = |account: &str, text: &str| {
-        let entry = Pin::keyed(text.as_bytes());
-        let outcome = verify.outcome(&mut stays(), account.as_bytes(), entry.as_ref());
+        let entry = Pin::parse(text.as_bytes());
+        let outcome = verifier.outcome(&mut stays(), account.as_bytes(), entry.as_ref());
         let account = outcome.grant.and_then(|grant| grant.account);
         let account = String::from_utf8(account.unwrap_or_default());
         (

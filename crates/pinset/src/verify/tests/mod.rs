@@ -145,7 +145,7 @@ impl Pbx {
             let set = set.set(name.as_bytes(), value.as_bytes());
             set.unwrap_or_else(|fault| panic!("{name} = {value}: {fault}"));
         }
-        let calling = Calling {
+        let calling = CallOrigin {
             number: number.map(str::as_bytes),
             channel,
         };
@@ -329,11 +329,11 @@ fn said(verdict: Option<Verdict>) -> String {
     }
 }
 
-fn verified(verify: &mut Verifier<&Pbx, &Pbx>, keys: &str) -> String {
-    for_account(verify, None, keys)
+fn verified(verifier: &mut Verifier<&Pbx, &Pbx>, keys: &str) -> String {
+    for_account(verifier, None, keys)
 }
 
-fn for_account(verify: &mut Verifier<&Pbx, &Pbx>, account: Option<&str>, keys: &str) -> String {
+fn for_account(verifier: &mut Verifier<&Pbx, &Pbx>, account: Option<&str>, keys: &str) -> String {
     let (account, pin) = (account.map(self::keys), self::keys(keys));
     let entry = Entry {
         account: account.as_ref(),

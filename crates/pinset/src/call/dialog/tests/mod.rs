@@ -63,13 +63,13 @@ impl Host for Caller {
 
     fn stop_sound(&mut self) {}
 
-    fn next_key(&mut self, wait: Wait) -> Heard {
+    fn next_key(&mut self, wait: Wait) -> Input {
         while self.script.front() == Some(&'+') {
             self.script.pop_front();
             self.now += Duration::from_secs(3);
         }
         match (self.script.pop_front(), wait) {
-            (Some(' '), Wait::Sound) => Heard::SoundEnded,
+            (Some(' '), Wait::Sound) => Input::SoundEnded,
             (Some(' '), _) => {
                 self.note(match wait {
                     Wait::BetweenSounds => "(gap)",
@@ -78,10 +78,10 @@ impl Host for Caller {
                     Wait::NextKey(Some(_)) => "(next)",
                     _ => "(5s)",
                 });
-                Heard::Silence
+                Input::Silence
             }
-            (Some('!') | None, _) => Heard::Gone,
-            (Some(key), _) => Heard::Key(key as u8),
+            (Some('!') | None, _) => Input::Gone,
+            (Some(key), _) => Input::Key(key as u8),
         }
     }
 
@@ -415,7 +415,7 @@ proptest! {
                     prop_assert!(!gone, "played after the hang-up");
                     prop_assert!(sound != b"vm-goodbye" && sound != b"auth-thankyou");
                     match what {
-                        0 => Event::Heard(Heard::Gone),
+                        0 => Event::Input(Input::Gone),
                         1..=4 => Event::Missing,
                         _ => Event::Playing,
                     }
@@ -426,17 +426,17 @@ proptest! {
                     prop_assert!(right != goodbye && !jumped && !(goodbye && carry_on));
                     prop_assert!(settled.is_some() || right);
                     match what {
-                        _ if gone => Event::Heard(Heard::Gone),
+                        _ if gone => Event::Input(Input::Gone),
                         1..=4 => Event::Missing,
                         _ => Event::Playing,
                     }
                 }
-                Step::NextKey(wait) => Event::Heard(match what {
-                    0 => Heard::Gone,
-                    1..=6 if wait == Wait::Sound => Heard::SoundEnded,
-                    1..=6 => Heard::Silence,
-                    7..=9 => Heard::Key(b'#'),
-                    _ => Heard::Key(b"1234567890*A"[usize::from(which)]),
+                Step::NextKey(wait) => Event::Input(match what {
+                    0 => Input::Gone,
+                    1..=6 if wait == Wait::Sound => Input::SoundEnded,
+                    1..=6 => Input::Silence,
+                    7..=9 => Input::Key(b'#'),
+                    _ => Input::Key(b"1234567890*A"[usize::from(which)]),
                 }),
                 Step::Verify(Entry { account: by, pin }) => {
                     verified += 1;
@@ -470,7 +470,7 @@ proptest! {
                 }
                 Step::Finish(next) => break next,
             };
-            gone |= matches!(event, Event::Heard(Heard::Gone));
+            gone |= matches!(event, Event::Input(Input::Gone));
         };
         prop_assert!(settled.is_some(), "ended without a verdict");
         prop_assert!(goodbyes <= 1);

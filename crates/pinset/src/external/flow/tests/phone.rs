@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::call::dialog::{Heard, Opening, Settlement, Wait};
+use crate::call::dialog::{Input, Opening, Settlement, Wait};
 use crate::call::driver::{Host, Started};
 use crate::dialplan::Place;
 use crate::external::flow::{Posted, Service, Speaker};
@@ -88,10 +88,10 @@ impl Host for Phone {
 
     fn stop_sound(&mut self) {}
 
-    fn next_key(&mut self, wait: Wait) -> Heard {
+    fn next_key(&mut self, wait: Wait) -> Input {
         self.watched();
         if !self.there() {
-            return Heard::Gone;
+            return Input::Gone;
         }
         loop {
             return match (self.script.pop_front(), wait) {
@@ -99,9 +99,9 @@ impl Host for Phone {
                     self.now += time;
                     continue;
                 }
-                (Some(Cue::Key(key)), _) => Heard::Key(key),
-                (Some(Cue::Nothing) | None, Wait::Sound) => Heard::SoundEnded,
-                (Some(Cue::Nothing) | None, _) => Heard::Silence,
+                (Some(Cue::Key(key)), _) => Input::Key(key),
+                (Some(Cue::Nothing) | None, Wait::Sound) => Input::SoundEnded,
+                (Some(Cue::Nothing) | None, _) => Input::Silence,
             };
         }
     }
