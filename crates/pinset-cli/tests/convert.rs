@@ -251,7 +251,7 @@ fn unusable_caller_number_is_reported() {
     ];
     let ran = lab.run(&[&add[..], &["+44 20 7946 012"]].concat(), PIN);
     assert!(
-        ran.code == 3 && ran.err.contains("--caller: not a usable"),
+        ran.code == 3 && ran.err.contains("--caller: it is no usable"),
         "{}",
         ran.err
     );
