@@ -43,7 +43,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 /// The same for a connection that has had no request yet: its client would not send
 /// the request again.
 const FIRST_REQUEST_LINGER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time in which a client must close the connection after it was told to.
+/// Time in which a connection must end after its graceful shutdown has begun.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Interval of checks whether a connection can end, while the service stops.
 const STOP_POLL_INTERVAL: Duration = Duration::from_millis(20);

@@ -19,7 +19,7 @@ pub enum TlsError {
     CertificateFile(io::Error),
     #[error(transparent)]
     Certificate(pem::Error),
-    #[error("there is no certificate in it")]
+    #[error("no certificate found")]
     NoCertificate,
     #[error(transparent)]
     KeyFile(SecretFileError),
