@@ -19,7 +19,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// How the threads are scheduled.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Priority {
+pub(crate) enum Priority {
     /// All other threads come first: for jobs that use a processor for long.
     Low,
     /// As calls: for jobs that mostly wait.
@@ -28,7 +28,7 @@ pub enum Priority {
 
 /// Why there is no result.
 #[derive(Debug, Error)]
-pub enum QueueError {
+pub(crate) enum QueueError {
     /// Too many jobs wait already, or there is no free thread.
     #[error("too many wait for {resource}")]
     Full {
@@ -49,12 +49,12 @@ pub enum QueueError {
 static SCHEDULED_JOBS: Mutex<()> = Mutex::new(());
 
 /// Keeps scheduled jobs from starting while the return value is held.
-pub fn hold_off() -> impl Sized {
+pub(crate) fn hold_off() -> impl Sized {
     lock(&SCHEDULED_JOBS)
 }
 
 /// A queue and its threads for one kind of job.
-pub struct WorkQueue {
+pub(crate) struct WorkQueue {
     queue: Mutex<Queue<Job>>,
     priority: Priority,
     /// What the jobs need, for error messages.
@@ -63,7 +63,11 @@ pub struct WorkQueue {
 
 impl WorkQueue {
     /// Creates an empty queue, in which at most `max_waiting` jobs wait per thread.
-    pub const fn new(priority: Priority, max_waiting: usize, resource: &'static str) -> Self {
+    pub(crate) const fn new(
+        priority: Priority,
+        max_waiting: usize,
+        resource: &'static str,
+    ) -> Self {
         Self {
             queue: Mutex::new(Queue::new(max_waiting)),
             priority,
@@ -77,7 +81,11 @@ impl WorkQueue {
 
     /// Queues a job for at most `max_threads` threads. Returns false, and drops the
     /// job, if too many wait already or there is no free thread.
-    pub fn submit(&'static self, max_threads: usize, job: impl FnOnce() + Send + 'static) -> bool {
+    pub(crate) fn submit(
+        &'static self,
+        max_threads: usize,
+        job: impl FnOnce() + Send + 'static,
+    ) -> bool {
         let mut queue = self.queue();
         match queue.put(Box::new(job), max_threads) {
             Put::Waits => true,
@@ -92,7 +100,7 @@ impl WorkQueue {
 
     /// Queues a job of a schedule for one thread. Returns false if that is not
     /// possible now.
-    pub fn submit_scheduled(&'static self, job: fn()) -> bool {
+    pub(crate) fn submit_scheduled(&'static self, job: fn()) -> bool {
         let Some(_scheduled) = try_lock(&SCHEDULED_JOBS) else {
             return false;
         };
@@ -107,7 +115,7 @@ impl WorkQueue {
     /// # Errors
     ///
     /// Fails if the queue is full, or there is no result within `timeout`.
-    pub fn run<H: ServiceChannel, T: Send + 'static>(
+    pub(crate) fn run<H: ServiceChannel, T: Send + 'static>(
         &'static self,
         host: &mut H,
         max_threads: usize,
@@ -150,7 +158,7 @@ impl WorkQueue {
     }
 
     /// Drops the jobs that wait: none does when the module is unloaded.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.queue().clear();
     }
 }

@@ -17,7 +17,7 @@ use crate::state::audit::{AuditContext, Source};
 use crate::state::stats;
 
 /// Registers the actions. Returns false if that fails, which Asterisk logs.
-pub fn register() -> bool {
+pub(super) fn register() -> bool {
     ami::register::<PinSets>()
         && ami::register::<OnePinSet>()
         && ami::register::<Lockouts>()
@@ -27,7 +27,7 @@ pub fn register() -> bool {
 }
 
 /// Takes back [`register`].
-pub fn unregister() {
+pub(super) fn unregister() {
     ami::unregister::<PinSets>();
     ami::unregister::<OnePinSet>();
     ami::unregister::<Lockouts>();

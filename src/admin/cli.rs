@@ -84,12 +84,12 @@ static COMMANDS: [Command; 7] = [
 ];
 
 /// Registers the commands. Returns false if that fails, which Asterisk logs.
-pub fn register() -> bool {
+pub(super) fn register() -> bool {
     COMMANDS.iter().all(cli::register)
 }
 
 /// Takes back [`register`]. Returns false if a command runs.
-pub fn unregister() -> bool {
+pub(super) fn unregister() -> bool {
     cli::unregister()
 }
 

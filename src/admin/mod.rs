@@ -8,16 +8,16 @@ mod number;
 mod prometheus;
 mod queries;
 
-pub use prometheus::{hold_off, shutdown as shutdown_metrics, start as start_metrics};
+pub(crate) use prometheus::{hold_off, shutdown as shutdown_metrics, start as start_metrics};
 
 /// Registers commands and actions. Returns false if that fails, which Asterisk logs.
-pub fn register() -> bool {
+pub(crate) fn register() -> bool {
     cli::register() && ami::register()
 }
 
 /// Takes back [`register`], in part or in whole. Returns false if a command runs or is
 /// about to. A session that has found an action before may still run it.
-pub fn unregister() -> bool {
+pub(crate) fn unregister() -> bool {
     ami::unregister();
     cli::unregister()
 }

@@ -20,7 +20,7 @@ use crate::config;
 /// # Errors
 ///
 /// Fails if there is no such PIN set, or it has errors.
-pub fn report(number: &[u8], name: &[u8]) -> Result<String, QueryError> {
+pub(super) fn report(number: &[u8], name: &[u8]) -> Result<String, QueryError> {
     let in_force = config::current();
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let set = in_force.pin_set(&name)?;

@@ -26,7 +26,7 @@ static CONNECTING: Mutex<()> = Mutex::new(());
 
 /// Starts to offer metrics, if `res_prometheus` runs; while Asterisk starts, once it has
 /// started. To be called when the module is loaded or reloaded.
-pub fn start() {
+pub(crate) fn start() {
     if process::is_booted() {
         prometheus::connect(scrape);
         return;
@@ -52,12 +52,12 @@ fn poll() -> bool {
 
 /// Keeps the scheduler's thread from connecting while the return value is held. Returns
 /// `None` if it is connecting.
-pub fn hold_off() -> Option<impl Sized> {
+pub(crate) fn hold_off() -> Option<impl Sized> {
     try_lock(&CONNECTING)
 }
 
 /// Stops to offer metrics: no scrape runs then, nor will any.
-pub fn shutdown() {
+pub(crate) fn shutdown() {
     // Joins the scheduler's thread, which does not connect: it is held off.
     let schedule = lock(&STARTING).take();
     drop(schedule);

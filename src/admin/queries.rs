@@ -22,7 +22,7 @@ use crate::state::{lockouts, stats};
 use crate::{config, pin_files};
 
 /// A PIN set, in one line.
-pub struct Summary {
+pub(super) struct Summary {
     pub name: String,
     /// Its options, unless there are errors in them.
     pub set: Option<PinSet>,
@@ -60,13 +60,13 @@ impl Summary {
     }
 
     /// Returns the source of its PINs.
-    pub fn source(&self) -> Option<Vec<u8>> {
+    pub(super) fn source(&self) -> Option<Vec<u8>> {
         let source = self.set.as_ref()?.source.as_ref()?;
         Some(source.to_bytes())
     }
 
     /// Returns the format of its PIN file as it is configured.
-    pub fn format(&self) -> Option<&'static str> {
+    pub(super) fn format(&self) -> Option<&'static str> {
         let set = self.set.as_ref()?;
         match set.source {
             Some(Source::Astdb(_) | Source::Url(_)) => None,
@@ -75,13 +75,13 @@ impl Summary {
     }
 
     /// Returns how callers are identified.
-    pub fn identify(&self) -> Option<&'static str> {
+    pub(super) fn identify(&self) -> Option<&'static str> {
         Some(self.set.as_ref()?.identify.word())
     }
 }
 
 /// Returns all PIN sets.
-pub fn pin_sets() -> Vec<Summary> {
+pub(super) fn pin_sets() -> Vec<Summary> {
     let in_force = config::current();
     in_force
         .pin_sets()
@@ -90,7 +90,7 @@ pub fn pin_sets() -> Vec<Summary> {
 }
 
 /// Returns the names of all PIN sets.
-pub fn names() -> Vec<String> {
+pub(super) fn names() -> Vec<String> {
     let in_force = config::current();
     in_force
         .pin_sets()
@@ -100,7 +100,7 @@ pub fn names() -> Vec<String> {
 
 /// Why a query or an unlock fails.
 #[derive(Debug, Error)]
-pub enum QueryError {
+pub(super) enum QueryError {
     /// There is no such PIN set, or it has errors.
     #[error(transparent)]
     PinSet(#[from] PinSetError),
@@ -122,7 +122,7 @@ pub enum QueryError {
 /// # Errors
 ///
 /// Fails if there is none.
-pub fn pin_set(name: &[u8]) -> Result<Summary, QueryError> {
+pub(super) fn pin_set(name: &[u8]) -> Result<Summary, QueryError> {
     let lower = in_lower_case(name);
     let in_force = config::current();
     let mut all = in_force.pin_sets();
@@ -133,13 +133,13 @@ pub fn pin_set(name: &[u8]) -> Result<Summary, QueryError> {
 }
 
 /// Returns the names of the pepper keys, the one for new secrets first.
-pub fn pepper_keys() -> Vec<String> {
+pub(super) fn pepper_keys() -> Vec<String> {
     let in_force = config::current();
     in_force.pepper.ids().map(|id| id.to_string()).collect()
 }
 
 /// Returns what memory holds of a PIN set's PIN file.
-pub fn recall(set: &PinSet) -> Option<Recalled> {
+pub(super) fn recall(set: &PinSet) -> Option<Recalled> {
     match &set.source {
         Some(Source::File(path)) => pin_files::recall(path),
         _ => None,
@@ -174,7 +174,7 @@ fn doubts(set: &PinSet, rows: &Rows) -> Vec<Doubt> {
 
 /// Returns warnings about a PIN file in memory: rows that can't be checked, and doubts
 /// whether it admits anybody.
-pub fn warnings(set: &PinSet, recalled: &Recalled) -> Vec<String> {
+pub(super) fn warnings(set: &PinSet, recalled: &Recalled) -> Vec<String> {
     let Some(rows) = &recalled.rows else {
         return Vec::new();
     };
@@ -188,18 +188,18 @@ pub fn warnings(set: &PinSet, recalled: &Recalled) -> Vec<String> {
 }
 
 /// Returns how long ago a time was.
-pub fn age(time: SystemTime) -> Duration {
+pub(super) fn age(time: SystemTime) -> Duration {
     let age = SystemTime::now().duration_since(time).unwrap_or_default();
     Duration::from_secs(age.as_secs())
 }
 
 /// Returns the number of calls with this outcome.
-pub fn outcomes(counts: &Counts, status: Status) -> u64 {
+pub(super) fn outcomes(counts: &Counts, status: Status) -> u64 {
     counts.outcomes.get(&status).copied().unwrap_or_default()
 }
 
 /// A lock in force.
-pub struct Lock {
+pub(super) struct Lock {
     pub pin_set: String,
     /// `caller`, `account` or `pinset`.
     pub by: &'static str,
@@ -216,7 +216,7 @@ pub struct Lock {
 
 impl Lock {
     /// Returns the remaining time: `2h05m`, `29m59s`, `7s`, `until unlocked`.
-    pub fn left(&self) -> String {
+    pub(super) fn left(&self) -> String {
         let Some(seconds) = self.seconds else {
             return "until unlocked".to_owned();
         };
@@ -233,7 +233,7 @@ impl Lock {
 /// # Errors
 ///
 /// Fails if there is no PIN set of this name.
-pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
+pub(super) fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
     let now = since_epoch();
     let held = lockouts::held(pin_set.as_deref()).into_iter();
@@ -254,7 +254,7 @@ pub fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
 }
 
 /// Returns the number of locks in each PIN set that has any, in one walk.
-pub fn lock_counts() -> BTreeMap<String, u64> {
+pub(super) fn lock_counts() -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for held in lockouts::held(None) {
         *counts.entry(held.pin_set).or_default() += 1;
@@ -263,7 +263,7 @@ pub fn lock_counts() -> BTreeMap<String, u64> {
 }
 
 /// Returns what is locked of this kind, for completion.
-pub fn locked(by: &[u8]) -> Vec<String> {
+pub(super) fn locked(by: &[u8]) -> Vec<String> {
     let mut what: Vec<String> = lockouts::held(None)
         .into_iter()
         .filter(|held| held.kind.word().as_bytes().eq_ignore_ascii_case(by))
@@ -279,7 +279,7 @@ pub fn locked(by: &[u8]) -> Vec<String> {
 /// # Errors
 ///
 /// Fails if there is no such kind, no such PIN set, or nothing was locked.
-pub fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, QueryError> {
+pub(super) fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
     let in_force = config::current();
     let meant = meant(by, what);

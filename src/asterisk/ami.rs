@@ -13,7 +13,7 @@ use crate::ffi;
 
 /// The classes of `write =` in `manager.conf` that an action needs.
 #[derive(Clone, Copy)]
-pub enum Class {
+pub(crate) enum Class {
     /// `system`.
     System,
     /// `system` or `reporting`.
@@ -21,7 +21,7 @@ pub enum Class {
 }
 
 /// An action.
-pub trait Action {
+pub(crate) trait Action {
     /// Its name.
     const NAME: &'static CStr;
     /// The classes it needs.
@@ -38,7 +38,7 @@ pub trait Action {
 
 /// Registers an action, whose synopsis and description Asterisk takes from the
 /// XML documentation. Returns false if that fails, which Asterisk logs.
-pub fn register<A: Action>() -> bool {
+pub(crate) fn register<A: Action>() -> bool {
     let class = match A::CLASS {
         Class::System => ffi::EVENT_FLAG_SYSTEM,
         Class::Reporting => ffi::EVENT_FLAG_SYSTEM | ffi::EVENT_FLAG_REPORTING,
@@ -59,7 +59,7 @@ pub fn register<A: Action>() -> bool {
 }
 
 /// Takes back [`register`]. A session that has found the action before may still run it.
-pub fn unregister<A: Action>() {
+pub(crate) fn unregister<A: Action>() {
     // SAFETY: a static name.
     unsafe { ffi::ast_manager_unregister(A::NAME.as_ptr()) };
 }
@@ -89,11 +89,11 @@ unsafe extern "C" fn act<A: Action>(
 }
 
 /// A message of an AMI client.
-pub struct Message<'a>(&'a ffi::message);
+pub(crate) struct Message<'a>(&'a ffi::message);
 
 /// Why a header can't be used.
 #[derive(Debug, Error)]
-pub enum HeaderError {
+pub(crate) enum HeaderError {
     /// It is missing.
     #[error("{0} is missing")]
     Missing(String),
@@ -108,7 +108,7 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// Fails if there is more than one.
-    pub fn header(&self, name: &str) -> Result<Option<&'a [u8]>, HeaderError> {
+    pub(crate) fn header(&self, name: &str) -> Result<Option<&'a [u8]>, HeaderError> {
         let mut values = self.all(name);
         let value = values.next();
         match values.next() {
@@ -122,7 +122,7 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// Fails if there is none, or more than one.
-    pub fn need(&self, name: &str) -> Result<&'a [u8], HeaderError> {
+    pub(crate) fn need(&self, name: &str) -> Result<&'a [u8], HeaderError> {
         self.header(name)?
             .ok_or_else(|| HeaderError::Missing(name.to_owned()))
     }
@@ -149,7 +149,7 @@ impl<'a> Message<'a> {
 }
 
 /// The session of the client that has sent an action, and waits for the response.
-pub struct Session<'a> {
+pub(crate) struct Session<'a> {
     raw: *mut ffi::mansession,
     message: *const ffi::message,
     id: &'a [u8],
@@ -165,12 +165,12 @@ impl Session<'_> {
     }
 
     /// Sends a response with these fields.
-    pub fn respond(&mut self, fields: &Fields) {
+    pub(crate) fn respond(&mut self, fields: &Fields) {
         self.send("Response: Success\r\n", &fields.0);
     }
 
     /// Begins a list.
-    pub fn begin(&mut self, text: &CStr) {
+    pub(crate) fn begin(&mut self, text: &CStr) {
         let (text, start) = (Text::new(text.to_bytes()), Text::new(b"start"));
         // SAFETY: as above.
         unsafe {
@@ -180,12 +180,12 @@ impl Session<'_> {
     }
 
     /// Sends an event of the list.
-    pub fn item(&mut self, event: &str, fields: &Fields) {
+    pub(crate) fn item(&mut self, event: &str, fields: &Fields) {
         self.send(&format!("Event: {event}\r\n"), &fields.0);
     }
 
     /// Ends a list of `count` events.
-    pub fn end(&mut self, event: &CStr, count: usize) {
+    pub(crate) fn end(&mut self, event: &CStr, count: usize) {
         let count = c_int::try_from(count).unwrap_or(c_int::MAX);
         // SAFETY: as above; the name is only read.
         unsafe {
@@ -217,23 +217,23 @@ fn mutable(text: &Text) -> *mut c_char {
 
 /// The fields of a response or an event, escaped so that no value makes another field.
 #[derive(Default)]
-pub struct Fields(String);
+pub(crate) struct Fields(String);
 
 impl Fields {
     /// Returns an empty list of fields.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Adds a field.
-    pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
+    pub(crate) fn add(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
         // Writing into a String does not fail.
         let _ = write!(self.0, "{name}: {}\r\n", escape(value.as_ref()));
         self
     }
 
     /// Adds a field with a number.
-    pub fn number(&mut self, name: &str, value: u64) -> &mut Self {
+    pub(crate) fn number(&mut self, name: &str, value: u64) -> &mut Self {
         self.add(name, value.to_string())
     }
 }

@@ -15,11 +15,11 @@ use super::c_string::Text;
 use crate::ffi;
 
 /// Longest queue for the database: more than it answers within `source_timeout`.
-pub const MAX_WAITING: usize = 1000;
+pub(crate) const MAX_WAITING: usize = 1000;
 
 /// Presence of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Presence {
+pub(crate) enum Presence {
     /// It is there.
     Present,
     /// It is not there, or the database can't be read.
@@ -30,7 +30,7 @@ pub enum Presence {
 }
 
 /// Looks up a key.
-pub fn presence(family: &[u8], key: &[u8]) -> Presence {
+pub(crate) fn presence(family: &[u8], key: &[u8]) -> Presence {
     let (family, key) = (Text::new(family), Text::new(key));
     // SAFETY: two NUL-terminated strings, read before the call returns.
     match unsafe { ffi::authrs_db_exists(family.as_c().as_ptr(), key.as_c().as_ptr()) } {
@@ -41,13 +41,13 @@ pub fn presence(family: &[u8], key: &[u8]) -> Presence {
 }
 
 /// Returns whether the family has the key.
-pub fn exists(family: &[u8], key: &[u8]) -> bool {
+pub(crate) fn exists(family: &[u8], key: &[u8]) -> bool {
     presence(family, key) == Presence::Present
 }
 
 /// Calls `look` with each key and value of a family, not with those of families below
 /// it. If the database can't be read, the family is empty.
-pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
+pub(crate) fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     each_below(family, |key, value| {
         if !key.contains(&b'/') {
             look(key, value);
@@ -57,7 +57,7 @@ pub fn each(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
 
 /// Calls `look` with each key and value of a family and of the families below it, whose
 /// names precede their keys.
-pub fn each_below(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
+pub(crate) fn each_below(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
     let name = Text::new(family);
     // SAFETY: a NUL-terminated string; NULL stands for the whole family.
     let entries = unsafe { ffi::ast_db_gettree(name.as_c().as_ptr(), std::ptr::null()) };
@@ -84,7 +84,7 @@ pub fn each_below(family: &[u8], mut look: impl FnMut(&[u8], &[u8])) {
 }
 
 /// Writes a value. Returns false if that fails.
-pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+pub(crate) fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     let (family, key, value) = (Text::new(family), Text::new(key), Text::new(value));
     // SAFETY: three NUL-terminated strings, read before the call returns.
     unsafe {
@@ -99,7 +99,7 @@ pub fn put(family: &[u8], key: &[u8], value: &[u8]) -> bool {
 /// Returns the first 31 bytes of the value of one of our own keys, or `None` if there is
 /// no such key, or the database can't be read. Not for keys that a caller has entered:
 /// one that is deleted meanwhile is logged at debug level 1.
-pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     if !exists(family, key) {
         return None;
     }
@@ -120,12 +120,12 @@ pub fn own_value(family: &[u8], key: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Returns whether [`own_value`] is `value`.
-pub fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
+pub(crate) fn own_value_is(family: &[u8], key: &[u8], value: &[u8]) -> bool {
     own_value(family, key).is_some_and(|found| found == value)
 }
 
 /// Deletes a key. Returns false if that fails; a missing key is no failure.
-pub fn delete(family: &[u8], key: &[u8]) -> bool {
+pub(crate) fn delete(family: &[u8], key: &[u8]) -> bool {
     let (family, key) = (Text::new(family), Text::new(key));
     // SAFETY: two NUL-terminated strings, read before the call returns.
     unsafe { ffi::ast_db_del(family.as_c().as_ptr(), key.as_c().as_ptr()) == 0 }
@@ -133,7 +133,7 @@ pub fn delete(family: &[u8], key: &[u8]) -> bool {
 
 /// Deletes all keys of one of our own families. Its name must hold no `%` and
 /// no `_`: the database takes them for wildcards.
-pub fn delete_own_family(family: &CStr) {
+pub(crate) fn delete_own_family(family: &CStr) {
     // SAFETY: a NUL-terminated string; NULL stands for the whole family.
     unsafe { ffi::ast_db_deltree(family.as_ptr(), std::ptr::null()) };
 }
@@ -146,13 +146,13 @@ fn path() -> PathBuf {
 }
 
 /// Returns the path of a file next to the database, where Asterisk may write.
-pub fn beside(name: &str) -> PathBuf {
+pub(crate) fn beside(name: &str) -> PathBuf {
     path().with_file_name(name)
 }
 
 /// Returns the time of Asterisk's last write to the database's file, that is of its last
 /// commit.
-pub fn written() -> Option<SystemTime> {
+pub(crate) fn written() -> Option<SystemTime> {
     let file = path().with_extension("sqlite3");
     std::fs::metadata(file)
         .and_then(|file| file.modified())

@@ -19,17 +19,17 @@ const JUMP_OFFSET: i32 = 101;
 const SOUND_GAP: i32 = 50;
 
 /// The dialplan variable for the outcome.
-pub const STATUS: &CStr = c"AUTHENTICATESTATUS";
+pub(crate) const STATUS: &CStr = c"AUTHENTICATESTATUS";
 const ACCOUNT: &CStr = c"AUTHENTICATEACCOUNT";
 const LEVEL: &CStr = c"AUTHENTICATELEVEL";
 const CONTEXT: &CStr = c"AUTHENTICATECONTEXT";
 /// The dialplan variable for the number of verified attempts.
-pub const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
+pub(crate) const ATTEMPTS: &CStr = c"AUTHENTICATEATTEMPTS";
 /// The dialplan variables that are cleared of an earlier verdict.
-pub const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
+pub(crate) const CLEARED: [&CStr; 4] = [ACCOUNT, LEVEL, CONTEXT, ATTEMPTS];
 
 /// An observer of a call's outcome.
-pub trait OutcomeObserver {
+pub(crate) trait OutcomeObserver {
     /// Called when the call begins.
     fn begins(&self, channel: &Channel<'_>);
     /// Called with the grant of the PIN that is right.
@@ -40,10 +40,10 @@ pub trait OutcomeObserver {
 }
 
 /// Fetches a sound from the web, whose URL is given, and starts it.
-pub type StartUrl = fn(&mut Call<'_>, &[u8]) -> Started;
+pub(crate) type StartUrl = fn(&mut Call<'_>, &[u8]) -> Started;
 
 /// One call inside the application.
-pub struct Call<'call> {
+pub(crate) struct Call<'call> {
     channel: Channel<'call>,
     start_url: StartUrl,
     began: Instant,
@@ -58,7 +58,7 @@ impl<'call> Call<'call> {
     /// Wraps a channel, and fails closed first of all: the status is `ERROR` until
     /// there is a verdict, nothing is left of an earlier `Authenticate`, and with
     /// `hides_arguments` the arguments are hidden.
-    pub fn new(channel: Channel<'call>, start_url: StartUrl, hides_arguments: bool) -> Self {
+    pub(crate) fn new(channel: Channel<'call>, start_url: StartUrl, hides_arguments: bool) -> Self {
         let mut call = Self {
             channel,
             start_url,
@@ -74,12 +74,12 @@ impl<'call> Call<'call> {
     }
 
     /// Sets the status to `ERROR`.
-    pub fn fail(&mut self) {
+    pub(crate) fn fail(&mut self) {
         self.channel.set_variable(STATUS, b"ERROR");
     }
 
     /// Ends the call in the application. Without a verdict, that is an error.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.report(Status::Error, 0);
     }
 
@@ -90,67 +90,72 @@ impl<'call> Call<'call> {
     }
 
     /// Sets the observer of the outcome.
-    pub fn observe(&mut self, observer: impl OutcomeObserver + 'static) {
+    pub(crate) fn observe(&mut self, observer: impl OutcomeObserver + 'static) {
         observer.begins(&self.channel);
         self.observer = Some(Box::new(observer));
     }
 
     /// Returns the caller and the channel.
-    pub fn origin(&self) -> channel::Origin {
+    pub(crate) fn origin(&self) -> channel::Origin {
         self.channel.origin()
     }
 
     /// Returns the channel's name.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.channel.name()
     }
 
     /// Returns its place in the dialplan: `context,extension,priority`.
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         self.channel.place()
     }
 
     /// Returns the caller number, if there is one.
-    pub fn caller_number(&self) -> Option<Vec<u8>> {
+    pub(crate) fn caller_number(&self) -> Option<Vec<u8>> {
         self.channel.caller_number()
     }
 
     /// Hides digits from Asterisk's log and events until the call leaves the
     /// application. Returns false if there is not enough memory.
-    pub fn hide_digits(&mut self) -> bool {
+    pub(crate) fn hide_digits(&mut self) -> bool {
         self.hidden = HiddenDigits::new(&self.channel);
         self.hidden.is_some()
     }
 
     /// Goes to a place in the dialplan. Returns false if there is none.
-    pub fn go_to(&mut self, place: &Place) -> bool {
+    pub(crate) fn go_to(&mut self, place: &Place) -> bool {
         self.channel.go_to(place)
     }
 
     /// Returns the number that was dialled, or the extension.
-    pub fn dialled(&self) -> Vec<u8> {
+    pub(crate) fn dialled(&self) -> Vec<u8> {
         self.channel.dialled()
     }
 
     /// Returns whether the caller has hung up, or a redirect waits for us to return.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.channel.is_gone()
     }
 
     /// Returns whether there is such a place in the dialplan, with priority 1.
-    pub fn has_place(&self, place: &Place) -> bool {
+    pub(crate) fn has_place(&self, place: &Place) -> bool {
         self.channel.has_place(&place.context, &place.exten)
     }
 
     /// Runs another application, in this language.
-    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> RunResult {
+    pub(crate) fn run(
+        &mut self,
+        application: &str,
+        data: &str,
+        language: Option<&str>,
+    ) -> RunResult {
         self.silence = None;
         self.channel.run(application, data, language)
     }
 
     /// Starts a file, whose path has no extension. Returns [`Started::Missing`] if it
     /// can't be played, and does not log that.
-    pub fn start_file(&mut self, path: &[u8]) -> Started {
+    pub(crate) fn start_file(&mut self, path: &[u8]) -> Started {
         self.silence = None;
         if self.channel.is_gone() {
             return Started::Gone;
@@ -234,7 +239,7 @@ fn milliseconds(time: Duration) -> i32 {
 }
 
 /// Sets the variables with the account, level and context of a PIN.
-pub fn announce(channel: &mut Channel<'_>, grant: &Grant) {
+pub(crate) fn announce(channel: &mut Channel<'_>, grant: &Grant) {
     if let Some(account) = &grant.account {
         channel.set_variable(ACCOUNT, account);
     }

@@ -12,14 +12,14 @@ use super::c_string::Text;
 use crate::ffi;
 
 /// A borrowed channel. Bound to the thread that runs the application.
-pub struct Channel<'call> {
+pub(crate) struct Channel<'call> {
     raw: NonNull<ffi::ast_channel>,
     lent: PhantomData<&'call mut ffi::ast_channel>,
 }
 
 /// Result of waiting for a digit or for the end of a sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WaitResult {
+pub(crate) enum WaitResult {
     /// A digit.
     Digit(u8),
     /// The time is up, or the sound has ended.
@@ -52,7 +52,7 @@ impl<'call> Channel<'call> {
     ///
     /// `raw` is a channel that stays valid for the lifetime chosen, and this
     /// thread is the one that may read frames from it.
-    pub unsafe fn borrow(raw: NonNull<ffi::ast_channel>) -> Self {
+    pub(crate) unsafe fn borrow(raw: NonNull<ffi::ast_channel>) -> Self {
         Self {
             raw,
             lent: PhantomData,
@@ -65,7 +65,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns its name, `PJSIP/100-0000001`.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let mut buffer = [0_u8; 256];
         // SAFETY: the channel is valid; the buffer is ours and of that size. The
         // name is copied with the channel locked: other threads replace it.
@@ -75,19 +75,19 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns whether it is answered.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::authrs_is_up(self.raw()) == 1 }
     }
 
     /// Answers it. Returns false if that fails: the caller has hung up.
-    pub fn answer(&mut self) -> bool {
+    pub(crate) fn answer(&mut self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::ast_answer(self.raw()) == 0 }
     }
 
     /// Indicates progress: early media.
-    pub fn progress(&mut self) {
+    pub(crate) fn progress(&mut self) {
         let progress = i32::try_from(ffi::AST_CONTROL_PROGRESS).unwrap_or_default();
         // SAFETY: the channel is valid and not locked by us. A channel driver
         // without early media refuses; then the caller hears nothing, which
@@ -96,13 +96,13 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns whether the caller has hung up, or a redirect waits for us to return.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::authrs_is_gone(self.raw()) != 0 } // Anything but "no" ends the call.
     }
 
     /// Returns the timeouts of the first and of further digits, in milliseconds.
-    pub fn key_timeouts(&self) -> (i32, i32) {
+    pub(crate) fn key_timeouts(&self) -> (i32, i32) {
         let (mut first, mut next) = (0, 0);
         // SAFETY: the channel is valid; the pointers are to our own integers.
         unsafe { ffi::authrs_key_timeouts(self.raw(), &mut first, &mut next) };
@@ -110,7 +110,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns its language, `en_US`.
-    pub fn language(&self) -> Text {
+    pub(crate) fn language(&self) -> Text {
         let mut buffer = [0_u8; 80];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
         unsafe {
@@ -120,41 +120,41 @@ impl<'call> Channel<'call> {
     }
 
     /// Starts a sound, and stops one that plays. Returns false if it can't be played.
-    pub fn stream(&mut self, sound: &Text, language: &Text) -> bool {
+    pub(crate) fn stream(&mut self, sound: &Text, language: &Text) -> bool {
         let (sound, language) = (sound.as_c().as_ptr(), language.as_c().as_ptr());
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::ast_streamfile(self.raw(), sound, language) == 0 }
     }
 
     /// Stops the sound that plays, if any.
-    pub fn stop_stream(&mut self) {
+    pub(crate) fn stop_stream(&mut self) {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::ast_stopstream(self.raw()) };
     }
 
     /// Returns whether a sound plays.
-    pub fn is_streaming(&self) -> bool {
+    pub(crate) fn is_streaming(&self) -> bool {
         // SAFETY: the channel is valid and not locked by us.
         unsafe { ffi::authrs_is_streaming(self.raw()) == 1 }
     }
 
     /// Waits for a digit or for the end of the sound; a digit does not stop it. Returns
     /// `Over` with the sound still playing in place of [`WaitResult::Controlled`].
-    pub fn wait_sound(&mut self) -> WaitResult {
+    pub(crate) fn wait_sound(&mut self) -> WaitResult {
         const ANY: &CStr = c"0123456789*#ABCD";
         // SAFETY: the channel is valid and not locked by us.
         WaitResult::from_result(unsafe { ffi::ast_waitstream(self.raw(), ANY.as_ptr()) })
     }
 
     /// Waits for a digit, for at most `milliseconds`.
-    pub fn wait_digit(&mut self, milliseconds: i32) -> WaitResult {
+    pub(crate) fn wait_digit(&mut self, milliseconds: i32) -> WaitResult {
         // SAFETY: the channel is valid and not locked by us.
         WaitResult::from_result(unsafe { ffi::ast_waitfordigit(self.raw(), milliseconds) })
     }
 
     /// Sends silence until the guard is dropped, if asterisk.conf asks for it
     /// (`transmit_silence`).
-    pub fn silence(&self) -> Option<Silence<'call>> {
+    pub(crate) fn silence(&self) -> Option<Silence<'call>> {
         // SAFETY: reads a flag of Asterisk's options, which are set at start.
         if unsafe { ffi::authrs_transmits_silence() } != 1 {
             return None;
@@ -169,7 +169,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Sets a dialplan variable.
-    pub fn set_variable(&mut self, name: &CStr, value: &[u8]) {
+    pub(crate) fn set_variable(&mut self, name: &CStr, value: &[u8]) {
         let value = Text::new(value);
         // SAFETY: the channel is valid; it is locked inside.
         unsafe {
@@ -178,7 +178,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Sets the account code, which CDR and CEL record.
-    pub fn set_account_code(&mut self, code: &[u8]) {
+    pub(crate) fn set_account_code(&mut self, code: &[u8]) {
         let code = Text::new(code);
         // SAFETY: the channel is valid; it is locked inside.
         unsafe { ffi::authrs_set_account_code(self.raw(), code.as_c().as_ptr()) }
@@ -188,7 +188,13 @@ impl<'call> Channel<'call> {
     /// `cleared`, and with `hide` puts `<hidden>` in place of the application's
     /// arguments, all at once and without an event. CDR, AMI and the CLI show the
     /// arguments as they were until [`Channel::publish`] or a change of state.
-    pub fn fail_closed(&mut self, status: &CStr, failed: &CStr, cleared: &[&CStr], hide: bool) {
+    pub(crate) fn fail_closed(
+        &mut self,
+        status: &CStr,
+        failed: &CStr,
+        cleared: &[&CStr],
+        hide: bool,
+    ) {
         let cleared: Vec<*const c_char> = cleared.iter().map(|name| name.as_ptr()).collect();
         // SAFETY: the channel is valid; it is locked inside. The strings are
         // NUL-terminated and copied; `cleared` has the length given.
@@ -205,13 +211,13 @@ impl<'call> Channel<'call> {
     }
 
     /// Publishes the channel as it is now to CDR, AMI and the CLI.
-    pub fn publish(&mut self) {
+    pub(crate) fn publish(&mut self) {
         // SAFETY: the channel is valid; it is locked inside.
         unsafe { ffi::authrs_publish(self.raw()) }
     }
 
     /// Returns the caller number, if there is one.
-    pub fn caller_number(&self) -> Option<Vec<u8>> {
+    pub(crate) fn caller_number(&self) -> Option<Vec<u8>> {
         let mut buffer = [0_u8; 80];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
         let valid = unsafe {
@@ -222,7 +228,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns its place in the dialplan: `context,extension,priority`.
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         let mut buffer = [0_u8; 256];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
         unsafe { ffi::authrs_place(self.raw(), buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -231,7 +237,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns the number that was dialled, or the extension.
-    pub fn dialled(&self) -> Vec<u8> {
+    pub(crate) fn dialled(&self) -> Vec<u8> {
         let mut buffer = [0_u8; 80];
         // SAFETY: the channel is valid; the buffer is ours and of that size.
         unsafe { ffi::authrs_dialled(self.raw(), buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -240,7 +246,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns the caller and the channel.
-    pub fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         let mut origin = MaybeUninit::<ffi::authrs_origin>::uninit();
         // SAFETY: the channel is valid; it is locked inside. All of the struct is
         // written.
@@ -253,7 +259,10 @@ impl<'call> Channel<'call> {
 
     /// Removes a variable from the channel without an event, and returns its value, if
     /// there is one, or [`TooLong`].
-    pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
+    pub(crate) fn take_variable(
+        &mut self,
+        name: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
         let name = Text::new(name);
         let mut buffer = Zeroizing::new([0_u8; 256]);
         // SAFETY: the channel is valid; the name is NUL-terminated, the buffer
@@ -277,7 +286,7 @@ impl<'call> Channel<'call> {
 
     /// Goes to a place in the dialplan. Returns false if there is none, or a redirect is
     /// under way.
-    pub fn go_to(&mut self, place: &Place) -> bool {
+    pub(crate) fn go_to(&mut self, place: &Place) -> bool {
         let [context, exten, priority] =
             [&place.context, &place.exten, &place.priority].map(|name| Text::new(name.as_bytes()));
         // SAFETY: the channel is valid and not locked by us; three
@@ -293,7 +302,7 @@ impl<'call> Channel<'call> {
     }
 
     /// Returns whether this extension of this context has priority 1.
-    pub fn has_place(&self, context: &str, exten: &str) -> bool {
+    pub(crate) fn has_place(&self, context: &str, exten: &str) -> bool {
         let [context, exten] = [context, exten].map(|name| Text::new(name.as_bytes()));
         // SAFETY: the channel is valid and not locked by us; two NUL-terminated
         // strings, read before the call returns.
@@ -303,7 +312,12 @@ impl<'call> Channel<'call> {
     }
 
     /// Runs another application with these arguments, in this language.
-    pub fn run(&mut self, application: &str, data: &str, language: Option<&str>) -> RunResult {
+    pub(crate) fn run(
+        &mut self,
+        application: &str,
+        data: &str,
+        language: Option<&str>,
+    ) -> RunResult {
         let [application, data] = [application, data].map(|text| Text::new(text.as_bytes()));
         let language = language.map(|language| Text::new(language.as_bytes()));
         let language = language.as_ref().map(Text::as_c);
@@ -327,7 +341,7 @@ impl<'call> Channel<'call> {
 
     /// Lets Asterisk service the channel until the guard is dropped. Digits that come
     /// meanwhile are lost.
-    pub fn autoservice(&mut self) -> Autoservice<'call> {
+    pub(crate) fn autoservice(&mut self) -> Autoservice<'call> {
         // SAFETY: the channel is valid and not locked by us. Should it fail,
         // nobody serves the channel for a while.
         let started = unsafe { ffi::ast_autoservice_start(self.raw()) } == 0;
@@ -340,7 +354,7 @@ impl<'call> Channel<'call> {
 
     /// Goes to priority n + `by` of this extension. Returns false if there is none, or a
     /// redirect is under way.
-    pub fn jump(&mut self, by: i32) -> bool {
+    pub(crate) fn jump(&mut self, by: i32) -> bool {
         // SAFETY: the channel is valid and not locked by us. Where it is in the
         // dialplan is copied with the channel locked: AMI's Redirect changes that
         // from another thread.
@@ -350,7 +364,7 @@ impl<'call> Channel<'call> {
 
 /// Result of running another application.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RunResult {
+pub(crate) enum RunResult {
     /// It has run.
     Done,
     /// It has failed, or the caller has hung up.
@@ -361,7 +375,7 @@ pub enum RunResult {
 
 /// The caller and the channel of a call.
 #[derive(Default)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The number; empty if there is none.
     pub caller: Vec<u8>,
     /// The channel's name.
@@ -389,7 +403,7 @@ impl Origin {
     }
 
     /// Returns the origin of the channel of this name or unique id, if there is one.
-    pub fn of(channel: &[u8]) -> Option<Self> {
+    pub(crate) fn of(channel: &[u8]) -> Option<Self> {
         let channel = Text::new(channel);
         let mut origin = MaybeUninit::<ffi::authrs_origin>::uninit();
         // SAFETY: a NUL-terminated string; the channel is referenced and locked
@@ -408,7 +422,7 @@ fn bytes(buffer: &[c_char]) -> Vec<u8> {
 }
 
 /// Guard: Asterisk services the channel.
-pub struct Autoservice<'call> {
+pub(crate) struct Autoservice<'call> {
     channel: NonNull<ffi::ast_channel>,
     started: bool,
     lent: PhantomData<&'call mut ffi::ast_channel>,
@@ -425,10 +439,10 @@ impl Drop for Autoservice<'_> {
 }
 
 /// A value is longer than any PIN.
-pub struct TooLong;
+pub(crate) struct TooLong;
 
 /// Guard: silence is being sent.
-pub struct Silence<'call> {
+pub(crate) struct Silence<'call> {
     channel: NonNull<ffi::ast_channel>,
     generator: NonNull<ffi::ast_silence_generator>,
     lent: PhantomData<&'call mut ffi::ast_channel>,

@@ -12,7 +12,7 @@ use crate::ffi;
 use crate::sync::lock::lock;
 
 /// A command.
-pub struct Command {
+pub(crate) struct Command {
     /// Its words. `{a|b}` stands for one of them.
     pub words: &'static CStr,
     /// What it does, in one line.
@@ -26,7 +26,7 @@ pub struct Command {
 }
 
 /// Output of a command.
-pub enum CommandOutput {
+pub(crate) enum CommandOutput {
     /// The output of a command that has succeeded.
     Done(String),
     /// The output of a command that has failed.
@@ -58,7 +58,7 @@ fn entries() -> MutexGuard<'static, Entries> {
 
 /// Registers a command, unless it is registered. Returns false if that fails, which
 /// Asterisk logs.
-pub fn register(command: &'static Command) -> bool {
+pub(crate) fn register(command: &'static Command) -> bool {
     // SAFETY: what is in the list is registered, and not freed before it is
     // taken out.
     let is_same = |entry: &NonNull<Entry>| unsafe { std::ptr::eq(entry.as_ref().command, command) };
@@ -84,7 +84,7 @@ pub fn register(command: &'static Command) -> bool {
 
 /// Takes back every [`register`]. Returns false if a command runs or is about to: it is
 /// left registered.
-pub fn unregister() -> bool {
+pub(crate) fn unregister() -> bool {
     let mut entries = entries();
     entries.0.retain(|entry| {
         // SAFETY: ours, and registered. One that is in use Asterisk leaves as

@@ -12,7 +12,7 @@ use std::ptr::{self, NonNull};
 use crate::ffi;
 
 /// Result of reading a file.
-pub enum LoadResult {
+pub(crate) enum LoadResult {
     /// It has been read.
     Read(Config),
     /// There is none.
@@ -24,7 +24,7 @@ pub enum LoadResult {
 }
 
 /// Reads a file of Asterisk's configuration directory.
-pub fn load(file: &'static CStr) -> LoadResult {
+pub(crate) fn load(file: &'static CStr) -> LoadResult {
     let mut config = ptr::null_mut();
     // SAFETY: the file's name is NUL-terminated and copied; `config` is ours.
     let status = unsafe { ffi::authrs_config_load(file.as_ptr(), &mut config) };
@@ -46,7 +46,7 @@ fn is_there(file: &CStr) -> bool {
 }
 
 /// A file that has been read, with all it includes.
-pub struct Config {
+pub(crate) struct Config {
     config: NonNull<ffi::ast_config>,
     file: &'static CStr,
 }
@@ -54,7 +54,7 @@ pub struct Config {
 impl Config {
     /// Returns the sections as they are written, also several of the same name, without
     /// the templates.
-    pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
+    pub(crate) fn sections(&self) -> impl Iterator<Item = Section<'_>> {
         let mut name: *const c_char = ptr::null();
         iter::from_fn(move || {
             // SAFETY: the configuration is ours, read for us alone: Asterisk
@@ -86,7 +86,7 @@ impl Drop for Config {
 }
 
 /// A section, `[name]`.
-pub struct Section<'a> {
+pub(crate) struct Section<'a> {
     /// Its name.
     pub name: Cow<'a, str>,
     first: *mut ffi::ast_variable,
@@ -95,7 +95,7 @@ pub struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// Returns its lines: first those of the templates it inherits from, then its own.
-    pub fn lines(&self) -> impl Iterator<Item = Line<'a>> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'a>> {
         let (mut next, config) = (self.first.cast_const(), self.config);
         iter::from_fn(move || {
             // SAFETY: NULL, or a line of the configuration, which stays as it
@@ -107,7 +107,7 @@ impl<'a> Section<'a> {
     }
 
     /// Returns the place of its first own line: Asterisk does not offer that of `[name]`.
-    pub fn place(&self) -> Place<'a> {
+    pub(crate) fn place(&self) -> Place<'a> {
         self.lines()
             .find(|line| !line.inherited)
             .map_or(Place::file(self.config.file), |line| line.place)
@@ -115,7 +115,7 @@ impl<'a> Section<'a> {
 }
 
 /// A line, `option = value`.
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// Its place; for an inherited line, in the template.
     pub place: Place<'a>,
     /// The option's name, without blanks around it.
@@ -151,7 +151,7 @@ impl<'a> Line<'a> {
 }
 
 /// Place in a file: `authenticate.conf:12`.
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     file: Cow<'a, str>,
     line: Option<u32>,
 }

@@ -21,7 +21,7 @@ use crate::ffi;
 const NAME: &CStr = c"Authenticate";
 
 /// The application, as the rooms above this one implement it.
-pub struct Application {
+pub(crate) struct Application {
     /// What it does with a call and the text between its parentheses.
     pub run: fn(&mut Call<'_>, &[u8]) -> Next,
     /// Starts a prompt from the web.
@@ -31,7 +31,7 @@ pub struct Application {
 static APPLICATION: OnceLock<Application> = OnceLock::new();
 
 /// Returns whether it is one of these times now, as Asterisk interprets them.
-pub fn is_time(times: &Times) -> bool {
+pub(crate) fn is_time(times: &Times) -> bool {
     let text = Text::new(times.as_str().as_bytes());
     // SAFETY: a NUL-terminated string, read before the call returns.
     let is = unsafe { ffi::authrs_is_time(text.as_c().as_ptr()) };
@@ -46,13 +46,13 @@ pub fn is_time(times: &Times) -> bool {
 }
 
 /// Returns whether another module has registered the name.
-pub fn is_taken() -> bool {
+pub(crate) fn is_taken() -> bool {
     // SAFETY: a static name; the pointer returned is only looked at.
     !unsafe { ffi::pbx_findapp(NAME.as_ptr()) }.is_null()
 }
 
 /// Registers the application. Returns false if that fails, which Asterisk logs.
-pub fn register(application: Application) -> bool {
+pub(crate) fn register(application: Application) -> bool {
     APPLICATION.get_or_init(|| application);
     // SAFETY: the function and the module stay until `unregister`; without
     // synopsis and description, Asterisk takes both from the XML documentation.
@@ -76,7 +76,7 @@ const LOOKUP_TO_RUN: Duration = Duration::from_millis(50);
 /// A call that has looked up the application and does not run it yet is not counted, and
 /// unregistering frees what it has looked up. So no call may look up anything while we
 /// wait for such calls to arrive.
-pub fn unregister() -> bool {
+pub(crate) fn unregister() -> bool {
     let Some(_lock) = DialplanLock::new() else {
         return false;
     };

@@ -20,7 +20,7 @@ use crate::sync::lock::lock;
 
 /// Guard: the digits of a channel are hidden. Digits that were not taken are wiped when
 /// it is dropped.
-pub struct HiddenDigits<'call> {
+pub(crate) struct HiddenDigits<'call> {
     channel: NonNull<ffi::ast_channel>,
     hook: c_int,
     shared: Arc<SharedDigits>,
@@ -39,7 +39,7 @@ struct SharedDigits {
 
 impl<'call> HiddenDigits<'call> {
     /// Hides digits from now on. Returns `None` if there is not enough memory.
-    pub fn new(channel: &Channel<'call>) -> Option<Self> {
+    pub(crate) fn new(channel: &Channel<'call>) -> Option<Self> {
         let shared = Arc::new(SharedDigits {
             keys: Mutex::default(),
             signals: AtomicUsize::new(0),
@@ -67,12 +67,12 @@ impl<'call> HiddenDigits<'call> {
     }
 
     /// Takes the first digit that has come.
-    pub fn take(&self) -> Option<u8> {
+    pub(crate) fn take(&self) -> Option<u8> {
         self.shared.keys().take()
     }
 
     /// Handles a signal. Returns false if it was not the hook's.
-    pub fn is_signal(&self) -> bool {
+    pub(crate) fn is_signal(&self) -> bool {
         let less = |signals: usize| signals.checked_sub(1);
         let signals = &self.shared.signals;
         signals

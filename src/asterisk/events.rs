@@ -9,7 +9,7 @@ use crate::ffi;
 
 /// Sends an AMI event of class `security`. No value may hold a line break, and all must
 /// be UTF-8: Asterisk escapes nothing.
-pub fn publish<'a>(name: &str, fields: impl IntoIterator<Item = (&'a str, &'a str)>) {
+pub(crate) fn publish<'a>(name: &str, fields: impl IntoIterator<Item = (&'a str, &'a str)>) {
     let Some(json) = Json::object() else { return };
     for (key, value) in fields {
         json.set(key, value);
@@ -51,7 +51,13 @@ impl Drop for Json {
 /// Reports a right or a wrong PIN of a phone as a security event of Asterisk. `account`
 /// and `session` must hold no `"` and no line break: the logger escapes nothing. Returns
 /// false if that fails.
-pub fn report(admitted: bool, account: &str, session: &str, local: &str, remote: Remote) -> bool {
+pub(crate) fn report(
+    admitted: bool,
+    account: &str,
+    session: &str,
+    local: &str,
+    remote: Remote,
+) -> bool {
     let texts = [account, session, local, &remote.address.to_string()];
     let [account, session, local, address] = texts.map(|text| Text::new(text.as_bytes()));
     let transport = match remote.transport {

@@ -20,25 +20,25 @@ use crate::ffi;
 
 /// Returns the value of the function for a call and the text between its parentheses,
 /// and the number of verified attempts.
-pub type Function = fn(&mut FunctionCall<'_>, &[u8]) -> (Status, u32);
+pub(crate) type Function = fn(&mut FunctionCall<'_>, &[u8]) -> (Status, u32);
 
 static RUN: OnceLock<Function> = OnceLock::new();
 
 /// Registers the function. Returns false if that fails, which Asterisk logs.
-pub fn register(run: Function) -> bool {
+pub(crate) fn register(run: Function) -> bool {
     RUN.get_or_init(|| run);
     // SAFETY: the shim registers a static of its own.
     unsafe { ffi::authrs_function_register() == 0 }
 }
 
 /// Takes back [`register`]. A call that has found the function before may still read it.
-pub fn unregister() {
+pub(crate) fn unregister() {
     // SAFETY: the shim unregisters a static of its own, registered or not.
     unsafe { ffi::authrs_function_unregister() };
 }
 
 /// A call that reads the function. Its caller is not asked for anything.
-pub struct FunctionCall<'call> {
+pub(crate) struct FunctionCall<'call> {
     channel: Channel<'call>,
     /// Set while we wait and Asterisk services the channel: this thread may not be the
     /// channel's.
@@ -59,23 +59,23 @@ impl<'call> FunctionCall<'call> {
     }
 
     /// Returns the channel's name.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.channel.name()
     }
 
     /// Sets the observer of the outcome.
-    pub fn observe(&mut self, observer: impl OutcomeObserver + 'static) {
+    pub(crate) fn observe(&mut self, observer: impl OutcomeObserver + 'static) {
         observer.begins(&self.channel);
         self.observer = Some(Box::new(observer));
     }
 
     /// Returns its place in the dialplan: `context,extension,priority`.
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         self.channel.place()
     }
 
     /// Returns the caller number, if there is one.
-    pub fn caller_number(&self) -> Option<Vec<u8>> {
+    pub(crate) fn caller_number(&self) -> Option<Vec<u8>> {
         self.channel.caller_number()
     }
 
@@ -84,7 +84,10 @@ impl<'call> FunctionCall<'call> {
     /// # Errors
     ///
     /// Fails if the value is longer than any PIN.
-    pub fn take_variable(&mut self, name: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
+    pub(crate) fn take_variable(
+        &mut self,
+        name: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, TooLong> {
         self.channel.take_variable(name)
     }
 
@@ -103,7 +106,7 @@ impl<'call> FunctionCall<'call> {
     }
 
     /// Sets the variables with the account, level and context of a PIN.
-    pub fn announce(&mut self, grant: &Grant) {
+    pub(crate) fn announce(&mut self, grant: &Grant) {
         self.service = None;
         if let Some(observer) = &self.observer {
             observer.admitted(grant);

@@ -11,7 +11,7 @@ static ENDED: OnceLock<fn(&[u8])> = OnceLock::new();
 
 /// A subscription to the ends of all channels. Dropped, it waits for the last
 /// report to be over.
-pub struct HangupSubscription(NonNull<ffi::stasis_subscription>);
+pub(crate) struct HangupSubscription(NonNull<ffi::stasis_subscription>);
 
 // SAFETY: Asterisk allows any thread to end a subscription.
 unsafe impl Send for HangupSubscription {}
@@ -19,7 +19,7 @@ unsafe impl Send for HangupSubscription {}
 impl HangupSubscription {
     /// Subscribes: `ended` is called with the unique id of each channel that ends, on one
     /// thread of Asterisk at a time and without a lock. Returns `None` if that fails.
-    pub fn start(ended: fn(&[u8])) -> Option<Self> {
+    pub(crate) fn start(ended: fn(&[u8])) -> Option<Self> {
         ENDED.get_or_init(|| ended);
         // SAFETY: no arguments, and NULL is looked for.
         NonNull::new(unsafe { ffi::authrs_watch_channels() }).map(Self)

@@ -7,11 +7,11 @@ static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts a call until it is dropped: of the application, the function, a command
 /// or an action.
-pub struct CallGuard;
+pub(crate) struct CallGuard;
 
 impl CallGuard {
     /// Counts one more call.
-    pub fn enter() -> Self {
+    pub(crate) fn enter() -> Self {
         IN_FLIGHT.fetch_add(1, Ordering::SeqCst);
         Self
     }
@@ -24,6 +24,6 @@ impl Drop for CallGuard {
 }
 
 /// Returns whether any call is in flight.
-pub fn any() -> bool {
+pub(crate) fn any() -> bool {
     IN_FLIGHT.load(Ordering::SeqCst) > 0
 }

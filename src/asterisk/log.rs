@@ -12,7 +12,7 @@ use crate::sync::lock::lock;
 
 /// Asterisk's log levels, as far as we use them.
 #[derive(Clone, Copy)]
-pub enum Level {
+pub(crate) enum Level {
     /// Information.
     Notice,
     /// A problem that the administrator can fix.
@@ -24,7 +24,7 @@ pub enum Level {
 }
 
 /// Writes one line. Use through [`log!`] and [`log_once!`].
-pub fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
+pub(crate) fn write(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     let text = text.to_string();
     let file = without_folders(file);
     let level = match level {
@@ -53,7 +53,7 @@ fn without_folders(file: &CStr) -> &CStr {
 
 /// Writes a line to consoles and logs of verbose level 3 (`core set verbose 3`). `text`
 /// is called only if there is one. Use through [`verbose!`].
-pub fn write_verbose(file: &CStr, line: u32, text: impl FnOnce() -> String) {
+pub(crate) fn write_verbose(file: &CStr, line: u32, text: impl FnOnce() -> String) {
     // SAFETY: a number of Asterisk's is read.
     if unsafe { ffi::authrs_is_verbose() } == 0 {
         return;
@@ -76,7 +76,7 @@ const MAX_LOGGED: usize = 1000;
 static LOGGED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Writes a line unless it has been written since the last load or reload.
-pub fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
+pub(crate) fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>) {
     if is_first(text.to_string()) {
         write(level, file, line, text);
     }
@@ -84,13 +84,13 @@ pub fn write_once(level: Level, file: &CStr, line: u32, text: fmt::Arguments<'_>
 
 /// Returns whether this key is new since the last load or reload: for lines that name a
 /// call, but are written once for all calls.
-pub fn is_first(key: String) -> bool {
+pub(crate) fn is_first(key: String) -> bool {
     let mut logged = lock(&LOGGED);
     logged.len() < MAX_LOGGED && logged.insert(key)
 }
 
 /// Clears the keys of [`is_first`].
-pub fn clear() {
+pub(crate) fn clear() {
     lock(&LOGGED).clear();
 }
 

@@ -16,7 +16,7 @@ static NUMBER: AtomicI32 = AtomicI32::new(NONE);
 static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Returns the level's number, if there is such a level.
-pub fn number() -> Option<i32> {
+pub(crate) fn number() -> Option<i32> {
     Some(NUMBER.load(Ordering::Relaxed)).filter(|number| is_level(*number))
 }
 
@@ -26,7 +26,7 @@ fn is_level(number: i32) -> bool {
 
 /// Finds or registers the level. One that exists already belongs to `logger.conf`
 /// (`custom_levels`). Returns false if Asterisk has no free level.
-pub fn register() -> bool {
+pub(crate) fn register() -> bool {
     // SAFETY: a static name, compared before the call returns.
     let mut number = unsafe { ffi::ast_logger_get_dynamic_level(NAME.as_ptr()) };
     if !is_level(number) {
@@ -39,7 +39,7 @@ pub fn register() -> bool {
 }
 
 /// Takes back [`register`].
-pub fn unregister() {
+pub(crate) fn unregister() {
     NUMBER.store(NONE, Ordering::Relaxed);
     if OURS.swap(false, Ordering::Relaxed) {
         // SAFETY: a static name, compared before the call returns.

@@ -7,10 +7,10 @@ use super::panic::guard;
 use crate::ffi;
 
 /// A load's result: the module is loaded.
-pub const LOADED: c_int = ffi::AST_MODULE_LOAD_SUCCESS;
+pub(crate) const LOADED: c_int = ffi::AST_MODULE_LOAD_SUCCESS;
 /// A load's result: the module is not loaded, and Asterisk goes on. A failure at start
 /// would end Asterisk.
-pub const DECLINED: c_int = ffi::AST_MODULE_LOAD_DECLINE;
+pub(crate) const DECLINED: c_int = ffi::AST_MODULE_LOAD_DECLINE;
 
 struct ModuleQuery<'a> {
     name: &'a CStr,
@@ -20,7 +20,7 @@ struct ModuleQuery<'a> {
 /// Calls `then` if this module runs (`res_prometheus.so`). The module keeps running
 /// meanwhile: Asterisk's lock on its modules is held, as it is while a module is
 /// loaded, reloaded or unloaded.
-pub fn while_running(name: &CStr, then: &mut dyn FnMut()) {
+pub(crate) fn while_running(name: &CStr, then: &mut dyn FnMut()) {
     let mut query = ModuleQuery { name, then };
     let data: *mut ModuleQuery<'_> = &mut query;
     // SAFETY: `look` takes the data for what it is; it is called before this

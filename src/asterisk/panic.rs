@@ -5,17 +5,17 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use super::log::log;
 
 /// Runs `work`. If it panics, returns `otherwise`.
-pub fn guard<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
+pub(crate) fn guard<T>(otherwise: T, work: impl FnOnce() -> T) -> T {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(otherwise)
 }
 
 /// Registers a panic hook that writes to Asterisk's log: stderr is lost.
-pub fn register_panic_hook() {
+pub(crate) fn register_panic_hook() {
     panic::set_hook(Box::new(log_panic));
 }
 
 /// Takes back [`register_panic_hook`], before the code is unmapped.
-pub fn unregister_panic_hook() {
+pub(crate) fn unregister_panic_hook() {
     drop(panic::take_hook());
 }
 

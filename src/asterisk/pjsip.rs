@@ -19,7 +19,7 @@ const FUNCTION: &CStr = c"func_pjsip_endpoint.so";
 
 /// Returns the address from which the call of the channel with this unique id comes, or
 /// `None` if it is unknown, or the call goes to the phone.
-pub fn remote(channel: &[u8]) -> Option<Remote> {
+pub(crate) fn remote(channel: &[u8]) -> Option<Remote> {
     let address = read(channel, b"CHANNEL(pjsip,remote_addr)")?;
     let uri = read(channel, b"CHANNEL(pjsip,target_uri)");
     let transport = Transport::of_uri(&uri.unwrap_or_default());
@@ -27,7 +27,7 @@ pub fn remote(channel: &[u8]) -> Option<Remote> {
 }
 
 /// Returns our address to which the call has come; `0.0.0.0:0` if it is unknown.
-pub fn local(channel: &[u8]) -> String {
+pub(crate) fn local(channel: &[u8]) -> String {
     let address = read(channel, b"CHANNEL(pjsip,local_addr)");
     let address = address.and_then(|address| String::from_utf8(address).ok());
     address.unwrap_or_else(|| "0.0.0.0:0".to_owned())
@@ -35,7 +35,7 @@ pub fn local(channel: &[u8]) -> String {
 
 /// Why the address of a phone can't be trusted.
 #[derive(Debug, Error)]
-pub enum AuthenticationError {
+pub(crate) enum AuthenticationError {
     /// A module that is needed to know does not run.
     #[error("{} does not run", .0.to_string_lossy())]
     NotRunning(&'static CStr),
@@ -53,7 +53,10 @@ pub enum AuthenticationError {
 /// # Errors
 ///
 /// Fails if they are not, or that is unknown.
-pub fn check_authentication(endpoint: &[u8], channel: &[u8]) -> Result<(), AuthenticationError> {
+pub(crate) fn check_authentication(
+    endpoint: &[u8],
+    channel: &[u8],
+) -> Result<(), AuthenticationError> {
     for module in [AUTHENTICATOR, FUNCTION] {
         let mut runs = false;
         modules::while_running(module, &mut || runs = true);

@@ -18,7 +18,7 @@ static MISSING: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
 
 /// Starts a sound in the channel's language. Returns false if it can't be played, which
 /// is logged once.
-pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
+pub(crate) fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
     match try_start(channel, sound) {
         StartResult::Playing => true,
         StartResult::Missing => false,
@@ -35,7 +35,7 @@ pub fn start(channel: &mut Channel<'_>, sound: &[u8]) -> bool {
 
 /// Result of starting a sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StartResult {
+pub(crate) enum StartResult {
     /// It plays.
     Playing,
     /// It still can't be played, or the caller has hung up.
@@ -45,7 +45,7 @@ pub enum StartResult {
 }
 
 /// Starts a sound in the channel's language, and logs nothing.
-pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> StartResult {
+pub(crate) fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> StartResult {
     let (name, language) = (Text::new(sound), channel.language());
     let missing = || lock(&MISSING);
     // Asterisk logs a warning each time a missing sound is played.
@@ -69,7 +69,7 @@ pub fn try_start(channel: &mut Channel<'_>, sound: &[u8]) -> StartResult {
 }
 
 /// Clears the missing sounds.
-pub fn clear() {
+pub(crate) fn clear() {
     lock(&MISSING).clear();
 }
 

@@ -15,21 +15,21 @@ use crate::ffi;
 use crate::sync::lock::lock;
 
 /// Returns its version, `22.10.1`.
-pub fn version() -> String {
+pub(crate) fn version() -> String {
     // SAFETY: a static string of Asterisk's.
     let version = unsafe { CStr::from_ptr(ffi::ast_get_version()) };
     version.to_string_lossy().into_owned()
 }
 
 /// Returns the cache folder (`astcachedir`).
-pub fn cache_folder() -> PathBuf {
+pub(crate) fn cache_folder() -> PathBuf {
     // SAFETY: a string of Asterisk's that is set at start and stays.
     let path = unsafe { CStr::from_ptr(ffi::ast_config_AST_CACHE_DIR) };
     PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
 /// Returns a random UUID, version 4.
-pub fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let mut buffer = [0_u8; 40];
     // SAFETY: a buffer of ours and of that size, which is ended by NUL.
     unsafe { ffi::ast_uuid_generate_str(buffer.as_mut_ptr().cast(), buffer.len()) };
@@ -38,13 +38,13 @@ pub fn uuid() -> String {
 }
 
 /// Returns whether Asterisk has started all its modules.
-pub fn is_booted() -> bool {
+pub(crate) fn is_booted() -> bool {
     // SAFETY: reads a global of Asterisk's.
     unsafe { ffi::authrs_is_booted() != 0 }
 }
 
 /// Returns the user and the group Asterisk runs as.
-pub fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     Identity {
         uid: geteuid().as_raw(),
         gid: getegid().as_raw(),
@@ -53,7 +53,7 @@ pub fn identity() -> Identity {
 
 /// Returns the names of [`identity`], for messages. Asterisk changes its user before it
 /// loads modules, and not later.
-pub fn account() -> Account {
+pub(crate) fn account() -> Account {
     let known = || lock(&ACCOUNT);
     if let Some(account) = &*known() {
         return account.clone();
@@ -73,14 +73,14 @@ pub fn account() -> Account {
 static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
 
 /// Clears the names, before the library is unmapped.
-pub fn clear_account() {
+pub(crate) fn clear_account() {
     *lock(&ACCOUNT) = None;
 }
 
 static AT_EXIT: OnceLock<fn()> = OnceLock::new();
 
 /// Registers `work` to be done when Asterisk ends, while its database is still open.
-pub fn register_at_exit(work: fn()) {
+pub(crate) fn register_at_exit(work: fn()) {
     AT_EXIT.get_or_init(|| work);
     // SAFETY: a function of ours, taken back by `unregister_at_exit` before the code
     // is unmapped. Without memory for it, the work is not done.
@@ -88,7 +88,7 @@ pub fn register_at_exit(work: fn()) {
 }
 
 /// Takes back [`register_at_exit`].
-pub fn unregister_at_exit() {
+pub(crate) fn unregister_at_exit() {
     // SAFETY: a function of ours, registered or not.
     unsafe { ffi::ast_unregister_atexit(Some(exit)) };
 }

@@ -12,7 +12,7 @@ use crate::ffi;
 const MODULE: &CStr = c"res_prometheus.so";
 
 /// Returns our metrics in Prometheus' text format.
-pub type Scrape = fn() -> String;
+pub(crate) type Scrape = fn() -> String;
 
 static SCRAPE: OnceLock<Scrape> = OnceLock::new();
 
@@ -42,7 +42,7 @@ type Unregister = unsafe extern "C" fn(*const Callback);
 
 /// Registers `scrape` to be called at each scrape, if `res_prometheus` runs; only once,
 /// however often this is called.
-pub fn connect(scrape: Scrape) {
+pub(crate) fn connect(scrape: Scrape) {
     SCRAPE.get_or_init(|| scrape);
     while_running(MODULE, &mut || {
         unregister();
@@ -55,7 +55,7 @@ pub fn connect(scrape: Scrape) {
 }
 
 /// Takes back [`connect`]: no scrape runs then, nor will any.
-pub fn disconnect() {
+pub(crate) fn disconnect() {
     while_running(MODULE, &mut unregister);
 }
 

@@ -7,18 +7,18 @@ use std::ptr::NonNull;
 use crate::ffi;
 
 /// A schedule for one kind of work.
-pub struct Schedule(NonNull<ffi::ast_sched_context>);
+pub(crate) struct Schedule(NonNull<ffi::ast_sched_context>);
 
 // SAFETY: Asterisk's scheduler locks for itself; any thread may add to it, and
 // the one that owns it may destroy it.
 unsafe impl Send for Schedule {}
 
 /// Scheduled work. Returns true to be called again after the same time.
-pub type Work = fn() -> bool;
+pub(crate) type Work = fn() -> bool;
 
 impl Schedule {
     /// Creates a schedule and its thread. Returns `None` if that fails.
-    pub fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         // SAFETY: no arguments, and NULL is looked for.
         let context = NonNull::new(unsafe { ffi::ast_sched_context_create() })?;
         // SAFETY: the context is ours and new. On failure it is dropped below.
@@ -28,7 +28,7 @@ impl Schedule {
     }
 
     /// Schedules `work` in `milliseconds`. Returns false if that fails.
-    pub fn add(&self, milliseconds: i32, work: Work) -> bool {
+    pub(crate) fn add(&self, milliseconds: i32, work: Work) -> bool {
         // SAFETY: the context is ours; `call` takes the function pointer for
         // what it is. The thread is joined before the module can go.
         unsafe {

@@ -13,7 +13,7 @@ use crate::ffi;
 use crate::sync::lock::{lock, wait_while};
 
 /// Most threads at once.
-pub const MAX_THREADS: usize = 64;
+pub(crate) const MAX_THREADS: usize = 64;
 
 /// How long an idle thread waits for work.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ fn workers() -> MutexGuard<'static, Workers> {
 
 /// Runs `work` on a thread of its own, and keeps the module loaded meanwhile. Returns
 /// false, and drops the work, if too many threads run or none can be started.
-pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
+pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> bool {
     queue(Work {
         run: Box::new(work),
         is_low_priority: false,
@@ -69,7 +69,7 @@ pub fn start(work: impl FnOnce() + Send + 'static) -> bool {
 }
 
 /// Does the same for work that uses a processor for long: calls come first.
-pub fn start_low_priority(work: impl FnOnce() + Send + 'static) -> bool {
+pub(crate) fn start_low_priority(work: impl FnOnce() + Send + 'static) -> bool {
     queue(Work {
         run: Box::new(work),
         is_low_priority: true,
@@ -79,7 +79,7 @@ pub fn start_low_priority(work: impl FnOnce() + Send + 'static) -> bool {
 
 /// Does the same for work that an unload may end: Asterisk may begin an unload
 /// meanwhile, which is refused unless [`are_idle`] becomes true.
-pub fn start_unheld(work: impl FnOnce() + Send + 'static) -> bool {
+pub(crate) fn start_unheld(work: impl FnOnce() + Send + 'static) -> bool {
     queue(Work {
         run: Box::new(work),
         is_low_priority: false,
@@ -127,14 +127,14 @@ fn start_thread(workers: &mut Workers) -> bool {
 }
 
 /// Returns whether no thread works or is about to, waiting for at most this time.
-pub fn are_idle(within: Duration) -> bool {
+pub(crate) fn are_idle(within: Duration) -> bool {
     let busy = |workers: &mut Workers| workers.busy > 0 || !workers.work.is_empty();
     let (_workers, timed_out) = wait_while(&WORK_DONE, workers(), within, busy);
     !timed_out
 }
 
 /// Ends all threads when the module is unloaded: none works then.
-pub fn join_all() {
+pub(crate) fn join_all() {
     let threads = {
         let mut workers = workers();
         workers.closing = true;

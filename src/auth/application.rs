@@ -23,7 +23,7 @@ use crate::state::use_ledger::{self, UseError};
 type Counter = verify::Counter<CallLockouts>;
 
 /// Runs one `Authenticate(data)` on a call.
-pub fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
+pub(crate) fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     let audit = AuditContext::default();
     call.observe(audit.clone());
     if data.is_empty() {

@@ -29,7 +29,7 @@ static READERS: WorkQueue = WorkQueue::new(Priority::Low, MAX_WAITING_FAMILIES, 
 /// # Errors
 ///
 /// Fails if the database has not answered in time.
-pub fn holds<H: ServiceChannel>(
+pub(crate) fn holds<H: ServiceChannel>(
     host: &mut H,
     name: &[u8],
     key: &[u8],
@@ -43,7 +43,7 @@ pub fn holds<H: ServiceChannel>(
 
 /// Why a family can't be used.
 #[derive(Debug, Error)]
-pub enum FamilyError {
+pub(crate) enum FamilyError {
     /// The database has not answered.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -58,7 +58,7 @@ pub enum FamilyError {
 /// # Errors
 ///
 /// Fails if the database has not answered in time, or the family as a whole is invalid.
-pub fn read<H: ServiceChannel>(
+pub(crate) fn read<H: ServiceChannel>(
     host: &mut H,
     name: &str,
     limit: u64,
@@ -73,7 +73,7 @@ pub fn read<H: ServiceChannel>(
 
 /// Checks whether a family is, as it is now, what its PIN set needs. Waits for the
 /// database for at most `timeout`.
-pub fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> SourceState {
+pub(crate) fn check(name: &str, wanted: &FileQuery, limit: u64, timeout: Duration) -> SourceState {
     let answer = match read(&mut NoChannel, name, limit, timeout) {
         Some(Ok(family)) => Answer::Family(Box::new(family)),
         Some(Err(error)) => Answer::Refused(error.to_string()),
@@ -112,7 +112,7 @@ fn read_now(name: String, limit: u64) -> Result<Family, FamilyError> {
 }
 
 /// Drops the jobs that wait.
-pub fn clear() {
+pub(crate) fn clear() {
     LOOKUPS.clear();
     READERS.clear();
 }

@@ -20,11 +20,11 @@ use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger;
 
 /// The verifier of a call's PIN set.
-pub type PinSetSource = Verifier<AsteriskBackEnd, CallLockouts>;
+pub(crate) type PinSetSource = Verifier<AsteriskBackEnd, CallLockouts>;
 
 /// Why a PIN set can't verify PINs.
 #[derive(Debug, Error)]
-pub enum SourceError {
+pub(crate) enum SourceError {
     /// There is no such PIN set, or it has errors.
     #[error(transparent)]
     PinSet(#[from] PinSetError),
@@ -42,7 +42,7 @@ pub enum SourceError {
 /// # Errors
 ///
 /// Fails if the PIN set can't verify PINs.
-pub fn source(
+pub(crate) fn source(
     name: &str,
     in_force: Arc<InForce>,
     origin: CallOrigin<'_>,
@@ -65,7 +65,7 @@ pub fn source(
 
 /// Why a PIN set has no rows to show.
 #[derive(Debug, Error)]
-pub enum RowsError {
+pub(crate) enum RowsError {
     /// Its source was not read.
     #[error("its list was not read")]
     Unread,
@@ -79,7 +79,7 @@ pub enum RowsError {
 /// # Errors
 ///
 /// Fails if the PIN set admits nobody.
-pub fn rows_of(
+pub(crate) fn rows_of(
     set: &Arc<PinSet>,
     in_force: Arc<InForce>,
     number: &Number,
@@ -99,7 +99,7 @@ pub fn rows_of(
 }
 
 /// The sources of PINs, as they are configured for a call.
-pub struct AsteriskBackEnd {
+pub(crate) struct AsteriskBackEnd {
     in_force: Arc<InForce>,
 }
 

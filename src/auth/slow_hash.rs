@@ -25,7 +25,7 @@ static PROCESSORS: OnceNonZeroUsize = OnceNonZeroUsize::new();
 const HASH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Computes the hashes of an attempt.
-pub fn verify<H: ServiceChannel>(host: &mut H, work: Work) -> Verification {
+pub(crate) fn verify<H: ServiceChannel>(host: &mut H, work: Work) -> Verification {
     let processors = PROCESSORS.get_or_try_init(available_parallelism);
     let processors = processors.map_or(1, NonZeroUsize::get);
     let max_threads = share(processors, thread_pool::MAX_THREADS);
@@ -46,6 +46,6 @@ pub fn verify<H: ServiceChannel>(host: &mut H, work: Work) -> Verification {
 }
 
 /// Drops the jobs that wait.
-pub fn clear() {
+pub(crate) fn clear() {
     QUEUE.clear();
 }

@@ -12,7 +12,7 @@ use crate::config::{Draft, SourceCheck};
 use crate::pin_files::{self, LookupKind, QueryLimits, SourceState};
 
 /// Checks all sources, and logs what is wrong with them by file and line.
-pub fn check(draft: &mut Draft) {
+pub(crate) fn check(draft: &mut Draft) {
     let sources = std::mem::take(&mut draft.sources);
     check_files(draft, &sources);
     check_families(draft, &sources);

@@ -15,7 +15,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Starts the sound at a URL. One that can't be fetched or played is missing, and
 /// the log says why.
-pub fn start(call: &mut Call<'_>, name: &[u8]) -> Started {
+pub(crate) fn start(call: &mut Call<'_>, name: &[u8]) -> Started {
     let skipped = |sound: &str, why: &dyn fmt::Display| {
         log_once!(Warning, "sound '{sound}' is skipped: {why}");
         Started::Missing

@@ -13,7 +13,7 @@ use crate::config;
 use crate::state::audit::AuditContext;
 
 /// Implements `AUTHENTICATE_VERIFY(pinset,VARNAME[,caller[,account]])`.
-pub fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
+pub(crate) fn verify(call: &mut FunctionCall<'_>, data: &[u8]) -> (Status, u32) {
     let audit = AuditContext::default();
     call.observe(audit.clone());
     let [name, variable, caller, account] = arguments::split(data);
@@ -76,7 +76,7 @@ fn is_value(name: &[u8]) -> bool {
 }
 
 /// An attempt to be verified.
-pub struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     /// The function or action, for the log.
     pub by: &'a str,
     /// The name of the PIN set.
@@ -92,7 +92,7 @@ pub struct Attempt<'a> {
 }
 
 /// Verifies an attempt.
-pub fn verify_attempt<H: ServiceChannel>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
+pub(crate) fn verify_attempt<H: ServiceChannel>(host: &mut H, attempt: Attempt<'_>) -> Outcome {
     let name = attempt.pin_set;
     let audit = attempt.audit;
     audit.set_pin_set(&name.to_ascii_lowercase());

@@ -11,7 +11,7 @@ use super::in_force::InForce;
 use crate::asterisk::log::log;
 
 /// A file that was read.
-pub struct Draft {
+pub(crate) struct Draft {
     /// The configuration.
     pub in_force: InForce,
     /// PIN sets whose sources are still to be checked.
@@ -42,13 +42,13 @@ impl Draft {
     }
 
     /// Logs that a PIN set can't use its source: a reload will be refused.
-    pub fn reject_source(&mut self, check: &SourceCheck, error: impl fmt::Display) {
+    pub(crate) fn reject_source(&mut self, check: &SourceCheck, error: impl fmt::Display) {
         let place = check.place_of("source");
         self.errors.report(place, &check.section, "source", error);
     }
 
     /// Logs that a PIN set may admit nobody, because of an option.
-    pub fn warn_of_source(&self, check: &SourceCheck, doubt: &Doubt) {
+    pub(crate) fn warn_of_source(&self, check: &SourceCheck, doubt: &Doubt) {
         let option = doubt.option();
         let (place, section) = (check.place_of(option), &check.section);
         log!(Warning, "{place}: [{section}] {option}: {doubt}");
@@ -56,7 +56,7 @@ impl Draft {
 }
 
 /// A PIN set whose source is still to be checked.
-pub struct SourceCheck {
+pub(crate) struct SourceCheck {
     /// Its options.
     pub set: Arc<PinSet>,
     /// The name of its section, as written.
@@ -75,11 +75,11 @@ impl SourceCheck {
 }
 
 /// Places of options (`authenticate.conf:12`), by their names in lower case.
-pub type Places = BTreeMap<String, String>;
+pub(super) type Places = BTreeMap<String, String>;
 
 /// The errors of a file.
 #[derive(Default)]
-pub struct Errors {
+pub(super) struct Errors {
     pub first: Vec<String>,
     pub count: usize,
 }
@@ -89,7 +89,13 @@ impl Errors {
     const MAX_KEPT: usize = 20;
 
     /// Logs an error of an option, or of the section if `option` is empty.
-    pub fn report(&mut self, place: &str, section: &str, option: &str, error: impl fmt::Display) {
+    pub(super) fn report(
+        &mut self,
+        place: &str,
+        section: &str,
+        option: &str,
+        error: impl fmt::Display,
+    ) {
         let gap = if option.is_empty() { "" } else { " " };
         let error = format!("{place}: [{section}]{gap}{option}: {error}");
         log!(Error, "{error}");
@@ -103,7 +109,7 @@ impl Errors {
         self.count += 1;
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
 }

@@ -16,10 +16,10 @@ use url::Url;
 use zeroize::Zeroizing;
 
 /// The configuration file.
-pub const FILE: &CStr = c"authenticate.conf";
+pub(super) const FILE: &CStr = c"authenticate.conf";
 
 /// A configuration.
-pub struct InForce {
+pub(crate) struct InForce {
     /// `[general]`.
     pub settings: Settings,
     /// The keys of hmac-sha256 secrets.
@@ -36,7 +36,7 @@ pub struct InForce {
 
 /// Why there is no PIN set to use.
 #[derive(Debug, Error)]
-pub enum PinSetError {
+pub(crate) enum PinSetError {
     /// It has errors.
     #[error("PIN set '{name}' has errors in authenticate.conf: they were logged when it was read")]
     Invalid {
@@ -63,7 +63,7 @@ impl InForce {
     /// # Errors
     ///
     /// Fails if there is none, or it has errors.
-    pub fn pin_set(&self, name: &str) -> Result<Arc<PinSet>, PinSetError> {
+    pub(crate) fn pin_set(&self, name: &str) -> Result<Arc<PinSet>, PinSetError> {
         match self.pin_sets.get(name) {
             Some(Some(set)) => Ok(Arc::clone(set)),
             Some(None) => Err(PinSetError::Invalid {
@@ -75,7 +75,7 @@ impl InForce {
 
     /// Returns the error that there is no PIN set of this name, with the one that was
     /// probably meant.
-    pub fn unknown(&self, name: &str) -> PinSetError {
+    pub(crate) fn unknown(&self, name: &str) -> PinSetError {
         let suggestion = match self.meant(name) {
             Some(meant) => format!(": did you mean '{meant}'?"),
             None => String::new(),
@@ -89,7 +89,7 @@ impl InForce {
 
     /// Returns the PIN set that was probably meant by a name that is none, with or
     /// without `pinset:` before it.
-    pub fn meant(&self, name: &str) -> Option<&str> {
+    pub(crate) fn meant(&self, name: &str) -> Option<&str> {
         const PREFIX: &str = "pinset:";
         let bare = match name.get(..PREFIX.len()) {
             Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => name.get(PREFIX.len()..)?,
@@ -100,12 +100,12 @@ impl InForce {
 
     /// Returns the header that authenticates us to the web service of this PIN set,
     /// whose name is in lower case.
-    pub fn credential(&self, name: &str) -> Option<Arc<Zeroizing<String>>> {
+    pub(crate) fn credential(&self, name: &str) -> Option<Arc<Zeroizing<String>>> {
         self.credentials.get(name).cloned()
     }
 
     /// Returns the web services of all PIN sets.
-    pub fn services(&self) -> impl Iterator<Item = &Url> {
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Url> {
         let sets = self.pin_sets.values().flatten();
         sets.filter_map(|set| match &set.source {
             Some(Source::Url(url)) => Some(url),
@@ -115,7 +115,7 @@ impl InForce {
 
     /// Returns all PIN sets with their names in lower case; `None` stands for one with
     /// errors.
-    pub fn pin_sets(&self) -> impl Iterator<Item = (&str, Option<&PinSet>)> {
+    pub(crate) fn pin_sets(&self) -> impl Iterator<Item = (&str, Option<&PinSet>)> {
         self.pin_sets
             .iter()
             .map(|(name, set)| (name.as_str(), set.as_deref()))
@@ -154,6 +154,6 @@ impl fmt::Display for InForce {
 }
 
 /// Returns the local time: `2026-11-28 23:31:05`.
-pub fn now() -> String {
+pub(super) fn now() -> String {
     Zone::of_the_machine().text(SystemTime::now())
 }

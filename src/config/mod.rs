@@ -9,7 +9,7 @@
 mod draft;
 mod in_force;
 mod parse;
-pub mod secret_file;
+pub(crate) mod secret_file;
 
 use std::sync::{Arc, Mutex};
 
@@ -20,15 +20,15 @@ use crate::sync::lock::lock;
 use in_force::{now, FILE};
 use parse::Parser;
 
-pub use draft::{Draft, SourceCheck};
-pub use in_force::{InForce, PinSetError};
+pub(crate) use draft::{Draft, SourceCheck};
+pub(crate) use in_force::{InForce, PinSetError};
 
 /// The configuration in force; `None` stands for the defaults.
 static CURRENT: Mutex<Option<Arc<InForce>>> = Mutex::new(None);
 
 /// A file that a reload has rejected: an older one is in force.
 #[derive(Clone)]
-pub struct RejectedFile {
+pub(crate) struct RejectedFile {
     /// When, in local time.
     pub at: String,
     /// The first errors, as they were logged.
@@ -41,20 +41,20 @@ pub struct RejectedFile {
 static REJECTED: Mutex<Option<RejectedFile>> = Mutex::new(None);
 
 /// Returns the file that the last reload has rejected, if it has.
-pub fn rejected() -> Option<RejectedFile> {
+pub(crate) fn rejected() -> Option<RejectedFile> {
     let rejected = lock(&REJECTED);
     rejected.clone()
 }
 
 /// Returns the configuration in force. A reload replaces it, and does not change the
 /// one that was returned.
-pub fn current() -> Arc<InForce> {
+pub(crate) fn current() -> Arc<InForce> {
     let current = lock(&CURRENT);
     current.clone().unwrap_or_default()
 }
 
 /// Reads the file, and logs its errors.
-pub fn read() -> Draft {
+pub(crate) fn read() -> Draft {
     match config::load(FILE) {
         LoadResult::Read(config) => Parser::of(&config),
         LoadResult::Missing => Draft::empty(),
@@ -70,7 +70,7 @@ pub fn read() -> Draft {
 
 /// Puts a file in force when the module is loaded. Options with errors keep their
 /// defaults, and PIN sets with errors admit nobody.
-pub fn put(draft: Draft) {
+pub(crate) fn put(draft: Draft) {
     if draft.is_unsound && !draft.in_force.pin_sets.is_empty() {
         let file = FILE.to_string_lossy();
         log!(
@@ -90,7 +90,7 @@ pub fn put(draft: Draft) {
 
 /// Puts a file in force when the module is reloaded, changed or not: the pepper file
 /// may have changed. Returns false if there are errors: the old one stays in force.
-pub fn replace(draft: Draft) -> bool {
+pub(crate) fn replace(draft: Draft) -> bool {
     let Draft {
         in_force, errors, ..
     } = draft;
@@ -114,7 +114,7 @@ pub fn replace(draft: Draft) -> bool {
 }
 
 /// Clears the configuration.
-pub fn clear() {
+pub(crate) fn clear() {
     set_current(None);
     *lock(&REJECTED) = None;
 }

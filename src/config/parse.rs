@@ -32,7 +32,7 @@ const OUTSIDE_PIN_SETS: [&str; 4] = [
 
 /// A file being read.
 #[derive(Default)]
-pub struct Parser {
+pub(super) struct Parser {
     settings: Settings,
     /// Places of options of `[general]`.
     places: Places,
@@ -55,7 +55,7 @@ struct ParsedPinSet {
 
 impl Parser {
     /// Reads the file, and logs its errors.
-    pub fn of(config: &Config) -> Draft {
+    pub(super) fn of(config: &Config) -> Draft {
         let mut parser = Self {
             sound: true,
             ..Self::default()

@@ -13,7 +13,7 @@ use crate::asterisk::process;
 
 /// Why a pepper file can't be used. The text holds nothing of the file.
 #[derive(Debug, Error)]
-pub enum PepperFileError {
+pub(crate) enum PepperFileError {
     /// It can't be read.
     #[error(transparent)]
     File(#[from] SecretFileError),
@@ -27,7 +27,7 @@ pub enum PepperFileError {
 /// # Errors
 ///
 /// Fails if [`contents`] does, or a key is invalid.
-pub fn read(path: &Path) -> Result<Pepper, PepperFileError> {
+pub(crate) fn read(path: &Path) -> Result<Pepper, PepperFileError> {
     Ok(Pepper::parse(&contents(path)?)?)
 }
 
@@ -36,7 +36,7 @@ pub fn read(path: &Path) -> Result<Pepper, PepperFileError> {
 /// # Errors
 ///
 /// Fails if the file can't be read, is too large, or other users have access to it.
-pub fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(crate) fn contents(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     secret_file::read(path, process::identity()).map_err(|error| match error {
         SecretFileError::Open(error) => {
             SecretFileError::Open(explain(error, path, &process::account()))

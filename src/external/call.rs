@@ -18,7 +18,7 @@ use crate::http::sound_cache::{self, SoundRequest};
 use crate::http::{url_for_log, Origin};
 
 /// A call whose PIN set has a web service as its source.
-pub struct ServiceCall<'a, 'call> {
+pub(super) struct ServiceCall<'a, 'call> {
     call: &'a mut Call<'call>,
     pin_set: &'a ServicePinSet,
     /// What the caller has entered so far: no line of the log may show it.
@@ -27,7 +27,7 @@ pub struct ServiceCall<'a, 'call> {
 
 impl<'a, 'call> ServiceCall<'a, 'call> {
     /// Wraps a call.
-    pub fn new(call: &'a mut Call<'call>, pin_set: &'a ServicePinSet) -> Self {
+    pub(super) fn new(call: &'a mut Call<'call>, pin_set: &'a ServicePinSet) -> Self {
         Self {
             call,
             pin_set,
@@ -36,12 +36,12 @@ impl<'a, 'call> ServiceCall<'a, 'call> {
     }
 
     /// Sets what the caller has entered so far.
-    pub fn set_entered(&mut self, data: &Data) {
+    pub(super) fn set_entered(&mut self, data: &Data) {
         self.entered.clone_from(data);
     }
 
     /// Returns whether a destination shows what the caller has entered.
-    pub fn is_revealed_by(&self, destination: &str) -> bool {
+    pub(super) fn is_revealed_by(&self, destination: &str) -> bool {
         flow::reveals(destination, &self.entered)
     }
 

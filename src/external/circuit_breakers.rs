@@ -34,14 +34,14 @@ impl Breakers {
 }
 
 /// Permission for one request. Dropped without a result, it leaves the breaker as it is.
-pub struct Permit<'a> {
+pub(super) struct Permit<'a> {
     service: &'a Url,
     permit: Option<circuit_breaker::Permit>,
 }
 
 /// Change of a service's state by a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
+pub(super) enum Change {
     /// Nothing.
     None,
     /// The service is suspended from now on.
@@ -52,7 +52,7 @@ pub enum Change {
 
 /// Asks for permission to send a request. Returns `None` while the service is
 /// suspended.
-pub fn permit(service: &Url) -> Option<Permit<'_>> {
+pub(super) fn permit(service: &Url) -> Option<Permit<'_>> {
     let mut breakers = breakers();
     let (breaker, now) = breakers.of(service);
     breaker.ask(now).map(|permit| Permit {
@@ -63,7 +63,7 @@ pub fn permit(service: &Url) -> Option<Permit<'_>> {
 
 impl Permit<'_> {
     /// Reports the result of the request.
-    pub fn report(mut self, result: RequestResult) -> Change {
+    pub(super) fn report(mut self, result: RequestResult) -> Change {
         self.end(result)
     }
 
@@ -88,7 +88,7 @@ impl Drop for Permit<'_> {
 }
 
 /// Drops the breakers of all other services.
-pub fn retain<'a>(services: impl Iterator<Item = &'a Url>) {
+pub(super) fn retain<'a>(services: impl Iterator<Item = &'a Url>) {
     let services: BTreeSet<&str> = services.map(Url::as_str).collect();
     let mut breakers = breakers();
     breakers

@@ -26,7 +26,7 @@ use crate::http::{
 use crate::state::audit::AuditContext;
 
 /// A web service, for one call.
-pub struct Service<'a> {
+pub(super) struct Service<'a> {
     pin_set: &'a ServicePinSet,
     credential: Option<Arc<Zeroizing<String>>>,
     caller: String,
@@ -40,7 +40,7 @@ pub struct Service<'a> {
 
 impl<'a> Service<'a> {
     /// Returns the service of this PIN set, for a call between these numbers.
-    pub fn new(
+    pub(super) fn new(
         pin_set: &'a ServicePinSet,
         in_force: &InForce,
         caller: Option<&[u8]>,
@@ -93,7 +93,7 @@ impl<'a> Service<'a> {
     /// Returns the report of the call for `hangup_url`, if there is
     /// one and the call was posted at all. The credential is for the service's own
     /// host and port: no other receiver gets it.
-    pub fn report(&self, outcome: &Outcome, call: &ServiceCall<'_, '_>) -> Option<Report> {
+    pub(super) fn report(&self, outcome: &Outcome, call: &ServiceCall<'_, '_>) -> Option<Report> {
         let options = &self.pin_set.set.external;
         let url = options.hangup_url.clone().filter(|_| self.is_posted)?;
         let destination = match outcome {

@@ -17,7 +17,7 @@ use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
 
 /// Lets the service decide about a call, unless it is refused already.
-pub fn authenticate(
+pub(crate) fn authenticate(
     pin_set: &ServicePinSet,
     call: &mut Call<'_>,
     request: &Request,

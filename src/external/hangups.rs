@@ -32,7 +32,7 @@ const MAX_PENDING: usize = 100_000;
 const MAX_PER_CHANNEL: usize = 16;
 
 /// A report of one call.
-pub struct Report {
+pub(super) struct Report {
     /// The name of the PIN set, for the log.
     pub pin_set: String,
     /// `hangup_url`.
@@ -104,7 +104,7 @@ fn hangups() -> MutexGuard<'static, Hangups> {
 }
 
 /// Reports a call once this channel has ended.
-pub fn expect(unique_id: &[u8], report: Report) {
+pub(super) fn expect(unique_id: &[u8], report: Report) {
     let mut hangups = hangups();
     if hangups.watch.is_none() {
         hangups.watch = HangupSubscription::start(ended);
@@ -210,11 +210,11 @@ impl Drop for PostHandler {
 }
 
 /// Keeps reports from being posted until it is dropped.
-pub struct Held(());
+pub(crate) struct Held(());
 
 /// Cancels the reports that are being posted or wait, and drops those that become
 /// due while the module is about to be unloaded: an unload waits for no receiver.
-pub fn hold_off() -> Held {
+pub(crate) fn hold_off() -> Held {
     let mut hangups = hangups();
     hangups.held = true;
     hangups.round += 1;
@@ -231,7 +231,7 @@ impl Drop for Held {
 }
 
 /// Drops the reports of all calls, and unsubscribes from the ends of channels.
-pub fn clear() {
+pub(super) fn clear() {
     let mut hangups = hangups();
     let pending = std::mem::take(&mut hangups.pending);
     hangups.due.clear();

@@ -12,13 +12,13 @@ use crate::asterisk::log::log;
 use crate::config::InForce;
 use crate::http::sound_cache;
 
-pub use course::authenticate;
-pub use hangups::hold_off as hold_off_hangups;
-pub use service_pin_set::ServicePinSet;
+pub(crate) use course::authenticate;
+pub(crate) use hangups::hold_off as hold_off_hangups;
+pub(crate) use service_pin_set::ServicePinSet;
 
 /// Drops the state of services that are no longer configured, and opens the sound
 /// cache if any are.
-pub fn sync(in_force: &InForce) {
+pub(crate) fn sync(in_force: &InForce) {
     circuit_breakers::retain(in_force.services());
     if in_force.services().next().is_some() {
         if let Err(error) = sound_cache::open() {
@@ -31,13 +31,13 @@ pub fn sync(in_force: &InForce) {
 }
 
 /// Clears the state of all services.
-pub fn clear() {
+pub(crate) fn clear() {
     circuit_breakers::retain(std::iter::empty());
     sound_cache::clear();
 }
 
 /// Stops the reports of calls that have ended. To be called before the threads of the
 /// pool end.
-pub fn shutdown() {
+pub(crate) fn shutdown() {
     hangups::clear();
 }

@@ -10,7 +10,7 @@ use url::Url;
 use crate::config::InForce;
 
 /// A PIN set whose source is a web service.
-pub struct ServicePinSet {
+pub(crate) struct ServicePinSet {
     /// Its name, in small letters.
     pub name: String,
     /// Its options.
@@ -21,7 +21,7 @@ pub struct ServicePinSet {
 
 impl ServicePinSet {
     /// Returns the one that an `Authenticate` names, if it does.
-    pub fn named_by(request: &Request, in_force: &InForce) -> Option<Self> {
+    pub(crate) fn named_by(request: &Request, in_force: &InForce) -> Option<Self> {
         let Ok(Credential::PinSet(name)) = &request.credential else {
             return None;
         };
@@ -36,7 +36,7 @@ impl ServicePinSet {
 
     /// Returns the limits of failures. Whether a service has admitted a caller is known
     /// only by the destination of the call.
-    pub fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> Limits {
         if self.set.external.success_destinations.is_empty() {
             return Limits::default();
         }

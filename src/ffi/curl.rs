@@ -8,7 +8,7 @@ use curl::multi::Multi;
 
 /// Transfers that share their connections. Without callbacks of its own, it may be moved
 /// from one thread to another, which happens under a lock.
-pub struct Transfers(Multi);
+pub(crate) struct Transfers(Multi);
 
 // SAFETY: libcurl lets any thread use a multi handle, one at a time, which is
 // what `Send` without `Sync` says. Its socket and timer callbacks, which might be
@@ -18,12 +18,12 @@ unsafe impl Send for Transfers {}
 
 impl Transfers {
     /// Creates a handle without transfers.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Multi::new())
     }
 
     /// Keeps at most `max` unused connections. If libcurl refuses, its default stays.
-    pub fn keep_connections(&mut self, max: usize) {
+    pub(crate) fn keep_connections(&mut self, max: usize) {
         let _ = self.0.set_max_connects(max);
     }
 }
@@ -38,7 +38,7 @@ impl Deref for Transfers {
 
 /// Restricts a transfer to HTTP and HTTPS, whatever its URL or a redirect says. Returns
 /// false if libcurl refuses.
-pub fn only_http<H>(easy: &mut Easy2<H>) -> bool {
+pub(crate) fn only_http<H>(easy: &mut Easy2<H>) -> bool {
     let protocols = libc::c_long::from(curl_sys::CURLPROTO_HTTP | curl_sys::CURLPROTO_HTTPS);
     let options = [
         curl_sys::CURLOPT_PROTOCOLS,
@@ -52,7 +52,7 @@ pub fn only_http<H>(easy: &mut Easy2<H>) -> bool {
 
 /// Keeps libcurl itself in memory: a canceled transfer can leave behind a thread of
 /// libcurl that looks up a name, and its code would be unmapped with our module.
-pub fn stay() {
+pub(crate) fn stay() {
     const LIBRARY: &CStr = c"libcurl.so.4";
     // SAFETY: the library is loaded already, for we are linked with it: no code of
     // its is run. The reference is never given back.

@@ -3,6 +3,7 @@
 
 #![allow(
     missing_docs,
+    unreachable_pub,
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
@@ -12,6 +13,6 @@
     rustdoc::all
 )]
 
-pub mod curl;
+pub(crate) mod curl;
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));

@@ -6,7 +6,7 @@ use curl::easy::{Easy2, Handler, HttpVersion, List, NetRc, ReadError, SeekResult
 use curl::Error;
 use zeroize::Zeroizing;
 
-use super::{
+use super::request::{
     Headers, Limits, Origin, Reply, Request, RequestError, RequestFailure, Response, Sending,
 };
 use crate::ffi::curl::only_http;
@@ -18,7 +18,7 @@ const MAX_HEADER_BYTES: usize = 1024;
 const MAX_REDIRECTS: u32 = 8;
 
 /// Data of a request, and of its answer.
-pub struct Exchange {
+pub(super) struct Exchange {
     limits: Limits,
     post: Zeroizing<Vec<u8>>,
     sending: Sending,
@@ -108,7 +108,7 @@ impl Exchange {
     /// # Errors
     ///
     /// Fails if libcurl refuses an option.
-    pub fn prepare(request: Request) -> Result<Easy2<Self>, RequestError> {
+    pub(super) fn prepare(request: Request) -> Result<Easy2<Self>, RequestError> {
         Self::prepared(request).map_err(|error| RequestError::Transfer(text_of(&error)))
     }
 
@@ -173,12 +173,12 @@ impl Exchange {
     }
 
     /// Returns whether the service may have received part of the post.
-    pub fn is_sent(&self) -> bool {
+    pub(super) fn is_sent(&self) -> bool {
         self.sent > 0
     }
 
     /// Returns the result; `connected` tells whether there was a connection.
-    pub fn reply(&mut self, result: Result<(), Error>, code: u32, connected: bool) -> Reply {
+    pub(super) fn reply(&mut self, result: Result<(), Error>, code: u32, connected: bool) -> Reply {
         let limits = self.limits;
         let error = match result {
             Ok(()) => {

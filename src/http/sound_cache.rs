@@ -47,7 +47,7 @@ const FOLDER: &str = "authenticate";
 
 /// Why there is no sound.
 #[derive(Clone, Debug, Error)]
-pub enum SoundError {
+pub(crate) enum SoundError {
     /// As many sounds as possible are being fetched.
     #[error("too many sounds are fetched at once")]
     TooManyDownloads,
@@ -131,7 +131,7 @@ impl Downloads {
 /// # Errors
 ///
 /// Fails if the folder can't be used: then there are no sounds.
-pub fn open() -> Result<(), SoundError> {
+pub(crate) fn open() -> Result<(), SoundError> {
     let _disk = disk();
     if downloads().store.is_some() {
         return Ok(());
@@ -150,7 +150,7 @@ pub fn open() -> Result<(), SoundError> {
 }
 
 /// Clears the state; the files stay. To be called when no download runs.
-pub fn clear() {
+pub(crate) fn clear() {
     let mut downloads = downloads();
     downloads.store = None;
     downloads.running = BTreeMap::new();
@@ -163,7 +163,7 @@ fn folder() -> PathBuf {
 
 /// A sound to be played.
 #[derive(Clone, Copy)]
-pub struct SoundRequest<'a> {
+pub(crate) struct SoundRequest<'a> {
     /// Its URL.
     pub url: &'a Url,
     /// Where the URL comes from.
@@ -192,7 +192,10 @@ impl SoundRequest<'_> {
 /// # Errors
 ///
 /// Fails if there is neither a download nor a stored copy.
-pub fn get<H: ServiceChannel>(host: &mut H, request: SoundRequest<'_>) -> Option<SoundResult> {
+pub(crate) fn get<H: ServiceChannel>(
+    host: &mut H,
+    request: SoundRequest<'_>,
+) -> Option<SoundResult> {
     let whole = request.whole;
     let (fetch, is_stored) = match fetch(request) {
         FetchState::Done(result) => return Some(result),

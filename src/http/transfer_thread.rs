@@ -13,7 +13,7 @@ use curl::multi::{Easy2Handle, MultiWaker};
 use curl::{Error, MultiError};
 
 use super::exchange::Exchange;
-use super::{Reply, ReplyHandler, Request, RequestError, RequestFailure};
+use super::request::{Reply, ReplyHandler, Request, RequestError, RequestFailure};
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
 use crate::ffi::curl::{stay, Transfers};
@@ -52,7 +52,7 @@ fn driver() -> MutexGuard<'static, Driver> {
 }
 
 /// Queues a request, and starts the thread unless it runs.
-pub fn put(request: Request, handler: Box<dyn ReplyHandler>) {
+pub(super) fn put(request: Request, handler: Box<dyn ReplyHandler>) {
     let mut driver = driver();
     driver.waiting.push(Job { request, handler });
     if driver.runs {
@@ -74,7 +74,7 @@ pub fn put(request: Request, handler: Box<dyn ReplyHandler>) {
 }
 
 /// Lets the thread drop requests that are no longer wanted.
-pub fn wake() {
+pub(crate) fn wake() {
     wake_thread(&driver());
 }
 
@@ -87,7 +87,7 @@ fn wake_thread(driver: &Driver) {
 
 /// Closes all connections when the module is unloaded and there are no requests. To
 /// be called before the threads of the pool end.
-pub fn close_connections() {
+pub(crate) fn close_connections() {
     let transfers = {
         let mut driver = driver();
         driver.waiting = Vec::new();

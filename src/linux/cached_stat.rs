@@ -11,7 +11,7 @@ use rustix::fs::{
 /// Returns the stamp of the file at `path`, on the local file system `device`. Returns
 /// `None` if the kernel would have to read the disk or follow a link, or is older than
 /// 5.12.
-pub fn stamp(path: &Path, device: Device) -> Option<Stamp> {
+pub(crate) fn stamp(path: &Path, device: Device) -> Option<Stamp> {
     let file = open(path)?;
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let about = statx(&file, c"", flags, StatxFlags::BASIC_STATS).ok()?;

@@ -1,4 +1,4 @@
 //! Files and mounts, from the Linux kernel.
 
-pub mod cached_stat;
-pub mod mounts;
+pub(crate) mod cached_stat;
+pub(crate) mod mounts;

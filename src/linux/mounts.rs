@@ -19,7 +19,7 @@ struct KnownMounts {
 static KNOWN: Mutex<Option<KnownMounts>> = Mutex::new(None);
 
 /// Returns the current mounts. Without `/proc`, all is one file system.
-pub fn mounts() -> Arc<Mounts> {
+pub(crate) fn mounts() -> Arc<Mounts> {
     let mut known = lock(&KNOWN);
     match &mut *known {
         Some(known) if !has_changed(&known.file) => return Arc::clone(&known.mounts),
@@ -42,7 +42,7 @@ pub fn mounts() -> Arc<Mounts> {
 }
 
 /// Closes the file.
-pub fn close() {
+pub(crate) fn close() {
     *lock(&KNOWN) = None;
 }
 

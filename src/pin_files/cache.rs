@@ -4,10 +4,10 @@ use pinset::cache::{Cache, Report};
 
 use crate::asterisk::log::{log, log_once};
 
-pub static CACHE: Cache = Cache::new();
+pub(super) static CACHE: Cache = Cache::new();
 
 /// Logs what was found in a PIN file.
-pub fn log_report(report: &Report) {
+pub(super) fn log_report(report: &Report) {
     match report {
         Report::TooLarge(..) => log!(Error, "{report}"),
         Report::WorldWritable(_) | Report::LineEnd(..) => log_once!(Warning, "{report}"),

@@ -69,7 +69,7 @@ fn queues() -> MutexGuard<'static, BTreeMap<Device, DeviceQueue>> {
 }
 
 /// Queues a lookup for the worker of the file system that is next on its path.
-pub fn submit(lookup: &Arc<Lookup>) {
+pub(super) fn submit(lookup: &Arc<Lookup>) {
     let device = lookup.walk().device();
     let mut queues = queues();
     if let Some(queue) = queues.get_mut(&device) {
@@ -86,7 +86,7 @@ pub fn submit(lookup: &Arc<Lookup>) {
 }
 
 /// Removes a lookup that nobody waits for.
-pub fn cancel(lookup: &Arc<Lookup>) {
+pub(super) fn cancel(lookup: &Arc<Lookup>) {
     for queue in queues().values_mut() {
         queue.lookups.retain(|other| !Arc::ptr_eq(other, lookup));
     }

@@ -19,7 +19,7 @@ use crate::sync::oneshot::Oneshot;
 
 /// What is looked up.
 #[derive(Clone)]
-pub enum LookupKind {
+pub(crate) enum LookupKind {
     /// Whether a PIN is in a PIN file of this format.
     Lines(Format),
     /// What a PIN set needs.
@@ -27,7 +27,7 @@ pub enum LookupKind {
 }
 
 /// A lookup, until it is answered or canceled.
-pub struct Lookup {
+pub(super) struct Lookup {
     pub path: PathBuf,
     kind: LookupKind,
     pin: Pin,
@@ -41,7 +41,7 @@ pub struct Lookup {
 }
 
 /// Work that is left after a lookup.
-pub enum FollowUp {
+pub(super) enum FollowUp {
     /// Nothing.
     Nothing,
     /// It is answered, and an index is still to be built.
@@ -51,7 +51,13 @@ pub enum FollowUp {
 }
 
 impl Lookup {
-    pub fn new(path: &Path, kind: LookupKind, pin: &Pin, limit: u64, mounts: &Mounts) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        kind: LookupKind,
+        pin: &Pin,
+        limit: u64,
+        mounts: &Mounts,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             kind,
@@ -63,13 +69,13 @@ impl Lookup {
         }
     }
 
-    pub fn walk(&self) -> MutexGuard<'_, PathWalk> {
+    pub(super) fn walk(&self) -> MutexGuard<'_, PathWalk> {
         lock(&self.walk)
     }
 
     /// Returns whether one reading of a PIN file answers both: what PIN sets need of
     /// the same file, read by the same rules.
-    pub fn shares_reading_with(&self, other: &Self) -> bool {
+    pub(super) fn shares_reading_with(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
             (LookupKind::PinSet(one), LookupKind::PinSet(two)) => {
                 self.path == other.path
@@ -82,12 +88,12 @@ impl Lookup {
     }
 
     /// Returns the format of the file, once it is open.
-    pub fn format(&self) -> Option<Kind> {
+    pub(super) fn format(&self) -> Option<Kind> {
         self.format.get().copied()
     }
 
     /// Returns why its PIN set can't use this answer.
-    pub fn objection(&self, answer: &Answer) -> Option<String> {
+    pub(super) fn objection(&self, answer: &Answer) -> Option<String> {
         match &self.kind {
             LookupKind::PinSet(query) => query.objection(answer),
             LookupKind::Lines(_) => None,
@@ -95,7 +101,7 @@ impl Lookup {
     }
 
     /// Returns why its PIN set may admit nobody by this answer.
-    pub fn doubts(&self, answer: &Answer) -> Vec<Doubt> {
+    pub(super) fn doubts(&self, answer: &Answer) -> Vec<Doubt> {
         match &self.kind {
             LookupKind::PinSet(query) => query.doubts(answer),
             LookupKind::Lines(_) => Vec::new(),
@@ -103,7 +109,7 @@ impl Lookup {
     }
 
     /// Returns why its PIN set can't use a PIN file of this format.
-    pub fn format_objection(&self, format: Kind) -> Option<String> {
+    pub(super) fn format_objection(&self, format: Kind) -> Option<String> {
         match &self.kind {
             LookupKind::PinSet(query) => query.set.kind_objection(format),
             LookupKind::Lines(_) => None,
@@ -111,12 +117,12 @@ impl Lookup {
     }
 
     /// Returns whether its answer may be rows.
-    pub fn wants_rows(&self) -> bool {
+    pub(super) fn wants_rows(&self) -> bool {
         matches!(self.kind, LookupKind::PinSet(_))
     }
 
     /// Answers from the opened file, as far as that can be done at once.
-    pub fn answer_from(&self, file: io::Result<File>, now: SystemTime) -> FollowUp {
+    pub(super) fn answer_from(&self, file: io::Result<File>, now: SystemTime) -> FollowUp {
         let file = file.map_err(|error| explain(error, &self.path, &process::account()));
         let query = match &self.kind {
             LookupKind::Lines(format) => return self.answer_from_lines(*format, file, now),

@@ -26,10 +26,10 @@ use crate::sync::oneshot::Awaited;
 use cache::{log_report, CACHE};
 use lookup::Lookup;
 
-pub use lookup::LookupKind;
+pub(crate) use lookup::LookupKind;
 
 /// A PIN file as the source of PINs.
-pub struct FileSource {
+pub(crate) struct FileSource {
     path: PathBuf,
     format: Format,
     limits: QueryLimits,
@@ -37,7 +37,7 @@ pub struct FileSource {
 
 /// Limits of a lookup.
 #[derive(Clone, Copy)]
-pub struct QueryLimits {
+pub(crate) struct QueryLimits {
     /// How long a caller waits for it (`source_timeout`).
     pub timeout: Duration,
     /// How much memory all PIN files may take, in bytes (`max_list_memory`).
@@ -46,7 +46,7 @@ pub struct QueryLimits {
 
 impl QueryLimits {
     /// Returns the limits that `[general]` sets.
-    pub fn of(settings: &Settings) -> Self {
+    pub(crate) fn of(settings: &Settings) -> Self {
         Self {
             timeout: settings.source_timeout,
             memory: settings.max_list_memory,
@@ -56,7 +56,7 @@ impl QueryLimits {
 
 impl FileSource {
     /// Returns the PIN file at `path`, which is touched only when a PIN is verified.
-    pub fn new(path: &[u8], format: Format, limits: QueryLimits) -> Self {
+    pub(crate) fn new(path: &[u8], format: Format, limits: QueryLimits) -> Self {
         Self {
             path: PathBuf::from(OsStr::from_bytes(path)),
             format,
@@ -82,7 +82,7 @@ impl PinSource<Call<'_>> for FileSource {
 
 /// Does a lookup in the PIN file at `path`, while servicing the channel if that takes
 /// long. Returns `None` if the caller has hung up.
-pub fn look_up<H: ServiceChannel>(
+pub(crate) fn look_up<H: ServiceChannel>(
     host: &mut H,
     path: &Path,
     kind: &LookupKind,
@@ -112,7 +112,7 @@ pub fn look_up<H: ServiceChannel>(
 
 /// Result of the check of a PIN set's source.
 #[derive(Default)]
-pub struct SourceState {
+pub(crate) struct SourceState {
     /// Why it can't be used.
     pub objection: Option<String>,
     /// Why it may admit nobody.
@@ -122,7 +122,7 @@ pub struct SourceState {
 /// Checks whether the PIN files of PIN sets can be read, and are what the PIN sets
 /// need. Takes no longer than one lookup may: errors in the rows of a file that takes
 /// longer are logged when they are found.
-pub fn check(files: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<SourceState> {
+pub(crate) fn check(files: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<SourceState> {
     let timeout = limits.timeout;
     let until = Instant::now() + timeout;
     let mounts = mounts::mounts();
@@ -184,11 +184,11 @@ fn submit(path: &Path, kind: &LookupKind, pin: &Pin, limit: u64, mounts: &Mounts
 }
 
 /// Returns what the cache holds of the PIN file at `path`.
-pub fn recall(path: &Path) -> Option<Recalled> {
+pub(crate) fn recall(path: &Path) -> Option<Recalled> {
     CACHE.recall(path)
 }
 
 /// Clears the cache: PIN files are read again at their next lookup.
-pub fn clear() {
+pub(crate) fn clear() {
     CACHE.clear();
 }

@@ -32,7 +32,7 @@ type Lookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
 
 /// What is known about a call until its verdict. Clones share it.
 #[derive(Clone, Default)]
-pub struct AuditContext(Arc<Mutex<CallFacts>>);
+pub(crate) struct AuditContext(Arc<Mutex<CallFacts>>);
 
 #[derive(Default)]
 struct CallFacts {
@@ -50,7 +50,7 @@ struct CallFacts {
 
 /// The source of a call.
 #[derive(Default)]
-pub struct Source {
+pub(crate) struct Source {
     /// The caller and the channel.
     pub origin: Origin,
     /// The phone, if `phone_endpoints` names its endpoint and its address is
@@ -60,7 +60,7 @@ pub struct Source {
 
 /// A phone: the device at the address is the caller's own, and the call comes from
 /// there.
-pub struct Phone {
+pub(crate) struct Phone {
     endpoint: Vec<u8>,
     remote: Remote,
     /// Our address that it calls, if there is to be a security event.
@@ -74,34 +74,34 @@ impl AuditContext {
 
     /// Sets the source of PINs: a PIN set, or the name that
     /// [`name_of`](pinset::audit::name_of) returns.
-    pub fn set_pin_set(&self, name: &str) {
+    pub(crate) fn set_pin_set(&self, name: &str) {
         name.clone_into(&mut self.facts().pin_set);
     }
 
     /// Sets the account, as the PIN file has it, or empty if it is unknown. Never digits
     /// that were entered for an account that no PIN file has.
-    pub fn set_identity(&self, account: &[u8]) {
+    pub(crate) fn set_identity(&self, account: &[u8]) {
         account.clone_into(&mut self.facts().identity);
     }
 
     /// Sets the caller number as it is compared.
-    pub fn set_number(&self, number: Option<&str>) {
+    pub(crate) fn set_number(&self, number: Option<&str>) {
         self.facts().number = number.map(str::to_owned);
     }
 
     /// Sets why the last attempt has failed, or the call is refused. It must hold no
     /// digit that was entered.
-    pub fn set_reason(&self, reason: impl ToString) {
+    pub(crate) fn set_reason(&self, reason: impl ToString) {
         self.facts().reason = Some(reason.to_string());
     }
 
     /// Sets what is locked and for how long; `None` stands for until it is unlocked.
-    pub fn set_locked(&self, by: Kind, left: Option<Duration>) {
+    pub(crate) fn set_locked(&self, by: Kind, left: Option<Duration>) {
         self.facts().locked = Some((by, left));
     }
 
     /// Reports the outcome, unless that has been done.
-    pub fn report(
+    pub(crate) fn report(
         &self,
         outcome: Status,
         attempts: u32,
@@ -221,6 +221,6 @@ impl Phone {
 }
 
 /// Drops the lookups that wait.
-pub fn clear() {
+pub(crate) fn clear() {
     QUEUE.clear();
 }

@@ -89,7 +89,7 @@ fn in_pieces(mut piece: impl FnMut(&mut Lockouts) -> bool) {
 }
 
 /// Reads the stored lockouts. To be called once, when the module is loaded.
-pub fn start() {
+pub(crate) fn start() {
     writer().schedule = Schedule::new();
     let (mut lockouts, now, mut broken) = (lockouts(), since_epoch(), 0_u32);
     astdb::each(FAMILY, |key, value| {
@@ -106,7 +106,7 @@ pub fn start() {
 }
 
 /// Writes all changes, and clears the lockouts.
-pub fn shutdown() {
+pub(crate) fn shutdown() {
     // Joins the scheduler's thread.
     let schedule = writer().schedule.take();
     drop(schedule);
@@ -138,7 +138,7 @@ fn write_soon() -> bool {
 
 /// Writes all changes. Blocks for as long as the database does, so no thread of a channel
 /// calls it or waits for it.
-pub fn write() {
+pub(crate) fn write() {
     let _alone = lock(&WRITING);
     let mut unwritten = std::mem::take(&mut writer().unwritten);
     if unwritten.len() < MAX_UNWRITTEN {
@@ -175,12 +175,12 @@ pub fn write() {
 }
 
 /// Drops the writes that wait.
-pub fn clear() {
+pub(crate) fn clear() {
     QUEUE.clear();
 }
 
 /// Returns the locks in force, of one PIN set or of all.
-pub fn held(pin_set: Option<&str>) -> Vec<Held> {
+pub(crate) fn held(pin_set: Option<&str>) -> Vec<Held> {
     let (mut held, mut cursor) = (Vec::new(), Cursor::default());
     in_pieces(|lockouts| {
         let (some, next) =
@@ -194,7 +194,7 @@ pub fn held(pin_set: Option<&str>) -> Vec<Held> {
 }
 
 /// Ends locks and resets their failure counts. Returns the number of locks.
-pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
+pub(crate) fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
     let (mut unlocked, mut cursor) = (0, Cursor::default());
     in_pieces(|lockouts| {
         let (some, next) =
@@ -210,7 +210,7 @@ pub fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
 }
 
 /// The lockouts, for one call, which notes in its audit context what is locked and why.
-pub struct CallLockouts(pub AuditContext);
+pub(crate) struct CallLockouts(pub AuditContext);
 
 impl LockoutContext for CallLockouts {
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {

@@ -1,6 +1,6 @@
 //! State that outlives a call: lockouts, uses of PINs, the audit log, counters.
 
-pub mod audit;
-pub mod lockouts;
-pub mod stats;
-pub mod use_ledger;
+pub(crate) mod audit;
+pub(crate) mod lockouts;
+pub(crate) mod stats;
+pub(crate) mod use_ledger;

@@ -11,24 +11,24 @@ use crate::sync::lock::lock;
 static STATS: Mutex<Stats> = Mutex::new(Stats::new());
 
 /// Counts one call of this PIN set or source.
-pub fn count(name: &str, outcome: Status, attempts: u32) {
+pub(crate) fn count(name: &str, outcome: Status, attempts: u32) {
     let mut stats = lock(&STATS);
     stats.count(name, outcome, attempts);
 }
 
 /// Returns the counts of this PIN set or source.
-pub fn of(name: &str) -> Counts {
+pub(crate) fn of(name: &str) -> Counts {
     let stats = lock(&STATS);
     stats.all().get(name).cloned().unwrap_or_default()
 }
 
 /// Returns all counts, by the names of PIN sets and sources.
-pub fn all() -> BTreeMap<String, Counts> {
+pub(crate) fn all() -> BTreeMap<String, Counts> {
     let stats = lock(&STATS);
     stats.all().clone()
 }
 
 /// Clears the counts.
-pub fn clear() {
+pub(crate) fn clear() {
     *lock(&STATS) = Stats::new();
 }

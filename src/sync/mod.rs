@@ -1,4 +1,4 @@
 //! Locks, and results of other threads.
 
-pub mod lock;
-pub mod oneshot;
+pub(crate) mod lock;
+pub(crate) mod oneshot;

@@ -22,13 +22,13 @@ const POLL_INTERVAL: RangeInclusive<Duration> =
 const POLL_FRACTION: u32 = 10;
 
 /// A value that one thread sets and another one waits for.
-pub struct Oneshot<T> {
+pub(crate) struct Oneshot<T> {
     value: Mutex<Option<T>>,
     is_set: Condvar,
 }
 
 /// Result of waiting.
-pub enum Awaited<T> {
+pub(crate) enum Awaited<T> {
     /// The value.
     Value(T),
     /// It did not come in time.
@@ -39,7 +39,7 @@ pub enum Awaited<T> {
 
 impl<T> Oneshot<T> {
     /// Creates one without a value.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             value: Mutex::new(None),
             is_set: Condvar::new(),
@@ -47,20 +47,20 @@ impl<T> Oneshot<T> {
     }
 
     /// Sets the value.
-    pub fn set(&self, value: T) {
+    pub(crate) fn set(&self, value: T) {
         *lock(&self.value) = Some(value);
         self.is_set.notify_one();
     }
 
     /// Waits for the value, for at most `timeout`.
-    pub fn wait(&self, timeout: Duration) -> Option<T> {
+    pub(crate) fn wait(&self, timeout: Duration) -> Option<T> {
         let value = lock(&self.value);
         let (mut value, _) = wait_while(&self.is_set, value, timeout, |value| value.is_none());
         value.take()
     }
 
     /// Waits for the value until `deadline`, while servicing the channel.
-    pub fn wait_while_servicing<H: ServiceChannel>(
+    pub(crate) fn wait_while_servicing<H: ServiceChannel>(
         &self,
         host: &mut H,
         deadline: Instant,

@@ -17,13 +17,13 @@ const NAME: &str = "app_authenticate_rs.journal";
 const MAX_SPARE_LINES: usize = 100;
 
 /// Returns its path.
-pub fn path() -> PathBuf {
+pub(super) fn path() -> PathBuf {
     astdb::beside(NAME)
 }
 
 /// Reads the journal of the last run. Returns its records and the number of invalid
 /// lines.
-pub fn left() -> io::Result<(Vec<Record>, usize)> {
+pub(super) fn left() -> io::Result<(Vec<Record>, usize)> {
     match fs::read(path()) {
         Ok(text) => Ok(read(&Zeroizing::new(text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok((Vec::new(), 0)),
@@ -32,7 +32,7 @@ pub fn left() -> io::Result<(Vec<Record>, usize)> {
 }
 
 /// The open file.
-pub struct Journal {
+pub(super) struct Journal {
     file: File,
     lines: usize,
     /// Whether its last line may be incomplete.
@@ -41,7 +41,7 @@ pub struct Journal {
 
 impl Journal {
     /// Rewrites the file, and syncs it to disk.
-    pub fn write<'a>(records: impl Iterator<Item = &'a Record>) -> io::Result<Self> {
+    pub(super) fn write<'a>(records: impl Iterator<Item = &'a Record>) -> io::Result<Self> {
         let path = path();
         let fresh = path.with_extension("journal.new");
         let mut file = create(&fresh)?;
@@ -65,13 +65,13 @@ impl Journal {
     /// Returns whether the file is to be rewritten before a record is added, because few
     /// of its lines are `needed`, or it was deleted, so that what is written there is
     /// lost.
-    pub fn is_stale(&self, needed: usize) -> io::Result<bool> {
+    pub(super) fn is_stale(&self, needed: usize) -> io::Result<bool> {
         let removed = self.file.metadata()?.nlink() == 0;
         Ok(removed || self.torn || self.lines > needed + MAX_SPARE_LINES)
     }
 
     /// Adds a record, and syncs it to disk.
-    pub fn add(&mut self, record: &Record) -> io::Result<()> {
+    pub(super) fn add(&mut self, record: &Record) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         let line = record.line();
         let written = self

@@ -45,7 +45,7 @@ impl Pending {
 }
 
 /// Pending uses, and the journal that holds them.
-pub struct Ledger {
+pub(super) struct Ledger {
     journal: Option<Journal>,
     pending: Vec<Pending>,
     /// The next marker's number.
@@ -57,7 +57,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Creates a ledger without a journal, which refuses every use.
-    pub const fn new(look_later: fn() -> bool) -> Self {
+    pub(super) const fn new(look_later: fn() -> bool) -> Self {
         Self {
             journal: None,
             pending: Vec::new(),
@@ -68,7 +68,7 @@ impl Ledger {
     }
 
     /// Returns whether uses can be counted at all.
-    pub fn has_journal(&self) -> bool {
+    pub(super) fn has_journal(&self) -> bool {
         self.journal.is_some()
     }
 
@@ -79,7 +79,7 @@ impl Ledger {
     /// # Errors
     ///
     /// Fails if the use is not certain: no caller may be admitted.
-    pub fn use_up(
+    pub(super) fn use_up(
         &mut self,
         family: &[u8],
         key: &[u8],
@@ -101,7 +101,7 @@ impl Ledger {
     ///
     /// Fails if the use is not certain: no caller may be admitted, and the use may be
     /// counted all the same. The error may hold family and key.
-    pub fn count(
+    pub(super) fn count(
         &mut self,
         family: &[u8],
         key: &[u8],
@@ -122,7 +122,7 @@ impl Ledger {
 
     /// Deletes the number of uses of a row that no PIN file has any more, unless the row
     /// has been used since that number was read. Returns whether it is deleted.
-    pub fn delete_uses(&mut self, family: &[u8], key: &[u8], uses: &[u8]) -> bool {
+    pub(super) fn delete_uses(&mut self, family: &[u8], key: &[u8], uses: &[u8]) -> bool {
         let is_pending = |pending: &Pending| pending.record.is_about(family, key);
         !self.pending.iter().any(is_pending)
             && astdb::own_value_is(family, key, uses)
@@ -130,14 +130,14 @@ impl Ledger {
     }
 
     /// Retires the uses that are on disk, and schedules the next call if any are left.
-    pub fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         self.retire();
         self.looking = false;
         self.look_again();
     }
 
     /// Clears the ledger. The journal's file stays as it is.
-    pub fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         let number = self.number;
         *self = Self {
             number,
@@ -146,7 +146,7 @@ impl Ledger {
     }
 
     /// Replays the journal.
-    pub fn replay(&mut self) -> io::Result<()> {
+    pub(super) fn replay(&mut self) -> io::Result<()> {
         let (records, broken) = journal::left()?;
         if broken > 0 {
             log!(

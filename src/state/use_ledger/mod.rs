@@ -25,6 +25,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use pinset::verify::ServiceChannel;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -34,10 +35,9 @@ use crate::asterisk::schedule::Schedule;
 use crate::sync::lock::lock;
 use crate::work_queue::{Priority, QueueError, WorkQueue};
 use ledger::Ledger;
-use pinset::verify::ServiceChannel;
 
 /// The family of the database in which uses are counted; PIN sets are below it.
-pub const FAMILY: &str = "authenticate-uses";
+pub(crate) const FAMILY: &str = "authenticate-uses";
 
 /// How often pending uses are checked, in milliseconds.
 const LOOK_INTERVAL: i32 = 1000;
@@ -63,7 +63,7 @@ fn schedule() -> MutexGuard<'static, Option<Schedule>> {
 ///
 /// A journal that can't be read is logged and left as it is: until it can, [`use_up`] and
 /// [`count`] fail.
-pub fn start() {
+pub(crate) fn start() {
     *schedule() = Schedule::new();
     if let Err(error) = ledger().replay() {
         log!(
@@ -80,7 +80,7 @@ pub fn start() {
 
 /// Stops the checks and clears the ledger, without access to the disk. Pending uses stay
 /// in the journal.
-pub fn shutdown() {
+pub(crate) fn shutdown() {
     // Joins the scheduler's thread.
     let schedule = schedule().take();
     drop(schedule);
@@ -88,13 +88,13 @@ pub fn shutdown() {
 }
 
 /// Drops the uses that wait.
-pub fn clear() {
+pub(crate) fn clear() {
     QUEUE.clear();
 }
 
 /// Why a use was not counted.
 #[derive(Debug, Error)]
-pub enum UseError {
+pub(crate) enum UseError {
     /// There is no journal.
     #[error("there is no journal")]
     NoJournal,
@@ -109,7 +109,7 @@ pub enum UseError {
 impl UseError {
     /// Returns whether the PIN was not looked up, so that the error does not tell a
     /// right one from a wrong one.
-    pub fn is_before_lookup(&self) -> bool {
+    pub(crate) fn is_before_lookup(&self) -> bool {
         matches!(self, Self::NoJournal | Self::Queue(QueueError::Full { .. }))
     }
 }
@@ -122,7 +122,7 @@ impl UseError {
 ///
 /// Fails if the use is not certain: no caller may be admitted, and the PIN may be used
 /// up all the same.
-pub fn use_up<H: ServiceChannel>(
+pub(crate) fn use_up<H: ServiceChannel>(
     host: &mut H,
     family: &[u8],
     key: &[u8],
@@ -147,7 +147,7 @@ pub fn use_up<H: ServiceChannel>(
 ///
 /// Fails if the use is not certain: no caller may be admitted, and the use may be
 /// counted all the same. The error may hold family and key, so they must hold no PIN.
-pub fn count<H: ServiceChannel>(
+pub(crate) fn count<H: ServiceChannel>(
     host: &mut H,
     family: &[u8],
     key: &[u8],

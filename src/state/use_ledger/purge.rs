@@ -29,7 +29,7 @@ use crate::config::{self, InForce};
 const ABSENCES: &str = "authenticate-absent";
 
 /// Delay from the load to the first look, in milliseconds.
-pub const FIRST_LOOK_DELAY: i32 = 5_000;
+pub(super) const FIRST_LOOK_DELAY: i32 = 5_000;
 
 /// Interval of further looks, in milliseconds. One of each day counts.
 const LOOK_INTERVAL: i32 = 6 * 60 * 60 * 1000;
@@ -40,7 +40,7 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 type Values = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Runs the first look, and schedules the others. Called by the scheduler.
-pub fn first_look() -> bool {
+pub(super) fn first_look() -> bool {
     look();
     if let Some(schedule) = schedule().as_ref() {
         schedule.add(LOOK_INTERVAL, look);
