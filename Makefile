@@ -29,14 +29,14 @@ CARGO_DENY = $(CARGO_DENY_ROOT)/bin/cargo-deny
 PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # All tests of the same crates, so that what they have in common is built once.
 TESTED = -p app_authenticate_rs -p pinset -p pinset-cli -p harness
-# Of the profile that builds, else all is built once more.
+# The profile of the build; with another one, everything is built twice.
 TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked --profile dev $(TESTED)
 # Tests in containers mostly wait, so there are more of them than processors.
 IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
 AT_A_TIME = --include-ignored --test-threads 8
-# Built unless another one is named.
+# Built unless AUTHENTICATE_MODULE names a module.
 MODULE_UNDER_TEST = $(if $(AUTHENTICATE_MODULE),,module-for-tests)
-# Which of the test programs are built.
+# The target that builds the test programs.
 BUILT = tests-built
 PARTS = MAKE=$(MAKE) tests/parts
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j5 --output-sync=target
@@ -90,7 +90,7 @@ harness: tests-ready ## The harness itself, on the stock module
 calls: tests-ready #: The harness itself, the demonstration, the same calls on the stock module and on ours, a browser
 	@+$(SIDE_BY_SIDE) harness demo-calls compliance-theirs compliance-ours browser
 
-compliance: compliance-theirs compliance-ours ## The same calls on the stock module and on ours
+compliance: compliance-theirs compliance-ours ## Compare calls on the stock module and on ours
 
 compliance-theirs: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=theirs $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
@@ -98,14 +98,14 @@ compliance-theirs: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
 compliance-ours: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
-lifecycle: tests-ready ## Load, unload, race, crash: ours alone
+lifecycle: tests-ready ## Our module alone: loads, unloads, races, crashes
 	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone::
 	$(IN_CONTAINERS) --test lifecycle -- --include-ignored --test-threads 1 alone::
 
-browser: deps-browser tests-built ## The service's page of requests, in a web browser
+browser: deps-browser tests-built ## The request log of pinset serve in a web browser
 	$(TEST) --test browser -- --include-ignored
 
-demo: ## A handful of calls, explained
+demo: ## Example calls with explanations
 	@$(PARTS) demo-packages demo-build demo-calls
 
 demo-packages: deps-build deps-run #: Install the packages that are missing
@@ -123,26 +123,26 @@ demo-calls: #: Start Asterisk in a container and place calls
 call: deps-run module-for-tests pinset-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999# 1234#'
 	$(HARNESS) call "$$ARGS" --keys "$$KEYS" $(CALL)
 
-shell: deps-run module-for-tests pinset-for-tests ## An Asterisk to play with, its CLI, a SIP account
+shell: deps-run module-for-tests pinset-for-tests ## The CLI of an Asterisk in a container, with a SIP account
 	$(HARNESS) shell $(SHELL_ARGS)
 
-bench: bench-lists deps-run module-for-tests pinset-for-tests ## CPU and delay a call, stock and ours side by side; and bench-lists
+bench: bench-lists deps-run module-for-tests pinset-for-tests ## CPU time and delay per call, stock and ours; and bench-lists
 	$(HARNESS) bench $(BENCH)
 
-bench-lists: deps-build deps-bench ## Large lists: what is promised and what it is, then all sizes
+bench-lists: deps-build deps-bench ## PIN files: limits and figures at ten million lines, then other sizes
 	$(CARGO) bench --quiet --locked -p pinset --bench promises
 	$(CARGO) bench --quiet --locked -p pinset --bench lists
 
-bench-pin-sets: deps-build ## PIN sets of a million rows: memory a row, building, looking up
+bench-pin-sets: deps-build ## PIN sets of a million rows: memory per row, building, looking up
 	$(CARGO) bench --quiet --locked -p pinset --bench pin_sets
 
-bench-lockouts: deps-build ## Lockouts, tables full: what an attempt takes, and pieces of a list
+bench-lockouts: deps-build ## Lockouts with full tables: time per attempt and per listed page
 	$(CARGO) bench --quiet --locked -p pinset --bench lockouts
 
 bench-service: deps-build deps-bench ## pinset serve beside Flask under gunicorn, both with their request logs
 	$(CARGO) bench --quiet --locked -p pinset-cli --bench service
 
-bench-external: deps-run module-for-tests pinset-for-tests ## A web service in a call, beside libcurl alone; 200 calls at once
+bench-external: deps-run module-for-tests pinset-for-tests ## Calls to a web service, beside libcurl alone; 200 concurrent calls
 	$(CARGO) build --release --locked -p pinset-cli
 	$(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS_PROGRAM) bench-external $(BENCH)
 
@@ -169,7 +169,7 @@ lint: deps-build deps-lint $(HEADERS) $(CARGO_DENY) ## Format, imports, licences
 lint-and-fuzz: deps-build deps-lint deps-fuzz #: Format, clippy, rustdoc; meanwhile fuzzing, on one processor
 	@+$(SIDE_BY_SIDE) lint fuzz
 
-setup-from-bare: deps-run ## Set up and build on Debian that has nothing (SUITES='bookworm trixie sid')
+setup-from-bare: deps-run ## Set up and build on minimal Debian systems (SUITES='bookworm trixie sid')
 	.ci/setup-from-bare $(SUITES)
 
 clean: ## Remove what was built and fetched

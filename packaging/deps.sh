@@ -1,14 +1,14 @@
 #!/bin/sh
-# Installs what the given jobs need and this machine lacks, as Debian's
-# packages; run as root. Installs nothing if everything works already. What
-# works is decided by using it (packaging/probes.sh), before and after.
+# Installs the missing dependencies of the given jobs as Debian packages; run as
+# root. Probes (packaging/probes.sh), which use each dependency, determine what is
+# missing, before and after.
 #
 #   packaging/deps.sh build    a C compiler, libclang, libcurl, Rust
 #   packaging/deps.sh unit     Python, for tests in a terminal
 #   packaging/deps.sh run      a container engine, mmdebstrap
 #   packaging/deps.sh lint     rustfmt, clippy, Python and pip
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
-#   packaging/deps.sh bench    what the benchmarks compare with
+#   packaging/deps.sh bench    the programs that benchmarks compare with
 #   packaging/deps.sh browser  Chromium and chromedriver
 set -eu
 
@@ -86,8 +86,8 @@ purpose() { # PROBE: what a person has to see to if packages don't help
 	esac
 }
 
-# Runs a probe in a folder of its own. Returns whether it succeeded; what it
-# printed is in $work/PROBE.log.
+# Runs a probe in its own folder. Returns whether it succeeded; its output is in
+# $work/PROBE.log.
 works() { # PROBE
 	rm -rf "${work:?}/$1"
 	mkdir "$work/$1"

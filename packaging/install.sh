@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the module, pinset, and what belongs to them, for the Asterisk on
-# this machine, and refuses if the module does not belong to it; or removes
-# what was installed.
+# Installs the module, pinset, and their documents and units for the Asterisk on
+# this machine, or removes them. It refuses a module that was built for another
+# Asterisk.
 #
 #   packaging/install.sh install MODULE PINSET
 #   packaging/install.sh uninstall
@@ -32,7 +32,7 @@ bindir=${BINDIR:-/usr/bin}
 unitdir=${UNITDIR:-/usr/lib/systemd/system}
 docdir=/usr/share/doc/app-authenticate-rs
 
-# What asterisk.conf says of the folder $1.
+# Prints the folder $1 from asterisk.conf.
 configured() {
 	sed -n "s/^[[:space:]]*$1[[:space:]]*=>*[[:space:]]*//p" /etc/asterisk/asterisk.conf 2> /dev/null |
 		sed 's/[[:space:]]*\(;.*\)\{0,1\}$//' | tail -n 1
@@ -108,7 +108,7 @@ elif [ -z "$destdir" ]; then
 	fail "there is no Asterisk at $asterisk (say where in ASTERISK, or give a DESTDIR)"
 fi
 
-# Takes the place of what is there at once: a module that runs keeps its file.
+# Replaces a file atomically: a running module keeps its old file.
 put() { # MODE FILE PATH
 	mkdir -p "$destdir${3%/*}"
 	install -m "$1" "$2" "$destdir$3.new"

@@ -1,9 +1,8 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # here and rust_version are deps.sh's
-# Probes of packaging/deps.sh: each does with a dependency what the project
-# does with it, because a file or a version number shows only that something
-# of that name exists. Each runs in an empty folder of its own and prints
-# nothing but the reason of a failure.
+# Probes of packaging/deps.sh: each uses a dependency as the project does, because
+# a file or a version number shows only that something of that name exists. Each
+# runs in its own empty folder and prints nothing except the reason of a failure.
 
 compiler() {
 	echo 'int main(void) { return 0; }' > empty.c
@@ -87,7 +86,7 @@ clippy() {
 	crate && cargo clippy --quiet --offline
 }
 
-# A process in a terminal of its own, as the tests of prompts have it.
+# A process in its own terminal, as in the tests of prompts.
 python() {
 	python3 -c '
 import os, pty, termios
@@ -98,7 +97,7 @@ assert termios.tcgetattr(terminal)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0'
 }
 
-# A package of Python that is one file.
+# Installs a Python package, a file.
 pip() {
 	python3 -c '
 import zipfile
@@ -168,7 +167,7 @@ search() {
 	rg -qxF 4711 list
 }
 
-# Debian's gunicorn runs Debian's Python, whatever else is installed.
+# Debian's gunicorn runs Debian's Python, even if another one is installed.
 flask_under_gunicorn() {
 	printf 'from flask import Flask\napp = Flask(__name__)\n' > app.py
 	gunicorn --check-config --worker-class gthread app:app
