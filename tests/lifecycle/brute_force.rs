@@ -11,19 +11,19 @@ use harness::{Call, Events, Frame, Pbx};
 use crate::support::{eventually, on, side_by_side};
 
 const CALLS: usize = 1000;
-const AT_ONCE: usize = 10;
+const CONCURRENT_CALLS: usize = 10;
 const NUMBERS: usize = 50;
 /// Wrong entries of a number, and of the PIN set, until they are locked. All
 /// numbers together could use the budget up.
-const OF_A_NUMBER: u32 = 5;
-const BUDGET: u32 = 200;
+const CALLER_LIMIT: u32 = 5;
+const PIN_SET_LIMIT: u32 = 200;
 const ATTEMPTS: u32 = 3;
 
 fn conf() -> String {
     format!(
         "[doors]\nsource = file:/pins/doors\nprompt =\nretry_prompt =\nfailure_prompt =\n\
          locked_prompt =\nattempts = {ATTEMPTS}\nmax_digits = 4\n\
-         lockout_caller = {OF_A_NUMBER}/1h/1h\nlockout_pinset = {BUDGET}/1h/1h\n"
+         lockout_caller = {CALLER_LIMIT}/1h/1h\nlockout_pinset = {PIN_SET_LIMIT}/1h/1h\n"
     )
 }
 
@@ -56,14 +56,14 @@ fn thousand_calls_are_counted_and_reported() {
     on(builder, |pbx| {
         let events = pbx.manager()?.events();
         let seen = Mutex::new(Seen::default());
-        side_by_side(CALLS, AT_ONCE, |call| guess(pbx, call, &seen))?;
+        side_by_side(CALLS, CONCURRENT_CALLS, |call| guess(pbx, call, &seen))?;
         let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
 
         // As many entries were judged as the PIN set allows, and not one more.
         let judged: u32 = seen.entries.values().sum();
-        ensure!(judged == BUDGET, "{judged} entries were judged");
+        ensure!(judged == PIN_SET_LIMIT, "{judged} entries were judged");
         let most = seen.entries.values().max().copied().unwrap_or_default();
-        ensure!(most <= OF_A_NUMBER, "{most} entries of one number");
+        ensure!(most <= CALLER_LIMIT, "{most} entries of one number");
         let calls: u32 = seen.statuses.values().sum();
         ensure!(calls as usize == CALLS, "{calls} calls");
 
@@ -80,7 +80,7 @@ fn thousand_calls_are_counted_and_reported() {
             ensure!(counted == seen, "{status}: {counted} counted, {seen} seen");
         }
         let entries: u32 = of_doors.get("Attempts").context("Attempts")?.parse()?;
-        ensure!(entries == BUDGET, "{entries} entries counted");
+        ensure!(entries == PIN_SET_LIMIT, "{entries} entries counted");
 
         // The lockouts: the PIN set's, and each number's that has used up its own.
         let locked = pbx.manager()?.list("AuthenticateLockouts", &[])?;
@@ -90,7 +90,7 @@ fn thousand_calls_are_counted_and_reported() {
                 .filter(move |frame| frame.has("LockedBy", kind))
         };
         ensure!(of("pinset").count() == 1, "{locked:?}");
-        let full = |(_, entries): &(&String, &u32)| **entries == OF_A_NUMBER;
+        let full = |(_, entries): &(&String, &u32)| **entries == CALLER_LIMIT;
         let full: Vec<_> = seen.entries.iter().filter(full).collect();
         ensure!(of("caller").count() == full.len(), "{full:?}, {locked:?}");
         for (number, _) in full {
@@ -110,7 +110,7 @@ fn thousand_calls_are_counted_and_reported() {
         ensure!(lines.len() == CALLS, "{} lines", lines.len());
         ensure!(lines == reported, "{} events: {reported:?}", reported.len());
         let judged: u32 = lines.iter().map(|(.., entries)| entries).sum();
-        ensure!(judged == BUDGET, "{judged} entries in the log");
+        ensure!(judged == PIN_SET_LIMIT, "{judged} entries in the log");
         Ok(())
     });
 }

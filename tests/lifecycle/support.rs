@@ -63,11 +63,11 @@ pub fn side_by_side(
 
 /// Looks again and again, for what announces itself by no event.
 pub fn eventually(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(20);
-    let end = Instant::now() + PATIENCE;
+    const WAIT_LIMIT: Duration = Duration::from_secs(20);
+    let end = Instant::now() + WAIT_LIMIT;
     while !there()? {
         if Instant::now() >= end {
-            bail!("{what}: not within {PATIENCE:?}");
+            bail!("{what}: not within {WAIT_LIMIT:?}");
         }
         thread::sleep(Duration::from_millis(20));
     }

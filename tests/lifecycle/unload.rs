@@ -104,7 +104,7 @@ sys.stdin.read()
 #[test]
 fn unload_under_traffic_does_not_crash() {
     const UNLOADS: usize = 30;
-    const PATIENCE: Duration = Duration::from_secs(180);
+    const WAIT_LIMIT: Duration = Duration::from_secs(180);
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let ami = pbx.ami()?;
         let mut shell = Shell::open(pbx)?;
@@ -123,7 +123,7 @@ fn unload_under_traffic_does_not_crash() {
         let (mut unloads, mut refusals) = (0, 0);
         std::thread::scope(|scope| -> Result<()> {
             let callers = [scope.spawn(caller), scope.spawn(caller)];
-            let end = Instant::now() + PATIENCE;
+            let end = Instant::now() + WAIT_LIMIT;
             let mut unload_and_load = || -> Result<()> {
                 // Which of the two an unload meets is chance: till both were met.
                 while unloads < UNLOADS || refusals == 0 {

@@ -22,9 +22,9 @@ use crate::container_engine::wait_within;
 /// How long an action may take to be answered.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 /// How long Asterisk may take to be fully booted.
-const BOOT_TIME: Duration = Duration::from_secs(60);
+const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the way out may take.
-const LEAVE_TIME: Duration = Duration::from_secs(5);
+const LOGOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -102,7 +102,7 @@ impl Ami {
         ami.action("Login", &[("Username", "harness"), ("Secret", secret)])
             .context("can't log in to AMI")?;
         events
-            .wait("FullyBooted", BOOT_TIME, |frame| {
+            .wait("FullyBooted", BOOT_TIMEOUT, |frame| {
                 frame.event() == Some("FullyBooted")
             })
             .context("Asterisk did not come up")?;
@@ -233,7 +233,7 @@ impl Drop for Ami {
         let _ = self.send("Logoff", &[]);
         let input = self.input.get_mut();
         drop(input.unwrap_or_else(PoisonError::into_inner).take());
-        let _ = wait_within(&mut self.client, LEAVE_TIME);
+        let _ = wait_within(&mut self.client, LOGOFF_TIMEOUT);
     }
 }
 

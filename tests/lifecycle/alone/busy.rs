@@ -21,7 +21,7 @@ const SLOWEST: (u32, u32, u32) = (65536, 10, 4);
 
 /// The most slow hashes, of a hundred, that are answered while a call of another
 /// PIN set waits; half of them would be, if it waited for its turn.
-const MOST_BEFORE: f64 = 10.0;
+const MAX_HASHES_BEFORE_A_CALL: f64 = 10.0;
 
 const CONF: &str = "
 [general]
@@ -186,7 +186,10 @@ fn hundred_concurrent_hashes_delay_no_other_call() -> Result<()> {
             busy.len()
         );
         let overtaken = quantile(&busy, 0.5);
-        ensure!(overtaken <= MOST_BEFORE, "{overtaken} hashes came first");
+        ensure!(
+            overtaken <= MAX_HASHES_BEFORE_A_CALL,
+            "{overtaken} hashes came first"
+        );
         Ok(())
     });
     Ok(())

@@ -10,7 +10,7 @@ use crate::module::use_count;
 use crate::support::{on, side_by_side};
 
 const CALLS: usize = 1000;
-const AT_ONCE: usize = 100;
+const CONCURRENT_CALLS: usize = 100;
 
 /// Each caller's own PIN.
 fn pin(number: usize) -> String {
@@ -41,7 +41,7 @@ fn thousand_concurrent_calls_have_their_outcome() {
             let family = if number % 5 == 3 { "doors" } else { "once" };
             pbx.db_put(family, &pin(number), "1")?;
         }
-        side_by_side(CALLS, AT_ONCE, |number| call(pbx, number))?;
+        side_by_side(CALLS, CONCURRENT_CALLS, |number| call(pbx, number))?;
 
         ensure!(use_count(&*pbx.manager()?)? == 0);
         // What was used once is gone, and nothing else is.

@@ -68,16 +68,16 @@ impl<'a> OutcomeReader<'a> {
 
     /// The events since the last time.
     fn events(&mut self) -> Result<Vec<OutcomeFields>> {
-        const PATIENCE: Duration = Duration::from_secs(20);
+        const WAIT_LIMIT: Duration = Duration::from_secs(20);
         self.marks += 1;
         let mark = self.marks.to_string();
         // Asterisk keeps them in order: with this one there, so are the others.
         let headers = [("Variable", "H_HEARD"), ("Value", mark.as_str())];
         self.pbx.manager()?.action("Setvar", &headers)?;
-        let (end, mut fields) = (Instant::now() + PATIENCE, Vec::new());
+        let (end, mut fields) = (Instant::now() + WAIT_LIMIT, Vec::new());
         loop {
             let frame = self.events.next_before(end)?;
-            let frame = frame.with_context(|| format!("no end of events in {PATIENCE:?}"))?;
+            let frame = frame.with_context(|| format!("no end of events in {WAIT_LIMIT:?}"))?;
             if frame.has("Variable", "H_HEARD") && frame.has("Value", &mark) {
                 return Ok(fields);
             }

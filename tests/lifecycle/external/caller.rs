@@ -14,7 +14,7 @@ use crate::pin_sets::hidden::Eyes;
 use crate::pin_sets::{becomes, call, is_logged, passed, refused};
 
 /// Longer than any test waits.
-const PATIENT: &str = "timeout = 60\nconnect_timeout = 60";
+const LONG_TIMEOUTS: &str = "timeout = 60\nconnect_timeout = 60";
 
 /// A set whose service says nothing.
 fn silent(service: &Service, set: &str) -> Result<()> {
@@ -31,7 +31,9 @@ fn begun(call: &mut Ongoing<'_>) -> Result<()> {
 /// Whoever hangs up while the service thinks: the request ends with the call.
 #[test]
 fn hangup_cancels_the_request() {
-    let sets = Sets::new().set("silent", PATIENT).set("later", PATIENT);
+    let sets = Sets::new()
+        .set("silent", LONG_TIMEOUTS)
+        .set("later", LONG_TIMEOUTS);
     on(sets.builder(), |pbx, service| {
         silent(service, "silent")?;
         let mut ongoing = pbx.place(&from_outside("silent", ""))?;
@@ -85,7 +87,7 @@ fn hangup_between_requests_ends_the_call() {
 /// An operator takes the caller out while the service thinks.
 #[test]
 fn redirected_call_leaves_the_service() {
-    let sets = Sets::new().set("silent", PATIENT);
+    let sets = Sets::new().set("silent", LONG_TIMEOUTS);
     on(sets.builder(), |pbx, service| {
         silent(service, "silent")?;
         let mut ongoing = pbx.place(&from_outside("silent", ""))?;

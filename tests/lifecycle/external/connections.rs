@@ -11,12 +11,12 @@ use super::{answers, error, from_outside, on, path, Sets};
 use crate::pin_sets::{becomes, is_logged, log_lines, passed, refused};
 use crate::support::{eventually, side_by_side};
 
-const LETS_IN: &str = "success_destinations = 1091";
+const SUCCESS: &str = "success_destinations = 1091";
 
 /// One after the other, calls of one service share one connection.
 #[test]
 fn sequential_calls_share_a_connection() {
-    let sets = Sets::new().set("people", LETS_IN).set("others", LETS_IN);
+    let sets = Sets::new().set("people", SUCCESS).set("others", SUCCESS);
     on(sets.builder(), |pbx, service| {
         let script = [
             Answer::seq(&[gather("pin_code", (1, 1), None)]),
@@ -49,7 +49,7 @@ fn concurrent_requests_do_not_wait_for_each_other() {
     const CALLS: usize = 50;
     let sets = Sets::new()
         .set("slow", "timeout = 60")
-        .set("quick", LETS_IN);
+        .set("quick", SUCCESS);
     on(sets.builder(), |pbx, service| {
         service.answers("/slow", &[Answer::default().hang()])?;
         answers(service, "quick", &[&[connect("1091")]])?;
@@ -77,11 +77,11 @@ fn concurrent_requests_do_not_wait_for_each_other() {
 fn failing_service_is_suspended_and_delays_no_call() {
     const OPENS: usize = 5;
     let sets = Sets::new()
-        .set("dead", &format!("{LETS_IN}\ntimeout = 2"))
+        .set("dead", &format!("{SUCCESS}\ntimeout = 2"))
         .set("forbids", "")
         .set("errs", "")
         .set("garbles", "")
-        .set("created", LETS_IN)
+        .set("created", SUCCESS)
         .set("bad-gateway", "")
         .set("unavailable", "")
         .set("gateway-timeout", "");
@@ -149,13 +149,13 @@ const SECRET: &str = "Hunter2-%s-Swordfish";
 #[test]
 fn credentials_are_sent_and_never_shown() {
     let sets = Sets::new()
-        .set("basic", &format!("auth = basic:/pins/basic\n{LETS_IN}"))
-        .set("bearer", &format!("auth = bearer:/pins/key\n{LETS_IN}"))
+        .set("basic", &format!("auth = basic:/pins/basic\n{SUCCESS}"))
+        .set("bearer", &format!("auth = bearer:/pins/key\n{SUCCESS}"))
         .set(
             "header",
-            &format!("auth = header:X-Api-Key:/pins/key\n{LETS_IN}"),
+            &format!("auth = header:X-Api-Key:/pins/key\n{SUCCESS}"),
         )
-        .set("none", &format!("auth = none\n{LETS_IN}"))
+        .set("none", &format!("auth = none\n{SUCCESS}"))
         .set("wrong", "auth = bearer:/pins/key")
         .set("readable", "auth = bearer:/pins/readable")
         .set("missing", "auth = bearer:/pins/missing");
@@ -202,7 +202,7 @@ fn credentials_are_sent_and_never_shown() {
 /// What stands in Asterisk's environment and home is for other programs.
 #[test]
 fn proxy_environment_and_netrc_are_ignored() {
-    let sets = Sets::new().set("people", LETS_IN);
+    let sets = Sets::new().set("people", SUCCESS);
     let mut builder = sets.builder();
     for name in [
         "http_proxy",

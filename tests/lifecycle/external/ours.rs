@@ -201,13 +201,13 @@ fn service_locks_out_after_failures() {
 #[test]
 fn service_restart_loses_no_call() {
     const CALLS: usize = 50;
-    const AT_ONCE: usize = 6;
+    const CONCURRENT_CALLS: usize = 6;
     on(|pbx, served| {
         let (ended, restart) = mpsc::channel();
         thread::scope(|scope| {
             let restarting =
                 scope.spawn(move || restart.iter().try_for_each(|()| served.restart()));
-            let called = side_by_side(CALLS, AT_ONCE, |_| {
+            let called = side_by_side(CALLS, CONCURRENT_CALLS, |_| {
                 becomes(pbx, &from(CALLER, "1234"), &support())?;
                 // Its own error ends it.
                 let _ = ended.send(());

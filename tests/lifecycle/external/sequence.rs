@@ -17,7 +17,7 @@ fn sent(extension: &str) -> Want {
     refused("FAILURE").went(&format!("agents,{extension},1"))
 }
 
-const LETS_IN: &str = "success_destinations = 1091,1099";
+const SUCCESS: &str = "success_destinations = 1091,1099";
 
 /// The names of a post in their order.
 const ORDER: [&str; 9] = [
@@ -81,7 +81,7 @@ fn is_uuid_4(uuid: &str) -> Result<()> {
 #[test]
 fn request_matches_the_sample_and_accumulates_data() {
     let sets = Sets::new()
-        .set("call", &format!("external_manager_id = 2\n{LETS_IN}"))
+        .set("call", &format!("external_manager_id = 2\n{SUCCESS}"))
         .set("plain", "");
     on(sets.builder(), |pbx, service| {
         let ask = |name: &str, max| gather(name, (1, max), None);
@@ -315,8 +315,8 @@ fn actions_have_their_effect() {
     let mut sets = Sets::new();
     for (name, ..) in &steps {
         let options = match *name {
-            "unposted" => format!("{LETS_IN}\npost_silence = no"),
-            _ => LETS_IN.to_owned(),
+            "unposted" => format!("{SUCCESS}\npost_silence = no"),
+            _ => SUCCESS.to_owned(),
         };
         sets = sets.set(name, &options);
     }
@@ -390,8 +390,8 @@ fn destinations_are_limited_to_contexts_and_patterns() {
 #[test]
 fn say_passes_text_and_language_to_the_application() {
     let sets = Sets::new()
-        .set("says", &format!("say_app = UserEvent\n{LETS_IN}"))
-        .set("no-app", &format!("say_app = NoSuchApplication\n{LETS_IN}"));
+        .set("says", &format!("say_app = UserEvent\n{SUCCESS}"))
+        .set("no-app", &format!("say_app = NoSuchApplication\n{SUCCESS}"));
     on(sets.builder(), |pbx, service| {
         let hostile = "Merhaba,d\u{fc}nya: ${EPOCH} \"a\\b\"(c)|d\r\ne";
         answers(

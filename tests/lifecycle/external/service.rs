@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{json, Value};
 
 const PROGRAM: &str = include_str!("service.py");
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The default port.
 pub const PORT: u16 = 8080;
@@ -253,14 +253,14 @@ impl Service {
         let (events, _) = self
             .log
             .more
-            .wait_timeout_while(self.log.lock(), PATIENCE, |events| {
+            .wait_timeout_while(self.log.lock(), WAIT_LIMIT, |events| {
                 found = find(events);
                 found.is_none()
             })
             .unwrap_or_else(PoisonError::into_inner);
         match found {
             Some(found) => Ok(found),
-            None => bail!("{what}: not within {PATIENCE:?}; {events:#?}"),
+            None => bail!("{what}: not within {WAIT_LIMIT:?}; {events:#?}"),
         }
     }
 

@@ -51,11 +51,11 @@ pub fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
         .collect()
 }
 
-const LETS_IN: &str = "success_destinations = 1091";
+const SUCCESS: &str = "success_destinations = 1091";
 
 #[test]
 fn sounds_play_and_are_cached() {
-    let sets = Sets::new().set("people", LETS_IN);
+    let sets = Sets::new().set("people", SUCCESS);
     on(sets.builder(), |pbx, service| {
         let time = Duration::from_millis;
         let [ask, yes] = [wav(time(400)), wav(time(200))];
@@ -85,7 +85,7 @@ fn sounds_play_and_are_cached() {
 /// An MP3 plays where Asterisk can read one.
 #[test]
 fn mp3_plays_with_format_mp3() {
-    let sets = Sets::new().set("people", LETS_IN);
+    let sets = Sets::new().set("people", SUCCESS);
     on(sets.builder(), |pbx, service| {
         let sound = mp3(5);
         service.answers("/yes.mp3", &[Answer::sound("audio/mpeg", &sound)])?;
@@ -147,7 +147,7 @@ fn unplayable_sound_is_skipped() {
     ];
     let mut sets = Sets::new();
     for (set, ..) in &rows {
-        sets = sets.set(set, LETS_IN);
+        sets = sets.set(set, SUCCESS);
     }
     on(sets.builder(), |pbx, service| {
         service.answers("/trap.wav", &[sound()])?;
@@ -177,7 +177,7 @@ fn unplayable_sound_is_skipped() {
 /// Other hosts may deliver sounds if the configuration says so.
 #[test]
 fn sounds_come_from_allowed_hosts_only() {
-    let sets = Sets::new().set("people", &format!("{LETS_IN}\nsound_hosts = localhost"));
+    let sets = Sets::new().set("people", &format!("{SUCCESS}\nsound_hosts = localhost"));
     on(sets.builder(), |pbx, service| {
         let sound = wav(Duration::from_millis(200));
         service.answers("/yes.wav", &[Answer::sound("audio/wav", &sound)])?;

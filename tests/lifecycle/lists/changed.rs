@@ -140,7 +140,7 @@ fn pin_file_written_twice_within_a_tick_is_current() {
 /// nobody has for a second, though the file is the same.
 #[test]
 fn half_written_pin_file_admits_complete_lines() {
-    const STILL: Duration = Duration::from_secs(1);
+    const SETTLE_TIME: Duration = Duration::from_secs(1);
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let list = "/pins/half";
         let hears = |pin, wanted| hears(pbx, list, Format::Plain, pin, wanted);
@@ -152,7 +152,7 @@ fn half_written_pin_file_admits_complete_lines() {
                 while !over.load(Ordering::Relaxed) {
                     *last_write.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                     file.set_modified(SystemTime::now())?;
-                    thread::sleep(STILL / 20);
+                    thread::sleep(SETTLE_TIME / 20);
                 }
                 Ok(())
             });
@@ -173,7 +173,11 @@ fn half_written_pin_file_admits_complete_lines() {
         eventually("the last line", || {
             Ok(heard(pbx, list, Format::Plain, "12")? == Heard::Welcome)
         })?;
-        ensure!(last_write.elapsed() >= STILL, "{:?}", last_write.elapsed());
+        ensure!(
+            last_write.elapsed() >= SETTLE_TIME,
+            "{:?}",
+            last_write.elapsed()
+        );
         (&file).write_all(b"34\n")?;
         hears("12", Heard::Wrong)?;
         hears(ONE, Heard::Welcome)

@@ -12,7 +12,7 @@ use base64::prelude::{Engine as _, BASE64_STANDARD};
 use harness::Pbx;
 
 const SERVER: &str = include_str!("mount.py");
-const PATIENCE: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 /// The mounted file system. Dropped, also by a test that fails, it is
 /// unmounted, and whoever hangs in it gets an error: a thread that hangs in a
@@ -79,7 +79,10 @@ impl Mount {
     /// Waits for a request that hangs.
     pub fn until_asked(&mut self) -> Result<()> {
         if self.asked.pop_front().is_none() {
-            let line = self.printed.recv_timeout(PATIENCE).context("nobody asks")?;
+            let line = self
+                .printed
+                .recv_timeout(WAIT_LIMIT)
+                .context("nobody asks")?;
             ensure!(line.starts_with("asked "), "{line}");
         }
         Ok(())
@@ -99,7 +102,7 @@ impl Mount {
 
     fn obeyed(&mut self) -> Result<()> {
         loop {
-            match self.printed.recv_timeout(PATIENCE)? {
+            match self.printed.recv_timeout(WAIT_LIMIT)? {
                 line if line == "ok" => return Ok(()),
                 line => self.asked.push_back(line),
             }

@@ -61,7 +61,7 @@ fn admits_nobody(pbx: &Pbx, list: &str, format: Format) -> Result<()> {
 }
 
 /// Root may read anything, but not what a file system keeps from everybody.
-const FAULTS: &[(&str, &str)] = &[
+const READ_ERRORS: &[(&str, &str)] = &[
     ("lookup", "EACCES"),
     ("open", "EACCES"),
     ("open", "ESTALE"),
@@ -71,8 +71,8 @@ const FAULTS: &[(&str, &str)] = &[
 #[test]
 fn pin_file_without_read_permission_admits_nobody() {
     on(Pbx::builder().module(Module::Ours).file_systems(), |pbx| {
-        side_by_side(FAULTS.len(), FAULTS.len(), |number| {
-            let (step, error) = FAULTS[number];
+        side_by_side(READ_ERRORS.len(), READ_ERRORS.len(), |number| {
+            let (step, error) = READ_ERRORS[number];
             let mut mount = Mount::at(pbx, &format!("/mnt/fault-{number}"))?;
             let list = &format!("/mnt/fault-{number}/list");
             let hears = |pin, wanted| hears(pbx, list, Format::Plain, pin, wanted);

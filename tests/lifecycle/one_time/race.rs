@@ -7,12 +7,12 @@ use super::press;
 use crate::support::{on, side_by_side};
 
 const PAIRS: usize = 300;
-const AT_ONCE: usize = 10;
+const CONCURRENT_CALLS: usize = 10;
 
 #[test]
 fn concurrent_pairs_with_one_pin_admit_one_caller() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
-        side_by_side(PAIRS, AT_ONCE, |number| pair(pbx, number))
+        side_by_side(PAIRS, CONCURRENT_CALLS, |number| pair(pbx, number))
     });
 }
 

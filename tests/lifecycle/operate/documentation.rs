@@ -49,7 +49,7 @@ const ACTIONS: [(&str, &[&str]); 6] = [
     ),
 ];
 
-const OF_OUTCOMES: &[&str] = &[
+const OUTCOME_FIELDS: &[&str] = &[
     "Outcome",
     "PinSet",
     "Identity",
@@ -80,7 +80,7 @@ fn asterisk_shows_the_documentation() {
             "AuthenticateLocked",
         ] {
             let shown = ami.command(&format!("manager show event {event}"))?;
-            says(&shown, OF_OUTCOMES)?;
+            says(&shown, OUTCOME_FIELDS)?;
         }
         let shown = ami.command("manager show event AuthenticateLocked")?;
         says(&shown, &["LockedBy", "LockedSeconds", "by hand"])?;

@@ -12,7 +12,7 @@ use crate::support::{eventually, on, Shell};
 const THEIRS: &str = "res_prometheus.so";
 
 /// Ours, once: the first line of each metric.
-const OURS_TOLD: [&str; 4] = [
+const METRIC_HEADS: [&str; 4] = [
     "# TYPE asterisk_authenticate_outcomes_total counter\n",
     "# TYPE asterisk_authenticate_entries_total counter\n",
     "# TYPE asterisk_authenticate_lockouts gauge\n",
@@ -47,7 +47,7 @@ fn scrape(pbx: &Pbx) -> Result<String> {
 
 /// How often our part is in it.
 fn times(metrics: &str) -> Result<usize> {
-    let counts = OURS_TOLD.map(|line| metrics.matches(line).count());
+    let counts = METRIC_HEADS.map(|line| metrics.matches(line).count());
     ensure!(counts.iter().all(|count| *count == counts[0]), "{metrics}");
     Ok(counts[0])
 }

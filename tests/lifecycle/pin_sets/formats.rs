@@ -316,7 +316,7 @@ fn unusable_pin_files_admit_nobody() {
         builder = builder.pin_file(&format!("bad-{number}.csv"), LIST);
     }
     on(builder, |pbx| {
-        crate::support::side_by_side(ways.len(), super::AT_ONCE, |number| {
+        crate::support::side_by_side(ways.len(), super::CONCURRENT_CALLS, |number| {
             let (script, says) = ways[number];
             let list = &format!("/pins/bad-{number}.csv");
             let set = format!("bad-{number}");

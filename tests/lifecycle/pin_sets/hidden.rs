@@ -7,7 +7,7 @@ use anyhow::{ensure, Context, Result};
 use harness::{Builder, Call, Events, Frame, Outcome, Pbx};
 
 use super::made::{argon2id, csv, hex, hmac, CHEAP};
-use super::{call, on, passed, refused, with, Want, AT_ONCE};
+use super::{call, on, passed, refused, with, Want, CONCURRENT_CALLS};
 use crate::support::side_by_side;
 
 /// Not to be met in a time, a number of a thread, or an address.
@@ -209,7 +209,7 @@ fn pin_is_visible_only_where_configured() -> Result<()> {
             (by("people", &format!("{PIN}<hangup>")), refused("HANGUP")),
         ];
         let shown = &eyes.shown;
-        side_by_side(calls.len(), AT_ONCE, |number| {
+        side_by_side(calls.len(), CONCURRENT_CALLS, |number| {
             let (call, want) = &calls[number];
             follow(pbx, call, want, shown)
         })?;

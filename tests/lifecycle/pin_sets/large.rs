@@ -7,7 +7,7 @@ use harness::Pbx;
 
 use super::{
     all_become, becomes, broken, call, is_logged, on, passed, reconfigure, refused, row, shell,
-    with, AT_ONCE,
+    with, CONCURRENT_CALLS,
 };
 use crate::module::OURS;
 
@@ -97,7 +97,7 @@ fn rows_of_a_large_pin_file_count_at_once() -> Result<()> {
         let gone = format!("8{}#", 100_000 + ROWS - 1);
         let gone = call("by-pin", &format!("{gone} {gone} {gone}"));
         let mut rows = vec![row("a row that is gone", gone, refused("FAILURE"))];
-        rows.resize_with(AT_ONCE, || {
+        rows.resize_with(CONCURRENT_CALLS, || {
             row(&new.name, new.call.clone(), new.want.clone())
         });
         all_become(pbx, &rows)

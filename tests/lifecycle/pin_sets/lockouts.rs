@@ -8,7 +8,7 @@ use harness::{Builder, Call, Outcome, Pbx, Report};
 
 use super::{
     becomes, call, impatient, is_logged, log_lines, on, passed, refused, shell, with_lockouts,
-    Want, AT_ONCE,
+    Want, CONCURRENT_CALLS,
 };
 use crate::module::OURS;
 use crate::support::{eventually, side_by_side};
@@ -204,7 +204,7 @@ fn concurrent_calls_have_no_more_attempts() {
     let conf = format!("[people]\nattempts = 1\nlockout_caller = {LIMIT}/10m/10m\n");
     on(people(&conf), |pbx| {
         let (judged, failed) = (AtomicU32::new(0), AtomicU32::new(0));
-        side_by_side(CALLS, AT_ONCE, |_| {
+        side_by_side(CALLS, CONCURRENT_CALLS, |_| {
             let report = pbx.call(&call("people", "9999#").caller(ADA))?;
             judged.fetch_add(
                 report.variable("AUTHENTICATEATTEMPTS").parse()?,

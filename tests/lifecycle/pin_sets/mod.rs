@@ -29,7 +29,7 @@ use crate::support::{self, side_by_side, UNLIMITED};
 const CONF: &str = "/etc/asterisk/authenticate.conf";
 
 /// As many calls at once as two processors key without falling behind.
-const AT_ONCE: usize = 8;
+const CONCURRENT_CALLS: usize = 8;
 
 /// Where calls go on.
 const PLACES: &str = "
@@ -224,7 +224,7 @@ pub(crate) fn becomes(pbx: &Pbx, call: &Call, want: &Want) -> Result<Report> {
 /// Makes the calls, some concurrently, and reports all that fail.
 pub(crate) fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
     let failed = std::sync::Mutex::new(Vec::new());
-    side_by_side(rows.len(), AT_ONCE, |number| {
+    side_by_side(rows.len(), CONCURRENT_CALLS, |number| {
         let row = &rows[number];
         if let Err(error) = becomes(pbx, &row.call, &row.want) {
             let text = format!("{}: {error:#}", row.name);

@@ -383,8 +383,8 @@ fn answered(pbx: &Pbx, call: &Call) -> Result<f64> {
 /// is known.
 #[test]
 fn unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
-    const LEAST_ROUNDS: usize = 3;
-    const MOST_ROUNDS: usize = 10;
+    const MIN_ROUNDS: usize = 3;
+    const MAX_ROUNDS: usize = 10;
     let slow = argon2id((65536, 2, 1), "a-salt-of-ours", "1006")?;
     let list = csv(
         HEADER,
@@ -409,7 +409,7 @@ fn unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
         // The quickest of some: a busy machine may make each of them slow.
         let mut quickest = [f64::INFINITY; 6];
         let mut quickest_plain = f64::INFINITY;
-        for round in 1..=MOST_ROUNDS {
+        for round in 1..=MAX_ROUNDS {
             for ((_, call), quickest) in calls.iter().zip(&mut quickest) {
                 *quickest = quickest.min(answered(pbx, call)?);
             }
@@ -420,7 +420,7 @@ fn unknown_caller_waits_as_long_as_a_known_one() -> Result<()> {
             });
             // So a difference would show.
             let slow = quickest_plain * 2.0 < quickest[0];
-            if round >= LEAST_ROUNDS && alike && slow {
+            if round >= MIN_ROUNDS && alike && slow {
                 return Ok(());
             }
         }

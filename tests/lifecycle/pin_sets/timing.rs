@@ -38,7 +38,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A machine may be busy; but no time of the channel's or of Asterisk's is as
 /// short as this above the one that counts.
-const LATE: f64 = 2.5;
+const MAX_DELAY_SECONDS: f64 = 2.5;
 
 /// How long it was from the last key, or from the beginning, to the verdict.
 fn waited(pbx: &Pbx, call: &Call, want: &Want) -> Result<f64> {
@@ -76,7 +76,7 @@ fn shown(args: &str, keys: &str) -> Call {
 fn is_about(pbx: &Pbx, name: &str, call: &Call, want: &Want, seconds: f64) -> Result<()> {
     let waited = waited(pbx, call, want).with_context(|| name.to_owned())?;
     ensure!(
-        (seconds - 0.05..seconds + LATE).contains(&waited),
+        (seconds - 0.05..seconds + MAX_DELAY_SECONDS).contains(&waited),
         "{name}: {waited} s instead of {seconds} s"
     );
     Ok(())

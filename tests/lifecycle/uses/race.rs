@@ -8,7 +8,7 @@ use crate::one_time::{journal, press};
 use crate::support::{on, side_by_side};
 
 const PAIRS: usize = 100;
-const AT_ONCE: usize = 10;
+const CONCURRENT_CALLS: usize = 10;
 
 #[test]
 fn concurrent_pairs_get_the_last_use_once() {
@@ -21,7 +21,7 @@ fn concurrent_pairs_get_the_last_use_once() {
             .map(|(account, pin)| (account.as_str(), pin.as_str(), "3"))
             .collect();
         write_list(pbx, &list)?;
-        side_by_side(PAIRS, AT_ONCE, |number| {
+        side_by_side(PAIRS, CONCURRENT_CALLS, |number| {
             let (account, pin) = &rows[number];
             for _ in 0..2 {
                 passes(&try_pin(pbx, pin)?)?;
@@ -75,7 +75,7 @@ fn steadily_used_row_is_counted_exactly_with_a_short_journal() {
     const LINES: usize = 105;
     on(customers(""), |pbx| {
         write_list(pbx, &[("alice", "1234", "100000")])?;
-        side_by_side(CALLS, AT_ONCE, |_| {
+        side_by_side(CALLS, CONCURRENT_CALLS, |_| {
             passes(&try_pin(pbx, "1234")?)?;
             let lines = journal(pbx)?.lines().count();
             ensure!(lines <= LINES, "{lines}");

@@ -61,7 +61,7 @@ const LAST_MD5: &str = "alice:81dc9bdb52d04dc20036dbd8313ed055";
 
 /// More lines than this the stock module is not asked to read: it takes
 /// seconds of processor time for an md5 list of a million.
-const MOST_FOR_STOCK: u64 = 1_000_000;
+const MAX_LINES_FOR_STOCK: u64 = 1_000_000;
 
 /// From this many lines on, few calls with the stock module: it would take all
 /// processors, for minutes.
@@ -78,10 +78,10 @@ const REST: Duration = Duration::from_millis(500);
 const REST_TICKS: u64 = 2;
 
 /// How long it may be before it is.
-const RESTLESS: Duration = Duration::from_secs(120);
+const REST_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An index is made only of a file that was last changed so long ago.
-const TOLD_APART: Duration = Duration::from_secs(2);
+const INDEX_DELAY: Duration = Duration::from_secs(2);
 
 struct Round {
     /// Milliseconds of processor time a call.
@@ -114,7 +114,7 @@ impl Arguments {
     /// The number of calls that makes sense for a file with this many lines.
     fn of(&self, lines: u64) -> Self {
         let (calls, at_once) = match lines {
-            LARGE..=MOST_FOR_STOCK => (LARGE_CALLS, LARGE_AT_ONCE),
+            LARGE..=MAX_LINES_FOR_STOCK => (LARGE_CALLS, LARGE_AT_ONCE),
             _ => (self.calls, self.at_once),
         };
         Self {
@@ -135,7 +135,7 @@ impl Arguments {
 
 /// Measures one list and prints its line.
 fn measure(stock: &Pbx, ours: &Pbx, list: &List, arguments: &Arguments) -> Result<()> {
-    let with_stock = list.lines <= MOST_FOR_STOCK;
+    let with_stock = list.lines <= MAX_LINES_FOR_STOCK;
     put(ours, list)?;
     if with_stock {
         put(stock, list)?;
@@ -201,10 +201,10 @@ fn put(pbx: &Pbx, list: &List) -> Result<()> {
 /// Has our module make its index of a list, if it makes one.
 fn settle(pbx: &Pbx, list: &List) -> Result<()> {
     if list.lines > 0 {
-        thread::sleep(TOLD_APART);
+        thread::sleep(INDEX_DELAY);
     }
     pbx.call(&Call::new(list.args).keys(&format!("{LAST}#")))?;
-    let end = Instant::now() + RESTLESS;
+    let end = Instant::now() + REST_TIMEOUT;
     while Instant::now() < end {
         let before = pbx.cpu_time()?;
         thread::sleep(REST);
