@@ -34,7 +34,7 @@ pub(crate) fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
     assert!(data != b"panic!", "deliberate");
 
     let request = Request::parse(data);
-    for notice in &request.notices {
+    for notice in &request.warnings {
         log_once!(Warning, "{notice}");
     }
     let hidden = !hides(&request) || call.hide_digits();

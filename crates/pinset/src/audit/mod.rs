@@ -124,7 +124,7 @@ pub struct Field {
     pub key: &'static str,
     /// What the event calls it, by the custom of Asterisk's own.
     pub header: &'static str,
-    /// The value, [escaped].
+    /// The value, escaped by [`escape_audit_value`].
     pub value: String,
 }
 

@@ -113,7 +113,7 @@ pub enum Use<'a> {
     },
 }
 
-/// The end of [`BackEnd::verify`].
+/// The result of [`BackEnd::run_work`].
 pub enum Verification {
     /// The hashes were computed.
     Done(Hashed),

@@ -95,7 +95,7 @@ pub struct Request {
     /// What entries are compared with, or why nobody gets in.
     pub credential: Result<Credential, ArgumentError>,
     /// What the log should say about the arguments.
-    pub notices: Vec<ArgumentWarning>,
+    pub warnings: Vec<ArgumentWarning>,
     options: Options,
     max_digits: Option<usize>,
     prompts: Option<Vec<Sound>>,
@@ -106,16 +106,16 @@ impl Request {
     /// error here: what can't be served is in [`Request::credential`].
     pub fn parse(data: &[u8]) -> Self {
         let [password, options, max_digits, prompts] = split(data);
-        let mut notices = Vec::new();
-        let options = Options::parse(&options, &mut notices);
-        let credential = options.credential(password, &mut notices);
+        let mut warnings = Vec::new();
+        let options = Options::parse(&options, &mut warnings);
+        let credential = options.credential(password, &mut warnings);
         let given = |text: &[u8]| !text.is_empty();
         Self {
             credential,
-            max_digits: given(&max_digits).then(|| read_max_digits(&max_digits, &mut notices)),
+            max_digits: given(&max_digits).then(|| read_max_digits(&max_digits, &mut warnings)),
             prompts: given(&prompts).then(|| prompt::split(&prompts)),
             options,
-            notices,
+            warnings,
         }
     }
 
@@ -207,7 +207,7 @@ struct Options {
 impl Options {
     /// Letters in any order; `x(…)` skips the argument, none of ours has one
     /// (`ast_app_parse_options`, `main/app.c`).
-    fn parse(text: &[u8], notices: &mut Vec<ArgumentWarning>) -> Self {
+    fn parse(text: &[u8], warnings: &mut Vec<ArgumentWarning>) -> Self {
         let mut options = Self::default();
         let mut rest = text;
         while let [letter, tail @ ..] = rest {
@@ -217,7 +217,7 @@ impl Options {
                 match after_argument(argument) {
                     Some(tail) => rest = tail,
                     None => {
-                        notices.push(ArgumentWarning::UnclosedOption(letter));
+                        warnings.push(ArgumentWarning::UnclosedOption(letter));
                         break;
                     }
                 }
@@ -231,7 +231,7 @@ impl Options {
                 'n' => options.no_answer = true,
                 'q' => options.quiet = true,
                 'r' => options.remove = true,
-                _ => notices.push(ArgumentWarning::UnknownOption(letter)),
+                _ => warnings.push(ArgumentWarning::UnknownOption(letter)),
             }
         }
         options
@@ -240,13 +240,13 @@ impl Options {
     fn credential(
         &self,
         password: Zeroizing<Vec<u8>>,
-        notices: &mut Vec<ArgumentWarning>,
+        warnings: &mut Vec<ArgumentWarning>,
     ) -> Result<Credential, ArgumentError> {
         if self.remove && !self.database {
-            notices.push(ArgumentWarning::IgnoredOption('r', "without 'd'"));
+            warnings.push(ArgumentWarning::IgnoredOption('r', "without 'd'"));
         }
         if self.md5 && self.database {
-            notices.push(ArgumentWarning::IgnoredOption('m', "together with 'd'"));
+            warnings.push(ArgumentWarning::IgnoredOption('m', "together with 'd'"));
         }
         if password.is_empty() {
             return Err(ArgumentError::EmptyPassword);
@@ -278,7 +278,7 @@ impl Options {
             }
         }
         if !password.iter().all(|key| is_key(*key)) || password.len() > MAX_DIGITS {
-            notices.push(ArgumentWarning::Unkeyable);
+            warnings.push(ArgumentWarning::Unkeyable);
         }
         Ok(Credential::Literal(password))
     }
@@ -359,7 +359,7 @@ pub fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
 /// `maxdigits` as C's `atoi` reads it: leading blanks, a sign, digits, and
 /// whatever follows them is not looked at (the FreePBX recipe's `6)` is 6).
 /// Below 1 or above [`MAX_DIGITS`] means [`MAX_DIGITS`].
-fn read_max_digits(text: &[u8], notices: &mut Vec<ArgumentWarning>) -> usize {
+fn read_max_digits(text: &[u8], warnings: &mut Vec<ArgumentWarning>) -> usize {
     let number = atoi(text);
     let read = usize::try_from(number)
         .ok()
@@ -368,7 +368,7 @@ fn read_max_digits(text: &[u8], notices: &mut Vec<ArgumentWarning>) -> usize {
     let plain = text.iter().all(u8::is_ascii_digit) && (0..=254).contains(&number);
     if !plain {
         let text = text.escape_ascii().to_string();
-        notices.push(ArgumentWarning::OddMaxDigits(text, read));
+        warnings.push(ArgumentWarning::OddMaxDigits(text, read));
     }
     read
 }

@@ -57,7 +57,7 @@ fn maxdigits_is_read_as_atoi_reads_it() {
 
 #[test]
 fn an_odd_maxdigits_is_named() {
-    let notice = |text: &str| Request::parse(format!("1,,{text}").as_bytes()).notices;
+    let notice = |text: &str| Request::parse(format!("1,,{text}").as_bytes()).warnings;
     assert_eq!(notice("6"), []);
     assert_eq!(notice("0"), []);
     assert_eq!(
@@ -212,7 +212,7 @@ fn unknown_options_are_named_and_the_rest_is_read() {
     let request = Request::parse(b"/f,xa(y)z(m");
     assert_eq!(request.plan().account_code, AccountCode::Pin);
     assert_eq!(
-        request.notices,
+        request.warnings,
         [
             ArgumentWarning::UnknownOption('x'),
             ArgumentWarning::UnclosedOption('z')
@@ -234,7 +234,7 @@ proptest! {
     #[test]
     fn no_notice_holds_the_password(pin in "[0-9]{6,12}", options in "[a-z(]{0,6}") {
         let request = Request::parse(format!("{pin},{options},9x").as_bytes());
-        for notice in request.notices {
+        for notice in request.warnings {
             prop_assert!(!notice.to_string().contains(&pin));
         }
     }
