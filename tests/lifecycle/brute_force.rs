@@ -59,7 +59,7 @@ fn thousand_calls_are_counted_and_reported() {
         side_by_side(CALLS, CONCURRENT_CALLS, |call| guess(pbx, call, &seen))?;
         let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
 
-        // As many entries were judged as the PIN set allows, and not one more.
+        // The PIN set's limit of attempts was verified, and not one more.
         let judged: u32 = seen.entries.values().sum();
         ensure!(judged == PIN_SET_LIMIT, "{judged} entries were judged");
         let most = seen.entries.values().max().copied().unwrap_or_default();

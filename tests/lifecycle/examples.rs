@@ -51,7 +51,7 @@ trap 'pwd > /tmp/folder' EXIT
 
 /// Runs a script as a person at a shell would; returns what it printed.
 fn shell(pbx: &Pbx, script: &str, pins: &[String]) -> Result<String> {
-    // A space behind each, so that the last one can be taken as the others.
+    // A space after each, so that the last one is parsed like the others.
     let pins: String = pins.iter().map(|pin| format!("{pin} ")).collect();
     let script = format!("PINS='{pins}'\n{SHELL}{script}");
     let mut command = pbx.exec_command(&["bash", "-c", &script]);
@@ -297,7 +297,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Asterisk knows the commands behind its prompt.
+    /// Checks that Asterisk knows the commands after its prompt.
     fn commands(&self, text: &str) -> Result<()> {
         for command in text.lines().filter_map(|line| line.strip_prefix("*CLI> ")) {
             let answer = self.pbx.cli(command)?;

@@ -31,7 +31,7 @@ pub fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
     }
 }
 
-/// Does `work` for 0 to `count` − 1, `at_once` at a time; the first error
+/// Runs `work` for 0 to `count` − 1, at most `at_once` concurrently; the first error
 /// ends it.
 pub fn side_by_side(
     count: usize,
@@ -61,7 +61,7 @@ pub fn side_by_side(
     })
 }
 
-/// Looks again and again, for what announces itself by no event.
+/// Polls a condition that no event announces.
 pub fn eventually(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
     const WAIT_LIMIT: Duration = Duration::from_secs(20);
     let end = Instant::now() + WAIT_LIMIT;
@@ -133,11 +133,11 @@ impl Drop for Shell {
     }
 }
 
-/// A program in Python, in the container, that says what it does.
+/// A Python program in the container that prints its progress.
 pub struct Program(Child, BufReader<ChildStdout>);
 
 impl Program {
-    /// Starts it. It says `up` when it is, and ends with its input.
+    /// Starts it and waits for its line `up`. It ends with its input.
     pub fn start(pbx: &Pbx, script: &str) -> Result<Self> {
         let mut child = pbx
             .exec_command(&["python3", "-c", script])
@@ -150,7 +150,7 @@ impl Program {
         Ok(program)
     }
 
-    /// Waits for its next word, which is to be this one.
+    /// Waits for its next line, which must be this word.
     pub fn says(&mut self, word: &str) -> Result<()> {
         let mut line = String::new();
         self.1.read_line(&mut line)?;

@@ -23,7 +23,7 @@ fn list(name: &'static str, file: &str, keys: &str, ours: Expect, then: Meanwhil
         .meanwhile(then)
 }
 
-/// Waits until the first entry was judged, and runs a script.
+/// Waits until the first attempt was verified, and runs a script.
 fn change(pbx: &Pbx, call: &mut Ongoing<'_>, script: &str) -> Result<()> {
     call.until_sound("auth-incorrect")?;
     pbx.exec(&["bash", "-ec", script]).map(drop)

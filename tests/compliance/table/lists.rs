@@ -143,7 +143,7 @@ fn plain() -> Vec<Row> {
                 .sounds(&["agent-pass", "agent-pass", "auth-thankyou"]),
         )
         .meanwhile(|pbx, call| {
-            // With the second prompt, the first entry was judged.
+            // With the second prompt, the first attempt was verified.
             call.until_sound("agent-pass")?;
             call.until_sound_again("agent-pass")?;
             pbx.pin_file("late", "1234\n")

@@ -21,9 +21,9 @@ use crate::container_engine::wait_within;
 
 /// How long an action may take to be answered.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
-/// How long Asterisk may take to be fully booted.
+/// The longest time until Asterisk is fully booted.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the way out may take.
+/// The longest time for a logoff.
 const LOGOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]

@@ -13,7 +13,7 @@ use anyhow::{anyhow, bail, Context, Result};
 use crate::cleanup::{prefix, LABEL};
 use crate::container_engine::{output, wait_within, Engine};
 
-/// The keeper. Its orders come on stdin, and when that ends, because the
+/// The supervisor. Its commands come on stdin, and when that ends, because the
 /// harness has dropped the container or was killed, so does the container.
 const KEEPER: &str = r#"
 mkdir -p /run/asterisk

@@ -15,7 +15,7 @@ use crate::report::{key, sound, Reading, Report};
 /// How long after the end of a call its CDR row may take.
 const CDR_TIME: Duration = Duration::from_secs(5);
 
-/// Now and then Asterisk forgets to wake an AMI session for the last events
+/// Sometimes Asterisk does not wake an AMI session for the last events
 /// before a silence. An action wakes it.
 const QUIET: Duration = Duration::from_secs(2);
 

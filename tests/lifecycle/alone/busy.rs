@@ -228,7 +228,7 @@ fn digits_during_a_hash_belong_to_the_next_entry() -> Result<()> {
 }
 
 /// More than can be computed in the time callers wait: each has an answer all
-/// the same, and nobody gets in by it who should not.
+/// the same, and no wrong PIN is admitted.
 #[test]
 fn overload_of_hashes_admits_no_wrong_pin() -> Result<()> {
     /// The longest a caller waits, in seconds.

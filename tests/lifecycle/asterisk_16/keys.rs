@@ -45,7 +45,7 @@ fn admits(pbx: &Pbx, args: &str, digits: &str) -> Result<bool> {
         .hidden_digits(true);
     let report = pbx.call(&call)?;
     let admitted = report.outcome == Outcome::Passed;
-    // The digits were judged, whatever came of them.
+    // The digits were verified, whatever the outcome.
     let judged = if admitted { "SUCCESS" } else { "HANGUP" };
     ensure!(report.status() == judged, "{report:#?}");
     ensure!(admitted || report.not_entered.is_empty(), "{report:#?}");

@@ -10,7 +10,7 @@ use crate::support::{on, side_by_side};
 
 const JSON: &str = "/var/log/asterisk/authenticate.json";
 
-/// What an attacker would have banned, or seen as let in.
+/// Lines that an attacker would like to forge: a ban, or an admission.
 const FORGED: &[u8] =
     b"\",RemoteAddress=\"IPV4/UDP/203.0.113.1/5060\"\n[2026-11-22 07:00:00] AUTHENTICATE[1] audit.rs: \
       Outcome=\"FAILURE\",PinSet=\"\",Attempts=\"3\",RemoteAddress=\"IPV4/UDP/203.0.113.1/5060\"";

@@ -112,7 +112,7 @@ fn parse_event(frame: &Arc<Frame>) -> Result<Option<OutcomeFields>> {
 
 /// All lines of the level, whose every byte is looked at.
 fn lines(pbx: &Pbx) -> Result<Vec<OutcomeFields>> {
-    // With a mark behind it, the log is complete.
+    // With a mark after it, the log is complete.
     pbx.log()?;
     let text = fs::read(pbx.outside(LOG).context("no log")?)?;
     let text = String::from_utf8(text).context("the log is not UTF-8")?;

@@ -37,7 +37,7 @@ attempts = 2
 retry_prompt = beep
 ";
 
-/// What is read behind the application: `H` hears a key.
+/// The application after ours: `H` gets a digit.
 const READ: &str = "
 [read]
 exten => s,1,Authenticate(pinset:doors)
@@ -74,7 +74,7 @@ impl<'a> Witness<'a> {
 
     /// Where there has been a sign of keys since the last time.
     fn signs(&mut self) -> Result<Vec<String>> {
-        // With a mark behind it, the log is complete.
+        // With a mark after it, the log is complete.
         let log = self.pbx.log()?;
         let lines = log.get(self.log..).unwrap_or_default().lines();
         let mut signs: Vec<_> = lines

@@ -13,7 +13,7 @@ use crate::module::use_count;
 use crate::pin_sets::hidden::Eyes;
 use crate::pin_sets::{becomes, call, is_logged, passed, refused};
 
-/// Longer than any test waits.
+/// Timeouts longer than any test.
 const LONG_TIMEOUTS: &str = "timeout = 60\nconnect_timeout = 60";
 
 /// A set whose service says nothing.
@@ -186,7 +186,7 @@ fn failures_at_the_service_lock_out() {
         let other = call("people", "<now>12#").caller("+905060508169");
         service.answers("/people", &right)?;
         becomes(pbx, &other, &passed().went("agents,1091,1"))?;
-        // Where nobody is ever let in, nobody fails to be.
+        // Without success destinations there are no failures.
         calls("uncounted", 4, &wrong, &sent)
     });
 }

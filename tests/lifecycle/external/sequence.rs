@@ -8,7 +8,7 @@ use super::service::{connect, dial, gather, hangup, say, Answer};
 use super::{answers, error, from_outside, on, path, Sets, CALLEE, CALLER};
 use crate::pin_sets::{all_become, becomes, is_logged, passed, refused, row, Want};
 
-/// Sent on to where the service lets in, and elsewhere.
+/// Calls sent to a success destination, and elsewhere.
 fn admitted(extension: &str) -> Want {
     passed().went(&format!("agents,{extension},1"))
 }
@@ -192,7 +192,7 @@ fn actions_have_their_effect() {
             refused("FAILURE").sounds(&[]),
             None,
         ),
-        // What stands behind the end of the call, or of a gather, is not done.
+        // Actions after the end of the call, or after a gather, are not carried out.
         (
             "stops",
             vec![vec![connect("1091"), connect("1092")]],

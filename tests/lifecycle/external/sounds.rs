@@ -43,7 +43,7 @@ pub fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
     let foreign = report.sounds.iter().filter(|sound| sound.starts_with('/'));
     foreign
         .map(|sound| {
-            // What is known of it lies beside it.
+            // Its metadata is in a file next to it.
             let list = format!("stat -c %s {sound}.wav {sound}.mp3 2>/dev/null || true");
             let size = shell(pbx, &list)?;
             size.trim().parse().context(size.clone())

@@ -77,7 +77,7 @@ fn pin_file_replaced_in_any_way_counts_at_once() {
     });
 }
 
-/// The second time while somebody is just being let in by the first.
+/// The second time while a call is being admitted by the first content.
 #[test]
 fn pin_file_written_twice_quickly_is_current() {
     const ROUNDS: usize = 8;

@@ -13,10 +13,10 @@ use super::{hears, threads, Format, Heard, ONE, OTHER};
 use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
 use crate::support::{eventually, on, side_by_side, Shell};
 
-/// `source_timeout`, when nobody has set it, and what may come on top.
+/// The default of `source_timeout`, and the tolerance, in seconds.
 pub const LIMIT: f64 = 3.0;
 pub const SLACK: f64 = 2.0;
-/// What is not held up is answered within this, on a busy machine too.
+/// The longest time of an answer that does not wait for the disk, on a busy machine too.
 pub const MAX_UNBLOCKED_TIME: Duration = Duration::from_millis(1500);
 const STEPS: [&str; 5] = ["lookup", "getattr", "open", "read", "later"];
 

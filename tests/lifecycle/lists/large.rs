@@ -15,7 +15,7 @@ const PINS: u32 = 300_000;
 const BROKEN: &str = "line 1 gives nobody a PIN";
 const CALLERS: usize = 20;
 
-/// `PINS` PINs of six digits behind a broken line, without the one of `without`.
+/// `PINS` PINs of six digits after an invalid line, without the PIN `without`.
 fn pins(without: u32) -> String {
     let pins = (0..PINS).filter(|pin| *pin != without);
     let lines: String = pins.map(|pin| format!("{pin:06}\n")).collect();

@@ -12,11 +12,11 @@ use harness::{Ami, Call, Outcome, Pbx};
 /// What a caller with one entry hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Heard {
-    /// Nothing: let in.
+    /// No further prompt: admitted.
     Welcome,
     /// `auth-incorrect`.
     Wrong,
-    /// The prompt again: there is no list to judge by.
+    /// The prompt again: there is no PIN file to verify with.
     Prompt,
 }
 

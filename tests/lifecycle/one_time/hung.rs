@@ -90,7 +90,7 @@ fn is_served_at_once(pbx: &Pbx, call: &Call) -> Result<()> {
     Ok(())
 }
 
-/// Hangs up while the entry is judged, as the caller and from outside.
+/// Hangs up during the verification, as the caller and from outside.
 fn hang_ups_are_noticed(pbx: &Pbx, arguments: &str, pin: &str) -> Result<()> {
     for by_caller in [true, false] {
         let then = if by_caller { "<wait 0.5><hangup>" } else { "" };

@@ -101,7 +101,7 @@ fn damaged_journal_is_reported_and_replayed_as_far_as_possible() {
             pbx.db_put(FAMILY, pin, "1")?;
         }
         pbx.stop()?;
-        // The last record was cut off: nobody got in by it.
+        // The last record was cut off, so it admitted no call.
         let damaged = format!(
             "\u{fffd} garbage\n{}use 6f6e6 zz\n{}",
             record("1234"),

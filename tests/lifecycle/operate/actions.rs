@@ -150,7 +150,7 @@ fn verify_action_is_reported_once() {
             outcomes == ["SUCCESS", "FAILURE", "LOCKED", "LOCKED"],
             "{reported:#?}"
         );
-        // The last one met a lock, and was not judged.
+        // The last one met a lock, and was not verified.
         let attempts: Vec<&str> = reported
             .iter()
             .map(|event| field(event, "Attempts"))

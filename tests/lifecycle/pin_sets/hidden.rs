@@ -94,7 +94,7 @@ pub(crate) struct Eyes<'a> {
     pbx: &'a Pbx,
     events: Events,
     seen: Vec<Arc<Frame>>,
-    /// What the CLI and AMI show while a caller is let in.
+    /// The output of CLI and AMI while a caller is admitted.
     shown: Mutex<String>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Eyes<'a> {
 
     /// Where the digits are to be seen: files, events, the CLI.
     pub(crate) fn see(&mut self, digits: &str) -> Result<Vec<String>> {
-        // With a mark behind it, the log is complete.
+        // With a mark after it, the log is complete.
         self.pbx.log()?;
         let database = self.pbx.manager()?.command("database show")?;
         let grep = format!("grep -rlaF -e {digits} /var/log/asterisk /var/spool/asterisk || true");

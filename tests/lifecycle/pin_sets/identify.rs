@@ -230,7 +230,7 @@ fn identify_account_finds_rows_by_account() {
     });
 }
 
-/// A list from the field: the trunk prefix stands behind the country code.
+/// A PIN file from the field: the trunk prefix follows the country code.
 #[test]
 fn number_with_the_trunk_prefix_admits_its_caller() {
     let conf = "\

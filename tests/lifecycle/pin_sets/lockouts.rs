@@ -196,7 +196,7 @@ fn account_is_locked_for_all_callers() {
     });
 }
 
-/// Side by side, as many entries are judged as one after the other.
+/// Concurrent calls have as many verified attempts as sequential ones.
 #[test]
 fn concurrent_calls_have_no_more_attempts() {
     const CALLS: usize = 40;

@@ -28,7 +28,7 @@ use crate::support::{self, side_by_side, UNLIMITED};
 
 const CONF: &str = "/etc/asterisk/authenticate.conf";
 
-/// As many calls at once as two processors key without falling behind.
+/// Concurrent calls whose digits two processors can send in time.
 const CONCURRENT_CALLS: usize = 8;
 
 /// Where calls go on.

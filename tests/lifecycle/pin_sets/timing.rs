@@ -36,8 +36,7 @@ attempts = 1
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A machine may be busy; but no time of the channel's or of Asterisk's is as
-/// short as this above the one that counts.
+/// Tolerance on a busy machine, shorter than the difference to any other timeout.
 const MAX_DELAY_SECONDS: f64 = 2.5;
 
 /// How long it was from the last key, or from the beginning, to the verdict.

@@ -21,7 +21,7 @@ const WARM_UP: usize = 50;
 const WINDOW: usize = 20;
 /// KiB. Asterisk's own memory grows by 4 or 8 in most windows, and now and then
 /// climbs by up to 300 within some twenty rounds. A leak of 1 KiB a round would
-/// show as 20 in every window, so the lower quartile is what is judged; leaks
+/// show as 20 in every window, so the test uses the lower quartile; leaks
 /// that come in bursts show in the whole.
 const WINDOW_GROWTH: u64 = 12;
 const WHOLE_GROWTH: u64 = 700;

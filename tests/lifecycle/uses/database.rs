@@ -148,7 +148,7 @@ fn journal_raises_counts_only() {
         }
         let (alice, bob) = (row(pbx, "alice")?.0, row(pbx, "bob")?.0);
         pbx.stop()?;
-        // Bob's last record was cut off: nobody got in by it.
+        // Bob's last record was cut off, so it admitted no call.
         let cut = record(&bob, 7);
         let left = [record(&alice, 4), record(&alice, 5), record(&bob, 1)].concat();
         pbx.write_file(JOURNAL, left + cut.trim_end())?;

@@ -77,10 +77,10 @@ const TICK: f64 = 10.0;
 const REST: Duration = Duration::from_millis(500);
 const REST_TICKS: u64 = 2;
 
-/// How long it may be before it is.
+/// The longest time until it is at rest.
 const REST_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// An index is made only of a file that was last changed so long ago.
+/// An index is built only of a file that has not changed for this time.
 const INDEX_DELAY: Duration = Duration::from_secs(2);
 
 struct Round {
