@@ -90,7 +90,7 @@ fn console(pbx: &Pbx, example: &Example) -> Result<()> {
         let printed = shell(pbx, command, &example.pins)?;
         let documented: Vec<&str> = documented
             .lines()
-            .filter(|line| !line.starts_with("PIN:") && !line.starts_with("The same PIN"))
+            .filter(|line| !line.starts_with("PIN:") && !line.starts_with("Repeat the PIN"))
             .collect();
         let printed: Vec<&str> = printed.lines().collect();
         let same = documented.len() == printed.len()

@@ -17,7 +17,7 @@ use common::error::{note, CommandError};
 /// The exit code of a wrong command line, and of a command that failed.
 const FAILED: u8 = 3;
 
-/// Creates, changes and checks the PIN lists of Authenticate()
+/// Creates, changes and checks the PIN files of Authenticate()
 #[derive(Debug, Parser)]
 #[command(name = "pinset", version = env!("PINSET_VERSION"))]
 struct Arguments {

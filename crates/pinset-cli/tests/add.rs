@@ -128,10 +128,10 @@ fn invalid_value_names_the_option() {
             &["--account", "a", "--country-code", "0"],
             "--country-code: it must",
         ),
-        (&[], "--account: required for a CSV list"),
+        (&[], "--account: required for a CSV file"),
         (
             &["--account", "a", "--format", "plain"],
-            "--format: the list has another",
+            "--format: the file has another",
         ),
     ] {
         let ran = add(&lab, options, PIN);

@@ -138,7 +138,7 @@ fn clean_list_exits_with_0() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(
         lines[0],
-        format!("{}: plain list, 2 entries", path.display())
+        format!("{}: plain file, 2 entries", path.display())
     );
     assert!(lines[1].starts_with("  2 PINs of 8 digits: one guess in 107179440 is right; "));
     assert_eq!(lines[2], "  (odds are for guesses of 0-9*)");
@@ -382,7 +382,7 @@ fn csv_lists_are_checked() {
     let (said, code) = text(&[], &path);
     assert_eq!(code, 2);
     let lines: Vec<_> = said.lines().skip(1).collect();
-    assert!(said.contains("csv list, 4 entries"), "{said}");
+    assert!(said.contains("csv file, 4 entries"), "{said}");
     assert!(lines[0].starts_with("  warning: the last line has no line end"));
     assert_eq!(
         lines[1..],
@@ -438,13 +438,13 @@ fn unusable_caller_number_is_invalid() {
     let path = case(&lab, "invisible.csv");
     let (printed, code) = text(&turkey, &path);
     assert!(
-        code == 1 && printed.contains("csv list, 2 entries"),
+        code == 1 && printed.contains("csv file, 2 entries"),
         "{printed}"
     );
     // The result depends on the options.
     let (printed, code) = text(&["--country-code", "44"], &case(&lab, "uk.csv"));
     assert!(
-        code == 1 && printed.contains("csv list, 3 entries"),
+        code == 1 && printed.contains("csv file, 3 entries"),
         "{printed}"
     );
     let rows = "account,secret,caller\n\
@@ -477,7 +477,7 @@ fn lists_with_semicolons_or_comments_are_recognised() {
     );
     let (printed, code) = text(&[], &case(&lab, "md5-with-comments.conf"));
     assert!(
-        code == 2 && printed.contains("md5 list, 2 entries"),
+        code == 2 && printed.contains("md5 file, 2 entries"),
         "{printed}"
     );
 }

@@ -20,14 +20,14 @@ use crate::common::secret_args::{SecretForm, SecretMaker};
 /// The exit code if the list has the PIN already.
 const ALREADY_THERE: u8 = 1;
 
-/// Adds a PIN to a list, and creates the list if there is none.
+/// Adds a PIN to a PIN file, and creates the file if there is none.
 ///
 /// The PIN is entered at the terminal, twice and without echo, or is the only line of
-/// standard input. Everything else in the list stays unchanged.
+/// standard input. Everything else in the file stays unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A new or empty list becomes a CSV list if --account is given, else a plain list.
-A new list belongs to the user who runs this and to the group of its folder, or
+A new or empty file becomes a CSV file if --account is given, else a plain file.
+A new file belongs to the user who runs this and to the group of its folder, or
 to that of --group, with mode 0640.
 
 Refused: a PIN that the same account has for the same number, and, unless --force
@@ -38,12 +38,12 @@ those of other accounts: they never identify a caller by the PIN alone.
 PINs in Asterisk's own database are added on its command line: database put
 FAMILY KEY VALUE. The file of the database is never changed.
 
-Exit code: 0 added; 1 the list has it already; 3 an error, nothing is changed.")]
+Exit code: 0 added; 1 the file has it already; 3 an error, nothing is changed.")]
 pub struct Add {
-    /// PIN list
+    /// PIN file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Account of the PIN; for CSV and MD5 lists
+    /// Account of the PIN; for CSV and MD5 files
     #[arg(long)]
     account: Option<String>,
     /// Caller number
@@ -67,7 +67,7 @@ pub struct Add {
     /// Context to use instead of that of on_success
     #[arg(long)]
     context: Option<String>,
-    /// Format of the list; auto: detected from its contents
+    /// Format of the file; auto: detected from its contents
     #[arg(long, value_enum, default_value_t)]
     format: FormatArg,
     /// Add the PIN even if another account has it
@@ -157,7 +157,7 @@ impl AddTask<'_> {
         if is.is_some_and(|is| is != kind) {
             return Err(CommandError::at(
                 self.file(),
-                "--format: the list has another format",
+                "--format: the file has another format",
             ));
         }
         match kind {
@@ -197,7 +197,7 @@ impl AddTask<'_> {
     fn row(&self, text: Zeroizing<Vec<u8>>, is_new: bool) -> Result<AddResult, CommandError> {
         let account = self.arguments.account.as_deref();
         let account =
-            account.ok_or_else(|| CommandError::new("--account: required for a CSV list"))?;
+            account.ok_or_else(|| CommandError::new("--account: required for a CSV file"))?;
         let secret = self.maker.make(&self.pin)?;
         let mut values = self.values();
         values.insert(1, (Column::Secret, &secret));
@@ -237,8 +237,8 @@ impl AddTask<'_> {
 
     fn line(&self, text: &[u8], format: Format) -> Result<AddResult, CommandError> {
         let (name, own) = match format {
-            Format::Plain => ("a plain list", SecretForm::Plain),
-            Format::Md5 => ("an MD5 list", SecretForm::Md5),
+            Format::Plain => ("a plain file", SecretForm::Plain),
+            Format::Md5 => ("an MD5 file", SecretForm::Md5),
         };
         let only_account = format == Format::Md5;
         let foreign = self.values().into_iter();
@@ -278,7 +278,7 @@ impl AddTask<'_> {
         line.push(b'\n');
         if format == Format::Md5 && !gives(&line, account) {
             return Err(CommandError::new(
-                "--account: required for an MD5 list, without : and line ends",
+                "--account: required for an MD5 file, without : and line ends",
             ));
         }
         let rows = load(text, Kind::Lines(format), &self.numbering).at(self.file())?;
@@ -327,7 +327,7 @@ impl AddTask<'_> {
     }
 }
 
-/// Returns whether a line of an MD5 list belongs to this account.
+/// Returns whether a line of an MD5 file belongs to this account.
 fn gives(line: &[u8], account: &str) -> bool {
     let found = read(line, Format::Md5, true, |line| match line.gives {
         Gives::Account(found, _) => Some(found == account.as_bytes()),

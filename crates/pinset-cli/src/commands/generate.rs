@@ -25,18 +25,18 @@ use crate::common::reach::{is_out_of_reach, warn_out_of_reach};
 use crate::common::secret_args::{SecretForm, SecretMaker};
 use crate::common::weak_pins::weakness;
 
-/// Generates random PINs, adds their hashes to a CSV list, and writes them in the clear
+/// Generates random PINs, adds their hashes to a CSV file, and writes them in the clear
 /// to be handed out.
 ///
-/// No PIN is weak, duplicate or already in the list, except that PINs of Argon2id rows
+/// No PIN is weak, duplicate or already in the file, except that PINs of Argon2id rows
 /// can't be compared. All other PINs are equally likely.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A missing list is created with mode 0640 and the group of its folder or of --group;
+A missing file is created with mode 0640 and the group of its folder or of --group;
 else rows are added to it. No account may have a row in it already. At most half of
-all PINs of a length are used, including those in the list.
+all PINs of a length are used, including those in the file.
 
-Exit code: 0 generated; 3 an error, the list is not changed.")]
+Exit code: 0 generated; 3 an error, the CSV file is not changed.")]
 pub struct Generate {
     /// Number of PINs [default: one for each account of --accounts]
     #[arg(
@@ -53,7 +53,7 @@ pub struct Generate {
     /// enter them (identify = account)
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// CSV list
+    /// CSV file
     #[arg(long, value_name = "FILE")]
     into: PathBuf,
     /// New file for accounts and PINs in the clear, as CSV, with mode 0600
@@ -81,7 +81,7 @@ pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
     };
     let sheet = match kind(&text) {
         Some(Kind::Csv) => CsvList::read(text).at(into)?,
-        Some(Kind::Lines(_)) => return Err(CommandError::at(into, "not a CSV list")),
+        Some(Kind::Lines(_)) => return Err(CommandError::at(into, "not a CSV file")),
         None => CsvList::new(&[Column::Account, Column::Secret]),
     };
     let there: HashSet<&str> = sheet

@@ -10,7 +10,7 @@ use crate::common::error::CommandError;
 use crate::common::pin_input::{self, Prompts};
 use crate::common::secret_args::SecretArgs;
 
-/// Prints the secret of a PIN for a row of a CSV list.
+/// Prints the secret of a PIN for a row of a CSV file.
 ///
 /// The PIN is entered at the terminal, twice and without echo. From a pipe or a file,
 /// each line is a PIN, and its secret is printed on a line.

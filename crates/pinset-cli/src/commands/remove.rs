@@ -17,10 +17,10 @@ use crate::common::pin_input::{self, Prompts};
 /// The exit code if nothing was removed.
 const NONE_FOUND: u8 = 1;
 
-/// Removes PINs from a list: those of an account, or one from a plain list.
+/// Removes PINs from a PIN file: those of an account, or one from a plain file.
 ///
-/// The PIN of a plain list is entered at the terminal, without echo, or is the only
-/// line of standard input. Everything else in the list stays unchanged.
+/// The PIN of a plain file is entered at the terminal, without echo, or is the only
+/// line of standard input. Everything else in the file stays unchanged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 PINs in Asterisk's own database are removed on its command line: database del
@@ -28,10 +28,10 @@ FAMILY KEY. The file of the database is never changed.
 
 Exit code: 0 removed; 1 none found; 3 an error, nothing is changed.")]
 pub struct Remove {
-    /// PIN list
+    /// PIN file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Account whose PINs are removed; for CSV and MD5 lists
+    /// Account whose PINs are removed; for CSV and MD5 files
     #[arg(long)]
     account: Option<String>,
     /// Only rows of this caller number
@@ -77,16 +77,16 @@ pub fn run(arguments: &Remove) -> Result<u8, CommandError> {
         (Kind::Lines(Format::Plain), Some(_), _) => {
             return Err(CommandError::at(
                 file,
-                "--account: a plain list has no accounts",
+                "--account: a plain file has no accounts",
             ));
         }
         (Kind::Lines(Format::Md5), Some(_), _) => {
             return Err(CommandError::at(
                 file,
-                "--caller: an MD5 list has no caller numbers",
+                "--caller: an MD5 file has no caller numbers",
             ));
         }
-        _ => return Err(CommandError::at(file, "--account: required for this list")),
+        _ => return Err(CommandError::at(file, "--account: required for this file")),
     };
     if gone > 0 {
         old.replace(&new).at(file)?;

@@ -22,7 +22,7 @@ use crate::common::secret_args;
 const WRONG: u8 = 1;
 const EXPIRED: u8 = 2;
 
-/// Verifies a PIN, and prints the row of the list that it matches.
+/// Verifies a PIN, and prints the row that it matches.
 ///
 /// The PIN is entered at the terminal, without echo, or is the only line of standard
 /// input. Without --caller and --account, the PIN alone identifies the row, as with
@@ -34,10 +34,10 @@ because they are counted in Asterisk's database, nor are times and required_leve
 of the PIN set.
 
 Exit code: 0 right; 1 wrong; 2 right, but not valid now; 3 an error: the PIN can't
-be verified, or the module would refuse the list.")]
+be verified, or the module would refuse the file.")]
 pub struct Verify {
-    /// PIN list
-    #[arg(value_name = "LIST")]
+    /// PIN file
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Caller number, as with identify = caller
     #[arg(long, value_name = "NUMBER", conflicts_with = "account")]

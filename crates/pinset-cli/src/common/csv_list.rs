@@ -1,4 +1,4 @@
-//! Editing of CSV lists: all rows that are not edited stay the same, byte for byte.
+//! Editing of CSV files: all rows that are not edited stay the same, byte for byte.
 
 use pinset::credential::table::{Reading, RowError, Rows};
 use pinset::list::format::csv::{self, Column};
@@ -13,7 +13,7 @@ use crate::common::error::CommandError;
 /// The values of a new row.
 pub type RowValues<'a> = Vec<(Column, &'a str)>;
 
-/// A CSV list.
+/// A CSV file.
 pub struct CsvList {
     text: Zeroizing<Vec<u8>>,
     columns: Vec<Column>,

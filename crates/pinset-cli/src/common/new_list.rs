@@ -1,4 +1,4 @@
-//! Creation of PIN lists that Asterisk can read.
+//! Creation of PIN files that Asterisk can read.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ use crate::common::error::{note, At, CommandError};
 /// The group of a new list.
 #[derive(Debug, clap::Args)]
 pub struct NewListArgs {
-    /// Group with read access to a new list, such as asterisk [default: the group
+    /// Group with read access to a new file, such as asterisk [default: the group
     /// of its folder]
     #[arg(long, value_name = "NAME", value_parser = group)]
     group: Option<Gid>,

@@ -1,4 +1,4 @@
-//! Checks of CSV lists.
+//! Checks of CSV files.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,7 +16,7 @@ use crate::common::csv_list::load;
 use crate::common::reach::is_out_of_reach;
 use crate::common::weak_pins::weakness;
 
-/// Checks a CSV list.
+/// Checks a CSV file.
 ///
 /// # Errors
 ///

@@ -69,9 +69,9 @@ pub struct List {
     pub broken: Findings<InvalidLine>,
     pub duplicates: Findings<Duplicate>,
     pub weak: Findings<Weak>,
-    /// For CSV lists only.
+    /// For CSV files only.
     pub unreachable: Findings<Unreachable>,
-    /// For plain lists only: the digits that guesses consist of.
+    /// For plain files only: the digits that guesses consist of.
     pub alphabet: Option<&'static str>,
     pub odds: Vec<Odds>,
     pub unended: bool,
@@ -123,7 +123,7 @@ pub struct InvalidLine {
     pub reason: Reason,
 }
 
-/// A line with the PIN of an earlier one, or in a CSV list its account and caller.
+/// A line with the PIN of an earlier one, or in a CSV file its account and caller.
 #[derive(Serialize)]
 pub struct Duplicate {
     pub line: u64,
@@ -175,11 +175,11 @@ pub enum Reason {
     /// The MD5 of digits and a line end, which nobody can enter. The module can't
     /// detect it.
     LineEnd,
-    /// The value of a column in a CSV list.
+    /// The value of a column in a CSV file.
     Value(Column, csv::ValueError),
-    /// The secret of a row in a CSV list.
+    /// The secret of a row in a CSV file.
     Secret(secret::SecretError),
-    /// The caller of a row in a CSV list.
+    /// The caller of a row in a CSV file.
     Caller(NotANumber),
 }
 

@@ -1,4 +1,4 @@
-//! Search for weak PINs in MD5 lists.
+//! Search for weak PINs in MD5 files.
 
 use md5::{Digest, Md5};
 

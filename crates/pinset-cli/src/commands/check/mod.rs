@@ -1,4 +1,4 @@
-//! `pinset check`: checking of PIN lists.
+//! `pinset check`: checking of PIN files.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -33,38 +33,38 @@ pub use findings::Verdict;
 use pin_sets::PinSets;
 use rules::Rules;
 
-/// Checks PIN lists as the module reads them.
+/// Checks PIN files as the module reads them.
 ///
-/// Lines are reported by number. No PIN and no line of a list is ever printed.
+/// Lines are reported by number. No PIN and no line of a file is ever printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Weak PINs: repeated patterns, runs (up or down by one or two), years from 1900 to
-2099, dates of eight digits, and the most common PINs. In an MD5 list, weak PINs of
+2099, dates of eight digits, and the most common PINs. In an MD5 file, weak PINs of
 up to six digits are found, and all PINs of up to six digits that were hashed with a
 line end (echo without -n).
 
 Odds: assumes that all PINs of a length are equally likely. Warns if, at three
 attempts per call, fewer than 10000 calls admit every second fraudster. The lengths
-in an MD5 list are unknown, so there are no odds.
+in an MD5 file are unknown, so there are no odds.
 
-CSV lists: invalid rows, weak PINs that are not hashed, rows with the same account
+CSV files: invalid rows, weak PINs that are not hashed, rows with the same account
 and caller, and Argon2id rows that nobody can use because they have no caller and
 an account that can't be entered on a telephone. The numbering options determine
 whether a caller is a usable number.
 
 With --config: reports PIN sets that admit nobody, or not all callers, because of
-the list.
+the file.
 
 Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, rows that nobody can
 use, PIN sets that can't admit all callers, odds, a last line without a line end,
-an empty list, a world-writable list; 2 invalid lines, or a list that can't be
-read; 3 a wrong command line. For several lists, the worst.")]
+an empty file, a world-writable file; 2 invalid lines, or a file that can't be
+read; 3 a wrong command line. For several files, the worst.")]
 pub struct Check {
-    /// PIN lists
+    /// PIN files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Format of the lists; auto: by the first line that is not blank, which in a
-    /// CSV list is a header with account and secret
+    /// Format of the files; auto: by the first line that is not blank, which in a
+    /// CSV file is a header with account and secret
     #[arg(long, value_enum, default_value_t)]
     format: FormatArg,
     /// Print JSON (the fields are in docs/pin-lists.md)

@@ -14,6 +14,7 @@ use crate::commands::check::findings::Objection;
 use crate::common::atomic_file::contents;
 use crate::common::config_file;
 use crate::common::csv_list::load;
+use crate::common::error::CommandError;
 use crate::common::secret_args;
 
 /// The PIN sets of an `authenticate.conf`, and the pepper file that they use.
@@ -22,7 +23,7 @@ pub struct PinSets {
     /// The defaults that `[general]` sets.
     defaults: PinSet,
     /// The keys, or the error of reading them. `None` if no file is configured.
-    pepper: Option<Result<Pepper, String>>,
+    pepper: Option<Result<Pepper, CommandError>>,
 }
 
 impl PinSets {
@@ -32,8 +33,7 @@ impl PinSets {
         Self {
             sets,
             defaults: settings.pin_set.clone(),
-            pepper: pepper
-                .map(|path| secret_args::read_pepper(path).map_err(|why| why.to_string())),
+            pepper: pepper.map(|path| secret_args::read_pepper(path)),
         }
     }
 
@@ -79,8 +79,8 @@ impl PinSets {
             return Ok(conflicts);
         }
         let mut found = Vec::new();
-        if let Some(Err(why)) = &self.pepper {
-            found.push(("pepper_file", why.clone()));
+        if let Some(Err(error)) = &self.pepper {
+            found.push(("pepper_file", error.to_string()));
         }
         let text = contents(&open(path)?)?;
         let rows = match load(&text, kind, numbering) {

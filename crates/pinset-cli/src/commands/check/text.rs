@@ -19,7 +19,7 @@ impl Display for Report {
             };
             writeln!(
                 f,
-                "{file}: {} list, {} {entries}",
+                "{file}: {} file, {} {entries}",
                 list.format, list.entries
             )?;
             findings(f, list)?;

@@ -1,4 +1,4 @@
-//! `pinset convert`: conversion of other lists to CSV lists.
+//! `pinset convert`: conversion of other lists to CSV files.
 
 pub mod importers;
 
@@ -23,7 +23,7 @@ use importers::{SourceFormat, SourceSecret};
 /// The exit code if lines were skipped.
 const SOME_SKIPPED: u8 = 1;
 
-/// Converts a list of another format to a CSV list with hashed secrets.
+/// Converts a PIN file of another format to a CSV file with hashed secrets.
 ///
 /// Skipped lines are reported by number, without the PIN.
 #[derive(Debug, clap::Args)]
@@ -34,7 +34,7 @@ duplicate PINs, the first is converted. FusionPBX's PINs are skipped unless they
 are enabled.
 
 Exit code: 0 all converted; 1 lines were skipped; 3 an error, or nothing was
-converted: no list is created.")]
+converted: no file is created.")]
 pub struct Convert {
     /// File to convert
     #[arg(value_name = "IN")]
@@ -45,7 +45,7 @@ pub struct Convert {
     /// Convert all PINs of a FusionPBX export without the column enabled
     #[arg(long)]
     assume_enabled: bool,
-    /// New list, with mode 0640; the file must not exist yet
+    /// New CSV file, with mode 0640; the file must not exist yet
     #[arg(long, value_name = "OUT")]
     to: PathBuf,
     #[command(flatten)]

@@ -50,7 +50,7 @@ Records are sorted in a temporary file in TMPDIR, else /var/tmp, of about the si
 of the CDR.
 
 No PIN is printed unless it is the account code: option a of Authenticate() with a
-plain list, and account_code = pin.
+plain file, and account_code = pin.
 
 Exit code: 0 complete; 1 lines were skipped, calls could not be looked up in the
 log, or a log has no outcome; 3 an error, the report is incomplete.")]
