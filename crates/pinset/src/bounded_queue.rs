@@ -1,4 +1,4 @@
-//! Work that waits for those who do it: so much, and no more.
+//! A bounded queue for slow jobs: N run, M wait, further jobs are rejected.
 
 use std::collections::VecDeque;
 

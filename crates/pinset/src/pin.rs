@@ -1,14 +1,14 @@
-//! What a caller keyed.
+//! PINs as callers enter them.
 
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// The most keys an entry holds: the stock application's limit (its buffer of
+/// The most digits of an entry: the stock application's limit (its buffer of
 /// 256 less two), and what `maxdigits` 0 or out of range means.
 pub const MAX_DIGITS: usize = 254;
 
-/// The keys of one entry, in order. It has no `Debug` and no `Display`, so
-/// that no log line can hold it, and it is wiped when dropped or cleared.
+/// The digits of one entry, in order. It has no `Debug` and no `Display`, so that no log
+/// line can hold it, and it is wiped when dropped or cleared.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Pin {
     keys: [u8; MAX_DIGITS],
@@ -16,7 +16,7 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// An entry with no key in it.
+    /// Makes an empty entry.
     pub fn new() -> Self {
         Self {
             keys: [0; MAX_DIGITS],
@@ -24,7 +24,8 @@ impl Pin {
         }
     }
 
-    /// A text as if it had been keyed; `None`: nobody could.
+    /// Parses a text as if it had been entered. Returns `None` if it is too long or has a
+    /// character that no telephone keypad has.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let right = text.len() <= MAX_DIGITS && text.iter().all(|key| is_key(*key));
         right.then(|| {
@@ -34,7 +35,7 @@ impl Pin {
         })
     }
 
-    /// Adds a key; a key past [`MAX_DIGITS`] is not taken.
+    /// Adds a digit, unless there are [`MAX_DIGITS`] already.
     pub fn push(&mut self, key: u8) {
         if let Some(place) = self.keys.get_mut(self.len) {
             *place = key;
@@ -42,28 +43,28 @@ impl Pin {
         }
     }
 
-    /// Forgets and wipes what was keyed.
+    /// Removes and wipes all digits.
     pub fn clear(&mut self) {
         self.zeroize();
     }
 
-    /// How many keys it holds.
+    /// Returns the number of digits.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing was keyed. An empty entry matches nothing, ever.
+    /// Returns whether there is no digit. An empty entry never matches anything.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The keys, as the characters `0`-`9`, `*`, `A`-`D`.
+    /// Returns the digits, as the characters `0`-`9`, `*`, `A`-`D`.
     pub fn as_bytes(&self) -> &[u8] {
         self.keys.get(..self.len).unwrap_or_default()
     }
 
-    /// Whether the entry is `secret`. Takes the same time wherever the two
-    /// differ. An empty entry is nobody's PIN.
+    /// Returns whether the entry is `secret`, in the same time wherever the two differ. An
+    /// empty entry is never a PIN.
     pub fn is(&self, secret: &[u8]) -> bool {
         !self.is_empty() && self.as_bytes().ct_eq(secret).into()
     }
@@ -75,13 +76,13 @@ impl Default for Pin {
     }
 }
 
-/// Whether `key` can be keyed into a PIN: `#` ends the entry.
+/// Returns whether `key` can be a digit of a PIN; `#` can't, because it ends the entry.
 pub fn is_key(key: u8) -> bool {
     nibble(key) != 0
 }
 
-/// A key in four bits: 1 to 15, and 0 for what is none. PINs of keys packed
-/// side by side differ where the PINs do, in their length too.
+/// Returns a digit in four bits: 1 to 15, or 0 for any other character. Different PINs
+/// stay different when their digits are packed side by side, whatever their lengths.
 pub fn nibble(key: u8) -> u8 {
     const NIBBLES: [u8; 256] = {
         let mut nibbles = [0; 256];

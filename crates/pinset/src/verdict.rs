@@ -1,10 +1,10 @@
-//! What an entry is verified by.
+//! Entries, verdicts on them, and sources of PINs.
 
 use zeroize::Zeroizing;
 
 use crate::pin::Pin;
 
-/// What a caller has keyed, to be verified.
+/// The digits that a caller has entered, to be verified.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
     /// The account number, where one was asked for.
@@ -13,7 +13,7 @@ pub struct Entry<'a> {
     pub pin: &'a Pin,
 }
 
-/// Whose PIN it is, as far as the list says.
+/// What the list says about a right PIN.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Grant {
     /// The account.
@@ -25,7 +25,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Of a list that has at most accounts.
+    /// Makes a grant of a list that has nothing but accounts.
     pub fn of(account: Option<Vec<u8>>) -> Self {
         Self {
             account,
@@ -34,35 +34,33 @@ impl Grant {
     }
 }
 
-/// What a source says of an entry.
+/// The answer of a source of PINs to an entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// It is a PIN, and admits.
     Right(Grant),
-    /// It is a PIN that does not admit now, or no more: outside its dates,
-    /// times or uses.
+    /// It is a PIN, but outside its dates, times or uses.
     Expired,
-    /// It is not, or does not admit here.
+    /// It is not a PIN, or one that does not admit here.
     Wrong,
-    /// No more is asked: it is one wrong entry too many, or it was not verified,
-    /// for there were too many before.
+    /// Locked out, so the dialog ends: this wrong entry was one too many, or the entry
+    /// was not verified because of earlier ones.
     Locked {
         /// Whether it was verified.
         verified: bool,
     },
-    /// The list can't be read: nobody gets in, and the log says why.
+    /// The list can't be read, so no caller is admitted; the log has the reason.
     Unavailable,
 }
 
-/// Where PINs come from: a literal, a file, a family of the database, a PIN
-/// set.
+/// A source of PINs: a literal, a file, a family of the database, or a PIN set.
 pub trait PinSource<H> {
-    /// Verifies one entry; an empty PIN is never right. What takes long looks
-    /// after the caller on `host` meanwhile. `None`: the caller is gone.
+    /// Verifies one entry. An empty PIN is never right. Slow verification services the
+    /// caller on `host` meanwhile. Returns `None` if the caller has hung up.
     fn verify(&mut self, host: &mut H, entry: Entry<'_>) -> Option<Verdict>;
 }
 
-/// The password stands in the dialplan.
+/// A PIN in the dialplan.
 pub struct Literal(pub Zeroizing<Vec<u8>>);
 
 impl<H> PinSource<H> for Literal {
@@ -75,7 +73,7 @@ impl<H> PinSource<H> for Literal {
     }
 }
 
-/// Nothing is ever right, for a call that is refused from the start.
+/// A source without any PIN, for a call that is refused from the start.
 pub struct DenyAll;
 
 impl<H> PinSource<H> for DenyAll {

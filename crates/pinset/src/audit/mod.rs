@@ -1,7 +1,7 @@
-//! How a call has come out, as the log's line and the manager's event tell it.
+//! The outcome of a call, for the audit log and the AMI event.
 //!
-//! All but the outcome is the caller's own choice or may be: whatever it is,
-//! it can neither begin another field nor another line, nor steer a terminal.
+//! All fields but the outcome may be chosen by the caller. Whatever they contain, they can
+//! neither begin another field or line, nor control a terminal.
 
 pub mod stats;
 

@@ -1,8 +1,8 @@
-//! Lists kept in memory, as long as they are what is on the disk.
+//! A cache of PIN files in memory, checked against the disk at each lookup.
 //!
-//! Every entry looks at the file first. An index answers if the file is the
-//! one it was made of; if not, it is never asked again: the file itself is, by
-//! one pass, and the index is made anew meanwhile.
+//! Each lookup checks the file first. An index answers only if the file is the one it was
+//! made of. Otherwise it is never used again: the file is scanned, and a new index is made
+//! in the meantime.
 
 use std::collections::BTreeMap;
 use std::fs::File;

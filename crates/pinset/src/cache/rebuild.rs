@@ -1,4 +1,4 @@
-//! An index made anew, between the questions of callers.
+//! Rebuilding of an index in small steps, between the lookups of callers.
 
 use std::fs::File;
 use std::io::Seek;

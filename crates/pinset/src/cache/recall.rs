@@ -1,4 +1,4 @@
-//! What memory holds of a list, for who operates it: the disk is not touched.
+//! The state of a list in memory, for CLI and AMI: does not touch the disk.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the administrator should hear of a list.
+//! Reports about lists for the log.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
-//! What carries the conversation out: the channel on one side, the list on
-//! the other.
+//! The loop that runs a dialog: the channel on one side, the source of PINs on the other.
 
 use std::time::Duration;
 
@@ -8,21 +7,21 @@ use crate::call::dialog::{
 };
 use crate::verdict::PinSource;
 
-/// How a sound took off.
+/// The result of starting a sound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Started {
     /// It plays.
     Playing,
     /// There is no such sound; it is skipped and never decides a call.
     Missing,
-    /// The caller is no longer there for us.
+    /// The caller has hung up, or the call was redirected.
     Gone,
 }
 
-/// One call, as the conversation needs it.
+/// The channel of one call, as the dialog needs it.
 pub trait Host {
-    /// Answers, or indicates progress, if the channel is not up. False: the
-    /// caller is gone.
+    /// Answers, or indicates progress, if the channel is not up. Returns false if the
+    /// caller has hung up.
     fn open(&mut self, how: Opening) -> bool;
     /// Starts a sound in the channel's language; one that plays is stopped.
     fn start_sound(&mut self, sound: &[u8]) -> Started;
@@ -33,18 +32,18 @@ pub trait Host {
     }
     /// Stops what plays.
     fn stop_sound(&mut self);
-    /// The only way a key reaches us. With [`Wait::Sound`] the sound goes on
-    /// until it ends by itself or [`Host::stop_sound`] is called.
+    /// Waits for a digit. With [`Wait::Sound`], the sound continues until it ends or
+    /// [`Host::stop_sound`] is called.
     fn next_key(&mut self, wait: Wait) -> Input;
     /// The verdict: sets the status variables and the account code.
     fn settle(&mut self, settlement: Settlement<'_>);
-    /// Goes to priority n+101; false if there is none.
+    /// Goes to priority n+101. Returns false if there is none.
     fn jump(&mut self) -> bool;
-    /// Time since any fixed moment.
+    /// Returns the time since any fixed point.
     fn now(&self) -> Duration;
 }
 
-/// Holds the conversation of one call and says where the call goes then.
+/// Runs the dialog of one call and returns where the call continues.
 pub fn run<H: Host>(plan: Plan, host: &mut H, source: &mut dyn PinSource<H>) -> Next {
     let mut conversation = Conversation::new(plan);
     let mut event = Event::Begin;

@@ -1,4 +1,4 @@
-//! One call of `Authenticate()`: its arguments, what is asked and played, and the
+//! One call of `Authenticate()`: its arguments, the dialog with the caller, and the
 //! digits that are entered.
 
 pub mod arguments;

@@ -1,4 +1,4 @@
-//! What `authenticate.conf` says: `docs/configuration.md`.
+//! Options of `authenticate.conf`: `docs/configuration.md`.
 //!
 //! [`Settings::set`] takes the options of `[general]`, which may be defaults of
 //! PIN sets; [`PinSet::set`] takes those of a PIN set, which starts from
@@ -45,18 +45,18 @@ pub struct Settings {
     /// `country_code`, `national_prefix`, `international_prefix` and
     /// `national_length`: how numbers are compared.
     pub numbering: Numbering,
-    /// `stock_lockout_caller`: locks callers out of what is no PIN set: literals,
-    /// `/path` and families; `None`: off.
+    /// `stock_lockout_caller`: locks callers out of literals, `/path` and families, which are
+    /// not PIN sets. `None` if it is off.
     pub stock_lockout_caller: Option<Lockout>,
-    /// `stock_lockout_list`: likewise, the list as a whole.
+    /// `stock_lockout_list`: the same for the list as a whole.
     pub stock_lockout_list: Option<Lockout>,
     /// `phone_endpoints`: whose address is the caller's own, and no carrier's.
     pub phone_endpoints: Endpoints,
     /// `security_events`: whether outcomes of calls from there are security
     /// events of Asterisk's, too.
     pub security_events: bool,
-    /// `stock_hide_digits`: what is keyed at `Authenticate()` without a PIN set is
-    /// kept from events and Asterisk's log.
+    /// `stock_hide_digits`: digits that are entered without a PIN set are hidden from
+    /// events and Asterisk's log.
     pub stock_hide_digits: bool,
     /// What a PIN set has unless it says otherwise.
     pub pin_set: PinSet,
@@ -78,14 +78,14 @@ const GENERAL_ONLY_OPTIONS: [&str; 12] = [
     "stock_hide_digits",
 ];
 
-/// Returns the option that was probably meant by a name that is none.
+/// Returns the option that was probably meant by an unknown name.
 pub fn nearest_option(name: &str) -> Option<&'static str> {
     let of_pin_sets = PinSet::default().all_options();
     let of_pin_sets = of_pin_sets.into_iter().map(|(name, _)| name);
     nearest(name, GENERAL_ONLY_OPTIONS.into_iter().chain(of_pin_sets))
 }
 
-/// The longest `source_timeout` there may be: a caller has hung up by then.
+/// The longest `source_timeout`: callers have hung up by then.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Default for Settings {

@@ -1,4 +1,4 @@
-//! What callers have keyed for a service.
+//! Digits that callers have entered for a web service.
 
 use std::collections::btree_map::{self, BTreeMap};
 use std::fmt;
@@ -56,12 +56,12 @@ impl Data {
         Self::default()
     }
 
-    /// Puts in what was keyed for a variable; what it had before is wiped.
+    /// Sets the digits that were entered for a variable. Earlier ones are wiped.
     pub fn insert(&mut self, variable: &str, keyed: impl Into<EnteredDigits>) {
         self.0.insert(variable.to_owned(), keyed.into());
     }
 
-    /// What was keyed for a variable.
+    /// Returns the digits that were entered for a variable.
     pub fn get(&self, variable: &str) -> Option<&EnteredDigits> {
         self.0.get(variable)
     }
@@ -71,7 +71,7 @@ impl Data {
         self.0.is_empty()
     }
 
-    /// Variables, in the order of their names, and what was keyed for them.
+    /// Returns the variables, in the order of their names, with their digits.
     pub fn iter(&self) -> btree_map::Iter<'_, String, EnteredDigits> {
         self.0.iter()
     }

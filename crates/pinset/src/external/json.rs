@@ -1,4 +1,4 @@
-//! What a JSON document holds, read liberally.
+//! A lenient reader of the fields of JSON documents.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Texts that are to be said by an application of the dialplan.
+//! Texts for a text-to-speech application of the dialplan.
 
 /// A text as the first argument of an application: what means something to
 /// Asterisk where it reads arguments becomes a blank.

@@ -1,4 +1,4 @@
-//! What is locked, for those who run the PBX, and unlocking it.
+//! Listing and unlocking of lockouts, for administrators.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! So many entries and no more, in the order in which they can go.
+//! A map with a limited number of entries, which evicts them in the order of their retention.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

@@ -1,4 +1,4 @@
-//! An entry that is charged: to accounts as well, and what becomes of it.
+//! Charges of an attempt: to caller, PIN set and accounts, until they are settled.
 
 use std::cmp::Reverse;
 use std::time::Duration;

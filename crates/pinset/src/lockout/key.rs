@@ -1,5 +1,4 @@
-//! What is counted goes by a digest: of one length, fit for a database, and
-//! nothing to be read from it.
+//! Keys of counters: digests of equal length, which fit into a database and reveal nothing.
 
 use sha2::{Digest, Sha256};
 

@@ -1,4 +1,4 @@
-//! Entries that were charged, taken out of flight, and are counted later.
+//! Attempts that were charged, are no longer in flight, and are counted later.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What is written to the database, so that a restart forgets nobody: a row
-//! a key, one line of JSON each. Entries in flight are not in it.
+//! Lockouts in the database, so that they survive a restart: one row for each key, one line
+//! of JSON each. Attempts in flight are not stored.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who makes an entry.
+//! The subjects of lockouts: caller, account and PIN set.
 
 use std::borrow::Cow;
 

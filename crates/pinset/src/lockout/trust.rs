@@ -1,4 +1,4 @@
-//! Callers who have succeeded: a PIN set over its budget still admits them, and
+//! Trusted callers, who have succeeded before: a rate-limited PIN set still admits them, and
 //! so does a locked account that they succeeded with.
 
 use super::bounded_table::{Entry, Retention};

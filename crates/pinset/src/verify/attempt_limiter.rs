@@ -1,5 +1,4 @@
-//! What the entries of a call are counted under, before and after they are
-//! verified.
+//! Charging of attempts to the lockout counters, before and after verification.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

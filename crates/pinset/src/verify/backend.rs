@@ -1,4 +1,4 @@
-//! What verification needs of where it is done.
+//! The interface of verification to its environment: the module or `pinset serve`.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What a PIN set asks of its list in a file.
+//! Lookups of a PIN set in its PIN file.
 
 use std::fs::File;
 use std::io;

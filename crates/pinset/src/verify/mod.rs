@@ -1,11 +1,10 @@
-//! Entries verified by a PIN set: who calls, which rows are theirs, whether these
-//! admit, and what is counted of it. The one code path of the module and of
-//! `pinset serve`.
+//! Verification of attempts at a PIN set: which rows belong to the caller, whether they
+//! admit, and what is counted. The one implementation for the module and `pinset serve`.
 //!
-//! A [`Verifier`] is made for one call. What it needs is brought by a [`BackEnd`]
-//! (lists, slow hashes, uses, times) and a [`LockoutContext`] (the lockouts, what becomes
-//! known of the call); the caller is looked after by who is [`ServiceChannel`].
-//! A [`Counter`] counts entries without a PIN set, too.
+//! A [`Verifier`] is made for one call. A [`BackEnd`] gives it lists, slow hashes, uses and
+//! times; a [`LockoutContext`] gives it the lockouts and takes reports of the call; a
+//! [`ServiceChannel`] services the caller while it waits. A [`Counter`] also counts attempts
+//! without a PIN set.
 
 use std::sync::Arc;
 

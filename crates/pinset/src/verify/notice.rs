@@ -1,4 +1,4 @@
-//! What an administrator should hear of.
+//! Notices for the log.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum Notice<'a> {
     OverReserve(&'a str),
     /// An account is locked until it is unlocked by hand.
     ByHand(&'a str),
-    /// An entry is not verified, so many others are.
+    /// An attempt is rejected because concurrent attempts use up the lockout limit.
     Busy(&'a str),
     /// So many of its rows can't be found by a PIN alone.
     Argon2id(&'a str, u64),

@@ -1,4 +1,4 @@
-//! The verdict on one entry.
+//! The verdict on one attempt.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;

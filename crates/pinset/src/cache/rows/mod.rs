@@ -1,4 +1,4 @@
-//! Rows kept in memory, as long as they are what is on the disk.
+//! A cache of credential tables in memory, checked against the disk at each lookup.
 
 use std::collections::BTreeSet;
 use std::fs::File;

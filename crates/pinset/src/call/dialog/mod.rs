@@ -1,5 +1,5 @@
-//! The conversation with a caller: prompt, read, verify, answer, route. A pure
-//! state machine: it is told what happened and says what to do next.
+//! The dialog with a caller: prompt, read digits, verify, answer, route. A pure state
+//! machine: it takes an event and returns the next step.
 //!
 //! The order of prompts, the three attempts and the waits are the stock
 //! application's (`apps/app_authenticate.c`, `ast_app_getdata` and
@@ -38,14 +38,14 @@ enum State {
     Over,
 }
 
-/// What is asked for.
+/// What the caller is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntryField {
     Account,
     Pin,
 }
 
-/// What came of the last attempt.
+/// The result of the last attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LastAttempt {
     Wrong,
@@ -72,10 +72,10 @@ pub struct Conversation {
     field: EntryField,
     account: Pin,
     pin: Pin,
-    /// Keys of this entry, those that were cleared included.
+    /// The digits of this entry, including those that were cleared.
     keys: usize,
     attempts: u32,
-    /// How often the account was asked for.
+    /// How often the caller was asked for the account.
     accounts: u32,
     /// The prompt is the retry prompt from now on.
     retrying: bool,
@@ -85,7 +85,7 @@ pub struct Conversation {
     last: LastAttempt,
     /// When the last entry was ended by `max_digits`.
     filled_at: Option<Duration>,
-    /// `None` until there is a verdict.
+    /// The outcome, once there is a verdict.
     status: Option<Status>,
     /// The channel shows the verdict.
     settled: bool,
@@ -115,9 +115,8 @@ impl Conversation {
         }
     }
 
-    /// Takes what came of the last step, and the time since any fixed
-    /// moment; says what to do next. An event that can't follow the last step
-    /// ends the call as an error.
+    /// Takes the result of the last step and the time since any fixed point; returns the
+    /// next step. An event that can't follow the last step ends the call as an error.
     pub fn step(&mut self, event: Event, now: Duration) -> Step<'_> {
         if let Event::Input(Input::Gone) = event {
             return self.gone();

@@ -1,4 +1,4 @@
-//! How a conversation is to go, and how it comes out.
+//! Plans and outcomes of a dialog with a caller.
 
 use std::time::Duration;
 
@@ -16,31 +16,31 @@ pub enum Opening {
     Progress,
 }
 
-/// How long to wait for a key.
+/// How long to wait for a digit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wait {
-    /// As long as the sound plays.
+    /// Until the sound ends.
     Sound,
     /// Between two sounds of a list.
     BetweenSounds,
-    /// So long for the first key. `None`: the channel's time, 10 s unless
-    /// `TIMEOUT(response)` says otherwise, 6 s on a channel without a dialplan.
+    /// For the first digit. `None` stands for the channel's own timeout: `TIMEOUT(response)`,
+    /// which is 10 s by default, or 6 s on a channel without a dialplan.
     FirstKey(Option<Duration>),
-    /// So long for each further key. `None`: the channel's time, 5 s unless
-    /// `TIMEOUT(digit)` says otherwise, 2 s on a channel without a dialplan.
+    /// For each further digit. `None` stands for the channel's own timeout: `TIMEOUT(digit)`,
+    /// which is 5 s by default, or 2 s on a channel without a dialplan.
     NextKey(Option<Duration>),
 }
 
-/// What came of waiting for a key.
+/// The result of waiting for a digit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// One of `0`-`9`, `*`, `#`, `A`-`D`.
     Key(u8),
     /// The sound has ended ([`Wait::Sound`] only).
     SoundEnded,
-    /// The time is up.
+    /// The timeout has expired.
     Silence,
-    /// Hung up, or somebody has redirected the call.
+    /// The caller has hung up, or the call was redirected.
     Gone,
 }
 
@@ -51,20 +51,20 @@ pub enum Status {
     Success,
     /// Every attempt is used up.
     Failure,
-    /// No key in any attempt.
+    /// No digit in any attempt.
     Timeout,
     /// The last entry was right, but outside its dates, times or uses.
     Expired,
-    /// There were too many wrong entries before, or this was one too many.
+    /// Locked out: by earlier failures, or by this one.
     Locked,
     /// The caller hung up, or was redirected, before a verdict.
     Hangup,
-    /// Nobody could have got in: the log says why.
+    /// No caller could have been admitted; the log has the reason.
     Error,
 }
 
 impl Status {
-    /// All there are.
+    /// All statuses.
     pub const ALL: [Self; 7] = [
         Self::Success,
         Self::Failure,
@@ -75,7 +75,7 @@ impl Status {
         Self::Error,
     ];
 
-    /// The word the dialplan sees.
+    /// Returns the value of the dialplan variable.
     pub fn word(self) -> &'static str {
         match self {
             Self::Success => "SUCCESS",
@@ -89,7 +89,7 @@ impl Status {
     }
 }
 
-/// What happened.
+/// The result of a step.
 #[derive(Debug)]
 pub enum Event {
     /// The call has come in.
@@ -100,9 +100,9 @@ pub enum Event {
     Playing,
     /// There is no such sound.
     Missing,
-    /// A key, the end of the sound, silence, or the caller's end.
+    /// A digit, the end of the sound, a timeout, or a hangup.
     Input(Input),
-    /// What the list says of the entry.
+    /// The verdict on the entry.
     Verified(Verdict),
     /// The channel shows the verdict.
     Settled,
@@ -127,7 +127,7 @@ pub enum Step<'a> {
     Settle(Settlement<'a>),
     /// Go to priority n+101.
     Jump,
-    /// The end.
+    /// The dialog has ended.
     Finish(Next),
 }
 
@@ -140,7 +140,7 @@ pub struct Settlement<'a> {
     pub grant: Option<&'a Grant>,
     /// What the channel's account code becomes; `None` leaves it alone.
     pub account_code: Option<&'a [u8]>,
-    /// How many entries were verified, silent ones included.
+    /// How many entries were verified, including empty ones.
     pub attempts: u32,
 }
 
@@ -159,30 +159,29 @@ pub enum Next {
 pub struct Plan {
     /// How the channel is opened if it is not up.
     pub opening: Opening,
-    /// What asks for an account number first; `None`: none is asked for.
+    /// The prompt for an account number, which comes first, or `None` to ask for none.
     pub account: Option<Vec<Sound>>,
-    /// What asks for the PIN.
+    /// The prompt for the PIN.
     pub prompts: Vec<Sound>,
-    /// What asks for it if none of [`Plan::prompts`] can be played.
+    /// The prompt if none of [`Plan::prompts`] can be played.
     pub fallback_prompt: Option<Sound>,
-    /// What asks again after a wrong entry.
+    /// The prompt after a wrong entry.
     pub retry: Vec<Sound>,
-    /// What thanks for the right one.
+    /// The prompt after success.
     pub success: Vec<Sound>,
-    /// What is said before a failure hangs up or goes elsewhere.
+    /// The prompt after failure, before the call is hung up or sent elsewhere.
     pub failure: Vec<Sound>,
-    /// The same for who is locked out.
+    /// The same for callers who are locked out.
     pub locked: Vec<Sound>,
-    /// How many entries a caller has.
+    /// How many attempts a caller has.
     pub attempts: u32,
-    /// An entry of this many keys is complete without `#`.
+    /// How many digits complete an entry without `#`.
     pub max_digits: usize,
-    /// How long the first key, and each further one, is waited for; `None`: as
-    /// long as the channel says.
+    /// The timeout of the first digit, or `None` for the channel's own.
     pub first_key: Option<Duration>,
-    /// See [`Plan::first_key`].
+    /// The timeout of each further digit, or `None` for the channel's own.
     pub next_key: Option<Duration>,
-    /// The key that starts an entry over.
+    /// The key that clears an entry.
     pub clear_key: Option<u8>,
     /// What the channel's account code becomes with success.
     pub account_code: AccountCode,
@@ -192,7 +191,7 @@ pub struct Plan {
     pub on_success: Route,
     /// Where a failure goes that does not jump.
     pub on_failure: Route,
-    /// Likewise, who is locked out.
+    /// Where a call goes whose caller is locked out.
     pub on_locked: Route,
     /// The final prompt starts even if the caller has hung up, and so does the
     /// goodbye if that was before a verdict, as in the stock application.

@@ -34,36 +34,36 @@ const SPECIAL_EXTENSIONS: [&str; 9] = ["a", "e", "fax", "h", "hang", "i", "o", "
 /// it is set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct External {
-    /// `auth`: who we are to the service.
+    /// `auth`: how requests authenticate to the service.
     pub auth: Auth,
     /// `allow_http`: neither the service nor its sounds need TLS.
     pub allow_http: bool,
     /// `connect_timeout`: how long a connection may take; above 0, and
     /// [`MAX_TIMEOUT`] at most.
     pub connect_timeout: Duration,
-    /// `timeout`: how long a request may take in all; likewise.
+    /// `timeout`: how long a request may take in all, with the same limits.
     pub timeout: Duration,
     /// `max_response`: the most bytes of an answer; never 0, and
     /// [`MAX_RESPONSE_BYTES`] at most.
     pub max_response: u64,
-    /// `max_steps`: so many actions are carried out in one call; 1 to 1000.
+    /// `max_steps`: the most actions in one call; 1 to 1000.
     pub max_steps: u32,
     /// `post_silence`: what a caller who enters nothing has entered is posted as an
     /// empty text; else the digits are asked for again, and `on_error` follows.
     pub post_silence: bool,
     /// `sound_hosts`: where sounds may come from; empty: the service's host.
     pub sound_hosts: Vec<Host>,
-    /// `connect_context`; `None`: `connect` is refused.
+    /// `connect_context`, or `None` to refuse `connect`.
     pub connect_context: Option<String>,
     /// `connect_pattern`.
     pub connect_pattern: Pattern,
-    /// `dial_context`; `None`: `dial` is refused.
+    /// `dial_context`, or `None` to refuse `dial`.
     pub dial_context: Option<String>,
-    /// `dial_pattern`; likewise.
+    /// `dial_pattern`, or `None` to refuse `dial`.
     pub dial_pattern: Option<Pattern>,
-    /// `success_destinations`: who is sent there is admitted.
+    /// `success_destinations`: callers who are sent there count as admitted.
     pub success_destinations: Vec<String>,
-    /// `say_app`: the application that says texts; `None`: they are skipped.
+    /// `say_app`: the application that speaks texts, or `None` to skip them.
     pub say_app: Option<String>,
     /// `on_error`: where a call goes that the service has sent nowhere.
     pub on_error: Route,
@@ -152,7 +152,7 @@ impl Default for External {
 }
 
 impl External {
-    /// Sets the option `name`, in small letters; `None`: it is none of these.
+    /// Sets the option `name`, in lower case. Returns `None` if it is not one of these.
     pub(super) fn set(&mut self, name: &[u8], value: &[u8]) -> Option<Result<(), OptionError>> {
         let seconds = || value::seconds(value, MAX_TIMEOUT).ok_or(OptionError::InvalidTimeout);
         // What is wrong changes nothing.
@@ -191,7 +191,7 @@ impl External {
         }
     }
 
-    /// Whether a URL is right for a service that keys are sent to: it is `https`,
+    /// Returns whether digits may be sent to a service at this URL: it is `https`,
     /// stays on this machine, or needs no TLS.
     pub fn is_safe(&self, url: &Url) -> bool {
         let local = match url.host() {
@@ -213,20 +213,20 @@ impl External {
         known && self.is_safe(url)
     }
 
-    /// Where `connect` sends a call; `None`: nowhere, it is refused. Whether the
-    /// place is there only the dialplan knows.
+    /// Returns where `connect` sends a call, or `None` if it is refused. Only the dialplan
+    /// knows whether the place exists.
     pub fn connect(&self, destination: &str) -> Option<Place> {
         let allowed = self.connect_pattern.matches(destination);
         place(self.connect_context.as_ref()?, destination, allowed)
     }
 
-    /// Likewise `dial`.
+    /// Returns where `dial` sends a call, or `None` if it is refused.
     pub fn dial(&self, destination: &str) -> Option<Place> {
         let allowed = self.dial_pattern.as_ref()?.matches(destination);
         place(self.dial_context.as_ref()?, destination, allowed)
     }
 
-    /// Whether who is sent there is admitted.
+    /// Returns whether callers who are sent there count as admitted.
     pub fn admits(&self, destination: &str) -> bool {
         self.success_destinations.iter().any(|of| of == destination)
     }

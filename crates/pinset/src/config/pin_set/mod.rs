@@ -26,42 +26,42 @@ use crate::prompt::Sound;
 pub struct PinSet {
     /// `source`: where the PINs are.
     pub source: Option<Source>,
-    /// `format`: what the file is; `None`: it is found out.
+    /// `format`: the format of the file, or `None` to detect it.
     pub format: Option<Kind>,
     /// `astdb_value`: what the values of the database are.
     pub astdb_value: AstdbValue,
-    /// `identify`: how it is found out who calls.
+    /// `identify`: how callers are identified.
     pub identify: Identify,
-    /// `no_caller`: what becomes of a caller without a usable number.
+    /// `no_caller`: how a caller without a usable number is treated.
     pub no_caller: NoCaller,
     /// `account_code`: what the account code of the call becomes.
     pub account_code: AccountCode,
-    /// `attempts`: how many a caller has; 1 to 99.
+    /// `attempts`: how many attempts a caller has; 1 to 99.
     pub attempts: u32,
     /// `min_digits`: shorter entries are wrong; 1 to [`MAX_DIGITS`].
     pub min_digits: usize,
-    /// `max_digits`: an entry of that many is complete; 1 to [`MAX_DIGITS`].
+    /// `max_digits`: how many digits complete an entry; 1 to [`MAX_DIGITS`].
     pub max_digits: usize,
-    /// `first_digit_timeout`; `None`: the channel's. Above 0, at most
+    /// `first_digit_timeout`, or `None` for the channel's own. Above 0, at most
     /// [`MAX_DIGIT_TIMEOUT`].
     pub first_digit_timeout: Option<Duration>,
-    /// `digit_timeout`; likewise.
+    /// `digit_timeout`, or `None` for the channel's own. The same limits apply.
     pub digit_timeout: Option<Duration>,
     /// `clear_key`: starts the entry over; `*`, `A`, `B`, `C` or `D`.
     pub clear_key: Option<u8>,
     /// `required_level`: a row of a lower one does not admit.
     pub required_level: u8,
-    /// `times`: when the PIN set admits; `None`: always.
+    /// `times`: when the PIN set admits callers, or `None` for always.
     pub times: Option<Times>,
     /// `one_time`: a PIN admits one call.
     pub one_time: bool,
-    /// `lockout_caller`; `None`: off.
+    /// `lockout_caller`, or `None` if it is off.
     pub lockout_caller: Option<Lockout>,
-    /// `lockout_account`; `None`: off.
+    /// `lockout_account`, or `None` if it is off.
     pub lockout_account: Option<Lockout>,
-    /// `lockout_pinset`; `None`: off.
+    /// `lockout_pinset`, or `None` if it is off.
     pub lockout_pinset: Option<Lockout>,
-    /// `hide_digits`: what is keyed is kept from events and Asterisk's log.
+    /// `hide_digits`: digits are hidden from events and Asterisk's log.
     pub hide_digits: bool,
     /// `prompt`. An empty list is silence, here and below.
     pub prompt: Vec<Sound>,
@@ -75,7 +75,7 @@ pub struct PinSet {
     pub success_prompt: Vec<Sound>,
     /// `failure_prompt`.
     pub failure_prompt: Vec<Sound>,
-    /// `locked_prompt`: in place of `failure_prompt` for who is locked out.
+    /// `locked_prompt`: in place of `failure_prompt` for callers who are locked out.
     pub locked_prompt: Vec<Sound>,
     /// `on_success`; never [`Route::Hangup`].
     pub on_success: Route,
@@ -87,7 +87,7 @@ pub struct PinSet {
     pub external: External,
 }
 
-/// Where PINs are, or who is asked about them.
+/// Where PINs are, or the web service that decides about calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Source {
     /// `file:/path`.
@@ -109,23 +109,23 @@ pub enum AstdbValue {
     AccountSecret,
 }
 
-/// How it is found out who calls.
+/// How callers are identified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Identify {
     /// By the PIN alone.
     Pin,
-    /// By the number that calls; the PIN proves it.
+    /// By the caller number; the PIN authenticates them.
     Caller,
-    /// By an account number that is asked for; the PIN proves it.
+    /// By an account number that they enter; the PIN authenticates them.
     Account,
 }
 
-/// What becomes of a caller without a usable number, with `identify = caller`.
+/// How a caller without a usable number is treated, with `identify = caller`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoCaller {
-    /// Nobody is admitted.
+    /// The caller is rejected.
     Refuse,
-    /// An account number is asked for.
+    /// The caller is asked for an account number.
     AskAccount,
 }
 
@@ -143,7 +143,7 @@ pub enum AccountCode {
 /// `failures/window/lock`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lockout {
-    /// So many failures lock; 1 to 1,000,000.
+    /// How many failures lock; 1 to 1,000,000.
     pub failures: u32,
     /// They count if they come within this time; above 0, at most 30 days.
     pub window: Duration,
@@ -341,7 +341,8 @@ fn account_code(value: &[u8]) -> Result<AccountCode, OptionError> {
     }
 }
 
-/// Not a digit: PINs with it could not be keyed. Not `#`: it ends an entry.
+/// Reads a key that clears an entry. A digit would make PINs with it impossible to enter;
+/// `#` ends an entry.
 fn clear_key(value: &[u8]) -> Result<u8, OptionError> {
     match value {
         [key] if matches!(key.to_ascii_uppercase(), b'*' | b'A'..=b'D') => {

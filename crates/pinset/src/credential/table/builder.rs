@@ -1,4 +1,4 @@
-//! Rows on their way into memory.
+//! A builder of credential tables.
 
 use std::collections::BTreeSet;
 

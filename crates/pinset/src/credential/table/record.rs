@@ -1,8 +1,8 @@
-//! A row in memory: what it has, one behind the other.
+//! A row in memory, serialized.
 //!
 //! A byte of flags, the line, the account and the secret; then the cost, the number, the
-//! level, the dates, the uses and the context, each if the flags say so. Texts
-//! have their length in front of them, lengths and the line seven bits a byte.
+//! level, the dates, the uses and the context, each if its flag is set. Texts are preceded
+//! by their length; lengths and the line have seven bits a byte.
 
 use std::num::NonZeroU32;
 

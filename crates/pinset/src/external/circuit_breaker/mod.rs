@@ -1,4 +1,4 @@
-//! Which service is down: so that not every caller waits for it.
+//! A circuit breaker for web services, so that not every caller waits for one that is down.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! Carries out what a service answers, until it sends the call somewhere or
-//! nothing more can be done.
+//! The flow of a call through the responses of a web service, until it sends the call
+//! somewhere or nothing more can be done.
 //!
-//! What is keyed is asked for as a PIN is, by the [`Conversation`] with its
-//! prompts, waits and attempts: [`run`] holds one for each `gather`.
+//! Digits are read as for a PIN, by the [`Conversation`] with its prompts, timeouts and
+//! attempts: [`run`] runs one for each `gather`.
 //!
 //! [`Conversation`]: crate::Conversation
 

@@ -1,4 +1,4 @@
-//! What a PBX posts to a service.
+//! Requests that a PBX posts to a web service.
 
 use std::io;
 

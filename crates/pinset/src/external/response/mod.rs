@@ -1,4 +1,4 @@
-//! What a service answers: what to do with the call.
+//! Responses of a web service: the actions for a call.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What a line of a list gives.
+//! Parsing of one line of a plain or MD5 list.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! One PIN a line.
+//! Plain lists: one PIN a line.
 
 use super::line_error::LineError;
 use crate::pin::{is_key, nibble, MAX_DIGITS};

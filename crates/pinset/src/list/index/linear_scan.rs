@@ -1,4 +1,4 @@
-//! One fast pass over a list for one entry, while there is no index of it.
+//! A fast linear scan of a list for one PIN, used while the list has no index.
 
 use std::fs::File;
 use std::io::{self, Read};

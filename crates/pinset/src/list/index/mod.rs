@@ -1,5 +1,5 @@
-//! A list in memory, made to answer in the time of one or two fetches from
-//! memory, however long it is.
+//! An index of a list in memory, which answers with one or two memory accesses, however
+//! long the list is.
 
 pub mod hash_table;
 pub mod linear_scan;

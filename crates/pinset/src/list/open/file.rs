@@ -1,4 +1,4 @@
-//! A list's file: opened so that nothing blocks, and told from what it was.
+//! Opening of a PIN file without blocking, and detection of changes to it.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;

@@ -1,8 +1,8 @@
-//! The way to a file, one file system after the other.
+//! A walk along a path, one file system after the other.
 //!
-//! A file system may hang, and whoever touches it with it. So nobody may touch
-//! one but the one worker that does so for all: it goes along a path only as
-//! far as that file system reaches, links included.
+//! A file system may hang, and with it every thread that accesses it. So one worker thread
+//! accesses each file system for all callers, and follows a path, symbolic links included,
+//! only as far as its file system reaches.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};

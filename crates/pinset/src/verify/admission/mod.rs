@@ -1,4 +1,4 @@
-//! Whether a right PIN admits: its level, its dates, its uses.
+//! Conditions on a right PIN: level, dates, times and uses.
 
 use std::fmt;
 
