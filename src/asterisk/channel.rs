@@ -105,7 +105,7 @@ impl<'call> Channel<'call> {
     pub(crate) fn key_timeouts(&self) -> (i32, i32) {
         let (mut first, mut next) = (0, 0);
         // SAFETY: the channel is valid; the pointers are to our own integers.
-        unsafe { ffi::authrs_key_timeouts(self.raw(), &mut first, &mut next) };
+        unsafe { ffi::authrs_key_timeouts(self.raw(), &raw mut first, &raw mut next) };
         (first, next)
     }
 

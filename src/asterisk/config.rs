@@ -27,7 +27,7 @@ pub(crate) enum LoadResult {
 pub(crate) fn load(file: &'static CStr) -> LoadResult {
     let mut config = ptr::null_mut();
     // SAFETY: the file's name is NUL-terminated and copied; `config` is ours.
-    let status = unsafe { ffi::authrs_config_load(file.as_ptr(), &mut config) };
+    let status = unsafe { ffi::authrs_config_load(file.as_ptr(), &raw mut config) };
     match (status, NonNull::new(config)) {
         (ffi::AUTHRS_CONFIG_READ, Some(config)) => LoadResult::Read(Config { config, file }),
         (ffi::AUTHRS_CONFIG_INVALID, _) => LoadResult::Invalid,

@@ -22,7 +22,7 @@ struct ModuleQuery<'a> {
 /// loaded, reloaded or unloaded.
 pub(crate) fn while_running(name: &CStr, then: &mut dyn FnMut()) {
     let mut query = ModuleQuery { name, then };
-    let data: *mut ModuleQuery<'_> = &mut query;
+    let data: *mut ModuleQuery<'_> = &raw mut query;
     // SAFETY: `look` takes the data for what it is; it is called before this
     // returns and never after.
     unsafe { ffi::ast_update_module_list_data(Some(look), std::ptr::null(), data.cast()) };

@@ -49,7 +49,7 @@ pub(crate) fn connect(scrape: Scrape) {
         if let Some(register) = find(c"prometheus_callback_register") {
             // SAFETY: a function of this type, in a module that runs and goes
             // on running meanwhile. What it is given stays until `disconnect`.
-            unsafe { std::mem::transmute::<*mut c_void, Register>(register)(&CALLBACK) };
+            unsafe { std::mem::transmute::<*mut c_void, Register>(register)(&raw const CALLBACK) };
         }
     });
 }
@@ -63,7 +63,7 @@ pub(crate) fn disconnect() {
 fn unregister() {
     if let Some(unregister) = find(c"prometheus_callback_unregister") {
         // SAFETY: as in `connect`. It goes by the name alone, ours or not there.
-        unsafe { std::mem::transmute::<*mut c_void, Unregister>(unregister)(&CALLBACK) };
+        unsafe { std::mem::transmute::<*mut c_void, Unregister>(unregister)(&raw const CALLBACK) };
     }
 }
 

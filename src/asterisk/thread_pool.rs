@@ -116,7 +116,8 @@ fn start_thread(workers: &mut Workers) -> bool {
     let data = Arc::into_raw(Arc::clone(&ended));
     let mut thread: ffi::pthread_t = 0;
     // SAFETY: `body` takes the reference; `thread` is ours.
-    if unsafe { ffi::authrs_thread_start(&mut thread, Some(body), data.cast_mut().cast()) } != 0 {
+    if unsafe { ffi::authrs_thread_start(&raw mut thread, Some(body), data.cast_mut().cast()) } != 0
+    {
         // SAFETY: the thread was not started, so the reference is still ours.
         drop(unsafe { Arc::from_raw(data) });
         return false;
@@ -189,7 +190,9 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
 fn drop_real_time_priority() {
     let ordinary = libc::sched_param { sched_priority: 0 };
     // SAFETY: this thread itself, and a value of our own. It may always.
-    unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER, &ordinary) };
+    unsafe {
+        libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER, &raw const ordinary)
+    };
 }
 
 /// Lets all other threads come first.

@@ -8,7 +8,7 @@ use pinset::external::flow::{self, Outcome, Posted};
 use pinset::external::{Answer, Data, Hangup, Post};
 use pinset::phone_number::without_parameters;
 use pinset::timestamp::since_epoch;
-use pinset::Numbering;
+use pinset::{Number, Numbering};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -234,7 +234,7 @@ fn answer_of(reply: Reply) -> Result<Answer, ServiceError> {
 fn international(number: &[u8], numbering: &Numbering) -> String {
     let number = without_parameters(number);
     let known = numbering.normalize(number);
-    let known = known.filter(|known| known.is_international());
+    let known = known.filter(Number::is_international);
     match known {
         Some(known) => format!("+{}", String::from_utf8_lossy(known.digits())),
         None => String::from_utf8_lossy(number).into_owned(),

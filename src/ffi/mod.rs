@@ -10,6 +10,7 @@
     dead_code,
     unsafe_op_in_unsafe_fn,
     clippy::all,
+    clippy::pedantic,
     rustdoc::all
 )]
 

@@ -114,7 +114,7 @@ fn channel_functions_have_stand_ins() -> Result<()> {
     let mut called = 0;
     for symbol in file
         .dynamic_symbols()
-        .filter(|symbol| symbol.is_undefined())
+        .filter(object::ObjectSymbol::is_undefined)
     {
         let name = symbol.name()?;
         let of_a_channel = name.starts_with("ast_channel_") || name.starts_with("ast_framehook_");

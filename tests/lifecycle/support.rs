@@ -53,7 +53,10 @@ pub fn side_by_side(
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(worker)).collect();
-        let ends: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        let ends: Vec<_> = workers
+            .into_iter()
+            .map(std::thread::ScopedJoinHandle::join)
+            .collect();
         for end in ends {
             end.map_err(|_| anyhow!("a worker has panicked"))??;
         }

@@ -123,7 +123,7 @@ fn all_at_once(pbx: &Pbx, callers: &[(&str, usize, Duration)]) -> Result<Vec<Rep
 /// The times of the last digit and of the answer, in seconds since 1970.
 fn times(report: &Report) -> Result<(f64, f64)> {
     let mut keys = report.events_named("DTMFEnd");
-    let key = keys.find_map(|frame| frame.time()).context("no key")?;
+    let key = keys.find_map(harness::Frame::time).context("no key")?;
     Ok((key, key + report.last_key_to_answer.context("no answer")?))
 }
 
@@ -209,7 +209,7 @@ fn digits_during_a_hash_belong_to_the_next_entry() -> Result<()> {
             let time = |digit| {
                 let mut frames = report.events_named("DTMFEnd");
                 let frame = frames.find(|frame| frame.has("Digit", digit));
-                frame.and_then(|frame| frame.time()).context("not entered")
+                frame.and_then(harness::Frame::time).context("not entered")
             };
             // Else there was no meanwhile.
             let answer = report.last_key_to_answer.context("no answer")?;

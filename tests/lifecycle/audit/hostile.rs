@@ -73,7 +73,9 @@ fn hostile_values_forge_no_audit_line() {
                 .variable("CALLERID(num)", HOSTILE[number])
                 .variable("CALLERID(name)", HOSTILE[HOSTILE.len() - 1 - number]);
             let report = pbx.call(&call)?;
-            let mut channels = channels.lock().unwrap_or_else(|lock| lock.into_inner());
+            let mut channels = channels
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             channels.push((number, report.channel));
             Ok(())
         })?;

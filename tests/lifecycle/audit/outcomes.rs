@@ -262,7 +262,9 @@ fn outcomes_are_reported_once_by_line_and_event() {
         let channels = std::sync::Mutex::new(BTreeMap::new());
         side_by_side(rows.len(), 6, |number| {
             let report = pbx.call(&rows[number].call)?;
-            let mut channels = channels.lock().unwrap_or_else(|lock| lock.into_inner());
+            let mut channels = channels
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             channels.insert(number, report.channel);
             Ok(())
         })?;

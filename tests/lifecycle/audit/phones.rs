@@ -211,7 +211,9 @@ fn make(pbx: &Pbx, calls: &[usize]) -> Result<Vec<(usize, String)>> {
         };
         let made = pbx.sip_call_by(&phone, &(number + 1).to_string(), call.keys)?;
         ensure!(made.report.status() == call.outcome, "{number}: {made:#?}");
-        let mut channels = channels.lock().unwrap_or_else(|lock| lock.into_inner());
+        let mut channels = channels
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         channels.push((number, made.report.channel));
         Ok(())
     })?;

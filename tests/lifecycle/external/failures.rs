@@ -223,7 +223,9 @@ fn invalid_answers_end_in_error_with_the_reason_logged() {
         side_by_side(failures.len(), 8, |number| {
             let failure = &failures[number];
             if let Err(error) = fails(pbx, failure, &wanted(number)) {
-                let mut failed = failed.lock().unwrap_or_else(|lock| lock.into_inner());
+                let mut failed = failed
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
                 failed.push(format!("{}: {error:#}", failure.name));
             }
             Ok(())

@@ -230,7 +230,7 @@ pub(crate) fn all_become(pbx: &Pbx, rows: &[Row]) -> Result<()> {
             let text = format!("{}: {error:#}", row.name);
             failed
                 .lock()
-                .unwrap_or_else(|lock| lock.into_inner())
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .push(text);
         }
         Ok(())

@@ -86,8 +86,12 @@ impl Lockouts {
     pub fn has_changes(&self) -> bool {
         let counts = [&self.callers, &self.accounts, &self.pin_sets];
         let trusted = [&self.trusted, &self.trusted_for_account];
-        counts.into_iter().any(|table| table.has_changes())
-            || trusted.into_iter().any(|table| table.has_changes())
+        counts
+            .into_iter()
+            .any(super::bounded_table::Held::has_changes)
+            || trusted
+                .into_iter()
+                .any(super::bounded_table::Held::has_changes)
     }
 
     /// What is to be written, at most so many rows; the newest state of each.

@@ -75,12 +75,10 @@ fn each_form_knows_its_pin() {
             }
         }
     }
-    for text in [
+    for text in &[
         format!("md5:{}", MD5_OF_1234.to_uppercase()),
         format!("hmac-sha256:main:{}", MAC_OF_1234.to_uppercase()),
-    ]
-    .iter()
-    {
+    ] {
         assert_eq!(secret(text).verify(&keyed("1234"), &pepper()), Ok(true));
     }
 }

@@ -132,11 +132,11 @@ impl Model {
         match (came, self.down) {
             (RequestResult::Nothing, None) => {}
             (RequestResult::Nothing, Some((_, wait))) => {
-                self.down = Some((now - wait.min(now), wait))
+                self.down = Some((now - wait.min(now), wait));
             }
             (RequestResult::Answer, _) => *self = Self::default(),
             (RequestResult::Failure, Some((_, wait))) => {
-                self.down = Some((now, (2 * wait).min(60)))
+                self.down = Some((now, (2 * wait).min(60)));
             }
             (RequestResult::Failure, None) => {
                 self.failures += 1;

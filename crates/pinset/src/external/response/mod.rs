@@ -114,9 +114,8 @@ fn action(value: &Value) -> Result<Action, DocumentError> {
     let Value::Object(fields) = value else {
         return Err(DocumentError::ActionNotAnObject);
     };
-    let name = match field(fields, "action") {
-        Some(Value::String(name)) => name,
-        _ => return Err(DocumentError::MissingField("action")),
+    let Some(Value::String(name)) = field(fields, "action") else {
+        return Err(DocumentError::MissingField("action"));
     };
     let none = Fields::new();
     let args = || object(fields, "args").map(|args| args.unwrap_or(&none));

@@ -196,7 +196,7 @@ impl Pbx {
             Some((&change.key, value))
         });
         rows.map(|(key, value)| self.lockouts.restore(key, value, self.now))
-            .filter(|restored| restored.is_ok())
+            .filter(std::result::Result::is_ok)
             .count()
     }
 }
