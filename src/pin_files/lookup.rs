@@ -137,7 +137,7 @@ impl Lookup {
         let examined = match query.examine(&context, file) {
             Ok(examined) => examined,
             Err(why) => {
-                self.answer.set(Answer::Refused(why));
+                self.answer.set(Answer::Refused(why.to_string()));
                 return FollowUp::Nothing;
             }
         };

@@ -352,7 +352,7 @@ impl PinFiles {
         }
         let examined = match wanted.examine(&asking, open(path)) {
             Ok(examined) => examined,
-            Err(why) => return Answer::Refused(why),
+            Err(why) => return Answer::Refused(why.to_string()),
         };
         let limit = self.config.settings.max_list_memory;
         let threads = self.resources.threads(path);

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use thiserror::Error;
 
 use super::backend::{Answer, Entries};
 use super::doubt::Doubt;
@@ -101,21 +103,19 @@ impl FileQuery {
         &self,
         asking: &QueryContext<'_>,
         file: io::Result<File>,
-    ) -> Result<(File, Kind), String> {
+    ) -> Result<(File, Kind), FileQueryError> {
         let path = asking.path;
-        let file = file.map_err(|error| unreadable(path, &error))?;
-        let about = file.metadata().map_err(|error| error.to_string())?;
+        let unreadable = |error| FileQueryError::Unreadable(path.to_owned(), error);
+        let file = file.map_err(unreadable)?;
+        let about = file.metadata().map_err(FileQueryError::Metadata)?;
         if Stamp::of(&about).is_world_writable() {
-            return Err(format!(
-                "'{}' can be written to by everybody on this machine: chmod o-w takes that away",
-                path.display()
-            ));
+            return Err(FileQueryError::WorldWritable(path.to_owned()));
         }
         let kind = match self.set.format {
             Some(kind) => kind,
             None => {
                 let kind = asking.cache.sniff(path, &file, asking.now);
-                kind.map_err(|error| unreadable(path, &error))?
+                kind.map_err(unreadable)?
             }
         };
         Ok((file, kind))
@@ -144,7 +144,7 @@ impl FileQuery {
             Ok(RowAnswer::Unread(reading)) => FileAnswer::Unread(reading),
             Ok(RowAnswer::Known(rows)) => FileAnswer::Answered(Answer::of_rows(&rows, kind), None),
             Err(error) => {
-                let why = unreadable(asking.path, &error);
+                let why = FileQueryError::Unreadable(asking.path.to_owned(), error).to_string();
                 FileAnswer::Answered(Answer::Refused(why), None)
             }
         }
@@ -160,7 +160,7 @@ impl FileQuery {
     ) -> Answer {
         let (file, kind) = match self.examine(asking, open(asking.path)) {
             Ok(examined) => examined,
-            Err(why) => return Answer::Refused(why),
+            Err(error) => return Answer::Refused(error.to_string()),
         };
         match self.read(asking, (file, kind), limit, &mut hear) {
             FileAnswer::Answered(answer, rebuild) => {
@@ -193,6 +193,19 @@ impl FileQuery {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("'{}' can't be read: {error}", path.display())
+/// Why a PIN file can't be used.
+#[derive(Debug, Error)]
+pub enum FileQueryError {
+    /// The file can't be opened or read.
+    #[error("'{path}' can't be read: {1}", path = .0.display())]
+    Unreadable(PathBuf, io::Error),
+    /// The metadata of the file can't be read.
+    #[error("{0}")]
+    Metadata(io::Error),
+    /// All users may write to the file.
+    #[error(
+        "'{}' can be written to by everybody on this machine: chmod o-w takes that away",
+        .0.display()
+    )]
+    WorldWritable(PathBuf),
 }

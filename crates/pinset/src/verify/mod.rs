@@ -31,7 +31,7 @@ pub use attempt_limiter::{
 };
 pub use backend::{Answer, BackEnd, Entries, Family, Hashed, Use, Verification, Work};
 pub use doubt::Doubt;
-pub use file_query::{FileAnswer, FileQuery, QueryContext};
+pub use file_query::{FileAnswer, FileQuery, FileQueryError, QueryContext};
 pub use notice::Notice;
 pub use reason::{Reason, Searched};
 
