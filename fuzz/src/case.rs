@@ -14,8 +14,8 @@ pub const MARK: &[u8] = b"\xef\xbb\xbf";
 /// What the code under test reads at once: where one of its blocks may end.
 const BLOCK: usize = 256 << 10;
 
-/// PINs that lists have in them: none, a key, as many as fit into a word and
-/// one more, as many as there may be.
+/// PINs for the lists: no digit, one, as many as fit into a word and one more, and
+/// the most a PIN may have.
 const PINS: [&[u8]; 8] = [
     b"",
     b"1",
@@ -103,7 +103,7 @@ impl Case {
             for pin in said.pins().rev().take(100) {
                 pins.push(pin.to_vec());
                 pins.extend(pin.split_last().map(|(_, shorter)| shorter.to_vec()));
-                // A key past the last one is not taken.
+                // A digit beyond the longest PIN is not accepted.
                 if pin.len() < 254 {
                     pins.push([pin, b"0"].concat());
                 }

@@ -49,7 +49,7 @@ fn pepper() -> Pepper {
     ))
 }
 
-fn keyed(line: u64) -> Pin {
+fn entered(line: u64) -> Pin {
     let mut pin = Pin::new();
     made::pin(line).bytes().for_each(|key| pin.push(key));
     pin
@@ -76,7 +76,7 @@ fn list(hash: &str) -> String {
     for line in 0..ROWS {
         let secret = match (hash, pepper.signing()) {
             ("md5", _) => hex(&Md5::digest(made::pin(line))),
-            ("hmac-sha256", Some((id, key))) => format!("{id}:{}", hex(&*key.sign(&keyed(line)))),
+            ("hmac-sha256", Some((id, key))) => format!("{id}:{}", hex(&*key.sign(&entered(line)))),
             _ => made::pin(line),
         };
         must(writeln!(
@@ -146,14 +146,14 @@ fn look_up<I>(
 #[divan::bench(args = HASHES, sample_count = 1000, sample_size = 1000)]
 fn identify_pin(bencher: Bencher, hash: &str) {
     let (rows, pepper) = (rows(hash), pepper());
-    look_up(bencher, keyed, |pin| rows.by_pin(pin, &pepper).next());
+    look_up(bencher, entered, |pin| rows.by_pin(pin, &pepper).next());
 }
 
 /// With the PIN verified.
 #[divan::bench(args = HASHES, sample_count = 1000, sample_size = 1000)]
 fn identify_caller(bencher: Bencher, hash: &str) {
     let (rows, pepper, numbering) = (rows(hash), pepper(), numbering());
-    let input = |line| (caller(line), keyed(line));
+    let input = |line| (caller(line), entered(line));
     look_up(bencher, input, |(caller, pin)| {
         let number = numbering.normalize(caller.as_bytes())?;
         let right = |row: &Candidate| row.secret.verify(pin, &pepper) == Ok(true);
@@ -166,7 +166,7 @@ fn identify_caller(bencher: Bencher, hash: &str) {
 #[divan::bench(args = HASHES, sample_count = 1000, sample_size = 1000)]
 fn identify_account(bencher: Bencher, hash: &str) {
     let (rows, pepper) = (rows(hash), pepper());
-    let input = |line| (account(line), keyed(line));
+    let input = |line| (account(line), entered(line));
     look_up(bencher, input, |(account, pin)| {
         let right = |row: &Candidate| row.secret.verify(pin, &pepper) == Ok(true);
         let found = rows.by_account(account.as_bytes()).find(right);
@@ -180,7 +180,7 @@ fn wrong_pin(bencher: Bencher, hash: &str) {
     let (rows, pepper) = (rows(hash), pepper());
     let mut lines = numbers();
     bencher
-        .with_inputs(|| keyed(ROWS + lines.next().unwrap_or_default()))
+        .with_inputs(|| entered(ROWS + lines.next().unwrap_or_default()))
         .bench_local_refs(|pin| assert!(rows.by_pin(pin, &pepper).next().is_none()));
 }
 
@@ -190,7 +190,7 @@ fn verify_argon2id(bencher: Bencher) {
     let secret = must(Secret::parse(ARGON2ID.as_bytes()));
     let parts = secret.cost().map(|cost| cost.parts());
     assert_eq!(parts, Some(Cost::default().parts()));
-    let (pin, pepper) = (keyed(1), pepper());
+    let (pin, pepper) = (entered(1), pepper());
     bencher.bench_local(|| must(secret.verify(&pin, &pepper)));
 }
 

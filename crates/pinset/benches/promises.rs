@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use common::{build, entries, index, keyed, must, verify, write};
+use common::{build, entered, entries, index, must, verify, write};
 use pinset::cache::List;
 use pinset::list::{open, pass, Format};
 use pinset::verdict::Verdict;
@@ -153,7 +153,7 @@ fn make(list: &List) {
 /// Looks for a PIN in the file, and prints what it took.
 fn go_over(list: &List, pin: &str) {
     let file = must(open(&list.path));
-    let pin = keyed(pin);
+    let pin = entered(pin);
     let (begun, used) = (Instant::now(), cpu());
     let passed = must(pass(file, list.format, true, &pin));
     println!("{} {}", begun.elapsed().as_secs_f64(), cpu() - used);

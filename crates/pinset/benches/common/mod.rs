@@ -46,7 +46,7 @@ pub fn index(format: Format, entries: u64) -> Index {
 /// parts.
 pub fn build(list: &List) -> Cache {
     let cache = Cache::new();
-    let first = verify(&cache, list, &keyed(&made::pin(NOBODYS)));
+    let first = verify(&cache, list, &entered(&made::pin(NOBODYS)));
     if let Some(mut rebuild) = first.rebuild {
         while rebuild.step(&cache) == Progress::More {}
     }
@@ -61,8 +61,8 @@ pub fn verify(cache: &Cache, list: &List, pin: &Pin) -> Lookup {
     cache.verify(list, open(&list.path), pin, u64::MAX, now)
 }
 
-/// An entry with these keys.
-pub fn keyed(keys: &str) -> Pin {
+/// Returns an entry of these digits.
+pub fn entered(keys: &str) -> Pin {
     let mut pin = Pin::new();
     keys.bytes().for_each(|key| pin.push(key));
     pin
@@ -76,6 +76,6 @@ pub fn entries(of: u64, hit: bool) -> impl Iterator<Item = Pin> {
         state = state.wrapping_mul(6_364_136_223_846_793_005);
         state = state.wrapping_add(1_442_695_040_888_963_407);
         let line = (state >> 32) % of;
-        keyed(&made::pin(if hit { line } else { of + line }))
+        entered(&made::pin(if hit { line } else { of + line }))
     })
 }

@@ -98,7 +98,8 @@ pub struct Record<'a> {
     pub outcome: Status,
     /// The PIN set, or [`name_of`] what takes its place.
     pub pin_set: &'a str,
-    /// The account, as far as it is known; never what was keyed for one.
+    /// The account, as far as it is known; never the digits that were
+    /// entered for one.
     pub identity: &'a [u8],
     /// The number that calls; its name is not told.
     pub caller: &'a [u8],

@@ -14,10 +14,10 @@ const RIGHT: Verdict = Verdict::Right(Grant {
     context: None,
 });
 
-fn keyed(pin: &str) -> Pin {
-    let mut keyed = Pin::new();
-    pin.bytes().for_each(|key| keyed.push(key));
-    keyed
+fn entered(pin: &str) -> Pin {
+    let mut entered = Pin::new();
+    pin.bytes().for_each(|key| entered.push(key));
+    entered
 }
 
 /// A cache and a list in a file. Nobody can set a file's `ctime`, so it is the
@@ -61,7 +61,7 @@ impl Lab {
     fn verify_at(&self, pin: &str, now: SystemTime) -> Lookup {
         let file = open(self.path());
         self.cache
-            .verify(&self.list, file, &keyed(pin), self.limit, now)
+            .verify(&self.list, file, &entered(pin), self.limit, now)
     }
 
     /// Verifies a minute from now: no change is recent.
@@ -123,7 +123,7 @@ fn memory_answers_only_for_what_is_on_the_disk() {
     let stamp = || Stamp::of(&fs::metadata(lab.path()).expect("its times"));
     let later = SystemTime::now() + Duration::from_secs(60);
     let ask = |stamp, pin, now| {
-        let verified = lab.cache.ask(&lab.list, stamp, &keyed(pin), now);
+        let verified = lab.cache.ask(&lab.list, stamp, &entered(pin), now);
         verified.map(|verified| verified.verdict)
     };
     assert_eq!(ask(stamp(), "1111", later), None);

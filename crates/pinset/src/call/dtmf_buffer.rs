@@ -24,7 +24,7 @@ impl DtmfBuffer {
         }
     }
 
-    /// Puts a key behind the others; past [`MAX_BUFFERED_DIGITS`] it is not kept.
+    /// Appends a digit; beyond [`MAX_BUFFERED_DIGITS`] it is dropped.
     pub fn push(&mut self, key: u8) {
         if self.len < MAX_BUFFERED_DIGITS {
             if let Some(place) = self
@@ -37,7 +37,7 @@ impl DtmfBuffer {
         }
     }
 
-    /// Takes the first key.
+    /// Takes the first digit.
     pub fn take(&mut self) -> Option<u8> {
         if self.len == 0 {
             return None;

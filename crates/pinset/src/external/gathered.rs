@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::pin::Pin;
 
-/// What a caller has keyed at one `gather`, or what stands for it. It is
-/// nowhere shown, and wiped when dropped.
+/// The digits a caller has entered at one `gather`, or the text that stands for
+/// them. Never shown, and wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EnteredDigits(Zeroizing<String>);
 
@@ -33,7 +33,7 @@ impl From<&str> for EnteredDigits {
 
 impl From<&Pin> for EnteredDigits {
     fn from(pin: &Pin) -> Self {
-        // Keys are ASCII, a byte each: the text never moves as it grows.
+        // Digits are ASCII, a byte each: the text never moves as it grows.
         let mut text = Zeroizing::new(String::with_capacity(pin.len()));
         text.extend(pin.as_bytes().iter().map(|key| char::from(*key)));
         Self(text)
@@ -57,8 +57,8 @@ impl Data {
     }
 
     /// Sets the digits that were entered for a variable. Earlier ones are wiped.
-    pub fn insert(&mut self, variable: &str, keyed: impl Into<EnteredDigits>) {
-        self.0.insert(variable.to_owned(), keyed.into());
+    pub fn insert(&mut self, variable: &str, entered: impl Into<EnteredDigits>) {
+        self.0.insert(variable.to_owned(), entered.into());
     }
 
     /// Returns the digits that were entered for a variable.
@@ -79,6 +79,10 @@ impl Data {
 
 impl Serialize for Data {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, keyed)| (name, keyed.as_str())))
+        serializer.collect_map(
+            self.0
+                .iter()
+                .map(|(name, entered)| (name, entered.as_str())),
+        )
     }
 }

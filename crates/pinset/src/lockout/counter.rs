@@ -38,8 +38,8 @@ const STRANGERS: Key = [0; 16];
 pub enum Who {
     /// A caller's.
     Caller(Caller),
-    /// An account's; `None`: it is in no list, and may be a PIN that somebody
-    /// keyed in the wrong place, so it is kept nowhere.
+    /// An account's. `None` if the account is in no list: the name may be a PIN
+    /// entered in the wrong place, so it is kept nowhere.
     Account(Option<String>),
     /// The PIN set's own.
     PinSet,

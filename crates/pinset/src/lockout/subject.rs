@@ -113,7 +113,7 @@ fn short(text: &str) -> &str {
 /// An account that an entry is verified for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Account<'a> {
-    /// Its name, or what was keyed for one.
+    /// Its name, or the digits entered instead of one.
     pub name: &'a [u8],
     /// Whether it is in the list. One that is not is charged and locked all
     /// the same, so that nobody learns which are, but shown and stored nowhere.

@@ -141,7 +141,7 @@ pub struct Work {
     /// What is computed for nothing, so that time does not tell how many such rows
     /// there are.
     pub(super) filler: Vec<Cost>,
-    /// What was keyed.
+    /// The digits that were entered.
     pub(super) pin: Pin,
 }
 

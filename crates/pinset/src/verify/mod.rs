@@ -120,14 +120,15 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         }
     }
 
-    /// Whether the caller can't be anybody in it, whatever is keyed.
+    /// Whether no entry can admit the caller: there is no usable caller
+    /// number and no account number is asked for.
     pub fn refuses(&self) -> bool {
         self.set.identify == Identify::Caller && self.caller.is_none() && !self.asks_account()
     }
 
-    /// Verifies an entry that somebody else has collected, for this account;
-    /// empty: none is named. No entry, or one of more than `max_digits`, is
-    /// one that nobody can key here: it fails, and is not counted.
+    /// Verifies an entry that was collected elsewhere, for this account, which is
+    /// empty if none is named. No entry, or one of more than `max_digits`, can't be
+    /// entered here: it fails, and is not counted.
     pub fn outcome<H: ServiceChannel>(
         &mut self,
         host: &mut H,

@@ -84,9 +84,9 @@ impl Lab {
 }
 
 fn has(rows: &Rows, pin: &str) -> bool {
-    let mut keyed = Pin::new();
-    pin.bytes().for_each(|key| keyed.push(key));
-    rows.by_pin(&keyed, &Pepper::default()).next().is_some()
+    let mut entered = Pin::new();
+    pin.bytes().for_each(|key| entered.push(key));
+    rows.by_pin(&entered, &Pepper::default()).next().is_some()
 }
 
 #[test]

@@ -27,7 +27,7 @@ enum State {
     /// Sound `.0` of the prompt plays.
     /// The one behind the last is the fallback.
     Prompting(usize),
-    /// Sound `.0` of the prompt is over; no key yet.
+    /// Sound `.0` of the prompt is over; no digit yet.
     Listening(usize),
     Reading,
     Verifying,
@@ -252,8 +252,8 @@ impl Conversation {
         }
     }
 
-    /// A key; `wait` is what we were waiting in, to be resumed if the key is
-    /// to be ignored.
+    /// Handles a digit, `#` or the clear key. `wait` is the wait it ended, resumed if
+    /// the key is ignored.
     fn key(&mut self, key: u8, now: Duration, wait: Wait) -> Step<'_> {
         let filled_at = self.filled_at.take();
         if key == b'#' {

@@ -119,7 +119,7 @@ pub enum Step<'a> {
     Play(&'a [u8]),
     /// Start a sound, even if the caller has hung up.
     PlayFinal(&'a [u8]),
-    /// Wait for a key.
+    /// Wait for a digit.
     NextKey(Wait),
     /// Verify the entry.
     Verify(Entry<'a>),

@@ -1,12 +1,12 @@
 use super::*;
-use crate::credential::secret::tests::{keyed, TEST_KEY};
+use crate::credential::secret::tests::{entered, TEST_KEY};
 use proptest::prelude::*;
 
 const ONES: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 
 fn signed(pepper: &Pepper, id: &str) -> Option<[u8; 32]> {
     let id = KeyId::new(id.as_bytes())?;
-    Some(*pepper.key(id)?.sign(&keyed("1234")))
+    Some(*pepper.key(id)?.sign(&entered("1234")))
 }
 
 /// Checked with `openssl dgst -sha256 -mac HMAC -macopt hexkey:…`, and with
@@ -33,7 +33,7 @@ fn signs_as_openssl_does() {
             "21394ea8824c9dbff1b7f544563e75497753b82a39b3a0584936a42f6bce1945",
         ),
     ] {
-        let signed = *key.sign(&keyed(pin));
+        let signed = *key.sign(&entered(pin));
         assert_eq!(Some(signed), hex::bytes(mac.as_bytes()), "{pin}");
     }
 }
@@ -54,7 +54,7 @@ fn the_first_key_signs_and_each_is_found() {
     let (id, key) = pepper.signing().expect("a key");
     assert_eq!(id.to_string(), "new-2026_b");
     assert_eq!(
-        Some(*key.sign(&keyed("1234"))),
+        Some(*key.sign(&entered("1234"))),
         signed(&pepper, "new-2026_b")
     );
     assert!(signed(&pepper, "old").is_some());

@@ -107,7 +107,7 @@ fn argon2id(
 mod tests {
     use super::*;
     use crate::credential::pepper::Pepper;
-    use crate::credential::secret::tests::{keyed, TEST_KEY};
+    use crate::credential::secret::tests::{entered, TEST_KEY};
     use crate::credential::secret::Secret;
     use crate::pin::MAX_DIGITS;
     use proptest::prelude::*;
@@ -127,7 +127,7 @@ mod tests {
     fn as_other_programs_make_them() {
         let pepper = pepper("main");
         let (id, key) = pepper.signing().expect("a key");
-        let made = |recipe: Recipe<'_>| recipe.make(&keyed("1234")).map(|text| text.to_string());
+        let made = |recipe: Recipe<'_>| recipe.make(&entered("1234")).map(|text| text.to_string());
         assert_eq!(made(Recipe::Plain).as_deref(), Ok("plain:1234"));
         assert_eq!(
             made(Recipe::Md5).as_deref(),
@@ -158,7 +158,7 @@ mod tests {
             ("12#4", GenerateError::NotOnKeypad),
             ("12a", GenerateError::NotOnKeypad),
         ] {
-            assert_eq!(Recipe::Plain.make(&keyed(pin)).err(), Some(why), "{pin}");
+            assert_eq!(Recipe::Plain.make(&entered(pin)).err(), Some(why), "{pin}");
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let name = "k".repeat(32);
         let pepper = pepper(&name);
         let (id, key) = pepper.signing().expect("a key");
-        let longest = keyed(&"9".repeat(MAX_DIGITS));
+        let longest = entered(&"9".repeat(MAX_DIGITS));
         for recipe in [
             Recipe::Plain,
             Recipe::Md5,
@@ -190,11 +190,11 @@ mod tests {
                 Recipe::Hmac(id, key),
                 Recipe::Argon2id(cheap(), salt),
             ] {
-                let text = recipe.make(&keyed(&pin)).expect("a secret");
+                let text = recipe.make(&entered(&pin)).expect("a secret");
                 let secret = Secret::parse(text.as_bytes());
                 let secret = secret.map_err(|error| error.to_string()).unwrap();
-                prop_assert_eq!(secret.verify(&keyed(&pin), &pepper), Ok(true));
-                prop_assert_eq!(secret.verify(&keyed(&other), &pepper), Ok(pin == other));
+                prop_assert_eq!(secret.verify(&entered(&pin), &pepper), Ok(true));
+                prop_assert_eq!(secret.verify(&entered(&other), &pepper), Ok(pin == other));
             }
         }
     }

@@ -11,7 +11,7 @@ const MAC_OF_1234: &str = "7adf01a8404b07ff05314115b48a8fdafa11d2480b14ceadd3753
 const ARGON2ID_OF_1234: &str =
     "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$0T8Xv9HzSgy6rOF4gFCBxE5T96ltUdQKB791KA9XTaQ";
 
-pub fn keyed(text: &str) -> Pin {
+pub fn entered(text: &str) -> Pin {
     let mut pin = Pin::new();
     text.bytes().for_each(|key| pin.push(key));
     pin
@@ -38,7 +38,10 @@ fn secret(text: &str) -> Secret {
 /// One of each form, of 1234.
 fn each() -> [(String, Form); 5] {
     let other = pepper();
-    let other = other.key(id("other")).expect("a key").sign(&keyed("1234"));
+    let other = other
+        .key(id("other"))
+        .expect("a key")
+        .sign(&entered("1234"));
     let other: String = other.iter().map(|byte| format!("{byte:02x}")).collect();
     [
         ("plain:1234".to_owned(), Form::Plain),
@@ -70,7 +73,7 @@ fn each_form_knows_its_pin() {
                 ("1235", false),
                 ("0234", false),
             ] {
-                let verified = secret.verify(&keyed(pin), &pepper());
+                let verified = secret.verify(&entered(pin), &pepper());
                 assert_eq!(verified, Ok(right), "{text} {pin:?}");
             }
         }
@@ -79,7 +82,7 @@ fn each_form_knows_its_pin() {
         format!("md5:{}", MD5_OF_1234.to_uppercase()),
         format!("hmac-sha256:main:{}", MAC_OF_1234.to_uppercase()),
     ] {
-        assert_eq!(secret(text).verify(&keyed("1234"), &pepper()), Ok(true));
+        assert_eq!(secret(text).verify(&entered("1234"), &pepper()), Ok(true));
     }
 }
 
@@ -115,8 +118,8 @@ fn argon2id_is_that_of_the_reference() {
         ),
     ] {
         let secret = secret(text);
-        assert_eq!(secret.verify(&keyed(pin), &Pepper::default()), Ok(true), "{text}");
-        assert_eq!(secret.verify(&keyed("4321"), &Pepper::default()), Ok(false), "{text}");
+        assert_eq!(secret.verify(&entered(pin), &Pepper::default()), Ok(true), "{text}");
+        assert_eq!(secret.verify(&entered("4321"), &Pepper::default()), Ok(false), "{text}");
         assert_eq!(secret.cost().map(|cost| cost.parts()), Some(cost), "{text}");
     }
 }
@@ -142,14 +145,14 @@ fn an_empty_entry_is_nobodys() {
 fn an_unknown_key_is_no_verdict() {
     let lost = secret(&format!("hmac-sha256:lost:{MAC_OF_1234}"));
     let no_key = VerifyError::MissingKey(id("lost"));
-    assert_eq!(lost.verify(&keyed("1234"), &pepper()), Err(no_key));
+    assert_eq!(lost.verify(&entered("1234"), &pepper()), Err(no_key));
     assert_eq!(
-        lost.form().index_key(&keyed("1234"), &pepper()).err(),
+        lost.form().index_key(&entered("1234"), &pepper()).err(),
         Some(no_key)
     );
     // Another key's MAC is not taken for it.
     let other = secret(&format!("hmac-sha256:other:{MAC_OF_1234}"));
-    assert_eq!(other.verify(&keyed("1234"), &pepper()), Ok(false));
+    assert_eq!(other.verify(&entered("1234"), &pepper()), Ok(false));
     assert_eq!(no_key.to_string(), "the pepper file has no key lost");
 }
 
@@ -165,7 +168,7 @@ fn an_entry_finds_its_secret_unless_it_is_slow() {
         let mut found = Vec::new();
         for (_, other) in each() {
             let asked = other
-                .index_key(&keyed("1234"), &pepper())
+                .index_key(&entered("1234"), &pepper())
                 .expect("a pepper");
             let is_of = asked.as_ref().is_some_and(|asked| asked.is_of(&secret));
             assert_eq!(is_of, asked.is_some() && asked == key);
@@ -174,7 +177,9 @@ fn an_entry_finds_its_secret_unless_it_is_slow() {
             }
         }
         assert_eq!(found, if slow { vec![] } else { vec![form] });
-        let asked = form.index_key(&keyed("1235"), &pepper()).expect("a pepper");
+        let asked = form
+            .index_key(&entered("1235"), &pepper())
+            .expect("a pepper");
         assert!(asked.is_none_or(|asked| !asked.is_of(&secret)));
     }
     // Of two keys of the pepper, the same digest is not the same.
@@ -390,13 +395,13 @@ fn a_cost_can_be_spent_on_nobody() {
         &ARGON2ID_OF_1234.replace("m=8,t=1,p=1", "m=64,t=10,p=4"),
     ] {
         let cost = secret(text).cost().expect("a cost");
-        assert_eq!(cost.spend(&keyed("1234")), Ok(()));
+        assert_eq!(cost.spend(&entered("1234")), Ok(()));
     }
     let usual = Cost::default();
     assert_eq!(usual.parts(), (19 * 1024, 2, 1));
     assert_eq!(usual.work(), 2 * 19 * 1024);
     let start = std::time::Instant::now();
-    assert_eq!(usual.spend(&keyed("1234")), Ok(()));
+    assert_eq!(usual.spend(&entered("1234")), Ok(()));
     // A hundredth of what a fast machine needs.
     assert!(start.elapsed() > std::time::Duration::from_micros(200));
 }
@@ -442,7 +447,7 @@ proptest! {
     /// Every form agrees with every other about every entry.
     #[test]
     fn all_forms_agree(right in "[0-9*A-D]{1,20}", entry in "[0-9*A-D]{0,20}") {
-        let (pepper, entries) = (pepper(), [keyed(&right), keyed(&entry)]);
+        let (pepper, entries) = (pepper(), [entered(&right), entered(&entry)]);
         let hex = |bytes: &[u8]| -> String {
             bytes.iter().map(|byte| format!("{byte:02x}")).collect()
         };

@@ -34,10 +34,11 @@ const MIN_REVEALING_DIGITS: usize = 3;
 
 /// Returns whether a destination shows what the caller has entered.
 pub fn reveals(destination: &str, data: &Data) -> bool {
-    let shows = |keyed: &str| {
-        destination == keyed || (keyed.len() >= MIN_REVEALING_DIGITS && destination.contains(keyed))
+    let shows = |entered: &str| {
+        destination == entered
+            || (entered.len() >= MIN_REVEALING_DIGITS && destination.contains(entered))
     };
-    data.iter().any(|(_, keyed)| shows(keyed.as_str()))
+    data.iter().any(|(_, entered)| shows(entered.as_str()))
 }
 
 /// A destination, for the log, unless it shows what the caller has entered.

@@ -11,14 +11,14 @@ use crate::dialplan::Route;
 use crate::external::{EnteredDigits, Gather};
 use crate::verdict::{Entry, Grant, PinSource, Verdict};
 
-/// A channel on which one conversation follows another: what is keyed between
-/// them is kept, and no verdict of theirs is shown.
+/// A channel on which one conversation follows another: digits entered between
+/// them are kept, and no verdict of theirs is shown.
 pub(super) struct Line<'a, H> {
     pub(super) host: &'a mut H,
     open: bool,
     /// Digits that arrived while something was played.
     typed: DtmfBuffer,
-    /// A key was heard since the last entry.
+    /// A digit has arrived since the last entry.
     heard: bool,
     /// The last entry was ended by `max_digits`.
     full: bool,
@@ -90,7 +90,7 @@ impl<'a, H: Speaker> Line<'a, H> {
         self.open(opening) && self.host.say(text, language)
     }
 
-    /// Asks for keys; `plan` is that of the call. With `takes_silence` a caller who
+    /// Asks for digits; `plan` is that of the call. With `takes_silence` a caller who
     /// enters nothing is not asked again.
     pub(super) fn gather(&mut self, gather: &Gather, plan: &Plan, takes_silence: bool) -> Ended {
         let ask: Vec<_> = gather
@@ -135,8 +135,8 @@ impl<'a, H: Speaker> Line<'a, H> {
         }
     }
 
-    /// The next key from the channel, but for the `#` that belongs to an entry
-    /// that was complete without it.
+    /// Returns the next input from the channel, but skips the `#` that belongs to an
+    /// entry that was complete without it.
     fn listen(&mut self, wait: Wait) -> Input {
         loop {
             let heard = self.host.next_key(wait);
@@ -191,7 +191,7 @@ impl<H: Speaker> Host for Line<'_, H> {
     }
 }
 
-/// Takes an entry of so many keys.
+/// Accepts an entry by its number of digits alone.
 struct LengthCheck {
     least: usize,
     most: usize,
@@ -200,7 +200,7 @@ struct LengthCheck {
 
 impl<H: Speaker> PinSource<Line<'_, H>> for LengthCheck {
     fn verify(&mut self, line: &mut Line<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
-        // Where no key is enough, `#` says so, and silence does not.
+        // With `min_digits` 0, `#` alone is an entry, and silence is not.
         let heard = std::mem::take(&mut line.heard);
         if !heard && self.takes_silence {
             line.taken = Some(Taken::Silence);

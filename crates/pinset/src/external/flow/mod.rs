@@ -63,7 +63,7 @@ pub trait Speaker: Host + ServiceChannel {
 /// How it is to go.
 #[derive(Clone, Copy)]
 pub struct Order<'a> {
-    /// How the channel is opened, how often and how long is waited for keys.
+    /// How the channel is opened, and how often and how long digits are awaited.
     pub plan: &'a Plan,
     /// The options for the service.
     pub external: &'a External,
@@ -300,8 +300,8 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
 
     /// Whether the caller has entered something for this variable.
     fn has_entered(&self, variable: &str) -> bool {
-        let keyed = self.data.get(variable);
-        keyed.is_some_and(|keyed| !keyed.is_empty())
+        let entered = self.data.get(variable);
+        entered.is_some_and(|entered| !entered.is_empty())
     }
 
     /// Carries actions out; what comes behind a `gather` is not: the next answer

@@ -58,8 +58,8 @@ struct Detail {
 }
 
 impl Post<'_> {
-    /// The body of the request. It holds what the caller has keyed: it lies in
-    /// one place, and is wiped when dropped.
+    /// The body of the request. It holds the digits the caller has entered, so it
+    /// lies in one place and is wiped when dropped.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
         let flow = [Call {
             timestamp: self.began,
@@ -139,11 +139,11 @@ impl Received {
                 match value {
                     Value::Null => {}
                     // What a caller is asked for and does not enter is not there.
-                    Value::String(keyed) if keyed.is_empty() => {}
-                    Value::String(keyed) => received.data.insert(name, keyed.as_str()),
-                    Value::Number(keyed) => {
-                        let keyed = Zeroizing::new(keyed.to_string());
-                        received.data.insert(name, keyed.as_str());
+                    Value::String(entered) if entered.is_empty() => {}
+                    Value::String(entered) => received.data.insert(name, entered.as_str()),
+                    Value::Number(entered) => {
+                        let entered = Zeroizing::new(entered.to_string());
+                        received.data.insert(name, entered.as_str());
                     }
                     _ => return Err(DocumentError::DataNotText),
                 }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 fn data(of: &[(&str, &str)]) -> Data {
     let mut data = Data::new();
-    for (variable, keyed) in of {
-        data.insert(variable, *keyed);
+    for (variable, entered) in of {
+        data.insert(variable, *entered);
     }
     data
 }
@@ -33,10 +33,10 @@ fn sample(data: &Data) -> Post<'_> {
 fn the_sample_is_written_byte_for_byte() {
     let nothing = Data::new();
     assert_eq!(sample(&nothing).to_json().as_slice(), SAMPLE.as_bytes());
-    let keyed = data(&[("pin_code", "1234"), ("account", "7")]);
+    let entered = data(&[("pin_code", "1234"), ("account", "7")]);
     let later = Post {
         timestamp: 1_729_721_505,
-        ..sample(&keyed)
+        ..sample(&entered)
     };
     let wanted = SAMPLE
         .replacen("1729721495", "1729721505", 1)
@@ -44,11 +44,11 @@ fn the_sample_is_written_byte_for_byte() {
     assert_eq!(later.to_json().as_slice(), wanted.as_bytes());
 }
 
-/// A body that had grown would have left what was keyed behind.
+/// A body that had grown would have left copies of the digits in memory.
 #[test]
 fn the_body_has_no_room_to_spare() {
-    let keyed = data(&[("pin_code", &"1".repeat(254))]);
-    let body = sample(&keyed).to_json();
+    let entered = data(&[("pin_code", &"1".repeat(254))]);
+    let body = sample(&entered).to_json();
     assert_eq!(body.len(), body.capacity());
 }
 
@@ -70,10 +70,10 @@ fn posts_of_hipcalls_guide_are_read() {
     "pin_code": "1234"
   }
 }"#;
-    let keyed = read(second);
-    assert_eq!(keyed, Ok(received(data(&[("pin_code", "1234")]))));
-    let keyed = keyed.map(|read| read.data.get("pin_code").cloned());
-    assert_eq!(keyed, Ok(Some(EnteredDigits::from("1234"))));
+    let entered = read(second);
+    assert_eq!(entered, Ok(received(data(&[("pin_code", "1234")]))));
+    let entered = entered.map(|read| read.data.get("pin_code").cloned());
+    assert_eq!(entered, Ok(Some(EnteredDigits::from("1234"))));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn much_is_taken_that_nobody_should_send() {
 }
 
 #[test]
-fn what_is_broken_is_said_without_what_was_keyed() {
+fn parse_errors_do_not_repeat_entered_digits() {
     for (body, why) in [
         ("", "it is empty"),
         ("[]", "it is no JSON object"),
@@ -125,7 +125,7 @@ fn what_is_broken_is_said_without_what_was_keyed() {
 }
 
 #[test]
-fn what_was_keyed_is_nowhere_shown() {
+fn debug_output_hides_entered_digits() {
     let received = read(r#"{"data":{"pin_code":"471147"}}"#).expect("a post");
     assert!(!format!("{received:?}").contains("471147"));
     assert!(!format!("{:?}", sample(&received.data)).contains("471147"));
@@ -142,13 +142,13 @@ proptest! {
     fn what_is_written_is_read_back(
         caller in ".{1,20}",
         callee in ".{1,20}",
-        keyed in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..5),
+        entered in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..5),
     ) {
-        let (mut data, mut entered) = (Data::new(), Data::new());
-        for (variable, keyed) in &keyed {
-            data.insert(variable, keyed.as_str());
-            if !keyed.is_empty() {
-                entered.insert(variable, keyed.as_str());
+        let (mut data, mut answered) = (Data::new(), Data::new());
+        for (variable, entered) in &entered {
+            data.insert(variable, entered.as_str());
+            if !entered.is_empty() {
+                answered.insert(variable, entered.as_str());
             }
         }
         let post = Post { caller: &caller, callee: &callee, ..sample(&data) };
@@ -157,7 +157,7 @@ proptest! {
             caller: Some(caller.clone()),
             callee: Some(callee.clone()),
             uuid: Some(post.uuid.to_owned()),
-            data: entered,
+            data: answered,
         };
         prop_assert_eq!(received, Ok(wanted));
     }

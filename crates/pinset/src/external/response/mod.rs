@@ -19,7 +19,7 @@ pub struct Answer {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 #[serde(tag = "action", content = "args", rename_all = "lowercase")]
 pub enum Action {
-    /// Have the caller key something, and post again.
+    /// Collect digits from the caller, and post again.
     Gather(Gather),
     /// Play a sound.
     Play {
@@ -48,12 +48,12 @@ pub enum Action {
     Hangup,
 }
 
-/// What a caller is to key.
+/// The digits a caller is asked for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Gather {
-    /// Fewer keys are too few; [`Gather::max_digits`] at most.
+    /// The fewest digits of an entry, at most [`Gather::max_digits`].
     pub min_digits: usize,
-    /// So many are enough without `#`; 1 to [`MAX_DIGITS`].
+    /// The number of digits that ends the entry without `#`: 1 to [`MAX_DIGITS`].
     pub max_digits: usize,
     /// The sound that asks, `http` or `https`; `None`: nothing does.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ struct Wire<'a> {
 impl Answer {
     /// Reads a response's body. Fields we do not know are passed over, numbers
     /// and texts stand for each other, what is `null` is not there. Without
-    /// `min_digits` one key is enough, `max_digits` is [`MAX_DIGITS`] at most.
+    /// `min_digits` one digit is enough, `max_digits` is [`MAX_DIGITS`] at most.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ fn action(value: &Value) -> Result<Action, DocumentError> {
         },
         "hangup" => Action::Hangup,
         unknown => {
-            // A name, and nothing that was keyed.
+            // Shown only if it looks like a name and can't be entered digits.
             let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
             let plain = (1..=32).contains(&unknown.len()) && unknown.bytes().all(letter);
             let name = plain.then(|| unknown.to_owned());

@@ -138,7 +138,7 @@ fn what_is_broken_is_said_with_its_place() {
         (r#"{"action":7}"#, "action is missing"),
         (r#"{"action":"record"}"#, "unknown action 'record'"),
         (r#"{"action":"Hangup"}"#, "unknown action 'Hangup'"),
-        // It could be what was keyed.
+        // The name could be entered digits.
         (r#"{"action":"1234"}"#, "unknown action"),
         (r#"{"action":"a\nb"}"#, "unknown action"),
         (r#"{"action":"play"}"#, "url is missing"),
@@ -266,20 +266,20 @@ proptest! {
         }
     }
 
-    /// No digits of an answer are in what is said of it.
+    /// The error for an invalid answer holds none of its digits.
     #[test]
-    fn no_fault_repeats_what_may_have_been_keyed(
-        keyed in "[0-9]{4,8}",
+    fn parse_errors_never_repeat_digits(
+        entered in "[0-9]{4,8}",
         at in 0..4_usize,
     ) {
         let json = match at {
-            0 => format!(r#"{{"version":"{keyed}9","seq":[]}}"#),
-            1 => format!(r#"{{"version":1,"seq":[{{"action":"{keyed}"}}]}}"#),
-            2 => format!(r#"{{"version":1,"seq":[{{"action":"play","args":{{"url":"{keyed}"}}}}]}}"#),
-            _ => format!(r#"{{"version":1,"seq":[{{"action":"gather","args":{{"min_digits":"x{keyed}"}}}}]}}"#),
+            0 => format!(r#"{{"version":"{entered}9","seq":[]}}"#),
+            1 => format!(r#"{{"version":1,"seq":[{{"action":"{entered}"}}]}}"#),
+            2 => format!(r#"{{"version":1,"seq":[{{"action":"play","args":{{"url":"{entered}"}}}}]}}"#),
+            _ => format!(r#"{{"version":1,"seq":[{{"action":"gather","args":{{"min_digits":"x{entered}"}}}}]}}"#),
         };
         let why = parse(&json).expect_err("broken");
-        prop_assert!(!why.contains(&keyed), "{}", why);
+        prop_assert!(!why.contains(&entered), "{}", why);
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Line<'a> {
 pub enum Gives<'a> {
     /// Nothing, and rightly so.
     Blank,
-    /// A PIN, as the characters of its keys.
+    /// A PIN, as the characters of its digits.
     Pin(&'a [u8]),
     /// The PIN that has this MD5, to this account.
     Account(&'a [u8], [u8; 16]),

@@ -19,7 +19,7 @@ pub fn parse(line: &[u8]) -> Result<&[u8], LineError> {
 /// The most digits of a PIN that fit into a word.
 pub const MAX_PACKED_DIGITS: usize = 16;
 
-/// A PIN of up to [`MAX_PACKED_DIGITS`] keys as one number: four bits a key, none of
+/// A PIN of up to [`MAX_PACKED_DIGITS`] digits as one number: four bits a digit, none of
 /// them 0, so that no two PINs are the same number, and none is 0.
 pub fn pack(pin: &[u8]) -> Option<u64> {
     let word = pin.iter().try_fold(0, |word, key| match nibble(*key) {

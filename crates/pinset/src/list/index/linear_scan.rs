@@ -162,20 +162,20 @@ mod tests {
 
     use crate::list::read;
 
-    fn keyed(text: &str) -> Pin {
+    fn entered(text: &str) -> Pin {
         let mut pin = Pin::new();
         text.bytes().for_each(|key| pin.push(key));
         pin
     }
 
     fn found(list: &[u8], format: Format, pin: &str) -> Option<Option<Vec<u8>>> {
-        let passed = pass(list, format, true, &keyed(pin)).expect("read");
+        let passed = pass(list, format, true, &entered(pin)).expect("read");
         passed.found.map(|found| found.account)
     }
 
     /// What the list says, line by line.
     fn read_out(list: &[u8], format: Format, pin: &str) -> Option<Option<Vec<u8>>> {
-        let pin = keyed(pin);
+        let pin = entered(pin);
         read(list, format, true, |line| match line.gives {
             Gives::Pin(text) => pin.is(text).then_some(None),
             Gives::Account(account, digest) => {
@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn lines_are_counted() {
         for (list, settled, lines) in [("", true, 0), ("1\n\n2", true, 3), ("1\n\n2", false, 2)] {
-            let passed = pass(list.as_bytes(), Format::Plain, settled, &keyed("1")).expect("read");
+            let passed =
+                pass(list.as_bytes(), Format::Plain, settled, &entered("1")).expect("read");
             assert_eq!(passed.lines, lines, "{list:?}");
         }
     }
@@ -218,7 +219,7 @@ mod tests {
         write(0, b"\xef\xbb\xbf77\n1234\n88\n");
         let in_it = |pin| {
             (&file).rewind().expect("rewound");
-            let passed = pass(&file, Format::Plain, true, &keyed(pin)).expect("read");
+            let passed = pass(&file, Format::Plain, true, &entered(pin)).expect("read");
             passed.found.expect("found")
         };
         let (first, second, last) = (in_it("77"), in_it("1234"), in_it("88"));
@@ -255,7 +256,7 @@ mod tests {
             let pins = ["1", "22", "*A"];
             let mut list = Vec::new();
             for (head, which, tail, case) in lines {
-                let mut hex = md5::to_hex(&md5::digest(&keyed(pins[which])));
+                let mut hex = md5::to_hex(&md5::digest(&entered(pins[which])));
                 for (at, digit) in hex.iter_mut().enumerate() {
                     if case >> at & 1 == 1 {
                         digit.make_ascii_uppercase();

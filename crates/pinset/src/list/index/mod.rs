@@ -79,7 +79,7 @@ impl From<TableFullError> for IndexError {
 
 /// What the index of a list of so many lines and bytes takes, in bytes: 8.5 to
 /// 9.7 a line of a plain list, 20.5 to 23 and what stands beside the digest of an
-/// md5 one. It may take more if there are PINs of more than 16 keys, or lines
+/// md5 one. It may take more if there are PINs of more than 16 digits, or lines
 /// without a digest; [`Building::add`] counts exactly.
 pub fn memory(format: Format, lines: u64, bytes: u64) -> u64 {
     let Ok(count) = u32::try_from(lines) else {
@@ -300,7 +300,7 @@ impl Index {
     }
 }
 
-/// The PINs of more keys than fit into a word.
+/// The PINs of more digits than fit into a word.
 #[derive(Default)]
 struct LongPins {
     pins: HashSet<LongPin, RandomState>,
@@ -391,14 +391,14 @@ mod tests {
         sorting.finish()
     }
 
-    fn keyed(pin: &str) -> Pin {
-        let mut keyed = Pin::new();
-        pin.bytes().for_each(|key| keyed.push(key));
-        keyed
+    fn entered(pin: &str) -> Pin {
+        let mut entered = Pin::new();
+        pin.bytes().for_each(|key| entered.push(key));
+        entered
     }
 
     fn verified(index: &Index, pin: &str) -> Verdict {
-        index.verify(&keyed(pin))
+        index.verify(&entered(pin))
     }
 
     const RIGHT: Verdict = Verdict::Right(Grant {
@@ -460,7 +460,7 @@ mod tests {
         assert_eq!(verified(&index, "1111"), Verdict::Wrong);
         assert_eq!(verified(&index, ""), Verdict::Wrong);
         assert_eq!(index.broken(), [1, 2]);
-        assert_eq!(index.spoilt_by_line_end(&keyed("1234")), None);
+        assert_eq!(index.spoilt_by_line_end(&entered("1234")), None);
     }
 
     #[test]
@@ -468,8 +468,11 @@ mod tests {
         // echo 1234 | md5sum
         let index = index(b"eve:e7df7cd2ca07f4f1ab415d457a6e1c13\n", Format::Md5);
         assert_eq!(verified(&index, "1234"), Verdict::Wrong);
-        assert_eq!(index.spoilt_by_line_end(&keyed("1234")), Some(&b"eve"[..]));
-        assert_eq!(index.spoilt_by_line_end(&keyed("1235")), None);
+        assert_eq!(
+            index.spoilt_by_line_end(&entered("1234")),
+            Some(&b"eve"[..])
+        );
+        assert_eq!(index.spoilt_by_line_end(&entered("1235")), None);
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn an_account_that_does_not_exist_is_locked_as_one_that_does() {
 }
 
 #[test]
-fn what_a_stranger_keyed_for_an_account_is_forgotten_in_a_month() {
+fn count_of_an_unlisted_account_expires_after_a_month() {
     let mut pbx = Pbx::with(by_account(10));
     assert_eq!(slowly(&mut pbx, stranger("4711"), 99), None);
     pbx.now += 30 * DAY;

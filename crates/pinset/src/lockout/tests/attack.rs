@@ -10,7 +10,7 @@ const PAGE: &str = include_str!("../../../../../docs/security.md");
 
 const LINES: u32 = 10;
 
-/// A call in which three PINs are keyed, or one: prompts, keys, being hung up.
+/// The length of a call in which three PINs are entered, or one: prompts, digits, hang-up.
 const CALL: Duration = Duration::from_secs(15);
 const TRIES_A_CALL: u32 = 3;
 

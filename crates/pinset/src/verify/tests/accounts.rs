@@ -171,7 +171,7 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
                 waits.set(waits.get() + 1);
                 waits.get() < 3
             });
-            let (account, pin) = (keys("4711"), keys("1"));
+            let (account, pin) = (entered("4711"), entered("1"));
             let entry = Entry {
                 account: Some(&account),
                 pin: &pin,
@@ -227,7 +227,7 @@ fn entry_counts_everywhere_after_it_waited_for_its_account() {
         }
         true
     });
-    let (account, pin) = (keys("4712"), keys("9"));
+    let (account, pin) = (entered("4712"), entered("9"));
     let entry = Entry {
         account: Some(&account),
         pin: &pin,

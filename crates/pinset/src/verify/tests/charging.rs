@@ -7,7 +7,7 @@ pub fn hmac(id: &str, pin: &str) -> String {
     let pepper = Pepper::parse(format!("{id}:{TEST_KEY}\n").as_bytes()).expect("a pepper");
     let id = pepper.ids().next().expect("a key");
     let key = pepper.key(id).expect("a key");
-    let secret = Recipe::Hmac(id, key).make(&keys(pin));
+    let secret = Recipe::Hmac(id, key).make(&entered(pin));
     secret.map(|secret| secret.to_string()).unwrap_or_default()
 }
 
@@ -79,7 +79,7 @@ fn hang_up_while_an_entry_is_checked_counts_as_a_wrong_entry() {
     let list = format!("account,secret\n4711,\"{}\"\n", argon2id("1234"));
     let pbx = Pbx::csv(&list);
     let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
-    let (account, pin) = (keys("4711"), keys("9"));
+    let (account, pin) = (entered("4711"), entered("9"));
     let entry = Entry {
         account: Some(&account),
         pin: &pin,

@@ -53,7 +53,7 @@ fn what_has_changed_is_to_be_stored_after_each_entry() {
 }
 
 #[test]
-fn nothing_keyed_is_not_counted() {
+fn empty_entry_is_not_counted() {
     let pbx = Pbx::csv(LIST);
     let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
@@ -201,7 +201,7 @@ fn who_waits_too_long_is_not_verified() {
     let counter = || Counter::new("customers", limits, caller(), Hasty(&pbx));
     let (one, two) = (counter(), counter());
     let ticket = one.charge(&mut stays()).ok();
-    let verdict = two.verify(&mut stays(), &keys("1"), |_, _| panic!("it is verified"));
+    let verdict = two.verify(&mut stays(), &entered("1"), |_, _| panic!("it is verified"));
     assert_eq!(said(verdict), "unavailable");
     assert_eq!(
         pbx.notices(),
@@ -212,7 +212,7 @@ fn who_waits_too_long_is_not_verified() {
     let patient = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     let gone = patient
         .counter()
-        .verify(&mut Host(2), &keys("1"), |_, _| panic!("it is verified"));
+        .verify(&mut Host(2), &entered("1"), |_, _| panic!("it is verified"));
     assert_eq!(gone, None);
     assert_eq!(pbx.notices(), "");
     assert_eq!(

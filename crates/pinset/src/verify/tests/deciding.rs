@@ -28,7 +28,7 @@ fn by_the_number_that_calls() {
     pbx.identity();
     assert_eq!(verified(&mut verifier, "1234"), "right carol 0 -");
     assert_eq!(pbx.identity(), "<> <> <carol>");
-    // An account that is keyed unasked says nothing.
+    // An account number that was not asked for is ignored.
     assert_eq!(
         for_account(&mut verifier, Some("4711"), "4321"),
         "right bob 0 -"
@@ -103,7 +103,7 @@ fn dates_are_those_of_the_keepers_clock() {
     // 2026-11-18T10:40:00Z
     assert_eq!(START.as_secs() / 86400, 20775);
     let mut verifier = pbx.verify(&[], None);
-    let verdicts = ["1", "2", "3"].map(|keys| verified(&mut verifier, keys));
+    let verdicts = ["1", "2", "3"].map(|pin| verified(&mut verifier, pin));
     assert_eq!(verdicts, ["expired", "right late 0 -", "expired"]);
 }
 
@@ -115,7 +115,7 @@ fn slow_hashes_are_the_back_ends_work() {
     ));
     let options = [("identify", "account")];
     let mut verifier = pbx.verify(&options, None);
-    for (account, keys, verdict, work) in [
+    for (account, pin, verdict, work) in [
         ("alice", "1234", "right alice 0 -", (1, 8)),
         ("alice", "5678", "right alice 0 -", (1, 8)),
         ("alice", "9", "wrong", (1, 8)),
@@ -123,8 +123,8 @@ fn slow_hashes_are_the_back_ends_work() {
         ("bob", "4321", "right bob 0 -", (0, 8)),
         ("nobody", "4321", "wrong", (0, 8)),
     ] {
-        assert_eq!(for_account(&mut verifier, Some(account), keys), verdict);
-        assert_eq!(pbx.hashed.take(), [work], "{account} {keys}");
+        assert_eq!(for_account(&mut verifier, Some(account), pin), verdict);
+        assert_eq!(pbx.hashed.take(), [work], "{account} {pin}");
     }
     let fast = Pbx::csv(CUSTOMERS);
     let mut verifier = fast.verify(&options, None);
@@ -199,7 +199,7 @@ fn nothing_is_hashed_for_who_is_gone() {
         Work {
             rows: rows(&list, Kind::Csv).by_account(b"a").collect(),
             filler: Cost::of((8, 1, 1)).into_iter().collect(),
-            pin: keys("1234"),
+            pin: entered("1234"),
         }
     };
     // Before the filler, before each row.
@@ -237,7 +237,7 @@ fn a_row_that_cant_be_checked_admits_nobody_but_keeps_nobody_out() {
         line 2: the pepper file has no key gone";
     for options in [&[("identify", "account")][..], &[]] {
         let mut verifier = pbx.verify(options, None);
-        let mut verified = |keys: &str| for_account(&mut verifier, Some("4711"), keys);
+        let mut verified = |pin: &str| for_account(&mut verifier, Some("4711"), pin);
         assert_eq!(verified("1234"), "right 4711 0 -");
         assert_eq!(pbx.notices(), "");
         assert_eq!(verified("4321"), "wrong");

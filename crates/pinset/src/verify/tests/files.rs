@@ -50,7 +50,7 @@ impl OnDisk {
     }
 
     fn ask(&self, wanted: &FileQuery, entry: &str) -> String {
-        let pin = keys(entry);
+        let pin = entered(entry);
         let asking = QueryContext {
             cache: &self.cache,
             path: &self.path,
@@ -63,7 +63,7 @@ impl OnDisk {
     }
 
     fn known(&self, wanted: &FileQuery, entry: &str) -> Option<String> {
-        let pin = keys(entry);
+        let pin = entered(entry);
         let asking = QueryContext {
             cache: &self.cache,
             path: &self.path,
@@ -130,7 +130,7 @@ fn lists_that_admit_nobody() {
     assert_eq!(list.known(&wanted, "1234"), None);
 
     // Without a PIN set it admits, and is in memory then.
-    let pin = keys("1234");
+    let pin = entered("1234");
     let plain = List {
         path: list.path.clone(),
         format: Format::Plain,

@@ -178,7 +178,7 @@ impl Field {
         let outer = self.pbx.hashing.replace(Some(Rc::new(hook)));
         self.set(attempt.weather);
         let compared = self.compared();
-        let (account, pin) = (keys(account), keys(pin));
+        let (account, pin) = (entered(account), entered(pin));
         let entry = Entry {
             account: Some(&account),
             pin: &pin,

@@ -287,19 +287,19 @@ fn rows(list: &str, kind: Kind) -> Arc<Rows> {
     }
 }
 
-/// Letters, too: they stand for the keys of an account.
-fn keys(text: &str) -> Pin {
+/// Returns an entry of these digits. Letters are allowed, for account names.
+fn entered(text: &str) -> Pin {
     let mut pin = Pin::new();
     text.bytes().for_each(|key| pin.push(key));
     pin
 }
 
-/// An argon2id hash of these keys that costs next to nothing.
-fn argon2id(keys: &str) -> String {
+/// Returns an Argon2id hash of these digits, of the least cost.
+fn argon2id(digits: &str) -> String {
     let text = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$0T8Xv9HzSgy6rOF4gFCBxE5T96ltUdQKB791KA9XTaQ";
     let secret = Secret::parse(text.as_bytes()).ok();
     let cost = secret.and_then(|secret| secret.cost()).expect("a cost");
-    let hash = Recipe::Argon2id(cost, [7; 16]).make(&self::keys(keys));
+    let hash = Recipe::Argon2id(cost, [7; 16]).make(&entered(digits));
     hash.map(|hash| hash.to_string()).unwrap_or_default()
 }
 
@@ -329,12 +329,12 @@ fn said(verdict: Option<Verdict>) -> String {
     }
 }
 
-fn verified(verifier: &mut Verifier<&Pbx, &Pbx>, keys: &str) -> String {
-    for_account(verifier, None, keys)
+fn verified(verifier: &mut Verifier<&Pbx, &Pbx>, digits: &str) -> String {
+    for_account(verifier, None, digits)
 }
 
-fn for_account(verifier: &mut Verifier<&Pbx, &Pbx>, account: Option<&str>, keys: &str) -> String {
-    let (account, pin) = (account.map(self::keys), self::keys(keys));
+fn for_account(verifier: &mut Verifier<&Pbx, &Pbx>, account: Option<&str>, digits: &str) -> String {
+    let (account, pin) = (account.map(entered), entered(digits));
     let entry = Entry {
         account: account.as_ref(),
         pin: &pin,

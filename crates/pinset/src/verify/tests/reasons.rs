@@ -12,7 +12,7 @@ const LIST: &str = "account,secret,caller,level,valid_from,valid_until,max_uses\
 fn reason(pbx: &Pbx, options: &[(&str, &str)], number: Option<&str>, pins: &[&str]) -> String {
     for pin in pins {
         let mut verifier = pbx.verify(options, number);
-        verifier.outcome(&mut stays(), b"", Some(&keys(pin)));
+        verifier.outcome(&mut stays(), b"", Some(&entered(pin)));
     }
     pbx.reason.take()
 }
@@ -67,7 +67,7 @@ fn refused_attempt_by_pin_or_account_has_reason_without_digits() {
     let of_account = |account: &[u8]| {
         let pbx = Pbx::csv(LIST);
         let mut verifier = pbx.verify(&[("identify", "account")], None);
-        verifier.outcome(&mut stays(), account, Some(&keys("98765")));
+        verifier.outcome(&mut stays(), account, Some(&entered("98765")));
         pbx.reason.take()
     };
     assert_eq!(of_account(b"43210"), "no row for the account entered");

@@ -6,7 +6,7 @@ use super::*;
 fn rows_have_so_many_uses() {
     let pbx = Pbx::csv("account,secret,max_uses\nalice,plain:1,2\nbob,plain:2,\n");
     let mut verifier = pbx.verify(&[], None);
-    let verdicts = ["1", "1", "1", "2", "2", "2"].map(|keys| verified(&mut verifier, keys));
+    let verdicts = ["1", "1", "1", "2", "2", "2"].map(|pin| verified(&mut verifier, pin));
     let (alice, bob) = ("right alice 0 -", "right bob 0 -");
     assert_eq!(verdicts, [alice, alice, "expired", bob, bob, bob]);
     let digest = crate::credential::table::digest(b"alice", b"plain:1");
@@ -21,7 +21,7 @@ fn rows_have_so_many_uses() {
 fn one_time_is_one_use_of_each() {
     let pbx = Pbx::csv("account,secret,max_uses\nalice,plain:1,2\nbob,plain:2,\n");
     let mut verifier = pbx.verify(&[("one_time", "yes")], None);
-    let verdicts = ["1", "1", "2", "2"].map(|keys| verified(&mut verifier, keys));
+    let verdicts = ["1", "1", "2", "2"].map(|pin| verified(&mut verifier, pin));
     assert_eq!(
         verdicts,
         ["right alice 0 -", "expired", "right bob 0 -", "expired"]
@@ -35,7 +35,7 @@ fn one_time_of_a_line() {
     assert_eq!(verified(&mut verifier, "1234"), "right alice - -");
     assert_eq!(pbx.uses.take().len(), 0);
     let mut verifier = pbx.verify(&[("one_time", "yes")], None);
-    let verdicts = ["4321", "1234", "1234"].map(|keys| verified(&mut verifier, keys));
+    let verdicts = ["4321", "1234", "1234"].map(|pin| verified(&mut verifier, pin));
     assert_eq!(verdicts, ["wrong", "right alice - -", "expired"]);
     let digest = crate::credential::table::digest(b"alice", b"plain:1234");
     assert!(pbx.uses.take().contains_key(&(b"alice".to_vec(), digest)));
@@ -54,7 +54,7 @@ fn one_time_of_a_key_of_the_database() {
     assert_eq!(pbx.keys.borrow().len(), 2);
     let mut verifier = pbx.verify(&[source, ("one_time", "yes")], None);
     // Another call was faster: there is no such PIN any more.
-    let verdicts = ["1234", "1234"].map(|keys| verified(&mut verifier, keys));
+    let verdicts = ["1234", "1234"].map(|pin| verified(&mut verifier, pin));
     assert_eq!(verdicts, ["right alice - -", "wrong"]);
     assert_eq!(pbx.keys.take(), BTreeSet::from([b"1".to_vec()]));
 }
@@ -77,7 +77,7 @@ fn one_time_of_a_value_of_the_database() {
     );
     assert_eq!(pbx.keys.borrow().len(), 2);
     let mut verifier = pbx.verify(&[source, ("one_time", "yes")], None);
-    let verdicts = ["2", "2"].map(|keys| verified(&mut verifier, keys));
+    let verdicts = ["2", "2"].map(|pin| verified(&mut verifier, pin));
     assert_eq!(verdicts, ["right bob - -", "expired"]);
     assert_eq!(pbx.keys.take(), BTreeSet::from([b"first".to_vec()]));
 }
@@ -96,10 +96,10 @@ fn outside_its_times_no_use_is_taken() {
     for pbx in [rows, lines, family] {
         pbx.open.set(false);
         let mut verifier = pbx.verify(&options, None);
-        let verdicts = ["1234", "4321"].map(|keys| verified(&mut verifier, keys));
+        let verdicts = ["1234", "4321"].map(|pin| verified(&mut verifier, pin));
         assert_eq!(verdicts, ["expired", "wrong"]);
         pbx.open.set(true);
-        let verdicts = ["1234", "1234"].map(|keys| verified(&mut verifier, keys));
+        let verdicts = ["1234", "1234"].map(|pin| verified(&mut verifier, pin));
         assert!(verdicts[0].starts_with("right alice"), "{verdicts:?}");
         assert_ne!(verdicts[1], verdicts[0]);
     }
@@ -110,7 +110,7 @@ fn caller_who_hangs_up_while_a_use_is_taken_is_not_admitted() {
     let list = "account,secret,max_uses\nalice,plain:1,1\n";
     let entry = Entry {
         account: None,
-        pin: &keys("1"),
+        pin: &entered("1"),
     };
     // The source is asked first, then the use is taken.
     let pbx = Pbx::csv(list);

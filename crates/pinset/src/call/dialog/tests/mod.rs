@@ -16,10 +16,10 @@ use crate::pin::MAX_DIGITS;
 use crate::verdict::PinSource;
 use crate::Request;
 
-/// A caller who does what a script says, and a list with one PIN.
+/// A scripted caller, and a list with one PIN.
 ///
-/// The script: digits, `*` and `#` are keys, keyed as soon as a key is
-/// waited for; ` ` lets the sound or the time run out; `!` hangs up; `+`
+/// The script: digits, `*` and `#` are entered as soon as the dialog waits for
+/// a digit; ` ` lets the sound or the time run out; `!` hangs up; `+`
 /// lets three seconds pass. At its end the caller hangs up.
 struct Caller {
     script: VecDeque<char>,
@@ -236,7 +236,7 @@ fn prompt_lists_play_in_order_with_a_short_gap() {
         "   1234# ",
         "answer a (gap) b auth-thankyou SUCCESS/1/-/- on",
     );
-    // A key in the first sound: the second is not played.
+    // A digit during the first sound: the second is not played.
     check(
         "1234,,,a&b",
         "1234# ",
@@ -270,7 +270,7 @@ fn the_habitual_hash_is_dropped_once_and_for_two_seconds() {
         "9999+#1234 ",
         "answer agent-pass auth-incorrect auth-incorrect auth-thankyou SUCCESS/3/-/- on",
     );
-    // Not the first key: it ends the entry.
+    // A `#` that is not the first digit after a full entry ends the entry.
     check(
         "1234,,4",
         "99991#1234 ",

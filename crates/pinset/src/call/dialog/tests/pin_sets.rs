@@ -58,7 +58,7 @@ fn the_clear_key_starts_the_entry_over() {
         "99*  ",
         "answer agent-pass (10s) FAILURE/1/-/- vm-goodbye down",
     );
-    // Without it, it is a key like others.
+    // Without `clear_key`, `*` is a digit like others.
     check_plan(
         plan_of("attempts=1", false),
         "99*1234# ",

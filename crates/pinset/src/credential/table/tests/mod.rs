@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::index::row as row_of;
 use super::*;
-use crate::credential::secret::tests::{keyed, TEST_KEY};
+use crate::credential::secret::tests::{entered, TEST_KEY};
 use crate::list::format::csv::{self, Column};
 use crate::list::{Format, Kind};
 use crate::phone_number::Numbering;
@@ -64,13 +64,13 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn md5(pin: &str) -> String {
-    hex(&crate::list::format::md5::digest(&keyed(pin)))
+    hex(&crate::list::format::md5::digest(&entered(pin)))
 }
 
 fn mac(pin: &str) -> String {
     let pepper = pepper();
     let (_, key) = pepper.signing().expect("a key");
-    hex(&*key.sign(&keyed(pin)))
+    hex(&*key.sign(&entered(pin)))
 }
 
 /// Of 1234.
@@ -86,7 +86,7 @@ fn lines(candidates: impl Iterator<Item = Candidate>) -> Vec<u64> {
 }
 
 fn by_pin(rows: &Rows, pin: &str) -> Vec<u64> {
-    lines(rows.by_pin(&keyed(pin), &pepper()))
+    lines(rows.by_pin(&entered(pin), &pepper()))
 }
 
 fn by_caller(rows: &Rows, number: &str) -> Vec<u64> {
@@ -135,7 +135,7 @@ fn rows_are_found_by_all_they_have() {
     assert_eq!(by_caller(&rows, "0041441234567"), [6]);
     assert_eq!(by_caller(&rows, "+905060508160"), [0; 0]);
     let lost = KeyId::new(b"lost").expect("a name");
-    assert_eq!(rows.by_pin(&keyed("7"), &pepper()).missing(), [lost]);
+    assert_eq!(rows.by_pin(&entered("7"), &pepper()).missing(), [lost]);
     let national = Numbering::default().normalize(b"5060508169");
     assert_eq!(
         national.map(|number| rows.by_caller(&number).count()),
@@ -149,7 +149,7 @@ fn a_row_is_what_its_columns_say() {
                 42,plain:1,,Ada,7,2026-01-01,2026-01-01,3,in\n\
                 43,plain:2,,,,,,,\n";
     let rows = rows(list, CSV);
-    let (pin, pepper) = (keyed("1"), pepper());
+    let (pin, pepper) = (entered("1"), pepper());
     let row = rows.by_pin(&pin, &pepper).next().expect("a row");
     assert_eq!((row.line, &row.account[..], row.level), (2, &b"42"[..], 7));
     assert_eq!(row.from.map(Moment::seconds), Some(1_767_225_600));
@@ -163,7 +163,7 @@ fn a_row_is_what_its_columns_say() {
         (3, 0, None, None)
     );
     assert_eq!((row.max_uses, row.context), (None, None));
-    assert_eq!(row.secret.verify(&keyed("2"), &pepper), Ok(true));
+    assert_eq!(row.secret.verify(&entered("2"), &pepper), Ok(true));
     assert_eq!(row.secret.verify(&pin, &pepper), Ok(false));
 }
 
@@ -453,7 +453,7 @@ proptest! {
         let found = read(Slow(list.as_bytes(), at_once), CSV, settled, u64::MAX).expect("rows");
         let pepper = pepper();
         for pin in PINS {
-            let pin = keyed(pin);
+            let pin = entered(pin);
             let right = model(&list, settled, |_, secret, _| {
                 !secret.form().is_slow() && secret.verify(&pin, &pepper) == Ok(true)
             });

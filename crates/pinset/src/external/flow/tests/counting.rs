@@ -88,10 +88,10 @@ impl Books {
 }
 
 /// The failures of a call.
-fn failures(keyed: &str, mut service: impl Service<Phone>) -> u32 {
+fn failures(entered: &str, mut service: impl Service<Phone>) -> u32 {
     let books = Rc::new(Books::new());
     let counter = Books::counter(&books, limits(LIMIT));
-    counted("", &mut Phone::keying(keyed), &counter, &mut service);
+    counted("", &mut Phone::entering(entered), &counter, &mut service);
     books.taken()
 }
 
@@ -108,7 +108,7 @@ fn entry_counts_as_wrong_unless_the_answer_admits() {
     let right = after_a_sound(&connect("1091"));
     let wrong = after_a_sound(&connect("1092"));
     let over = after_a_sound(HANGUP);
-    for (keyed, answers, times) in [
+    for (entered, answers, times) in [
         ("", vec![HANGUP], 0),
         ("", vec![&wrong], 0),
         ("", vec![GATHER], 0),
@@ -124,9 +124,9 @@ fn entry_counts_as_wrong_unless_the_answer_admits() {
         ("_12#_34#_56#", vec![GATHER], 3),
     ] {
         assert_eq!(
-            failures(keyed, Answers::of(&answers)),
+            failures(entered, Answers::of(&answers)),
             times,
-            "{keyed} {answers:?}"
+            "{entered} {answers:?}"
         );
     }
 }
@@ -152,7 +152,7 @@ fn steps_of_a_call_that_is_not_admitted_count_at_its_end() {
     let (pin, other) = (gather("pin"), gather("other"));
     let (right, wrong) = (connect("1091"), connect("1092"));
     let (b, c, d) = (gather("b"), gather("c"), gather("d"));
-    for (keyed, answers, times) in [
+    for (entered, answers, times) in [
         ("_12#_34#", vec![&pin, &other, &right], 0),
         ("_12#_34#", vec![&pin, &other, &wrong], 2),
         // Silence at the second step, and too few digits.
@@ -188,9 +188,9 @@ fn steps_of_a_call_that_is_not_admitted_count_at_its_end() {
     ] {
         let answers: Vec<&str> = answers.into_iter().map(String::as_str).collect();
         assert_eq!(
-            failures(keyed, Answers::of(&answers)),
+            failures(entered, Answers::of(&answers)),
             times,
-            "{keyed} {answers:?}"
+            "{entered} {answers:?}"
         );
     }
     let two = || Answers::of(&[&pin, &other]);
@@ -208,7 +208,7 @@ fn hang_up_at_any_time_leaves_no_posted_entry_uncounted() {
         let counter = Books::counter(&books, limits(LIMIT));
         let mut phone = Phone {
             patience: Some(patience),
-            ..Phone::keying("__12#__3456")
+            ..Phone::entering("__12#__3456")
         };
         let mut service = Answers::of(&[&first, &second, &last]);
         let outcome = counted("", &mut phone, &counter, &mut service);
@@ -237,7 +237,7 @@ fn no_entry_is_in_flight_while_sounds_play_or_digits_are_awaited() {
     };
     let mut phone = Phone {
         watch: Some(Box::new(watch)),
-        ..Phone::keying("_12#__34#__56#_")
+        ..Phone::entering("_12#__34#__56#_")
     };
     let counter = Books::counter(&books, limits(LIMIT));
     let second = format!("{PLAY},{}", gather("b"));
@@ -268,7 +268,7 @@ fn panic_leaves_nothing_uncounted() {
     let books = Rc::new(Books::new());
     let counter = Books::counter(&books, limits(LIMIT));
     let mut service = Panics(Answers::of(&[GATHER, &gather("b")]));
-    let mut phone = Phone::keying("_12#_34#");
+    let mut phone = Phone::entering("_12#_34#");
     let ran = catch_unwind(AssertUnwindSafe(|| {
         counted("", &mut phone, &counter, &mut service)
     }));
@@ -304,7 +304,7 @@ fn owed_steps_count_when_the_next_entry_is_refused() {
         };
         let mut phone = Phone {
             watch: Some(Box::new(watch)),
-            ..Phone::keying("_12#_34#")
+            ..Phone::entering("_12#_34#")
         };
         let counter = Books::counter(&books, limits(2));
         let mut service = Answers::of(&[GATHER, &gather("b"), &connect("1091")]);
@@ -336,7 +336,7 @@ fn trusted_caller_over_budget_has_one_try_of_several_steps() {
     let run_with = |books: &Rc<Books>, number: &[u8], answers: &[&str]| {
         let caller = Caller::new(Some(number), "PJSIP/trunk-0000001a");
         let counter = Counter::new("crm", limits, caller, Rc::clone(books));
-        let mut phone = Phone::keying("_12#_34#_56#");
+        let mut phone = Phone::entering("_12#_34#_56#");
         counted("", &mut phone, &counter, &mut Answers::of(answers)).status()
     };
     let (second, right, wrong) = (gather("b"), connect("1091"), connect("1092"));

@@ -59,9 +59,10 @@ fn counted(
     run(order, phone, counter, service)
 }
 
-/// Runs a call, with what is keyed, what is answered, and what is heard.
-fn heard(keyed: &str, answers: &[&str]) -> (Outcome, Vec<String>, Vec<String>) {
-    let (mut phone, mut service) = (Phone::keying(keyed), Answers::of(answers));
+/// Runs a call with these digits and answers of the service. Returns its outcome,
+/// the log of the line, and the posts.
+fn heard(entered: &str, answers: &[&str]) -> (Outcome, Vec<String>, Vec<String>) {
+    let (mut phone, mut service) = (Phone::entering(entered), Answers::of(answers));
     let outcome = call("", &mut phone, &mut service);
     (outcome, phone.log, service.posts)
 }
@@ -154,7 +155,7 @@ fn what_is_behind_a_gather_is_dropped() {
 }
 
 #[test]
-fn too_few_keys_are_asked_for_again() {
+fn too_few_digits_are_asked_for_again() {
     let (outcome, log, posts) = heard("_1#_2__34#", &[GATHER, &connect("1091")]);
     assert_eq!(outcome, sent(Status::Success, "1091", 1));
     assert_eq!(log, ["Answer", "ask", "ask", "ask"]);
@@ -163,7 +164,7 @@ fn too_few_keys_are_asked_for_again() {
     let (outcome, _, posts) = heard("_1#_2#_3#_44#", &[GATHER, HANGUP]);
     assert_eq!((outcome, posts.len()), (refused(Status::Failure, 0), 1));
     // The PIN set's attempts, and those of each gather.
-    let (mut phone, mut service) = (Phone::keying("_1#"), Answers::of(&[GATHER]));
+    let (mut phone, mut service) = (Phone::entering("_1#"), Answers::of(&[GATHER]));
     let outcome = call("attempts=1", &mut phone, &mut service);
     assert_eq!(outcome, refused(Status::Failure, 0));
     let (outcome, ..) = heard("_1#_2#_33#_1#_2#_33#", &[GATHER, GATHER, &connect("1091")]);
@@ -171,7 +172,7 @@ fn too_few_keys_are_asked_for_again() {
 }
 
 #[test]
-fn where_no_key_is_enough_a_hash_says_so() {
+fn min_digits_zero_accepts_a_lone_hash() {
     let gather = GATHER.replace("\"min_digits\":2", "\"min_digits\":0");
     let (outcome, _, posts) = heard("_#", &[&gather, &connect("1091")]);
     assert_eq!(outcome, sent(Status::Success, "1091", 1));
@@ -182,13 +183,13 @@ fn where_no_key_is_enough_a_hash_says_so() {
 
 #[test]
 fn the_pin_sets_waits_and_clear_key_are_those_of_a_gather() {
-    let (mut phone, mut service) = (Phone::keying("_9*123#"), Answers::of(&[GATHER, HANGUP]));
+    let (mut phone, mut service) = (Phone::entering("_9*123#"), Answers::of(&[GATHER, HANGUP]));
     call("clear_key=*", &mut phone, &mut service);
     assert_eq!(service.posts[1], r#"{"pin":"123"}"#);
 }
 
 #[test]
-fn keys_are_kept_while_something_is_played() {
+fn digits_during_playback_are_kept() {
     let answer = format!("{PLAY},{PLAY},{GATHER}");
     // 1 in the first sound, 2 in the second; the rest as it asks.
     let (outcome, log, posts) = heard("1_2_3#", &[&answer, &connect("1091")]);
@@ -201,18 +202,18 @@ fn keys_are_kept_while_something_is_played() {
 fn a_hash_out_of_habit_is_no_entry() {
     let again = format!("{PLAY},{GATHER}");
     let (mut phone, mut service) = (
-        Phone::keying("_1234#__56#"),
+        Phone::entering("_1234#__56#"),
         Answers::of(&[GATHER, &again, &connect("1091")]),
     );
     let outcome = call("attempts=1", &mut phone, &mut service);
     assert_eq!(outcome, sent(Status::Success, "1091", 2));
     assert_eq!(service.posts[2], r#"{"pin":"56"}"#);
     // One that comes late is one, and so is one behind an entry it ended.
-    let mut late = Phone::keying("_1234");
+    let mut late = Phone::entering("_1234");
     late.script
         .push_back(Cue::Pass(Duration::from_millis(2001)));
     late.script.extend([Cue::Key(b'#')]);
-    for mut phone in [late, Phone::keying("_12##")] {
+    for mut phone in [late, Phone::entering("_12##")] {
         let mut service = Answers::of(&[GATHER]);
         let outcome = call("attempts=1", &mut phone, &mut service);
         assert_eq!(outcome, refused(Status::Failure, 1));
@@ -224,7 +225,7 @@ fn sounds_that_are_missing_decide_nothing() {
     let answer = format!("{PLAY},{GATHER}");
     let mut phone = Phone {
         missing: true,
-        ..Phone::keying("12#")
+        ..Phone::entering("12#")
     };
     let mut service = Answers::of(&[&answer, &connect("1091")]);
     let outcome = call("", &mut phone, &mut service);
@@ -248,7 +249,7 @@ fn who_hangs_up_is_gone_whatever_is_going_on() {
     for patience in 0.. {
         let mut phone = Phone {
             patience: Some(patience),
-            ..Phone::keying("__1#_2345")
+            ..Phone::entering("__1#_2345")
         };
         // Nothing more is posted or played: the two assert that.
         let mut service = Answers::of(&[&first, &last]);
@@ -352,8 +353,8 @@ fn a_place_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn no_trouble_repeats_what_was_keyed() {
-    for (keyed, destination, said) in [
+fn refused_destination_never_repeats_entered_digits() {
+    for (entered, destination, said) in [
         ("_1234", "1234", "connect to what was keyed is refused"),
         ("_1234", "x1234y", "connect to what was keyed is refused"),
         ("_123#", "9123", "connect to what was keyed is refused"),
@@ -362,7 +363,7 @@ fn no_trouble_repeats_what_was_keyed() {
         ("_12#", "12x\\u001b", "connect to '12x\\x1b' is refused"),
     ] {
         let (mut phone, mut service) = (
-            Phone::keying(keyed),
+            Phone::entering(entered),
             Answers::of(&[GATHER, &connect(destination)]),
         );
         let outcome = call("connect_pattern=00", &mut phone, &mut service);
@@ -378,7 +379,7 @@ fn no_trouble_repeats_what_was_keyed() {
 fn a_service_that_gives_no_answer_is_an_error() {
     for result in [Posted::NoAnswer, Posted::Unusable] {
         let mut service = Answers::of(&[GATHER]).then(result);
-        let outcome = call("", &mut Phone::keying("_1234"), &mut service);
+        let outcome = call("", &mut Phone::entering("_1234"), &mut service);
         assert_eq!(outcome, refused(Status::Error, 1));
     }
 }

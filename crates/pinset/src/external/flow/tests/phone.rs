@@ -10,7 +10,7 @@ use crate::external::flow::{Posted, Service, Speaker};
 use crate::external::{Answer, Data};
 use crate::verify::ServiceChannel;
 
-/// A caller who keys what the script says. Time passes only where it says so.
+/// A caller who enters the digits of a script. Time passes only where it says so.
 #[derive(Default)]
 pub struct Phone {
     pub script: VecDeque<Cue>,
@@ -30,7 +30,7 @@ pub struct Phone {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Cue {
-    /// Keys this.
+    /// Enters this digit.
     Key(u8),
     /// The sound ends, or the wait does.
     Nothing,
@@ -40,7 +40,7 @@ pub enum Cue {
 
 impl Phone {
     /// `_` stands for silence, and for the end of a sound.
-    pub fn keying(script: &str) -> Self {
+    pub fn entering(script: &str) -> Self {
         let cue = |key| match key {
             b'_' => Cue::Nothing,
             key => Cue::Key(key),

@@ -23,7 +23,7 @@ fn silent_caller_is_posted_as_an_empty_text_at_once() {
 
 #[test]
 fn silent_caller_is_not_posted_with_post_silence_no() {
-    let (mut phone, mut service) = (Phone::keying(""), Answers::of(&[GATHER, HANGUP]));
+    let (mut phone, mut service) = (Phone::entering(""), Answers::of(&[GATHER, HANGUP]));
     let outcome = call("post_silence=no", &mut phone, &mut service);
     assert_eq!(outcome, refused(Status::Timeout, 0));
     assert_eq!(service.posts, ["{}"]);
@@ -32,7 +32,7 @@ fn silent_caller_is_not_posted_with_post_silence_no() {
 
 #[test]
 fn service_that_asks_a_silent_caller_for_ever_has_an_end() {
-    let (mut phone, mut service) = (Phone::keying(""), Answers::of(&[GATHER]));
+    let (mut phone, mut service) = (Phone::entering(""), Answers::of(&[GATHER]));
     let outcome = call("attempts=2", &mut phone, &mut service);
     assert_eq!(outcome, refused(Status::Timeout, 0));
     // Two silences are posted; then the digits are asked for twice.
