@@ -51,7 +51,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// `None` if the input is too short.
+    /// Returns `None` if the input is too short.
     pub fn of(format: Format, input: &[u8]) -> Option<Self> {
         let (&[pin, flags, cuts, led], rest) = input.split_first_chunk()?;
         let own = expand(format, rest);
@@ -113,8 +113,8 @@ impl Case {
     }
 }
 
-/// Gives out so many bytes at once, in turn. With 0 every other read is
-/// interrupted; with 0 twice all is read at once.
+/// Reads at most `sizes` bytes at a time, in turn. With one 0, every other read is
+/// interrupted; with two, all is read at once.
 struct Cut<'a> {
     rest: &'a [u8],
     sizes: [usize; 2],

@@ -35,7 +35,7 @@ pub fn check(format: Format, input: &[u8]) {
 /// The pass finds what the list says. Returns what it counts, lines and bytes.
 fn check_pass(case: &Case, said: &Said) -> (u64, u64) {
     let wanted = case.pin(said);
-    let pin = entered(&wanted);
+    let pin = keyed(&wanted);
     let passed = pass(case.reader(), case.format, case.settled, &pin).expect("read");
     assert_eq!(passed.lines, said.lines.len() as u64, "lines");
     let expected = said.account_of(case.format, &wanted);
@@ -68,7 +68,7 @@ fn check_index(case: &Case, said: &Said, (lines, bytes): (u64, u64)) {
     let broken: Vec<u64> = said.broken().take(NAMED + 1).collect();
     assert_eq!(index.broken(), broken, "the broken lines");
     for pin in case.pins(said) {
-        let found = match index.verify(&entered(&pin)) {
+        let found = match index.verify(&keyed(&pin)) {
             Verdict::Right(grant) => Some(grant.account),
             Verdict::Wrong => None,
             _ => panic!("a list is right or wrong"),
@@ -91,7 +91,7 @@ fn index(case: &Case, (lines, bytes): (u64, u64), limit: u64) -> Result<Index, I
     Ok(building.finish())
 }
 
-fn entered(keys: &[u8]) -> Pin {
+fn keyed(keys: &[u8]) -> Pin {
     let mut pin = Pin::new();
     keys.iter().for_each(|key| pin.push(*key));
     pin

@@ -38,17 +38,17 @@ fn main() {
             attempt(&mut lockouts, limits, number, START, AttemptResult::Wrong);
         }
     }
-    told("rows to write, each", || {
+    report_time("rows to write, each", || {
         lockouts.take_changes(usize::MAX).len()
     });
     // Each pushes one out.
-    told("wrong attempt of a new caller", || {
+    report_time("wrong attempt of a new caller", || {
         for number in CALLERS..CALLERS + ATTEMPTS {
             attempt(&mut lockouts, limits, number, START, AttemptResult::Wrong);
         }
         ATTEMPTS
     });
-    told("right attempt of a new caller", || {
+    report_time("right attempt of a new caller", || {
         for number in CALLERS..CALLERS + ATTEMPTS {
             attempt(
                 &mut lockouts,
@@ -60,7 +60,7 @@ fn main() {
         }
         ATTEMPTS
     });
-    told("attempt of a locked caller", || {
+    report_time("attempt of a locked caller", || {
         for number in 0..ATTEMPTS {
             attempt(
                 &mut lockouts,
@@ -72,12 +72,12 @@ fn main() {
         }
         ATTEMPTS
     });
-    told(&format!("listing {LOCKED} locks"), || {
+    report_time(&format!("listing {LOCKED} locks"), || {
         assert_eq!(black_box(lockouts.locks(None, START)).len(), LOCKED);
         1
     });
-    // As the module does it: so many before calls have their turn.
-    told_pieces("listing 20 locks", || {
+    // In pieces, as the module does it, so that calls have their turn in between.
+    report_pieces("listing 20 locks", || {
         let mut next = Some(Cursor::default());
         std::iter::from_fn(|| {
             let started = Instant::now();
@@ -89,7 +89,7 @@ fn main() {
         .collect()
     });
     for what in [Unlock::Caller("7", None), Unlock::Account("7")] {
-        told_pieces("unlocking among 20", || {
+        report_pieces("unlocking among 20", || {
             let mut next = Some(Cursor::default());
             std::iter::from_fn(|| {
                 let started = Instant::now();
@@ -99,7 +99,7 @@ fn main() {
             .collect()
         });
     }
-    told_pieces("10 rows to write", || {
+    report_pieces("10 rows to write", || {
         std::iter::from_fn(|| {
             let started = Instant::now();
             let rows = lockouts.take_changes(10).len();
@@ -117,14 +117,14 @@ fn main() {
     println!("the slowest attempt while all that was held goes: {slowest:?}");
 }
 
-fn told(what: &str, work: impl FnOnce() -> usize) {
+fn report_time(what: &str, work: impl FnOnce() -> usize) {
     let started = Instant::now();
     let times = work();
     let each = started.elapsed().as_secs_f64() * 1e6 / times.max(1) as f64;
     println!("{what}: {each:.1} µs");
 }
 
-fn told_pieces(what: &str, work: impl FnOnce() -> Vec<Duration>) {
+fn report_pieces(what: &str, work: impl FnOnce() -> Vec<Duration>) {
     let mut pieces = work();
     pieces.sort_unstable();
     let at = |share: usize| pieces.get(pieces.len().saturating_sub(1) * share / 1000);

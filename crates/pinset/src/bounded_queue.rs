@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-/// Returns how many of these threads may compute at once with so many processors:
-/// the other half is left to what waits for disks and databases.
+/// Returns how many of these threads may compute at once: at most one for each
+/// processor and at most half of them, but at least one. The other half is left to
+/// jobs that wait for disks and databases.
 pub fn share(processors: usize, threads: usize) -> usize {
     processors.min(threads / 2).max(1)
 }
 
-/// The work of some who are at it at a time.
+/// Jobs that wait, and the number of workers that run some.
 pub struct Queue<T> {
     waiting: VecDeque<T>,
     at_it: usize,
@@ -18,18 +19,18 @@ pub struct Queue<T> {
 /// What became of work that was put into a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Put {
-    /// It waits for one of those who are at it.
+    /// It waits for a running worker.
     Waits,
-    /// It waits, and one more may begin: [`Queue::begin`].
+    /// It waits, and one more worker may start: [`Queue::begin`].
     MayBegin,
     /// Too much waits already; it is dropped.
     Full,
 }
 
 impl<T> Queue<T> {
-    /// With nothing in it, and nobody at it. For each of those who may be at it,
-    /// `most_waiting` wait at most: then the last one waits as long, however
-    /// many they are.
+    /// Creates an empty queue without workers. For each worker that may run, at most
+    /// `most_waiting` jobs wait, so that the last job waits equally long whatever the
+    /// number of workers.
     pub const fn new(most_waiting: usize) -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -38,7 +39,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Puts work in, of which `most` may be at it at a time.
+    /// Appends a job. At most `most` workers may run at a time.
     pub fn put(&mut self, work: T, most: usize) -> Put {
         if self.waiting.len() >= most.saturating_mul(self.most_waiting) {
             return Put::Full;
@@ -51,13 +52,13 @@ impl<T> Queue<T> {
         }
     }
 
-    /// One more is at it, until [`Queue::take`] has nothing for it.
+    /// Counts one more worker, which runs until [`Queue::take`] has no job for it.
     pub fn begin(&mut self) {
         self.at_it += 1;
     }
 
-    /// Nobody can begin: what was put in last is dropped, unless somebody is at
-    /// it, who will come to it. False: it is dropped.
+    /// Handles that no worker can be started: drops the last job unless a running
+    /// worker will reach it. Returns false if it was dropped.
     pub fn keep_last(&mut self) -> bool {
         if self.at_it == 0 {
             self.waiting.pop_back();
@@ -65,8 +66,8 @@ impl<T> Queue<T> {
         self.at_it > 0
     }
 
-    /// The next work for one who is at it; `None`: there is none, and one less
-    /// is at it.
+    /// Returns the next job for a running worker. If there is none, returns `None`,
+    /// and the worker no longer counts as running.
     pub fn take(&mut self) -> Option<T> {
         let work = self.waiting.pop_front();
         if work.is_none() {
@@ -75,7 +76,7 @@ impl<T> Queue<T> {
         work
     }
 
-    /// Returns how much work waits.
+    /// Returns the number of jobs that wait.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }

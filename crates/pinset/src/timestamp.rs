@@ -80,7 +80,7 @@ impl Moment {
         Self(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    /// The moment of so many seconds since 1970 (UTC).
+    /// Returns the moment `seconds` after the start of 1970 (UTC).
     pub(crate) fn at(seconds: i64) -> Self {
         Self(seconds)
     }
@@ -90,19 +90,19 @@ impl Moment {
         self.0
     }
 
-    /// When what is valid from `text` on begins: at the time, or when the day
-    /// begins. `None`: it is no date.
+    /// Returns when the validity from `text` begins: at the time, or when the day begins.
+    /// Returns `None` if it is no date.
     pub fn from_which(text: &str, zone: &Zone) -> Option<Self> {
         Self::read(text, zone, false)
     }
 
-    /// When what is valid until `text` is no longer valid: at the time, or
-    /// when the day is over. `None`: it is no date.
+    /// Returns when the validity until `text` ends: at the time, or when the day is over.
+    /// Returns `None` if it is no date.
     pub fn until_which(text: &str, zone: &Zone) -> Option<Self> {
         Self::read(text, zone, true)
     }
 
-    /// `whole_day`: a date alone stands for the end of its day.
+    /// With `whole_day`, a date alone stands for the end of its day.
     fn read(text: &str, zone: &Zone, whole_day: bool) -> Option<Self> {
         let (day, rest) = text.split_at_checked(10)?;
         let date = date(day)?;
@@ -172,7 +172,7 @@ fn away(text: &str) -> Option<Offset> {
         .filter(|_| right)
 }
 
-/// A number of so many digits.
+/// Parses a number of exactly `digits` digits.
 fn number<T: std::str::FromStr>(text: &str, digits: usize) -> Option<T> {
     let right = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     right.then(|| text.parse().ok()).flatten()

@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 
 use crate::hex;
 
-/// What a use has made of a key.
+/// The effect of a use on a key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
     /// The family of Asterisk's database, without the leading `/`.
     pub family: Vec<u8>,
     /// The key in it: of a one-time PIN, the PIN.
     pub key: Zeroizing<Vec<u8>>,
-    /// What it was made.
+    /// The effect of the use.
     pub effect: Effect,
 }
 
@@ -268,7 +268,7 @@ mod tests {
             let (standing, broken) = read(written.as_bytes());
             prop_assert_eq!(broken, 0);
             prop_assert!(standing == last_of_each(&records));
-            // Written anew, it says the same.
+            // Written again, it is read the same.
             prop_assert!(read(journal(&standing).as_bytes()) == (standing, 0));
             // Cut off anywhere: whole records are kept, the torn one is none.
             let cut = cut.index(written.len() + 1);

@@ -20,7 +20,7 @@ pub fn must<T, E: Debug>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// Writes a list of so many entries into a folder.
+/// Writes a list of `entries` entries into a folder.
 pub fn write(folder: &Path, format: Format, entries: u64) -> List {
     let path = folder.join(format!("{format:?}-{entries}"));
     let file = BufWriter::new(must(File::create(&path)));
@@ -28,7 +28,7 @@ pub fn write(folder: &Path, format: Format, entries: u64) -> List {
     List { path, format }
 }
 
-/// The index of a list of so many entries.
+/// Returns the index of a list of `entries` entries.
 pub fn index(format: Format, entries: u64) -> Index {
     let mut text = Vec::new();
     must(made::write(&mut text, format == Format::Md5, entries));

@@ -61,8 +61,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// From `192.0.2.7:5060` or `[2001:db8::7]:5060`; `None`: that is none, or
-    /// not one a phone can have.
+    /// Parses `192.0.2.7:5060` or `[2001:db8::7]:5060`. Returns `None` if it is no
+    /// address, or not one a phone can have.
     pub fn new(address: &str, transport: Transport) -> Option<Self> {
         let address: SocketAddr = address.parse().ok()?;
         let canonical = address.ip().to_canonical();
@@ -101,7 +101,7 @@ pub struct Record<'a> {
     /// The account, as far as it is known; never the digits that were
     /// entered for one.
     pub identity: &'a [u8],
-    /// The number that calls; its name is not told.
+    /// The caller number; the caller name is not reported.
     pub caller: &'a [u8],
     /// The channel's name.
     pub channel: &'a [u8],

@@ -32,15 +32,15 @@ fn a_line_names_what_is_known_in_fixed_order() {
         remote: Remote::new("192.0.2.7:5060", Transport::Tls),
         ..RECORD
     };
-    let told = line(&locked.fields());
-    assert!(told.contains("Outcome=\"LOCKED\""), "{told}");
-    assert!(told.contains("Identity=\"\""), "{told}");
+    let event = line(&locked.fields());
+    assert!(event.contains("Outcome=\"LOCKED\""), "{event}");
+    assert!(event.contains("Identity=\"\""), "{event}");
     assert!(
-        told.ends_with(
+        event.ends_with(
             ",Attempts=\"3\",LockedBy=\"caller\",LockedSeconds=\"1800\",\
              RemoteAddress=\"IPV4/TLS/192.0.2.7/5060\""
         ),
-        "{told}"
+        "{event}"
     );
     for (by, word) in [(Kind::Account, "account"), (Kind::PinSet, "pinset")] {
         let locked = Record {

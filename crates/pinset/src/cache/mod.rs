@@ -99,7 +99,7 @@ enum State {
     Index(Arc<Index>),
     /// An index is being made, as long as somebody holds the other end.
     Rebuilding(Weak<()>),
-    /// It does not fit into so many bytes.
+    /// It does not fit into this many bytes.
     TooLarge(u64),
     Rows(Arc<Rows>, Arc<Rules>),
     /// Nothing of it counts, and why.
@@ -199,8 +199,8 @@ impl Cache {
         })
     }
 
-    /// What is known of a list, if it is still what is on the disk, and
-    /// whether that can be told for sure. If it is not, it is taken out.
+    /// Returns the cached state of a list if it is still that of the file on disk, and
+    /// whether that is certain. An outdated state is removed.
     fn known(&self, list: &Key, stamp: Stamp, still: bool) -> Known {
         let mut kept = self.lock();
         kept.time += 1;
@@ -216,7 +216,7 @@ impl Cache {
         }
     }
 
-    /// Keeps what is known of a list; those asked longest ago make room.
+    /// Caches the state of a list, and evicts the lists whose last lookup is oldest.
     fn keep(&self, list: &Key, mut entry: Entry, limit: u64) {
         let mut let_go = Vec::new();
         let mut kept = self.lock();
@@ -319,8 +319,8 @@ impl LookupTask<'_> {
         Seen::of(file, self.now)
     }
 
-    /// Makes an index of a small list at once. `None`: it was written to
-    /// meanwhile.
+    /// Makes an index of a small list at once. Returns `None` if the list was written
+    /// to meanwhile.
     fn read_whole(
         &mut self,
         file: &mut File,
@@ -361,8 +361,8 @@ impl LookupTask<'_> {
         Ok(Some(verdict))
     }
 
-    /// Looks for the entry in the file, and has an index made if it `may`.
-    /// `None`: the list was written to meanwhile, and what looked like a line
+    /// Searches the file for the entry, and has an index made if it `may`. Returns
+    /// `None` if the list was written to meanwhile, so that what looked like a line
     /// is none.
     fn pass(&mut self, file: &mut File, seen: Seen, may: bool) -> io::Result<Option<Verdict>> {
         let format = self.list.format;

@@ -21,16 +21,16 @@ pub struct Recalled {
     pub rows: Option<Arc<Rows>>,
 }
 
-/// What came of reading a list.
+/// The result of reading a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Contents {
-    /// It has so many entries: lines that give somebody a PIN, or rows.
+    /// It has this many entries: lines that assign a PIN, or rows.
     Entries(u64),
-    /// Somebody is still at it.
+    /// It is still being read.
     Reading,
-    /// It takes more than so many bytes of memory.
+    /// It takes more than this many bytes of memory.
     TooLarge(u64),
-    /// Nothing of it counts, and why.
+    /// Nothing of it counts, for this reason.
     Broken(String),
 }
 

@@ -202,7 +202,7 @@ fn a_rebuild_of_what_has_changed_is_given_up() {
     lab.write(&large(200_000));
     let third = lab.verify("0").rebuild.expect("a rebuild");
     assert_eq!(second.step(&lab.cache), Progress::Over(Vec::new()));
-    // Nobody works at it any more.
+    // The rebuild is abandoned.
     drop(third);
     let fourth = lab.verify("0").rebuild.expect("a rebuild");
     lab.finish(fourth);

@@ -61,7 +61,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_taken_or_cleared_is_wiped() {
+    fn taken_and_cleared_digits_are_wiped() {
         let mut keys = DtmfBuffer::new();
         for key in *b"4711" {
             keys.push(key);
@@ -74,9 +74,9 @@ mod tests {
     }
 
     proptest! {
-        /// As a queue without an end would, until it is full.
+        /// Like an unbounded queue, until it is full.
         #[test]
-        fn keys_come_out_as_they_went_in(
+        fn digits_come_out_in_order(
             steps in proptest::collection::vec(proptest::option::weighted(0.7, any::<u8>()), 0..2000),
         ) {
             let mut keys = DtmfBuffer::new();

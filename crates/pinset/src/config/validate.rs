@@ -113,7 +113,7 @@ impl ConflictError {
     }
 }
 
-/// Why an option says nothing of such a source; `None`: it does.
+/// Returns why an option does not apply to such a source, or `None` if it does.
 pub(super) fn foreign(source: &Source, option: &'static str) -> Option<ConflictError> {
     match source {
         Source::Url(_) => LIST_OPTIONS
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_together() {
+    fn contradicting_options_are_conflicts() {
         let file = "source=file:/p";
         let astdb = "source=astdb:P";
         let accounts = "source=astdb:P;astdb_value=account:secret";
@@ -367,7 +367,7 @@ mod tests {
 
     /// One file may have both lists and web services.
     #[test]
-    fn what_general_says_of_the_other_kind_is_no_conflict() {
+    fn general_options_for_the_other_kind_are_no_conflict() {
         let general = pin_set("timeout=3;auth=bearer:/f;one_time=yes;attempts=2");
         let in_section = |options: &str| {
             let mut set = general.clone();
@@ -391,9 +391,9 @@ mod tests {
         assert_eq!(in_section("source=http://h/"), [PlainHttp]);
     }
 
-    /// What is found out counts as what is said.
+    /// A detected format counts as one that is configured.
     #[test]
-    fn a_format_that_is_found_out_conflicts_as_one_that_is_said() {
+    fn detected_format_conflicts_as_a_configured_one() {
         for options in [
             "identify=caller;required_level=3",
             "identify=account;account_code=pin",

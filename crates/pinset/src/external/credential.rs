@@ -1,4 +1,4 @@
-//! Who we are to a service: what the file of `auth` holds.
+//! Credentials for a service, from the file of `auth`.
 
 use base64ct::{Base64, Encoding};
 use thiserror::Error;
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::config::Auth;
 
-/// What is wrong with a file of credentials. The message never holds any of it.
+/// Why a credential file is invalid. The message never holds any of its contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum CredentialError {
     /// The file is empty.
@@ -24,13 +24,13 @@ pub enum CredentialError {
     InvalidKey,
 }
 
-/// The header of each request, such as `Authorization: Bearer …`, from what the
-/// file holds: one line, around which blanks do not count. `None`: `auth` is
-/// none.
+/// Returns the header of each request, such as `Authorization: Bearer …`, from the
+/// contents of the file: one line, without blanks around it. Returns `None` if there
+/// is no `auth`.
 ///
 /// # Errors
 ///
-/// The file holds nothing that makes one.
+/// The file holds no valid credentials.
 pub fn header(auth: &Auth, contents: &[u8]) -> Result<Option<Zeroizing<String>>, CredentialError> {
     let line = || one_line(contents);
     let visible = |byte: &u8| byte.is_ascii_graphic();

@@ -39,7 +39,7 @@ pub enum DocumentError {
     /// `max_digits` is 0, so that nothing can be entered.
     #[error("max_digits is 0")]
     ZeroMaxDigits,
-    /// No entry can have so many digits.
+    /// No entry can have the `min_digits` that are set.
     #[error("min_digits is above max_digits, or above {MAX_DIGITS}")]
     MinDigitsAboveMax,
     /// A value of `data` is not text.

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn other_events_are_told_from_invalid_ones() {
+    fn other_events_differ_from_invalid_ones() {
         let read = Webhook::parse(br#"{"event": "call_init", "data": {}}"#);
         assert_eq!(read, Ok(Webhook::Other));
         for body in [

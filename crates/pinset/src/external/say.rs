@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_means_anything_to_asterisk() {
+    fn characters_special_to_asterisk_become_blanks() {
         for (text, said) in [
             ("Merhaba, dünya!", "Merhaba  dünya!"),
             ("${SHELL(id)}", "  SHELL id  "),

@@ -6,11 +6,11 @@ use super::counter::{Count, Who};
 use super::key::{Key, Table};
 use super::{account_key, Kind, Lockouts};
 
-/// What is to be unlocked.
+/// The target of an unlock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unlock<'a> {
-    /// The callers with this number, as it was given or normalized, wherever
-    /// they come in; or all who come in at this endpoint.
+    /// The callers with this number, as it was given or normalized, at every
+    /// endpoint; or all callers at this endpoint.
     Caller(&'a str, Option<&'a str>),
     /// The account of this name.
     Account(&'a str),
@@ -36,12 +36,12 @@ pub struct Held {
     pub pin_set: String,
     /// What is locked.
     pub kind: Kind,
-    /// The caller's number, or the endpoint of one without; the account; the
-    /// PIN set: what [`Unlock`] takes. `None`: an account that is in no list.
+    /// What [`Unlock`] takes: the caller number, or the endpoint of a caller without
+    /// one; the account; the PIN set. `None` for an account that is in no list.
     pub what: Option<String>,
     /// Of a caller, the endpoint.
     pub endpoint: Option<String>,
-    /// Since the Unix epoch; `None`: until it is unlocked by hand.
+    /// The end, since the Unix epoch. `None` if it lasts until it is unlocked by hand.
     pub until: Option<Duration>,
     /// How often it was locked, without 24 hours between.
     pub times: u32,
@@ -59,8 +59,8 @@ impl Lockouts {
         held
     }
 
-    /// The same in pieces, unsorted: looks at `most` locks, and says where the
-    /// next piece begins; `None`: there is none. Each lock that stands from the
+    /// The same in pieces, unsorted: looks at `most` locks, and returns where the next
+    /// piece begins, or `None` after the last. Each lock that stands from the
     /// first piece to the last is in one of them.
     pub fn locks_after(
         &self,
@@ -126,8 +126,8 @@ impl Lockouts {
             .0
     }
 
-    /// The same in pieces: looks at `most` callers or accounts, and says where
-    /// the next piece begins; `None`: there is none.
+    /// The same in pieces: looks at `most` callers or accounts, and returns where the
+    /// next piece begins, or `None` after the last.
     pub fn unlock_after(
         &mut self,
         what: Unlock<'_>,

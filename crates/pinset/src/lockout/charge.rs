@@ -14,7 +14,7 @@ use super::{
 use crate::config::Lockout;
 
 /// An entry that is being verified. It counts as wrong until it is settled, so it
-/// has to be, whatever becomes of the call.
+/// must be settled even if the call ends.
 #[must_use = "it counts as wrong until it is settled"]
 #[derive(Debug)]
 pub struct Charge {
@@ -23,8 +23,7 @@ pub struct Charge {
     pub(super) limits: Limits,
     /// How many entries of the call were charged before.
     pub(super) tries: u32,
-    /// Where it was charged; `None`: nothing is counted there, or there is no
-    /// room.
+    /// Where it was charged. `None` if nothing is counted there, or there is no room.
     pub(super) by_caller: Option<Key>,
     pub(super) by_pin_set: Option<Key>,
     /// There it counts among those of trusted callers while it is locked.
@@ -46,8 +45,8 @@ pub(super) struct AccountCharge {
 }
 
 impl AccountCharge {
-    /// Settles it; `admits`: it is the account the entry admits with. Returns
-    /// the end of the lock that begins.
+    /// Settles it. `admits` if the entry admits with this account. Returns the end of
+    /// the lock that begins.
     fn settle(
         &self,
         count: &mut Count,
@@ -68,8 +67,8 @@ impl AccountCharge {
 }
 
 impl Charge {
-    /// Whether the PIN set is over its budget, and the entry that of a caller
-    /// who has succeeded there.
+    /// Whether the PIN set is over its budget, and the entry is from a caller with an
+    /// earlier success there.
     pub fn is_over_budget(&self) -> bool {
         self.over_budget
     }
@@ -136,7 +135,7 @@ impl Lockouts {
         Ok(())
     }
 
-    /// Says what has come of an entry. What it admits starts over, and nothing
+    /// Records the result of an entry. The account it admits starts over, and nothing
     /// else does: neither the caller, nor the PIN set, nor the other accounts it
     /// was charged to. Returns the longest of the locks that begin with it, if
     /// any do, or from now on hold for trusted callers as well: the call it was

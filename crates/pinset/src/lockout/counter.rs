@@ -266,13 +266,13 @@ impl Count {
         if is_trusted {
             return None;
         }
-        let told = self.cells.last().is_some() || self.consecutive > 0 || self.times > 0;
+        let has_changed = self.cells.last().is_some() || self.consecutive > 0 || self.times > 0;
         self.cells.clear();
         self.consecutive = 0;
         if !self.locked {
             (self.times, self.end) = (0, 0);
         }
-        if told {
+        if has_changed {
             self.version = self.version.wrapping_add(1);
         }
         None

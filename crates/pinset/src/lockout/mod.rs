@@ -92,8 +92,8 @@ impl Kind {
 pub struct Lock {
     /// What is locked.
     pub kind: Kind,
-    /// Since the Unix epoch, to the millisecond. `None`: until it is unlocked
-    /// by hand.
+    /// The end, since the Unix epoch, to the millisecond. `None` if it lasts until it
+    /// is unlocked by hand.
     pub until: Option<Duration>,
 }
 

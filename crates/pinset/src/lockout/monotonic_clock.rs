@@ -48,12 +48,12 @@ impl Clock {
         }
     }
 
-    /// What the clock says at that time.
+    /// Returns what the clock shows at that time.
     pub fn says(&self, time: u64) -> u64 {
         time.saturating_sub(self.ahead)
     }
 
-    /// The time when the clock says so many milliseconds.
+    /// Returns the time at which the clock shows `says` milliseconds.
     pub fn time(&self, says: u64) -> u64 {
         says.min(LATEST_MS)
             .saturating_add(self.ahead)

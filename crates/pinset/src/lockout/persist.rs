@@ -25,7 +25,7 @@ const MAX_WINDOW_MS: u64 = 30 * MAX_LOCK_MS;
 pub struct Change {
     /// A letter and hexadecimal digits.
     pub key: String,
-    /// One line, without its end; `None`: the row is to be deleted.
+    /// One line, without its end, or `None` to delete the row.
     pub value: Option<String>,
 }
 
@@ -46,7 +46,7 @@ struct Row {
     endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     account: Option<String>,
-    /// Of a caller who has succeeded, when: then there are no counts.
+    /// The time of the success of a trusted caller, whose row has no counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     success: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,10 +94,10 @@ impl Lockouts {
                 .any(super::bounded_table::Held::has_changes)
     }
 
-    /// What is to be written, at most so many rows; the newest state of each.
-    /// In this order the database never holds more rows than [`Capacity`]
-    /// allows. Each is returned once: who can't write it keeps it, and writes
-    /// it before what comes later.
+    /// Takes the rows to be written, at most `most`, each in its newest state. Written
+    /// in this order, the database never holds more rows than [`Capacity`] allows.
+    /// Each is returned once: a caller that can't write a row has to keep it, and to
+    /// write it before later ones.
     ///
     /// [`Capacity`]: super::Capacity
     pub fn take_changes(&mut self, most: usize) -> Vec<Change> {
@@ -148,9 +148,8 @@ impl Lockouts {
         None
     }
 
-    /// Takes in what the database has, before the first call. A row that says
-    /// nothing any more is deleted with the next changes. What is held already
-    /// stays as it is.
+    /// Loads a row of the database, before the first call. A row that has expired is
+    /// deleted with the next changes. State that is held already stays as it is.
     ///
     /// # Errors
     ///
@@ -225,7 +224,8 @@ fn trust_of(row: Row, clock: &Clock, now: u64) -> Option<Trust> {
     Some(trust)
 }
 
-/// `None`: an account that is in no list, or nothing that could be said.
+/// Returns `None` for an account that is in no list, or if the row can't be
+/// serialized.
 fn of_count(count: &Count, clock: &Clock) -> Option<String> {
     let mut row = match &count.who {
         Who::Caller(caller) => row(&count.pin_set, Some(caller)),

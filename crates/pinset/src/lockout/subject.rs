@@ -10,7 +10,7 @@ use crate::phone_number::{without_parameters, Numbering};
 /// longer.
 const MAX_NAME_BYTES: usize = 80;
 
-/// The limits of a PIN set; `None`: of that kind nothing is counted.
+/// The limits of a PIN set, each `None` if nothing of that kind is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Limits {
     /// `lockout_caller`.
@@ -38,12 +38,12 @@ pub struct Subject<'a> {
     pub pin_set: &'a str,
     /// Its limits as they are now. A lock that stands is not changed by them.
     pub limits: Limits,
-    /// Who calls.
+    /// The caller.
     pub caller: &'a Caller,
 }
 
-/// Who calls, and from where: a forged number that comes in elsewhere is
-/// another caller.
+/// A caller by number and endpoint: a forged number at another endpoint is another
+/// caller.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Caller {
     number: Option<String>,
@@ -71,7 +71,7 @@ impl Caller {
         Self::new(usable.as_deref().map(str::as_bytes).or(number), channel)
     }
 
-    /// The caller that was stored; `None`: [`Self::new`] makes no such one.
+    /// Restores a stored caller. Returns `None` if [`Self::new`] makes no such one.
     pub(super) fn restored(number: Option<String>, endpoint: String) -> Option<Self> {
         let fits = |part: &str| part.len() <= MAX_NAME_BYTES;
         let right = fits(&endpoint) && number.as_deref().is_none_or(|n| fits(n) && !n.is_empty());

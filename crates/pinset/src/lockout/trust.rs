@@ -17,16 +17,16 @@ pub struct Trust {
     pub caller: Caller,
     /// The account; `None` if the success counts for the PIN set.
     pub account: Option<String>,
-    /// When it was; `None`: it is over.
+    /// Its time, or `None` once it has expired.
     pub success: Option<u64>,
-    /// The one that is stored, or is to be. It is stored anew after a day: not
-    /// each call has to be written.
+    /// The success that is stored, or is to be. It is stored again after a day, so that
+    /// not each call has to be written.
     pub stored: u64,
     version: u32,
 }
 
 impl Trust {
-    /// A caller who has succeeded at that time.
+    /// Creates the trust of a caller whose success was at that time.
     pub fn new(pin_set: &str, caller: &Caller, account: Option<&str>, success: u64) -> Self {
         Self {
             pin_set: pin_set.to_owned(),
@@ -87,8 +87,8 @@ impl Entry for Trust {
         self.version
     }
 
-    /// Those of one account: whoever has its PIN, and shows one number after
-    /// the other, takes the room of no other account.
+    /// The trusted callers of one account: many numbers with its PIN can't take the room
+    /// of other accounts.
     fn group(&self) -> Option<Key> {
         let account = self.account.as_deref()?;
         Some(account_key(&self.pin_set, account))

@@ -156,8 +156,8 @@ impl Numbering {
     /// The number that `text` stands for, of a row or of a caller, by the rules
     /// at the top of this file. Blanks, `-`, `.`, `(` and `)` are passed over, and
     /// so are Unicode's blanks, hyphens and invisible characters, which come with
-    /// what is copied from elsewhere. `None`: no usable number, such as
-    /// `anonymous`, an extension, or nothing.
+    /// what is copied from elsewhere. Returns `None` if there is no usable number, such
+    /// as `anonymous`, an extension, or nothing.
     ///
     /// Without a `country_code` nothing can be completed, and the third rule
     /// fits nothing. The national forms are then compared with each other only:

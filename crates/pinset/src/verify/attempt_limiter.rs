@@ -15,14 +15,14 @@ use crate::verdict::Verdict;
 /// The interval at which a waiting attempt tries again, in milliseconds.
 const POLL_INTERVAL_MS: i32 = 20;
 
-/// Who looks after a caller.
+/// A channel that is serviced while its call waits.
 pub trait ServiceChannel {
-    /// Serves the caller while something else is waited for, so many
-    /// milliseconds at most. False: the caller is gone.
+    /// Services the channel for at most `milliseconds` while the call waits for
+    /// something else. Returns false if the caller has hung up.
     fn listen(&mut self, milliseconds: i32) -> bool;
 }
 
-/// Who has collected an entry and waits for what becomes of it: nobody hangs up.
+/// Stands for the channel of an entry that was collected elsewhere: it never hangs up.
 pub struct NoChannel;
 
 impl ServiceChannel for NoChannel {
@@ -33,32 +33,34 @@ impl ServiceChannel for NoChannel {
     }
 }
 
-/// Keeps the lockouts, and hears what becomes known of one call.
+/// Gives access to the lockouts, and receives what becomes known of one call.
 pub trait LockoutContext {
     /// How long an attempt waits for attempts in flight that may use up the limit: no
     /// hash takes longer.
     const SETTLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Does this with the lockouts, and with the time it is by
-    /// [`Self::now`]. They are locked for so long: some microseconds. Nothing
-    /// else of this trait is called inside.
+    /// Runs `what` with the lockouts and the time of [`Self::now`]. The lockouts are
+    /// locked meanwhile, for some microseconds. Inside, no other method of this trait
+    /// is called.
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T;
 
-    /// The lockouts have changes, to be stored before long. They are not locked.
+    /// Reports that the lockouts have changes, to be stored soon. Called while they are
+    /// not locked.
     fn changed(&self);
 
-    /// A lock ends the call; for how long it stands yet. `None`: until it is
-    /// unlocked by hand.
+    /// Reports the lock that ends the call, and the time left of it, which is `None` if
+    /// it lasts until it is unlocked by hand.
     fn locked(&self, lock: Lock, left: Option<Duration>);
 
-    /// Whose rows the caller's may be, by the list; nobody's, if it is empty.
+    /// Reports the account whose rows may be the caller's, by the list; empty if there
+    /// is none.
     fn identified(&self, account: &[u8]);
 
     /// Notes why the attempt does not admit the caller; the last reason counts.
     /// By default it is dropped.
     fn reason(&self, _reason: Reason) {}
 
-    /// The administrator should hear of it.
+    /// Reports a notice for the administrator.
     fn notice(&self, notice: &Notice<'_>);
 
     /// The time since the Unix epoch.
@@ -81,12 +83,12 @@ pub struct Counter<K> {
 /// An entry is not to be verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AttemptError {
-    /// There is a lock; [`LockoutContext::locked`] has been told.
+    /// There is a lock, which was reported to [`LockoutContext::locked`].
     Locked,
-    /// The caller is gone.
+    /// The caller has hung up.
     Gone,
-    /// Others that are verified fill the limit, and do so for too long;
-    /// [`LockoutContext::notice`] has been told.
+    /// Concurrent attempts use up the limit for too long, which was reported to
+    /// [`LockoutContext::notice`].
     Busy,
 }
 
@@ -102,7 +104,7 @@ impl<K: LockoutContext> Counter<K> {
         }
     }
 
-    /// Who keeps the lockouts.
+    /// The context with the lockouts.
     pub fn keeper(&self) -> &K {
         &self.keeper
     }
@@ -112,7 +114,7 @@ impl<K: LockoutContext> Counter<K> {
         &self.name
     }
 
-    /// Whom entries are counted under.
+    /// The caller whose entries are counted.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -186,7 +188,7 @@ impl<K: LockoutContext> Counter<K> {
         })
     }
 
-    /// Tells of the lock that ends the call.
+    /// Reports the lock that ends the call.
     fn leave(&self, lock: Lock) {
         let left = lock
             .until
@@ -194,7 +196,7 @@ impl<K: LockoutContext> Counter<K> {
         self.keeper.locked(lock, left);
     }
 
-    /// Does this with the lockouts, and has what it changes stored.
+    /// Runs `what` with the lockouts, and has its changes stored.
     fn with_lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         let (result, changes) = self.keeper.lockouts(|lockouts, now| {
             let result = what(lockouts, now);
@@ -206,7 +208,7 @@ impl<K: LockoutContext> Counter<K> {
         result
     }
 
-    /// Asks until the answer does not depend on entries that are being verified.
+    /// Retries until the result does not depend on entries that are being verified.
     fn charged<H: ServiceChannel, T>(
         &self,
         host: &mut H,
@@ -251,7 +253,7 @@ pub struct Ticket<'a, K: LockoutContext> {
 }
 
 impl<'a, K: LockoutContext> Ticket<'a, K> {
-    /// An entry of a call that made so many before; without a charge, one that
+    /// An entry of a call with `tries` charged entries before it. Without a charge, it
     /// is not counted.
     fn new(counter: &'a Counter<K>, charge: Option<Charge>, tries: u32) -> Self {
         Self {
@@ -271,9 +273,9 @@ impl<'a, K: LockoutContext> Ticket<'a, K> {
     }
 
     /// Charges the entry to these accounts as well, before it is compared with a
-    /// secret of theirs. Returns of each whether it may be: locked accounts are
+    /// secret of theirs. Returns for each whether it may be: locked accounts are
     /// left out. While others in flight may fill a limit, nothing of the entry
-    /// is in flight: it waits, and is then charged anew.
+    /// is in flight: it waits, and is then charged again.
     ///
     /// # Errors
     ///

@@ -13,11 +13,11 @@ use crate::list::{Format, Kind};
 use crate::pin::Pin;
 use crate::verdict::Verdict;
 
-/// Where entries are verified: the module in Asterisk, `pinset serve`. What is
-/// right is decided by [`Verifier`](super::Verifier); this brings what it decides by.
+/// The environment of the verification: the module in Asterisk, or `pinset serve`.
+/// [`Verifier`](super::Verifier) decides; this gives it the data.
 ///
-/// Whatever takes long looks after the caller on `host` meanwhile; `None` is
-/// said only of a caller who is gone.
+/// Slow methods service the channel of `host` meanwhile, and return `None` only if
+/// the caller has hung up.
 pub trait BackEnd {
     /// Asks the source of this PIN set, as it is now. The entry is needed
     /// where the list is asked for it alone: [`Answer::Entry`].
@@ -35,7 +35,7 @@ pub trait BackEnd {
     /// The use can't be counted, and why: the entry is refused as a wrong one.
     fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>>;
 
-    /// Whether it is one of these times.
+    /// Returns whether it is one of these times now.
     fn is_time(&self, times: &Times) -> bool;
 
     /// The keys of hmac-sha256 secrets.
@@ -51,12 +51,12 @@ pub enum Answer {
     Rows(Arc<Rows>, Kind),
     /// All the values of a family of Asterisk's database.
     Family(Box<Family>),
-    /// Nobody gets in, and why.
+    /// All entries are refused, for this reason.
     Refused(String),
 }
 
 impl Answer {
-    /// What rows that were read have to say, or why nothing of them counts.
+    /// The answer of rows that were read, or why nothing of them counts.
     pub fn of_rows(rows: &Result<Arc<Rows>, Report>, kind: Kind) -> Self {
         match rows {
             Ok(rows) => Self::Rows(Arc::clone(rows), kind),
@@ -97,7 +97,7 @@ pub enum Use<'a> {
     Counted {
         /// The PIN set's name.
         pin_set: &'a str,
-        /// The account; empty: it has none.
+        /// The account, empty if it has none.
         account: &'a [u8],
         /// What stands for its secret: [`digest`](crate::credential::table::digest()).
         digest: [u8; 16],

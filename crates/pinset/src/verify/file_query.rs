@@ -183,8 +183,8 @@ impl FileQuery {
         }
     }
 
-    /// Whether a list of this kind is asked for entries alone, and of which
-    /// format; `None`: for rows.
+    /// Returns the format of a list of this kind if it is asked for entries alone, and
+    /// `None` if it is asked for rows.
     fn entries(&self, kind: Kind) -> Option<Format> {
         match kind {
             Kind::Lines(format) if self.set.identify == Identify::Pin => Some(format),

@@ -35,7 +35,7 @@ pub use file_query::{FileAnswer, FileQuery, FileQueryError, QueryContext};
 pub use notice::Notice;
 pub use reason::{Reason, Searched};
 
-/// The PIN set of a call.
+/// Verifies the entries of a call against a PIN set.
 pub struct Verifier<B, K> {
     set: Arc<PinSet>,
     caller: Option<Number>,
@@ -43,27 +43,27 @@ pub struct Verifier<B, K> {
     counter: Counter<K>,
 }
 
-/// Who calls, as it is known before anything is looked up.
+/// The origin of a call, as it is known before any lookup.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CallOrigin<'a> {
-    /// The number that calls, however it is spelled.
+    /// The caller number, in any spelling.
     pub number: Option<&'a [u8]>,
     /// The name of the channel, or of where else the call comes in.
     pub channel: &'a str,
 }
 
 impl CallOrigin<'_> {
-    /// Whom entries are counted under, their number as it is compared by these
-    /// rules.
+    /// Returns the caller whose entries are counted, with the number as these rules
+    /// compare it.
     pub fn caller(&self, numbering: &Numbering) -> Caller {
         Caller::normalized(self.number, self.channel, numbering)
     }
 }
 
-/// What has come of an entry that somebody else has collected.
+/// The result of an entry that was collected elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
-    /// How it has come out.
+    /// Its status.
     pub status: Status,
     /// Whose PIN it is: with success alone.
     pub grant: Option<Grant>,
@@ -82,7 +82,7 @@ impl From<Status> for Outcome {
 }
 
 impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
-    /// The PIN set of this name, for who calls.
+    /// Creates the verifier of the PIN set of this name, for one call.
     pub fn new(
         name: &str,
         set: Arc<PinSet>,
@@ -111,7 +111,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         &self.set
     }
 
-    /// Whether the caller is to be asked for an account number.
+    /// Whether the caller has to be asked for an account number.
     pub fn asks_account(&self) -> bool {
         match self.set.identify {
             Identify::Pin => false,

@@ -5,19 +5,19 @@ use std::fmt;
 use crate::credential::table::SignedRows;
 use crate::lockout::{Kind, Lock};
 
-/// What an administrator should hear of; each names the PIN set or the list
-/// first. None holds a PIN.
+/// A message for the administrator; it starts with the PIN set or the list, and never
+/// holds a PIN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice<'a> {
-    /// It is over its budget: callers who have succeeded are admitted yet.
+    /// The PIN set is over its budget: only trusted callers are still admitted.
     OverBudget(&'a str),
-    /// Those are not, either.
+    /// Trusted callers are not admitted either.
     OverReserve(&'a str),
     /// An account is locked until it is unlocked by hand.
     ByHand(&'a str),
     /// An attempt is rejected because concurrent attempts use up the lockout limit.
     Busy(&'a str),
-    /// So many of its rows can't be found by a PIN alone.
+    /// This many of its rows can't be found by a PIN alone.
     Argon2id(&'a str, u64),
     /// The list admits nobody, and why.
     Refused(&'a str, &'a str),
@@ -28,8 +28,8 @@ pub enum Notice<'a> {
 }
 
 impl<'a> Notice<'a> {
-    /// Of a lock that begins in the PIN set or the list of this name;
-    /// `over_budget`: it was over its budget already.
+    /// Returns the notice of a lock that begins in the PIN set or the list of this name.
+    /// `over_budget` if it was over its budget already.
     pub(super) fn of(name: &'a str, lock: Lock, over_budget: bool) -> Option<Self> {
         match (lock.kind, lock.until) {
             (Kind::PinSet, _) if over_budget => Some(Self::OverReserve(name)),
@@ -39,7 +39,7 @@ impl<'a> Notice<'a> {
         }
     }
 
-    /// Whether a caller was refused for what is no fault of theirs.
+    /// Whether a caller was refused because of a failure on our side.
     pub fn is_error(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Refused(..) | Self::Rejected(..))
     }

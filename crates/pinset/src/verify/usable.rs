@@ -10,9 +10,8 @@ use crate::credential::table::{FoundBy, Rows};
 use crate::list::Kind;
 
 impl PinSet {
-    /// Returns why nobody can be admitted by this answer, whoever calls and whatever
-    /// they enter.
-    /// `has_key` tells which keys the pepper file has.
+    /// Returns why this answer can admit no caller with any entry. `has_key` returns
+    /// whether the pepper file has a key.
     pub fn objection(&self, answer: &Answer, has_key: &dyn Fn(KeyId) -> bool) -> Option<String> {
         match answer {
             Answer::Refused(why) => Some(why.clone()),

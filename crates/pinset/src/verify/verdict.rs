@@ -19,7 +19,7 @@ use crate::timestamp::Moment;
 use crate::verdict::{Entry, Grant, Verdict};
 use crate::verify::admission::{admit, digest_of_entry, Denial, Taken, Terms};
 
-/// Whose rows may be the caller's.
+/// How the caller's rows are found.
 enum Who<'a> {
     Anybody,
     Caller(&'a Number),
@@ -50,7 +50,7 @@ pub enum DecisionError {
     Gone,
     /// There is a lock.
     Locked,
-    /// Nobody gets in, and why.
+    /// The entry is refused, for this reason.
     Refused(String),
 }
 
@@ -211,7 +211,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         self.admit(host, right, rows, take)
     }
 
-    /// The rows whose PIN it is, whoever calls.
+    /// Returns the rows whose PIN it is, of all callers.
     fn found<'a>(&self, rows: &'a Rows, pin: &Pin) -> impl Iterator<Item = Candidate> + 'a {
         if rows.argon2id() > 0 {
             let notice = Notice::Argon2id(self.name(), rows.argon2id());
@@ -301,8 +301,8 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         Ok(verdict)
     }
 
-    /// Reports the rows that a wrong entry was not compared with. It does not
-    /// depend on who calls.
+    /// Reports the rows that a wrong entry was not compared with. The report does not
+    /// depend on the caller.
     fn note_unchecked(&self, rows: &Rows) {
         let pepper = self.back_end.pepper();
         let mut unchecked = rows.unchecked(|key| pepper.key(key).is_some());

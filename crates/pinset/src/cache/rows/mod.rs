@@ -59,7 +59,7 @@ pub struct RowReading {
     reading: Reading<File>,
 }
 
-/// What can be said of a list at once.
+/// The answer that the cache has without reading the list.
 pub enum RowAnswer {
     /// Its rows, or why nothing of it counts.
     Known(Result<Arc<Rows>, Report>),

@@ -84,7 +84,7 @@ fn kind(data: &str) -> String {
 }
 
 #[test]
-fn the_options_say_what_the_password_is() {
+fn options_decide_the_kind_of_password() {
     let not_a_path = |o| ArgumentError::PasswordNotAPath(o).to_string();
     let table = [
         ("1234", "literal 1234".to_owned()),
@@ -158,7 +158,7 @@ fn pin_set(options: &[(&str, &str)]) -> PinSet {
 }
 
 #[test]
-fn what_the_dialplan_says_wins_over_the_pin_set() {
+fn dialplan_arguments_override_the_pin_set() {
     let set = pin_set(&[
         ("attempts", "5"),
         ("max_digits", "6"),
@@ -208,7 +208,7 @@ fn what_the_dialplan_says_wins_over_the_pin_set() {
 }
 
 #[test]
-fn unknown_options_are_named_and_the_rest_is_read() {
+fn unknown_options_are_reported_and_the_rest_is_parsed() {
     let request = Request::parse(b"/f,xa(y)z(m");
     assert_eq!(request.plan().account_code, AccountCode::Pin);
     assert_eq!(
@@ -222,7 +222,7 @@ fn unknown_options_are_named_and_the_rest_is_read() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn parsing_any_bytes_keeps_the_invariants(data in proptest::collection::vec(any::<u8>(), 0..200)) {
         let request = Request::parse(&data);
         prop_assert!((1..=MAX_DIGITS).contains(&request.plan().max_digits));
         if let Ok(Credential::Literal(secret)) = &request.credential {
@@ -232,7 +232,7 @@ proptest! {
     }
 
     #[test]
-    fn no_notice_holds_the_password(pin in "[0-9]{6,12}", options in "[a-z(]{0,6}") {
+    fn warnings_never_hold_the_password(pin in "[0-9]{6,12}", options in "[a-z(]{0,6}") {
         let request = Request::parse(format!("{pin},{options},9x").as_bytes());
         for notice in request.warnings {
             prop_assert!(!notice.to_string().contains(&pin));

@@ -286,7 +286,7 @@ impl Conversation {
     /// back to the account number, as often as there are attempts.
     fn cleared(&mut self) -> Step<'_> {
         if self.keys >= MAX_DIGITS {
-            // Who clears without an end does not keep the line.
+            // A caller who clears the entry endlessly can't hold the line.
             self.entry().clear();
             return self.entered();
         }

@@ -120,8 +120,8 @@ pub enum PepperLineError {
 impl Pepper {
     /// Reads what a pepper file holds: `KEYID:` and 64 hexadecimal digits a
     /// line. Blanks around a line, a byte order mark, blank lines and those
-    /// that begin with `;` or `#` are passed over. Who may read the file, is
-    /// for [`Rights::check`] to say.
+    /// that begin with `;` or `#` are skipped. [`Rights::check`] checks the
+    /// permissions of the file.
     ///
     /// # Errors
     ///

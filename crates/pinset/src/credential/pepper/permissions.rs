@@ -1,4 +1,4 @@
-//! Who may read the pepper file.
+//! Permissions of the pepper file.
 
 use thiserror::Error;
 
@@ -11,8 +11,8 @@ pub struct Identity {
     pub gid: u32,
 }
 
-/// What a file is and who has rights to it, as `fstat` says of the open file:
-/// of a name, the answer could be out of date when the file is opened.
+/// The type, the owner and the permissions of a file, as `fstat` reports them for
+/// the open file. By name, they could be out of date when the file is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rights {
     /// `st_mode`: the type and the rights.
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_do_what() {
+    fn permissions_decide_whether_a_file_is_safe() {
         let file = libc::S_IFREG;
         for (mode, uid, gid, result) in [
             (file | 0o400, 0, 0, Ok(())),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn where_asterisk_is_root_root_alone_may_read() {
+    fn asterisk_as_root_requires_a_file_of_root() {
         let root = Identity { uid: 0, gid: 0 };
         for (mode, owner, result) in [
             (0o100_640, root, Ok(())),
@@ -169,9 +169,9 @@ mod tests {
         }
     }
 
-    /// Who is neither the owner, nor root, nor Asterisk, has no right.
+    /// Users other than the owner, root and Asterisk have no permission.
     #[test]
-    fn nobody_else_has_a_right() {
+    fn accepted_permissions_exclude_other_users() {
         let mut fine = 0;
         for mode in 0..0o1000 {
             for (uid, gid) in [(0, 0), (0, 115), (110, 115), (110, 116), (115, 110)] {

@@ -119,9 +119,9 @@ impl Cost {
         &self.0
     }
 
-    /// Takes as long for an entry as to verify a hash of this cost, so that an
-    /// unknown caller can't be told from a known one by the time it takes.
-    /// Nothing comes of it.
+    /// Takes as long as verifying an entry against a hash of this cost, so that the
+    /// response time does not distinguish unknown callers from known ones. The result
+    /// is discarded.
     ///
     /// # Errors
     ///

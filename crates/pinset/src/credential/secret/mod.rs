@@ -156,7 +156,7 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// It can't be said; then nobody may get in.
+    /// The entry can't be checked; then nobody may be admitted.
     pub fn verify(&self, pin: &Pin, pepper: &Pepper) -> Result<bool, VerifyError> {
         if pin.is_empty() {
             return Ok(false);
@@ -220,9 +220,9 @@ impl Form {
         matches!(self, Self::Argon2id)
     }
 
-    /// What the secrets of this form that an entry is right for are found by,
-    /// by the keys of the pepper. `None`: none can be, as the entry is empty or
-    /// the form is slow.
+    /// Returns the index key of the secrets of this form that the entry matches, by the
+    /// keys of the pepper. Returns `None` if there can be none, because the entry is
+    /// empty or the form is slow.
     ///
     /// # Errors
     ///

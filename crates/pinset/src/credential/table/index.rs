@@ -261,7 +261,7 @@ mod tests {
         #[test]
         fn all_rows_of_a_hash_are_found(
             hashes in prop::collection::vec(prop_oneof![any::<u32>(), 0..9_u32, u32::MAX - 9..], 0..200),
-            // Enough of them for several parts.
+            // As many as several parts take.
             many in prop::option::weighted(0.05, 30_000..100_000_u32),
         ) {
             let many = (0..many.unwrap_or(0)).map(|n| (n / 2).wrapping_mul(2_654_435_761));

@@ -87,7 +87,7 @@ pub struct Candidate {
     pub from: Option<Moment>,
     /// It admits until just before this moment.
     pub until: Option<Moment>,
-    /// How many calls it admits; `None`: any number.
+    /// How many calls it admits, or `None` for any number.
     pub max_uses: Option<NonZeroU32>,
     /// Takes the place of the context of `on_success`.
     pub context: Option<String>,
@@ -175,7 +175,7 @@ impl Rows {
     }
 
     /// The rows of an account, in the order of the list. Whether the PIN is
-    /// theirs is not known yet. Nobody has an empty account.
+    /// theirs is not known yet. An empty account has no rows.
     pub fn by_account<'a>(&'a self, account: &'a [u8]) -> impl Iterator<Item = Candidate> + 'a {
         let run = self.accounts.get(hash(&self.hasher, account));
         run.iter()
@@ -232,8 +232,8 @@ fn hash(hasher: &RandomState, key: &(impl Hash + ?Sized)) -> u32 {
 }
 
 impl Found<'_> {
-    /// The keys that the pepper lacks and rows need: whether these have the PIN
-    /// can't be said.
+    /// The keys that rows need and the pepper lacks: whether these rows have the PIN
+    /// is unknown.
     pub fn missing(&self) -> &[KeyId] {
         &self.missing
     }
@@ -263,7 +263,7 @@ impl Iterator for Found<'_> {
 }
 
 impl Candidate {
-    /// `None`: its secret is none, which no row in memory has.
+    /// Returns `None` if the secret is invalid, which it is in no row in memory.
     fn of(record: &Record<'_>) -> Option<Self> {
         Some(Self {
             line: record.line,

@@ -11,24 +11,25 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// How long a trial may go without a result: no request takes that long.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The circuit breaker of one service. While it is open nobody asks the service;
-/// then one does, and what comes of that decides.
+/// The circuit breaker of one service. While it is open no request is sent; then one
+/// is, as a trial, and its result decides.
 ///
-/// It has no clock: each call is told the time since any fixed moment.
+/// It has no clock: each method takes the time since any fixed moment.
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: State,
-    /// How often the state has changed: what was asked before is old news.
+    /// How often the state has changed: results of requests sent before a change are
+    /// ignored.
     era: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// The service is asked; it has failed so often in a row.
+    /// Requests are sent; the number of consecutive failures so far.
     Closed(u32),
-    /// It is not asked until then, after a wait of this length.
+    /// No request is sent until then, after a wait of this length.
     Open { until: Duration, wait: Duration },
-    /// One asks it, since then.
+    /// A trial request is in flight, since then.
     Trial { since: Duration, wait: Duration },
 }
 
@@ -38,14 +39,15 @@ impl Default for State {
     }
 }
 
-/// Leave to ask a service once; [`Breaker::tell`] wants it back.
+/// A permit for one request to a service, to be returned with its result to
+/// [`Breaker::tell`].
 #[derive(PartialEq, Eq, Debug)]
-#[must_use = "a trial ends when it is told of"]
+#[must_use = "a trial ends when its result is reported"]
 pub struct Permit {
     era: u64,
 }
 
-/// What has come of asking.
+/// The result of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestResult {
     /// Any other answer, even an error: the service is there.
@@ -54,17 +56,17 @@ pub enum RequestResult {
     /// the entry of one caller can cause is none, so that nobody can have the
     /// service suspended for all others.
     Failure,
-    /// Nothing that says how it does: the caller is gone.
+    /// Unknown, because the caller has hung up.
     Nothing,
 }
 
 impl Breaker {
-    /// A service that nothing is known of.
+    /// Creates a closed breaker.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the service may be asked now; `None`: it is down.
+    /// Returns a permit for a request now, or `None` while the service counts as down.
     pub fn ask(&mut self, now: Duration) -> Option<Permit> {
         match self.state {
             State::Closed(_) => {}
@@ -77,13 +79,13 @@ impl Breaker {
         Some(Permit { era: self.era })
     }
 
-    /// Takes what has come of asking. True: the service is down from now on, or
-    /// there again.
-    pub fn tell(&mut self, leave: Permit, came: RequestResult, now: Duration) -> bool {
-        if leave.era != self.era {
+    /// Records the result of a request. Returns true if the service counts as down from
+    /// now on, or as up again.
+    pub fn tell(&mut self, permit: Permit, result: RequestResult, now: Duration) -> bool {
+        if permit.era != self.era {
             return false;
         }
-        match (self.state, came) {
+        match (self.state, result) {
             (State::Closed(_), RequestResult::Answer) => self.state = State::Closed(0),
             (State::Closed(failures), RequestResult::Failure)
                 if failures + 1 < MAX_CONSECUTIVE_FAILURES =>

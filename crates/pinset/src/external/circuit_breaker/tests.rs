@@ -5,10 +5,10 @@ fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Asks, and tells at once what comes of it.
-fn round(breaker: &mut Breaker, came: RequestResult, seconds: u64) -> Option<bool> {
-    let leave = breaker.ask(at(seconds))?;
-    Some(breaker.tell(leave, came, at(seconds)))
+/// Sends a request with this result at once. Returns what the breaker returns for it.
+fn round(breaker: &mut Breaker, result: RequestResult, seconds: u64) -> Option<bool> {
+    let permit = breaker.ask(at(seconds))?;
+    Some(breaker.tell(permit, result, at(seconds)))
 }
 
 fn open() -> Breaker {
@@ -22,19 +22,19 @@ fn open() -> Breaker {
 }
 
 #[test]
-fn five_failures_in_a_row_open_it() {
+fn five_consecutive_failures_open_the_breaker() {
     assert_eq!(open().ask(at(9)), None);
     let mut breaker = Breaker::new();
     for _ in 0..3 {
-        for came in [
+        for result in [
             RequestResult::Failure,
             RequestResult::Failure,
             RequestResult::Failure,
             RequestResult::Failure,
         ] {
-            assert_eq!(round(&mut breaker, came, 0), Some(false));
+            assert_eq!(round(&mut breaker, result, 0), Some(false));
         }
-        // Who hangs up says nothing of the service.
+        // A caller who hangs up proves nothing about the service.
         assert_eq!(round(&mut breaker, RequestResult::Nothing, 0), Some(false));
         assert_eq!(round(&mut breaker, RequestResult::Answer, 0), Some(false));
     }
@@ -46,15 +46,15 @@ fn five_failures_in_a_row_open_it() {
 }
 
 #[test]
-fn one_at_a_time_tries_and_an_answer_closes_it() {
+fn answer_to_the_only_trial_closes_the_breaker() {
     let mut breaker = open();
-    let leave = breaker.ask(at(10)).expect("a trial");
+    let permit = breaker.ask(at(10)).expect("a trial");
     assert_eq!(breaker.ask(at(10)), None);
     assert_eq!(breaker.ask(at(60)), None);
     assert!(breaker.is_open());
-    assert!(breaker.tell(leave, RequestResult::Answer, at(60)));
+    assert!(breaker.tell(permit, RequestResult::Answer, at(60)));
     assert!(!breaker.is_open());
-    // From the start again: no failure is left of before.
+    // Counting starts over: earlier failures are dropped.
     for failure in 1..=5 {
         let changed = round(&mut breaker, RequestResult::Failure, 61);
         assert_eq!(changed, Some(failure == 5));
@@ -78,12 +78,12 @@ fn each_failed_trial_doubles_the_wait_up_to_a_minute() {
 }
 
 #[test]
-fn a_trial_whose_caller_is_gone_leaves_the_place_to_the_next() {
+fn trial_without_a_result_is_replaced_by_the_next() {
     let mut breaker = open();
     assert_eq!(round(&mut breaker, RequestResult::Nothing, 10), Some(false));
     assert_eq!(round(&mut breaker, RequestResult::Failure, 10), Some(false));
     assert_eq!(breaker.ask(at(29)), None);
-    // One that is never told of is forgotten, and what it tells then.
+    // A trial without a result times out, and its late result is ignored.
     let lost = breaker.ask(at(30)).expect("a trial");
     assert_eq!(breaker.ask(at(149)), None);
     let next = breaker.ask(at(150)).expect("a trial");
@@ -93,24 +93,24 @@ fn a_trial_whose_caller_is_gone_leaves_the_place_to_the_next() {
 }
 
 #[test]
-fn what_was_asked_before_says_nothing_of_now() {
+fn results_from_before_a_change_are_ignored() {
     let mut breaker = Breaker::new();
     let early: Vec<_> = (0..10).filter_map(|_| breaker.ask(at(0))).collect();
-    for (told, leave) in early.into_iter().enumerate() {
+    for (failures, permit) in early.into_iter().enumerate() {
         assert_eq!(
-            breaker.tell(leave, RequestResult::Failure, at(1)),
-            told == 4
+            breaker.tell(permit, RequestResult::Failure, at(1)),
+            failures == 4
         );
     }
     assert_eq!(breaker.ask(at(10)), None);
     assert!(breaker.ask(at(11)).is_some());
 }
 
-/// The breaker as its documentation has it, told in the plainest way.
+/// A simple reference model of the breaker, by its documentation.
 #[derive(Default)]
 struct Model {
     failures: u32,
-    /// Since when, and for how long, nobody asks.
+    /// Since when, and for how long, no request is sent.
     down: Option<(u64, u64)>,
     trial: Option<u64>,
 }
@@ -128,8 +128,8 @@ impl Model {
         asks
     }
 
-    fn told(&mut self, came: RequestResult, now: u64) {
-        match (came, self.down) {
+    fn tell(&mut self, result: RequestResult, now: u64) {
+        match (result, self.down) {
             (RequestResult::Nothing, None) => {}
             (RequestResult::Nothing, Some((_, wait))) => {
                 self.down = Some((now - wait.min(now), wait));
@@ -150,9 +150,9 @@ impl Model {
 }
 
 proptest! {
-    /// Asked one after the other, some never told of.
+    /// Requests in sequence, some without a result.
     #[test]
-    fn it_does_as_its_model(
+    fn breaker_agrees_with_its_model(
         steps in proptest::collection::vec((
             prop_oneof![Just(0), 1..30_u64, 100..200_u64],
             proptest::option::weighted(
@@ -164,13 +164,13 @@ proptest! {
         let (mut breaker, mut model) = (Breaker::new(), Model::default());
         // Not before the first wait could end.
         let mut now = 100;
-        for (pause, came) in steps {
+        for (pause, result) in steps {
             now += pause;
-            let leave = breaker.ask(at(now));
-            prop_assert_eq!(leave.is_some(), model.asks(now));
-            if let (Some(leave), Some(came)) = (leave, came) {
-                let _ = breaker.tell(leave, came, at(now));
-                model.told(came, now);
+            let permit = breaker.ask(at(now));
+            prop_assert_eq!(permit.is_some(), model.asks(now));
+            if let (Some(permit), Some(result)) = (permit, result) {
+                let _ = breaker.tell(permit, result, at(now));
+                model.tell(result, now);
             }
             prop_assert_eq!(breaker.is_open(), model.down.is_some());
         }

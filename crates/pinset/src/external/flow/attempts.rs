@@ -48,8 +48,8 @@ impl<'a, K: LockoutContext> Attempts<'a, K> {
         Ok(())
     }
 
-    /// Settles the entry that was posted, if there was one, and the earlier steps of a
-    /// caller who is admitted.
+    /// Settles the entry that was posted, if there was one. Admission settles the
+    /// caller's earlier steps too.
     pub(super) fn settle(&mut self, meaning: Meaning) {
         if meaning == Meaning::Admitted {
             self.owed.drain(..).for_each(Debt::forgive);

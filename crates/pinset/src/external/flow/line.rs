@@ -64,7 +64,7 @@ impl<'a, H: Speaker> Line<'a, H> {
         self.filled_at = full.then(|| self.host.now());
     }
 
-    /// Plays a sound to its end. False: the caller is gone.
+    /// Plays a sound to its end. Returns false if the caller has hung up.
     pub(super) fn play(&mut self, url: &str, opening: Opening) -> bool {
         if !self.open(opening) {
             return false;
@@ -85,7 +85,7 @@ impl<'a, H: Speaker> Line<'a, H> {
         true
     }
 
-    /// Says a text. False: the caller is gone.
+    /// Speaks a text. Returns false if the caller has hung up.
     pub(super) fn say(&mut self, text: &str, language: Option<&str>, opening: Opening) -> bool {
         self.open(opening) && self.host.say(text, language)
     }
@@ -215,8 +215,8 @@ impl<H: Speaker> PinSource<Line<'_, H>> for LengthCheck {
     }
 }
 
-/// A channel that shows how often something was posted, though nothing is asked
-/// any more.
+/// A channel that reports the number of posted entries as the attempts of the call,
+/// though nothing is asked any more.
 pub(super) struct Counted<'a, H> {
     pub(super) host: &'a mut H,
     pub(super) attempts: u32,

@@ -50,17 +50,17 @@ pub enum Posted {
 
 /// One call, as a service's answers need it.
 pub trait Speaker: Host + ServiceChannel {
-    /// Starts the sound at a URL, which may have to be fetched first. One that
-    /// may not be fetched, or can't be, is missing, and the log says so.
+    /// Starts the sound at a URL, which may have to be fetched first. One that may not
+    /// or can't be fetched is missing, and is logged.
     fn start_url(&mut self, url: &str) -> Started;
-    /// Says a text, in which nothing means anything to Asterisk. A text that
-    /// can't be said is skipped, and the log says so. False: the caller is gone.
+    /// Speaks a text that has no characters special to Asterisk. A text that can't be
+    /// spoken is skipped and logged. Returns false if the caller has hung up.
     fn say(&mut self, text: &str, language: Option<&str>) -> bool;
-    /// Whether the dialplan has this place, for this caller.
+    /// Returns whether the dialplan has this place, for this caller.
     fn has(&mut self, place: &Place) -> bool;
 }
 
-/// How it is to go.
+/// The options of a call to a service.
 #[derive(Clone, Copy)]
 pub struct Order<'a> {
     /// How the channel is opened, and how often and how long digits are awaited.
@@ -271,7 +271,7 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
             Posted::Answer(answer) => (self.meaning(&answer.actions), Ok(answer.actions)),
             Posted::Unusable => (Meaning::Wrong, Err(End::Refused(Status::Error))),
             Posted::NoAnswer => (Meaning::Unknown, Err(End::Refused(Status::Error))),
-            // Nobody who hangs up before the answer guesses for nothing.
+            // Hanging up before the answer does not make a guess free.
             Posted::Gone { sent: true } => (Meaning::Wrong, Err(End::Gone)),
             Posted::Gone { sent: false } => (Meaning::Unknown, Err(End::Gone)),
         };
@@ -280,7 +280,7 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
         result
     }
 
-    /// What an answer says of the entry that was posted.
+    /// Returns what an answer means for the entry that was posted.
     fn meaning(&self, actions: &[Action]) -> Meaning {
         let external = self.order.external;
         let end = actions.iter().find_map(|action| match action {
@@ -304,8 +304,8 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
         entered.is_some_and(|entered| !entered.is_empty())
     }
 
-    /// Carries actions out; what comes behind a `gather` is not: the next answer
-    /// takes its place.
+    /// Carries actions out up to the first `gather`: the next answer replaces those
+    /// after it.
     fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), End> {
         let (plan, most) = (self.order.plan, self.order.external.max_steps);
         for action in actions {
@@ -339,7 +339,7 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
 
     fn gather(&mut self, gather: &Gather) -> Result<(), End> {
         let Order { plan, external } = self.order;
-        // A service that asks a silent caller again and again has an end.
+        // Bounds a service that asks a silent caller again and again.
         let posts_silence = external.post_silence && self.silences < plan.attempts;
         match self.line.gather(gather, plan, posts_silence) {
             Ended::Digits(digits) => {
@@ -357,7 +357,7 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
         }
     }
 
-    /// `place`: where the destination is, unless it is refused.
+    /// `place` is where the destination is, or `None` if it is refused.
     fn send(&mut self, action: &'static str, destination: &str, place: Option<Place>) -> End {
         let shown = || error::shown(destination, &self.data);
         match place {

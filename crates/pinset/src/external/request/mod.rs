@@ -10,19 +10,19 @@ use super::gathered::Data;
 use super::json::{document, object, text, Fields};
 use super::DocumentError;
 
-/// What we post, each time a service is asked what to do with a call.
+/// The request that we post each time a service decides how a call goes on.
 #[derive(Clone, Copy, Debug)]
 pub struct Post<'a> {
-    /// The number that calls, `+` and country code in front where it is known
-    /// to be one; empty: there is none.
+    /// The caller number, with `+` and country code where it is known to be a phone
+    /// number; empty if there is none.
     pub caller: &'a str,
     /// The number that was dialled.
     pub callee: &'a str,
-    /// Of the call: the same in all its posts.
+    /// The identifier of the call: the same in all its posts.
     pub uuid: &'a str,
     /// Now, in seconds since 1970.
     pub timestamp: u64,
-    /// When the call came in, likewise.
+    /// When the call came in, in seconds since 1970.
     pub began: u64,
     /// Which of its External Managements this is, for the service.
     pub external_manager_id: u32,
@@ -107,20 +107,19 @@ impl io::Write for Length {
 /// What a PBX has posted to us, as far as we need it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Received {
-    /// The number that calls, in whatever form; `None`: there is none.
+    /// The caller number, in whatever form, if there is one.
     pub caller: Option<String>,
     /// The number that was dialled.
     pub callee: Option<String>,
-    /// Of the call.
+    /// The identifier of the call.
     pub uuid: Option<String>,
     /// All that was gathered in it.
     pub data: Data,
 }
 
 impl Received {
-    /// Reads a request's body. Fields we do not know are passed over, numbers
-    /// and texts stand for each other, what is `null`, empty or not there is not
-    /// there.
+    /// Parses the body of a request. Unknown fields are ignored, numbers and texts
+    /// stand for each other, and a field that is `null` or empty counts as missing.
     ///
     /// # Errors
     ///
@@ -138,7 +137,7 @@ impl Received {
             for (name, value) in data {
                 match value {
                     Value::Null => {}
-                    // What a caller is asked for and does not enter is not there.
+                    // Digits that were asked for and not entered count as missing.
                     Value::String(entered) if entered.is_empty() => {}
                     Value::String(entered) => received.data.insert(name, entered.as_str()),
                     Value::Number(entered) => {
@@ -153,7 +152,7 @@ impl Received {
     }
 }
 
-/// What was read, whose texts are wiped when it is dropped.
+/// A parsed document whose texts are wiped when it is dropped.
 struct Wiped(Fields);
 
 impl Drop for Wiped {

@@ -14,7 +14,8 @@ fn read(body: &str) -> Result<Received, String> {
     Received::parse(body.as_bytes()).map_err(|broken| broken.to_string())
 }
 
-/// The sample that Hipcall gives, and the name its PBX sends beside `callflow`.
+/// The sample of Hipcall's documentation, with the second name that its PBX sends for
+/// `callflow`.
 const SAMPLE: &str = r#"{"caller":"+908508852972","callee":"908508851980","direction":"inbound","uuid":"7b9a7f2e-7a0c-4c38-9a4f-3c4f2d9f9a55","timestamp":1729721495,"external_manager_id":2,"data":{},"callflow":[{"timestamp":1729721495,"action":"init","detail":{"id":2,"type":"external_manager"}}],"call_flow":[{"timestamp":1729721495,"action":"init","detail":{"id":2,"type":"external_manager"}}]}"#;
 
 fn sample(data: &Data) -> Post<'_> {
@@ -30,7 +31,7 @@ fn sample(data: &Data) -> Post<'_> {
 }
 
 #[test]
-fn the_sample_is_written_byte_for_byte() {
+fn sample_request_is_written_byte_for_byte() {
     let nothing = Data::new();
     assert_eq!(sample(&nothing).to_json().as_slice(), SAMPLE.as_bytes());
     let entered = data(&[("pin_code", "1234"), ("account", "7")]);
@@ -46,14 +47,14 @@ fn the_sample_is_written_byte_for_byte() {
 
 /// A body that had grown would have left copies of the digits in memory.
 #[test]
-fn the_body_has_no_room_to_spare() {
+fn request_body_has_no_spare_capacity() {
     let entered = data(&[("pin_code", &"1".repeat(254))]);
     let body = sample(&entered).to_json();
     assert_eq!(body.len(), body.capacity());
 }
 
 #[test]
-fn posts_of_hipcalls_guide_are_read() {
+fn requests_of_hipcalls_guide_are_parsed() {
     let received = |data| Received {
         caller: Some("+905060508169".to_owned()),
         data,
@@ -77,7 +78,7 @@ fn posts_of_hipcalls_guide_are_read() {
 }
 
 #[test]
-fn much_is_taken_that_nobody_should_send() {
+fn lenient_parsing_accepts_odd_requests() {
     let nothing = Ok(Received::default());
     for body in [
         "{}",
@@ -133,13 +134,13 @@ fn debug_output_hides_entered_digits() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn parsing_any_bytes_does_not_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Received::parse(&body);
     }
 
-    /// What we post we would take, whatever is in it; an empty entry is none.
+    /// A written request parses to the same, whatever it holds, without its empty entries.
     #[test]
-    fn what_is_written_is_read_back(
+    fn written_request_is_read_back(
         caller in ".{1,20}",
         callee in ".{1,20}",
         entered in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..5),

@@ -30,7 +30,7 @@ pub enum Action {
     Say {
         /// The text.
         text: String,
-        /// Its language; `None`: the call's.
+        /// Its language, or `None` for the language of the call.
         #[serde(skip_serializing_if = "Option::is_none")]
         language: Option<String>,
     },
@@ -55,10 +55,10 @@ pub struct Gather {
     pub min_digits: usize,
     /// The number of digits that ends the entry without `#`: 1 to [`MAX_DIGITS`].
     pub max_digits: usize,
-    /// The sound that asks, `http` or `https`; `None`: nothing does.
+    /// The URL of the sound that asks, `http` or `https`, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ask: Option<String>,
-    /// What stands for it in [`Data`](super::Data).
+    /// The name of the digits in [`Data`](super::Data).
     pub variable_name: String,
 }
 

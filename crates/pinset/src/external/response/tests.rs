@@ -69,7 +69,7 @@ fn the_other_actions_are_written_and_read() {
 }
 
 #[test]
-fn much_is_taken_that_nobody_should_send() {
+fn lenient_parsing_accepts_odd_answers() {
     for version in [r#""1""#, r#""1.0""#, "1", "1.0"] {
         let json = format!(r#"{{"seq":[],"version":{version},"more":[{{}}]}}"#);
         assert_eq!(parse(&json), Ok(vec![]), "{version}");
@@ -112,7 +112,7 @@ fn much_is_taken_that_nobody_should_send() {
 }
 
 #[test]
-fn what_is_broken_is_said_with_its_place() {
+fn parse_errors_name_the_place_of_the_error() {
     for (json, why) in [
         ("", "it is empty"),
         (" \n", "it is empty"),
@@ -239,13 +239,13 @@ fn value() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn parsing_any_bytes_does_not_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Answer::parse(&body);
     }
 
-    /// What is taken is what we would send, and can be carried out.
+    /// A parsed answer is written so that it parses to the same, and can be carried out.
     #[test]
-    fn what_is_taken_is_written_and_read_back(
+    fn parsed_answer_is_written_and_read_back(
         seq in proptest::collection::vec(
             (value(), proptest::sample::select(vec!["gather", "play", "say", "connect", "dial", "hangup"])),
             0..4,
@@ -284,7 +284,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_hostile_is_refused() {
+fn hostile_answers_are_refused() {
     let deep = |open: &str, close: &str| {
         let nested = open.repeat(100_000) + &close.repeat(100_000);
         parse(&format!(r#"{{"version":1,"seq":[],"deep":{nested}}}"#))

@@ -76,8 +76,9 @@ const EXTENSIONS: &[(&str, &[&str])] = &[
     ("opus", &["audio/opus"]),
 ];
 
-/// The extension by which Asterisk knows how to play a sound, from the path of
-/// its URL or else the type of its content; `None`: it is no sound for Asterisk.
+/// Returns the extension by which Asterisk selects the format of a sound, from the
+/// path of its URL, or from its content type if the path has none. Returns `None` if
+/// Asterisk can't play it.
 pub fn extension(path: &str, content_type: Option<&str>) -> Option<&'static str> {
     let name = path.rsplit('/').next().unwrap_or_default();
     let of_path = name.rsplit_once('.').and_then(|(_, extension)| {
@@ -119,8 +120,8 @@ pub fn fresh_for(cache_control: Option<&str>) -> Duration {
     fresh
 }
 
-/// What a server tells of a version of a sound, and is asked with whether it is
-/// still that one.
+/// The validators of a version of a sound, as the server sent them, for a conditional
+/// request.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Version {
     /// `ETag`.
@@ -188,13 +189,13 @@ impl Leftovers {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // It is not there, if it has been adopted.
+        // The file is gone if it has been adopted.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// The sounds of one folder. It has no clock: each call is told the time since
-/// any fixed moment. Only [`Store::open`], [`Draft`] and [`Leftovers`] touch the
+/// The sounds of one folder. It has no clock: methods take the time since any fixed
+/// moment. Only [`Store::open`], [`Draft`] and [`Leftovers`] touch the
 /// disk; the caller sees to it that one thread at a time does.
 pub struct Store {
     folder: PathBuf,
@@ -262,7 +263,7 @@ impl Store {
         Ok(())
     }
 
-    /// What there is of the sound of this URL.
+    /// Looks up the sound of this URL.
     pub fn find(&mut self, url: &str, now: Duration) -> Found {
         let digest = digest_of(url);
         self.turn += 1;
@@ -277,8 +278,8 @@ impl Store {
         }
     }
 
-    /// The sound is still what it was: it is fresh again for so long. `None`: it is
-    /// gone meanwhile.
+    /// Makes an unchanged sound fresh again, for the time `fresh`. Returns `None` if the
+    /// sound has been removed meanwhile.
     pub fn renew(&mut self, url: &str, fresh: Duration, now: Duration) -> Option<PathBuf> {
         let digest = digest_of(url);
         let sound = self.sounds.get_mut(&digest)?;
@@ -286,8 +287,7 @@ impl Store {
         Some(self.folder.join(digest))
     }
 
-    /// The server can't be asked: what there is of the sound is played for a
-    /// while.
+    /// Makes a stale sound fresh for a while, because the server does not respond.
     pub fn make_do(&mut self, url: &str, now: Duration) -> Option<PathBuf> {
         self.renew(url, RETRY_DELAY, now)
     }

@@ -75,7 +75,7 @@ fn a_sound_is_fresh_for_its_time_and_then_asked_for_by_its_version() {
 }
 
 #[test]
-fn another_format_takes_the_place_of_the_first() {
+fn sound_in_another_format_replaces_the_first() {
     let mut disk = Disk::new();
     disk.keep("u", "wav", b"first", HOUR);
     let path = disk.keep("u", "mp3", b"second", HOUR);
@@ -84,7 +84,7 @@ fn another_format_takes_the_place_of_the_first() {
 }
 
 #[test]
-fn nobody_else_reads_them() {
+fn other_users_can_not_read_the_sounds() {
     let mut disk = Disk::new();
     let path = disk.keep("u", "wav", b"sound", HOUR);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -94,7 +94,7 @@ fn nobody_else_reads_them() {
 }
 
 #[test]
-fn a_folder_of_somebody_elses_is_none() {
+fn folder_of_another_user_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let owner = fs::metadata(folder.path()).unwrap().uid();
     assert!(Store::open(folder.path(), owner + 1).is_err());
@@ -105,7 +105,7 @@ fn a_folder_of_somebody_elses_is_none() {
 }
 
 #[test]
-fn the_next_time_whole_sounds_are_there_and_nothing_else_of_ours() {
+fn reopened_store_keeps_complete_sounds_only() {
     let mut disk = Disk::new();
     let whole = disk.keep("whole", "wav", b"whole", HOUR);
     let cut = disk.keep("cut", "wav", b"whole", HOUR);
@@ -141,7 +141,7 @@ fn a_draft_that_is_dropped_is_gone() {
 }
 
 #[test]
-fn those_asked_for_last_stay() {
+fn least_recently_used_sounds_are_evicted() {
     let mut disk = Disk::new();
     (disk.store.most, disk.store.most_bytes) = (3, 100);
     for url in ["a", "b", "c"] {
@@ -176,7 +176,7 @@ fn formats_are_known_by_path_or_content() {
 }
 
 #[test]
-fn how_long_is_fresh_says_the_server() {
+fn freshness_follows_cache_control() {
     for (said, seconds) in [
         (None, 60),
         (Some(""), 60),

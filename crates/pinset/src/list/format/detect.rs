@@ -58,7 +58,7 @@ mod tests {
             ("\n \r\naccount,secret\n", Kind::Csv),
             ("\u{feff}account,secret\r\n1,2\n", Kind::Csv),
             ("Secret , name,\"ACCOUNT\"\n", Kind::Csv),
-            // What is wrong with it is told when it is read.
+            // Its errors are reported when it is read.
             ("account,secret,colour\n", Kind::Csv),
             ("account,secret,secret\n", Kind::Csv),
             ("account,name\n", plain),

@@ -38,7 +38,7 @@ pub struct Heap<E: Entry> {
 #[error("too many entries")]
 pub struct TableFullError;
 
-/// What a table of so many entries takes, in bytes.
+/// Returns the memory that a table of this many entries takes, in bytes.
 pub const fn memory<E>(entries: usize) -> usize {
     let places = (1 << place_bits(entries)) + 1;
     let slots = share_size(entries).saturating_mul(1 << share_bits(place_bits(entries)));
@@ -285,7 +285,7 @@ mod tests {
         #[test]
         fn what_went_in_is_there_and_nothing_else(
             entries in prop::collection::vec(any::<u16>(), 0..100),
-            // Enough of them for several shares.
+            // As many as several shares take.
             many in prop::option::weighted(0.1, 10_000..60_000_u16),
         ) {
             let entries: Vec<u16> = entries.into_iter().chain((0..many.unwrap_or(0)).map(|n| n / 2)).collect();

@@ -77,9 +77,9 @@ impl From<TableFullError> for IndexError {
     }
 }
 
-/// What the index of a list of so many lines and bytes takes, in bytes: 8.5 to
-/// 9.7 a line of a plain list, 20.5 to 23 and what stands beside the digest of an
-/// md5 one. It may take more if there are PINs of more than 16 digits, or lines
+/// Returns the memory that the index of a list of this many lines and bytes takes,
+/// in bytes: 8.5 to 9.7 a line of a plain list; of an MD5 list, 20.5 to 23 and the
+/// text next to the digest. It may take more if there are PINs of more than 16 digits, or lines
 /// without a digest; [`Building::add`] counts exactly.
 pub fn memory(format: Format, lines: u64, bytes: u64) -> u64 {
     let Ok(count) = u32::try_from(lines) else {

@@ -43,7 +43,7 @@ pub struct Stamp {
     pub size: u64,
     /// `mtime`: seconds since 1970, and nanoseconds.
     pub modified: (i64, i64),
-    /// `ctime`, likewise.
+    /// `ctime`, in the same form.
     pub changed: (i64, i64),
     /// `st_mode`.
     pub mode: u32,

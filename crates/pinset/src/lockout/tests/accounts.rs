@@ -182,7 +182,7 @@ fn an_account_that_does_not_exist_is_locked_as_one_that_does() {
     let (one, other) = (&known.locks()[0], &unknown.locks()[0]);
     assert_eq!((one.until, one.what.as_deref()), (None, Some("42")));
     assert_eq!((other.until, other.what.as_deref()), (None, None));
-    // It can be unlocked by who knows its name.
+    // An administrator who has its name can unlock it.
     let unlocked = unknown
         .lockouts
         .unlock(Unlock::Account("42"), Some(SET), unknown.now);

@@ -77,8 +77,8 @@ impl Attack {
         }
     }
 
-    /// How many wrong entries are verified in so many days. `verify` says what
-    /// becomes of each.
+    /// Returns how many wrong entries are verified in `days` days. `verify` returns
+    /// the result of each.
     fn tries(self, days: u32, mut verify: impl FnMut() -> AttemptResult<'static>) -> u32 {
         let mut pbx = Pbx::with(self.limits);
         for number in inside().filter(|_| self.inside) {
@@ -169,7 +169,8 @@ fn best(attack: impl Fn(u32) -> Attack) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// One of the PINs is found by so many different guesses out of `space`.
+/// Returns the probability that `tries` different guesses out of `space` find one of
+/// the PINs.
 fn at_least_one(tries: f64, space: f64) -> f64 {
     let missed = (0..PINS).map(|pin| (1.0 - tries / (space - f64::from(pin))).max(0.0));
     1.0 - missed.product::<f64>()

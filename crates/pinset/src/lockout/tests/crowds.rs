@@ -43,7 +43,7 @@ fn a_million_callers_fill_neither_memory_nor_the_database() {
 }
 
 #[test]
-fn nobody_writes_and_it_is_bounded_all_the_same() {
+fn unwritten_changes_are_bounded() {
     let mut pbx = Pbx::sized(by_caller(5), CAPACITY);
     (0..100_000).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
     let waiting = pbx.lockouts.take_changes(usize::MAX);
@@ -52,7 +52,7 @@ fn nobody_writes_and_it_is_bounded_all_the_same() {
 }
 
 #[test]
-fn locks_and_entries_in_flight_are_never_pushed_out() {
+fn locks_and_entries_in_flight_are_never_evicted() {
     let mut pbx = Pbx::sized(by_caller(2), CAPACITY);
     pbx.until_locked(&from("locked"));
     pbx.wrong(&from("flies"));
@@ -66,7 +66,7 @@ fn locks_and_entries_in_flight_are_never_pushed_out() {
 }
 
 #[test]
-fn what_would_be_forgotten_first_makes_room() {
+fn count_that_expires_first_is_evicted_first() {
     let mut pbx = Pbx::sized(by_caller(2), CAPACITY);
     // Locked once: that is remembered for a day.
     pbx.until_locked(&from("again"));
@@ -158,7 +158,7 @@ fn accounts_keep_their_failures_while_strangers_come_and_go() {
 }
 
 #[test]
-fn who_fails_pushes_out_nobody_who_has_succeeded() {
+fn failures_never_evict_trusted_callers() {
     let mut pbx = Pbx::sized(by_pin_set(100_000), CAPACITY);
     for number in 0..CAPACITY.trusted {
         pbx.entry(&from(number), AttemptResult::Right(None))
@@ -170,7 +170,7 @@ fn who_fails_pushes_out_nobody_who_has_succeeded() {
     for number in 0..CAPACITY.trusted {
         assert_eq!(pbx.look(&from(number)), Standing::OneTry);
     }
-    // Of those who succeed, the one longest ago goes.
+    // Of the trusted callers, the one with the oldest success is evicted.
     pbx.entry(&from(0), AttemptResult::Right(None)).unwrap();
     pbx.limits = by_pin_set(100_000);
     pbx.lockouts.unlock(Unlock::PinSet(SET), None, pbx.now);
@@ -182,7 +182,7 @@ fn who_fails_pushes_out_nobody_who_has_succeeded() {
 }
 
 #[test]
-fn what_is_over_goes_a_little_at_a_time() {
+fn expired_counts_are_removed_in_small_steps() {
     let mut pbx = Pbx::sized(by_caller(5), CAPACITY);
     (0..1000).for_each(|number| assert_eq!(pbx.wrong(&from(number)), None));
     pbx.now += HOUR;
@@ -230,7 +230,7 @@ fn success_with_one_account_evicts_no_trust_of_another() {
         assert_eq!(entry, Ok(None));
     };
     right(&mut pbx, 0, "alice");
-    // Whoever has mallory's PIN shows a thousand numbers.
+    // With mallory's PIN, a thousand numbers succeed.
     (0..1000).for_each(|number| right(&mut pbx, number, "mallory"));
     for name in ["alice", "mallory"] {
         while pbx.wrong_for(name).is_none() {}

@@ -103,7 +103,7 @@ fn locks_are_listed_in_order_while_they_stand() {
     for _ in 0..2 {
         pbx.wrong(&line);
     }
-    let told = |pbx: &Pbx| -> Vec<_> {
+    let listed = |pbx: &Pbx| -> Vec<_> {
         let locks = pbx.locks().into_iter().map(|held| {
             let minutes = held.until.map(|until| (until - pbx.now).as_secs() / 60);
             (held.kind, held.what, held.endpoint, minutes, held.times)
@@ -117,12 +117,12 @@ fn locks_are_listed_in_order_while_they_stand() {
         (Kind::PinSet, text(SET), None, Some(15), 1),
         (Kind::Account, None, None, Some(60), 1),
     ];
-    assert_eq!(told(&pbx), all);
+    assert_eq!(listed(&pbx), all);
     assert_eq!(pbx.lockouts.locks(Some(SET), pbx.now).len(), 4);
     assert_eq!(pbx.lockouts.locks(Some("other"), pbx.now), []);
-    // Nobody has called since.
+    // There has been no call since.
     pbx.now += 30 * MINUTE;
-    assert_eq!(told(&pbx), [(Kind::Account, None, None, Some(30), 1)]);
+    assert_eq!(listed(&pbx), [(Kind::Account, None, None, Some(30), 1)]);
     pbx.now += 30 * MINUTE;
-    assert_eq!(told(&pbx), []);
+    assert_eq!(listed(&pbx), []);
 }

@@ -66,7 +66,7 @@ fn locks_in_pieces_are_those_at_once() {
 }
 
 #[test]
-fn what_is_unlocked_between_pieces_loses_no_other() {
+fn unlocking_between_pieces_skips_no_lock() {
     let mut pbx = locked();
     let (held, next) = pbx
         .lockouts

@@ -51,7 +51,7 @@ fn trusted_callers_have_as_many_failures_as_the_budget_between_them() {
 }
 
 #[test]
-fn it_begins_anew_with_each_lock() {
+fn reserve_starts_over_with_each_lock() {
     let (mut pbx, [alice, _], _) = over_budget(3);
     for wrong in [2, 3, 3] {
         for _ in 0..wrong {
@@ -106,7 +106,7 @@ fn entries_in_flight_are_on_it_until_they_are_settled() {
 }
 
 #[test]
-fn what_is_settled_after_the_lock_counts_only_in_a_next_one() {
+fn entry_settled_after_the_lock_counts_only_in_the_next_lock() {
     let (mut pbx, [alice, bob], _) = over_budget(3);
     let charges: Vec<_> = (0..3).map(|_| pbx.charge(&alice).unwrap()).collect();
     pbx.now += LOCK;
@@ -126,7 +126,7 @@ fn what_is_settled_after_the_lock_counts_only_in_a_next_one() {
 }
 
 #[test]
-fn who_is_in_flight_on_it_is_not_forgotten_with_the_lock() {
+fn entry_in_flight_on_the_reserve_outlasts_the_lock() {
     let (mut pbx, [alice, _], _) = over_budget(2);
     let charge = pbx.charge(&alice).unwrap();
     pbx.now += 3 * DAY;
@@ -173,7 +173,7 @@ fn a_restart_gives_nothing_back() {
     assert_eq!(pbx.restart(Capacity::DEFAULT), 3);
     assert_eq!(pbx.look(&bob), Standing::OneTry);
     assert_eq!(pbx.wrong(&bob), Some(lock));
-    // All rows anew: the callers' were not changed.
+    // One row only: the rows of the callers have not changed.
     let changes = pbx.lockouts.take_changes(100);
     let [Change {
         key,
@@ -208,7 +208,7 @@ fn a_restart_gives_nothing_back() {
 }
 
 #[test]
-fn only_pin_sets_have_it() {
+fn reserve_in_a_callers_row_is_refused() {
     let mut pbx = Pbx::with(by_caller(1));
     pbx.wrong(&from(1));
     let row = pbx.lockouts.take_changes(1).remove(0);
@@ -220,7 +220,7 @@ fn only_pin_sets_have_it() {
 }
 
 #[test]
-fn it_is_as_large_as_the_limit_of_the_moment() {
+fn reserve_follows_the_current_limit() {
     let (mut pbx, [alice, _], lock) = over_budget(3);
     pbx.wrong(&alice);
     pbx.limits = by_pin_set(1);

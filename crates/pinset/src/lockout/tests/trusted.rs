@@ -40,8 +40,8 @@ fn verified(pbx: &mut Pbx, number: &str) -> u32 {
     verified
 }
 
-/// An account that so many failures have locked, and two callers who succeeded
-/// with it.
+/// Returns an account locked by `failures` failures, with two callers that have
+/// succeeded with it, and the lock.
 fn locked(failures: u32) -> (Pbx, Lock) {
     let mut pbx = Pbx::with(by_account(failures));
     for number in ["home", "work"] {
@@ -187,7 +187,7 @@ fn success_of_a_trusted_caller_leaves_the_failures_of_strangers() {
     assert_eq!(right(&mut pbx, "home"), Ok(None));
     let (failures, lock) = until_locked(&mut pbx);
     assert_eq!((failures, lock), (1, pbx.lock(Kind::Account, LOCK)));
-    // Whoever gets in for the first time has the PIN: the account starts over.
+    // A caller's first success proves the PIN: the account starts over.
     pbx.now += LOCK;
     for _ in 0..2 {
         assert_eq!(entry(&mut pbx, "mallory", AttemptResult::Wrong), Ok(None));

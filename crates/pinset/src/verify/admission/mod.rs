@@ -81,9 +81,9 @@ impl fmt::Display for Denial {
     }
 }
 
-/// The verdict on an entry that is the PIN of `rows`, which are in the order of
-/// their list: the first that admits does. `take` takes one of the uses of a
-/// row. `deny` is told why rows do not admit; the last that it is told is the
+/// Returns the verdict on an entry that is the PIN of `rows`, which are in the order
+/// of their list: the first row that can admit does. `take` takes one of the uses of
+/// a row. `deny` receives why rows do not admit; the last one it receives is the
 /// reason for the verdict.
 ///
 /// # Errors

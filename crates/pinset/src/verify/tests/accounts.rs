@@ -34,7 +34,7 @@ fn lock_from_elsewhere(pbx: &Pbx) {
     }
 }
 
-/// A caller who knows alice's PIN guesses bob's, whose number it is as well.
+/// A caller with alice's PIN guesses bob's, who has the same number.
 #[test]
 fn right_pin_of_one_account_keeps_the_failures_of_another() {
     let pbx = Pbx::csv(LIST);
@@ -89,8 +89,8 @@ fn lock_of_one_account_leaves_the_others_of_the_number_open() {
     // What is wrong for alice may be bob's, which is locked.
     let mut customer = pbx.verify(&BY_CALLER, NUMBER);
     assert_eq!(verified(&mut customer, "4321"), "locked, verified");
-    let told = pbx.locked.take().map(|(lock, _)| lock.kind);
-    assert_eq!(told, Some(LockKind::Account));
+    let reported = pbx.locked.take().map(|(lock, _)| lock.kind);
+    assert_eq!(reported, Some(LockKind::Account));
     // It has been counted for alice: two are left.
     let wrong = || verified(&mut pbx.verify(&BY_CALLER, NUMBER), "1");
     assert_eq!([wrong(), wrong()], ["locked, verified", "locked, verified"]);
@@ -101,7 +101,7 @@ fn lock_of_one_account_leaves_the_others_of_the_number_open() {
 }
 
 #[test]
-fn lock_of_an_asked_account_lets_in_who_succeeded_with_it() {
+fn lock_of_an_asked_account_admits_its_trusted_callers() {
     let pbx = Pbx::csv(LIST);
     let options = [
         ("identify", "account"),
@@ -188,7 +188,7 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
     }
 }
 
-/// An entry that waited is charged anew, and counts.
+/// An entry that waited is charged again, and counts.
 #[test]
 fn entry_counts_everywhere_after_it_waited_for_its_account() {
     let list = format!(

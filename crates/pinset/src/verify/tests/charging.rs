@@ -161,7 +161,7 @@ fn list_without_a_checkable_row_refuses_everybody_and_counts_nothing() {
         pbx.identity();
         for _ in 0..2 {
             assert_eq!(for_account(&mut verifier, account, "1004"), "unavailable");
-            // Before it is looked at who calls.
+            // Before the caller is identified.
             assert_eq!(
                 (pbx.identity().as_str(), pbx.notices().as_str()),
                 ("<>", why)

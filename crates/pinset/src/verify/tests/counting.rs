@@ -23,22 +23,22 @@ fn wrong_entries_lock_the_caller_out_however_the_number_is_spelled() {
         kind: LockKind::Caller,
         until: Some(START + half_an_hour),
     };
-    let told = Some((lock, Some(half_an_hour)));
-    assert_eq!(pbx.locked.take(), told);
-    // From now on, not even what is right is verified; each call is told.
+    let reported = Some((lock, Some(half_an_hour)));
+    assert_eq!(pbx.locked.take(), reported);
+    // From now on, not even the right PIN is verified; each call gets a report.
     assert_eq!(verified(&mut verifier, "1234"), "locked");
-    assert_eq!(pbx.locked.take(), told);
+    assert_eq!(pbx.locked.take(), reported);
     assert_eq!(look(&verifier), Standing::Locked(lock));
-    assert_eq!(pbx.locked.take(), told);
-    // Another one is another caller.
+    assert_eq!(pbx.locked.take(), reported);
+    // Another number is another caller.
     let mut verifier = pbx.verify(&options, Some("05060508170"));
     assert_eq!(verified(&mut verifier, "1234"), "right alice 0 -");
-    // It is no administrator's matter.
+    // There is no notice for the administrator.
     assert_eq!(pbx.notices(), "");
 }
 
 #[test]
-fn what_has_changed_is_to_be_stored_after_each_entry() {
+fn changes_are_reported_after_each_entry() {
     let pbx = Pbx::csv(LIST);
     let mut verifier = pbx.verify(&[], Some("1"));
     look(&verifier);
@@ -105,7 +105,7 @@ fn accounts_are_charged_before_a_hash_is_computed() {
 }
 
 #[test]
-fn accounts_that_are_in_no_list_are_charged_all_the_same() {
+fn unlisted_accounts_are_charged() {
     let pbx = Pbx::csv(LIST);
     let options = [("identify", "account"), ("lockout_account", "1/1h/1h")];
     let mut verifier = pbx.verify(&options, None);
@@ -132,13 +132,13 @@ fn all_accounts_of_a_number_are_charged() {
     let held = pbx.lockouts.borrow().locks(None, START);
     let what: Vec<_> = held.into_iter().filter_map(|held| held.what).collect();
     assert_eq!(what, ["alice", "bob"]);
-    // One of them is locked: the number is nobody's now.
+    // Both are locked: no row of the number is left.
     assert_eq!(verified(&mut verifier, "1234"), "locked");
 }
 
-/// While one entry is verified that may yet fill the limit, another one waits.
+/// While an entry in verification may fill the limit, another one waits.
 #[test]
-fn an_entry_waits_for_those_that_may_fill_the_limit() {
+fn entry_waits_for_entries_that_may_fill_the_limit() {
     struct Waits<'a>(Option<Ticket<'a, &'a Pbx>>, AttemptResult<'a>, u32);
     impl ServiceChannel for Waits<'_> {
         fn listen(&mut self, milliseconds: i32) -> bool {
@@ -171,8 +171,8 @@ fn an_entry_waits_for_those_that_may_fill_the_limit() {
 }
 
 #[test]
-fn who_waits_too_long_is_not_verified() {
-    /// A keeper of little patience.
+fn entry_that_waits_too_long_is_not_verified() {
+    /// A context whose attempts do not wait.
     struct Hasty<'a>(&'a Pbx);
     impl LockoutContext for Hasty<'_> {
         const SETTLE_TIMEOUT: Duration = Duration::ZERO;
@@ -207,8 +207,8 @@ fn who_waits_too_long_is_not_verified() {
         pbx.notices(),
         "E 'customers': an entry is not verified: so many others are that nothing is left of its limits"
     );
-    // Who hangs up before that is told nothing, and an entry that was compared
-    // with nothing has not counted.
+    // A caller who hangs up before that causes no notice, and an entry that was not
+    // compared has not counted.
     let patient = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     let gone = patient
         .counter()
@@ -223,7 +223,7 @@ fn who_waits_too_long_is_not_verified() {
 }
 
 #[test]
-fn over_budget_one_entry_a_call_of_who_has_succeeded() {
+fn trusted_caller_over_budget_has_one_entry_a_call() {
     let pbx = Pbx::csv(LIST);
     let options = [("lockout_pinset", "2/1h/1h"), ("lockout_caller", "no")];
     let mut known = pbx.verify(&options, Some("1"));
@@ -275,6 +275,6 @@ fn a_hundred_wrong_entries_lock_an_account_until_it_is_unlocked_by_hand() {
         "W 'customers': an account is locked until it is unlocked by hand: a hundred wrong \
          entries without a right one"
     );
-    let told = pbx.locked.take().map(|(lock, left)| (lock.kind, left));
-    assert_eq!(told, Some((LockKind::Account, None)));
+    let reported = pbx.locked.take().map(|(lock, left)| (lock.kind, left));
+    assert_eq!(reported, Some((LockKind::Account, None)));
 }

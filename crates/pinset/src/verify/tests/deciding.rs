@@ -1,4 +1,4 @@
-//! Whose rows may be the caller's, and whether they are.
+//! Identification of the caller's rows, and verdicts by them.
 
 use super::*;
 
@@ -8,7 +8,7 @@ const CUSTOMERS: &str = "account,secret,caller,level,context\n\
     carol,plain:1234,+905060508170,,\n";
 
 #[test]
-fn by_the_number_that_calls() {
+fn caller_number_selects_the_rows() {
     let pbx = Pbx::csv(CUSTOMERS);
     let options = [("identify", "caller")];
     for spelled in ["+905060508169", "905060508169", "05060508169", "5060508169"] {
@@ -23,7 +23,7 @@ fn by_the_number_that_calls() {
         assert_eq!(pbx.identity(), "<> <alice> <alice>");
         assert_eq!(verified(&mut verifier, "4321"), "wrong");
     }
-    // Two of them have the number; which it is, the PIN says.
+    // Two rows have the number; the PIN decides between them.
     let mut verifier = pbx.verify(&options, Some("05060508170"));
     pbx.identity();
     assert_eq!(verified(&mut verifier, "1234"), "right carol 0 -");
@@ -36,7 +36,7 @@ fn by_the_number_that_calls() {
 }
 
 #[test]
-fn by_an_account_number() {
+fn account_number_selects_the_rows() {
     let list = "account,secret,caller\n4711,plain:1234,+905060508169\n";
     let pbx = Pbx::csv(list);
     let account = [("identify", "account")];
@@ -57,7 +57,7 @@ fn by_an_account_number() {
 }
 
 #[test]
-fn without_a_usable_number_nobody() {
+fn caller_without_a_usable_number_is_refused() {
     let pbx = Pbx::of(|_| panic!("the source is asked"));
     let mut verifier = pbx.verify(&[("identify", "caller")], Some("anonymous"));
     assert!(verifier.refuses() && !verifier.asks_account());
@@ -66,7 +66,7 @@ fn without_a_usable_number_nobody() {
 }
 
 #[test]
-fn too_short_is_wrong_without_a_look() {
+fn short_entry_is_wrong_without_a_lookup() {
     let pbx = Pbx::of(|_| panic!("the source is asked"));
     let mut verifier = pbx.verify(
         &[("min_digits", "4"), ("lockout_caller", "2/1h/1h")],
@@ -77,12 +77,12 @@ fn too_short_is_wrong_without_a_look() {
 }
 
 #[test]
-fn by_the_pin_alone() {
+fn pin_alone_selects_the_row() {
     let pbx = Pbx::csv(CUSTOMERS);
     let mut verifier = pbx.verify(&[("required_level", "1")], None);
     assert_eq!(verified(&mut verifier, "1234"), "right alice 7 from-alice");
     assert_eq!(verified(&mut verifier, "4321"), "wrong");
-    // Whose it is is known.
+    // The account is reported.
     assert_eq!(pbx.identity(), "<> <alice> <> <bob>");
     assert_eq!(pbx.notices(), "");
 }
@@ -95,7 +95,7 @@ fn lists_of_lines_have_no_levels() {
 }
 
 #[test]
-fn dates_are_those_of_the_keepers_clock() {
+fn dates_follow_the_clock_of_the_lockouts() {
     let pbx = Pbx::csv(
         "account,secret,valid_from,valid_until\n\
          early,plain:1,2026-11-19,\nlate,plain:2,2026-11-18,\nover,plain:3,,2026-11-17\n",
@@ -108,7 +108,7 @@ fn dates_are_those_of_the_keepers_clock() {
 }
 
 #[test]
-fn slow_hashes_are_the_back_ends_work() {
+fn slow_hashes_are_left_to_the_back_end() {
     let pbx = Pbx::csv(&format!(
         "account,secret\nalice,\"{}\"\nalice,plain:5678\nbob,plain:4321\n",
         argon2id("1234")
@@ -119,7 +119,7 @@ fn slow_hashes_are_the_back_ends_work() {
         ("alice", "1234", "right alice 0 -", (1, 8)),
         ("alice", "5678", "right alice 0 -", (1, 8)),
         ("alice", "9", "wrong", (1, 8)),
-        // Who has no such row, or none at all, takes as long.
+        // An account without such a row, or without any, takes as long.
         ("bob", "4321", "right bob 0 -", (0, 8)),
         ("nobody", "4321", "wrong", (0, 8)),
     ] {
@@ -192,7 +192,7 @@ fn required_level_admits_nothing_without_a_level() {
 }
 
 #[test]
-fn nothing_is_hashed_for_who_is_gone() {
+fn hangup_stops_hashing() {
     let hash = argon2id("1234");
     let work = || {
         let list = format!("account,secret\na,\"{hash}\"\na,\"{hash}\"\n");
@@ -218,7 +218,7 @@ fn nothing_is_hashed_for_who_is_gone() {
 }
 
 #[test]
-fn rows_are_asked_in_their_order() {
+fn rows_are_checked_in_order() {
     let pbx = Pbx::csv(&format!(
         "account,secret,caller,level\n\
          alice,\"{}\",+905060508169,1\nalice,plain:1234,+905060508169,2\n",
@@ -229,7 +229,7 @@ fn rows_are_asked_in_their_order() {
 }
 
 #[test]
-fn a_row_that_cant_be_checked_admits_nobody_but_keeps_nobody_out() {
+fn uncheckable_row_never_admits_and_leaves_other_rows_usable() {
     let hmac = "0".repeat(64);
     let list = format!("account,secret\n4711,hmac-sha256:gone:{hmac}\n4711,plain:1234\n");
     let pbx = Pbx::csv(&list);
@@ -246,7 +246,7 @@ fn a_row_that_cant_be_checked_admits_nobody_but_keeps_nobody_out() {
 }
 
 #[test]
-fn no_pin_alone_finds_a_slow_hash() {
+fn pin_alone_never_finds_a_slow_hash() {
     let list = format!(
         "account,secret\nalice,\"{}\"\nbob,plain:1\n",
         argon2id("1234")
@@ -264,7 +264,7 @@ fn no_pin_alone_finds_a_slow_hash() {
 }
 
 #[test]
-fn a_source_that_refuses() {
+fn refusing_source_makes_the_verdict_unavailable() {
     let pbx = Pbx::of(|_| Some(Answer::Refused("it is hidden".to_owned())));
     let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     for _ in 0..3 {
@@ -276,7 +276,7 @@ fn a_source_that_refuses() {
 }
 
 #[test]
-fn a_caller_who_is_gone_gets_no_verdict() {
+fn hangup_during_the_lookup_gives_no_verdict() {
     let pbx = Pbx::of(|_| None);
     let mut verifier = pbx.verify(&[("lockout_caller", "1/1h/1h")], Some("1"));
     assert_eq!(verified(&mut verifier, "1234"), "gone");
@@ -284,7 +284,7 @@ fn a_caller_who_is_gone_gets_no_verdict() {
 }
 
 #[test]
-fn entries_that_others_have_collected() {
+fn entry_collected_elsewhere_is_verified() {
     let pbx = Pbx::csv("account,secret,level\n4711,plain:1234,3\n4712,plain:5,\n");
     let options = [
         ("identify", "account"),
@@ -308,7 +308,7 @@ fn entries_that_others_have_collected() {
         outcome("4711", "1234"),
         (Status::Success, "4711".to_owned(), 1)
     );
-    // What nobody can key is not counted.
+    // Entries that can't be entered are not counted.
     for text in ["12345", "12x4", "1#"] {
         assert_eq!(outcome("4711", text), failure, "{text}");
         assert_eq!(outcome("4711", text), failure, "{text}");

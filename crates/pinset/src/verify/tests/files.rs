@@ -59,7 +59,7 @@ impl OnDisk {
         };
         let mut heard = Vec::new();
         let answer = wanted.ask(&asking, 1 << 20, |report| heard.push(report.to_string()));
-        self.told(wanted, answer, &heard)
+        self.summary(wanted, answer, &heard)
     }
 
     fn known(&self, wanted: &FileQuery, entry: &str) -> Option<String> {
@@ -73,10 +73,10 @@ impl OnDisk {
         let stamp = Stamp::of(&fs::metadata(&self.path).expect("a list"));
         let mut heard = Vec::new();
         let answer = wanted.known(&asking, stamp, |report| heard.push(report.to_string()))?;
-        Some(self.told(wanted, answer, &heard))
+        Some(self.summary(wanted, answer, &heard))
     }
 
-    fn told(&self, wanted: &FileQuery, answer: Answer, heard: &[String]) -> String {
+    fn summary(&self, wanted: &FileQuery, answer: Answer, heard: &[String]) -> String {
         let objection = wanted.objection(&answer);
         let answer = match objection.map_or(answer, Answer::Refused) {
             Answer::Entry(verdict, entries) => format!("{} {entries:?}", said(Some(verdict))),
@@ -91,7 +91,7 @@ impl OnDisk {
 }
 
 #[test]
-fn what_a_list_is_and_what_is_asked_of_it() {
+fn answer_depends_on_the_list_and_on_identify() {
     let by_pin = OnDisk::wanted(&[]);
     let by_account = OnDisk::wanted(&[("identify", "account")]);
     let md5 = "alice:81dc9bdb52d04dc20036dbd8313ed055\n";
@@ -110,7 +110,7 @@ fn what_a_list_is_and_what_is_asked_of_it() {
         ("", &by_pin, "1", "wrong Lines(Plain)"),
     ] {
         let list = OnDisk::new(text);
-        // Nothing is known of it before it was asked; then all is.
+        // Nothing is cached before the first lookup.
         assert_eq!(list.known(wanted, entry), None, "{text}");
         assert_eq!(list.ask(wanted, entry), answer, "{text}");
         assert_eq!(list.known(wanted, entry).as_deref(), Some(answer), "{text}");
@@ -119,7 +119,7 @@ fn what_a_list_is_and_what_is_asked_of_it() {
 }
 
 #[test]
-fn lists_that_admit_nobody() {
+fn unusable_lists_are_refused() {
     let wanted = OnDisk::wanted(&[]);
     let list = OnDisk::new("1234\n");
     let open = fs::Permissions::from_mode(0o666);
@@ -144,16 +144,19 @@ fn lists_that_admit_nobody() {
 
     let list = OnDisk::new("1234\n");
     let by_account = OnDisk::wanted(&[("identify", "account")]);
-    let told = list.ask(&by_account, "1234");
-    assert!(told.starts_with("refused: it can't be used: "), "{told}");
+    let reported = list.ask(&by_account, "1234");
+    assert!(
+        reported.starts_with("refused: it can't be used: "),
+        "{reported}"
+    );
 
     let list = OnDisk::new("account,secret,colour\na,plain:1,red\n");
-    let told = list.ask(&wanted, "1");
+    let reported = list.ask(&wanted, "1");
     assert!(
-        told.starts_with("refused: 'PATH' can't be used: "),
-        "{told}"
+        reported.starts_with("refused: 'PATH' can't be used: "),
+        "{reported}"
     );
-    assert_eq!(list.ask(&wanted, "1"), told);
+    assert_eq!(list.ask(&wanted, "1"), reported);
 
     let list = OnDisk::new("");
     fs::remove_file(&list.path).expect("no list");
@@ -206,18 +209,21 @@ fn conflict_is_found_in_what_another_pin_set_has_read() {
 }
 
 #[test]
-fn what_is_wrong_with_it_is_heard_once() {
+fn broken_rows_are_reported_once() {
     let list = OnDisk::new("account,secret\na,plain:1\nb,plain:x\n");
     let wanted = OnDisk::wanted(&[]);
-    let told = list.ask(&wanted, "1");
-    assert!(told.starts_with("1 rows Csv; 'PATH' line 3"), "{told}");
+    let reported = list.ask(&wanted, "1");
+    assert!(
+        reported.starts_with("1 rows Csv; 'PATH' line 3"),
+        "{reported}"
+    );
     assert_eq!(list.ask(&wanted, "1"), "1 rows Csv");
 }
 
-/// One that is too large to be read while the caller waits: it is looked
-/// through, and an index is made.
+/// A list too large to be read while the caller waits is searched, and an index is
+/// made.
 #[test]
-fn a_large_list_has_its_index_when_it_was_asked() {
+fn large_list_has_an_index_after_a_lookup() {
     let lines: String = (0..100_000)
         .map(|line| format!("{:08}\n", line * 7))
         .collect();

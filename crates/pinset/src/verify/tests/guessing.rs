@@ -40,18 +40,18 @@ enum Reads {
     Nothing,
 }
 
-/// How the machine is while an entry is checked.
+/// The failures of the machine while an entry is checked.
 #[derive(Clone, Copy, Debug)]
 struct Weather {
     reads: Reads,
     hashes: Hashes,
     keyless: bool,
     disk_full: bool,
-    /// The caller hangs up when looked after for the last of so many times.
+    /// The caller hangs up the `stays`-th time the channel is serviced.
     stays: u32,
 }
 
-/// An entry, and those that others make while its hash is computed.
+/// An entry, and those of other calls while its hash is computed.
 #[derive(Clone, Debug)]
 struct Attempt {
     weather: Weather,

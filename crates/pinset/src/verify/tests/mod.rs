@@ -1,4 +1,4 @@
-//! Verification with a back end that says what it is told to.
+//! Verification with a scripted back end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,9 +57,9 @@ struct Pbx {
     keyless: Cell<bool>,
     no_pepper: Pepper,
     open: Cell<bool>,
-    /// What is done while a hash is computed.
+    /// Runs while a hash is computed.
     hashing: RefCell<Option<Rc<Hook>>>,
-    /// Of each work: how many rows, and what all of it costs.
+    /// For each work, the number of rows and the total cost.
     hashed: RefCell<Vec<(usize, u64)>>,
     hashes: Cell<Hashes>,
     uses: RefCell<Uses>,
@@ -74,7 +74,7 @@ struct Pbx {
     notices: RefCell<Vec<String>>,
 }
 
-/// A caller who is gone when listened to for the last of so many times.
+/// A caller who hangs up the `.0`-th time the channel is serviced.
 struct Host(u32);
 
 impl ServiceChannel for Host {
@@ -152,7 +152,7 @@ impl Pbx {
         Verifier::new("customers", Arc::new(set), calling, &turkey(), self, self)
     }
 
-    /// What has become known of who calls, one after the other.
+    /// Returns the accounts that the caller was identified as, in order.
     fn identity(&self) -> String {
         self.identity.take().join(" ")
     }
@@ -303,7 +303,7 @@ fn argon2id(digits: &str) -> String {
     hash.map(|hash| hash.to_string()).unwrap_or_default()
 }
 
-/// What is said of an entry, in a word.
+/// Returns a verdict as a short text.
 fn said(verdict: Option<Verdict>) -> String {
     match verdict {
         None => "gone".to_owned(),

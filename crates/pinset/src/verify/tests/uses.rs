@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn rows_have_so_many_uses() {
+fn row_admits_max_uses_calls() {
     let pbx = Pbx::csv("account,secret,max_uses\nalice,plain:1,2\nbob,plain:2,\n");
     let mut verifier = pbx.verify(&[], None);
     let verdicts = ["1", "1", "1", "2", "2", "2"].map(|pin| verified(&mut verifier, pin));
@@ -18,7 +18,7 @@ fn rows_have_so_many_uses() {
 }
 
 #[test]
-fn one_time_is_one_use_of_each() {
+fn one_time_allows_one_use_of_each_row() {
     let pbx = Pbx::csv("account,secret,max_uses\nalice,plain:1,2\nbob,plain:2,\n");
     let mut verifier = pbx.verify(&[("one_time", "yes")], None);
     let verdicts = ["1", "1", "2", "2"].map(|pin| verified(&mut verifier, pin));
@@ -29,7 +29,7 @@ fn one_time_is_one_use_of_each() {
 }
 
 #[test]
-fn one_time_of_a_line() {
+fn one_time_allows_one_use_of_a_line() {
     let pbx = Pbx::entries(Entries::Lines(Format::Plain));
     let mut verifier = pbx.verify(&[], None);
     assert_eq!(verified(&mut verifier, "1234"), "right alice - -");
@@ -42,7 +42,7 @@ fn one_time_of_a_line() {
 }
 
 #[test]
-fn one_time_of_a_key_of_the_database() {
+fn one_time_removes_a_pin_that_is_a_database_key() {
     let pbx = Pbx::entries(Entries::Keys);
     let keys = || BTreeSet::from([b"1234".to_vec(), b"1".to_vec()]);
     pbx.keys.replace(keys());
@@ -60,7 +60,7 @@ fn one_time_of_a_key_of_the_database() {
 }
 
 #[test]
-fn one_time_of_a_value_of_the_database() {
+fn one_time_removes_the_key_of_a_database_value() {
     let values: [(&[u8], &[u8]); 2] = [(b"alice", b"plain:1"), (b"bob", b"plain:2")];
     let pbx = Pbx::of(move |_| {
         let rows = crate::credential::table::of_credentials(values, u64::MAX).ok()?;

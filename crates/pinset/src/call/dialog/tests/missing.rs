@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_missing_sound_never_decides() {
+fn missing_sound_does_not_change_the_verdict() {
     let mut caller = caller(" 1234# ");
     caller.missing = vec!["agent-pass", "auth-thankyou"];
     assert!(talk("1234", &mut caller) == Next::Continue);

@@ -176,7 +176,7 @@ fn check_plan(plan: Plan, script: &str, want: &str) {
 }
 
 #[test]
-fn the_right_pin_at_any_moment() {
+fn right_pin_is_accepted_during_and_after_the_prompt() {
     // After the prompt, into the prompt, ended by # or by the digit timeout.
     let thanks = "answer agent-pass auth-thankyou SUCCESS/1/-/- on";
     check("1234", " 1234# ", thanks);
@@ -270,7 +270,7 @@ fn the_habitual_hash_is_dropped_once_and_for_two_seconds() {
         "9999+#1234 ",
         "answer agent-pass auth-incorrect auth-incorrect auth-thankyou SUCCESS/3/-/- on",
     );
-    // A `#` that is not the first digit after a full entry ends the entry.
+    // A `#` that is not the first digit after a full entry ends the next one.
     check(
         "1234,,4",
         "99991#1234 ",
@@ -305,7 +305,7 @@ fn an_unreadable_list_asks_the_same_again_and_is_an_error() {
 }
 
 #[test]
-fn who_goes_while_an_entry_is_looked_up_has_hung_up() {
+fn hangup_during_verification_is_a_hangup() {
     check(
         "1234",
         "6666#",
@@ -319,7 +319,7 @@ fn who_goes_while_an_entry_is_looked_up_has_hung_up() {
 }
 
 #[test]
-fn refused_from_the_start() {
+fn call_refused_from_the_start_is_not_asked() {
     check(",a", "", "answer ERROR/0/-/- vm-goodbye down");
     check("1234,d", " ", "answer ERROR/0/-/- vm-goodbye down");
     check(",c", "", "answer ERROR/0/-/- on");
@@ -328,7 +328,7 @@ fn refused_from_the_start() {
 }
 
 #[test]
-fn the_account_code_comes_with_the_verdict() {
+fn account_code_is_set_with_the_verdict() {
     check(
         "1234,a",
         "9#1234# ",
@@ -382,7 +382,7 @@ fn answers() -> impl Strategy<Value = Vec<(u8, u8)>> {
 
 proptest! {
     #[test]
-    fn whatever_happens(
+    fn random_calls_keep_the_invariants(
         options in "[ajcnq]{0,5}",
         max_digits in 0_u32..6,
         prompts in "[pqr&]{0,6}",
@@ -475,7 +475,7 @@ proptest! {
         prop_assert!(settled.is_some(), "ended without a verdict");
         prop_assert!(goodbyes <= 1);
         // Past the application only by the right PIN, or because the dialplan
-        // asked to be told of the failure.
+        // asked for control after a failure.
         if next == Next::Continue {
             prop_assert!(right || jumped || carry_on);
         }

@@ -18,7 +18,7 @@ fn plan_of(options: &str, account: bool) -> Plan {
 }
 
 #[test]
-fn what_a_pin_set_says_is_done() {
+fn dialog_follows_the_options_of_a_pin_set() {
     check_plan(
         plan_of(
             "prompt=p;incorrect_prompt=i;retry_prompt=r;failure_prompt=f;attempts=2",
@@ -45,14 +45,14 @@ fn what_a_pin_set_says_is_done() {
 }
 
 #[test]
-fn the_clear_key_starts_the_entry_over() {
+fn clear_key_starts_the_entry_over() {
     let plan = || plan_of("clear_key=*;attempts=1", false);
     check_plan(
         plan(),
         "99*1234# ",
         "answer agent-pass auth-thankyou SUCCESS/1/-/- on",
     );
-    // What was cleared is waited for as if it had not begun.
+    // After the clear key, the wait is that for a first digit.
     check_plan(
         plan(),
         "99*  ",
@@ -72,7 +72,7 @@ fn the_clear_key_starts_the_entry_over() {
 }
 
 #[test]
-fn an_account_is_asked_for_first() {
+fn account_number_is_asked_for_first() {
     let plan = |attempts: u32| plan_of(&format!("clear_key=*;attempts={attempts}"), true);
     check_plan(
         plan(3),
@@ -111,7 +111,7 @@ fn an_account_is_asked_for_first() {
 }
 
 #[test]
-fn the_last_entry_says_whether_it_has_expired() {
+fn last_entry_decides_between_expired_and_failure() {
     check(
         "1234",
         "9#9#2222# ",
@@ -125,7 +125,7 @@ fn the_last_entry_says_whether_it_has_expired() {
 }
 
 #[test]
-fn a_call_goes_where_its_pin_set_says() {
+fn call_goes_to_the_destinations_of_its_pin_set() {
     let options = "on_success=goto:in,1,1;on_failure=goto:out,1,1;attempts=1";
     check_plan(
         plan_of(options, false),
@@ -157,7 +157,7 @@ fn a_call_goes_where_its_pin_set_says() {
 }
 
 #[test]
-fn who_is_locked_out_is_asked_no_more() {
+fn locked_out_caller_is_not_asked_again() {
     check_plan(
         plan_of("locked_prompt=l;on_locked=goto:out,1,1", false),
         "9#4444# ",

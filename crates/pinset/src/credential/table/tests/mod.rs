@@ -27,7 +27,7 @@ fn turkey() -> Numbering {
     numbering
 }
 
-/// Hands out a list so many bytes at a time.
+/// Reads a list with at most `.1` bytes at a time.
 struct Slow<'a>(&'a [u8], usize);
 
 impl Read for Slow<'_> {
@@ -207,8 +207,8 @@ fn first_row_with_uses_or_a_context_is_named() {
     assert_eq!(rows("1234\n", PLAIN).limited(), None);
 }
 
-/// Of so many rows some have the same hash by chance: of 400,000, about 18 times
-/// two accounts, and as often two numbers and two PINs.
+/// In a large list, some rows have the same hash by chance: of 400,000, about 18
+/// pairs of accounts, and as many pairs of numbers and of PINs.
 #[test]
 fn a_hash_alone_finds_nobody() {
     let row = |row| format!("u{row},plain:{row},50{row:08}\n");
@@ -405,7 +405,7 @@ fn text_of(&(account, form, pin, number): &Made) -> String {
     format!("{account},{secret},{caller}")
 }
 
-/// The lines of the rows that fit, one after the other. Nobody has more than
+/// Returns the lines of the rows that fit, in order. A caller or account has at most
 /// eight slow ones.
 fn model(
     list: &str,

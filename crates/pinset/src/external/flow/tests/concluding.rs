@@ -1,6 +1,6 @@
 use super::*;
 
-/// Where a call goes, and what was heard.
+/// Returns where a call goes, and the log of the line.
 fn concluded(options: &str, data: &str, jumps: bool, outcome: Outcome) -> (Next, Vec<String>) {
     let set = set(options);
     let plan = Request::parse(data.as_bytes()).plan_of(&set, None);
@@ -13,7 +13,7 @@ fn concluded(options: &str, data: &str, jumps: bool, outcome: Outcome) -> (Next,
 }
 
 #[test]
-fn who_is_sent_on_goes_there() {
+fn sent_call_goes_to_its_destination() {
     let outcome = sent(Status::Success, "1091", 2);
     let Outcome::Sent { place, .. } = outcome.clone() else {
         unreachable!()
@@ -27,7 +27,7 @@ fn who_is_sent_on_goes_there() {
 }
 
 #[test]
-fn who_is_refused_goes_by_on_error() {
+fn refused_call_follows_on_error() {
     let place = Place {
         context: "help".to_owned(),
         exten: "s".to_owned(),
@@ -59,14 +59,14 @@ fn who_is_refused_goes_by_on_error() {
             assert_eq!(log, all, "{options} {data}");
         }
     }
-    // Who is locked out goes as ever.
+    // Callers who are locked out still follow `on_locked`.
     let locked = format!("{goto};on_locked=continue");
     let (next, _) = concluded(&locked, "pinset:x", false, Outcome::refused(Status::Locked));
     assert_eq!(next, Next::Continue);
 }
 
 #[test]
-fn who_is_hung_up_on_hears_no_goodbye() {
+fn call_hung_up_by_the_service_hears_no_goodbye() {
     let hung_up = || Outcome::Refused {
         status: Status::Failure,
         attempts: 1,

@@ -129,7 +129,7 @@ fn a_call_that_is_sent_on_at_once_is_not_answered() {
 }
 
 #[test]
-fn what_is_gathered_stays_and_replaces_its_like() {
+fn gathered_digits_stay_until_the_variable_is_gathered_again() {
     let second = GATHER.replace("pin", "again");
     let (outcome, _, posts) = heard(
         "_12#_345#_6789",
@@ -147,7 +147,7 @@ fn what_is_gathered_stays_and_replaces_its_like() {
 }
 
 #[test]
-fn what_is_behind_a_gather_is_dropped() {
+fn actions_after_a_gather_are_dropped() {
     let both = format!("{SAY},{GATHER},{}", connect("1091"));
     let (outcome, log, _) = heard("_1234", &[&both, HANGUP]);
     assert_eq!(outcome.status(), Status::Failure);
@@ -182,7 +182,7 @@ fn min_digits_zero_accepts_a_lone_hash() {
 }
 
 #[test]
-fn the_pin_sets_waits_and_clear_key_are_those_of_a_gather() {
+fn gather_uses_the_waits_and_clear_key_of_the_pin_set() {
     let (mut phone, mut service) = (Phone::entering("_9*123#"), Answers::of(&[GATHER, HANGUP]));
     call("clear_key=*", &mut phone, &mut service);
     assert_eq!(service.posts[1], r#"{"pin":"123"}"#);
@@ -199,7 +199,7 @@ fn digits_during_playback_are_kept() {
 }
 
 #[test]
-fn a_hash_out_of_habit_is_no_entry() {
+fn habitual_hash_after_a_full_entry_is_ignored() {
     let again = format!("{PLAY},{GATHER}");
     let (mut phone, mut service) = (
         Phone::entering("_1234#__56#"),
@@ -208,7 +208,7 @@ fn a_hash_out_of_habit_is_no_entry() {
     let outcome = call("attempts=1", &mut phone, &mut service);
     assert_eq!(outcome, sent(Status::Success, "1091", 2));
     assert_eq!(service.posts[2], r#"{"pin":"56"}"#);
-    // One that comes late is one, and so is one behind an entry it ended.
+    // A late `#` is an entry, and so is a second one after an entry that `#` ended.
     let mut late = Phone::entering("_1234");
     late.script
         .push_back(Cue::Pass(Duration::from_millis(2001)));
@@ -221,7 +221,7 @@ fn a_hash_out_of_habit_is_no_entry() {
 }
 
 #[test]
-fn sounds_that_are_missing_decide_nothing() {
+fn missing_sounds_do_not_change_the_outcome() {
     let answer = format!("{PLAY},{GATHER}");
     let mut phone = Phone {
         missing: true,
@@ -233,7 +233,7 @@ fn sounds_that_are_missing_decide_nothing() {
 }
 
 #[test]
-fn languages_that_are_none_are_left_out() {
+fn invalid_languages_are_left_out() {
     for language in ["", "../x", "EN"] {
         let say = SAY.replace("en_GB", language);
         let (_, log, _) = heard("", &[&format!("{say},{HANGUP}")]);
@@ -242,7 +242,7 @@ fn languages_that_are_none_are_left_out() {
 }
 
 #[test]
-fn who_hangs_up_is_gone_whatever_is_going_on() {
+fn hangup_at_any_operation_ends_the_call() {
     let first = format!("{PLAY},{SAY},{GATHER}");
     let last = format!("{PLAY},{}", connect("1091"));
     let mut ends = 0;
@@ -269,7 +269,7 @@ fn who_hangs_up_is_gone_whatever_is_going_on() {
 }
 
 #[test]
-fn gathers_without_end_have_one() {
+fn endless_gathers_are_stopped_by_max_steps() {
     let (outcome, _, posts) = heard(&"_12#".repeat(50), &[GATHER]);
     assert_eq!(outcome.attempts(), 8);
     assert_eq!(posts.len(), 9);
@@ -285,7 +285,7 @@ fn gathers_without_end_have_one() {
 }
 
 #[test]
-fn a_sequence_that_sends_nobody_anywhere_is_an_error() {
+fn sequence_without_a_destination_is_an_error() {
     for seq in ["", PLAY, SAY] {
         let (outcome, ..) = heard("", &[seq]);
         let why = "it ends without sending the call anywhere";
@@ -294,7 +294,7 @@ fn a_sequence_that_sends_nobody_anywhere_is_an_error() {
 }
 
 #[test]
-fn nobody_is_sent_where_it_is_not_allowed() {
+fn destination_that_is_not_allowed_is_refused() {
     let wide = "connect_pattern=.*;dial_context=out;dial_pattern=.*";
     for destination in [
         "h", "i", "t", "s", "e", "T", "o", "a", "H", "FAX", "fax", "hang", "_X.", "1091,1", "1&2",
@@ -343,7 +343,7 @@ fn nobody_is_sent_where_it_is_not_allowed() {
 }
 
 #[test]
-fn a_place_that_is_not_there_is_an_error() {
+fn missing_extension_is_an_error() {
     let mut phone = Phone {
         no_place: true,
         ..Phone::default()
@@ -376,7 +376,7 @@ fn refused_destination_never_repeats_entered_digits() {
 }
 
 #[test]
-fn a_service_that_gives_no_answer_is_an_error() {
+fn service_without_an_answer_is_an_error() {
     for result in [Posted::NoAnswer, Posted::Unusable] {
         let mut service = Answers::of(&[GATHER]).then(result);
         let outcome = call("", &mut Phone::entering("_1234"), &mut service);

@@ -1,4 +1,4 @@
-//! A caller, and a service, who do as they are told.
+//! A scripted caller and a scripted service.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Phone {
     /// What was heard on the line, and what was done with the channel.
     pub log: Vec<String>,
     pub now: Duration,
-    /// After so many more dealings the caller is gone.
+    /// The number of further operations after which the caller hangs up.
     pub patience: Option<usize>,
     /// Hung up by now.
     pub gone: bool,
@@ -34,7 +34,7 @@ pub enum Cue {
     Key(u8),
     /// The sound ends, or the wait does.
     Nothing,
-    /// So much time passes.
+    /// This much time passes.
     Pass(Duration),
 }
 
@@ -51,7 +51,7 @@ impl Phone {
         }
     }
 
-    /// False: the caller is gone.
+    /// Counts an operation. Returns false if the caller has hung up.
     fn there(&mut self) -> bool {
         match &mut self.patience {
             Some(0) => self.gone = true,
@@ -68,7 +68,7 @@ impl Phone {
     }
 
     fn note(&mut self, text: impl Into<String>) {
-        assert!(!self.gone, "nothing is done for who is gone");
+        assert!(!self.gone, "nothing is done after the hang-up");
         self.log.push(text.into());
     }
 }
@@ -155,11 +155,11 @@ impl ServiceChannel for Phone {
     }
 }
 
-/// A service that answers this, the last one for ever.
+/// A service with these answers; the last one repeats for ever.
 pub struct Answers {
     pub answers: Vec<Result<String, Posted>>,
     pub posts: Vec<String>,
-    /// How many of them were answered, or not at all, with the caller there.
+    /// How many of them ended, with or without an answer, before the caller hung up.
     pub done: usize,
 }
 
@@ -181,7 +181,7 @@ impl Answers {
 
 impl Service<Phone> for Answers {
     fn post(&mut self, phone: &mut Phone, data: &Data) -> Posted {
-        assert!(!phone.gone, "nothing is posted for who is gone");
+        assert!(!phone.gone, "nothing is posted after the hang-up");
         let at = self.posts.len().min(self.answers.len() - 1);
         self.posts.push(serde_json::to_string(data).expect("JSON"));
         if !phone.there() {

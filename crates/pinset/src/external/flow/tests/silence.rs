@@ -31,7 +31,7 @@ fn silent_caller_is_not_posted_with_post_silence_no() {
 }
 
 #[test]
-fn service_that_asks_a_silent_caller_for_ever_has_an_end() {
+fn service_that_asks_a_silent_caller_for_ever_is_stopped() {
     let (mut phone, mut service) = (Phone::entering(""), Answers::of(&[GATHER]));
     let outcome = call("attempts=2", &mut phone, &mut service);
     assert_eq!(outcome, refused(Status::Timeout, 0));

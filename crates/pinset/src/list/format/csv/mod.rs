@@ -94,7 +94,7 @@ pub struct Row<'a> {
     pub from: Option<Moment>,
     /// It admits until just before this moment.
     pub until: Option<Moment>,
-    /// How many calls it admits; `None`: any number.
+    /// How many calls it admits, or `None` for any number.
     pub max_uses: Option<NonZeroU32>,
     /// Takes the place of the context of `on_success`.
     pub context: Option<&'a str>,

@@ -1,5 +1,5 @@
-//! The same rules in the plainest words: all that ever happened, looked
-//! through anew for each answer. Calls that interleave, unlocking and restarts
+//! A simple reference model of the same rules: it keeps all that ever happened, and
+//! searches all of it for each answer. Calls that interleave, unlocking and restarts
 //! must get the same answers from both.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ fn account_reserve(key: &Key) -> Key {
     (key.0, key.1, format!("{} on reserve", key.2))
 }
 
-/// Who fails: kind, PIN set, name.
+/// A counter: kind, PIN set, name.
 type Key = (Kind, &'static str, String);
 
 #[derive(Clone, Debug)]

@@ -32,8 +32,8 @@ enum Step {
         account: usize,
         entries: u32,
     },
-    /// So many wrong entries of a caller's, who may have succeeded just before,
-    /// by the limit of the PIN set or of an account alone.
+    /// A number of wrong entries of a caller, possibly right after a success, with the
+    /// limit of the PIN set or of an account alone.
     Flood {
         set: usize,
         account: Option<usize>,
@@ -376,7 +376,7 @@ impl Both {
             Step::UnlockCaller(who, set) => {
                 let caller = &callers[who];
                 let set = set.map(|set| SETS[set]);
-                // The endpoint's name stands for all who come in there.
+                // The endpoint's name stands for all callers at it.
                 let text = caller.number().unwrap_or(caller.endpoint());
                 let all = caller.number().is_none();
                 let meant = |key: &Key| key.0 == Kind::Caller && (all || key.2 == who.to_string());
