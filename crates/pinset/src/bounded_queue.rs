@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_at_it_so_many_wait_and_no_more() {
+    fn running_and_waiting_jobs_are_bounded() {
         for most in [1, 2, 5] {
             let mut queue = Queue::new(MAX_WAITING);
             for number in 0..most {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_begin_is_left_to_others_or_dropped() {
+    fn job_without_a_new_worker_is_left_to_a_running_one_or_dropped() {
         let mut queue = Queue::new(MAX_WAITING);
         assert_eq!(queue.put(1, 2), Put::MayBegin);
         assert!(!queue.keep_last());

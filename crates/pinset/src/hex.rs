@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(written: [u8; 8]) {
+        fn written_bytes_are_read_back(written: [u8; 8]) {
             let small = written.map(|byte| format!("{byte:02x}")).concat();
             let mut appended = String::new();
             append(&mut appended, &written);

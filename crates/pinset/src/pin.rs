@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_entry_is_nobodys() {
+    fn empty_entry_matches_no_pin() {
         assert!(!Pin::new().is(b""));
         assert!(!pin(b"1").is(b""));
         assert!(pin(b"12*A").is(b"12*A"));
@@ -117,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn holds_254_keys_and_no_more() {
+    fn pin_holds_at_most_254_digits() {
         let long = pin(&[b'7'; 300]);
         assert_eq!(long.len(), MAX_DIGITS);
         assert_eq!(long.as_bytes(), [b'7'; MAX_DIGITS]);
     }
 
     #[test]
-    fn clearing_wipes_the_keys() {
+    fn clearing_wipes_the_digits() {
         let mut pin = pin(b"4711");
         pin.clear();
         assert!(pin.is_empty());

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date() {
+    fn invalid_dates_are_refused() {
         for text in [
             "",
             "2026",
@@ -297,7 +297,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read(text in ".{0,30}|[0-9TZ:+ -]{8,26}") {
+        fn parsing_any_text_does_not_panic(text in ".{0,30}|[0-9TZ:+ -]{8,26}") {
             let zone = berlin();
             let (from, until) = (Moment::from_which(&text, &zone), Moment::until_which(&text, &zone));
             prop_assert!(from.is_some() || until.is_none());
@@ -306,7 +306,7 @@ mod tests {
 
         /// As jiff prints it, with and without an offset.
         #[test]
-        fn what_is_printed_is_read_back(seconds in -10_000_000_000_i64..100_000_000_000) {
+        fn printed_time_is_read_back(seconds in -10_000_000_000_i64..100_000_000_000) {
             let at = jiff::Timestamp::from_second(seconds).expect("a time");
             prop_assert_eq!(Moment::from_which(&at.to_string(), &berlin()), Some(Moment(seconds)));
             let local = at.to_zoned(TimeZone::fixed(jiff::tz::offset(3))).strftime("%F %T%:z");

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_counted() {
+    fn invalid_records_are_counted() {
         for (line, right) in [
             ("use 70696e 31", true),
             ("use 70696E 31", true),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_records_of_a_key_the_last_stands() {
+    fn last_record_of_a_key_wins() {
         use Effect::{Counted, Removed};
         let [three, four, one] = [3, 4, 1].map(|uses| record(b"a", b"k", Counted(uses)));
         let others = [
@@ -259,7 +259,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn written_journal_is_read_back(
             parts in proptest::collection::vec(any_parts(), 0..20),
             cut in any::<proptest::sample::Index>(),
         ) {
@@ -279,7 +279,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_are_too_much(
+        fn reading_any_bytes_does_not_panic(
             journal in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
             let ended = journal.iter().filter(|byte| **byte == b'\n').count();

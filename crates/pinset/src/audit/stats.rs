@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_an_end_are_counted_together() {
+    fn names_beyond_the_limit_are_counted_together() {
         let mut stats = Stats::new();
         for list in 0..MAX_NAMES + 5 {
             stats.count(&format!("/pins/{list}"), Status::Failure, 1);

@@ -18,7 +18,7 @@ const RECORD: Record<'_> = Record {
 };
 
 #[test]
-fn a_line_names_what_is_known_in_fixed_order() {
+fn audit_line_has_the_known_fields_in_fixed_order() {
     assert_eq!(
         line(&RECORD.fields()),
         "Outcome=\"FAILURE\",PinSet=\"customers\",Identity=\"alice\",Caller=\"+905060508169\",\
@@ -53,7 +53,7 @@ fn a_line_names_what_is_known_in_fixed_order() {
 }
 
 #[test]
-fn the_event_has_the_headers_of_asterisks_own() {
+fn event_has_the_headers_of_asterisks_own() {
     let headers: Vec<_> = RECORD.fields().iter().map(|field| field.header).collect();
     let wanted = [
         "Outcome",
@@ -80,7 +80,7 @@ fn the_event_has_the_headers_of_asterisks_own() {
 }
 
 #[test]
-fn nothing_gets_out_of_its_value() {
+fn values_never_break_out_of_their_quotes() {
     for (value, text) in [
         ("+90 (506) 050", "+90 (506) 050"),
         ("Ayşe Çelik 東京", "Ayşe Çelik 東京"),
@@ -113,7 +113,7 @@ fn nothing_gets_out_of_its_value() {
 }
 
 #[test]
-fn what_is_too_long_is_cut_between_characters() {
+fn long_values_are_cut_between_characters() {
     assert_eq!(escape_audit_value(&[b'a'; 1000]), "a".repeat(256));
     assert_eq!(escape_audit_value(&[b'"'; 1000]), "\\x22".repeat(64));
     let text = format!("{}é", "a".repeat(255));
@@ -155,7 +155,7 @@ fn addresses_are_shown_as_in_security_events() {
 }
 
 #[test]
-fn the_transport_is_the_uris() {
+fn transport_is_that_of_the_uri() {
     for (uri, transport) in [
         ("sip:1@192.0.2.7:5060", Transport::Udp),
         ("sip:1@192.0.2.7:5060;transport=UDP", Transport::Udp),
@@ -174,7 +174,7 @@ fn the_transport_is_the_uris() {
 }
 
 #[test]
-fn what_has_no_pin_set_has_a_name_all_the_same() {
+fn calls_without_a_pin_set_have_a_name() {
     let family = Credential::Family {
         name: b"doors/1".to_vec(),
         one_time: false,
@@ -205,7 +205,7 @@ fn read(line: &str) -> Vec<(&str, &str)> {
 
 proptest! {
     #[test]
-    fn whatever_a_caller_sends_is_a_value_and_nothing_else(
+    fn caller_input_stays_inside_its_value(
         caller in proptest::collection::vec(any::<u8>(), 0..300),
         channel in "[\\PC\\pC\"\\\\,=]{0,300}",
     ) {

@@ -89,7 +89,7 @@ mod tests {
     use crate::pin::Pin;
 
     #[test]
-    fn what_was_read_is_remembered_by_its_path() {
+    fn contents_are_remembered_by_path() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("pins");
         fs::write(&path, "1234\n5678\n1234\n\n99999999999999999999\n").expect("written");

@@ -106,7 +106,7 @@ fn large(first: u32) -> String {
 }
 
 #[test]
-fn a_small_list_is_an_index_at_once() {
+fn small_list_is_indexed_at_once() {
     let lab = Lab::with("1111\n2222\n");
     assert_eq!(lab.verdict("1111"), RIGHT);
     let index = lab.index().expect("an index");
@@ -140,7 +140,7 @@ fn memory_answers_only_for_what_is_on_the_disk() {
 }
 
 #[test]
-fn the_md5_of_an_entry_and_a_line_end_is_told() {
+fn md5_of_an_entry_with_a_line_end_is_reported() {
     let mut lab = Lab::with("eve:e7df7cd2ca07f4f1ab415d457a6e1c13\n");
     lab.list.format = Format::Md5;
     let report = Report::LineEnd(lab.path().to_owned(), b"eve".to_vec());
@@ -151,7 +151,7 @@ fn the_md5_of_an_entry_and_a_line_end_is_told() {
 }
 
 #[test]
-fn a_large_list_is_passed_over_once_and_then_indexed() {
+fn large_list_is_searched_once_and_then_indexed() {
     let lab = Lab::with(&large(0));
     let verified = lab.verify("049999");
     assert_eq!(verified.verdict, RIGHT);
@@ -175,7 +175,7 @@ fn a_large_list_is_passed_over_once_and_then_indexed() {
 }
 
 #[test]
-fn the_old_index_is_never_asked() {
+fn outdated_index_is_never_used() {
     let lab = Lab::with(&large(0));
     lab.finish(lab.verify("0").rebuild.expect("a rebuild"));
     lab.write(&large(100_000));
@@ -188,7 +188,7 @@ fn the_old_index_is_never_asked() {
 }
 
 #[test]
-fn a_rebuild_of_what_has_changed_is_given_up() {
+fn rebuild_of_a_changed_list_is_abandoned() {
     let lab = Lab::with(&large(0));
     let mut first = lab.verify("0").rebuild.expect("a rebuild");
     assert_eq!(first.step(&lab.cache), Progress::More);
@@ -211,7 +211,7 @@ fn a_rebuild_of_what_has_changed_is_given_up() {
 }
 
 #[test]
-fn a_change_within_the_same_tick_is_seen() {
+fn change_within_the_same_tick_is_noticed() {
     for size in [MAX_UNCACHED_BYTES + 7, 14] {
         let lab = Lab::new();
         let old = "111111\n".repeat(size as usize / 7);
@@ -236,7 +236,7 @@ fn a_change_within_the_same_tick_is_seen() {
 }
 
 #[test]
-fn an_unended_line_counts_when_the_file_is_still() {
+fn unended_line_counts_once_the_file_is_settled() {
     let lab = Lab::with("1111\n22");
     let written = SystemTime::now();
     assert_eq!(lab.verify_at("22", written).verdict, Verdict::Wrong);
@@ -284,7 +284,7 @@ fn broken_lines_are_reported_once_for_each_content() {
 }
 
 #[test]
-fn a_list_over_the_limit_admits_nobody() {
+fn list_over_the_limit_admits_nobody() {
     for text in [large(0), "000000\n1\n2\n".into()] {
         let mut lab = Lab::with(&text);
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
@@ -306,7 +306,7 @@ fn a_list_over_the_limit_admits_nobody() {
 }
 
 #[test]
-fn the_list_asked_longest_ago_makes_room() {
+fn least_recently_used_list_is_evicted() {
     let mut lab = Lab::with("1\n");
     lab.limit = 70;
     let verify = |lab: &mut Lab, name: &str| {
@@ -337,7 +337,7 @@ fn the_list_asked_longest_ago_makes_room() {
 }
 
 #[test]
-fn what_everybody_may_write_is_told() {
+fn world_writable_list_is_reported() {
     let lab = Lab::with("1\n");
     fs::set_permissions(lab.path(), fs::Permissions::from_mode(0o666)).expect("set");
     let verified = lab.verify("1");
@@ -349,7 +349,7 @@ fn what_everybody_may_write_is_told() {
 }
 
 #[test]
-fn no_file_no_entry() {
+fn missing_file_makes_the_verdict_unavailable() {
     let lab = Lab::new();
     for pin in ["1234", ""] {
         let verified = lab.verify(pin);
@@ -367,7 +367,7 @@ fn no_file_no_entry() {
 /// line of one and the end of a line of the other. What neither list has is
 /// never right.
 #[test]
-fn no_mixture_of_two_lists_admits_anybody() {
+fn mixture_of_two_lists_admits_nobody() {
     // Lines of different length, so that any start meets any end.
     let texts = ["111111111\n", "22222\n"].map(|line| line.repeat(MAX_UNCACHED_BYTES as usize / 2));
     let lab = Lab::with(&texts[0]);

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_read_back() {
+    fn displayed_options_are_read_back() {
         let (set, read) = shown_and_read(&[]);
         assert_eq!(set, read);
         let all = [
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_of_the_source_is_not_shown() {
+    fn options_for_other_sources_are_not_shown() {
         let names = |source| {
             let mut set = PinSet::default();
             assert_eq!(set.set(b"source", source), Ok(()));
@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_said_in_its_largest_unit() {
+    fn duration_is_shown_in_its_largest_unit() {
         for (seconds, said) in [
             (1, "1s"),
             (59, "59s"),

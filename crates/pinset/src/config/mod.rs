@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_the_last_counts_and_a_wrong_one_changes_nothing() {
+    fn last_of_two_options_counts_and_an_invalid_one_changes_nothing() {
         let mut settings = Settings::default();
         assert_eq!(settings.set(b"source_timeout", b"5"), Ok(()));
         assert_eq!(settings.set(b"source_timeout", b"7"), Ok(()));
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digits_of_the_stock_applications_calls_are_shown_unless_told() {
+    fn digits_of_stock_calls_are_shown_by_default() {
         let hides = |value| set("Stock_Hide_Digits", value).map(|s| s.stock_hide_digits);
         assert!(!Settings::default().stock_hide_digits);
         assert_eq!(hides("yes"), Ok(true));
@@ -415,7 +415,7 @@ mod tests {
 
     /// The list of names is that of the options there are.
     #[test]
-    fn what_is_general_is_no_option_of_a_pin_set() {
+    fn general_options_are_no_options_of_a_pin_set() {
         let names = GENERAL_ONLY_OPTIONS.map(str::as_bytes);
         for name in names {
             let error = Settings::default().set(name, b"?");
@@ -427,7 +427,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read(
+        fn parsing_any_bytes_does_not_panic(
             name in prop_oneof![
                 Just(b"max_list_memory".to_vec()),
                 Just(b"source_timeout".to_vec()),
@@ -450,7 +450,7 @@ mod tests {
 
         /// What is shown can be put into the file.
         #[test]
-        fn what_is_shown_is_read_back(bytes in 1_u64.., nanoseconds in 1_u64..=60_000_000_000) {
+        fn displayed_options_are_read_back(bytes in 1_u64.., nanoseconds in 1_u64..=60_000_000_000) {
             let shown = Settings {
                 max_list_memory: bytes,
                 source_timeout: Duration::from_nanos(nanoseconds),

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asterisk_reads_as_it_is_meant() {
+    fn times_that_asterisk_reads_as_meant_are_accepted() {
         let right = [
             ("*", "*"),
             ("*,*,*,*", "*,*,*,*"),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asterisk_would_read_otherwise() {
+    fn times_that_asterisk_would_read_differently_are_refused() {
         use OptionError::*;
         let wrong = [
             ("", InvalidTimeOfDay),

@@ -193,7 +193,7 @@ fn other_countries() {
 }
 
 #[test]
-fn what_may_be_two_things_is_the_first_of_the_rules() {
+fn ambiguous_number_follows_the_first_rule() {
     for (options, text, number) in [
         // 2 before 5.
         (TURKEY, "0012345678", "+12345678"),
@@ -313,7 +313,7 @@ fn options_must_go_together() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(
+    fn parsing_any_bytes_does_not_panic(
         text in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),
             "[+0-9 ().-]{0,40}".prop_map(String::into_bytes),
@@ -367,7 +367,7 @@ proptest! {
 
     /// What is shown can be put into the file.
     #[test]
-    fn what_is_shown_is_read_back(
+    fn displayed_number_is_read_back(
         code in "([1-9][0-9]{0,2})?",
         national in "[0-9]{0,8}",
         international in "[0-9]{0,8}",

@@ -90,7 +90,7 @@ fn has(rows: &Rows, pin: &str) -> bool {
 }
 
 #[test]
-fn what_was_read_is_known_until_the_file_changes() {
+fn rows_are_cached_until_the_file_changes() {
     let lab = Lab::with("alice,plain:1234\n");
     assert!(lab.known(Lab::later()).is_none());
     assert!(lab.has("1234") && !lab.has("77"));
@@ -107,7 +107,7 @@ fn what_was_read_is_known_until_the_file_changes() {
 }
 
 #[test]
-fn what_was_read_too_soon_after_a_change_is_read_again() {
+fn rows_read_too_soon_after_a_change_are_read_again() {
     let lab = Lab::with("alice,plain:1234\n");
     let now = SystemTime::now();
     assert!(lab.read(now).0.is_ok());
@@ -118,7 +118,7 @@ fn what_was_read_too_soon_after_a_change_is_read_again() {
 }
 
 #[test]
-fn rows_are_read_anew_by_other_rules() {
+fn other_rules_have_the_rows_read_again() {
     let mut lab = Lab::with("alice,plain:1234\n");
     assert!(lab.has("1234"));
     lab.rules = rules();
@@ -131,7 +131,7 @@ fn rows_are_read_anew_by_other_rules() {
 }
 
 #[test]
-fn a_broken_list_is_known_as_such_until_it_changes() {
+fn broken_list_is_cached_until_it_changes() {
     let lab = Lab::with("alice,plain:1234,5\n");
     let broken = Report::Broken(
         lab.list.path.clone(),
@@ -147,7 +147,7 @@ fn a_broken_list_is_known_as_such_until_it_changes() {
 }
 
 #[test]
-fn a_list_over_the_limit_admits_nobody() {
+fn list_over_the_limit_admits_nobody() {
     let mut lab = Lab::with("alice,plain:1234\n");
     lab.limit = 10;
     let (result, _) = lab.read(Lab::later());
@@ -158,7 +158,7 @@ fn a_list_over_the_limit_admits_nobody() {
 }
 
 #[test]
-fn what_is_wrong_with_rows_is_said_once_for_each_content() {
+fn broken_rows_are_reported_once_for_each_content() {
     let lab = Lab::with("alice,1234\nbob,plain:5\n");
     let (_, reports) = lab.read(SystemTime::now());
     let why = "line 2, secret: the secret must begin with plain:, md5:, hmac-sha256: or $argon2id$";
@@ -173,7 +173,7 @@ fn what_is_wrong_with_rows_is_said_once_for_each_content() {
 }
 
 #[test]
-fn a_list_that_is_written_to_meanwhile_is_read_anew() {
+fn list_changed_while_it_is_read_is_read_again() {
     let lab = Lab::with("alice,plain:1234\n");
     let RowAnswer::Unread(mut reading) = lab.ask(Lab::later()) else {
         panic!("it was never read");
@@ -200,7 +200,7 @@ fn a_list_that_is_written_to_meanwhile_is_read_anew() {
 }
 
 #[test]
-fn what_a_list_is_is_known_until_it_changes() {
+fn kind_of_a_list_is_cached_until_it_changes() {
     let lab = Lab::with("alice,plain:1234\n");
     let path = &lab.list.path;
     let now = Lab::later();

@@ -97,7 +97,7 @@ fn options_are_what_they_say() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn invalid_options_are_refused_with_a_reason() {
     use OptionError::*;
     let on_error = NotOneOf("hangup, continue, or goto:context,exten,priority");
     let table: &[(&str, &[&str], OptionError)] = &[
@@ -191,7 +191,7 @@ fn what_is_wrong_is_said() {
 }
 
 #[test]
-fn a_pattern_is_the_whole_or_nothing() {
+fn pattern_matches_the_whole_destination() {
     for (pattern, right, wrong) in [
         (
             "[0-9]{2,6}",

@@ -250,7 +250,7 @@ fn options_are_what_they_say() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn invalid_options_are_refused_with_a_reason() {
     use OptionError::*;
     let long = format!("goto:{},s,1", "x".repeat(MAX_NAME_BYTES + 1));
     let table: &[(&str, &[&str], OptionError)] = &[
@@ -395,7 +395,7 @@ fn what_is_wrong_is_said() {
 
 /// An empty value takes back what `[general]` says.
 #[test]
-fn nothing_is_the_default_where_that_is_nothing() {
+fn empty_value_resets_an_option_with_an_empty_default() {
     let mut set = PinSet::default();
     let values = [
         ("source", "file:/a"),
@@ -417,7 +417,7 @@ fn nothing_is_the_default_where_that_is_nothing() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(
+    fn parsing_any_bytes_does_not_panic(
         name in 0..DEFAULTS.len(),
         value in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..40),
@@ -444,7 +444,7 @@ proptest! {
     }
 
     #[test]
-    fn no_fault_repeats_the_value(name in 0..DEFAULTS.len(), value in "[qxz]{4,12}[0-9]{4}") {
+    fn errors_never_repeat_the_value(name in 0..DEFAULTS.len(), value in "[qxz]{4,12}[0-9]{4}") {
         if let Err(error) = set(DEFAULTS[name].0, &value) {
             prop_assert!(!error.to_string().contains(&value));
         }

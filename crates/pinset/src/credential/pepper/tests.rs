@@ -65,7 +65,7 @@ fn the_first_key_signs_and_each_is_found() {
 }
 
 #[test]
-fn where_there_is_no_pepper_nothing_is_signed() {
+fn empty_pepper_signs_nothing() {
     let none = Pepper::default();
     assert!(none.signing().is_none());
     assert_eq!(signed(&none, "main"), None);
@@ -165,7 +165,7 @@ fn bad_lines_are_named() {
 }
 
 #[test]
-fn faults_say_which_line() {
+fn errors_name_the_line() {
     let error = PepperError::Line(5, PepperLineError::DuplicateKeyId(3)).to_string();
     assert_eq!(error, "line 5: line 3 has a key of the same name");
 }
@@ -183,7 +183,7 @@ fn a_key_is_wiped() {
 proptest! {
     /// Any bytes are read, and no error repeats any of a key.
     #[test]
-    fn any_bytes_are_read(file in prop_oneof![
+    fn parsing_any_bytes_does_not_panic(file in prop_oneof![
         prop::collection::vec(any::<u8>(), 0..200),
         "([a-c]{1,2}:[0-9a-f]{64}\n|;\n|[a:]\n){0,5}".prop_map(String::into_bytes),
     ]) {

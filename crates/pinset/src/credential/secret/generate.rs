@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn as_other_programs_make_them() {
+    fn secrets_equal_those_of_other_programs() {
         let pepper = pepper("main");
         let (id, key) = pepper.signing().expect("a key");
         let made = |recipe: Recipe<'_>| recipe.make(&entered("1234")).map(|text| text.to_string());
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pin_has_no_secret() {
+    fn invalid_pin_has_no_secret() {
         for (pin, why) in [
             ("", GenerateError::Empty),
             ("12#4", GenerateError::NotOnKeypad),
@@ -181,7 +181,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_made_is_right(pin in "[0-9*A-D]{1,254}", other in "[0-9*A-D]{1,9}", salt: [u8; SALT_BYTES]) {
+        fn generated_secret_verifies_its_pin_alone(pin in "[0-9*A-D]{1,254}", other in "[0-9*A-D]{1,9}", salt: [u8; SALT_BYTES]) {
             let pepper = pepper("main");
             let (id, key) = pepper.signing().expect("a key");
             for recipe in [

@@ -126,7 +126,7 @@ fn argon2id_is_that_of_the_reference() {
 
 /// The hash of nothing is right for nobody, whatever the form.
 #[test]
-fn an_empty_entry_is_nobodys() {
+fn empty_entry_matches_no_secret() {
     let mac = "47563b1a98e2e2bde9d8eac5c4c5afa2fcd00d5633eb053b729896260b111e16";
     for text in [
         format!("hmac-sha256:main:{mac}"),
@@ -142,7 +142,7 @@ fn an_empty_entry_is_nobodys() {
 }
 
 #[test]
-fn an_unknown_key_is_no_verdict() {
+fn unknown_pepper_key_gives_no_verdict() {
     let lost = secret(&format!("hmac-sha256:lost:{MAC_OF_1234}"));
     let no_key = VerifyError::MissingKey(id("lost"));
     assert_eq!(lost.verify(&entered("1234"), &pepper()), Err(no_key));
@@ -191,7 +191,7 @@ fn an_entry_finds_its_secret_unless_it_is_slow() {
 }
 
 #[test]
-fn what_is_no_secret() {
+fn invalid_secrets_are_refused() {
     let of_nothing = "d41d8cd98f00b204e9800998ecf8427e";
     let (md5, mac) = (MD5_OF_1234, MAC_OF_1234);
     let long_id = "a".repeat(33);
@@ -256,7 +256,7 @@ fn what_is_no_secret() {
 }
 
 #[test]
-fn what_is_no_argon2id_for_us() {
+fn unsupported_argon2id_hashes_are_refused() {
     let with = |from: &str, to: &str| {
         assert!(ARGON2ID_OF_1234.contains(from));
         ARGON2ID_OF_1234.replacen(from, to, 1)
@@ -378,7 +378,7 @@ fn what_is_no_argon2id_for_us() {
 }
 
 #[test]
-fn a_fault_names_the_form_it_refuses() {
+fn error_names_the_refused_form() {
     for (error, name) in [
         (SecretError::UnsupportedVariant("argon2d"), "argon2d"),
         (SecretError::UnsupportedVersion(16), "version 16"),
@@ -389,7 +389,7 @@ fn a_fault_names_the_form_it_refuses() {
 
 /// Of each cost a hash is computed to the end.
 #[test]
-fn a_cost_can_be_spent_on_nobody() {
+fn cost_can_be_spent_without_a_secret() {
     for text in [
         ARGON2ID_OF_1234,
         &ARGON2ID_OF_1234.replace("m=8,t=1,p=1", "m=64,t=10,p=4"),
@@ -430,7 +430,7 @@ fn secrets_are_not_shown_and_are_wiped() {
 proptest! {
     /// Any bytes are read, and no error repeats what may be of a secret.
     #[test]
-    fn any_bytes_are_read(text in prop_oneof![
+    fn parsing_any_bytes_does_not_panic(text in prop_oneof![
         prop::collection::vec(any::<u8>(), 0..100),
         "(|plain:|md5:|hmac-sha256:)[0-9]{0,9}#?".prop_map(String::into_bytes),
         "(plain:|md5:|hmac-sha256:[a-b]?:?|\\$argon2id\\$v=19\\$m=8,t=1,p=1\\$)[0-9a-fA-F*$]{0,70}"
@@ -446,7 +446,7 @@ proptest! {
 
     /// Every form agrees with every other about every entry.
     #[test]
-    fn all_forms_agree(right in "[0-9*A-D]{1,20}", entry in "[0-9*A-D]{0,20}") {
+    fn all_forms_give_the_same_verdict(right in "[0-9*A-D]{1,20}", entry in "[0-9*A-D]{0,20}") {
         let (pepper, entries) = (pepper(), [entered(&right), entered(&entry)]);
         let hex = |bytes: &[u8]| -> String {
             bytes.iter().map(|byte| format!("{byte:02x}")).collect()

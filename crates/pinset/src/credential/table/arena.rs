@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_added_is_where_it_is_said_to_be(
+        fn added_text_is_read_back_at_its_place(
             parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..700), 0..60),
             most in 1..2000_usize,
         ) {

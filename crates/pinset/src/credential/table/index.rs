@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn one_hash_over_and_over() {
+    fn many_rows_of_one_hash_are_found() {
         check(&[7; 100_000]);
         check(&[u32::MAX; 5]);
         check(&[]);

@@ -214,7 +214,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(
+        fn written_record_is_read_back(
             line: u64,
             account in prop::collection::vec(any::<u8>(), 0..300),
             secret in prop::collection::vec(any::<u8>(), 0..20),

@@ -193,7 +193,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost(
+        fn blocks_hold_every_line(
             lines in prop::collection::vec("[0-9a\r]{0,300}", 0..40),
             settled: bool,
             size in 0..4000_usize,

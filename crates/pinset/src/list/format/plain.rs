@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_packed() {
+    fn pins_of_at_most_16_digits_are_packed() {
         assert_eq!(pack(b""), None);
         assert_eq!(pack(b"12#"), None);
         assert_eq!(pack(&[b'0'; 17]), None);
@@ -73,7 +73,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_two_pins_are_the_same_number(one in "[0-9*A-D]{1,16}", other in "[0-9*A-D]{1,16}") {
+        fn different_pins_pack_to_different_numbers(one in "[0-9*A-D]{1,16}", other in "[0-9*A-D]{1,16}") {
             let (a, b) = (pack(one.as_bytes()), pack(other.as_bytes()));
             prop_assert!(a.is_some_and(|word| word != 0));
             prop_assert_eq!(a == b, one == other);

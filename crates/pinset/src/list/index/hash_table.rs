@@ -283,7 +283,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_went_in_is_there_and_nothing_else(
+        fn table_holds_exactly_its_entries(
             entries in prop::collection::vec(any::<u16>(), 0..100),
             // As many as several shares take.
             many in prop::option::weighted(0.1, 10_000..60_000_u16),
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn all_in_one_place() {
+    fn entries_of_one_place_are_found() {
         // More than a share has room for.
         let entries: Vec<Alike> = (0..20_000).map(Alike).collect();
         let table = table(&entries);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn one_pin_over_and_over() {
+    fn repeated_entry_is_kept_once() {
         let entries: Vec<u64> = (1..=10_000).chain(repeat_n(7, 100_000)).collect();
         let table = table(&entries);
         for entry in 1..=10_000 {

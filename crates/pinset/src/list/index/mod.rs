@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_broken_lines_are_named() {
+    fn at_most_21_broken_lines_are_named() {
         for (lines, named) in [
             (MAX_REPORTED_LINES, MAX_REPORTED_LINES),
             (MAX_REPORTED_LINES + 1, MAX_REPORTED_LINES + 1),

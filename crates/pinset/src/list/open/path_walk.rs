@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mounted_where() {
+    fn mount_points_are_parsed() {
         let mounts = Mounts::parse(MOUNTINFO);
         for (path, found) in [
             ("/", device(8, 1)),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_local() {
+    fn local_file_systems_are_recognized() {
         let mounts = Mounts::parse(MOUNTINFO);
         for (path, found) in [
             ("/etc/pins", Some(device(8, 1))),

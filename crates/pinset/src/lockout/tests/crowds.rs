@@ -87,7 +87,7 @@ fn count_that_expires_first_is_evicted_first() {
 }
 
 #[test]
-fn when_all_is_locked_the_pin_set_counts_on() {
+fn pin_set_still_counts_when_all_callers_are_locked() {
     let limits = Limits {
         pin_set: by_pin_set(2000).pin_set,
         account: by_account(2).account,

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn so_many_failures_lock_a_caller_and_no_other() {
+fn failures_up_to_the_limit_lock_their_caller_alone() {
     let mut pbx = Pbx::with(by_caller(5));
     let (mallory, alice) = (from(1), from(2));
     for _ in 0..4 {
@@ -138,7 +138,7 @@ fn entries_in_flight_count_until_they_are_settled() {
 }
 
 #[test]
-fn what_is_off_is_not_counted() {
+fn disabled_limits_count_nothing() {
     let mut pbx = Pbx::with(NONE);
     for _ in 0..300 {
         let entry = pbx.entry_for(&from(1), account("alice"), AttemptResult::Wrong);
@@ -149,7 +149,7 @@ fn what_is_off_is_not_counted() {
 }
 
 #[test]
-fn the_longest_lock_that_begins_is_the_one_that_is_told() {
+fn longest_of_the_new_locks_is_reported() {
     let hour = limit(2, HOUR, HOUR);
     let short = limit(2, HOUR, MINUTE);
     let all = |caller, pin_set, account| Limits {
@@ -172,7 +172,7 @@ fn the_longest_lock_that_begins_is_the_one_that_is_told() {
 }
 
 #[test]
-fn a_pin_set_over_its_budget_is_closed_to_who_has_not_succeeded_there() {
+fn pin_set_over_its_budget_admits_trusted_callers_only() {
     let mut pbx = Pbx::with(by_pin_set(3));
     let (alice, mallory) = (from(1), from(2));
     pbx.entry(&alice, AttemptResult::Right(None)).unwrap();

@@ -69,7 +69,7 @@ fn a_success_is_written_once_a_day() {
 }
 
 #[test]
-fn rows_of_what_says_nothing_any_more_are_deleted() {
+fn rows_of_expired_state_are_deleted() {
     let (mut pbx, changes) = stored();
     let mut rows: BTreeMap<_, _> = changes.into_iter().map(|c| (c.key, c.value)).collect();
     let unlocked = pbx
@@ -94,7 +94,7 @@ fn rows_of_what_says_nothing_any_more_are_deleted() {
 }
 
 #[test]
-fn a_restart_while_nobody_called_deletes_what_is_over() {
+fn restart_without_calls_deletes_expired_rows() {
     let (mut pbx, changes) = stored();
     pbx.now += 31 * DAY;
     pbx.lockouts = Lockouts::default();
@@ -108,7 +108,7 @@ fn a_restart_while_nobody_called_deletes_what_is_over() {
 }
 
 #[test]
-fn what_was_unlocked_and_is_in_flight_again_is_written() {
+fn unlocked_count_in_flight_again_is_written() {
     let mut pbx = Pbx::with(by_caller(1));
     pbx.wrong(&from(1));
     let mut rows: BTreeMap<_, _> = BTreeMap::new();
@@ -282,7 +282,7 @@ fn broken_rows_are_refused() {
 }
 
 #[test]
-fn what_is_held_already_stays() {
+fn restoring_keeps_held_state() {
     let mut pbx = Pbx::with(by_caller(2));
     pbx.wrong(&from(1));
     let old = pbx.lockouts.take_changes(1).remove(0);
@@ -296,7 +296,7 @@ fn what_is_held_already_stays() {
 
 proptest! {
     #[test]
-    fn no_row_panics(
+    fn restoring_any_row_does_not_panic(
         row in 0usize..9,
         at in 0usize..400,
         with in "[0-9\"\\[\\]{},:a-z-]{0,12}",

@@ -210,7 +210,7 @@ fn first_row_with_uses_or_a_context_is_named() {
 /// In a large list, some rows have the same hash by chance: of 400,000, about 18
 /// pairs of accounts, and as many pairs of numbers and of PINs.
 #[test]
-fn a_hash_alone_finds_nobody() {
+fn equal_hash_alone_finds_no_row() {
     let row = |row| format!("u{row},plain:{row},50{row:08}\n");
     let list: String = (0..400_000).map(row).collect();
     let rows = rows(&format!("account,secret,caller\n{list}"), CSV);
@@ -241,7 +241,7 @@ fn a_hash_alone_finds_nobody() {
 }
 
 #[test]
-fn as_many_broken_rows_are_named() {
+fn at_most_21_broken_rows_are_named() {
     for (lines, named) in [(20, 20), (21, 21), (5000, 21)] {
         let list = format!("account,secret\n{}", "a,1\n".repeat(lines));
         assert_eq!(rows(&list, CSV).broken().len(), named);
@@ -363,7 +363,7 @@ impl Read for Endless<'_> {
 }
 
 #[test]
-fn what_breaks_a_list() {
+fn invalid_lists_are_refused() {
     assert_eq!(
         broken("account,secret\na,plain:1\nb\n", u64::MAX),
         "line 3: it has more or fewer fields than the header"
@@ -431,7 +431,7 @@ fn model(
 
 proptest! {
     #[test]
-    fn finds_what_a_look_at_every_row_finds(
+    fn lookup_agrees_with_a_linear_search(
         made in prop::collection::vec(
             (0..4_usize, 0..7_usize, 0..4_usize, prop::option::of((0..3_usize, 0..6_usize))),
             0..40,

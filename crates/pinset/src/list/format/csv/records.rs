@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_other_program_would_take_is_refused() {
+    fn records_that_other_programs_refuse_are_refused() {
         let long = format!("a,b\n\"{}", "x\n".repeat(MAX_RECORD_BYTES));
         let table: &[(&[u8], (u64, CsvErrorKind))] = &[
             (b"a,b\n1,\"2\n3,4\n", (2, CsvErrorKind::UnclosedQuote)),
@@ -359,7 +359,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_the_csv_crate_reads_too(
+        fn accepted_records_are_read_alike_by_the_csv_crate(
             list in "([ab]{0,2}|\"([ab,\n]|\"\"){0,4}\"|,|,|\n|\r\n| |\"){0,12}",
             size in 3..40_usize,
         ) {
@@ -370,7 +370,7 @@ mod tests {
         }
 
         #[test]
-        fn what_the_csv_crate_writes_is_read(
+        fn records_of_the_csv_crate_are_read(
             rows in prop::collection::vec(prop::collection::vec("[ab,\"\n\r\u{e9}]{0,6}", 2..9), 0..6),
             size in 3..40_usize,
             crlf: bool,

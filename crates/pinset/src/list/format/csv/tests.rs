@@ -159,7 +159,7 @@ fn a_wrong_value_refuses_its_row_alone() {
 }
 
 #[test]
-fn what_is_over_before_it_begins() {
+fn row_that_ends_before_it_begins_is_invalid() {
     for (from, until, admits) in [
         ("2026-11-22", "2026-11-22", true),
         ("2026-11-22", "2026-11-21", false),
@@ -181,7 +181,7 @@ fn what_is_over_before_it_begins() {
 }
 
 #[test]
-fn what_is_wrong_with_the_file_refuses_it_whole() {
+fn invalid_file_is_refused_whole() {
     use CsvErrorKind::*;
     for (list, broken) in [
         ("1234\n5678\n", (1, UnknownColumn(1))),
@@ -206,7 +206,7 @@ fn what_is_wrong_with_the_file_refuses_it_whole() {
 }
 
 #[test]
-fn what_a_writer_is_at_waits() {
+fn unended_last_row_waits_for_its_writer() {
     for (list, count) in [
         ("account,secret", 0),
         ("acc", 0),
@@ -250,7 +250,7 @@ fn a_disk_that_fails_refuses_the_list() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_read(
+    fn parsing_any_bytes_does_not_panic(
         tail in proptest::collection::vec(any::<u8>(), 0..60),
         header: bool,
         settled: bool,
@@ -266,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_of_the_list_is_said(
+    fn errors_hold_nothing_of_the_list(
         secret in "[0-9]{6,10}",
         field in "[0-9]{6,10}|\"|\"x|x\"|,|",
         column in 0..Column::ALL.len(),

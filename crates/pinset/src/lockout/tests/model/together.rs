@@ -434,7 +434,7 @@ impl Both {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_happens_in_whatever_order(steps in prop::collection::vec(step(), 1..150)) {
+    fn lockouts_agree_with_the_model(steps in prop::collection::vec(step(), 1..150)) {
         let mut both = Both {
             model: Model::default(),
             lockouts: Lockouts::default(),
