@@ -61,8 +61,8 @@ impl Record {
 /// Of several records of one key only the last is returned: it counts on from
 /// the others, unless the key was set by hand in between.
 ///
-/// A last line without its line end was cut off before it was synced, so
-/// nobody was admitted by it: it is passed over.
+/// A last line without its line end was cut off before it was synced, so no caller
+/// was admitted by it: it is skipped.
 pub fn read(journal: &[u8]) -> (Vec<Record>, usize) {
     let mut records: Vec<Record> = Vec::new();
     let mut broken = 0;

@@ -143,7 +143,7 @@ impl Record<'_> {
         }
     }
 
-    /// All there is to tell, always in this order.
+    /// Returns the fields of the record, always in this order.
     pub fn fields(&self) -> Vec<Field> {
         let field = |key, header, value| Field { key, header, value };
         let mut fields = vec![

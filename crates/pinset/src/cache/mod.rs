@@ -74,9 +74,9 @@ pub struct Cache {
 
 struct Inner {
     lists: BTreeMap<Key, Entry>,
-    /// What lists are that are not said to be anything.
+    /// The detected kinds of lists without a configured format.
     kinds: BTreeMap<PathBuf, (Seen, Kind)>,
-    /// Counts the questions, to tell which list was asked longest ago.
+    /// Counts the lookups, to find the least recently used list.
     time: u64,
 }
 
@@ -97,7 +97,7 @@ struct Entry {
 #[derive(Clone)]
 enum State {
     Index(Arc<Index>),
-    /// An index is being made, as long as somebody holds the other end.
+    /// An index is being made, as long as the rebuild holds the token.
     Rebuilding(Weak<()>),
     /// It does not fit into this many bytes.
     TooLarge(u64),

@@ -15,12 +15,12 @@ pub struct Rebuild {
     pub(super) list: List,
     pub(super) seen: Seen,
     pub(super) limit: u64,
-    /// As long as it lives, nobody else makes the same.
+    /// While it lives, no other rebuild of the same list starts.
     pub(super) token: Arc<()>,
     pub(super) stage: Stage,
 }
 
-/// What is to be done next.
+/// The next step of a rebuild.
 pub(super) enum Stage {
     /// The file, its lines and bytes. Its memory, which takes a while to be had,
     /// is nothing a caller should wait for.

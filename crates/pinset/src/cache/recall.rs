@@ -48,7 +48,7 @@ impl Cache {
         let contents = match state {
             State::Index(index) => Contents::Entries(index.len()),
             State::Rows(rows, _) => Contents::Entries(rows.len()),
-            // Given up: it is as if nobody had asked.
+            // An abandoned rebuild counts as no lookup.
             State::Rebuilding(token) if token.strong_count() == 0 => return None,
             State::Rebuilding(_) => Contents::Reading,
             State::TooLarge(limit) => Contents::TooLarge(*limit),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::credential::table::SignedRows;
 use crate::list::index::{Index, MAX_REPORTED_LINES};
 
-/// Something the administrator should hear of a list. None holds a PIN.
+/// A message about a list for the administrator. It never holds a PIN.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Report {
     /// The list admits nobody.
@@ -15,7 +15,7 @@ pub enum Report {
     TooLarge(PathBuf, u64),
     /// The list admits nobody: it is written to all the time.
     Unsteady(PathBuf),
-    /// Everybody may write to it.
+    /// All users may write to the list.
     WorldWritable(PathBuf),
     /// The MD5 of this account is that of the entry and a line end.
     LineEnd(PathBuf, Vec<u8>),
@@ -23,9 +23,9 @@ pub enum Report {
     BrokenLine(PathBuf, u64),
     /// There are more of them than are named.
     MoreBrokenLines(PathBuf),
-    /// The list admits nobody: this is wrong with it.
+    /// The list admits nobody because of this error.
     Broken(PathBuf, String),
-    /// This is wrong with a row; it is skipped.
+    /// A row has this error; it is skipped.
     BrokenRow(PathBuf, String),
     /// These rows can't be checked, as the pepper file lacks their key.
     Unchecked(PathBuf, SignedRows),

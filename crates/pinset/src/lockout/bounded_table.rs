@@ -190,13 +190,13 @@ impl<E: Entry> Held<E> {
         !(self.gone.is_empty() && self.changed.is_empty())
     }
 
-    /// A key whose row is to be deleted.
+    /// Takes a key whose row has to be deleted.
     pub fn take_gone(&mut self) -> Option<Key> {
         self.gone.pop_first()
     }
 
-    /// A key whose row is to be written, as `row` makes it; if that makes none,
-    /// it is to be deleted.
+    /// Takes a key whose row has to be written, with the row that `row` makes. If that
+    /// makes none, the row has to be deleted.
     pub fn take_changed<R>(&mut self, row: impl Fn(&E) -> Option<R>) -> Option<(Key, Option<R>)> {
         loop {
             let key = self.changed.pop_first()?;

@@ -121,7 +121,7 @@ pub enum ChargeError {
     Busy,
 }
 
-/// What has come of an entry.
+/// The result of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AttemptResult<'a> {
     /// It admits, with this account; `None` if the list has no accounts.
@@ -129,7 +129,7 @@ pub enum AttemptResult<'a> {
     /// It does not.
     Wrong,
     /// It does not count: the PIN was right but outside its dates or uses,
-    /// there was no list, the caller has gone.
+    /// there was no list, or the caller has hung up.
     Void,
 }
 

@@ -19,7 +19,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// That of a clock never looked at.
+    /// Creates a clock that has not been read.
     pub const fn new() -> Self {
         Self {
             ahead: 0,

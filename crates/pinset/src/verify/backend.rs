@@ -23,7 +23,7 @@ pub trait BackEnd {
     /// where the list is asked for it alone: [`Answer::Entry`].
     fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
 
-    /// Has [`Work::carry_out`] done, where it keeps nobody else.
+    /// Runs [`Work::carry_out`] where it blocks no other call.
     fn run_work<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification;
 
     /// Takes a use, for good, while the caller is served. Returns false if
@@ -42,12 +42,12 @@ pub trait BackEnd {
     fn pepper(&self) -> &Pepper;
 }
 
-/// What the source of a PIN set says.
+/// The answer of the source of a PIN set.
 pub enum Answer {
-    /// What it says of the entry, before times and uses are looked at; and
-    /// what has said so.
+    /// The verdict on the entry, before times and uses are checked, and the kind of
+    /// source it is from.
     Entry(Verdict, Entries),
-    /// All the rows of a list, and what the list is.
+    /// All the rows of a list, and its kind.
     Rows(Arc<Rows>, Kind),
     /// All the values of a family of Asterisk's database.
     Family(Box<Family>),
@@ -65,7 +65,7 @@ impl Answer {
     }
 }
 
-/// What can be asked for an entry alone.
+/// A source that is asked for one entry instead of all its rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Entries {
     /// A list with lines of this format.
@@ -134,12 +134,12 @@ pub struct Hashed {
     pub failed: Option<VerifyError>,
 }
 
-/// What is to be hashed for a caller.
+/// The hashing for one entry.
 pub struct Work {
     /// The rows whose hash may be that of the PIN.
     pub(super) rows: Vec<Candidate>,
-    /// What is computed for nothing, so that time does not tell how many such rows
-    /// there are.
+    /// Costs that are spent for no result, so that the response time does not reveal how
+    /// many such rows there are.
     pub(super) filler: Vec<Cost>,
     /// The digits that were entered.
     pub(super) pin: Pin,
@@ -151,8 +151,8 @@ impl Work {
         self.rows.is_empty() && self.filler.is_empty()
     }
 
-    /// Computes the hashes: up to a second for each row. Returns `None` if it is
-    /// `forsaken`: nobody waits for it any more.
+    /// Computes the hashes: up to a second for each row. Returns `None` once `forsaken`
+    /// returns true, because no call waits for the result any more.
     pub fn carry_out(self, mut forsaken: impl FnMut() -> bool) -> Option<Hashed> {
         let Self { rows, filler, pin } = self;
         let mut hashed = Hashed {
@@ -171,7 +171,7 @@ impl Work {
             if forsaken() {
                 return None;
             }
-            // All of them: how long it takes must not tell which it was.
+            // All of them, so that the time does not reveal which row matched.
             match row.secret.verify(&pin, &Pepper::default()) {
                 Ok(true) => hashed.right.push(row),
                 Ok(false) => {}

@@ -369,8 +369,8 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         }
     }
 
-    /// A use that can't be counted makes the entry wrong: neither status, sound
-    /// nor lockout tells that the PIN was right.
+    /// Takes a use. One that can't be counted makes the entry wrong: neither status,
+    /// sound nor lockout reveals that the PIN was right.
     fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Result<Taken, DecisionError> {
         let taken = self.back_end.take(host, what).ok_or(DecisionError::Gone)?;
         Ok(match taken {

@@ -92,7 +92,7 @@ impl fmt::Display for ArgumentWarning {
 
 /// What one `Authenticate(…)` asks for.
 pub struct Request {
-    /// What entries are compared with, or why nobody gets in.
+    /// What entries are compared with, or why no entry is admitted.
     pub credential: Result<Credential, ArgumentError>,
     /// What the log should say about the arguments.
     pub warnings: Vec<ArgumentWarning>,
@@ -357,7 +357,7 @@ pub fn split(data: &[u8]) -> [Zeroizing<Vec<u8>>; 4] {
 }
 
 /// `maxdigits` as C's `atoi` reads it: leading blanks, a sign, digits, and
-/// whatever follows them is not looked at (the FreePBX recipe's `6)` is 6).
+/// any text after them is ignored (the FreePBX recipe's `6)` is 6).
 /// Below 1 or above [`MAX_DIGITS`] means [`MAX_DIGITS`].
 fn read_max_digits(text: &[u8], warnings: &mut Vec<ArgumentWarning>) -> usize {
     let number = atoi(text);

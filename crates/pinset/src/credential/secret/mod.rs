@@ -128,8 +128,8 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// It is no secret. That the pepper has the key of [`Form::Hmac`] is not
-    /// looked at: [`Self::form`] says which it is.
+    /// It is no secret. Whether the pepper has the key of [`Form::Hmac`] is not
+    /// checked: [`Self::form`] names that key.
     pub fn parse(text: &[u8]) -> Result<Self, SecretError> {
         let text = text.trim_ascii();
         let kind = if let Some(pin) = text.strip_prefix(b"plain:") {

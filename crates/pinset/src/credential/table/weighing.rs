@@ -1,9 +1,9 @@
 //! How much the Argon2id hashes of one number, or of one account, cost at most, and
 //! whether a number has too many accounts.
 //!
-//! All entries for which a caller is identified are to cost the same, so that time
-//! tells nothing of the rows of a number or an account: those with fewer or cheaper
-//! hashes, or none, are filled up to the most.
+//! All entries of identified callers must cost the same, so that the response time
+//! reveals nothing about the rows of a number or an account: those with fewer or
+//! cheaper hashes, or none, are filled up to the most.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use super::{Candidate, Rows};
 use super::{MAX_ACCOUNTS, MAX_ARGON2ID_ROWS};
 use crate::credential::secret::Cost;
 
-/// How many entries of an index are looked at in one step.
+/// How many entries of an index are checked in one step.
 const ENTRIES_PER_STEP: usize = 32 << 10;
 
 /// The least memory that Argon2 takes, in KiB.
@@ -32,7 +32,7 @@ pub struct Dearest {
 pub struct Weighing {
     rows: Rows,
     stage: Stage,
-    /// How far the index of this stage is looked through.
+    /// The position in the index of this stage.
     at: usize,
     /// The first row that is one too many.
     one_too_many: Option<u64>,
@@ -229,8 +229,8 @@ fn work(costs: &[Cost]) -> u64 {
 }
 
 impl Rows {
-    /// What is to be computed in addition to the hashes of these rows, all those of
-    /// one number or account with Argon2id, so that each entry costs as much as the
+    /// Returns the costs to spend in addition to the hashes of these rows, which are all
+    /// Argon2id rows of one number or account, so that each entry costs as much as the
     /// dearest one.
     pub fn filler(&self, by: FoundBy, own: &[Candidate]) -> Vec<Cost> {
         let dearest = match by {

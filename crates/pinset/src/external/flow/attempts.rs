@@ -11,11 +11,11 @@ use crate::verify::{AttemptError, Counter, Debt, LockoutContext, ServiceChannel,
 pub(super) enum Meaning {
     /// The caller is admitted.
     Admitted,
-    /// Another entry is needed before the service can tell.
+    /// Another entry is needed before the service can decide.
     Step,
     /// Anything else. What was posted may have been compared.
     Wrong,
-    /// The service has not answered, and so has told nobody anything.
+    /// The service has not answered, so nothing about the entry was revealed.
     Unknown,
 }
 

@@ -29,10 +29,10 @@ pub(super) struct Line<'a, H> {
     status: Option<Status>,
 }
 
-/// What comes of a gather.
+/// The result of a gather.
 pub(super) enum Ended {
     Digits(EnteredDigits),
-    /// The caller has entered nothing, and the service is to decide.
+    /// The caller has entered nothing, and the service decides.
     Silent,
     Refused(Status),
     Gone,

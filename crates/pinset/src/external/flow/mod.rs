@@ -87,7 +87,7 @@ pub enum Outcome {
         status: Status,
         /// As above.
         attempts: u32,
-        /// The service has ended it: nobody says goodbye.
+        /// The service has ended the call, so no goodbye is played.
         silent: bool,
         /// What is wrong with the answer, for the log.
         trouble: Option<FlowError>,

@@ -8,10 +8,10 @@ use super::json::{document, field, number, object, text, Fields};
 use super::DocumentError;
 use crate::pin::MAX_DIGITS;
 
-/// What to do, in this order.
+/// The actions of an answer, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
-    /// May be empty: then nothing is said of where the call goes.
+    /// If empty, the answer does not decide where the call goes.
     pub actions: Vec<Action>,
 }
 

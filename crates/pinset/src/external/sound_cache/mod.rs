@@ -152,12 +152,12 @@ struct Sound {
     used: u64,
 }
 
-/// What there is of a sound.
+/// The state of a sound in the cache.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Found {
     /// It can be played: its file, without the extension.
     Fresh(PathBuf),
-    /// The server is to be asked whether it is still this version.
+    /// The server has to be asked whether this version is still current.
     Stale(Version),
     /// Nothing.
     Missing,

@@ -17,8 +17,8 @@ pub trait Entry: Copy + Default + Eq + Hash + Zeroize {}
 
 impl<E: Copy + Default + Eq + Hash + Zeroize> Entry for E {}
 
-/// So many bits of the hash tell the places within a share apart. The entries
-/// of that many places fit into the processor's cache.
+/// The number of bits of the hash that select a place within a share. The entries of
+/// that many places fit into the processor's cache.
 const PLACES: u32 = 12;
 
 /// Entries on their way into a table: each is put into its share of the array
@@ -203,7 +203,7 @@ pub struct Table<E: Entry> {
     /// Where the entries of each place begin, and the end.
     starts: Vec<u32>,
     bits: u32,
-    /// Differs from table to table, so that nobody can choose PINs that all
+    /// Differs from table to table, so that an attacker can't choose PINs that all
     /// belong in one place.
     hasher: RandomState,
     /// What its share has no room for. That is no chance: one PIN stands there

@@ -249,7 +249,8 @@ impl Index {
         })
     }
 
-    /// Whose digest is that of the entry and a line end, which nobody can key.
+    /// Returns the account whose digest is that of the entry and a line end, which can't
+    /// be entered.
     pub fn spoilt_by_line_end(&self, pin: &Pin) -> Option<&[u8]> {
         self.owner(md5::digest_with_line_end(pin))
     }
@@ -269,14 +270,14 @@ impl Index {
         names.get(owner)
     }
 
-    /// The numbers of the first lines that give nobody a PIN: 20, or
-    /// one more if there are more.
+    /// Returns the numbers of the first invalid lines: at most 20, or 21 if there are
+    /// more.
     pub fn broken(&self) -> &[u64] {
         &self.broken
     }
 
-    /// How many lines it holds that give somebody a PIN. Those with one and the
-    /// same PIN may count once, if they are very many.
+    /// Returns the number of lines that assign a PIN. Very many lines with the same PIN
+    /// may count once.
     pub fn len(&self) -> u64 {
         let entries = match &self.entries {
             Entries::Plain { words, long } => words.len() + long.pins.len(),

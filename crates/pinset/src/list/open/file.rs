@@ -68,13 +68,13 @@ impl Stamp {
     }
 
     /// Whether a change after `now` would show in the stamp: the last one is
-    /// long enough ago. Of the two times it is the one nobody can set.
+    /// long enough ago. This is `ctime`, which users can't set.
     pub fn is_telling(&self, now: SystemTime) -> bool {
         age(self.changed, now).is_some_and(|age| age >= TIMESTAMP_RESOLUTION)
     }
 
-    /// Whether nobody has written for long enough that a last line without a
-    /// line end counts.
+    /// Whether the last write is long enough ago that a last line without a line end
+    /// counts.
     pub fn is_still(&self, now: SystemTime) -> bool {
         age(self.modified, now).is_some_and(|age| age >= SETTLE_TIME)
     }

@@ -1,8 +1,8 @@
 //! Lists with columns (RFC 4180: commas, a header).
 //!
-//! What is wrong with the file as such, down to one field too many, refuses
-//! the whole list: nobody knows which column a value was meant for. What is
-//! wrong with a value refuses its row.
+//! An error of the file as such, even one field too many, refuses the whole list,
+//! because the column of a value is then unknown. An invalid value refuses its row
+//! alone.
 
 mod error;
 mod records;
