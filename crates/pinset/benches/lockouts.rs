@@ -133,7 +133,7 @@ fn report_pieces(what: &str, work: impl FnOnce() -> Vec<Duration>) {
     println!("{what}: {median:?}, 999 of 1000 within {most:?}, the slowest {slowest:?}");
 }
 
-/// What a call does for one entry.
+/// Does the lockout operations of a call for one entry.
 fn attempt(
     lockouts: &mut Lockouts,
     limits: Limits,

@@ -16,7 +16,7 @@ pub struct Queue<T> {
     most_waiting: usize,
 }
 
-/// What became of work that was put into a queue.
+/// The result of putting a job into a queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Put {
     /// It waits for a running worker.

@@ -20,7 +20,7 @@ pub struct Record {
     pub effect: Effect,
 }
 
-/// What becomes of a key.
+/// The new state of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// It is removed.
@@ -243,7 +243,7 @@ mod tests {
         (bytes(), bytes(), effect)
     }
 
-    /// What stands: of each key the last record.
+    /// Returns the last record of each key.
     fn last_of_each(records: &[Record]) -> Vec<Record> {
         let superseded = |number: usize, record: &Record| {
             records[number + 1..]

@@ -1,4 +1,4 @@
-//! What the benchmarks do with lists.
+//! Operations on lists that the benchmarks share.
 
 use std::fmt::Debug;
 use std::fs::File;

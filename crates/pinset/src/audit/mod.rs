@@ -121,9 +121,9 @@ pub struct Record<'a> {
 /// A field of a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Field {
-    /// What the line calls it.
+    /// Its name in the audit line.
     pub key: &'static str,
-    /// What the event calls it, by the custom of Asterisk's own.
+    /// Its name in the AMI event, in the style of Asterisk's own events.
     pub header: &'static str,
     /// The value, escaped by [`escape_audit_value`].
     pub value: String,

@@ -50,7 +50,7 @@ const MAX_PASSES: usize = 3;
 pub struct List {
     /// Its path, as the dialplan names it.
     pub path: PathBuf,
-    /// What its lines are.
+    /// The format of its lines.
     pub format: Format,
 }
 
@@ -58,7 +58,7 @@ pub struct List {
 pub struct Lookup {
     /// The verdict.
     pub verdict: Verdict,
-    /// What the administrator should hear.
+    /// Reports for the administrator.
     pub reports: Vec<Report>,
     /// An index to be made, by [`Rebuild::step`], when there is time.
     pub rebuild: Option<Rebuild>,

@@ -41,7 +41,7 @@ impl Endpoints {
 
 /// Whether `text` is what `pattern` says, `*` being anything.
 fn matches(mut pattern: &[u8], mut text: &[u8]) -> bool {
-    // Where to go on if it turns out that the last star must stand for more.
+    // Where to continue if the last star has to match more.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         match (pattern, text, retry) {

@@ -58,7 +58,7 @@ pub struct Settings {
     /// `stock_hide_digits`: digits that are entered without a PIN set are hidden from
     /// events and Asterisk's log.
     pub stock_hide_digits: bool,
-    /// What a PIN set has unless it says otherwise.
+    /// The defaults of the PIN sets.
     pub pin_set: PinSet,
 }
 
@@ -448,7 +448,7 @@ mod tests {
             }
         }
 
-        /// What is shown can be put into the file.
+        /// A displayed value can be put into the file.
         #[test]
         fn displayed_options_are_read_back(bytes in 1_u64.., nanoseconds in 1_u64..=60_000_000_000) {
             let shown = Settings {

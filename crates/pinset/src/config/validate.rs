@@ -1,4 +1,4 @@
-//! What can't be together in a PIN set.
+//! Conflicts between the options of a PIN set.
 
 use thiserror::Error;
 use url::Url;

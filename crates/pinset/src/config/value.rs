@@ -1,4 +1,4 @@
-//! What values say, whatever the option is.
+//! Parsing of values, common to all options.
 
 use std::path::PathBuf;
 use std::str::FromStr;

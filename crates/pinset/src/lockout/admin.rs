@@ -21,7 +21,7 @@ pub enum Unlock<'a> {
 /// After all others that end then.
 const LAST: Key = [u8::MAX; 16];
 
-/// Where a next piece begins; by default, the first one.
+/// The start of the next piece; by default, the first one.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Cursor {
     table: usize,
@@ -34,12 +34,12 @@ pub struct Cursor {
 pub struct Held {
     /// In which PIN set.
     pub pin_set: String,
-    /// What is locked.
+    /// The kind of subject that is locked.
     pub kind: Kind,
     /// What [`Unlock`] takes: the caller number, or the endpoint of a caller without
     /// one; the account; the PIN set. `None` for an account that is in no list.
     pub what: Option<String>,
-    /// Of a caller, the endpoint.
+    /// The endpoint, if it is a caller.
     pub endpoint: Option<String>,
     /// The end, since the Unix epoch. `None` if it lasts until it is unlocked by hand.
     pub until: Option<Duration>,

@@ -54,7 +54,7 @@ impl<E: Entry> Slot<E> {
     }
 }
 
-/// What decides which entry makes room for another.
+/// The order in which entries are evicted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Rank {
     retention: Retention,

@@ -33,7 +33,7 @@ const NEVER: u64 = 1 << 60;
 /// The group of accounts that are in no list.
 const STRANGERS: Key = [0; 16];
 
-/// Whose failures these are.
+/// The subject of the failures.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Who {
     /// A caller's.

@@ -7,7 +7,7 @@ use crate::hex;
 /// The digest of who or what is counted.
 pub type Key = [u8; 16];
 
-/// What a key belongs to: the letter it is stored under.
+/// The table of a key, by the letter it is stored under.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Table {
     /// Callers and their failures.

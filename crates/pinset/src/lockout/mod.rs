@@ -62,7 +62,7 @@ impl Capacity {
     };
 }
 
-/// What is locked.
+/// The kind of subject that is locked.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// A caller.
@@ -77,7 +77,7 @@ impl Kind {
     /// All there are.
     pub const ALL: [Self; 3] = [Self::Caller, Self::Account, Self::PinSet];
 
-    /// As commands and events name it.
+    /// Returns its name in commands and events.
     pub fn word(self) -> &'static str {
         match self {
             Self::Caller => "caller",
@@ -90,7 +90,7 @@ impl Kind {
 /// A lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lock {
-    /// What is locked.
+    /// The kind of subject that is locked.
     pub kind: Kind,
     /// The end, since the Unix epoch, to the millisecond. `None` if it lasts until it
     /// is unlocked by hand.

@@ -31,7 +31,7 @@ impl From<&PinSet> for Limits {
     }
 }
 
-/// Whose entries are counted, where, and by which limits.
+/// The caller and PIN set whose entries are counted, and the limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The PIN set's name. Each counts for itself.

@@ -21,16 +21,16 @@ use crate::pin::Pin;
 pub struct FileQuery {
     /// Its options.
     pub set: Arc<PinSet>,
-    /// What the values of rows mean.
+    /// The rules by which the values of rows are parsed.
     pub rules: Arc<Rules>,
 }
 
-/// What is asked of a list.
+/// The context of a lookup in a list.
 #[derive(Clone, Copy)]
 pub struct QueryContext<'a> {
     /// The lists in memory.
     pub cache: &'a Cache,
-    /// Where the list is.
+    /// The path of the list.
     pub path: &'a Path,
     /// The entry, for lists that are asked for it alone.
     pub pin: &'a Pin,
@@ -38,7 +38,7 @@ pub struct QueryContext<'a> {
     pub now: SystemTime,
 }
 
-/// How far a list is asked that was opened for it.
+/// The answer of an opened list, as far as it has been read.
 pub enum FileAnswer {
     /// It is answered; there may be an index to be made, when there is time.
     Answered(Answer, Option<Box<Rebuild>>),

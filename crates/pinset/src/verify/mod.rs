@@ -65,7 +65,7 @@ impl CallOrigin<'_> {
 pub struct Outcome {
     /// Its status.
     pub status: Status,
-    /// Whose PIN it is: with success alone.
+    /// The grant of the PIN, on success only.
     pub grant: Option<Grant>,
     /// 1, or 0 if there was a lock: then the entry was not verified.
     pub attempts: u32,
@@ -101,7 +101,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         }
     }
 
-    /// What its entries are counted under.
+    /// The counter of its entries.
     pub fn counter(&self) -> &Counter<K> {
         &self.counter
     }

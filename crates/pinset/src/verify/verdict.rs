@@ -135,7 +135,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         entries: Entries,
         pin: &Pin,
     ) -> Result<Verdict, DecisionError> {
-        // What has no level has none that is required.
+        // An entry without a level has none that is required.
         let required = self.set.required_level;
         if grant.level.unwrap_or_default() < required {
             return Ok(self.deny(Denial::Level { required }));
@@ -287,7 +287,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
             open: self.is_open(),
             now: Moment::of(SystemTime::UNIX_EPOCH + self.keeper().now()),
         };
-        // Whose PIN it is is known, whether or not it admits.
+        // The account of the PIN is known, whether or not the row admits.
         let right = right.into_iter().inspect(|row| {
             self.keeper().identified(&row.account);
         });

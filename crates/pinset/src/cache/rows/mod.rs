@@ -26,10 +26,10 @@ pub struct RowList {
     pub kind: Kind,
 }
 
-/// What the values of rows mean.
+/// The rules by which the values of rows are parsed.
 #[derive(Debug)]
 pub struct Rules {
-    /// What dates without an offset mean.
+    /// The time zone of dates without an offset.
     pub zone: Zone,
     /// How numbers are compared.
     pub numbering: Numbering,
@@ -51,7 +51,7 @@ pub struct RowReading {
     seen: Seen,
     rules: Arc<Rules>,
     limit: u64,
-    /// What is wrong with rows has not been reported of this file yet.
+    /// The broken rows of this file have not been reported yet.
     report: bool,
     /// Nor, by these rules, which rows lack their key.
     report_keys: bool,
@@ -241,7 +241,7 @@ impl RowReading {
         RowProgress::Over(Err(report), Vec::new())
     }
 
-    /// What the administrator should hear of these rows.
+    /// Returns the reports about these rows for the administrator.
     fn reports(&self, rows: &Rows) -> Vec<Report> {
         let mut reports = self.broken_rows(rows);
         if self.report_keys {

@@ -18,7 +18,7 @@ const FALLBACK_PROMPT: &[u8] = b"agent-pass";
 /// The prefix of a password that names a PIN set.
 const PIN_SET_PREFIX: &[u8] = b"pinset:";
 
-/// What an entry is compared with.
+/// The credential that entries are compared with.
 pub enum Credential {
     /// The password stands in the dialplan.
     Literal(Zeroizing<Vec<u8>>),
@@ -90,11 +90,11 @@ impl fmt::Display for ArgumentWarning {
     }
 }
 
-/// What one `Authenticate(…)` asks for.
+/// The parsed arguments of one `Authenticate(…)`.
 pub struct Request {
     /// What entries are compared with, or why no entry is admitted.
     pub credential: Result<Credential, ArgumentError>,
-    /// What the log should say about the arguments.
+    /// Warnings about the arguments, for the log.
     pub warnings: Vec<ArgumentWarning>,
     options: Options,
     max_digits: Option<usize>,

@@ -38,7 +38,7 @@ enum State {
     Over,
 }
 
-/// What the caller is asked for.
+/// The field that the caller is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EntryField {
     Account,

@@ -183,15 +183,15 @@ pub struct Plan {
     pub next_key: Option<Duration>,
     /// The key that clears an entry.
     pub clear_key: Option<u8>,
-    /// What the channel's account code becomes with success.
+    /// The account code of the channel after success.
     pub account_code: AccountCode,
     /// Option `j`: on failure to priority n+101, if there is one.
     pub jump: bool,
-    /// Where a call goes with success.
+    /// Where the call goes after success.
     pub on_success: Route,
-    /// Where a failure goes that does not jump.
+    /// Where the call goes after a failure that does not jump.
     pub on_failure: Route,
-    /// Where a call goes whose caller is locked out.
+    /// Where the call goes if the caller is locked out.
     pub on_locked: Route,
     /// The final prompt starts even if the caller has hung up, and so does the
     /// goodbye if that was before a verdict, as in the stock application.

@@ -116,7 +116,7 @@ impl Pattern {
         Regex::new(&format!(r"\A(?:{})\z", self.0))
     }
 
-    /// As the file has it.
+    /// Returns the text as the file has it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -155,7 +155,7 @@ impl External {
     /// Sets the option `name`, in lower case. Returns `None` if it is not one of these.
     pub(super) fn set(&mut self, name: &[u8], value: &[u8]) -> Option<Result<(), OptionError>> {
         let seconds = || value::seconds(value, MAX_TIMEOUT).ok_or(OptionError::InvalidTimeout);
-        // What is wrong changes nothing.
+        // An invalid value changes nothing.
         let mut set = || -> Result<bool, OptionError> {
             match name {
                 b"auth" => self.auth = auth(value)?,

@@ -87,7 +87,7 @@ pub struct PinSet {
     pub external: External,
 }
 
-/// Where PINs are, or the web service that decides about calls.
+/// The source of the PINs, or the web service that decides about calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Source {
     /// `file:/path`.
@@ -100,10 +100,10 @@ pub enum Source {
     Url(Url),
 }
 
-/// What the database holds.
+/// The contents of the database values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AstdbValue {
-    /// The key is the PIN, the value says nothing (FreePBX).
+    /// The key is the PIN, and the value is ignored (FreePBX).
     Ignore,
     /// `account:secret`: the value is the credential.
     AccountSecret,
@@ -129,10 +129,10 @@ pub enum NoCaller {
     AskAccount,
 }
 
-/// What the account code of an admitted call becomes.
+/// The account code of an admitted call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AccountCode {
-    /// It stays.
+    /// The channel keeps its own.
     Keep,
     /// The account the PIN belongs to.
     Account,

@@ -100,7 +100,7 @@ pub enum PepperError {
     NoKey,
 }
 
-/// What is wrong with a line of a pepper file.
+/// Why a line of a pepper file is invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum PepperLineError {
     /// The line has no `:`.

@@ -86,13 +86,13 @@ impl Argon2id {
         Ok(self.hash.ct_eq(hash).into())
     }
 
-    /// What [`Self::verify`] costs.
+    /// Returns the cost of [`Self::verify`].
     pub fn cost(&self) -> Cost {
         Cost(self.params.clone())
     }
 }
 
-/// What it costs to verify an Argon2id hash, in memory and time.
+/// The cost of verifying an Argon2id hash, in memory and time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cost(Params);
 
@@ -114,7 +114,7 @@ impl Cost {
         self.0.m_cost().saturating_mul(self.0.t_cost())
     }
 
-    /// What Argon2 is given.
+    /// Returns the parameters of Argon2.
     pub(super) fn params(&self) -> &Params {
         &self.0
     }
@@ -157,7 +157,7 @@ pub(super) fn compute(
 ) -> Result<(), VerifyError> {
     let mut memory = Zeroizing::new(Vec::new());
     let count = params.block_count();
-    // Where the memory is missing, one call ends, and not the PBX.
+    // If memory runs out, one call ends instead of the PBX.
     memory
         .try_reserve_exact(count)
         .map_err(|_| VerifyError::Argon2)?;

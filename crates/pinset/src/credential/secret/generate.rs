@@ -21,15 +21,15 @@ const HASH_BYTES: usize = 32;
 /// The longest secret: no buffer grows and leaves a copy in memory.
 const MAX_SECRET_BYTES: usize = 320;
 
-/// What a secret is made with, beside the PIN.
+/// The form and the parameters of a secret to be generated.
 pub enum Recipe<'a> {
-    /// Nothing: [`super::Form::Plain`].
+    /// [`super::Form::Plain`], without parameters.
     Plain,
-    /// Nothing: [`super::Form::Md5`].
+    /// [`super::Form::Md5`], without parameters.
     Md5,
-    /// A key of the pepper, its first one: [`super::Form::Hmac`].
+    /// [`super::Form::Hmac`], with the first key of the pepper.
     Hmac(KeyId, &'a Key),
-    /// A cost, and a salt that no other secret has: [`super::Form::Argon2id`].
+    /// [`super::Form::Argon2id`], with a cost and a salt that no other secret has.
     Argon2id(Cost, [u8; SALT_BYTES]),
 }
 

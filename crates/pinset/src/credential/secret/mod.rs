@@ -179,7 +179,7 @@ impl Secret {
         }
     }
 
-    /// What [`Self::verify`] costs, if it is slow.
+    /// Returns the cost of [`Self::verify`], if it is slow.
     pub fn cost(&self) -> Option<Cost> {
         match &self.0 {
             Kind::Argon2id(hash) => Some(hash.cost()),
@@ -187,7 +187,7 @@ impl Secret {
         }
     }
 
-    /// What it is found by among many; `None` if it can't be.
+    /// Returns the key it is found by in an index, or `None` if there can be none.
     pub fn index_key(&self) -> Option<IndexKey> {
         Some(IndexKey(match &self.0 {
             Kind::Plain(pin) => Key::Plain((**pin).clone()),

@@ -76,7 +76,7 @@ impl<T: Zeroize + Copy> Chunks<T> {
         self.chunks.into_iter()
     }
 
-    /// What they take of memory, in bytes.
+    /// Returns the memory they take, in bytes.
     pub fn size(&self) -> usize {
         self.room * size_of::<T>()
     }

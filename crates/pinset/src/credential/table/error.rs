@@ -47,11 +47,11 @@ pub struct RowError {
     pub line: u64,
     /// The column that is invalid; `None` in a list without columns.
     pub column: Option<Column>,
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub error: RowErrorKind,
 }
 
-/// What is wrong with a row.
+/// Why a row is invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum RowErrorKind {
     /// A value that its column may not have.

@@ -212,7 +212,7 @@ impl Index {
             .chunk_by(|one, other| hash(*one) == hash(*other))
     }
 
-    /// What it takes of memory, in bytes.
+    /// Returns the memory it takes, in bytes.
     pub fn size(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>() + self.starts.capacity() * size_of::<u32>()
     }

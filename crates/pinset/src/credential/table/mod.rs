@@ -79,7 +79,7 @@ pub struct Candidate {
     pub line: u64,
     /// Whose it is; empty in a plain list.
     pub account: Vec<u8>,
-    /// What the entry is checked against.
+    /// The secret that the entry is checked against.
     pub secret: Secret,
     /// For `required_level`; 0 if there is none.
     pub level: u8,
@@ -210,7 +210,7 @@ impl Rows {
         self.limited
     }
 
-    /// What they take of memory, in bytes.
+    /// Returns the memory they take, in bytes.
     pub fn memory(&self) -> u64 {
         let indexes = [&self.pins, &self.callers, &self.accounts].map(Index::size);
         let bytes = self.records.size()

@@ -62,7 +62,7 @@ impl SignedDraft {
         }
     }
 
-    /// What it takes of memory, in bytes, about.
+    /// Returns the approximate memory it takes, in bytes.
     pub fn size(&self) -> usize {
         self.0.len() * KEY_BYTES
     }

@@ -50,7 +50,7 @@ enum Stage {
     Over,
 }
 
-/// What rows are grouped by: a number or an account.
+/// The key that rows are grouped by: a number or an account.
 type Identity<'a> = (bool, &'a [u8]);
 
 impl Weighing {
@@ -167,7 +167,7 @@ struct Group<'a> {
     one_too_many: Option<u64>,
 }
 
-/// What came of weighing some groups.
+/// The result of weighing some groups.
 #[derive(Default)]
 struct Weighed {
     dearest: Vec<Cost>,

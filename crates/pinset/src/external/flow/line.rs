@@ -38,7 +38,7 @@ pub(super) enum Ended {
     Gone,
 }
 
-/// What a gather takes.
+/// The input that a gather accepts.
 enum Taken {
     Digits(EnteredDigits),
     Silence,
@@ -58,7 +58,7 @@ impl<'a, H: Speaker> Line<'a, H> {
         }
     }
 
-    /// What was gathered has been posted and answered.
+    /// Notes that the gathered digits were posted and answered.
     pub(super) fn posted(&mut self) {
         let full = std::mem::take(&mut self.full);
         self.filled_at = full.then(|| self.host.now());
@@ -102,7 +102,7 @@ impl<'a, H: Speaker> Line<'a, H> {
             opening: plan.opening,
             account: None,
             prompts: ask.clone(),
-            // What is asked for only the service knows.
+            // Only the service knows what it asks for.
             fallback_prompt: None,
             retry: ask,
             success: Vec::new(),

@@ -69,7 +69,7 @@ pub struct Order<'a> {
     pub external: &'a External,
 }
 
-/// What has become of a call: [`conclude`] shows it on the channel.
+/// The result of a call, which [`conclude`] applies to the channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// The service has sent it somewhere.
@@ -89,7 +89,7 @@ pub enum Outcome {
         attempts: u32,
         /// The service has ended the call, so no goodbye is played.
         silent: bool,
-        /// What is wrong with the answer, for the log.
+        /// Why the answer can't be carried out, for the log.
         trouble: Option<FlowError>,
     },
     /// The caller is gone.

@@ -104,7 +104,7 @@ impl io::Write for Length {
     }
 }
 
-/// What a PBX has posted to us, as far as we need it.
+/// A request that a PBX has posted to us, as far as we need it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Received {
     /// The caller number, in whatever form, if there is one.

@@ -1,4 +1,4 @@
-//! What a list is.
+//! Detection of the kind of a list.
 
 use std::io::{self, Read};
 
@@ -7,7 +7,7 @@ use super::line::{Format, Gives};
 use super::line_error::LineError;
 use super::lines;
 
-/// What a list is.
+/// The kind of a list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// An entry a line.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::line_error::LineError;
 use super::{lines, md5, plain};
 
-/// What the lines of a list are.
+/// The format of the lines of a list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Format {
     /// One PIN a line.

@@ -73,7 +73,7 @@ const fn share_size(entries: usize) -> usize {
 impl<E: Entry> Heap<E> {
     /// Room for `room` entries.
     pub fn with_room(room: usize) -> Result<Self, TableFullError> {
-        // Where a place begins is kept in 32 bits.
+        // The start of a place is kept in 32 bits.
         u32::try_from(room).map_err(|_| TableFullError)?;
         let bits = place_bits(room);
         let shares = 1 << share_bits(bits);
@@ -239,7 +239,7 @@ impl<E: Entry> Table<E> {
         first_bits(self.hash(entry), self.bits)
     }
 
-    /// What it takes of memory, in bytes.
+    /// Returns the memory it takes, in bytes.
     pub fn size(&self) -> usize {
         self.entries.len() * size_of::<E>()
             + self.starts.len() * size_of::<u32>()

@@ -14,7 +14,7 @@ use crate::list::format::lines::trimmed;
 use crate::list::format::md5;
 use crate::pin::Pin;
 
-/// What a pass has found.
+/// The result of a pass.
 pub struct Passed {
     /// The first line that gives the entry, if one does.
     pub found: Option<Found>,
@@ -26,9 +26,9 @@ pub struct Passed {
 
 /// A line that gives somebody the PIN.
 pub struct Found {
-    /// Whose it is, in an md5 list.
+    /// Its account, in an MD5 list.
     pub account: Option<Vec<u8>>,
-    /// Where in the list it starts.
+    /// Its offset in the list.
     offset: u64,
     /// It, and its line end.
     text: Zeroizing<Vec<u8>>,

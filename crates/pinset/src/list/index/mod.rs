@@ -291,7 +291,7 @@ impl Index {
         self.len() == 0
     }
 
-    /// What it takes of memory, in bytes.
+    /// Returns the memory it takes, in bytes.
     pub fn memory(&self) -> u64 {
         let bytes = match &self.entries {
             Entries::Plain { words, long } => words.size() + long.memory,
@@ -329,7 +329,7 @@ impl Borrow<[u8]> for LongPin {
 #[derive(Clone, Copy, Default)]
 struct Digest {
     digest: [u8; 16],
-    /// Where its account stands among the names.
+    /// The position of its account among the names.
     owner: u32,
 }
 
@@ -454,7 +454,7 @@ mod tests {
               dave :934b535800b1cba8f96a5d72f72f1611\n",
             Format::Md5,
         );
-        // Of two lines the first counts.
+        // The first of two lines counts.
         assert_eq!(verified(&index, "1234"), of(b"alice"));
         assert_eq!(verified(&index, "2222"), of(b"dave"));
         // A line without an account admits nobody, nor does one for nothing.

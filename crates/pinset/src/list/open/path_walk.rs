@@ -40,7 +40,7 @@ const LOCAL_FILE_SYSTEMS: [&[u8]; 10] = [
     b"zfs",
 ];
 
-/// What is mounted where.
+/// The mount points of this machine.
 #[derive(Default)]
 pub struct Mounts(Vec<Mount>);
 
@@ -77,7 +77,7 @@ impl Mounts {
 
     fn nearest(&self, path: &Path) -> Option<&Mount> {
         let above = self.0.iter().filter(|mount| path.starts_with(&mount.point));
-        // Of two on the same point, the later hides the other.
+        // On the same mount point, the later mount hides the earlier one.
         above.max_by_key(|mount| mount.point.as_os_str().len())
     }
 }

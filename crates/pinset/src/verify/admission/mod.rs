@@ -11,7 +11,7 @@ use crate::pin::{Pin, MAX_DIGITS};
 use crate::timestamp::Moment;
 use crate::verdict::{Grant, Verdict};
 
-/// What a PIN set asks of a row, beside the PIN.
+/// The conditions of a PIN set that a row must meet, in addition to the PIN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Terms {
     /// The least level that admits.

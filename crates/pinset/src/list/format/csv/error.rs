@@ -17,11 +17,11 @@ pub struct InvalidValue {
     pub line: u64,
     /// The column it is in.
     pub column: Column,
-    /// What is wrong with it.
+    /// Why it is invalid.
     pub error: ValueError,
 }
 
-/// What is wrong with a value.
+/// Why a value is invalid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ValueError {
     /// An account or a secret is empty.
@@ -64,7 +64,7 @@ pub enum CsvError {
     Invalid(u64, CsvErrorKind),
 }
 
-/// What is wrong with a list as a whole. The message holds nothing of the list.
+/// Why a list is invalid as a whole. The message holds nothing of the list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum CsvErrorKind {
     /// The header names an unknown column: its position, from 1.

@@ -19,7 +19,7 @@ pub use error::{CsvError, CsvErrorKind, InvalidValue, ValueError};
 /// A column.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Column {
-    /// Whose row it is. Needed.
+    /// The account of the row. Needed.
     Account,
     /// The PIN, or its hash. Needed.
     Secret,
