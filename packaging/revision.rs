@@ -11,7 +11,7 @@ const VARIABLE: &str = "AUTHENTICATE_COMMIT";
 /// Returns `VERSION (COMMIT)`. The commit is `AUTHENTICATE_COMMIT`, else the
 /// repository's, else `unknown`. Cargo runs the build script again only if the
 /// variable or the commit has changed.
-pub fn version() -> String {
+pub(crate) fn version() -> String {
     println!("cargo:rerun-if-env-changed={VARIABLE}");
     let named = env::var(VARIABLE).ok().filter(|named| !named.is_empty());
     let commit = named.or_else(checked_out);

@@ -7,7 +7,7 @@
 /// Read in the source of 22.10; 20.20, 23.4 and master are the same. A value that
 /// another version does not have, or not yet, names the version.
 #[rustfmt::skip]
-pub const FUNCTIONS: &[(&str, &str)] = &[
+pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
     ("__ast_cli_register", "0: registered, now or before. -1: not registered"),
     ("ast_answer", "0: answered, now or before. Others: not answered, the caller is gone"),
     ("ast_autoservice_start", "0: started, or a thread of the CLI or AMI, which starts none. -1: not started"),
@@ -66,7 +66,7 @@ pub const FUNCTIONS: &[(&str, &str)] = &[
 /// under a lock. `include/shim.h` says what each returns; what of Asterisk they
 /// call, and what that returns, stands in `src/ffi/shim.c` and
 /// `src/ffi/channel.c`.
-pub const SHIM: &[&str] = &[
+pub(crate) const SHIM: &[&str] = &[
     "authrs_caller_number",
     "authrs_cli_complete",
     "authrs_config_load",

@@ -18,7 +18,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A browser with one window. It ends when it is dropped.
-pub struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     agent: Agent,
     /// The session's address.
@@ -26,7 +26,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let mut driver = Command::new("chromedriver")
             .args(["--port=0", "--log-level=SEVERE"])
             .stdin(Stdio::null())
@@ -59,18 +59,18 @@ impl Browser {
     }
 
     /// Goes to an address, and waits for the page.
-    pub fn open(&self, url: &str) -> Result<()> {
+    pub(crate) fn open(&self, url: &str) -> Result<()> {
         self.post("/url", &json!({ "url": url })).map(drop)
     }
 
     /// The value of an expression of JavaScript in the page.
-    pub fn value(&self, expression: &str) -> Result<Value> {
+    pub(crate) fn value(&self, expression: &str) -> Result<Value> {
         let script = format!("return {expression}");
         self.post("/execute/sync", &json!({"script": script, "args": []}))
     }
 
     /// The texts of all elements a CSS selector finds, as a reader sees them.
-    pub fn texts(&self, selector: &str) -> Result<Vec<String>> {
+    pub(crate) fn texts(&self, selector: &str) -> Result<Vec<String>> {
         let elements = format!("[...document.querySelectorAll({})]", json!(selector));
         let texts = self.value(&format!("{elements}.map(element => element.innerText)"))?;
         Ok(serde_json::from_value(texts)?)
@@ -78,13 +78,13 @@ impl Browser {
 
     /// Clicks on the first element a selector finds, and waits for the page that
     /// follows: the driver does not wait for one that begins to load late.
-    pub fn follow(&self, selector: &str) -> Result<()> {
+    pub(crate) fn follow(&self, selector: &str) -> Result<()> {
         self.follow_by(|| self.click(selector))
             .with_context(|| format!("after a click on {selector}"))
     }
 
     /// Does something, and waits until another page has been loaded.
-    pub fn follow_by(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(crate) fn follow_by(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
         self.value("document.documentElement.dataset.left = 'yes'")?;
         act()?;
         let is_new = "!document.documentElement.dataset.left \
@@ -94,7 +94,7 @@ impl Browser {
 
     /// Waits until a condition holds. Between two pages there is no document, and
     /// an error means only that.
-    pub fn until(&self, what: &str, holds: impl Fn() -> Result<bool>) -> Result<()> {
+    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> Result<bool>) -> Result<()> {
         let deadline = Instant::now() + PAGE_TIMEOUT;
         loop {
             let answer = holds();
@@ -107,14 +107,14 @@ impl Browser {
     }
 
     /// Clicks on the first element a selector finds.
-    pub fn click(&self, selector: &str) -> Result<()> {
+    pub(crate) fn click(&self, selector: &str) -> Result<()> {
         let element = self.element(selector)?;
         let path = format!("/element/{element}/click");
         self.post(&path, &json!({})).map(drop)
     }
 
     /// Types into a field in place of what stands there.
-    pub fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+    pub(crate) fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         let element = self.element(selector)?;
         self.post(&format!("/element/{element}/clear"), &json!({}))?;
         let path = format!("/element/{element}/value");
@@ -122,7 +122,7 @@ impl Browser {
     }
 
     /// Whether a page has opened a dialog.
-    pub fn alerts(&self) -> Result<bool> {
+    pub(crate) fn alerts(&self) -> Result<bool> {
         let url = format!("{}/alert/text", self.session);
         let answer: Value = self.agent.get(&url).call()?.body_mut().read_json()?;
         Ok(answer["value"]["error"] != "no such alert")

@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use ureq::Agent;
 
 /// The user for `/logs`.
-pub const USER: &str = "admin";
-pub const PASSWORD: &str = "Swordfish-2";
+pub(crate) const USER: &str = "admin";
+pub(crate) const PASSWORD: &str = "Swordfish-2";
 
 const PATH: &str = "/api/external/hipcall-ingress";
 
 /// The service. It ends when it is dropped.
-pub struct Served {
+pub(crate) struct Served {
     service: Child,
     address: String,
     agent: Agent,
@@ -26,7 +26,7 @@ pub struct Served {
 
 impl Served {
     /// Starts it with this list.
-    pub fn start(list: &str) -> Result<Self> {
+    pub(crate) fn start(list: &str) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let path = |name: &str| dir.path().join(name);
         fs::write(path("list.csv"), list)?;
@@ -80,7 +80,7 @@ impl Served {
     }
 
     /// Posts a call; what it is answered with.
-    pub fn post(&self, call: &Value) -> Result<Value> {
+    pub(crate) fn post(&self, call: &Value) -> Result<Value> {
         let url = format!("http://{}{PATH}", self.address);
         let mut answer = self.agent.post(&url).send_json(call)?;
         ensure!(answer.status() == 200, "{call}: {}", answer.status());
@@ -88,7 +88,7 @@ impl Served {
     }
 
     /// Reports the end of a call.
-    pub fn hangup(&self, report: &Value) -> Result<()> {
+    pub(crate) fn hangup(&self, report: &Value) -> Result<()> {
         let url = format!("http://{}/hangup", self.address);
         let answer = self.agent.post(&url).send_json(report)?;
         ensure!(answer.status() == 200, "{report}: {}", answer.status());
@@ -96,13 +96,13 @@ impl Served {
     }
 
     /// The status of a page without credentials.
-    pub fn status(&self, path: &str) -> Result<u16> {
+    pub(crate) fn status(&self, path: &str) -> Result<u16> {
         let url = format!("http://{}{path}", self.address);
         Ok(self.agent.get(&url).call()?.status().as_u16())
     }
 
     /// The address of a page, with the credentials in it.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{USER}:{PASSWORD}@{}{path}", self.address)
     }
 }

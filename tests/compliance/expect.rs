@@ -3,11 +3,11 @@
 use harness::{Outcome, Report};
 
 /// In place of a sound: any one sound.
-pub const ANY: &str = "*";
+pub(crate) const ANY: &str = "*";
 
 /// What one module is expected to do with one call.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expect {
+pub(crate) struct Expect {
     pub outcome: Outcome,
     /// `AUTHENTICATESTATUS` and `AUTHENTICATEATTEMPTS`; the stock module sets
     /// no variables, and none is expected of it.
@@ -59,19 +59,19 @@ fn expect(outcome: Outcome, status: &'static str, attempts: &'static str) -> Exp
 }
 
 /// In at the first attempt.
-pub fn passed() -> Expect {
+pub(crate) fn passed() -> Expect {
     expect(Outcome::Passed, "SUCCESS", "1").sounds(&["agent-pass", "auth-thankyou"])
 }
 
 /// In at the second attempt.
-pub fn passed_second() -> Expect {
+pub(crate) fn passed_second() -> Expect {
     passed()
         .attempts("2")
         .sounds(&["agent-pass", "auth-incorrect", "auth-thankyou"])
 }
 
 /// In at the third attempt.
-pub fn passed_third() -> Expect {
+pub(crate) fn passed_third() -> Expect {
     passed().attempts("3").sounds(&[
         "agent-pass",
         "auth-incorrect",
@@ -81,7 +81,7 @@ pub fn passed_third() -> Expect {
 }
 
 /// Three entries, all wrong.
-pub fn failed() -> Expect {
+pub(crate) fn failed() -> Expect {
     expect(Outcome::HungUp, "FAILURE", "3").sounds(&[
         "agent-pass",
         "auth-incorrect",
@@ -91,19 +91,19 @@ pub fn failed() -> Expect {
 }
 
 /// Not a key in three attempts.
-pub fn silent() -> Expect {
+pub(crate) fn silent() -> Expect {
     failed().status("TIMEOUT")
 }
 
 /// A list that can't be read: the first prompt three times.
-pub fn unreadable() -> Expect {
+pub(crate) fn unreadable() -> Expect {
     failed()
         .status("ERROR")
         .sounds(&["agent-pass", "agent-pass", "agent-pass", "vm-goodbye"])
 }
 
 /// Nothing is asked. Keys may or may not come before the end.
-pub fn refused() -> Expect {
+pub(crate) fn refused() -> Expect {
     expect(Outcome::HungUp, "ERROR", "0")
         .sounds(&["vm-goodbye"])
         .whatever_keyed()
@@ -111,23 +111,23 @@ pub fn refused() -> Expect {
 
 /// The caller hangs up before a verdict. The goodbye starts on the channel that
 /// has been hung up.
-pub fn gone() -> Expect {
+pub(crate) fn gone() -> Expect {
     expect(Outcome::HungUp, "HANGUP", "0").sounds(&["agent-pass", "vm-goodbye"])
 }
 
 impl Expect {
-    pub fn outcome(mut self, outcome: Outcome) -> Self {
+    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
         self
     }
 
     /// On at the next priority without a goodbye (option `c`).
-    pub fn continued(self) -> Self {
+    pub(crate) fn continued(self) -> Self {
         self.outcome(Outcome::Continued).no_goodbye()
     }
 
     /// To priority n+101 without a goodbye (option `j`).
-    pub fn jumped(self) -> Self {
+    pub(crate) fn jumped(self) -> Self {
         self.outcome(Outcome::Jumped).no_goodbye()
     }
 
@@ -136,80 +136,80 @@ impl Expect {
         self
     }
 
-    pub fn status(mut self, status: &'static str) -> Self {
+    pub(crate) fn status(mut self, status: &'static str) -> Self {
         self.status = status;
         self
     }
 
-    pub fn attempts(mut self, attempts: &'static str) -> Self {
+    pub(crate) fn attempts(mut self, attempts: &'static str) -> Self {
         self.attempts = attempts;
         self
     }
 
-    pub fn account(mut self, account: &'static str) -> Self {
+    pub(crate) fn account(mut self, account: &'static str) -> Self {
         self.account = account;
         self
     }
 
-    pub fn code(mut self, code: impl Into<String>) -> Self {
+    pub(crate) fn code(mut self, code: impl Into<String>) -> Self {
         self.code = code.into();
         self
     }
 
-    pub fn sounds(mut self, sounds: &[&'static str]) -> Self {
+    pub(crate) fn sounds(mut self, sounds: &[&'static str]) -> Self {
         self.sounds = sounds.to_vec();
         self
     }
 
     /// Early media.
-    pub fn unanswered(mut self) -> Self {
+    pub(crate) fn unanswered(mut self) -> Self {
         self.answered = false;
         self.progress = true;
         self
     }
 
-    pub fn never_opened(mut self) -> Self {
+    pub(crate) fn never_opened(mut self) -> Self {
         self.answered = false;
         self
     }
 
-    pub fn whatever_keyed(mut self) -> Self {
+    pub(crate) fn whatever_keyed(mut self) -> Self {
         self.whatever_keyed = true;
         self
     }
 
-    pub fn lastdata(mut self, data: &str) -> Self {
+    pub(crate) fn lastdata(mut self, data: &str) -> Self {
         self.lastdata = Some(data.to_owned());
         self
     }
 
-    pub fn elapsed(mut self, from: f64, to: f64) -> Self {
+    pub(crate) fn elapsed(mut self, from: f64, to: f64) -> Self {
         self.elapsed = Some((from, to));
         self
     }
 
-    pub fn reply(mut self, from: f64, to: f64) -> Self {
+    pub(crate) fn reply(mut self, from: f64, to: f64) -> Self {
         self.reply = Some((from, to));
         self
     }
 
-    pub fn key(mut self, family: &'static str, key: &'static str, there: bool) -> Self {
+    pub(crate) fn key(mut self, family: &'static str, key: &'static str, there: bool) -> Self {
         self.keys.push((family, key, there));
         self
     }
 
-    pub fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.variables.push((name, value.into()));
         self
     }
 
-    pub fn logged(mut self, text: &'static str) -> Self {
+    pub(crate) fn logged(mut self, text: &'static str) -> Self {
         self.logged.push(text);
         self
     }
 
     /// The same of a module that sets no variables.
-    pub fn without_variables(mut self) -> Self {
+    pub(crate) fn without_variables(mut self) -> Self {
         self.status = "";
         self.attempts = "";
         self.account = "";
@@ -217,7 +217,7 @@ impl Expect {
     }
 
     /// What a call did otherwise.
-    pub fn mismatches(&self, report: &Report) -> Vec<String> {
+    pub(crate) fn mismatches(&self, report: &Report) -> Vec<String> {
         let mut found = Mismatches(Vec::new());
         found.unless_eq("outcome", &report.outcome, &self.outcome);
         if !heard(&report.sounds, &self.sounds) {

@@ -9,7 +9,7 @@ use crate::expect::Expect;
 
 /// Which Asterisk a row is run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// One with everything.
     Main,
     /// One whose `auth-incorrect`, `auth-thankyou` and `vm-goodbye` are gone.
@@ -20,7 +20,7 @@ pub enum Place {
 
 /// What has to be there before the calls.
 #[derive(Debug, Clone)]
-pub enum Setup {
+pub(crate) enum Setup {
     /// A file under `/pins`.
     File(&'static str, Vec<u8>),
     /// An entry of Asterisk's database.
@@ -31,17 +31,17 @@ pub enum Setup {
 
 /// What the stock module does where it differs.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Theirs {
+pub(crate) enum Theirs {
     Does(Box<Expect>),
     /// It never ends the call, not even when asked to hang up.
     Never,
 }
 
 /// What happens to a call from outside while it goes on.
-pub type Meanwhile = fn(&Pbx, &mut Ongoing<'_>) -> Result<()>;
+pub(crate) type Meanwhile = fn(&Pbx, &mut Ongoing<'_>) -> Result<()>;
 
 #[derive(Debug, Clone)]
-pub struct Row {
+pub(crate) struct Row {
     pub name: &'static str,
     pub place: Place,
     pub setup: Vec<Setup>,
@@ -56,11 +56,11 @@ pub struct Row {
 
 impl Row {
     /// `Authenticate(args)`, and what the caller keys.
-    pub fn new(name: &'static str, args: &str, keys: &str, ours: Expect) -> Self {
+    pub(crate) fn new(name: &'static str, args: &str, keys: &str, ours: Expect) -> Self {
         Self::of(name, Call::new(args).keys(keys), ours)
     }
 
-    pub fn of(name: &'static str, call: Call, ours: Expect) -> Self {
+    pub(crate) fn of(name: &'static str, call: Call, ours: Expect) -> Self {
         Self {
             name,
             place: Place::Main,
@@ -74,73 +74,73 @@ impl Row {
     }
 
     /// Here the stock module differs. `letter` is the row's in docs/compatibility.md, or a word.
-    pub fn marked(mut self, letter: &'static str, theirs: Expect) -> Self {
+    pub(crate) fn marked(mut self, letter: &'static str, theirs: Expect) -> Self {
         self.mark = Some((letter, Theirs::Does(Box::new(theirs))));
         self
     }
 
     /// Here the stock module never ends.
-    pub fn marked_never(mut self, letter: &'static str) -> Self {
+    pub(crate) fn marked_never(mut self, letter: &'static str) -> Self {
         self.mark = Some((letter, Theirs::Never));
         self.place = Place::Doomed;
         self
     }
 
-    pub fn file(mut self, name: &'static str, contents: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn file(mut self, name: &'static str, contents: impl Into<Vec<u8>>) -> Self {
         self.setup.push(Setup::File(name, contents.into()));
         self
     }
 
-    pub fn key(mut self, family: &'static str, key: &'static str) -> Self {
+    pub(crate) fn key(mut self, family: &'static str, key: &'static str) -> Self {
         self.setup.push(Setup::Key(family, key));
         self
     }
 
-    pub fn shell(mut self, script: impl Into<String>) -> Self {
+    pub(crate) fn shell(mut self, script: impl Into<String>) -> Self {
         self.setup.push(Setup::Shell(script.into()));
         self
     }
 
-    pub fn place(mut self, place: Place) -> Self {
+    pub(crate) fn place(mut self, place: Place) -> Self {
         self.place = place;
         self
     }
 
-    pub fn slow(mut self) -> Self {
+    pub(crate) fn slow(mut self) -> Self {
         self.slow = true;
         self
     }
 
-    pub fn meanwhile(mut self, what: Meanwhile) -> Self {
+    pub(crate) fn meanwhile(mut self, what: Meanwhile) -> Self {
         self.meanwhile = Some(what);
         self
     }
 
     /// Changes the call.
-    pub fn with(mut self, change: impl FnOnce(Call) -> Call) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(Call) -> Call) -> Self {
         self.call = change(self.call);
         self
     }
 
     /// Short timeouts, for a caller who leaves something out. Between keys
     /// there is time for a busy machine.
-    pub fn impatient(self) -> Self {
+    pub(crate) fn impatient(self) -> Self {
         // Time to enter a key on a busy machine.
         let wait = Duration::from_secs(2);
         self.with(|call| call.timeouts(wait, wait))
     }
 
     /// An account code that was there before.
-    pub fn orig(self) -> Self {
+    pub(crate) fn orig(self) -> Self {
         self.with(|call| call.variable("CHANNEL(accountcode)", "orig"))
     }
 
-    pub fn jump_target(self) -> Self {
+    pub(crate) fn jump_target(self) -> Self {
         self.with(Call::with_jump_target)
     }
 
     /// The call is answered already.
-    pub fn answered(self) -> Self {
+    pub(crate) fn answered(self) -> Self {
         self.with(|call| call.before("Answer()"))
     }
 }

@@ -18,7 +18,7 @@ const AT_A_TIME: usize = 32;
 const ROWS_VAR: &str = "AUTHENTICATE_ROWS";
 
 /// Runs the rows of a place in the Asterisk made for it.
-pub fn run(pbx: &Pbx, place: Place, rows: Vec<Row>) -> Result<()> {
+pub(crate) fn run(pbx: &Pbx, place: Place, rows: Vec<Row>) -> Result<()> {
     let module = Module::under_test()?;
     let wanted = std::env::var(ROWS_VAR).unwrap_or_default();
     let mut rows: Vec<Row> = rows

@@ -7,7 +7,7 @@ use anyhow::{ensure, Context, Result};
 use harness::Pbx;
 
 /// Holds the lock of a writer until its input ends.
-pub const WRITER: &str = "import sqlite3, sys\n\
+pub(crate) const WRITER: &str = "import sqlite3, sys\n\
     db = sqlite3.connect('/harness/db/astdb.sqlite3', timeout=20, isolation_level=None)\n\
     db.execute('BEGIN IMMEDIATE')\n\
     print('locked', flush=True)\n\
@@ -16,7 +16,7 @@ pub const WRITER: &str = "import sqlite3, sys\n\
 
 /// Holds the lock of a reader until its input ends: Asterisk can still delete,
 /// but every commit of it fails and is rolled back.
-pub const READER: &str = "import sqlite3, sys\n\
+pub(crate) const READER: &str = "import sqlite3, sys\n\
     db = sqlite3.connect('/harness/db/astdb.sqlite3', timeout=20, isolation_level=None)\n\
     db.execute('BEGIN')\n\
     db.execute('SELECT count(*) FROM astdb').fetchall()\n\
@@ -25,7 +25,11 @@ pub const READER: &str = "import sqlite3, sys\n\
     db.execute('ROLLBACK')";
 
 /// Does `work` while the program holds its lock.
-pub fn while_held(pbx: &Pbx, program: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+pub(crate) fn while_held(
+    pbx: &Pbx,
+    program: &str,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let mut locker = pbx
         .exec_command(&["python3", "-c", program])
         .stdin(Stdio::piped())

@@ -5,13 +5,13 @@ use harness::{Ami, Pbx};
 
 use crate::support::Shell;
 
-pub const OURS: &str = "app_authenticate_rs.so";
-pub const STOCK: &str = "app_authenticate.so";
+pub(crate) const OURS: &str = "app_authenticate_rs.so";
+pub(crate) const STOCK: &str = "app_authenticate.so";
 
 /// Loads the module again on the AMI session's thread. AMI touches no module
 /// that is a link out of Asterisk's module directory, as the harness's are:
 /// the file itself takes its place.
-pub fn load_by_ami(ami: &Ami, shell: &mut Shell) -> Result<()> {
+pub(crate) fn load_by_ami(ami: &Ami, shell: &mut Shell) -> Result<()> {
     let printed = shell.run(&format!(
         "cd /usr/lib/*/asterisk/modules && cp --remove-destination \"$(readlink {OURS})\" {OURS}"
     ))?;
@@ -21,7 +21,7 @@ pub fn load_by_ami(ami: &Ami, shell: &mut Shell) -> Result<()> {
 }
 
 /// Loads, unloads or reloads a module on the AMI session's own thread.
-pub fn module_action(ami: &Ami, what: &str, module: &str) -> Result<()> {
+pub(crate) fn module_action(ami: &Ami, what: &str, module: &str) -> Result<()> {
     let headers = [("Module", module), ("LoadType", what)];
     ami.action("ModuleLoad", &headers)
         .map(drop)
@@ -29,7 +29,7 @@ pub fn module_action(ami: &Ami, what: &str, module: &str) -> Result<()> {
 }
 
 /// How often Asterisk counts the module as used; an error if it does not run.
-pub fn use_count(ami: &Ami) -> Result<u32> {
+pub(crate) fn use_count(ami: &Ami) -> Result<u32> {
     let listed = ami.command(&format!("module show like {OURS}"))?;
     let line = listed.lines().find(|line| line.starts_with(OURS));
     let line = line.with_context(|| format!("not loaded:\n{listed}"))?;
@@ -43,7 +43,7 @@ pub fn use_count(ami: &Ami) -> Result<u32> {
 }
 
 /// How many lines of Asterisk's memory map name our library.
-pub fn mappings(pbx: &Pbx, shell: &mut Shell) -> Result<u64> {
+pub(crate) fn mappings(pbx: &Pbx, shell: &mut Shell) -> Result<u64> {
     shell.number(&format!(
         "grep -c app_authenticate_rs /proc/{}/maps",
         pbx.pid()?
@@ -51,7 +51,7 @@ pub fn mappings(pbx: &Pbx, shell: &mut Shell) -> Result<u64> {
 }
 
 /// Unloads the module and has a look that nothing of it is left.
-pub fn unload_wholly(pbx: &Pbx, ami: &Ami, shell: &mut Shell) -> Result<()> {
+pub(crate) fn unload_wholly(pbx: &Pbx, ami: &Ami, shell: &mut Shell) -> Result<()> {
     ensure!(mappings(pbx, shell)? > 0, "it is not even mapped");
     module_action(ami, "unload", OURS)?;
     let left = mappings(pbx, shell)?;

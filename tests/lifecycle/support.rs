@@ -12,7 +12,7 @@ use harness::{Builder, Pbx};
 
 /// The end of an `authenticate.conf`, for wrong entries without an end where a
 /// test has nothing to do with lockouts.
-pub const UNLIMITED: &str = "
+pub(crate) const UNLIMITED: &str = "
 [general]
 lockout_caller = no
 lockout_account = no
@@ -21,7 +21,7 @@ lockout_pinset = no
 
 /// Runs a test on an Asterisk of its own. A failure is a panic while that
 /// Asterisk is still there, so that its log is printed.
-pub fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
+pub(crate) fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
     let pbx = match builder.start() {
         Ok(pbx) => pbx,
         Err(error) => panic!("{error:#}"),
@@ -33,7 +33,7 @@ pub fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {
 
 /// Runs `work` for 0 to `count` − 1, at most `at_once` concurrently; the first error
 /// ends it.
-pub fn side_by_side(
+pub(crate) fn side_by_side(
     count: usize,
     at_once: usize,
     work: impl Fn(usize) -> Result<()> + Sync,
@@ -65,7 +65,7 @@ pub fn side_by_side(
 }
 
 /// Polls a condition that no event announces.
-pub fn eventually(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn eventually(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result<()> {
     const WAIT_LIMIT: Duration = Duration::from_secs(20);
     let end = Instant::now() + WAIT_LIMIT;
     while !there()? {
@@ -78,14 +78,14 @@ pub fn eventually(what: &str, mut there: impl FnMut() -> Result<bool>) -> Result
 }
 
 /// A shell in the container: a command costs no process of the engine's.
-pub struct Shell {
+pub(crate) struct Shell {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Shell {
-    pub fn open(pbx: &Pbx) -> Result<Self> {
+    pub(crate) fn open(pbx: &Pbx) -> Result<Self> {
         let mut child = pbx
             .exec_command(&["bash"])
             .stdin(Stdio::piped())
@@ -102,7 +102,7 @@ impl Shell {
     }
 
     /// Runs a command; returns what it printed, whether or not it succeeded.
-    pub fn run(&mut self, command: &str) -> Result<String> {
+    pub(crate) fn run(&mut self, command: &str) -> Result<String> {
         const END: &str = "--- end of the command ---";
         writeln!(self.input, "{{ {command}\n}} 2>&1; printf '\\n{END}\\n'")?;
         let mut text = String::new();
@@ -120,7 +120,7 @@ impl Shell {
     }
 
     /// The same for a command that prints a number.
-    pub fn number(&mut self, command: &str) -> Result<u64> {
+    pub(crate) fn number(&mut self, command: &str) -> Result<u64> {
         let text = self.run(command)?;
         text.trim()
             .parse()
@@ -137,11 +137,11 @@ impl Drop for Shell {
 }
 
 /// A Python program in the container that prints its progress.
-pub struct Program(Child, BufReader<ChildStdout>);
+pub(crate) struct Program(Child, BufReader<ChildStdout>);
 
 impl Program {
     /// Starts it and waits for its line `up`. It ends with its input.
-    pub fn start(pbx: &Pbx, script: &str) -> Result<Self> {
+    pub(crate) fn start(pbx: &Pbx, script: &str) -> Result<Self> {
         let mut child = pbx
             .exec_command(&["python3", "-c", script])
             .stdin(Stdio::piped())
@@ -154,7 +154,7 @@ impl Program {
     }
 
     /// Waits for its next line, which must be this word.
-    pub fn says(&mut self, word: &str) -> Result<()> {
+    pub(crate) fn says(&mut self, word: &str) -> Result<()> {
         let mut line = String::new();
         self.1.read_line(&mut line)?;
         ensure!(line.trim() == word, "the program: {line:?}");
@@ -172,7 +172,7 @@ impl Drop for Program {
 
 /// Fails if a log has this PIN in a line. Timestamps, the unique ids of channels
 /// and addresses in memory are skipped: they may contain its digits by chance.
-pub fn has_no_pin(log: &str, pin: &str) -> Result<()> {
+pub(crate) fn has_no_pin(log: &str, pin: &str) -> Result<()> {
     for line in log.lines() {
         let words = line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.');
         let numbers = words

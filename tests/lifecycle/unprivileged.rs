@@ -43,7 +43,7 @@ fn cure(pbx: &Pbx, file: &str) -> Result<String> {
 }
 
 /// Puts `pinset` into the container.
-pub fn install_pinset(pbx: &Pbx) -> Result<()> {
+pub(crate) fn install_pinset(pbx: &Pbx) -> Result<()> {
     let outside = pbx.outside("/harness/pinset").context("no way in")?;
     std::fs::copy(pinset()?, outside)?;
     shell(pbx, "ln -s /harness/pinset /usr/bin/pinset").map(drop)

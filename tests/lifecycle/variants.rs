@@ -13,17 +13,17 @@ use object::{Endianness, Object, ObjectSymbol};
 use tempfile::TempDir;
 
 /// The stand-ins' source, in the workspace.
-pub const STAND_INS: &str = "tests/lifecycle/stand_ins.c";
+pub(crate) const STAND_INS: &str = "tests/lifecycle/stand_ins.c";
 
 /// What a build has made.
 #[derive(Clone)]
-pub struct Built {
+pub(crate) struct Built {
     pub module: PathBuf,
     pub build_script: PathBuf,
 }
 
 /// A build kind, built when first asked for.
-pub struct Variant {
+pub(crate) struct Variant {
     name: &'static str,
     features: &'static str,
     headers: Headers,
@@ -61,7 +61,7 @@ const FUNCTION_PROVIDED_BY: Line = Line {
 
 /// Has a panic in `Authenticate(panic!)`, and is built as for an Asterisk that
 /// has no `ast_db_exists`: before 18.22, 20.7, 21.2 and 22.0.
-pub static TEST_BUILD: Variant = Variant {
+pub(crate) static TEST_BUILD: Variant = Variant {
     name: "test-build",
     features: "deliberate-panic",
     headers: Headers::Without(&[DB_EXISTS]),
@@ -69,7 +69,7 @@ pub static TEST_BUILD: Variant = Variant {
 };
 
 /// Built for Asterisk 22.0.
-pub static ASTERISK_22_0: Variant = Variant {
+pub(crate) static ASTERISK_22_0: Variant = Variant {
     name: "asterisk-22.0",
     features: "",
     headers: Headers::Without(&[FUNCTION_SINCE, FUNCTION_PROVIDED_BY]),
@@ -77,7 +77,7 @@ pub static ASTERISK_22_0: Variant = Variant {
 };
 
 /// Built for Asterisk 16.
-pub static ASTERISK_16: Variant = Variant {
+pub(crate) static ASTERISK_16: Variant = Variant {
     name: "asterisk-16",
     features: "",
     headers: Headers::Suite("bullseye"),
@@ -85,7 +85,7 @@ pub static ASTERISK_16: Variant = Variant {
 };
 
 impl Variant {
-    pub fn get(&self) -> Result<Built> {
+    pub(crate) fn get(&self) -> Result<Built> {
         let built = self
             .built
             .get_or_init(|| self.build().map_err(|error| format!("{error:#}")));

@@ -10,7 +10,7 @@ use super::lists::MD5_OF_1234;
 use crate::expect::{failed, passed_second, passed_third, unreadable, Expect};
 use crate::row::{Meanwhile, Row};
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = other_pins();
     rows.extend(no_list());
     rows

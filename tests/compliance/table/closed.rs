@@ -4,7 +4,7 @@
 use crate::expect::{failed, passed, passed_second, passed_third, refused, unreadable};
 use crate::row::{Place, Row};
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = refused_ones();
     rows.extend(sounds());
     rows.extend(habitual_hash());

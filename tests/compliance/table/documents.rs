@@ -8,7 +8,7 @@ use crate::row::Row;
 /// The recipe "FreePBX Inbound Caller Authentication with PIN sets" with all
 /// its letters, the parenthesis too many included. FreePBX goes to a custom
 /// destination with `Gosub`.
-pub const DIALPLAN: &str = "
+pub(super) const DIALPLAN: &str = "
 [inbound_authentication]
 exten => s,1,Answer
 exten => s,n,Wait(2)
@@ -30,7 +30,7 @@ include => harness-h
 const PINSET: &str = "asterisk -rx 'database put PINSETS/1 482913 482913'; \
                       asterisk -rx 'database put PINSETS/1 100200 100200'";
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = freepbx();
     rows.extend(reference());
     rows.extend(wiki());

@@ -12,7 +12,7 @@ use crate::row::Row;
 const FIRST_DIGIT: f64 = 10.0;
 const DIGIT: f64 = 5.0;
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = conversation();
     rows.extend(timeouts());
     rows.extend(max_digits());

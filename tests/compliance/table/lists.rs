@@ -3,13 +3,13 @@
 use crate::expect::{failed, passed, passed_second, silent, unreadable, Expect};
 use crate::row::Row;
 
-pub const MD5_OF_1234: &str = "81dc9bdb52d04dc20036dbd8313ed055";
+pub(super) const MD5_OF_1234: &str = "81dc9bdb52d04dc20036dbd8313ed055";
 /// `echo 1234 | md5sum`.
 const MD5_OF_1234_AND_LINE_END: &str = "e7df7cd2ca07f4f1ab415d457a6e1c13";
 const MD5_OF_5678: &str = "674f3c2c1a8a6f90461e8a66fb5550ba";
 const MD5_OF_NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = plain();
     rows.extend(written_oddly());
     rows.extend(md5());

@@ -34,7 +34,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8000), Handler).serve_forever()
 "#;
 
 /// Starts the server and waits until it answers.
-pub fn serve(pbx: &Pbx) -> Result<()> {
+pub(super) fn serve(pbx: &Pbx) -> Result<()> {
     pbx.write_file("/harness/server.py", SERVER)?;
     let script = "setsid python3 /harness/server.py </dev/null >/harness/server.log 2>&1 & \
                   until exec 3<>/dev/tcp/127.0.0.1/8000; do kill -0 $! && sleep 0.1; done 2>/dev/null";
@@ -45,7 +45,7 @@ pub fn serve(pbx: &Pbx) -> Result<()> {
 /// URL is longer than that.
 const PAD: &str = "pad=0123456789012345678901234567890123456789012345678901234567890123456789";
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let url = |what: &str| format!("http://127.0.0.1:8000/{what}");
     let row = |name, prompt: String, keys: &str, ours: Expect| {
         Row::new(name, &format!("1234,,,{prompt}"), keys, ours)

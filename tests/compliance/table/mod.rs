@@ -31,17 +31,17 @@ include => harness-h
 ";
 
 /// What has to be there before any row.
-pub fn prepare(pbx: &Pbx) -> Result<()> {
+pub(crate) fn prepare(pbx: &Pbx) -> Result<()> {
     media::serve(pbx)
 }
 
 /// The contexts of all rows.
-pub fn dialplan() -> String {
+pub(crate) fn dialplan() -> String {
     [DIALPLAN, documents::DIALPLAN].concat()
 }
 
 /// All rows.
-pub fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     [
         kept::rows(),
         lists::rows(),

@@ -7,7 +7,7 @@ use super::lists::MD5_OF_1234;
 use crate::expect::{failed, gone, passed, passed_second, refused, silent, unreadable, Expect};
 use crate::row::Row;
 
-pub fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = carry_on();
     rows.extend(jump());
     rows.extend(early_media());

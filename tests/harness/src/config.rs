@@ -74,7 +74,7 @@ const PJSIP: &[&str] = &[
 ];
 
 /// The context SIP calls come into.
-pub const PHONES: &str = "phones";
+pub(crate) const PHONES: &str = "phones";
 
 /// What is chosen for a test Asterisk.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, Context, Result};
 
 /// The environment variable that names the engine to use.
-pub const ENGINE_VAR: &str = "CONTAINER_ENGINE";
+pub(crate) const ENGINE_VAR: &str = "CONTAINER_ENGINE";
 
 /// A container engine that responds, and the options that it needs on this
 /// host.

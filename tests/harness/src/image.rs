@@ -15,7 +15,7 @@ use crate::container_engine::{in_path, wait_within, Engine};
 use crate::module::workspace;
 
 /// The environment variable that names the Debian suite; `sid` without it.
-pub const SUITE_VAR: &str = "ASTERISK_SUITE";
+pub(crate) const SUITE_VAR: &str = "ASTERISK_SUITE";
 
 const NAME: &str = "localhost/authenticate-asterisk";
 

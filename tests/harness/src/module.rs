@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, Result};
 
 /// File name of our module, as Asterisk wants it.
-pub const OURS: &str = "app_authenticate_rs.so";
+pub(crate) const OURS: &str = "app_authenticate_rs.so";
 /// File name of the stock module.
-pub const THEIRS: &str = "app_authenticate.so";
+pub(crate) const THEIRS: &str = "app_authenticate.so";
 
 const PATH_VAR: &str = "AUTHENTICATE_MODULE";
 const PINSET_VAR: &str = "PINSET";
@@ -75,7 +75,7 @@ fn built(variable: &str, what: &str, name: &str) -> Result<PathBuf> {
 }
 
 /// Our XML documentation, if it is there.
-pub fn our_documentation() -> Option<PathBuf> {
+pub(crate) fn our_documentation() -> Option<PathBuf> {
     let path = workspace().join("packaging/documentation/app_authenticate_rs-en_US.xml");
     path.is_file().then_some(path)
 }

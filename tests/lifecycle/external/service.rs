@@ -17,15 +17,15 @@ const PROGRAM: &str = include_str!("service.py");
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The default port.
-pub const PORT: u16 = 8080;
+pub(super) const PORT: u16 = 8080;
 
 /// The answer to one request.
 #[derive(Clone, Debug, Default)]
-pub struct Answer(Vec<Value>);
+pub(super) struct Answer(Vec<Value>);
 
 impl Answer {
     /// These bytes.
-    pub fn raw(bytes: impl AsRef<[u8]>) -> Self {
+    pub(super) fn raw(bytes: impl AsRef<[u8]>) -> Self {
         Self::default().then("send", bytes.as_ref())
     }
 
@@ -36,7 +36,7 @@ impl Answer {
 
     /// HTTP with this status, such as `503 Service Unavailable`, these further
     /// header lines, and a body.
-    pub fn http(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Self {
+    pub(super) fn http(status: &str, headers: &[&str], body: impl AsRef<[u8]>) -> Self {
         let mut head = format!("HTTP/1.1 {status}\r\n");
         for header in headers {
             head.push_str(header);
@@ -48,48 +48,48 @@ impl Answer {
     }
 
     /// 200 and this body, as JSON.
-    pub fn json(body: impl AsRef<[u8]>) -> Self {
+    pub(super) fn json(body: impl AsRef<[u8]>) -> Self {
         Self::http("200 OK", &["Content-Type: application/json"], body)
     }
 
     /// 200 and this sequence of actions.
-    pub fn seq(actions: &[Value]) -> Self {
+    pub(super) fn seq(actions: &[Value]) -> Self {
         Self::json(json!({"version": "1", "seq": actions}).to_string())
     }
 
     /// A sound, as a web server delivers it.
-    pub fn sound(content_type: &str, bytes: &[u8]) -> Self {
+    pub(super) fn sound(content_type: &str, bytes: &[u8]) -> Self {
         Self::http("200 OK", &[&format!("Content-Type: {content_type}")], bytes)
     }
 
     /// These bytes, one a second.
-    pub fn drip(mut self, bytes: &[u8]) -> Self {
+    pub(super) fn drip(mut self, bytes: &[u8]) -> Self {
         self.0
             .push(json!(["drip", BASE64_STANDARD.encode(bytes), 1.0]));
         self
     }
 
     /// Nothing, until the other side closes.
-    pub fn hang(mut self) -> Self {
+    pub(super) fn hang(mut self) -> Self {
         self.0.push(json!(["hang"]));
         self
     }
 
     /// The end of the connection.
-    pub fn close(mut self) -> Self {
+    pub(super) fn close(mut self) -> Self {
         self.0.push(json!(["close"]));
         self
     }
 
     /// The same after this time.
-    pub fn after(self, time: Duration) -> Self {
+    pub(super) fn after(self, time: Duration) -> Self {
         let wait = json!(["wait", time.as_secs_f64()]);
         Self([vec![wait], self.0].concat())
     }
 }
 
 /// `gather` of digits under this name.
-pub fn gather(name: &str, digits: (usize, usize), ask: Option<&str>) -> Value {
+pub(super) fn gather(name: &str, digits: (usize, usize), ask: Option<&str>) -> Value {
     let mut args = json!({
         "min_digits": digits.0,
         "max_digits": digits.1,
@@ -101,30 +101,30 @@ pub fn gather(name: &str, digits: (usize, usize), ask: Option<&str>) -> Value {
     json!({"action": "gather", "args": args})
 }
 
-pub fn play(url: &str) -> Value {
+pub(super) fn play(url: &str) -> Value {
     json!({"action": "play", "args": {"url": url}})
 }
 
-pub fn say(text: &str, language: &str) -> Value {
+pub(super) fn say(text: &str, language: &str) -> Value {
     json!({"action": "say", "args": {"text": text, "language": language}})
 }
 
-pub fn connect(destination: &str) -> Value {
+pub(super) fn connect(destination: &str) -> Value {
     json!({"action": "connect", "args": {"destination": destination}})
 }
 
-pub fn dial(destination: &str) -> Value {
+pub(super) fn dial(destination: &str) -> Value {
     json!({"action": "dial", "args": {"destination": destination}})
 }
 
-pub fn hangup() -> Value {
+pub(super) fn hangup() -> Value {
     json!({"action": "hangup"})
 }
 
 /// An event at the service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub enum Event {
+pub(super) enum Event {
     Opened { port: u16 },
     Requested(Request),
     Closed { path: String, by: String },
@@ -133,7 +133,7 @@ pub enum Event {
 
 /// A request that the service has received.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Request {
+pub(super) struct Request {
     pub method: String,
     pub path: String,
     /// By their names in small letters.
@@ -142,17 +142,17 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
     /// The body, byte for byte.
-    pub fn body(&self) -> Result<String> {
+    pub(super) fn body(&self) -> Result<String> {
         Ok(String::from_utf8(BASE64_STANDARD.decode(&self.body)?)?)
     }
 
     /// The body's value.
-    pub fn post(&self) -> Result<Value> {
+    pub(super) fn post(&self) -> Result<Value> {
         let body = self.body()?;
         serde_json::from_str(&body).with_context(|| body.clone())
     }
@@ -172,14 +172,14 @@ impl EventLog {
 
 /// The service. It ends when it is dropped.
 #[derive(Debug)]
-pub struct Service {
+pub(super) struct Service {
     server: Mutex<Child>,
     log: Arc<EventLog>,
 }
 
 impl Service {
     /// Starts it; it listens on `PORT`.
-    pub fn start(pbx: &Pbx) -> Result<Self> {
+    pub(super) fn start(pbx: &Pbx) -> Result<Self> {
         let mut server = pbx
             .exec_command(&["python3", "-c", PROGRAM])
             .stdin(Stdio::piped())
@@ -206,28 +206,28 @@ impl Service {
     }
 
     /// Takes connections on one more port.
-    pub fn listen(&self, port: u16) -> Result<()> {
+    pub(super) fn listen(&self, port: u16) -> Result<()> {
         self.order(&json!({"listen": port, "tls": null, "mute": false}))
     }
 
     /// The same over TLS, with the certificate and key of these files of the
     /// container.
-    pub fn listen_tls(&self, port: u16, certificate: &str, key: &str) -> Result<()> {
+    pub(super) fn listen_tls(&self, port: u16, certificate: &str, key: &str) -> Result<()> {
         self.order(&json!({"listen": port, "tls": [certificate, key], "mute": false}))
     }
 
     /// Accepts connections and never answers.
-    pub fn listen_mute(&self, port: u16) -> Result<()> {
+    pub(super) fn listen_mute(&self, port: u16) -> Result<()> {
         self.order(&json!({"listen": port, "tls": null, "mute": true}))
     }
 
     /// Closes the port and its connections.
-    pub fn deafen(&self, port: u16) -> Result<()> {
+    pub(super) fn deafen(&self, port: u16) -> Result<()> {
         self.order(&json!({ "deafen": port }))
     }
 
     /// Sets the answers to requests of this path, in turn; the last one is repeated.
-    pub fn answers(&self, path: &str, answers: &[Answer]) -> Result<()> {
+    pub(super) fn answers(&self, path: &str, answers: &[Answer]) -> Result<()> {
         let answers: Vec<&Vec<Value>> = answers.iter().map(|answer| &answer.0).collect();
         self.order(&json!({"path": path, "answers": answers}))
     }
@@ -248,7 +248,7 @@ impl Service {
     }
 
     /// Waits for something to have happened; `what` names it in the error.
-    pub fn until<T>(&self, what: &str, find: impl Fn(&[Event]) -> Option<T>) -> Result<T> {
+    pub(super) fn until<T>(&self, what: &str, find: impl Fn(&[Event]) -> Option<T>) -> Result<T> {
         let mut found = None;
         let (events, _) = self
             .log
@@ -270,7 +270,7 @@ impl Service {
     }
 
     /// The requests of a path so far.
-    pub fn asked(&self, path: &str) -> Result<Vec<Request>> {
+    pub(super) fn asked(&self, path: &str) -> Result<Vec<Request>> {
         self.heard()?;
         let events = self.log.lock();
         let requests = events.iter().filter_map(|event| match event {
@@ -281,7 +281,7 @@ impl Service {
     }
 
     /// The values posted to a path so far.
-    pub fn posts(&self, path: &str) -> Result<Vec<Value>> {
+    pub(super) fn posts(&self, path: &str) -> Result<Vec<Value>> {
         let asked = self.asked(path)?;
         for request in &asked {
             ensure!(request.method == "POST", "{request:?}");
@@ -290,7 +290,7 @@ impl Service {
     }
 
     /// Waits for this many requests of a path.
-    pub fn until_asked(&self, path: &str, count: usize) -> Result<()> {
+    pub(super) fn until_asked(&self, path: &str, count: usize) -> Result<()> {
         self.until(&format!("{count} requests of {path}"), |events| {
             let asked = events
                 .iter()
@@ -301,7 +301,7 @@ impl Service {
 
     /// Waits until the other side has closed the connection of the last
     /// request of this path.
-    pub fn until_closed(&self, path: &str) -> Result<()> {
+    pub(super) fn until_closed(&self, path: &str) -> Result<()> {
         self.until(&format!("the end of the request of {path}"), |events| {
             let closed = events.iter().find_map(|event| match event {
                 Event::Closed { path: last, by } if last == path => Some(by == "peer"),
@@ -312,7 +312,7 @@ impl Service {
     }
 
     /// How many connections were made to a port so far.
-    pub fn connections(&self, port: u16) -> Result<usize> {
+    pub(super) fn connections(&self, port: u16) -> Result<usize> {
         self.heard()?;
         Ok(self.count(|event| matches!(event, Event::Opened { port: of } if *of == port)))
     }

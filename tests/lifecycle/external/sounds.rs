@@ -11,7 +11,7 @@ use super::{from_outside, on, Sets};
 use crate::pin_sets::{becomes, is_logged, log_lines, passed, shell};
 
 /// Silence of this length, as a WAV file.
-pub fn wav(length: Duration) -> Vec<u8> {
+pub(super) fn wav(length: Duration) -> Vec<u8> {
     let samples = u32::try_from(length.as_millis() * 16).unwrap_or(u32::MAX - 36);
     let mut file = Vec::new();
     file.extend(b"RIFF");
@@ -34,12 +34,12 @@ fn mp3(frames: usize) -> Vec<u8> {
 }
 
 /// Where the service has it.
-pub fn url(path: &str) -> String {
+pub(super) fn url(path: &str) -> String {
     format!("http://127.0.0.1:{PORT}{path}")
 }
 
 /// The sizes of the files a call has heard, but for Asterisk's own.
-pub fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
+pub(super) fn heard(pbx: &Pbx, report: &Report) -> Result<Vec<usize>> {
     let foreign = report.sounds.iter().filter(|sound| sound.starts_with('/'));
     foreign
         .map(|sound| {

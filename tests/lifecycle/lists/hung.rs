@@ -14,10 +14,10 @@ use crate::module::{load_by_ami, module_action, unload_wholly, use_count, OURS};
 use crate::support::{eventually, on, side_by_side, Shell};
 
 /// The default of `source_timeout`, and the tolerance, in seconds.
-pub const LIMIT: f64 = 3.0;
-pub const SLACK: f64 = 2.0;
+pub(crate) const LIMIT: f64 = 3.0;
+pub(crate) const SLACK: f64 = 2.0;
 /// The longest time of an answer that does not wait for the disk, on a busy machine too.
-pub const MAX_UNBLOCKED_TIME: Duration = Duration::from_millis(1500);
+pub(crate) const MAX_UNBLOCKED_TIME: Duration = Duration::from_millis(1500);
 const STEPS: [&str; 5] = ["lookup", "getattr", "open", "read", "later"];
 
 /// A call of three entries of one key each.
@@ -29,12 +29,12 @@ fn three_keys(list: &str) -> Call {
 
 /// Checks that a call was refused because of the hung file, after the timeout and
 /// not later.
-pub fn is_timed_out(report: &Report, limit: f64) -> Result<()> {
+pub(crate) fn is_timed_out(report: &Report, limit: f64) -> Result<()> {
     is_timed_out_as("ERROR", report, limit)
 }
 
 /// The same with another status.
-pub fn is_timed_out_as(status: &str, report: &Report, limit: f64) -> Result<()> {
+pub(crate) fn is_timed_out_as(status: &str, report: &Report, limit: f64) -> Result<()> {
     ensure!(report.outcome == Outcome::HungUp, "{report:#?}");
     ensure!(report.status() == status, "{report:#?}");
     let mut waits = Vec::new();

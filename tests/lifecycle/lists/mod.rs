@@ -1,9 +1,9 @@
 //! PIN files: the current content counts, whatever happens to the file.
 
 mod changed;
-pub mod hung;
+pub(crate) mod hung;
 mod large;
-pub mod mount;
+pub(crate) mod mount;
 mod unreadable;
 
 use anyhow::{bail, Result};

@@ -17,7 +17,7 @@ const WAIT_LIMIT: Duration = Duration::from_secs(20);
 /// The mounted file system. Dropped, also by a test that fails, it is
 /// unmounted, and whoever hangs in it gets an error: a thread that hangs in a
 /// file system can't be killed, and would keep the container from going.
-pub struct Mount {
+pub(crate) struct Mount {
     server: Child,
     printed: Receiver<String>,
     /// Requests that hang and that nobody has waited for yet.
@@ -26,7 +26,7 @@ pub struct Mount {
 
 impl Mount {
     /// Mounts one; the Asterisk was built with `file_systems`.
-    pub fn at(pbx: &Pbx, directory: &str) -> Result<Self> {
+    pub(crate) fn at(pbx: &Pbx, directory: &str) -> Result<Self> {
         let mut server = pbx
             .exec_command(&["python3", "-c", SERVER, directory])
             .stdin(Stdio::piped())
@@ -49,35 +49,35 @@ impl Mount {
     }
 
     /// Writes a file in place.
-    pub fn put(&mut self, name: &str, contents: &str) -> Result<()> {
+    pub(crate) fn put(&mut self, name: &str, contents: &str) -> Result<()> {
         self.order(&format!("put {name} {}", BASE64_STANDARD.encode(contents)))
     }
 
     /// Writes a file when it is looked at, and once more when it has been
     /// read: so soon after that the time of the last write is the same.
-    pub fn put_twice(&mut self, name: &str, first: &str, second: &str) -> Result<()> {
+    pub(crate) fn put_twice(&mut self, name: &str, first: &str, second: &str) -> Result<()> {
         self.put(name, first)?;
         self.order(&format!("next {name} {}", BASE64_STANDARD.encode(second)))
     }
 
     /// Has requests of this step fail: `lookup`, `getattr`, `open`, `read`,
     /// or `later`, a read behind the start of the file.
-    pub fn fail(&mut self, step: &str, error: &str) -> Result<()> {
+    pub(crate) fn fail(&mut self, step: &str, error: &str) -> Result<()> {
         self.order(&format!("fail {step} {error}"))
     }
 
     /// Has requests of these steps hang, from now on.
-    pub fn hang(&mut self, steps: &str) -> Result<()> {
+    pub(crate) fn hang(&mut self, steps: &str) -> Result<()> {
         self.order(&format!("hang {steps}"))
     }
 
     /// Answers what hangs, and all that comes; nothing fails any more.
-    pub fn go(&mut self) -> Result<()> {
+    pub(crate) fn go(&mut self) -> Result<()> {
         self.order("go")
     }
 
     /// Waits for a request that hangs.
-    pub fn until_asked(&mut self) -> Result<()> {
+    pub(crate) fn until_asked(&mut self) -> Result<()> {
         if self.asked.pop_front().is_none() {
             let line = self
                 .printed
@@ -89,7 +89,7 @@ impl Mount {
     }
 
     /// How many requests hang that nobody has waited for yet.
-    pub fn asked(&mut self) -> usize {
+    pub(crate) fn asked(&mut self) -> usize {
         self.asked.extend(self.printed.try_iter());
         self.asked.len()
     }

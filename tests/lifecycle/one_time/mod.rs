@@ -14,10 +14,10 @@ const FOUR_DIGITS: &str = "/once,drq,4";
 const FAMILY: &str = "once";
 
 /// The journal of PINs used up, beside Asterisk's database.
-pub const JOURNAL: &str = "/harness/db/app_authenticate_rs.journal";
+pub(crate) const JOURNAL: &str = "/harness/db/app_authenticate_rs.journal";
 
 /// The journal as it is now.
-pub fn journal(pbx: &Pbx) -> Result<String> {
+pub(crate) fn journal(pbx: &Pbx) -> Result<String> {
     let path = pbx.outside(JOURNAL).context("no way to the journal")?;
     std::fs::read_to_string(&path).with_context(|| path.display().to_string())
 }
@@ -29,7 +29,7 @@ fn try_pin(pbx: &Pbx, pin: &str) -> Result<Report> {
 }
 
 /// Presses a key that is in no script, as its time is not up to the caller.
-pub fn press(pbx: &Pbx, call: &Ongoing<'_>, key: &str) -> Result<()> {
+pub(crate) fn press(pbx: &Pbx, call: &Ongoing<'_>, key: &str) -> Result<()> {
     let channel = call.channel().context("the call has no channel")?;
     let headers = [
         ("Channel", channel),

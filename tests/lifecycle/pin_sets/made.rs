@@ -11,9 +11,9 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 /// Argon2id that takes no time to speak of: m in KiB, t, p.
-pub const CHEAP: (u32, u32, u32) = (64, 1, 1);
+pub(crate) const CHEAP: (u32, u32, u32) = (64, 1, 1);
 
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing to a String can't fail.
         let _ = write!(text, "{byte:02x}");
@@ -21,12 +21,12 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-pub fn md5(pin: &str) -> String {
+pub(crate) fn md5(pin: &str) -> String {
     format!("md5:{}", hex(&Md5::digest(pin)))
 }
 
 /// `key`: 32 bytes, in the pepper file as 64 hexadecimal digits.
-pub fn hmac(id: &str, key: &[u8], pin: &str) -> Result<String> {
+pub(crate) fn hmac(id: &str, key: &[u8], pin: &str) -> Result<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key)?;
     mac.update(b"authenticate-v1\0");
     mac.update(pin.as_bytes());
@@ -35,7 +35,7 @@ pub fn hmac(id: &str, key: &[u8], pin: &str) -> Result<String> {
 }
 
 /// A PHC string; `salt` of at least eight bytes.
-pub fn argon2id((m, t, p): (u32, u32, u32), salt: &str, pin: &str) -> Result<String> {
+pub(crate) fn argon2id((m, t, p): (u32, u32, u32), salt: &str, pin: &str) -> Result<String> {
     let fault = |error: argon2::Error| anyhow!("{error}");
     let params = Params::new(m, t, p, Some(32)).map_err(fault)?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
@@ -52,7 +52,7 @@ pub fn argon2id((m, t, p): (u32, u32, u32), salt: &str, pin: &str) -> Result<Str
 }
 
 /// A csv list; a PHC string has commas in it.
-pub fn csv(header: &str, rows: &[&[&str]]) -> String {
+pub(crate) fn csv(header: &str, rows: &[&[&str]]) -> String {
     let mut text = format!("{header}\n");
     for row in rows {
         let fields: Vec<String> = row.iter().map(|field| format!("\"{field}\"")).collect();

@@ -11,7 +11,7 @@ mod hipcall;
 mod identify;
 mod large;
 mod lockouts;
-pub mod made;
+pub(crate) mod made;
 mod mistakes;
 mod prompts;
 mod routing;

@@ -12,10 +12,10 @@ use serde_json::Value;
 use crate::must;
 
 /// Number of callers.
-pub const CALLERS: u64 = 10_000;
+pub(crate) const CALLERS: u64 = 10_000;
 
 /// Returns the national number and the PIN of a caller.
-pub fn caller(number: u64) -> (String, String) {
+pub(crate) fn caller(number: u64) -> (String, String) {
     let number = number % CALLERS;
     (
         format!("50605{number:05}"),
@@ -24,7 +24,7 @@ pub fn caller(number: u64) -> (String, String) {
 }
 
 /// The result of a round.
-pub struct Round {
+pub(crate) struct Round {
     /// Requests per second.
     pub rate: f64,
     /// The durations in microseconds, sorted.
@@ -33,19 +33,19 @@ pub struct Round {
 
 impl Round {
     /// Returns the number of requests.
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.times.len() as u64
     }
 
     /// Returns the duration that this many of a thousand requests did not exceed.
-    pub fn within(&self, share: usize) -> Duration {
+    pub(crate) fn within(&self, share: usize) -> Duration {
         let at = self.times.len().saturating_sub(1) * share / 1000;
         Duration::from_micros(self.times.get(at).copied().unwrap_or_default().into())
     }
 }
 
 /// The expected answers.
-pub struct Answers {
+pub(crate) struct Answers {
     /// To the first request of a call.
     pub gather: Value,
     /// To the right PIN.
@@ -53,7 +53,12 @@ pub struct Answers {
 }
 
 /// Sends requests for a time over several connections. Panics at a wrong answer.
-pub fn round(service: SocketAddr, connections: u64, time: Duration, answers: &Answers) -> Round {
+pub(crate) fn round(
+    service: SocketAddr,
+    connections: u64,
+    time: Duration,
+    answers: &Answers,
+) -> Round {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let began = Instant::now();
     let mut times = Vec::new();

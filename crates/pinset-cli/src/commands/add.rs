@@ -39,7 +39,7 @@ PINs in Asterisk's own database are added on its command line: database put
 FAMILY KEY VALUE. The file of the database is never changed.
 
 Exit code: 0 added; 1 the file has it already; 3 an error, nothing is changed.")]
-pub struct Add {
+pub(crate) struct Add {
     /// PIN file
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -93,7 +93,7 @@ enum AddResult {
     AlreadyThere(String),
 }
 
-pub fn run(arguments: &Add) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Add) -> Result<u8, CommandError> {
     let (numbering, maker) = arguments.new_rows.read()?;
     let task = AddTask {
         arguments,

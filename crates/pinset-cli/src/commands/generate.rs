@@ -37,7 +37,7 @@ else rows are added to it. No account may have a row in it already. At most half
 all PINs of a length are used, including those in the file.
 
 Exit code: 0 generated; 3 an error, the CSV file is not changed.")]
-pub struct Generate {
+pub(crate) struct Generate {
     /// Number of PINs [default: one for each account of --accounts]
     #[arg(
         short = 'n',
@@ -66,7 +66,7 @@ pub struct Generate {
     new_rows: NewRowArgs,
 }
 
-pub fn run(arguments: &Generate) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
     let digits = arguments.digits;
     if !(1..=MAX_DIGITS).contains(&digits) {
         return Err(CommandError::new(format!("--digits: 1 to {MAX_DIGITS}")));

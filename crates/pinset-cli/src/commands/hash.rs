@@ -19,7 +19,7 @@ use crate::common::secret_args::SecretArgs;
 PINs can't be given on the command line, which every user of the machine can read.
 
 Exit code: 0 printed; 3 an error.")]
-pub struct Hash {
+pub(crate) struct Hash {
     #[command(flatten)]
     config: ConfigFileArgs,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct Hash {
     unquoted: bool,
 }
 
-pub fn run(arguments: &Hash) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Hash) -> Result<u8, CommandError> {
     let maker = arguments.forms.maker(&arguments.config.settings()?)?;
     let mut out = io::stdout().lock();
     pin_input::for_each(Prompts::Twice, |pin| {

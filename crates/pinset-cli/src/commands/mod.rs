@@ -1,11 +1,11 @@
 //! The commands of `pinset`, one file or folder each.
 
-pub mod add;
-pub mod check;
-pub mod convert;
-pub mod generate;
-pub mod hash;
-pub mod pepper;
-pub mod remove;
-pub mod report;
-pub mod verify;
+pub(crate) mod add;
+pub(crate) mod check;
+pub(crate) mod convert;
+pub(crate) mod generate;
+pub(crate) mod hash;
+pub(crate) mod pepper;
+pub(crate) mod remove;
+pub(crate) mod report;
+pub(crate) mod verify;

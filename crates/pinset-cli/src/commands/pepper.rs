@@ -14,7 +14,7 @@ use crate::common::secret_args::check_permissions;
 
 /// Manages the pepper file, which has the keys of hmac-sha256 secrets.
 #[derive(Debug, clap::Args)]
-pub struct PepperCommand {
+pub(crate) struct PepperCommand {
     #[command(subcommand)]
     action: Action,
 }
@@ -47,7 +47,7 @@ struct New {
     group: Option<Gid>,
 }
 
-pub fn run(arguments: &PepperCommand) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &PepperCommand) -> Result<u8, CommandError> {
     let Action::New(New { file, id, group }) = &arguments.action;
     let id = match id {
         Some(id) => id.clone(),

@@ -27,7 +27,7 @@ PINs in Asterisk's own database are removed on its command line: database del
 FAMILY KEY. The file of the database is never changed.
 
 Exit code: 0 removed; 1 none found; 3 an error, nothing is changed.")]
-pub struct Remove {
+pub(crate) struct Remove {
     /// PIN file
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -43,7 +43,7 @@ pub struct Remove {
     numbers: NumberingArgs,
 }
 
-pub fn run(arguments: &Remove) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Remove) -> Result<u8, CommandError> {
     let numbering = arguments.numbers.numbering(&arguments.config.settings()?)?;
     let file = &arguments.file;
     let account = arguments.account.as_deref();

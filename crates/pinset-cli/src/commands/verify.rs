@@ -35,7 +35,7 @@ of the PIN set.
 
 Exit code: 0 right; 1 wrong; 2 right, but not valid now; 3 an error: the PIN can't
 be verified, or the module would refuse the file.")]
-pub struct Verify {
+pub(crate) struct Verify {
     /// PIN file
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -54,7 +54,7 @@ pub struct Verify {
     numbers: NumberingArgs,
 }
 
-pub fn run(arguments: &Verify) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Verify) -> Result<u8, CommandError> {
     let path = &arguments.file;
     let settings = arguments.config.settings()?;
     let numbering = arguments.numbers.numbering(&settings)?;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// Group and permissions of a new file. Its owner is the user who creates it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
+pub(crate) enum Access {
     /// The owner alone.
     Owner,
     /// The owner, and read access for this group.
@@ -24,7 +24,7 @@ pub enum Access {
 
 impl Access {
     /// Returns access for this group if there is one, else `otherwise`.
-    pub fn of(group: Option<Gid>, otherwise: Self) -> Self {
+    pub(crate) fn of(group: Option<Gid>, otherwise: Self) -> Self {
         group.map_or(otherwise, Self::Group)
     }
 
@@ -37,7 +37,7 @@ impl Access {
 }
 
 /// A locked file, which no other `pinset` command can change.
-pub struct LockedFile {
+pub(crate) struct LockedFile {
     path: PathBuf,
     file: File,
     metadata: Metadata,
@@ -46,7 +46,7 @@ pub struct LockedFile {
 impl LockedFile {
     /// Locks the file at `path`, or the target of a link there. Waits while another
     /// command holds the lock. Returns `None` if there is no file.
-    pub fn open(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
         loop {
             let path = match path.canonicalize() {
                 Ok(path) => path,
@@ -79,17 +79,17 @@ impl LockedFile {
     }
 
     /// Returns the metadata of the file.
-    pub fn metadata(&self) -> &Metadata {
+    pub(crate) fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
     /// Returns the contents of the file.
-    pub fn contents(&self) -> io::Result<Zeroizing<Vec<u8>>> {
+    pub(crate) fn contents(&self) -> io::Result<Zeroizing<Vec<u8>>> {
         contents(&self.file)
     }
 
     /// Replaces the contents, and keeps owner and permissions.
-    pub fn replace(self, contents: &[u8]) -> io::Result<()> {
+    pub(crate) fn replace(self, contents: &[u8]) -> io::Result<()> {
         let mut temporary = temporary(&self.path)?;
         temporary.write_all(contents)?;
         let new = temporary.as_file();
@@ -110,7 +110,7 @@ impl LockedFile {
 
 /// Creates a file with these contents. Returns `false` if it exists already, and leaves
 /// it unchanged.
-pub fn create(path: &Path, contents: &[u8], access: Access) -> io::Result<bool> {
+pub(crate) fn create(path: &Path, contents: &[u8], access: Access) -> io::Result<bool> {
     let mut draft = Draft::new(path)?;
     draft.write_all(contents)?;
     draft.persist_new(access)
@@ -118,14 +118,14 @@ pub fn create(path: &Path, contents: &[u8], access: Access) -> io::Result<bool> 
 
 /// A new file that appears at its path when it is complete. Writes are unbuffered, so
 /// that no buffer keeps a copy.
-pub struct Draft {
+pub(crate) struct Draft {
     temporary: NamedTempFile,
     path: PathBuf,
 }
 
 impl Draft {
     /// Creates a temporary file in the same folder.
-    pub fn new(path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
         Ok(Self {
             temporary: temporary(path)?,
             path: path.to_owned(),
@@ -134,7 +134,7 @@ impl Draft {
 
     /// Moves the file to its path. Returns `false` if a file exists there, and leaves
     /// that unchanged.
-    pub fn persist_new(self, access: Access) -> io::Result<bool> {
+    pub(crate) fn persist_new(self, access: Access) -> io::Result<bool> {
         self.finish(access)?;
         match self.temporary.persist_noclobber(&self.path) {
             Ok(_) => sync_folder(&self.path).map(|()| true),
@@ -144,7 +144,7 @@ impl Draft {
     }
 
     /// Moves the file to its path, and replaces a file there.
-    pub fn persist(self, access: Access) -> io::Result<()> {
+    pub(crate) fn persist(self, access: Access) -> io::Result<()> {
         self.finish(access)?;
         self.temporary
             .persist(&self.path)
@@ -184,7 +184,7 @@ impl Write for Draft {
 }
 
 /// Reads a file into a buffer that does not grow, which would leave copies behind.
-pub fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
     let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
     let mut contents = Zeroizing::new(Vec::new());
     contents

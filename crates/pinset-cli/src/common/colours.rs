@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Removes the control sequences with which Asterisk colours a line (ECMA-48: `ESC [`,
 /// parameters, a letter).
-pub fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn without_colours(line: &[u8]) -> Cow<'_, [u8]> {
     let begin = b"\x1b[";
     let Some(mut at) = memchr::memmem::find(line, begin) else {
         return Cow::Borrowed(line);

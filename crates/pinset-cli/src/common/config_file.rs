@@ -18,7 +18,7 @@ const MAX_INCLUDE_DEPTH: usize = 10;
 
 /// The module's configuration.
 #[derive(Debug, clap::Args)]
-pub struct ConfigFileArgs {
+pub(crate) struct ConfigFileArgs {
     /// Read the numbering options and pepper_file from [general] of this
     /// authenticate.conf; options on the command line take precedence
     #[arg(long, value_name = "FILE")]
@@ -26,16 +26,16 @@ pub struct ConfigFileArgs {
 }
 
 /// The names and options of PIN sets.
-pub type PinSets = Vec<(String, PinSet)>;
+pub(crate) type PinSets = Vec<(String, PinSet)>;
 
 impl ConfigFileArgs {
     /// Reads `[general]`. Returns the defaults if no file is given.
-    pub fn settings(&self) -> Result<Settings, CommandError> {
+    pub(crate) fn settings(&self) -> Result<Settings, CommandError> {
         general(&self.sections()?)
     }
 
     /// Reads `[general]` and the sections of PIN sets: their names and options.
-    pub fn settings_and_pin_sets(&self) -> Result<(Settings, PinSets), CommandError> {
+    pub(crate) fn settings_and_pin_sets(&self) -> Result<(Settings, PinSets), CommandError> {
         let sections = self.sections()?;
         let settings = general(&sections)?;
         let pin_sets = sections.iter().filter(|section| !section.is_general());

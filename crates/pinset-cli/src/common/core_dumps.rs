@@ -9,7 +9,7 @@ use rustix::process::{set_dumpable_behavior, setrlimit, DumpableBehavior, Resour
 /// # Errors
 ///
 /// Fails if the system refuses it.
-pub fn forbid() -> io::Result<()> {
+pub(crate) fn forbid() -> io::Result<()> {
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),

@@ -10,7 +10,7 @@ use crate::common::error::CommandError;
 const MAX_COLUMNS: usize = 64;
 
 /// Appends one value, quoted if necessary.
-pub fn push_value(text: &mut Vec<u8>, value: &str) {
+pub(crate) fn push_value(text: &mut Vec<u8>, value: &str) {
     if !Writer::new().should_quote(value.as_bytes()) {
         text.extend_from_slice(value.as_bytes());
         return;
@@ -23,7 +23,11 @@ pub fn push_value(text: &mut Vec<u8>, value: &str) {
 }
 
 /// Appends a row.
-pub fn push_row<'a>(text: &mut Vec<u8>, values: impl IntoIterator<Item = &'a str>, end: &str) {
+pub(crate) fn push_row<'a>(
+    text: &mut Vec<u8>,
+    values: impl IntoIterator<Item = &'a str>,
+    end: &str,
+) {
     for (at, value) in values.into_iter().enumerate() {
         if at > 0 {
             text.push(b',');
@@ -36,11 +40,11 @@ pub fn push_row<'a>(text: &mut Vec<u8>, values: impl IntoIterator<Item = &'a str
 /// A row has more bytes or values than there is room for.
 #[derive(Debug, Error)]
 #[error("too many values")]
-pub struct RowTooLargeError;
+pub(crate) struct RowTooLargeError;
 
 /// Reads a row from the front of `input` into `output`. Returns the number of bytes and
 /// of values, whose ends are in `ends`. Returns `None` if there are no more rows.
-pub fn take_row(
+pub(crate) fn take_row(
     reader: &mut Reader,
     input: &mut &[u8],
     output: &mut [u8],
@@ -68,7 +72,7 @@ pub fn take_row(
 
 /// Calls `look` with the number of the line that each row begins in, and its trimmed
 /// values. Blank lines are skipped.
-pub fn rows(
+pub(crate) fn rows(
     text: &[u8],
     look: impl FnMut(u64, &[&str]) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
@@ -77,7 +81,7 @@ pub fn rows(
 
 /// Returns the table with commas if its first row is separated by semicolons or tabs,
 /// as spreadsheets write it. Each row stays in the same line.
-pub fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
+pub(crate) fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
     let Some(separator) = other_separator(text) else {
         return Ok(None);
     };

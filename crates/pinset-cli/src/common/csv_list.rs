@@ -11,10 +11,10 @@ use crate::common::csv::{push_row, push_value, rows};
 use crate::common::error::CommandError;
 
 /// The values of a new row.
-pub type RowValues<'a> = Vec<(Column, &'a str)>;
+pub(crate) type RowValues<'a> = Vec<(Column, &'a str)>;
 
 /// A CSV file.
-pub struct CsvList {
+pub(crate) struct CsvList {
     text: Zeroizing<Vec<u8>>,
     columns: Vec<Column>,
     /// The offsets of the header and of each row.
@@ -23,7 +23,7 @@ pub struct CsvList {
 }
 
 /// Account and caller of a row; both are empty if the row is invalid.
-pub struct CsvRow {
+pub(crate) struct CsvRow {
     /// The line in which it begins, from 1.
     pub line: u64,
     pub account: String,
@@ -32,7 +32,7 @@ pub struct CsvRow {
 
 impl CsvList {
     /// Creates a list that only has a header.
-    pub fn new(columns: &[Column]) -> Self {
+    pub(crate) fn new(columns: &[Column]) -> Self {
         let mut text = Zeroizing::new(Vec::new());
         push_row(&mut text, columns.iter().map(|column| column.name()), "\n");
         Self {
@@ -44,7 +44,7 @@ impl CsvList {
     }
 
     /// Reads a list as the module does.
-    pub fn read(text: Zeroizing<Vec<u8>>) -> Result<Self, CommandError> {
+    pub(crate) fn read(text: Zeroizing<Vec<u8>>) -> Result<Self, CommandError> {
         let mut lines = Vec::new();
         let mut all = Vec::new();
         let mut reader = csv::Reader::new(&text[..], true, &Zone::of_the_machine());
@@ -86,16 +86,16 @@ impl CsvList {
     }
 
     /// Returns the rows in order.
-    pub fn rows(&self) -> &[CsvRow] {
+    pub(crate) fn rows(&self) -> &[CsvRow] {
         &self.rows
     }
 
-    pub fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
     /// Returns the list with these rows appended, and with the columns that they need.
-    pub fn with_rows(&self, values: &[RowValues<'_>]) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn with_rows(&self, values: &[RowValues<'_>]) -> Zeroizing<Vec<u8>> {
         let given = |wanted: &Column| {
             let mut all = values.iter().flatten();
             all.any(|(column, _)| column == wanted) && !self.columns.contains(wanted)
@@ -146,7 +146,7 @@ impl CsvList {
 
     /// Returns the list without the rows for which `goes` returns `true`, and the number
     /// of removed rows.
-    pub fn without_rows(
+    pub(crate) fn without_rows(
         &self,
         mut goes: impl FnMut(&CsvRow) -> bool,
     ) -> (Zeroizing<Vec<u8>>, usize) {
@@ -194,7 +194,7 @@ fn columns(text: &[u8]) -> Result<Vec<Column>, CommandError> {
 }
 
 /// Returns the kind of a list, or `None` if it is empty.
-pub fn kind(text: &[u8]) -> Option<Kind> {
+pub(crate) fn kind(text: &[u8]) -> Option<Kind> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if text.trim_ascii().is_empty() {
         return None;
@@ -203,7 +203,7 @@ pub fn kind(text: &[u8]) -> Option<Kind> {
 }
 
 /// Returns the rows of a list as the module loads them.
-pub fn load(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, CommandError> {
+pub(crate) fn load(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, CommandError> {
     let zone = Zone::of_the_machine();
     let mut reading = Reading::new(list, kind, true, &zone, numbering, u64::MAX);
     loop {
@@ -214,7 +214,7 @@ pub fn load(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, Comm
 }
 
 /// Checks the values of a row. Returns the error, or `None` if they are valid.
-pub fn check_values(
+pub(crate) fn check_values(
     values: &RowValues<'_>,
     numbering: &Numbering,
 ) -> Result<Option<RowError>, CommandError> {
@@ -225,7 +225,7 @@ pub fn check_values(
 }
 
 /// Returns whether two rows have the same caller number, or both have none.
-pub fn same_caller(one: Option<&str>, other: Option<&str>, numbering: &Numbering) -> bool {
+pub(crate) fn same_caller(one: Option<&str>, other: Option<&str>, numbering: &Numbering) -> bool {
     let number = |text: Option<&str>| text.and_then(|text| numbering.normalize(text.as_bytes()));
     one == other || number(one).is_some_and(|one| number(other) == Some(one))
 }

@@ -29,7 +29,7 @@ impl CommandError {
 }
 
 /// Conversion of an error about a file.
-pub trait At<T> {
+pub(crate) trait At<T> {
     /// Puts the file's path in front of the error.
     fn at(self, path: &Path) -> Result<T, CommandError>;
 }
@@ -41,7 +41,7 @@ impl<T, E: Display> At<T> for Result<T, E> {
 }
 
 /// Prints a message on standard error and goes on.
-pub fn note(text: impl Display) {
+pub(crate) fn note(text: impl Display) {
     // A failure to write to standard error can't be reported anywhere.
     let _ = writeln!(io::stderr(), "pinset: {text}");
 }

@@ -1,17 +1,17 @@
 //! Code that commands share.
 
-pub mod atomic_file;
-pub mod colours;
-pub mod config_file;
-pub mod core_dumps;
-pub mod csv;
-pub mod csv_list;
-pub mod error;
-pub mod new_list;
-pub mod new_row_args;
-pub mod numbering_args;
-pub mod pin_input;
-pub mod reach;
-pub mod sanitize;
-pub mod secret_args;
-pub mod weak_pins;
+pub(crate) mod atomic_file;
+pub(crate) mod colours;
+pub(crate) mod config_file;
+pub(crate) mod core_dumps;
+pub(crate) mod csv;
+pub(crate) mod csv_list;
+pub(crate) mod error;
+pub(crate) mod new_list;
+pub(crate) mod new_row_args;
+pub(crate) mod numbering_args;
+pub(crate) mod pin_input;
+pub(crate) mod reach;
+pub(crate) mod sanitize;
+pub(crate) mod secret_args;
+pub(crate) mod weak_pins;

@@ -13,7 +13,7 @@ use crate::common::error::{note, At, CommandError};
 
 /// The group of a new list.
 #[derive(Debug, clap::Args)]
-pub struct NewListArgs {
+pub(crate) struct NewListArgs {
     /// Group with read access to a new file, such as asterisk [default: the group
     /// of its folder]
     #[arg(long, value_name = "NAME", value_parser = group)]
@@ -23,7 +23,7 @@ pub struct NewListArgs {
 impl NewListArgs {
     /// Creates a list. Returns `false` if the file exists already, and leaves it
     /// unchanged.
-    pub fn create(&self, path: &Path, text: &[u8]) -> Result<bool, CommandError> {
+    pub(crate) fn create(&self, path: &Path, text: &[u8]) -> Result<bool, CommandError> {
         let access = Access::of(self.group, Access::FolderGroup);
         let made = create(path, text, access).at(path)?;
         if made && self.group.is_none() && fs::metadata(path).at(path)?.gid() == 0 {
@@ -39,7 +39,7 @@ impl NewListArgs {
 
 /// The reason why a group can't be used.
 #[derive(Debug, Error)]
-pub enum GroupError {
+pub(crate) enum GroupError {
     #[error(transparent)]
     Lookup(#[from] Errno),
     #[error("no such group")]
@@ -47,7 +47,7 @@ pub enum GroupError {
 }
 
 /// Finds a group by its name or number.
-pub fn group(name: &str) -> Result<Gid, GroupError> {
+pub(crate) fn group(name: &str) -> Result<Gid, GroupError> {
     let found = Group::from_name(name)?;
     let number = || name.parse().ok().map(Gid::from_raw);
     let group = found.map(|group| group.gid).or_else(number);

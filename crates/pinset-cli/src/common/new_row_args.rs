@@ -12,7 +12,7 @@ use crate::common::secret_args::{SecretArgs, SecretForm, SecretMaker};
 
 /// The list, the configuration, and the form of new secrets.
 #[derive(Debug, clap::Args)]
-pub struct NewRowArgs {
+pub(crate) struct NewRowArgs {
     #[command(flatten)]
     new_list: NewListArgs,
     #[command(flatten)]
@@ -23,29 +23,29 @@ pub struct NewRowArgs {
 
 impl NewRowArgs {
     /// Reads the configuration file. Returns the defaults if none is given.
-    pub fn settings(&self) -> Result<Settings, CommandError> {
+    pub(crate) fn settings(&self) -> Result<Settings, CommandError> {
         self.config.settings()
     }
 
     /// Returns the requested form of secrets.
-    pub fn form(&self) -> Option<SecretForm> {
+    pub(crate) fn form(&self) -> Option<SecretForm> {
         self.secret.form()
     }
 
     /// Returns a maker of secrets, see [`SecretArgs::maker`].
-    pub fn maker(&self, settings: &Settings) -> Result<SecretMaker, CommandError> {
+    pub(crate) fn maker(&self, settings: &Settings) -> Result<SecretMaker, CommandError> {
         self.secret.maker(settings)
     }
 
     /// Creates a list, see [`NewListArgs::create`].
-    pub fn create(&self, path: &Path, text: &[u8]) -> Result<bool, CommandError> {
+    pub(crate) fn create(&self, path: &Path, text: &[u8]) -> Result<bool, CommandError> {
         self.new_list.create(path, text)
     }
 }
 
 /// [`NewRowArgs`] with numbering options, for rows with caller numbers.
 #[derive(Debug, clap::Args)]
-pub struct NewCallerRowArgs {
+pub(crate) struct NewCallerRowArgs {
     #[command(flatten)]
     pub rows: NewRowArgs,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub struct NewCallerRowArgs {
 
 impl NewCallerRowArgs {
     /// Returns the numbering, and a maker of secrets.
-    pub fn read(&self) -> Result<(Numbering, SecretMaker), CommandError> {
+    pub(crate) fn read(&self) -> Result<(Numbering, SecretMaker), CommandError> {
         let settings = self.rows.settings()?;
         let numbering = self.numbering.numbering(&settings)?;
         Ok((numbering, self.rows.maker(&settings)?))

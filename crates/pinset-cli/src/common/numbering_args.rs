@@ -7,7 +7,7 @@ use crate::common::error::CommandError;
 /// The numbering options of `[general]` in authenticate.conf, with the same defaults.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Numbering options, as in authenticate.conf")]
-pub struct NumberingArgs {
+pub(crate) struct NumberingArgs {
     /// country_code, such as 90
     #[arg(long, value_name = "DIGITS")]
     country_code: Option<String>,
@@ -24,7 +24,7 @@ pub struct NumberingArgs {
 
 impl NumberingArgs {
     /// Returns the numbering. These options override those of `authenticate.conf`.
-    pub fn numbering(&self, settings: &Settings) -> Result<Numbering, CommandError> {
+    pub(crate) fn numbering(&self, settings: &Settings) -> Result<Numbering, CommandError> {
         let mut numbering = settings.numbering.clone();
         for (name, option, value) in [
             ("country_code", "--country-code", &self.country_code),

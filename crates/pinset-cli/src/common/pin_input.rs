@@ -19,13 +19,13 @@ use crate::common::weak_pins::weakness;
 
 /// How often the terminal prompts for the PIN.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Prompts {
+pub(crate) enum Prompts {
     Once,
     Twice,
 }
 
 /// Reads exactly one PIN.
-pub fn read_one(prompts: Prompts) -> Result<Pin, CommandError> {
+pub(crate) fn read_one(prompts: Prompts) -> Result<Pin, CommandError> {
     let mut given = None;
     for_each(prompts, |pin| {
         if given.replace(pin).is_some() {
@@ -38,7 +38,7 @@ pub fn read_one(prompts: Prompts) -> Result<Pin, CommandError> {
 
 /// Calls `take` with each PIN: one at the terminal, one per line on standard input.
 /// Invalid lines are reported by number.
-pub fn for_each(
+pub(crate) fn for_each(
     prompts: Prompts,
     mut take: impl FnMut(Pin) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
@@ -71,7 +71,7 @@ pub fn for_each(
 }
 
 /// Returns the PIN of these digits.
-pub fn pin_from_digits(keys: &[u8]) -> Pin {
+pub(crate) fn pin_from_digits(keys: &[u8]) -> Pin {
     let mut pin = Pin::new();
     keys.iter().for_each(|key| pin.push(*key));
     pin
@@ -164,7 +164,7 @@ impl Drop for NoEcho {
 }
 
 /// Prints a warning if a PIN is weak.
-pub fn warn_if_weak(pin: &Pin) {
+pub(crate) fn warn_if_weak(pin: &Pin) {
     if let Some(weakness) = weakness(pin.as_bytes()) {
         note(format!("warning: the PIN is weak: {weakness}"));
     }

@@ -5,25 +5,26 @@ use pinset::pin::{is_key, MAX_DIGITS};
 use crate::common::error::note;
 
 /// The reason why such a row admits nobody.
-pub const OUT_OF_REACH: &str = "an Argon2id hash is found by caller number or account, but there \
+pub(crate) const OUT_OF_REACH: &str =
+    "an Argon2id hash is found by caller number or account, but there \
     is no caller number, and the account can't be entered on a telephone";
 
 /// The remedy for such rows.
-pub const REMEDY: &str = "use numeric accounts, caller numbers or --hmac-sha256";
+pub(crate) const REMEDY: &str = "use numeric accounts, caller numbers or --hmac-sha256";
 
 /// Returns whether callers can enter this account on a telephone.
-pub fn is_enterable(account: &str) -> bool {
+pub(crate) fn is_enterable(account: &str) -> bool {
     (1..=MAX_DIGITS).contains(&account.len()) && account.bytes().all(is_key)
 }
 
 /// Returns whether a row can't be found by any caller. `is_argon2id` is whether its PIN
 /// is an Argon2id hash, which can't be looked up.
-pub fn is_out_of_reach(account: &str, caller: Option<&str>, is_argon2id: bool) -> bool {
+pub(crate) fn is_out_of_reach(account: &str, caller: Option<&str>, is_argon2id: bool) -> bool {
     is_argon2id && caller.is_none_or(str::is_empty) && !is_enterable(account)
 }
 
 /// Warns about new rows that are out of reach.
-pub fn warn_out_of_reach(rows: usize) {
+pub(crate) fn warn_out_of_reach(rows: usize) {
     let some = match rows {
         0 => return,
         1 => "1 new row admits".to_owned(),

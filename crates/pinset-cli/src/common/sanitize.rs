@@ -9,7 +9,7 @@ const FORMULA_STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠
 /// Escapes a cell so that no spreadsheet evaluates it: puts an apostrophe before
 /// anything that begins a formula, also after a semicolon, which separates cells in many
 /// locales. A number such as `+905060508169` stays unchanged.
-pub fn safe_cell(cell: &str) -> Cow<'_, str> {
+pub(crate) fn safe_cell(cell: &str) -> Cow<'_, str> {
     let is_number = cell.strip_prefix('+').is_some_and(|digits| {
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
     });

@@ -18,7 +18,7 @@ const MIN_HASHES_FOR_PROGRESS: usize = 100;
 
 /// The form of new secrets.
 #[derive(Debug, clap::Args)]
-pub struct SecretArgs {
+pub(crate) struct SecretArgs {
     /// Argon2id, the default: slow to guess, but only found by caller or account,
     /// not by the PIN alone (identify = pin)
     #[arg(long, group = "form")]
@@ -40,7 +40,7 @@ pub struct SecretArgs {
 
 /// A form of secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SecretForm {
+pub(crate) enum SecretForm {
     Argon2id,
     Hmac,
     Md5,
@@ -49,7 +49,7 @@ pub enum SecretForm {
 
 impl SecretArgs {
     /// Returns the requested form.
-    pub fn form(&self) -> Option<SecretForm> {
+    pub(crate) fn form(&self) -> Option<SecretForm> {
         if self.argon2id {
             Some(SecretForm::Argon2id)
         } else if self.hmac_sha256 {
@@ -65,7 +65,7 @@ impl SecretArgs {
 
     /// Returns a maker of secrets of the requested form, by default Argon2id. The pepper
     /// file of the command line overrides that of `authenticate.conf`.
-    pub fn maker(&self, settings: &Settings) -> Result<SecretMaker, CommandError> {
+    pub(crate) fn maker(&self, settings: &Settings) -> Result<SecretMaker, CommandError> {
         let form = self.form().unwrap_or(SecretForm::Argon2id);
         let path = self.pepper.as_deref().or(settings.pepper_file.as_deref());
         if form == SecretForm::Hmac && path.is_none() {
@@ -79,14 +79,14 @@ impl SecretArgs {
 }
 
 /// Makes secrets.
-pub struct SecretMaker {
+pub(crate) struct SecretMaker {
     pub form: SecretForm,
     pub pepper: Pepper,
 }
 
 impl SecretMaker {
     /// Returns the secret of a PIN.
-    pub fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, CommandError> {
+    pub(crate) fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, CommandError> {
         let recipe = match self.form {
             SecretForm::Argon2id => {
                 let mut salt = [0; SALT_BYTES];
@@ -107,7 +107,7 @@ impl SecretMaker {
 
     /// Returns the secrets of PINs, in their order. Shows a progress bar if that
     /// takes long.
-    pub fn make_all(&self, pins: &[Pin]) -> Result<Vec<Zeroizing<String>>, CommandError> {
+    pub(crate) fn make_all(&self, pins: &[Pin]) -> Result<Vec<Zeroizing<String>>, CommandError> {
         let is_slow = self.form == SecretForm::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
         let bar = if is_slow {
             ProgressBar::new(pins.len() as u64)
@@ -120,7 +120,7 @@ impl SecretMaker {
 }
 
 /// Reads a pepper file, whose permissions must be as strict as the module requires.
-pub fn read_pepper(path: &Path) -> Result<Pepper, CommandError> {
+pub(crate) fn read_pepper(path: &Path) -> Result<Pepper, CommandError> {
     let file = pinset::list::open(path).at(path)?;
     check_permissions(&file.metadata().at(path)?).at(path)?;
     Pepper::parse(&contents(&file).at(path)?).at(path)
@@ -128,7 +128,7 @@ pub fn read_pepper(path: &Path) -> Result<Pepper, CommandError> {
 
 /// Checks that only the owner and the group, which may be Asterisk's, have access to a
 /// pepper file.
-pub fn check_permissions(
+pub(crate) fn check_permissions(
     about: &std::fs::Metadata,
 ) -> Result<(), pinset::credential::pepper::PermissionsError> {
     let owner = Identity {

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The reason why a PIN is weak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Weakness {
+pub(crate) enum Weakness {
     /// A repeated pattern.
     Repeat,
     /// Digits that ascend or descend evenly.
@@ -35,7 +35,7 @@ impl fmt::Display for Weakness {
 /// Common PINs from leaks that no rule below finds: patterns on the keypad, words,
 /// palindromes, pairs.
 #[rustfmt::skip]
-pub const COMMON: &[&str] = &[
+pub(crate) const COMMON: &[&str] = &[
     "0007", "0070", "0852", "1001", "1004", "1122", "1221", "1230", "1236", "1245",
     "1337", "1342", "1379", "1397", "1478", "1793", "2112", "2211", "2233", "2580",
     "3698", "4200", "4711", "5150", "5683", "6996", "7410", "8520", "9630", "10000",
@@ -51,7 +51,7 @@ pub const COMMON: &[&str] = &[
 ///
 /// Dates without a year, or with two digits for it, don't count: every tenth PIN of six
 /// digits is such a date.
-pub fn weakness(pin: &[u8]) -> Option<Weakness> {
+pub(crate) fn weakness(pin: &[u8]) -> Option<Weakness> {
     if is_repeat(pin) {
         Some(Weakness::Repeat)
     } else if !pin.iter().all(u8::is_ascii_digit) {

@@ -17,7 +17,7 @@ const LOG_THREADS: usize = 2;
 const MAX_WAITING_QUERIES: usize = 8;
 
 /// State that all requests share.
-pub struct App {
+pub(super) struct App {
     config: RwLock<Arc<Config>>,
     pub state: Arc<State>,
     pub prompts: PromptLimiter,
@@ -28,7 +28,7 @@ pub struct App {
 }
 
 impl App {
-    pub fn new(config: Config, state: State, log: Option<Log>) -> Self {
+    pub(super) fn new(config: Config, state: State, log: Option<Log>) -> Self {
         Self {
             config: RwLock::new(Arc::new(config)),
             state: Arc::new(state),
@@ -42,12 +42,12 @@ impl App {
 
     /// Returns the configuration in force. A reload replaces it and leaves the
     /// returned one unchanged.
-    pub fn config(&self) -> Arc<Config> {
+    pub(super) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config.read())
     }
 
     /// Returns what PIN files are read with.
-    pub fn pin_files(&self, config: &Arc<Config>) -> PinFiles {
+    pub(super) fn pin_files(&self, config: &Arc<Config>) -> PinFiles {
         PinFiles {
             config: Arc::clone(config),
             resources: Arc::clone(&self.resources),
@@ -56,7 +56,7 @@ impl App {
     }
 
     /// Puts a new configuration in force.
-    pub fn put(&self, config: Config) {
+    pub(super) fn put(&self, config: Config) {
         self.resources.retain(&config);
         *self.config.write() = Arc::new(config);
     }

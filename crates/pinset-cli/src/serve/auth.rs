@@ -138,7 +138,7 @@ impl Auth {
 }
 
 /// The reason why a request is not answered.
-pub struct Denied {
+pub(super) struct Denied {
     pub status: StatusCode,
     pub why: &'static str,
     /// Whether there was a wrong credential.
@@ -152,7 +152,7 @@ pub struct Denied {
 /// # Errors
 ///
 /// Fails if they are missing or wrong, or must not come over plain HTTP.
-pub fn check(
+pub(super) fn check(
     auth: &Auth,
     (plain_http, proxies): (PlainHttp, &[IpNet]),
     peer: IpAddr,
@@ -187,7 +187,8 @@ pub fn check(
 }
 
 /// The answer to a forwarded request to a service without `auth`.
-pub const UNPROTECTED: &str = "forwarded by a proxy or tunnel, and the service has no auth: set \
+pub(super) const UNPROTECTED: &str =
+    "forwarded by a proxy or tunnel, and the service has no auth: set \
     auth, or auth = \"none\" to allow everyone";
 
 /// Returns whether the headers name a proxy or tunnel that forwarded the request.

@@ -35,13 +35,13 @@ pub enum CheckError {
 
 /// Warnings about a usable PIN file: rows that can't be checked, and doubts whether it
 /// admits anybody.
-pub type Warnings = Vec<String>;
+pub(super) type Warnings = Vec<String>;
 
 /// The result of a check.
-pub type Checked = Result<Warnings, CheckError>;
+pub(super) type Checked = Result<Warnings, CheckError>;
 
 /// The checks of one service, which run one at a time.
-pub struct Check {
+pub(super) struct Check {
     thread: Workers,
     state: Mutex<CheckState>,
 }
@@ -70,7 +70,7 @@ struct LastResult {
 }
 
 impl Check {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             thread: Workers::new(1, 1),
             state: Mutex::default(),
@@ -83,7 +83,7 @@ impl Check {
     /// # Errors
     ///
     /// Fails if the file can't be used.
-    pub async fn result(
+    pub(super) async fn result(
         self: &Arc<Self>,
         config: &Arc<Config>,
         service: Arc<Service>,

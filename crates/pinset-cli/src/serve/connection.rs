@@ -57,7 +57,7 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// State that connections share.
 #[derive(Clone)]
-pub struct Shared {
+pub(super) struct Shared {
     pub app: Arc<App>,
     pub router: Router,
     /// `true` once the service stops.
@@ -144,7 +144,12 @@ impl HttpBody for TrackedBody {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(shared: Shared, stream: TcpStream, peer: SocketAddr, slot: ConnectionSlot) {
+pub(super) async fn serve(
+    shared: Shared,
+    stream: TcpStream,
+    peer: SocketAddr,
+    slot: ConnectionSlot,
+) {
     // The answer is one packet, which must not wait for more data.
     let _ = stream.set_nodelay(true);
     let config = shared.app.config();

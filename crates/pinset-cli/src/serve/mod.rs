@@ -62,7 +62,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// the configuration at SIGHUP. Supports socket activation by systemd.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit code: 0 stopped, or no errors found (--check); 3 an error.")]
-pub struct Serve {
+pub(crate) struct Serve {
     /// Configuration file (TOML; see docs/pinset.md)
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
@@ -71,7 +71,7 @@ pub struct Serve {
     check: bool,
 }
 
-pub fn run(arguments: &Serve) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Serve) -> Result<u8, CommandError> {
     let inherited = inherited()?;
     let bound = inherited.as_ref().map(Listener::local_addr);
     let bound = bound.transpose().map_err(CommandError::new)?;

@@ -26,7 +26,7 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a browser loads the page of requests again, in seconds.
 const REFRESH_INTERVAL: HeaderValue = HeaderValue::from_static("5");
 
-pub async fn logs(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
+pub(super) async fn logs(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
     match query(&app, &head).await {
         Ok((filter, rows)) => {
             let mut reply = html(StatusCode::OK, page::rows(&filter, &rows));
@@ -39,7 +39,7 @@ pub async fn logs(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
     }
 }
 
-pub async fn logs_json(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
+pub(super) async fn logs_json(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Reply {
     match query(&app, &head).await {
         Ok((_, rows)) => {
             let mut reply = text(StatusCode::OK, page::json(&rows));
@@ -51,7 +51,7 @@ pub async fn logs_json(Extracted(app): Extracted<Arc<App>>, head: Parts) -> Repl
     }
 }
 
-pub async fn style(Extracted(app): Extracted<Arc<App>>) -> Reply {
+pub(super) async fn style(Extracted(app): Extracted<Arc<App>>) -> Reply {
     let shown = app
         .config()
         .log

@@ -21,7 +21,7 @@ const CALLER_WINDOW_SECS: u64 = 60;
 
 /// A prompt for a variable in a call.
 #[derive(Clone, Copy)]
-pub struct Prompt<'a> {
+pub(super) struct Prompt<'a> {
     pub service: &'a str,
     pub variable: &'a str,
     pub uuid: Option<&'a str>,
@@ -31,7 +31,7 @@ pub struct Prompt<'a> {
 
 /// The counts of prompts.
 #[derive(Default)]
-pub struct PromptLimiter(Mutex<Tallies>);
+pub(super) struct PromptLimiter(Mutex<Tallies>);
 
 impl PromptLimiter {
     /// Counts a prompt. Returns how many prompts for the variable the call has had
@@ -39,7 +39,7 @@ impl PromptLimiter {
     ///
     /// A post with a `uuid` is limited by its call alone: anybody can show another
     /// caller's number, or none, and must not use up the prompts of others.
-    pub fn take(&self, prompt: Prompt<'_>, attempts: u32, now: u64) -> Option<u32> {
+    pub(super) fn take(&self, prompt: Prompt<'_>, attempts: u32, now: u64) -> Option<u32> {
         let mut tallies = self.0.lock();
         let (key, most, lifetime) = match prompt.uuid {
             Some(uuid) => (
@@ -69,7 +69,7 @@ impl PromptLimiter {
     }
 
     /// Resets the count of a caller number, which has entered something.
-    pub fn entered(&self, service: &str, caller: &str) {
+    pub(super) fn entered(&self, service: &str, caller: &str) {
         let mut tallies = self.0.lock();
         tallies.remove(&key(&[service, "caller", caller]));
     }

@@ -11,7 +11,7 @@ use pinset::external::Data;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// Replacement of a redacted value.
-pub const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// Maximum number of bytes of a request that are kept.
 const MAX_REQUEST_BYTES: usize = 8 << 10;
@@ -21,7 +21,7 @@ const MIN_REVEALING_DIGITS: usize = 4;
 
 /// Redacts the body of a request that contains `data`. Returns `None` if it is not
 /// JSON.
-pub fn redact(body: &[u8], data: &Data) -> Option<String> {
+pub(super) fn redact(body: &[u8], data: &Data) -> Option<String> {
     let mut out = String::with_capacity(body.len().min(MAX_REQUEST_BYTES));
     let mut json = serde_json::Deserializer::from_slice(body);
     let redactor = Redactor {
@@ -122,7 +122,7 @@ impl Redactor<'_> {
 }
 
 /// Returns whether a text equals or contains digits that were entered.
-pub fn reveals(text: &str, data: &Data) -> bool {
+pub(super) fn reveals(text: &str, data: &Data) -> bool {
     let mut all = data.iter().map(|(_, entered)| entered.as_str());
     all.any(|entered| {
         !entered.is_empty()

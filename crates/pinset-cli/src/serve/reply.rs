@@ -4,10 +4,10 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
 
-pub type Reply = Response<Body>;
+pub(super) type Reply = Response<Body>;
 
 /// Returns a reply that is neither cached nor interpreted as another type.
-pub fn text(status: StatusCode, text: impl Into<Body>) -> Reply {
+pub(super) fn text(status: StatusCode, text: impl Into<Body>) -> Reply {
     let mut reply = Response::new(text.into());
     *reply.status_mut() = status;
     let headers = reply.headers_mut();

@@ -73,7 +73,7 @@ struct Decision {
 }
 
 /// Answers a request to a service.
-pub async fn answer(
+pub(super) async fn answer(
     app: &Arc<App>,
     config: Arc<Config>,
     (service, kind): (Arc<Service>, PostKind),

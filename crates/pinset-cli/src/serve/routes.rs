@@ -21,7 +21,7 @@ use crate::serve::reply::{text, Reply};
 use crate::serve::{client, pages, request};
 
 /// Returns the router of all paths.
-pub fn router(app: Arc<App>) -> Router {
+pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route(config::LOGS, get(pages::logs))
         .route(config::LOGS_STYLE, get(pages::style))

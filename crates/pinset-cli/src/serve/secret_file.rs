@@ -36,7 +36,7 @@ pub enum SecretFileError {
 /// # Errors
 ///
 /// The file can't be read, is too large, or other users have access to it.
-pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let identity = Identity {
         uid: geteuid().as_raw(),
         gid: getegid().as_raw(),
@@ -49,7 +49,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
 /// # Errors
 ///
 /// Fails as [`read`] does, and if the file has no line or several.
-pub fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(super) fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let text = read(path)?;
     let line = text.trim_ascii();
     if line.is_empty() || line.contains(&b'\n') {

@@ -8,44 +8,44 @@ use sha2::{Digest, Sha256};
 const MAX_TALLIES: usize = 100_000;
 
 /// The digest that identifies a counter.
-pub type Key = [u8; 32];
+pub(super) type Key = [u8; 32];
 
 /// Returns the key of these parts, of which only the last may contain NUL.
-pub fn key(parts: &[&str]) -> Key {
+pub(super) fn key(parts: &[&str]) -> Key {
     Sha256::digest(parts.join("\0")).into()
 }
 
 /// A counter, and the time at which it expires, in seconds since the Unix epoch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Tally {
+pub(super) struct Tally {
     pub count: u32,
     pub until: u64,
 }
 
 /// Counters by key. Callers pass the time, in seconds since the Unix epoch.
 #[derive(Default)]
-pub struct Tallies(HashMap<Key, Tally>);
+pub(super) struct Tallies(HashMap<Key, Tally>);
 
 impl Tallies {
     /// Returns the counter of a key unless it has expired.
-    pub fn get(&self, key: &Key, now: u64) -> Option<Tally> {
+    pub(super) fn get(&self, key: &Key, now: u64) -> Option<Tally> {
         self.0.get(key).copied().filter(|tally| tally.until > now)
     }
 
     /// Sets the counter of a key. Calls `removed` for each key that is dropped for it.
-    pub fn put(&mut self, key: Key, tally: Tally, now: u64, removed: impl FnMut(Key)) {
+    pub(super) fn put(&mut self, key: Key, tally: Tally, now: u64, removed: impl FnMut(Key)) {
         if self.0.len() >= MAX_TALLIES && !self.0.contains_key(&key) {
             self.make_room(now, removed);
         }
         self.0.insert(key, tally);
     }
 
-    pub fn remove(&mut self, key: &Key) {
+    pub(super) fn remove(&mut self, key: &Key) {
         self.0.remove(key);
     }
 
     /// Removes the counters that expire by `end`. Calls `removed` for each key.
-    pub fn expire(&mut self, end: u64, mut removed: impl FnMut(Key)) {
+    pub(super) fn expire(&mut self, end: u64, mut removed: impl FnMut(Key)) {
         self.0.retain(|key, tally| {
             let stays = tally.until > end;
             if !stays {

@@ -8,50 +8,50 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A PIN that occurs in no path and no number, and that nothing may print.
-pub const PIN: &str = "836490217";
-pub const OTHER: &str = "572048163";
-pub const MD5_OF_PIN: &str = "ac55dc4b65d339d141385c7284720e66";
+pub(crate) const PIN: &str = "836490217";
+pub(crate) const OTHER: &str = "572048163";
+pub(crate) const MD5_OF_PIN: &str = "ac55dc4b65d339d141385c7284720e66";
 
-pub struct Lab(tempfile::TempDir);
+pub(crate) struct Lab(tempfile::TempDir);
 
 /// The output and exit code of a run.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub out: String,
     pub err: String,
     pub code: i32,
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let lab = Self(tempfile::tempdir().unwrap());
         lab.give_a_group();
         lab
     }
 
     /// Gives the folder a group other than root's, as Asterisk's folders have.
-    pub fn give_a_group(&self) {
+    pub(crate) fn give_a_group(&self) {
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(self.0.path(), None, Some(12_345)).unwrap();
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub fn file(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         path
     }
 
-    pub fn list(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn list(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         self.file(name, text, 0o640)
     }
 
-    pub fn pepper(&self) -> PathBuf {
+    pub(crate) fn pepper(&self) -> PathBuf {
         let path = self.path("pepper");
         if !path.exists() {
             assert_eq!(
@@ -63,20 +63,20 @@ impl Lab {
         path
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    pub fn mode(&self, name: &str) -> u32 {
+    pub(crate) fn mode(&self, name: &str) -> u32 {
         fs::metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
     }
 
     /// Lets other users enter the folder.
-    pub fn open_to_all(&self) {
+    pub(crate) fn open_to_all(&self) {
         fs::set_permissions(self.0.path(), Permissions::from_mode(0o755)).unwrap();
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pinset"));
         command.args(arguments).current_dir(self.0.path());
         command
@@ -84,7 +84,7 @@ impl Lab {
 
     /// Runs a command in the folder with this standard input. Its standard error must
     /// not contain a PIN.
-    pub fn run(&self, arguments: &[&str], input: &str) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = self.command(arguments);
         command
             .stdin(Stdio::piped())
@@ -106,13 +106,13 @@ impl Lab {
     }
 
     /// Runs `pinset verify` and returns its exit code.
-    pub fn verify(&self, list: &str, more: &[&str], pin: &str) -> i32 {
+    pub(crate) fn verify(&self, list: &str, more: &[&str], pin: &str) -> i32 {
         self.run(&[&["verify", list], more].concat(), &format!("{pin}\n"))
             .code
     }
 
     /// Returns the files in the folder, which include temporary files if any are left.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         names(self.0.path())
     }
 }

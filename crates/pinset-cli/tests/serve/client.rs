@@ -7,31 +7,31 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longest wait of any test.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Response {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(header, _)| header == name);
         found.next().map(|(_, value)| value.as_str())
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
     /// Returns the destination of the call in an answer.
-    pub fn destination(&self) -> String {
+    pub(crate) fn destination(&self) -> String {
         assert_eq!(self.status, 200, "{}", self.text());
         let json = self.json();
         let last = json["seq"].as_array().unwrap().last().unwrap().clone();
@@ -44,10 +44,10 @@ impl Response {
 }
 
 /// A connection.
-pub struct Connection<S = TcpStream>(BufReader<S>);
+pub(crate) struct Connection<S = TcpStream>(BufReader<S>);
 
 impl Connection {
-    pub fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(BufReader::new(stream))
@@ -55,21 +55,21 @@ impl Connection {
 }
 
 impl<S: Read + Write> Connection<S> {
-    pub fn over(stream: S) -> Self {
+    pub(crate) fn over(stream: S) -> Self {
         Self(BufReader::new(stream))
     }
 
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.try_send(bytes).unwrap();
     }
 
-    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.0.get_mut().write_all(bytes)?;
         self.0.get_mut().flush()
     }
 
     /// Reads a response. Returns `None` if the connection was closed instead.
-    pub fn response(&mut self) -> Option<Response> {
+    pub(crate) fn response(&mut self) -> Option<Response> {
         let mut line = String::new();
         if self.0.read_line(&mut line).unwrap_or(0) == 0 {
             return None;
@@ -98,7 +98,7 @@ impl<S: Read + Write> Connection<S> {
     }
 
     /// Waits for the end of the data. Returns whether the connection was closed.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
             Ok(_) => true,
@@ -108,7 +108,7 @@ impl<S: Read + Write> Connection<S> {
 }
 
 /// Returns the text of a request.
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.1\r\nHost: here\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
@@ -118,7 +118,7 @@ pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -
 }
 
 /// Returns `user:password` as a header.
-pub fn basic(credential: &str) -> (&'static str, String) {
+pub(crate) fn basic(credential: &str) -> (&'static str, String) {
     use base64::prelude::{Engine, BASE64_STANDARD};
     let token = BASE64_STANDARD.encode(credential);
     ("Authorization", format!("Basic {token}"))

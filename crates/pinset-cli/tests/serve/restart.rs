@@ -16,7 +16,7 @@ const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
 
 /// Starts `pinset serve` with inherited sockets, as systemd does. `SOCKETS` is their
 /// number.
-pub fn inherit(lab: &Lab, listener: &TcpListener, arguments: &[&str]) -> Command {
+pub(crate) fn inherit(lab: &Lab, listener: &TcpListener, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command
         .args([

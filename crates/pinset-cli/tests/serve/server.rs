@@ -12,11 +12,11 @@ use crate::client::{basic, request, Connection, Response, PATIENCE};
 use crate::lab::Lab;
 
 /// The path in Hipcall's guide.
-pub const INGRESS: &str = "/api/external/hipcall-ingress";
-pub const LOGS_AUTH: &str = "admin:look-at-logs";
+pub(crate) const INGRESS: &str = "/api/external/hipcall-ingress";
+pub(crate) const LOGS_AUTH: &str = "admin:look-at-logs";
 
 /// The service of Hipcall's guide, to which tests add options.
-pub const HIPCALL: &str = r#"
+pub(crate) const HIPCALL: &str = r#"
 list = "LAB/list.csv"
 success = [{ play = "https://your-server.example.com/static/audio/success.mp3" }, { connect = "1091" }]
 failure = [{ play = "https://your-server.example.com/static/audio/failure.mp3" }, { connect = "1092" }]
@@ -24,10 +24,10 @@ gather.ask = "https://your-server.example.com/static/audio/pin_prompt.mp3"
 "#;
 
 /// The list of the service.
-pub const LIST: &str = "account,secret,caller\nalice,plain:1234,+905060508169\n";
+pub(crate) const LIST: &str = "account,secret,caller\nalice,plain:1234,+905060508169\n";
 
 /// Creates a folder with a list and credential files.
-pub fn lab() -> Lab {
+pub(crate) fn lab() -> Lab {
     let lab = Lab::new();
     lab.list("list.csv", LIST);
     lab.file("logs.cred", LOGS_AUTH, 0o600);
@@ -35,7 +35,7 @@ pub fn lab() -> Lab {
 }
 
 /// Writes a configuration, in which `LAB` stands for the folder.
-pub fn configure(lab: &Lab, general: &str, service: &str) {
+pub(crate) fn configure(lab: &Lab, general: &str, service: &str) {
     let text = format!(
         "listen = \"127.0.0.1:0\"\nstate = \"LAB/state.db\"\n{general}\n\
          [numbers]\ncountry_code = \"90\"\n\
@@ -46,38 +46,38 @@ pub fn configure(lab: &Lab, general: &str, service: &str) {
 }
 
 /// Writes a configuration unchanged.
-pub fn write(lab: &Lab, text: &str) {
+pub(crate) fn write(lab: &Lab, text: &str) {
     let folder = lab.path("");
     let folder = folder.to_str().unwrap().trim_end_matches('/');
     lab.file("serve.toml", text.replace("LAB", folder), 0o640);
 }
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub address: SocketAddr,
 }
 
 impl Server {
     /// Starts the service of Hipcall's guide in this folder.
-    pub fn hipcall(lab: &Lab) -> Self {
+    pub(crate) fn hipcall(lab: &Lab) -> Self {
         configure(lab, "", HIPCALL);
         Self::start(lab)
     }
 
     /// Starts the service with the configuration in the folder.
-    pub fn start(lab: &Lab) -> Self {
+    pub(crate) fn start(lab: &Lab) -> Self {
         Self::run(lab, lab.command(&["serve", "--config", "serve.toml"]))
     }
 
     /// Starts a command that becomes the service.
-    pub fn run(lab: &Lab, command: Command) -> Self {
+    pub(crate) fn run(lab: &Lab, command: Command) -> Self {
         let mut err = File::options();
         let err = err.create(true).append(true).open(lab.path("err"));
         Self::run_with(lab, command, err.unwrap())
     }
 
     /// Starts a command that becomes the service, with this standard error.
-    pub fn run_with(lab: &Lab, mut command: Command, err: File) -> Self {
+    pub(crate) fn run_with(lab: &Lab, mut command: Command, err: File) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -87,46 +87,52 @@ impl Server {
         Self { child, address }
     }
 
-    pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
         let mut connection = Connection::new(self.address);
         connection.send(&request(method, path, headers, body));
         connection.response().unwrap()
     }
 
-    pub fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.ask("GET", path, &[], "")
     }
 
-    pub fn post(&self, body: &str) -> Response {
+    pub(crate) fn post(&self, body: &str) -> Response {
         self.ask("POST", INGRESS, &[], body)
     }
 
     /// Returns the destination of a new call with this PIN.
-    pub fn call(&self, caller: &str, pin: &str) -> String {
+    pub(crate) fn call(&self, caller: &str, pin: &str) -> String {
         let body = format!(r#"{{"caller":"{caller}","data":{{"pin_code":"{pin}"}}}}"#);
         self.post(&body).destination()
     }
 
     /// Requests a page of the log with valid credentials.
-    pub fn logs(&self, page: &str) -> Response {
+    pub(crate) fn logs(&self, page: &str) -> Response {
         let (name, value) = basic(LOGS_AUTH);
         self.ask("GET", page, &[(name, &value)], "")
     }
 
     /// Returns rows of the log, newest first.
-    pub fn rows(&self, query: &str) -> Vec<serde_json::Value> {
+    pub(crate) fn rows(&self, query: &str) -> Vec<serde_json::Value> {
         let found = self.logs(&format!("/logs.json{query}"));
         assert_eq!(found.status, 200, "{}", found.text());
         found.json()["rows"].as_array().unwrap().clone()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();
     }
 
     /// Waits until the service has ended.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let mut status = None;
         until("its end", || {
             status = self.child.try_wait().unwrap();
@@ -135,7 +141,7 @@ impl Server {
         status.unwrap()
     }
 
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()
     }
@@ -150,12 +156,12 @@ impl Drop for Server {
 }
 
 /// Waits for a message on standard error, which the service writes asynchronously.
-pub fn noted(lab: &Lab, text: &str) {
+pub(crate) fn noted(lab: &Lab, text: &str) {
     until(text, || lab.text("err").contains(text));
 }
 
 /// Waits until a condition is true.
-pub fn until(what: &str, mut has: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut has: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !has() {
         assert!(Instant::now() < end, "{what} did not happen");

@@ -14,9 +14,9 @@ use crate::lab::Lab;
 use crate::server::{configure, lab, until, Server, HIPCALL, INGRESS};
 
 const CALL: &str = r#"{"caller":"+905060508169","data":{"pin_code":"1234"}}"#;
-pub const TLS: &str = "[tls]\ncertificate = \"LAB/cert.pem\"\nkey = \"LAB/key.pem\"";
+pub(crate) const TLS: &str = "[tls]\ncertificate = \"LAB/cert.pem\"\nkey = \"LAB/key.pem\"";
 
-pub fn certify(lab: &Lab) -> CertificateDer<'static> {
+pub(crate) fn certify(lab: &Lab) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     lab.file("cert.pem", cert.pem(), 0o644);

@@ -16,12 +16,12 @@ use crate::made;
 const NOBODYS: u64 = 999_999_999;
 
 /// There is nothing to go on with when a benchmark can't do its work.
-pub fn must<T, E: Debug>(result: Result<T, E>) -> T {
+pub(crate) fn must<T, E: Debug>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 /// Writes a list of `entries` entries into a folder.
-pub fn write(folder: &Path, format: Format, entries: u64) -> List {
+pub(crate) fn write(folder: &Path, format: Format, entries: u64) -> List {
     let path = folder.join(format!("{format:?}-{entries}"));
     let file = BufWriter::new(must(File::create(&path)));
     must(made::write(file, format == Format::Md5, entries));
@@ -29,7 +29,7 @@ pub fn write(folder: &Path, format: Format, entries: u64) -> List {
 }
 
 /// Returns the index of a list of `entries` entries.
-pub fn index(format: Format, entries: u64) -> Index {
+pub(crate) fn index(format: Format, entries: u64) -> Index {
     let mut text = Vec::new();
     must(made::write(&mut text, format == Format::Md5, entries));
     let building = Building::new(format, entries, text.len() as u64, u64::MAX);
@@ -44,7 +44,7 @@ pub fn index(format: Format, entries: u64) -> Index {
 /// Makes the index of a list as the module does: the entry of a caller has
 /// the file gone over, which counts its lines, and the index is made of it in
 /// parts.
-pub fn build(list: &List) -> Cache {
+pub(crate) fn build(list: &List) -> Cache {
     let cache = Cache::new();
     let first = verify(&cache, list, &entered(&made::pin(NOBODYS)));
     if let Some(mut rebuild) = first.rebuild {
@@ -54,7 +54,7 @@ pub fn build(list: &List) -> Cache {
 }
 
 /// Verifies an entry as the module does: the file is opened and looked at.
-pub fn verify(cache: &Cache, list: &List, pin: &Pin) -> Lookup {
+pub(crate) fn verify(cache: &Cache, list: &List, pin: &Pin) -> Lookup {
     // As if the list had been written a while ago. Until then a pass would
     // answer.
     let now = SystemTime::now() + Duration::from_secs(60);
@@ -62,14 +62,14 @@ pub fn verify(cache: &Cache, list: &List, pin: &Pin) -> Lookup {
 }
 
 /// Returns an entry of these digits.
-pub fn entered(keys: &str) -> Pin {
+pub(crate) fn entered(keys: &str) -> Pin {
     let mut pin = Pin::new();
     keys.bytes().for_each(|key| pin.push(key));
     pin
 }
 
 /// Entries to look up in a list, in no order, without an end.
-pub fn entries(of: u64, hit: bool) -> impl Iterator<Item = Pin> {
+pub(crate) fn entries(of: u64, hit: bool) -> impl Iterator<Item = Pin> {
     let mut state: u64 = 1;
     std::iter::repeat_with(move || {
         // A linear congruential generator, by Knuth; its high bits are good.

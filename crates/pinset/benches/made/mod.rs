@@ -9,7 +9,7 @@ const PINS: u64 = 1_000_000_000;
 
 /// The PIN of a line, nine digits. They come in no order, and no two of them
 /// are the same.
-pub fn pin(line: u64) -> String {
+pub(super) fn pin(line: u64) -> String {
     // Each step can be undone, so no PIN comes twice: 3^18 and 10^9 have no
     // factor in common, and then four digits swap places with five.
     let mixed = (0..3).fold(line % PINS, |pin, _| {
@@ -21,7 +21,7 @@ pub fn pin(line: u64) -> String {
 
 /// Writes the first `lines` lines of the plain list, or of the md5 list, whose
 /// accounts have eleven characters.
-pub fn write(mut list: impl Write, md5: bool, lines: u64) -> io::Result<()> {
+pub(super) fn write(mut list: impl Write, md5: bool, lines: u64) -> io::Result<()> {
     for line in 0..lines {
         let pin = pin(line);
         if md5 {

@@ -9,27 +9,27 @@ use crate::dialplan::{is_name, Place, Route};
 use crate::prompt::{self, Sound};
 
 /// What Asterisk takes for yes and for no (`ast_true`, `ast_false`).
-pub const YES: &str = "yes true y t 1 on";
+pub(super) const YES: &str = "yes true y t 1 on";
 /// See [`YES`].
-pub const NO: &str = "no false n f 0 off";
+pub(super) const NO: &str = "no false n f 0 off";
 
 /// A number of digits alone, or with one point: Rust's own parsers also take
 /// signs, exponents and `inf`.
-pub fn number<T: FromStr>(text: &[u8], point: bool) -> Option<T> {
+pub(super) fn number<T: FromStr>(text: &[u8], point: bool) -> Option<T> {
     let plain = |byte: &u8| byte.is_ascii_digit() || (point && *byte == b'.');
     let text = text.iter().all(plain).then_some(text)?;
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// A whole number within limits.
-pub fn from_to(value: &[u8], least: u32, most: u32) -> Result<u32, OptionError> {
+pub(super) fn from_to(value: &[u8], least: u32, most: u32) -> Result<u32, OptionError> {
     number(value, false)
         .filter(|number| (least..=most).contains(number))
         .ok_or(OptionError::OutOfRange(least, most))
 }
 
 /// `1073741824`, `1048576K`, `1024m`, `1G`: bytes, K being 1024.
-pub fn memory(value: &[u8]) -> Option<u64> {
+pub(super) fn memory(value: &[u8]) -> Option<u64> {
     let (digits, unit) = match value {
         [digits @ .., b'k' | b'K'] => (digits, 1 << 10),
         [digits @ .., b'm' | b'M'] => (digits, 1 << 20),
@@ -42,14 +42,14 @@ pub fn memory(value: &[u8]) -> Option<u64> {
 }
 
 /// `3`, `0.5`: seconds, above 0.
-pub fn seconds(value: &[u8], longest: Duration) -> Option<Duration> {
+pub(super) fn seconds(value: &[u8], longest: Duration) -> Option<Duration> {
     let seconds = number(value, true)?;
     let time = Duration::try_from_secs_f64(seconds).ok()?;
     (!time.is_zero() && time <= longest).then_some(time)
 }
 
 /// `90s`, `15m`, `24h`, `30d`: above 0.
-pub fn span(value: &[u8], longest: Duration) -> Option<Duration> {
+pub(super) fn span(value: &[u8], longest: Duration) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
     let unit = match unit.to_ascii_lowercase() {
         b's' => 1,
@@ -64,7 +64,7 @@ pub fn span(value: &[u8], longest: Duration) -> Option<Duration> {
 
 /// Whether a value is one of Asterisk's words for yes, or for no, in upper or
 /// lower case.
-pub fn yes_or_no(value: &[u8]) -> Option<bool> {
+pub(super) fn yes_or_no(value: &[u8]) -> Option<bool> {
     let among = |words: &str| {
         words
             .split(' ')
@@ -78,12 +78,12 @@ pub fn yes_or_no(value: &[u8]) -> Option<bool> {
 }
 
 /// An option that is on or off.
-pub fn truth(value: &[u8]) -> Result<bool, OptionError> {
+pub(super) fn truth(value: &[u8]) -> Result<bool, OptionError> {
     yes_or_no(value).ok_or(OptionError::NotOneOf("yes or no"))
 }
 
 /// What belongs to the word that a value is, in upper or lower case.
-pub fn word<T: Copy>(value: &[u8], words: &[(&str, T)]) -> Option<T> {
+pub(super) fn word<T: Copy>(value: &[u8], words: &[(&str, T)]) -> Option<T> {
     let (_, meaning) = words
         .iter()
         .find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(value))?;
@@ -91,7 +91,7 @@ pub fn word<T: Copy>(value: &[u8], words: &[(&str, T)]) -> Option<T> {
 }
 
 /// `None` for an empty value, which takes back what `[general]` says.
-pub fn unless_empty<T>(
+pub(super) fn unless_empty<T>(
     value: &[u8],
     read: impl FnOnce(&[u8]) -> Result<T, OptionError>,
 ) -> Result<Option<T>, OptionError> {
@@ -103,7 +103,7 @@ pub fn unless_empty<T>(
 }
 
 /// The path of a file.
-pub fn path(value: &[u8]) -> Result<PathBuf, OptionError> {
+pub(super) fn path(value: &[u8]) -> Result<PathBuf, OptionError> {
     use std::os::unix::ffi::OsStrExt;
     if value.len() > 1 && value.starts_with(b"/") && !value.ends_with(b"/") {
         Ok(std::ffi::OsStr::from_bytes(value).into())
@@ -113,7 +113,7 @@ pub fn path(value: &[u8]) -> Result<PathBuf, OptionError> {
 }
 
 /// An `&`-list; an empty one is silence.
-pub fn sounds(value: &[u8]) -> Result<Vec<Sound>, OptionError> {
+pub(super) fn sounds(value: &[u8]) -> Result<Vec<Sound>, OptionError> {
     let sounds = prompt::split(value);
     if sounds.is_empty() && !value.is_empty() {
         Err(OptionError::InvalidSounds)
@@ -123,7 +123,7 @@ pub fn sounds(value: &[u8]) -> Result<Vec<Sound>, OptionError> {
 }
 
 /// Removes `prefix`, in upper or lower case, from the start of a value.
-pub fn strip_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
+pub(super) fn strip_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
     let (start, rest) = value.split_at_checked(prefix.len())?;
     start
         .eq_ignore_ascii_case(prefix.as_bytes())
@@ -131,14 +131,14 @@ pub fn strip_prefix<'a>(value: &'a [u8], prefix: &str) -> Option<&'a [u8]> {
 }
 
 /// Reads a route that a failed call may take.
-pub fn on_failure(value: &[u8]) -> Result<Route, OptionError> {
+pub(super) fn on_failure(value: &[u8]) -> Result<Route, OptionError> {
     route(value)?.ok_or(OptionError::NotOneOf(
         "hangup, continue, or goto:context,exten,priority",
     ))
 }
 
 /// Reads a route. Returns `None` if the value names none.
-pub fn route(value: &[u8]) -> Result<Option<Route>, OptionError> {
+pub(super) fn route(value: &[u8]) -> Result<Option<Route>, OptionError> {
     if let Some(text) = strip_prefix(value, "goto:") {
         let place = place(text).ok_or(OptionError::InvalidPlace)?;
         return Ok(Some(Route::Goto(place)));

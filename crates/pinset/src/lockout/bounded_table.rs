@@ -10,7 +10,7 @@ use super::key::Key;
 const MAX_EXPIRED_PER_CALL: usize = 16;
 
 /// What a [`Held`] holds.
-pub trait Entry {
+pub(super) trait Entry {
     /// Forgets what is over by now.
     fn see(&mut self, now: u64);
 
@@ -28,7 +28,7 @@ pub trait Entry {
 
 /// How long an entry is kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Retention {
+pub(super) enum Retention {
     /// It holds nothing any more and is removed at once.
     Expired,
     /// It is kept until this time, unless others need its room.
@@ -62,7 +62,7 @@ struct Rank {
 }
 
 /// Entries by their key.
-pub struct Held<E> {
+pub(super) struct Held<E> {
     slots: BTreeMap<Key, Slot<E>>,
     until: BTreeSet<(u64, Key)>,
     /// The same by group, of those in one.
@@ -80,7 +80,7 @@ pub struct Held<E> {
 
 impl<E: Entry> Held<E> {
     /// Has room for `most`, and for `most_of_group` of one group.
-    pub const fn new(most: usize, most_of_group: usize) -> Self {
+    pub(super) const fn new(most: usize, most_of_group: usize) -> Self {
         Self {
             slots: BTreeMap::new(),
             until: BTreeSet::new(),
@@ -95,25 +95,25 @@ impl<E: Entry> Held<E> {
     }
 
     /// The entry of that key.
-    pub fn get(&self, key: &Key) -> Option<&E> {
+    pub(super) fn get(&self, key: &Key) -> Option<&E> {
         self.slots.get(key).map(|slot| &slot.entry)
     }
 
     /// The entries after that key.
-    pub fn after(&self, key: &Key) -> impl Iterator<Item = (&Key, &E)> {
+    pub(super) fn after(&self, key: &Key) -> impl Iterator<Item = (&Key, &E)> {
         let slots = self.slots.range((Bound::Excluded(*key), Bound::Unbounded));
         slots.map(|(key, slot)| (key, &slot.entry))
     }
 
     /// Those that are locked, and end after that one.
-    pub fn locked_after(&self, one: (u64, Key)) -> impl Iterator<Item = ((u64, Key), &E)> {
+    pub(super) fn locked_after(&self, one: (u64, Key)) -> impl Iterator<Item = ((u64, Key), &E)> {
         let ends = (Bound::Excluded(one), Bound::Unbounded);
         let ends = self.locked.range(ends);
         ends.filter_map(|end| self.get(&end.1).map(|entry| (*end, entry)))
     }
 
     /// Has `change` change the entry of that key, if there is one.
-    pub fn change<R>(&mut self, key: &Key, change: impl FnOnce(&mut E) -> R) -> Option<R> {
+    pub(super) fn change<R>(&mut self, key: &Key, change: impl FnOnce(&mut E) -> R) -> Option<R> {
         let slot = self.slots.get_mut(key)?;
         let (before, version) = (slot.rank(), slot.entry.version());
         let result = change(&mut slot.entry);
@@ -131,7 +131,7 @@ impl<E: Entry> Held<E> {
     /// Takes in an entry that is not there yet. Returns false if there is no
     /// room: no entry may be removed, or none of its group if that has its
     /// share.
-    pub fn insert(&mut self, key: Key, entry: E) -> bool {
+    pub(super) fn insert(&mut self, key: Key, entry: E) -> bool {
         let group = entry.group();
         let members = group.and_then(|group| self.groups.get(&group));
         let has_room = if members.is_some_and(|members| *members >= self.most_of_group) {
@@ -154,7 +154,7 @@ impl<E: Entry> Held<E> {
     }
 
     /// Takes in what the database has of a key that is not there yet.
-    pub fn restore(&mut self, key: Key, entry: E) {
+    pub(super) fn restore(&mut self, key: Key, entry: E) {
         if self.slots.contains_key(&key) {
             return;
         }
@@ -167,7 +167,7 @@ impl<E: Entry> Held<E> {
     }
 
     /// Has entries that are over go.
-    pub fn tend(&mut self, now: u64) {
+    pub(super) fn tend(&mut self, now: u64) {
         for _ in 0..MAX_EXPIRED_PER_CALL {
             if !self.end_lock(now) {
                 break;
@@ -186,18 +186,21 @@ impl<E: Entry> Held<E> {
 
     /// Whether there is something for [`Self::take_gone`] or
     /// [`Self::take_changed`].
-    pub fn has_changes(&self) -> bool {
+    pub(super) fn has_changes(&self) -> bool {
         !(self.gone.is_empty() && self.changed.is_empty())
     }
 
     /// Takes a key whose row has to be deleted.
-    pub fn take_gone(&mut self) -> Option<Key> {
+    pub(super) fn take_gone(&mut self) -> Option<Key> {
         self.gone.pop_first()
     }
 
     /// Takes a key whose row has to be written, with the row that `row` makes. If that
     /// makes none, the row has to be deleted.
-    pub fn take_changed<R>(&mut self, row: impl Fn(&E) -> Option<R>) -> Option<(Key, Option<R>)> {
+    pub(super) fn take_changed<R>(
+        &mut self,
+        row: impl Fn(&E) -> Option<R>,
+    ) -> Option<(Key, Option<R>)> {
         loop {
             let key = self.changed.pop_first()?;
             if let Some(slot) = self.slots.get_mut(&key) {

@@ -10,21 +10,21 @@ use super::{Caller, Kind};
 use crate::config::Lockout;
 
 /// The longest lock in milliseconds, however many locks there were before.
-pub const MAX_LOCK_MS: u64 = 24 * 60 * 60 * 1000;
+pub(super) const MAX_LOCK_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How long a lock is remembered after its end, in milliseconds.
-pub const LOCK_MEMORY_MS: u64 = MAX_LOCK_MS;
+pub(super) const LOCK_MEMORY_MS: u64 = MAX_LOCK_MS;
 
 /// The consecutive failures of an account that lock it until an administrator unlocks
 /// it.
-pub const MAX_CONSECUTIVE_FAILURES: u32 = 100;
+pub(super) const MAX_CONSECUTIVE_FAILURES: u32 = 100;
 
 /// How long the consecutive failures of accounts that are in no list are kept, in
 /// milliseconds. Those of other accounts are kept until an attempt succeeds.
 const STRANGER_MEMORY_MS: u64 = 30 * MAX_LOCK_MS;
 
 /// The end of a lock that lasts until an administrator unlocks it.
-pub const UNTIL_UNLOCKED: u64 = u64::MAX;
+pub(super) const UNTIL_UNLOCKED: u64 = u64::MAX;
 
 /// From this value on, a time is an order only: such entries never expire, and are the
 /// last that are evicted.
@@ -35,7 +35,7 @@ const STRANGERS: Key = [0; 16];
 
 /// The subject of the failures.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Who {
+pub(super) enum Who {
     /// A caller's.
     Caller(Caller),
     /// An account's. `None` if the account is in no list: the name may be a PIN
@@ -47,7 +47,7 @@ pub enum Who {
 
 /// One key's failures and locks.
 #[derive(Clone, Debug)]
-pub struct Count {
+pub(super) struct Count {
     pub pin_set: String,
     pub who: Who,
     /// Definite failures since the last lock began, within `window`.
@@ -80,7 +80,7 @@ pub struct Count {
 
 /// Why an attempt can't be charged to a counter.
 #[derive(Clone, Copy, Debug, Error)]
-pub enum CounterError {
+pub(super) enum CounterError {
     /// There is a lock until this time.
     #[error("locked out")]
     Locked(u64),
@@ -91,7 +91,7 @@ pub enum CounterError {
 
 impl Count {
     /// With nothing counted.
-    pub fn new(pin_set: &str, who: Who) -> Self {
+    pub(super) fn new(pin_set: &str, who: Who) -> Self {
         Self {
             pin_set: pin_set.to_owned(),
             who,
@@ -112,7 +112,7 @@ impl Count {
     }
 
     /// What kind of key it is.
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         match self.who {
             Who::Caller(_) => Kind::Caller,
             Who::Account(_) => Kind::Account,
@@ -121,7 +121,7 @@ impl Count {
     }
 
     /// An account that was in no list is in one now.
-    pub fn known_as(&mut self, known: Option<&str>) {
+    pub(super) fn known_as(&mut self, known: Option<&str>) {
         if let (Who::Account(name @ None), Some(known)) = (&mut self.who, known) {
             *name = Some(known.to_owned());
             self.version = self.version.wrapping_add(1);
@@ -129,7 +129,7 @@ impl Count {
     }
 
     /// Why one more entry can't be charged by `limit`, if it can't.
-    pub fn full(&mut self, limit: &Lockout, now: u64) -> Option<CounterError> {
+    pub(super) fn full(&mut self, limit: &Lockout, now: u64) -> Option<CounterError> {
         self.count_by(limit, now);
         self.lock_if_due(limit, now);
         if self.locked {
@@ -142,13 +142,13 @@ impl Count {
     }
 
     /// Failures within the window since the last lock began.
-    pub fn failures(&self) -> u32 {
+    pub(super) fn failures(&self) -> u32 {
         let trusted = self.trusted_cells.count();
         self.cells.count().saturating_add(trusted)
     }
 
     /// An account's failures since its last success.
-    pub fn all_consecutive(&self) -> u32 {
+    pub(super) fn all_consecutive(&self) -> u32 {
         self.consecutive.saturating_add(self.trusted_consecutive)
     }
 
@@ -166,7 +166,7 @@ impl Count {
     }
 
     /// Why a trusted caller's entry can't be charged during a lock, if it can't.
-    pub fn reserve_full(&self, limit: &Lockout) -> Option<CounterError> {
+    pub(super) fn reserve_full(&self, limit: &Lockout) -> Option<CounterError> {
         let most = self.reserve_size(limit);
         if self.reserve >= most {
             return Some(CounterError::Locked(self.end));
@@ -176,13 +176,13 @@ impl Count {
     }
 
     /// One more of a trusted caller's is in flight.
-    pub fn fly_on_reserve(&mut self, now: u64) {
+    pub(super) fn fly_on_reserve(&mut self, now: u64) {
         self.see(now);
         self.reserve_in_flight = self.reserve_in_flight.saturating_add(1);
     }
 
     /// One of those does not count. No lock begins with it.
-    pub fn refund_reserve(&mut self, now: u64) -> Option<u64> {
+    pub(super) fn refund_reserve(&mut self, now: u64) -> Option<u64> {
         self.see(now);
         self.reserve_in_flight = self.reserve_in_flight.saturating_sub(1);
         None
@@ -190,7 +190,7 @@ impl Count {
 
     /// One of those was right. An account's trusted callers have their reserve
     /// back. The lock stays, and so do the failures of all others.
-    pub fn right_on_reserve(&mut self, now: u64) -> Option<u64> {
+    pub(super) fn right_on_reserve(&mut self, now: u64) -> Option<u64> {
         self.refund_reserve(now);
         self.trusted_callers_start_over();
         None
@@ -200,7 +200,7 @@ impl Count {
     /// lock now lasts until it is unlocked by hand. Once there is no lock, it is
     /// counted only among the consecutive failures of an account: the lock that
     /// admitted it has had it.
-    pub fn wrong_on_reserve(&mut self, limit: &Lockout, now: u64) -> Option<u64> {
+    pub(super) fn wrong_on_reserve(&mut self, limit: &Lockout, now: u64) -> Option<u64> {
         self.refund_reserve(now);
         let was_by_hand = self.locked && self.end == UNTIL_UNLOCKED;
         if self.is_account() {
@@ -220,20 +220,20 @@ impl Count {
     }
 
     /// One more is in flight.
-    pub fn fly(&mut self, now: u64) {
+    pub(super) fn fly(&mut self, now: u64) {
         self.see(now);
         self.in_flight = self.in_flight.saturating_add(1);
     }
 
     /// One in flight does not count. No lock begins with it.
-    pub fn refund(&mut self, now: u64) -> Option<u64> {
+    pub(super) fn refund(&mut self, now: u64) -> Option<u64> {
         self.see(now);
         self.in_flight = self.in_flight.saturating_sub(1);
         None
     }
 
     /// One in flight was wrong. The end of the lock that begins with it.
-    pub fn wrong(&mut self, limit: &Lockout, is_trusted: bool, now: u64) -> Option<u64> {
+    pub(super) fn wrong(&mut self, limit: &Lockout, is_trusted: bool, now: u64) -> Option<u64> {
         self.refund(now);
         self.count_by(limit, now);
         if is_trusted {
@@ -260,7 +260,7 @@ impl Count {
     /// One in flight was right. If it is that of a caller the account trusts,
     /// the failures of such callers are forgotten, and strangers get no fresh
     /// tries; else the account starts over. A lock that began meanwhile stays.
-    pub fn right(&mut self, is_trusted: bool, now: u64) -> Option<u64> {
+    pub(super) fn right(&mut self, is_trusted: bool, now: u64) -> Option<u64> {
         self.refund(now);
         self.trusted_callers_start_over();
         if is_trusted {
@@ -289,7 +289,7 @@ impl Count {
     }
 
     /// Starts over; entries in flight stay in flight. Whether there was a lock.
-    pub fn unlock(&mut self, now: u64) -> bool {
+    pub(super) fn unlock(&mut self, now: u64) -> bool {
         self.see(now);
         let locked = self.locked;
         self.cells.clear();

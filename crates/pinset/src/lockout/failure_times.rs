@@ -3,15 +3,15 @@
 /// The most failures of one key with times of their own, in milliseconds. Of more,
 /// the two closest to each other get the time of the later one: they count for
 /// longer, never for less.
-pub const MAX_FAILURE_TIMES: usize = 128;
+pub(super) const MAX_FAILURE_TIMES: usize = 128;
 
 /// Times and how many failures came then, oldest first.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Cells(Vec<(u64, u32)>);
+pub(super) struct Cells(Vec<(u64, u32)>);
 
 impl Cells {
     /// Those read from the database; `None` if they can't be ours.
-    pub fn restored(cells: Vec<(u64, u32)>) -> Option<Self> {
+    pub(super) fn restored(cells: Vec<(u64, u32)>) -> Option<Self> {
         let right = cells.len() <= MAX_FAILURE_TIMES
             && cells.iter().all(|(_, count)| *count > 0)
             && cells.is_sorted_by_key(|(time, _)| *time);
@@ -19,34 +19,34 @@ impl Cells {
     }
 
     /// Each time and how many failures came then.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
         self.0.iter().copied()
     }
 
     /// How many failures there are.
-    pub fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         self.iter()
             .fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// When the last one came.
-    pub fn last(&self) -> Option<u64> {
+    pub(super) fn last(&self) -> Option<u64> {
         self.0.last().map(|(time, _)| *time)
     }
 
     /// Forgets those that came before `since`.
-    pub fn forget(&mut self, since: u64) {
+    pub(super) fn forget(&mut self, since: u64) {
         let gone = self.0.partition_point(|(time, _)| *time < since);
         self.0.drain(..gone);
     }
 
     /// Forgets all, and their memory.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0 = Vec::new();
     }
 
     /// One more, now.
-    pub fn add(&mut self, now: u64) {
+    pub(super) fn add(&mut self, now: u64) {
         match self.0.last_mut() {
             Some((time, count)) if *time >= now => *count = count.saturating_add(1),
             _ => self.0.push((now, 1)),

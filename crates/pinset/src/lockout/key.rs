@@ -5,11 +5,11 @@ use sha2::{Digest, Sha256};
 use crate::hex;
 
 /// The digest of who or what is counted.
-pub type Key = [u8; 16];
+pub(super) type Key = [u8; 16];
 
 /// The table of a key, by the letter it is stored under.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Table {
+pub(super) enum Table {
     /// Callers and their failures.
     Callers,
     /// Accounts and theirs.
@@ -24,7 +24,7 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::Callers,
         Self::Accounts,
         Self::PinSets,
@@ -44,7 +44,7 @@ impl Table {
 
     /// The key of these parts; `None` is a part that is not there, which an
     /// empty one is. Each goes with its length, so no two divide alike.
-    pub fn key(self, parts: &[Option<&str>]) -> Key {
+    pub(super) fn key(self, parts: &[Option<&str>]) -> Key {
         let mut digest = Sha256::new();
         digest.update([self.letter() as u8]);
         for part in parts {
@@ -60,7 +60,7 @@ impl Table {
     }
 
     /// The key as it is stored.
-    pub fn text(self, key: &Key) -> String {
+    pub(super) fn text(self, key: &Key) -> String {
         let mut text = String::with_capacity(1 + 2 * key.len());
         text.push(self.letter());
         hex::append(&mut text, key);
@@ -68,7 +68,7 @@ impl Table {
     }
 
     /// The key that is stored as `text`.
-    pub fn of_text(text: &str) -> Option<(Self, Key)> {
+    pub(super) fn of_text(text: &str) -> Option<(Self, Key)> {
         let table = Self::ALL
             .into_iter()
             .find(|table| text.starts_with(table.letter()))?;

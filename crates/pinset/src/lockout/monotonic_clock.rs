@@ -12,7 +12,7 @@ const MAX_REORDERING_MS: u64 = 60_000;
 /// Follows a clock that can be set back: what happened stays as long ago as it
 /// was, and what is left of a lock is left.
 #[derive(Default)]
-pub struct Clock {
+pub(super) struct Clock {
     /// How far the clock was set back, all in all.
     ahead: u64,
     latest: u64,
@@ -20,7 +20,7 @@ pub struct Clock {
 
 impl Clock {
     /// Creates a clock that has not been read.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             ahead: 0,
             latest: 0,
@@ -28,14 +28,14 @@ impl Clock {
     }
 
     /// The time when the clock says `now`.
-    pub fn at(&mut self, now: Duration) -> u64 {
+    pub(super) fn at(&mut self, now: Duration) -> u64 {
         let (ahead, time) = self.follow(now);
         (self.ahead, self.latest) = (ahead, time);
         time
     }
 
     /// The same, for who only looks.
-    pub fn would_be(&self, now: Duration) -> u64 {
+    pub(super) fn would_be(&self, now: Duration) -> u64 {
         self.follow(now).1
     }
 
@@ -49,12 +49,12 @@ impl Clock {
     }
 
     /// Returns what the clock shows at that time.
-    pub fn says(&self, time: u64) -> u64 {
+    pub(super) fn says(&self, time: u64) -> u64 {
         time.saturating_sub(self.ahead)
     }
 
     /// Returns the time at which the clock shows `says` milliseconds.
-    pub fn time(&self, says: u64) -> u64 {
+    pub(super) fn time(&self, says: u64) -> u64 {
         says.min(LATEST_MS)
             .saturating_add(self.ahead)
             .min(LATEST_MS)
@@ -62,6 +62,6 @@ impl Clock {
 }
 
 /// A span or a time in milliseconds, at most [`LATEST_MS`].
-pub fn milliseconds(span: Duration) -> u64 {
+pub(super) fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).map_or(LATEST_MS, |span| span.min(LATEST_MS))
 }

@@ -8,11 +8,11 @@ use super::{account_key, Caller};
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How long a success is remembered, in milliseconds.
-pub const TRUST_MEMORY_MS: u64 = 30 * DAY_MS;
+pub(super) const TRUST_MEMORY_MS: u64 = 30 * DAY_MS;
 
 /// A caller's last success in a PIN set, or with one of its accounts.
 #[derive(Clone, Debug)]
-pub struct Trust {
+pub(super) struct Trust {
     pub pin_set: String,
     pub caller: Caller,
     /// The account; `None` if the success counts for the PIN set.
@@ -27,7 +27,7 @@ pub struct Trust {
 
 impl Trust {
     /// Creates the trust of a caller whose success was at that time.
-    pub fn new(pin_set: &str, caller: &Caller, account: Option<&str>, success: u64) -> Self {
+    pub(super) fn new(pin_set: &str, caller: &Caller, account: Option<&str>, success: u64) -> Self {
         Self {
             pin_set: pin_set.to_owned(),
             caller: caller.clone(),
@@ -39,7 +39,7 @@ impl Trust {
     }
 
     /// The table that holds such a success, and its key there.
-    pub fn key(pin_set: &str, caller: &Caller, account: Option<&str>) -> (Table, Key) {
+    pub(super) fn key(pin_set: &str, caller: &Caller, account: Option<&str>) -> (Table, Key) {
         let (number, endpoint) = (caller.number(), Some(caller.endpoint()));
         match account {
             None => {
@@ -55,13 +55,13 @@ impl Trust {
     }
 
     /// Whether the success counts yet.
-    pub fn holds(&self, now: u64) -> bool {
+    pub(super) fn holds(&self, now: u64) -> bool {
         self.success
             .is_some_and(|success| now < success + TRUST_MEMORY_MS)
     }
 
     /// Success once more.
-    pub fn renew(&mut self, now: u64) {
+    pub(super) fn renew(&mut self, now: u64) {
         self.success = Some(now);
         if now.saturating_sub(self.stored) > DAY_MS {
             self.stored = now;

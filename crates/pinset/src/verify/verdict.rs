@@ -45,7 +45,7 @@ impl Who<'_> {
 }
 
 /// Why there is no verdict.
-pub enum DecisionError {
+pub(super) enum DecisionError {
     /// The caller has hung up.
     Gone,
     /// There is a lock.

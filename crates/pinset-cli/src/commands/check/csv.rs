@@ -21,7 +21,7 @@ use crate::common::weak_pins::weakness;
 /// # Errors
 ///
 /// Fails if the module would refuse the whole list.
-pub fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
+pub(super) fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
     let show = rules.show;
     let mut list = List {
         format: "csv",

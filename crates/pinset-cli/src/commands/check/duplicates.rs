@@ -8,12 +8,12 @@ const MAX_PACKED_DIGITS: usize = 31;
 
 /// A PIN in 16 bytes. It has two halves, because a `u128` would add padding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PinKey(u64, u64);
+pub(super) struct PinKey(u64, u64);
 
 impl PinKey {
     /// Returns the key of a PIN: four bits per digit, or its MD5 if it is too long. The
     /// first four bits distinguish the two.
-    pub fn of_pin(pin: &[u8]) -> Self {
+    pub(super) fn of_pin(pin: &[u8]) -> Self {
         if pin.len() <= MAX_PACKED_DIGITS {
             let packed = pin
                 .iter()
@@ -26,13 +26,13 @@ impl PinKey {
     }
 
     /// Returns the key of an MD5.
-    pub fn of_digest(digest: [u8; 16]) -> Self {
+    pub(super) fn of_digest(digest: [u8; 16]) -> Self {
         Self::from(u128::from_be_bytes(digest))
     }
 
     /// Returns the number of digits, for a key of [`Self::of_pin`]. Returns `None` if
     /// there are more than anybody would guess.
-    pub fn length(self) -> Option<usize> {
+    pub(super) fn length(self) -> Option<usize> {
         let packed = u128::from(self.0) << 64 | u128::from(self.1);
         (packed >> 124 == 0).then(|| (u128::BITS - packed.leading_zeros()).div_ceil(4) as usize)
     }
@@ -45,22 +45,22 @@ impl From<u128> for PinKey {
 }
 
 /// The PINs of a list and their lines.
-pub struct PinIndex(Vec<(PinKey, u64)>);
+pub(super) struct PinIndex(Vec<(PinKey, u64)>);
 
 impl PinIndex {
     /// Sorts the PINs.
-    pub fn new(mut pins: Vec<(PinKey, u64)>) -> Self {
+    pub(super) fn new(mut pins: Vec<(PinKey, u64)>) -> Self {
         pins.sort_unstable();
         Self(pins)
     }
 
     /// Returns each PIN with its lines in order.
-    pub fn groups(&self) -> impl Iterator<Item = &[(PinKey, u64)]> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[(PinKey, u64)]> {
         self.0.chunk_by(|one, other| one.0 == other.0)
     }
 
     /// Returns the lines of a PIN.
-    pub fn lines(&self, key: PinKey) -> impl Iterator<Item = u64> + '_ {
+    pub(super) fn lines(&self, key: PinKey) -> impl Iterator<Item = u64> + '_ {
         let start = self.0.partition_point(|(other, _)| *other < key);
         let from_there = self.0.get(start..).unwrap_or_default();
         from_there

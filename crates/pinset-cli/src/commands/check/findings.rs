@@ -15,14 +15,14 @@ use crate::common::weak_pins::Weakness;
 /// The verdict on a list; the worst is the last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Clean,
     Warnings,
     Broken,
 }
 
 impl Verdict {
-    pub fn exit_code(self) -> u8 {
+    pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Clean => 0,
             Self::Warnings => 1,
@@ -33,14 +33,14 @@ impl Verdict {
 
 /// The reports on all lists.
 #[derive(Serialize)]
-pub struct Reports {
+pub(super) struct Reports {
     verdict: Verdict,
     exit_code: u8,
     files: Vec<Report>,
 }
 
 impl Reports {
-    pub fn new(verdict: Verdict, files: Vec<Report>) -> Self {
+    pub(super) fn new(verdict: Verdict, files: Vec<Report>) -> Self {
         Self {
             verdict,
             exit_code: verdict.exit_code(),
@@ -51,7 +51,7 @@ impl Reports {
 
 /// The report on one list.
 #[derive(Serialize)]
-pub struct Report {
+pub(super) struct Report {
     pub file: String,
     pub verdict: Verdict,
     /// The reason why it can't be read.
@@ -62,7 +62,7 @@ pub struct Report {
 
 /// The findings about a readable list.
 #[derive(Serialize)]
-pub struct List {
+pub(super) struct List {
     pub format: &'static str,
     /// Number of lines with a valid PIN.
     pub entries: u64,
@@ -82,7 +82,7 @@ pub struct List {
 }
 
 impl List {
-    pub fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self) -> Verdict {
         if self.broken.count > 0 {
             Verdict::Broken
         } else if self.unended
@@ -103,7 +103,7 @@ impl List {
 
 /// The reason why a PIN set can't admit the callers in the list, or not all.
 #[derive(Serialize)]
-pub struct Objection {
+pub(super) struct Objection {
     /// The name of the PIN set.
     pub pin_set: String,
     /// The option that conflicts.
@@ -112,34 +112,34 @@ pub struct Objection {
 }
 
 /// A finding about one line.
-pub trait AtLine {
+pub(super) trait AtLine {
     fn line(&self) -> u64;
 }
 
 /// A line without a valid PIN.
 #[derive(Serialize)]
-pub struct InvalidLine {
+pub(super) struct InvalidLine {
     pub line: u64,
     pub reason: Reason,
 }
 
 /// A line with the PIN of an earlier one, or in a CSV file its account and caller.
 #[derive(Serialize)]
-pub struct Duplicate {
+pub(super) struct Duplicate {
     pub line: u64,
     pub first: u64,
 }
 
 /// A line with a weak PIN.
 #[derive(Serialize)]
-pub struct Weak {
+pub(super) struct Weak {
     pub line: u64,
     pub reason: Weakness,
 }
 
 /// A row that no caller can use.
 #[derive(Serialize)]
-pub struct Unreachable {
+pub(super) struct Unreachable {
     pub line: u64,
 }
 
@@ -169,7 +169,7 @@ impl AtLine for Weak {
 
 /// The reason why a line has no valid PIN.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reason {
+pub(super) enum Reason {
     /// An error of the module.
     Line(LineError),
     /// The MD5 of digits and a line end, which nobody can enter. The module can't
@@ -185,7 +185,7 @@ pub enum Reason {
 
 /// The reason why a caller is not a usable number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NotANumber {
+pub(super) enum NotANumber {
     /// A spreadsheet has rounded the number: `5.06051E+09`.
     Rounded,
     /// The text contains this character, which no number contains.
@@ -196,7 +196,7 @@ pub enum NotANumber {
 
 impl NotANumber {
     /// Returns the reason for a text that is not a usable number.
-    pub fn of(text: &[u8]) -> Self {
+    pub(super) fn of(text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text);
         let exponent = text.to_ascii_uppercase();
         let rounded = exponent.split_once("E+").is_some_and(|(number, power)| {
@@ -270,7 +270,7 @@ impl fmt::Display for Reason {
 /// The findings of one kind: all are counted, but only the first lines are kept,
 /// because a list may have millions of them, in any order.
 #[derive(Serialize)]
-pub struct Findings<T> {
+pub(super) struct Findings<T> {
     pub count: u64,
     pub lines: Vec<T>,
     #[serde(skip)]
@@ -278,7 +278,7 @@ pub struct Findings<T> {
 }
 
 impl<T: AtLine> Findings<T> {
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
             count: 0,
             lines: Vec::new(),
@@ -286,7 +286,7 @@ impl<T: AtLine> Findings<T> {
         }
     }
 
-    pub fn add(&mut self, finding: T) {
+    pub(super) fn add(&mut self, finding: T) {
         self.count += 1;
         self.lines.push(finding);
         // Not for each finding: sorting twice as many half as often is cheap.
@@ -296,7 +296,7 @@ impl<T: AtLine> Findings<T> {
     }
 
     /// Sorts the findings and drops all but the first. Must be called at the end.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.lines.sort_unstable_by_key(T::line);
         self.lines.truncate(self.most);
     }

@@ -10,7 +10,7 @@ const MAX_SEARCHED_DIGITS: usize = 6;
 
 /// The text that an MD5 is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Finding {
+pub(super) enum Finding {
     /// A weak PIN.
     Weak(Weakness),
     /// Digits and a line end.
@@ -19,7 +19,7 @@ pub enum Finding {
 
 /// Calls `found` for each line of `index` with the MD5 of a weak PIN, or of any PIN and
 /// a line end.
-pub fn search(index: &PinIndex, mut found: impl FnMut(u64, Finding)) {
+pub(super) fn search(index: &PinIndex, mut found: impl FnMut(u64, Finding)) {
     let mut search = |text: &[u8], finding| {
         let digest = PinKey::of_digest(Md5::digest(text).into());
         index.lines(digest).for_each(|line| found(line, finding));

@@ -29,7 +29,7 @@ use findings::{Duplicate, Findings, InvalidLine, List, Reason, Report, Reports, 
 use md5_search::Finding;
 use odds::{Alphabet, Odds};
 
-pub use findings::Verdict;
+pub(crate) use findings::Verdict;
 use pin_sets::PinSets;
 use rules::Rules;
 
@@ -59,7 +59,7 @@ Exit code: 0 clean; 1 warnings only: weak or duplicate PINs, rows that nobody ca
 use, PIN sets that can't admit all callers, odds, a last line without a line end,
 an empty file, a world-writable file; 2 invalid lines, or a file that can't be
 read; 3 a wrong command line. For several files, the worst.")]
-pub struct Check {
+pub(crate) struct Check {
     /// PIN files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -103,7 +103,7 @@ const MIN_BYTES_FOR_PROGRESS: u64 = 16 << 20;
 /// The permission of others to write.
 const OTHERS_WRITE: u32 = 0o002;
 
-pub fn run(arguments: &Check) -> Result<Verdict, CommandError> {
+pub(crate) fn run(arguments: &Check) -> Result<Verdict, CommandError> {
     let (settings, pin_sets) = arguments.config.settings_and_pin_sets()?;
     let rules = Rules {
         format: arguments.format.format(),

@@ -12,7 +12,7 @@ const PRACTICAL_CALLS: u64 = 10_000;
 
 /// The odds of guesses that have the right length.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Odds {
+pub(super) struct Odds {
     /// Number of digits.
     pub length: usize,
     /// Number of different PINs of that length.
@@ -27,7 +27,7 @@ pub struct Odds {
 
 impl Odds {
     /// Returns the odds for `pins` different PINs of `length` digits out of `alphabet`.
-    pub fn new(length: usize, pins: u64, alphabet: u32) -> Self {
+    pub(super) fn new(length: usize, pins: u64, alphabet: u32) -> Self {
         let all = f64::from(alphabet).powf(length as f64);
         let right = (pins as f64 / all).min(1.0);
         // ln_1p, because 1 - right would round to 1 for long PINs.
@@ -68,25 +68,25 @@ impl fmt::Display for Odds {
 
 /// The digits that the PINs of a list consist of.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Alphabet {
+pub(super) struct Alphabet {
     star: bool,
     letters: bool,
 }
 
 impl Alphabet {
     /// Adds the digits of `pin`.
-    pub fn add(&mut self, pin: &[u8]) {
+    pub(super) fn add(&mut self, pin: &[u8]) {
         self.star |= pin.contains(&b'*');
         self.letters |= pin.iter().any(u8::is_ascii_uppercase);
     }
 
     /// Returns the number of different digits.
-    pub fn size(self) -> u32 {
+    pub(super) fn size(self) -> u32 {
         10 + u32::from(self.star) + 4 * u32::from(self.letters)
     }
 
     /// Returns the name of the alphabet.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match (self.star, self.letters) {
             (false, false) => "0-9",
             (true, false) => "0-9*",

@@ -18,7 +18,7 @@ use crate::common::error::CommandError;
 use crate::common::secret_args;
 
 /// The PIN sets of an `authenticate.conf`, and the pepper file that they use.
-pub struct PinSets {
+pub(super) struct PinSets {
     sets: config_file::PinSets,
     /// The defaults that `[general]` sets.
     defaults: PinSet,
@@ -28,7 +28,7 @@ pub struct PinSets {
 
 impl PinSets {
     /// Reads the pepper file that the settings name.
-    pub fn new(sets: config_file::PinSets, settings: &Settings) -> Self {
+    pub(super) fn new(sets: config_file::PinSets, settings: &Settings) -> Self {
         let pepper = settings.pepper_file.as_ref();
         Self {
             sets,
@@ -39,7 +39,7 @@ impl PinSets {
 
     /// Returns why PIN sets whose source is the file at `path`, which is of this kind,
     /// admit nobody or not all callers.
-    pub fn objections(
+    pub(super) fn objections(
         &self,
         path: &Path,
         kind: Kind,

@@ -6,7 +6,7 @@ use pinset::Numbering;
 use super::pin_sets::PinSets;
 
 /// The rules by which lists are checked.
-pub struct Rules {
+pub(super) struct Rules {
     /// `None` if it is detected.
     pub format: Option<Format>,
     /// The normalization of caller numbers.

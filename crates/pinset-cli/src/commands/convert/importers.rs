@@ -15,7 +15,7 @@ use crate::common::error::CommandError;
 
 /// The format of a list to convert.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub enum SourceFormat {
+pub(crate) enum SourceFormat {
     /// Detect the format
     #[default]
     Auto,
@@ -36,7 +36,7 @@ pub enum SourceFormat {
 }
 
 /// A row of a source.
-pub struct SourceRow {
+pub(crate) struct SourceRow {
     /// The line in which it begins, from 1.
     pub line: u64,
     /// The PIN, or a secret that is kept.
@@ -46,14 +46,14 @@ pub struct SourceRow {
 }
 
 /// The PIN or the secret of a row.
-pub enum SourceSecret {
+pub(crate) enum SourceSecret {
     Pin(Zeroizing<String>),
     Secret(Zeroizing<String>),
 }
 
 /// The contents of a source.
 #[derive(Default)]
-pub struct Source {
+pub(crate) struct Source {
     pub items: Vec<SourceRow>,
     /// The skipped lines, with the reason.
     pub skipped: Vec<(u64, String)>,
@@ -90,7 +90,7 @@ impl SourceFormat {
 
     /// Reads a list. With `assume_enabled`, PINs of a FusionPBX export without the
     /// column `enabled` are converted as well.
-    pub fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
+    pub(crate) fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
         match self {
             Self::Auto => Self::detect(text).read(text, assume_enabled),
             Self::Plain | Self::Freepbx => lines(text, Format::Plain),
@@ -109,7 +109,7 @@ impl SourceFormat {
     }
 
     /// Returns the names of all formats, for `--from`.
-    pub fn names() -> String {
+    pub(crate) fn names() -> String {
         let values = Self::value_variants().iter();
         let values =
             values.filter_map(|form| Some(form.to_possible_value()?.get_name().to_owned()));

@@ -1,6 +1,6 @@
 //! `pinset convert`: conversion of other lists to CSV files.
 
-pub mod importers;
+pub(crate) mod importers;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ are enabled.
 
 Exit code: 0 all converted; 1 lines were skipped; 3 an error, or nothing was
 converted: no file is created.")]
-pub struct Convert {
+pub(crate) struct Convert {
     /// File to convert
     #[arg(value_name = "IN")]
     file: PathBuf,
@@ -52,7 +52,7 @@ pub struct Convert {
     new_rows: NewCallerRowArgs,
 }
 
-pub fn run(arguments: &Convert) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Convert) -> Result<u8, CommandError> {
     let Convert { file, to, .. } = arguments;
     let (numbering, maker) = arguments.new_rows.read()?;
     let text = contents(&open(file).at(file)?).at(file)?;

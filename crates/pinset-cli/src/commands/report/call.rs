@@ -19,7 +19,7 @@ const INTERVALS_TO_MERGE: usize = 64;
 const DISPOSITIONS: [&str; 5] = ["FAILED", "NO ANSWER", "CONGESTION", "BUSY", "ANSWERED"];
 
 /// A call.
-pub struct Call {
+pub(super) struct Call {
     pub outcome: Option<CallOutcome>,
     pub account_code: String,
     pub source: String,
@@ -42,7 +42,7 @@ pub struct Call {
 impl Call {
     /// Creates a call with the texts of its first record, which must be passed to
     /// [`Call::add`] for its times.
-    pub fn new(record: &Record<'_>, outcome: Option<CallOutcome>) -> Self {
+    pub(super) fn new(record: &Record<'_>, outcome: Option<CallOutcome>) -> Self {
         Self {
             outcome,
             account_code: String::new(),
@@ -64,7 +64,7 @@ impl Call {
     /// Adds a record. `is_own` is whether it is from the channel that the call counts by.
     /// Caller, called number and account code are those of that channel's first record,
     /// unless only other channels have an account code.
-    pub fn add(&mut self, record: &Record<'_>, is_own: bool) {
+    pub(super) fn add(&mut self, record: &Record<'_>, is_own: bool) {
         let is_first = record.began < self.began;
         if is_own && (!self.has_own || is_first) || is_own == self.has_own && is_first {
             self.source = escape_invisible(record.source);
@@ -96,17 +96,17 @@ impl Call {
     }
 
     /// Returns the seconds in which any of its channels existed.
-    pub fn duration(&self) -> u64 {
+    pub(super) fn duration(&self) -> u64 {
         self.lasted.total()
     }
 
     /// Returns the seconds in which any of its channels was answered.
-    pub fn billed(&self) -> u64 {
+    pub(super) fn billed(&self) -> u64 {
         self.billed.total()
     }
 
     /// Returns the day of its start, as in the CDR.
-    pub fn day(&self) -> &str {
+    pub(super) fn day(&self) -> &str {
         self.start.get(..10).unwrap_or(&self.start)
     }
 }

@@ -19,7 +19,7 @@ const MAX_REPORTED_LINES: u64 = 20;
 
 /// The kind of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InputKind {
+pub(super) enum InputKind {
     /// Asterisk's `Master.csv`.
     Cdr,
     /// A log of Asterisk.
@@ -29,7 +29,7 @@ pub enum InputKind {
 }
 
 /// An input file.
-pub struct Input {
+pub(super) struct Input {
     path: PathBuf,
     pub kind: InputKind,
     text: Box<dyn Read>,
@@ -37,7 +37,7 @@ pub struct Input {
 
 impl Input {
     /// Opens the file at `path`, or standard input for `-`.
-    pub fn open(path: &Path) -> Result<Self, CommandError> {
+    pub(super) fn open(path: &Path) -> Result<Self, CommandError> {
         let mut text: Box<dyn Read> = if path == Path::new("-") {
             Box::new(io::stdin().lock())
         } else {
@@ -62,7 +62,7 @@ impl Input {
     }
 
     /// Calls `look` with the number of each line, and the line without its line end.
-    pub fn lines(
+    pub(super) fn lines(
         self,
         mut look: impl FnMut(u64, &[u8]) -> Result<(), CommandError>,
     ) -> Result<(), CommandError> {
@@ -79,7 +79,7 @@ impl Input {
     }
 
     /// Reports that a log has no outcome, so that no call can be looked up in it.
-    pub fn no_outcome(path: &Path) {
+    pub(super) fn no_outcome(path: &Path) {
         let path = path.display();
         note(format!(
             "{path}: no outcome found: use a log with level AUTHENTICATE (logger.conf)"
@@ -87,12 +87,12 @@ impl Input {
     }
 
     /// Returns the path, or `-`.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Returns the counter of its skipped lines.
-    pub fn skipped(&self) -> SkippedLines {
+    pub(super) fn skipped(&self) -> SkippedLines {
         SkippedLines {
             path: self.path.clone(),
             count: 0,
@@ -101,14 +101,14 @@ impl Input {
 }
 
 /// Counter and reporter of the skipped lines of a file.
-pub struct SkippedLines {
+pub(super) struct SkippedLines {
     path: PathBuf,
     count: u64,
 }
 
 impl SkippedLines {
     /// Reports a skipped line.
-    pub fn skip(&mut self, line: u64, why: &str) {
+    pub(super) fn skip(&mut self, line: u64, why: &str) {
         self.count += 1;
         if self.count <= MAX_REPORTED_LINES {
             let path = self.path.display();
@@ -117,7 +117,7 @@ impl SkippedLines {
     }
 
     /// Reports the number of further skipped lines. Returns whether any was skipped.
-    pub fn end(self) -> bool {
+    pub(super) fn end(self) -> bool {
         if self.count > MAX_REPORTED_LINES {
             let (path, more) = (self.path.display(), self.count - MAX_REPORTED_LINES);
             note(format!("{path}: {more} more lines skipped"));

@@ -54,7 +54,7 @@ plain file, and account_code = pin.
 
 Exit code: 0 complete; 1 lines were skipped, calls could not be looked up in the
 log, or a log has no outcome; 3 an error, the report is incomplete.")]
-pub struct Report {
+pub(crate) struct Report {
     /// Asterisk's Master.csv, and its log with level AUTHENTICATE, in any order;
     /// - for standard input
     #[arg(required = true, value_name = "FILE")]
@@ -103,7 +103,7 @@ fn until_which(text: &str) -> Result<Moment, &'static str> {
     Moment::until_which(text, &Zone::of_the_machine()).ok_or("no such day or time")
 }
 
-pub fn run(arguments: &Report) -> Result<u8, CommandError> {
+pub(crate) fn run(arguments: &Report) -> Result<u8, CommandError> {
     let period = (arguments.from, arguments.to);
     if let (Some(from), Some(to)) = period {
         if from >= to {

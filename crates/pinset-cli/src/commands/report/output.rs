@@ -7,7 +7,7 @@ use crate::common::atomic_file::{Access, Draft};
 use crate::common::error::{At, CommandError};
 
 /// Standard output, or a file.
-pub enum Output {
+pub(super) enum Output {
     Screen(BufWriter<StdoutLock<'static>>),
     File {
         path: PathBuf,
@@ -18,13 +18,13 @@ pub enum Output {
 }
 
 impl Output {
-    pub fn screen() -> Self {
+    pub(super) fn screen() -> Self {
         Self::Screen(BufWriter::new(io::stdout().lock()))
     }
 
     /// Creates a file that appears when it is complete. Fails if the file exists, unless
     /// it may be `replaced`.
-    pub fn file(path: &Path, replaced: bool) -> Result<Self, CommandError> {
+    pub(super) fn file(path: &Path, replaced: bool) -> Result<Self, CommandError> {
         let there_is = path.symlink_metadata().ok();
         if let Some(about) = there_is {
             if !replaced {
@@ -43,7 +43,7 @@ impl Output {
         })
     }
 
-    pub fn write(&mut self, text: &[u8]) -> Result<(), CommandError> {
+    pub(super) fn write(&mut self, text: &[u8]) -> Result<(), CommandError> {
         match self {
             Self::Screen(out) => out.write_all(text).map_err(CommandError::Output),
             Self::File { path, draft, .. } => draft.write_all(text).at(path),
@@ -51,7 +51,7 @@ impl Output {
     }
 
     /// Completes the output.
-    pub fn end(self) -> Result<(), CommandError> {
+    pub(super) fn end(self) -> Result<(), CommandError> {
         match self {
             Self::Screen(mut out) => out.flush().map_err(CommandError::Output),
             Self::File {

@@ -5,7 +5,7 @@ use crate::common::csv::push_row;
 use crate::common::sanitize::safe_cell;
 
 /// The columns of the calls.
-pub const COLUMNS: [&str; 11] = [
+pub(super) const COLUMNS: [&str; 11] = [
     "identity",
     "pin_set",
     "caller",
@@ -20,7 +20,7 @@ pub const COLUMNS: [&str; 11] = [
 ];
 
 /// A call with its identity and its seconds.
-pub struct ReportRow<'a> {
+pub(super) struct ReportRow<'a> {
     pub call: &'a Call,
     pub identity: &'a str,
     pub pin_set: &'a str,
@@ -29,7 +29,7 @@ pub struct ReportRow<'a> {
 }
 
 impl<'a> ReportRow<'a> {
-    pub fn new(call: &'a Call) -> Self {
+    pub(super) fn new(call: &'a Call) -> Self {
         // An admitted PIN may have no account; a refused caller has none.
         let identity = match &call.outcome {
             Some(outcome) if !outcome.admitted || !outcome.identity.is_empty() => {
@@ -47,7 +47,7 @@ impl<'a> ReportRow<'a> {
     }
 
     /// Returns it as CSV.
-    pub fn csv(&self) -> Vec<u8> {
+    pub(super) fn csv(&self) -> Vec<u8> {
         let call = self.call;
         let numbers = [self.duration, self.billed].map(|number| number.to_string());
         let cells = [

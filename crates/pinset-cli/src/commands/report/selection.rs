@@ -11,7 +11,7 @@ use crate::common::csv_list::same_caller;
 /// The selected calls: each list has all accepted values, or is empty.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection of calls")]
-pub struct Selection {
+pub(super) struct Selection {
     /// Only calls of this identity; may be repeated
     #[arg(long = "account", value_name = "IDENTITY")]
     accounts: Vec<String>,
@@ -38,7 +38,7 @@ pub struct Selection {
 
 impl Selection {
     /// Returns whether a call is selected and began between `from` and `to`.
-    pub fn has(
+    pub(super) fn has(
         &self,
         row: &ReportRow<'_>,
         numbering: &Numbering,
@@ -67,7 +67,7 @@ impl Selection {
 /// A column that calls can be sorted by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
-pub enum SortColumn {
+pub(super) enum SortColumn {
     Identity,
     PinSet,
     Caller,
@@ -82,7 +82,7 @@ pub enum SortColumn {
 
 impl SortColumn {
     /// Returns the sort key of a call: a number or a text.
-    pub fn key(self, row: &ReportRow<'_>) -> Value {
+    pub(super) fn key(self, row: &ReportRow<'_>) -> Value {
         let seconds = |seconds: u64| Value::from(i64::try_from(seconds).unwrap_or(i64::MAX));
         let call = row.call;
         let text = match self {

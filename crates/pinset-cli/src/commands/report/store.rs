@@ -27,11 +27,11 @@ const TABLES: &str = "
     BEGIN;";
 
 /// The database.
-pub struct Store(Connection);
+pub(super) struct Store(Connection);
 
 impl Store {
     /// Opens an empty database.
-    pub fn new() -> Result<Self, CommandError> {
+    pub(super) fn new() -> Result<Self, CommandError> {
         let open = || {
             let database = Connection::open("")?;
             database.pragma_update(None, "cache_size", -CACHE_KIB)?;
@@ -45,7 +45,7 @@ impl Store {
 
     /// Adds a record of the call with this id. If the id is empty, the record is a call
     /// of its own.
-    pub fn add(&self, call: &[u8], record: &Record<'_>) -> Result<(), CommandError> {
+    pub(super) fn add(&self, call: &[u8], record: &Record<'_>) -> Result<(), CommandError> {
         let add = || {
             let mut insert = self.0.prepare_cached(
                 "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -70,7 +70,7 @@ impl Store {
     }
 
     /// Calls `look` with each call and the position of its first record.
-    pub fn calls(
+    pub(super) fn calls(
         &self,
         outcomes: Option<&Outcomes>,
         mut look: impl FnMut(i64, &Call) -> Result<(), CommandError>,
@@ -103,7 +103,7 @@ impl Store {
     }
 
     /// Stores a row of the report, to be sorted by `key` and then by `first`.
-    pub fn keep(&self, key: &Value, first: i64, text: &[u8]) -> Result<(), CommandError> {
+    pub(super) fn keep(&self, key: &Value, first: i64, text: &[u8]) -> Result<(), CommandError> {
         let keep = || {
             let mut insert = self.0.prepare_cached("INSERT INTO row VALUES (?, ?, ?)")?;
             insert.execute(params![key, first, text])
@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Calls `look` with each stored row, in order or in reverse order of the keys.
-    pub fn rows(
+    pub(super) fn rows(
         &self,
         reverse: bool,
         mut look: impl FnMut(&[u8]) -> Result<(), CommandError>,

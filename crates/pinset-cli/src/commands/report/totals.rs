@@ -16,21 +16,21 @@ const COLUMNS: [&str; 5] = [
 ];
 
 /// The totals, by day and identity.
-pub struct Totals {
+pub(super) struct Totals {
     by_day: bool,
     all: BTreeMap<(String, String), [u64; 4]>,
 }
 
 impl Totals {
     /// Creates totals per day, or of the whole period.
-    pub fn new(by_day: bool) -> Self {
+    pub(super) fn new(by_day: bool) -> Self {
         Self {
             by_day,
             all: BTreeMap::new(),
         }
     }
 
-    pub fn add(&mut self, row: &ReportRow<'_>) {
+    pub(super) fn add(&mut self, row: &ReportRow<'_>) {
         let answered = u64::from(row.call.disposition == "ANSWERED");
         let day = if self.by_day { row.call.day() } else { "" };
         let key = (day.to_owned(), row.identity.to_owned());
@@ -42,7 +42,7 @@ impl Totals {
     }
 
     /// Returns the totals as CSV.
-    pub fn csv(&self) -> Vec<u8> {
+    pub(super) fn csv(&self) -> Vec<u8> {
         let mut text = Vec::new();
         let columns = self.by_day.then_some("day").into_iter().chain(COLUMNS);
         push_row(&mut text, columns, "\n");

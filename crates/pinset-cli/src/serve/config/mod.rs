@@ -21,12 +21,12 @@ mod read;
 mod sequence;
 
 /// The paths that no service can have.
-pub const HEALTH: &str = "/health";
-pub const METRICS: &str = "/metrics";
-pub const LOGS: &str = "/logs";
-pub const LOGS_JSON: &str = "/logs.json";
-pub const LOGS_STYLE: &str = "/logs/style.css";
-pub const AUDIO: &str = "/static/audio";
+pub(super) const HEALTH: &str = "/health";
+pub(super) const METRICS: &str = "/metrics";
+pub(super) const LOGS: &str = "/logs";
+pub(super) const LOGS_JSON: &str = "/logs.json";
+pub(super) const LOGS_STYLE: &str = "/logs/style.css";
+pub(super) const AUDIO: &str = "/static/audio";
 
 /// The configuration.
 pub struct Config {
@@ -130,4 +130,4 @@ pub enum PostKind {
 }
 
 /// Services, and what is posted to them, by path.
-pub type Paths = BTreeMap<String, (Arc<Service>, PostKind)>;
+pub(super) type Paths = BTreeMap<String, (Arc<Service>, PostKind)>;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The location of an error in the file.
-pub struct Position<'a> {
+pub(super) struct Position<'a> {
     /// Counted from 1.
     line: usize,
     /// The header of the section, with its brackets.
@@ -16,7 +16,7 @@ impl<'a> Position<'a> {
     ///
     /// It is found line by line, so that it works for invalid TOML, too. A value over
     /// several lines belongs to the option above.
-    pub fn of(text: &'a str, at: usize) -> Self {
+    pub(super) fn of(text: &'a str, at: usize) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let line = before.matches('\n').count();
         let lines: Vec<&str> = text.lines().take(line + 1).collect();

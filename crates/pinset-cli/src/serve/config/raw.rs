@@ -9,7 +9,7 @@ use toml::Spanned;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Raw {
+pub(super) struct Raw {
     pub listen: Option<Spanned<String>>,
     #[serde(default)]
     pub trusted_proxies: Vec<Spanned<String>>,
@@ -30,14 +30,14 @@ pub struct Raw {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub(super) struct Tls {
     pub certificate: Spanned<PathBuf>,
     pub key: Spanned<PathBuf>,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub(super) struct Limits {
     pub body: Option<Spanned<u64>>,
     pub body_timeout: Option<Spanned<u64>>,
     pub head_timeout: Option<Spanned<u64>>,
@@ -48,7 +48,7 @@ pub struct Limits {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub(super) struct Log {
     pub file: Option<PathBuf>,
     pub days: Option<Spanned<u32>>,
     pub rows: Option<Spanned<u32>>,
@@ -56,20 +56,20 @@ pub struct Log {
 }
 
 /// Options with the names of `authenticate.conf`.
-pub type GivenOptions<'a> = Vec<(&'static str, &'a Spanned<OptionText>)>;
+pub(super) type GivenOptions<'a> = Vec<(&'static str, &'a Spanned<OptionText>)>;
 
 /// Defines a section of such options.
 macro_rules! options {
     ($section:ident: $($option:ident)*) => {
         #[derive(Default, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub struct $section {
+        pub(in crate::serve) struct $section {
             $($option: Option<Spanned<OptionText>>,)*
         }
 
         impl $section {
             /// Returns the options that are set.
-            pub fn given(&self) -> GivenOptions<'_> {
+            pub(in crate::serve) fn given(&self) -> GivenOptions<'_> {
                 let all = [$((stringify!($option), self.$option.as_ref())),*];
                 all.into_iter()
                     .filter_map(|(name, value)| Some((name, value?)))
@@ -84,7 +84,7 @@ options!(Lists: pepper_file max_list_memory source_timeout);
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Service {
+pub(super) struct Service {
     pub path: Option<Spanned<String>>,
     pub hangup_path: Option<Spanned<String>>,
     pub auth: Option<Spanned<String>>,
@@ -108,7 +108,7 @@ pub struct Service {
 
 impl Service {
     /// Returns the options of a PIN set in `authenticate.conf`.
-    pub fn pin_set(&self) -> [(&'static str, Option<&Spanned<OptionText>>); 9] {
+    pub(super) fn pin_set(&self) -> [(&'static str, Option<&Spanned<OptionText>>); 9] {
         [
             ("format", self.format.as_ref()),
             ("identify", self.identify.as_ref()),
@@ -125,7 +125,7 @@ impl Service {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Gather {
+pub(super) struct Gather {
     pub min_digits: Option<Spanned<usize>>,
     pub max_digits: Option<Spanned<usize>>,
     pub ask: Option<Spanned<String>>,
@@ -136,7 +136,7 @@ pub struct Gather {
 /// One action of a sequence, such as `{ play = "https://…" }`.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum Action {
+pub(super) enum Action {
     Play(String),
     Say(Say),
     Connect(OptionText),
@@ -146,20 +146,20 @@ pub enum Action {
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Say {
+pub(super) struct Say {
     pub text: String,
     pub language: Option<String>,
 }
 
 /// The value of an option of `authenticate.conf`, given as `"90"`, `90` or `true`.
-pub struct OptionText(String);
+pub(super) struct OptionText(String);
 
 impl OptionText {
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(super) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -48,7 +48,7 @@ impl Config {
 }
 
 /// A configuration file and its text.
-pub struct ConfigReader<'a> {
+pub(super) struct ConfigReader<'a> {
     pub path: &'a Path,
     text: &'a str,
 }

@@ -9,7 +9,7 @@ use super::{raw, AUDIO};
 
 /// The reason why prompts or actions can't be carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum SequenceError {
+pub(super) enum SequenceError {
     #[error("no action may follow connect, dial or hangup")]
     AfterEnd,
     #[error("it must end with connect, dial or hangup")]
@@ -38,7 +38,7 @@ type LocatedError = (Option<usize>, SequenceError);
 /// # Errors
 ///
 /// Fails if a PBX could not carry them out.
-pub fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, SequenceError> {
+pub(super) fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, SequenceError> {
     let actions = actions.iter().map(|raw| action(raw, base));
     let actions: Vec<Action> = actions.collect::<Result<_, _>>()?;
     let last = actions.len().saturating_sub(1);
@@ -58,7 +58,7 @@ pub fn render(actions: &[raw::Action], base: Base<'_>) -> Result<Bytes, Sequence
 }
 
 /// Returns the prompt that a section of the file configures, or the default.
-pub fn gather(
+pub(super) fn gather(
     raw: Option<&raw::Gather>,
     variable: &str,
     base: Base<'_>,
@@ -107,7 +107,7 @@ pub fn gather(
 
 /// The base of sounds that are not URLs: `public_url`, if it is set.
 #[derive(Clone, Copy)]
-pub struct Base<'a>(Option<&'a str>);
+pub(super) struct Base<'a>(Option<&'a str>);
 
 impl<'a> Base<'a> {
     /// Checks `public_url`.
@@ -115,7 +115,7 @@ impl<'a> Base<'a> {
     /// # Errors
     ///
     /// Fails if it is not a URL that paths can be added to.
-    pub fn new(public_url: Option<&'a str>) -> Result<Self, SequenceError> {
+    pub(super) fn new(public_url: Option<&'a str>) -> Result<Self, SequenceError> {
         let right = |url: &str| is_url(url) && !url.contains(['?', '#']);
         match public_url {
             Some(url) if !right(url) => Err(SequenceError::PublicUrl),

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 /// The outcome of requests without valid credentials. Anybody can send them, so they
 /// have a share of their own in the queue and in the file, and never displace others.
-pub const UNAUTHORIZED: &str = "unauthorized";
+pub(crate) const UNAUTHORIZED: &str = "unauthorized";
 /// The outcome of requests that report the end of a call.
-pub const HANGUP: &str = "hangup";
+pub(crate) const HANGUP: &str = "hangup";
 
 /// Maximum number of bytes of a field.
 const MAX_METHOD_BYTES: usize = 16;
@@ -14,7 +14,7 @@ const MAX_FIELD_BYTES: usize = 256;
 const MAX_BODY_BYTES: usize = 16 << 10;
 
 /// A request and its response, without the PIN.
-pub struct Entry {
+pub(crate) struct Entry {
     /// The time of arrival, in milliseconds since the Unix epoch.
     pub time: i64,
     pub method: String,
@@ -41,7 +41,7 @@ pub struct Entry {
 
 /// The end of a call, as `call_hangup` reports it.
 #[derive(Default)]
-pub struct CallEnd {
+pub(crate) struct CallEnd {
     /// Empty if it is not reported, like the destination.
     pub outcome: String,
     pub destination: String,
@@ -50,12 +50,12 @@ pub struct CallEnd {
 }
 
 impl Entry {
-    pub fn is_unauthorized(&self) -> bool {
+    pub(crate) fn is_unauthorized(&self) -> bool {
         self.outcome == UNAUTHORIZED
     }
 
     /// Truncates the fields that clients determine.
-    pub fn bounded(mut self) -> Self {
+    pub(crate) fn bounded(mut self) -> Self {
         cut(&mut self.method, MAX_METHOD_BYTES);
         for field in [
             &mut self.path,
@@ -73,7 +73,7 @@ impl Entry {
     }
 
     /// Returns the memory that the entry takes, without the response, which is shared.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let texts = [
             &self.path,
             &self.client,

@@ -8,7 +8,7 @@ use rusqlite::{params_from_iter, Connection};
 use serde::{Deserialize, Serialize};
 
 /// Number of rows on a page.
-pub const PAGE_ROWS: usize = 50;
+pub(super) const PAGE_ROWS: usize = 50;
 /// Longest time of a search.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Interval of checks whether a search has timed out, in steps of SQLite.
@@ -23,7 +23,7 @@ const HANGUP_OF_CALL: &str = "SELECT max(id) FROM log AS hangup \
 /// The fields of the filter form. Empty fields filter nothing.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Deserialize)]
 #[serde(default)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// A day or a time, as `2026-11-01` or `2026-11-01T08:00`; a day in `to` is
     /// included.
     pub from: String,
@@ -45,7 +45,7 @@ pub struct Filter {
 
 /// A row of the log.
 #[derive(Debug, Serialize)]
-pub struct LogRow {
+pub(crate) struct LogRow {
     pub id: i64,
     /// In milliseconds since the Unix epoch.
     pub time: i64,
@@ -70,7 +70,7 @@ pub struct LogRow {
 
 impl Filter {
     /// Returns the name of a field with an invalid value.
-    pub fn invalid_field(&self) -> Option<&'static str> {
+    pub(crate) fn invalid_field(&self) -> Option<&'static str> {
         let zone = Zone::of_the_machine();
         let number = |text: &str| text.is_empty() || text.parse::<i64>().is_ok();
         let checks = [
@@ -88,7 +88,7 @@ impl Filter {
 
     /// Returns the matching rows, newest first: a page, and one row more if there are
     /// more.
-    pub fn find(&self, database: &Connection) -> rusqlite::Result<Vec<LogRow>> {
+    pub(crate) fn find(&self, database: &Connection) -> rusqlite::Result<Vec<LogRow>> {
         let zone = Zone::of_the_machine();
         let mut wheres = vec!["1"];
         let mut values: Vec<Value> = Vec::new();

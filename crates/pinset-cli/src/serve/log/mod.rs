@@ -17,11 +17,11 @@ use crate::serve::database;
 
 mod entry;
 mod filter;
-pub mod page;
+pub(super) mod page;
 mod table;
 
-pub use entry::{CallEnd, Entry, HANGUP, UNAUTHORIZED};
-pub use filter::{Filter, LogRow};
+pub(super) use entry::{CallEnd, Entry, HANGUP, UNAUTHORIZED};
+pub(super) use filter::{Filter, LogRow};
 use table::{LogTable, TABLES};
 
 /// Maximum number of requests that wait to be written, some seconds of them; of those
@@ -104,14 +104,14 @@ struct WriteStatus {
 }
 
 /// The request log.
-pub struct Log {
+pub(super) struct Log {
     path: PathBuf,
     queue: Arc<LogQueue>,
     status: Arc<WriteStatus>,
 }
 
 /// The thread that writes the log.
-pub struct LogWriter {
+pub(super) struct LogWriter {
     thread: JoinHandle<()>,
     queue: Arc<LogQueue>,
 }
@@ -123,7 +123,11 @@ impl Log {
     /// # Errors
     ///
     /// Fails if the file can't be used.
-    pub fn open(path: &Path, days: u32, rows: u32) -> Result<(Self, LogWriter), CommandError> {
+    pub(super) fn open(
+        path: &Path,
+        days: u32,
+        rows: u32,
+    ) -> Result<(Self, LogWriter), CommandError> {
         let database = database::open(path, TABLES)?;
         let queue = Arc::new(LogQueue::default());
         let status = Arc::new(WriteStatus::default());
@@ -153,7 +157,7 @@ impl Log {
     }
 
     /// Queues an entry.
-    pub fn add(&self, entry: Entry) {
+    pub(super) fn add(&self, entry: Entry) {
         let unauthorized = entry.is_unauthorized();
         let entry = entry.bounded();
         let mut waiting = self.queue.waiting.lock();
@@ -168,7 +172,7 @@ impl Log {
     }
 
     /// Waits until all added entries are written. Blocks.
-    pub fn flush(&self) {
+    pub(super) fn flush(&self) {
         let (done, all) = oneshot::channel();
         self.queue.waiting.lock().flushes.push(done);
         self.queue.wakeup.notify_one();
@@ -176,12 +180,12 @@ impl Log {
     }
 
     /// Returns the number of lost entries.
-    pub fn lost(&self) -> u64 {
+    pub(super) fn lost(&self) -> u64 {
         self.status.lost.load(Relaxed)
     }
 
     /// Returns whether the last entries could not be written.
-    pub fn is_failing(&self) -> bool {
+    pub(super) fn is_failing(&self) -> bool {
         self.status.failing.load(Relaxed)
     }
 
@@ -190,14 +194,14 @@ impl Log {
     /// # Errors
     ///
     /// Fails if the file can't be read or the search takes too long.
-    pub fn find(&self, filter: &Filter) -> rusqlite::Result<Vec<LogRow>> {
+    pub(super) fn find(&self, filter: &Filter) -> rusqlite::Result<Vec<LogRow>> {
         filter.find(&database::open_read_only(&self.path)?)
     }
 }
 
 impl LogWriter {
     /// Waits until everything is written.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         self.queue.waiting.lock().stopped = true;
         self.queue.wakeup.notify_one();
         // A panic of the thread changes nothing here.

@@ -9,7 +9,7 @@ use pinset::escape::escape_invisible;
 use super::filter::{Filter, LogRow, PAGE_ROWS};
 use crate::serve::config::{LOGS, LOGS_JSON, LOGS_STYLE};
 
-pub const STYLE: &str = "\
+pub(crate) const STYLE: &str = "\
 body { font: 14px/1.4 system-ui, sans-serif; margin: 1.5rem; }
 form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end; margin-bottom: 1rem; }
 .filter { margin-right: .5rem; }
@@ -37,7 +37,7 @@ const OUTCOMES: [&str; 11] = [
 ];
 
 /// Returns the page with these rows.
-pub fn rows(filter: &Filter, found: &[LogRow]) -> String {
+pub(crate) fn rows(filter: &Filter, found: &[LogRow]) -> String {
     let zone = TimeZone::system();
     let page = found.get(..PAGE_ROWS).unwrap_or(found);
     let older = page.last().filter(|_| found.len() > PAGE_ROWS);
@@ -88,7 +88,7 @@ pub fn rows(filter: &Filter, found: &[LogRow]) -> String {
 }
 
 /// Returns the rows of a page as JSON.
-pub fn json(found: &[LogRow]) -> String {
+pub(crate) fn json(found: &[LogRow]) -> String {
     let page = found.get(..PAGE_ROWS).unwrap_or(found);
     let rows = serde_json::json!({ "rows": page, "more": found.len() > PAGE_ROWS });
     format!("{rows}\n")
@@ -96,7 +96,7 @@ pub fn json(found: &[LogRow]) -> String {
 
 /// Returns whether the browser should reload the page regularly: not while the form is
 /// open, and not for older rows, which do not change.
-pub fn refreshes(filter: &Filter) -> bool {
+pub(crate) fn refreshes(filter: &Filter) -> bool {
     filter.edit.is_empty() && filter.before.is_empty()
 }
 

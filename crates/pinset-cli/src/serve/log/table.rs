@@ -13,7 +13,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Rows with and without credentials have an index by age each, so that finding the
 /// oldest row does not scan the others.
-pub const TABLES: &str = "
+pub(super) const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS log (
         id INTEGER PRIMARY KEY,
         time INTEGER NOT NULL,
@@ -58,7 +58,7 @@ const OLDEST_UNAUTHORIZED: &str = "DELETE FROM log WHERE id IN (SELECT id FROM l
     RETURNING outcome = 'unauthorized'";
 
 /// The log in its file.
-pub struct LogTable {
+pub(super) struct LogTable {
     database: Connection,
     days: u32,
     /// The most rows of requests with credentials.
@@ -102,7 +102,7 @@ impl LogTable {
     /// # Errors
     ///
     /// Fails if the file can't be read, or lacks columns and can't be written.
-    pub fn new(database: Connection, days: u32, rows: u32) -> rusqlite::Result<Self> {
+    pub(super) fn new(database: Connection, days: u32, rows: u32) -> rusqlite::Result<Self> {
         add_columns(&database)?;
         let mut table = Self {
             database,
@@ -120,7 +120,7 @@ impl LogTable {
     /// # Errors
     ///
     /// Fails if they can't be written; then none of them is added.
-    pub fn store(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
+    pub(super) fn store(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
         let mut counted = self.counted;
         let write = self.database.transaction()?;
         {
@@ -162,7 +162,7 @@ impl LogTable {
     /// # Errors
     ///
     /// Fails if the file can't be written.
-    pub fn tidy(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn tidy(&mut self) -> rusqlite::Result<()> {
         if self.version()? != self.version {
             self.count()?;
         }

@@ -31,7 +31,7 @@ const MAX_SALT_BYTES: usize = 48;
 const MIN_SALT_BYTES: usize = 8;
 
 /// A PIN's Argon2id hash. It has no `Debug`.
-pub struct Argon2id {
+pub(super) struct Argon2id {
     params: Params,
     salt: Box<[u8]>,
     hash: Zeroizing<Box<[u8]>>,
@@ -39,7 +39,7 @@ pub struct Argon2id {
 
 impl Argon2id {
     /// Reads `$argon2id$v=19$m=…,t=…,p=…$SALT$HASH`.
-    pub fn parse(text: &[u8]) -> Result<Self, SecretError> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, SecretError> {
         let text = std::str::from_utf8(text).map_err(|_| SecretError::InvalidPhc)?;
         // First what it is: another variant may look otherwise.
         match text.split('$').nth(1) {
@@ -79,7 +79,7 @@ impl Argon2id {
     }
 
     /// Whether the entry is the PIN.
-    pub fn verify(&self, pin: &Pin) -> Result<bool, VerifyError> {
+    pub(super) fn verify(&self, pin: &Pin) -> Result<bool, VerifyError> {
         let mut hash = Zeroizing::new([0; MAX_HASH_BYTES]);
         let hash = hash.get_mut(..self.hash.len()).unwrap_or_default();
         compute(&self.params, pin, &self.salt, hash)?;
@@ -87,7 +87,7 @@ impl Argon2id {
     }
 
     /// Returns the cost of [`Self::verify`].
-    pub fn cost(&self) -> Cost {
+    pub(super) fn cost(&self) -> Cost {
         Cost(self.params.clone())
     }
 }

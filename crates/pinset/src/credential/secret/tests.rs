@@ -2,7 +2,8 @@ use super::*;
 use proptest::prelude::*;
 
 /// The key that the MACs below were made with, by `openssl` and by Python.
-pub const TEST_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+pub(crate) const TEST_KEY: &str =
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
 const MD5_OF_1234: &str = "81dc9bdb52d04dc20036dbd8313ed055";
 const MAC_OF_1234: &str = "7adf01a8404b07ff05314115b48a8fdafa11d2480b14ceadd375350da4f8e3bf";
@@ -11,7 +12,7 @@ const MAC_OF_1234: &str = "7adf01a8404b07ff05314115b48a8fdafa11d2480b14ceadd3753
 const ARGON2ID_OF_1234: &str =
     "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$0T8Xv9HzSgy6rOF4gFCBxE5T96ltUdQKB791KA9XTaQ";
 
-pub fn entered(text: &str) -> Pin {
+pub(crate) fn entered(text: &str) -> Pin {
     let mut pin = Pin::new();
     text.bytes().for_each(|key| pin.push(key));
     pin

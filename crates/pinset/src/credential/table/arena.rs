@@ -11,7 +11,7 @@ const FIRST_CHUNK_ITEMS: usize = 256;
 const POSITION_BITS: u32 = 20;
 
 /// Items in chunks, in order. They are wiped when dropped.
-pub struct Chunks<T: Zeroize> {
+pub(super) struct Chunks<T: Zeroize> {
     chunks: Vec<Zeroizing<Vec<T>>>,
     /// How many items the chunks have room for, and how many one has at most.
     room: usize,
@@ -22,12 +22,12 @@ pub struct Chunks<T: Zeroize> {
 /// at once.
 #[derive(Debug, Error)]
 #[error("no memory, or no address, for more items")]
-pub struct ArenaFullError;
+pub(super) struct ArenaFullError;
 
 impl<T: Zeroize + Copy> Chunks<T> {
     /// None yet. A chunk will have room for `most` items at most, which are 2^20
     /// at most, unless more come at once.
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self {
             chunks: Vec::new(),
             room: 0,
@@ -37,7 +37,7 @@ impl<T: Zeroize + Copy> Chunks<T> {
 
     /// Adds items, side by side in one chunk: where they are. What comes later
     /// is at a higher address.
-    pub fn add(&mut self, items: &[T]) -> Result<u32, ArenaFullError> {
+    pub(super) fn add(&mut self, items: &[T]) -> Result<u32, ArenaFullError> {
         if items.len() > 1 << POSITION_BITS {
             return Err(ArenaFullError);
         }
@@ -63,7 +63,7 @@ impl<T: Zeroize + Copy> Chunks<T> {
     }
 
     /// The items of a chunk from an address on.
-    pub fn get(&self, at: u32) -> &[T] {
+    pub(super) fn get(&self, at: u32) -> &[T] {
         let (number, within) = (at >> POSITION_BITS, at & ((1 << POSITION_BITS) - 1));
         let chunk = self.chunks.get(number as usize);
         chunk
@@ -72,12 +72,12 @@ impl<T: Zeroize + Copy> Chunks<T> {
     }
 
     /// The chunks, to be taken one by one.
-    pub fn into_chunks(self) -> impl Iterator<Item = Zeroizing<Vec<T>>> {
+    pub(super) fn into_chunks(self) -> impl Iterator<Item = Zeroizing<Vec<T>>> {
         self.chunks.into_iter()
     }
 
     /// Returns the memory they take, in bytes.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.room * size_of::<T>()
     }
 }

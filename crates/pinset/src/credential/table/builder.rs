@@ -27,7 +27,7 @@ const MAX_RECORD_OVERHEAD_BYTES: usize = 128;
 const FORM_BYTES: usize = 64;
 
 /// Rows as they come.
-pub struct Draft {
+pub(super) struct Draft {
     records: Chunks<u8>,
     pins: Heap,
     callers: Heap,
@@ -52,7 +52,7 @@ struct About {
 
 impl Draft {
     /// No rows yet. They may take `limit` bytes of memory.
-    pub fn new(limit: u64) -> Self {
+    pub(super) fn new(limit: u64) -> Self {
         Self {
             records: Chunks::new(CHUNK_BYTES),
             pins: Heap::new(),
@@ -73,20 +73,24 @@ impl Draft {
     }
 
     /// Notes a row that admits nobody.
-    pub fn note(&mut self, row: RowError) {
+    pub(super) fn note(&mut self, row: RowError) {
         if self.about.broken.len() <= MAX_REPORTED_LINES {
             self.about.broken.push(row);
         }
     }
 
     /// Notes whether a number is one of the country.
-    pub fn note_number(&mut self, number: &Number, numbering: &Numbering) {
+    pub(super) fn note_number(&mut self, number: &Number, numbering: &Numbering) {
         self.about.profile.note_number(number, numbering);
     }
 
     /// Adds a row of this number, if it has one. Its secret is as it stands in
     /// the list; whether it is slow is seen here.
-    pub fn add(&mut self, row: Record<'_>, number: Option<&Number>) -> Result<(), TableError> {
+    pub(super) fn add(
+        &mut self,
+        row: Record<'_>,
+        number: Option<&Number>,
+    ) -> Result<(), TableError> {
         let secret = match Secret::parse(row.secret) {
             Ok(secret) => secret,
             Err(error) => {
@@ -150,7 +154,7 @@ impl Draft {
     }
 
     /// No more will come.
-    pub fn sort(self) -> Result<Sorting, TableError> {
+    pub(super) fn sort(self) -> Result<Sorting, TableError> {
         let too_large = |_| TableError::TooLarge(self.limit);
         Ok(Sorting {
             records: self.records,
@@ -188,7 +192,7 @@ fn write(
 }
 
 /// Rows being sorted, a part at a time.
-pub struct Sorting {
+pub(super) struct Sorting {
     records: Chunks<u8>,
     pins: index::Sorting,
     callers: index::Sorting,
@@ -200,12 +204,12 @@ pub struct Sorting {
 
 impl Sorting {
     /// Does a part; false when all is done.
-    pub fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         self.pins.step() || self.callers.step() || self.accounts.step()
     }
 
     /// The rows, to be weighed; what is not sorted yet is.
-    pub fn finish(self) -> Weighing {
+    pub(super) fn finish(self) -> Weighing {
         Weighing::new(Rows {
             records: self.records,
             pins: self.pins.finish(),

@@ -18,7 +18,7 @@ const CHUNK_ENTRIES: usize = 32 << 10;
 
 /// The hash, and behind it where the row is: sorted, the rows of one hash
 /// stand together, in the order of the list.
-pub type Entry = u64;
+pub(super) type Entry = u64;
 
 fn entry(hash: u32, row: u32) -> Entry {
     Entry::from(hash) << 32 | Entry::from(row)
@@ -29,7 +29,7 @@ fn hash(entry: Entry) -> u32 {
 }
 
 /// Where the row of an entry is.
-pub fn row(entry: Entry) -> u32 {
+pub(super) fn row(entry: Entry) -> u32 {
     entry as u32
 }
 
@@ -46,7 +46,7 @@ fn first_bits(hash: u32, bits: u32) -> usize {
 }
 
 /// Entries as they come.
-pub struct Heap {
+pub(super) struct Heap {
     entries: Chunks<Entry>,
     /// How many are in each share.
     counts: Vec<u32>,
@@ -54,7 +54,7 @@ pub struct Heap {
 }
 
 impl Heap {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             entries: Chunks::new(CHUNK_ENTRIES),
             counts: vec![0; 1 << SHARE_BITS],
@@ -63,7 +63,7 @@ impl Heap {
     }
 
     /// Adds a row.
-    pub fn push(&mut self, hash: u32, row: u32) -> Result<(), ArenaFullError> {
+    pub(super) fn push(&mut self, hash: u32, row: u32) -> Result<(), ArenaFullError> {
         self.entries.add(&[entry(hash, row)])?;
         if let Some(count) = self.counts.get_mut(first_bits(hash, SHARE_BITS)) {
             *count = count.checked_add(1).ok_or(ArenaFullError)?;
@@ -74,14 +74,14 @@ impl Heap {
 
     /// What the entries take of memory now, and what their index will, in
     /// bytes.
-    pub fn sizes(&self) -> (usize, usize) {
+    pub(super) fn sizes(&self) -> (usize, usize) {
         let places = (1 << place_bits(self.count)) + 1;
         let index = self.count * size_of::<Entry>() + places * size_of::<u32>();
         (self.entries.size(), index)
     }
 
     /// No more will come.
-    pub fn sort(self) -> Result<Sorting, ArenaFullError> {
+    pub(super) fn sort(self) -> Result<Sorting, ArenaFullError> {
         let bits = place_bits(self.count);
         let (mut entries, mut starts) = (Vec::new(), Vec::new());
         entries
@@ -110,7 +110,7 @@ impl Heap {
 }
 
 /// An index being sorted, a part at a time.
-pub struct Sorting {
+pub(super) struct Sorting {
     chunks: vec::IntoIter<Zeroizing<Vec<Entry>>>,
     /// Of the shares that are not sorted.
     counts: vec::IntoIter<u32>,
@@ -123,7 +123,7 @@ pub struct Sorting {
 
 impl Sorting {
     /// Does a part; false when all is done.
-    pub fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         let Index {
             entries,
             starts,
@@ -167,7 +167,7 @@ impl Sorting {
     }
 
     /// The index; what is not sorted yet is.
-    pub fn finish(mut self) -> Index {
+    pub(super) fn finish(mut self) -> Index {
         while self.step() {}
         let end = self.count as u32;
         self.index.starts.resize((1 << self.index.bits) + 1, end);
@@ -176,7 +176,7 @@ impl Sorting {
 }
 
 /// The index.
-pub struct Index {
+pub(super) struct Index {
     entries: Zeroizing<Vec<Entry>>,
     /// Where the entries of each place begin, and the end.
     starts: Vec<u32>,
@@ -185,7 +185,7 @@ pub struct Index {
 
 impl Index {
     /// The entries of this hash, in the order of the list.
-    pub fn get(&self, wanted: u32) -> &[Entry] {
+    pub(super) fn get(&self, wanted: u32) -> &[Entry] {
         let place = first_bits(wanted, self.bits);
         let entries = match self.starts.get(place..place + 2) {
             Some(&[start, end]) => self.entries.get(start as usize..end as usize),
@@ -199,7 +199,7 @@ impl Index {
     }
 
     /// The entries from this one on that have its hash; none behind the last.
-    pub fn run_at(&self, at: usize) -> &[Entry] {
+    pub(super) fn run_at(&self, at: usize) -> &[Entry] {
         let rest = self.entries.get(at..).unwrap_or_default();
         let mut runs = rest.chunk_by(|one, other| hash(*one) == hash(*other));
         runs.next().unwrap_or_default()
@@ -207,13 +207,13 @@ impl Index {
 
     /// The entries of each hash that is there, one hash after the other.
     #[cfg(test)]
-    pub fn runs(&self) -> impl Iterator<Item = &[Entry]> {
+    pub(super) fn runs(&self) -> impl Iterator<Item = &[Entry]> {
         self.entries
             .chunk_by(|one, other| hash(*one) == hash(*other))
     }
 
     /// Returns the memory it takes, in bytes.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>() + self.starts.capacity() * size_of::<u32>()
     }
 }

@@ -19,11 +19,11 @@ const USES: u8 = 1 << 6;
 const CONTEXT: u8 = 1 << 7;
 
 /// Memory, passes and lanes of an Argon2id hash.
-pub type CostParts = (u32, u32, u32);
+pub(super) type CostParts = (u32, u32, u32);
 
 /// A row. It has no `Debug`, as it may hold a PIN; what it borrows from is
 /// wiped.
-pub struct Record<'a> {
+pub(super) struct Record<'a> {
     /// Its line in the list, from 1.
     pub line: u64,
     /// Whose it is; empty in a list without accounts.
@@ -47,13 +47,13 @@ pub struct Record<'a> {
 }
 
 /// How a number is kept.
-pub fn caller(number: &Number) -> (bool, &[u8]) {
+pub(super) fn caller(number: &Number) -> (bool, &[u8]) {
     (number.is_international(), number.digits())
 }
 
 impl<'a> Record<'a> {
     /// With a line, an account and a secret alone.
-    pub fn new(line: u64, account: &'a [u8], secret: &'a [u8]) -> Self {
+    pub(super) fn new(line: u64, account: &'a [u8], secret: &'a [u8]) -> Self {
         Self {
             line,
             account,
@@ -69,7 +69,7 @@ impl<'a> Record<'a> {
     }
 
     /// Writes it behind what is in `bytes`.
-    pub fn write(&self, bytes: &mut Vec<u8>) {
+    pub(super) fn write(&self, bytes: &mut Vec<u8>) {
         let mut flags = 0;
         for (has, flag) in [
             (self.cost.is_some(), SLOW),
@@ -110,7 +110,7 @@ impl<'a> Record<'a> {
     }
 
     /// Reads what [`Self::write`] wrote; `None` if it did not.
-    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
         let flags = rest.byte()?;
         let has = |flag| flags & flag != 0;

@@ -46,11 +46,11 @@ impl fmt::Display for SignedRows {
 
 /// The signed rows of a list that is being read.
 #[derive(Default)]
-pub struct SignedDraft(BTreeMap<KeyId, SignedRows>);
+pub(super) struct SignedDraft(BTreeMap<KeyId, SignedRows>);
 
 impl SignedDraft {
     /// Adds the row in this line.
-    pub fn add(&mut self, key: KeyId, line: u64) {
+    pub(super) fn add(&mut self, key: KeyId, line: u64) {
         let rows = self.0.entry(key).or_insert_with(|| SignedRows {
             key,
             count: 0,
@@ -63,12 +63,12 @@ impl SignedDraft {
     }
 
     /// Returns the approximate memory it takes, in bytes.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.0.len() * KEY_BYTES
     }
 
     /// No more will come.
-    pub fn finish(self) -> Vec<SignedRows> {
+    pub(super) fn finish(self) -> Vec<SignedRows> {
         self.0.into_values().collect()
     }
 }

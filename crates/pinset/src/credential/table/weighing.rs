@@ -23,13 +23,13 @@ const LEAST_MEMORY: u32 = 8;
 
 /// The costs of the hashes that cost most together, the dearest first.
 #[derive(Default)]
-pub struct Dearest {
+pub(super) struct Dearest {
     of_caller: Vec<Cost>,
     of_account: Vec<Cost>,
 }
 
 /// Rows whose hashes are being weighed, a part at a time.
-pub struct Weighing {
+pub(super) struct Weighing {
     rows: Rows,
     stage: Stage,
     /// The position in the index of this stage.
@@ -54,7 +54,7 @@ enum Stage {
 type Identity<'a> = (bool, &'a [u8]);
 
 impl Weighing {
-    pub fn new(rows: Rows) -> Self {
+    pub(super) fn new(rows: Rows) -> Self {
         Self {
             stage: Stage::Callers,
             rows,
@@ -65,7 +65,7 @@ impl Weighing {
     }
 
     /// Does a part; false when all is done.
-    pub fn step(&mut self) -> bool {
+    pub(super) fn step(&mut self) -> bool {
         let until = self.at + ENTRIES_PER_STEP;
         while self.at < until {
             let length = match self.stage {
@@ -124,7 +124,7 @@ impl Weighing {
     ///
     /// One number or one account has more than [`MAX_ARGON2ID_ROWS`] rows with Argon2id, or
     /// one number more than [`MAX_ACCOUNTS`] accounts.
-    pub fn finish(mut self) -> Result<Rows, TableError> {
+    pub(super) fn finish(mut self) -> Result<Rows, TableError> {
         while self.step() {}
         match (self.one_too_many, self.crowded) {
             (Some(line), _) => Err(TableError::TooManyArgon2idRows(line)),

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::blocks::{Blocks, MAX_LINE_BYTES};
 
 /// One line as it stands in the list.
-pub struct Raw<'a> {
+pub(crate) struct Raw<'a> {
     /// Its number, from 1.
     pub number: u64,
     /// Its text without line end and surrounding blanks; `None` if it is
@@ -17,7 +17,7 @@ pub struct Raw<'a> {
 
 /// Calls `look` with each line until it returns something. For `settled`, see
 /// [`Blocks`].
-pub fn find<T>(
+pub(crate) fn find<T>(
     list: impl Read,
     settled: bool,
     mut look: impl FnMut(Raw<'_>) -> Option<T>,
@@ -45,7 +45,7 @@ pub fn find<T>(
 
 /// The first line of `lines` without its end, whether it had one, and what is
 /// behind it.
-pub fn first_line(lines: &[u8]) -> Option<(&[u8], bool, &[u8])> {
+pub(crate) fn first_line(lines: &[u8]) -> Option<(&[u8], bool, &[u8])> {
     match memchr::memchr(b'\n', lines) {
         Some(end) => {
             let (line, behind) = lines.split_at(end);
@@ -57,7 +57,7 @@ pub fn first_line(lines: &[u8]) -> Option<(&[u8], bool, &[u8])> {
 }
 
 /// A line without the blanks around it; `None` if it is too long.
-pub fn trimmed(line: &[u8]) -> Option<&[u8]> {
+pub(crate) fn trimmed(line: &[u8]) -> Option<&[u8]> {
     (line.len() <= MAX_LINE_BYTES).then(|| line.trim_ascii())
 }
 

@@ -6,17 +6,17 @@ use super::line_error::LineError;
 use crate::pin::Pin;
 
 /// The MD5 of nothing, which an empty shell variable leaves in a list.
-pub const EMPTY_TEXT_DIGEST: [u8; 16] = [
+pub(crate) const EMPTY_TEXT_DIGEST: [u8; 16] = [
     0xd4, 0x1d, 0x8c, 0xd9, 0x8f, 0x00, 0xb2, 0x04, 0xe9, 0x80, 0x09, 0x98, 0xec, 0xf8, 0x42, 0x7e,
 ];
 
 /// The MD5 of an entry.
-pub fn digest(pin: &Pin) -> [u8; 16] {
+pub(crate) fn digest(pin: &Pin) -> [u8; 16] {
     Md5::digest(pin.as_bytes()).into()
 }
 
 /// The MD5 of an entry and a line end: what `echo PIN | md5sum` makes.
-pub fn digest_with_line_end(pin: &Pin) -> [u8; 16] {
+pub(crate) fn digest_with_line_end(pin: &Pin) -> [u8; 16] {
     Md5::new()
         .chain_update(pin.as_bytes())
         .chain_update(b"\n")
@@ -25,7 +25,7 @@ pub fn digest_with_line_end(pin: &Pin) -> [u8; 16] {
 }
 
 /// Returns a digest in lower-case hexadecimal.
-pub fn to_hex(digest: &[u8; 16]) -> [u8; 32] {
+pub(crate) fn to_hex(digest: &[u8; 16]) -> [u8; 32] {
     let mut hex = [0; 32];
     for (place, digit) in hex.iter_mut().zip(crate::hex::digits(digest)) {
         *place = digit;
@@ -35,7 +35,7 @@ pub fn to_hex(digest: &[u8; 16]) -> [u8; 32] {
 
 /// Reads a line: the account, and the MD5 behind the first `:`. What `md5sum`
 /// prints behind it is passed over.
-pub fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), LineError> {
+pub(crate) fn parse(line: &[u8]) -> Result<(&[u8], [u8; 16]), LineError> {
     let colon = memchr::memchr(b':', line).ok_or(LineError::MissingColon)?;
     let (account, rest) = line.split_at(colon);
     let account = account.trim_ascii();

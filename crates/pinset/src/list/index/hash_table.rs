@@ -13,7 +13,7 @@ use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a table holds. Two are equal if they have the same PIN, whosever it is.
-pub trait Entry: Copy + Default + Eq + Hash + Zeroize {}
+pub(crate) trait Entry: Copy + Default + Eq + Hash + Zeroize {}
 
 impl<E: Copy + Default + Eq + Hash + Zeroize> Entry for E {}
 
@@ -23,7 +23,7 @@ const PLACES: u32 = 12;
 
 /// Entries on their way into a table: each is put into its share of the array
 /// as it comes. Memory is wiped when dropped.
-pub struct Heap<E: Entry> {
+pub(crate) struct Heap<E: Entry> {
     table: Table<E>,
     /// How many entries there are, and how many there may be.
     count: usize,
@@ -39,7 +39,7 @@ pub struct Heap<E: Entry> {
 pub struct TableFullError;
 
 /// Returns the memory that a table of this many entries takes, in bytes.
-pub const fn memory<E>(entries: usize) -> usize {
+pub(crate) const fn memory<E>(entries: usize) -> usize {
     let places = (1 << place_bits(entries)) + 1;
     let slots = share_size(entries).saturating_mul(1 << share_bits(place_bits(entries)));
     slots
@@ -72,7 +72,7 @@ const fn share_size(entries: usize) -> usize {
 
 impl<E: Entry> Heap<E> {
     /// Room for `room` entries.
-    pub fn with_room(room: usize) -> Result<Self, TableFullError> {
+    pub(crate) fn with_room(room: usize) -> Result<Self, TableFullError> {
         // The start of a place is kept in 32 bits.
         u32::try_from(room).map_err(|_| TableFullError)?;
         let bits = place_bits(room);
@@ -99,7 +99,7 @@ impl<E: Entry> Heap<E> {
     }
 
     /// Adds an entry.
-    pub fn push(&mut self, entry: E) -> Result<(), TableFullError> {
+    pub(crate) fn push(&mut self, entry: E) -> Result<(), TableFullError> {
         if self.count >= self.room {
             return Err(TableFullError);
         }
@@ -116,12 +116,12 @@ impl<E: Entry> Heap<E> {
     }
 
     /// What it takes of memory, in bytes, and the table will.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         memory::<E>(self.room) + self.table.others_size()
     }
 
     /// No more will come.
-    pub fn sort(mut self) -> Sorting<E> {
+    pub(crate) fn sort(mut self) -> Sorting<E> {
         self.table.starts.reserve_exact((1 << self.table.bits) + 1);
         self.table.starts.push(0);
         // As large as it will ever be: what a larger one replaces is not wiped.
@@ -135,7 +135,7 @@ impl<E: Entry> Heap<E> {
 }
 
 /// A table being sorted, a share at a time, so that others get their turn.
-pub struct Sorting<E: Entry> {
+pub(crate) struct Sorting<E: Entry> {
     heap: Heap<E>,
     /// How many shares are in order.
     done: usize,
@@ -144,7 +144,7 @@ pub struct Sorting<E: Entry> {
 
 impl<E: Entry> Sorting<E> {
     /// Sorts a share; false when all is done.
-    pub fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         let Heap {
             table,
             share,
@@ -179,7 +179,7 @@ impl<E: Entry> Sorting<E> {
     }
 
     /// The table; what is not sorted yet is.
-    pub fn finish(mut self) -> Table<E> {
+    pub(crate) fn finish(mut self) -> Table<E> {
         while self.step() {}
         let mut table = self.heap.table;
         let end = table.starts.last().copied().unwrap_or_default() as usize;
@@ -198,7 +198,7 @@ fn first_bits(hash: u64, bits: u32) -> usize {
 }
 
 /// The table. It is wiped when dropped.
-pub struct Table<E: Entry> {
+pub(crate) struct Table<E: Entry> {
     entries: Zeroizing<Vec<E>>,
     /// Where the entries of each place begin, and the end.
     starts: Vec<u32>,
@@ -213,7 +213,7 @@ pub struct Table<E: Entry> {
 
 impl<E: Entry> Table<E> {
     /// The few entries that `wanted` is among, if it is there.
-    pub fn candidates(&self, wanted: &E) -> impl Iterator<Item = &E> {
+    pub(crate) fn candidates(&self, wanted: &E) -> impl Iterator<Item = &E> {
         let place = self.place_of(wanted);
         let sorted = match self.starts.get(place..place + 2) {
             Some(&[start, end]) => self.entries.get(start as usize..end as usize),
@@ -227,7 +227,7 @@ impl<E: Entry> Table<E> {
     }
 
     /// How many entries it holds.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len() + self.others.len()
     }
 
@@ -240,7 +240,7 @@ impl<E: Entry> Table<E> {
     }
 
     /// Returns the memory it takes, in bytes.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.entries.len() * size_of::<E>()
             + self.starts.len() * size_of::<u32>()
             + self.others_size()

@@ -1,8 +1,8 @@
 //! An index of a list in memory, which answers with one or two memory accesses, however
 //! long the list is.
 
-pub mod hash_table;
-pub mod linear_scan;
+pub(crate) mod hash_table;
+pub(crate) mod linear_scan;
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -22,7 +22,7 @@ use hash_table::{Heap, Sorting, Table, TableFullError};
 
 /// The most invalid lines that are reported: a file that is not a list must not fill
 /// the log.
-pub const MAX_REPORTED_LINES: usize = 20;
+pub(crate) const MAX_REPORTED_LINES: usize = 20;
 
 /// The memory of a PIN that does not fit into a word, without its digits: its place
 /// in a set, and the overhead of the allocator.

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A secret that is checked with this key of the pepper file.
-pub fn hmac(id: &str, pin: &str) -> String {
+pub(super) fn hmac(id: &str, pin: &str) -> String {
     let pepper = Pepper::parse(format!("{id}:{TEST_KEY}\n").as_bytes()).expect("a pepper");
     let id = pepper.ids().next().expect("a key");
     let key = pepper.key(id).expect("a key");

@@ -14,11 +14,11 @@ use crate::common::colours::without_colours;
 const LEVEL: &[u8] = b"AUTHENTICATE";
 
 /// Maximum time between the start of a call and the start of its records, in seconds.
-pub const MAX_CALL_SECS: i64 = 24 * 60 * 60;
+pub(super) const MAX_CALL_SECS: i64 = 24 * 60 * 60;
 
 /// A line of a log.
 #[derive(PartialEq, Eq, Debug)]
-pub enum LogLine {
+pub(super) enum LogLine {
     Outcome(LoggedOutcome),
     /// A line of the audit log without a complete outcome.
     Broken,
@@ -28,7 +28,7 @@ pub enum LogLine {
 
 /// An outcome as logged.
 #[derive(PartialEq, Eq, Debug, Default)]
-pub struct LoggedOutcome {
+pub(super) struct LoggedOutcome {
     outcome: Vec<u8>,
     pin_set: Vec<u8>,
     identity: Vec<u8>,
@@ -50,7 +50,7 @@ struct Message {
 
 /// Parses a line in any format of `logger.conf`. Text of callers or other modules can't
 /// forge an outcome, because the level counts only at the beginning of a line.
-pub fn line(line: &[u8]) -> LogLine {
+pub(super) fn line(line: &[u8]) -> LogLine {
     let line = &*without_colours(line);
     if line.starts_with(b"{") {
         return match serde_json::from_slice::<Json>(line) {
@@ -74,7 +74,7 @@ pub fn line(line: &[u8]) -> LogLine {
 }
 
 /// Returns whether a line looks like one of Asterisk's log.
-pub fn is_of_a_log(line: &[u8]) -> bool {
+pub(super) fn is_of_a_log(line: &[u8]) -> bool {
     let line = &*without_colours(line);
     behind_date(line).is_some() || serde_json::from_slice::<Json>(line).is_ok()
 }
@@ -157,7 +157,7 @@ fn digit(byte: u8) -> Option<u8> {
 
 /// The outcome of a call.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CallOutcome {
+pub(super) struct CallOutcome {
     /// The unique id of the channel that authenticated.
     pub channel: Rc<[u8]>,
     pub admitted: bool,
@@ -167,7 +167,7 @@ pub struct CallOutcome {
 
 /// The outcomes of a period, by call.
 #[derive(Default)]
-pub struct Outcomes {
+pub(super) struct Outcomes {
     /// By the unique id of the channel that authenticated.
     channels: HashMap<Box<[u8]>, CallOutcome>,
     /// By the id that linked channels share, if it differs.
@@ -179,7 +179,7 @@ pub struct Outcomes {
 
 impl Outcomes {
     /// Keeps the outcomes of calls that can have a record between `from` and `to`.
-    pub fn new(from: Option<Moment>, to: Option<Moment>) -> Self {
+    pub(super) fn new(from: Option<Moment>, to: Option<Moment>) -> Self {
         Self {
             from,
             to,
@@ -189,7 +189,7 @@ impl Outcomes {
 
     /// Adds an outcome. If a call has several, the last that admits it counts, else the
     /// last.
-    pub fn add(&mut self, outcome: &LoggedOutcome) {
+    pub(super) fn add(&mut self, outcome: &LoggedOutcome) {
         let began = began(&outcome.unique_id);
         let early = |began: i64| {
             self.from
@@ -218,7 +218,7 @@ impl Outcomes {
     }
 
     /// Returns the outcome of the call of a record.
-    pub fn of(&self, record: &Record<'_>) -> Option<&CallOutcome> {
+    pub(super) fn of(&self, record: &Record<'_>) -> Option<&CallOutcome> {
         let own = record.unique_id.and_then(|id| self.channels.get(id));
         own.or_else(|| {
             let id = record.linked_id?;
@@ -227,7 +227,7 @@ impl Outcomes {
     }
 
     /// Returns the outcome of the call of this channel.
-    pub fn of_channel(&self, unique_id: &[u8]) -> Option<&CallOutcome> {
+    pub(super) fn of_channel(&self, unique_id: &[u8]) -> Option<&CallOutcome> {
         self.channels.get(unique_id)
     }
 

@@ -14,7 +14,7 @@ const MAX_VALUES: usize = 21;
 
 /// A record of a channel.
 #[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
+pub(super) struct Record<'a> {
     pub account_code: &'a [u8],
     pub source: &'a [u8],
     pub destination: &'a [u8],
@@ -38,7 +38,7 @@ pub struct Record<'a> {
 
 /// The reason why a line is not a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum CdrError {
+pub(super) enum CdrError {
     #[error("longer than any record that Asterisk writes")]
     TooLong,
     #[error("not the number of values that a record has")]
@@ -50,7 +50,7 @@ pub enum CdrError {
 }
 
 /// Parser of single records.
-pub struct Parser {
+pub(super) struct Parser {
     reader: Reader,
     values: [u8; MAX_RECORD_BYTES],
     ends: [usize; MAX_VALUES + 1],
@@ -59,7 +59,7 @@ pub struct Parser {
 
 impl Parser {
     /// Creates a parser. `zone` is the time zone of the records.
-    pub fn new(zone: Zone) -> Self {
+    pub(super) fn new(zone: Zone) -> Self {
         Self {
             reader: Reader::new(),
             values: [0; MAX_RECORD_BYTES],
@@ -69,7 +69,7 @@ impl Parser {
     }
 
     /// Parses a record without its line end.
-    pub fn read(&mut self, record: &[u8]) -> Result<Record<'_>, CdrError> {
+    pub(super) fn read(&mut self, record: &[u8]) -> Result<Record<'_>, CdrError> {
         if record.len() > MAX_RECORD_BYTES {
             return Err(CdrError::TooLong);
         }
@@ -133,7 +133,7 @@ fn seconds(text: &[u8]) -> Option<u64> {
 
 /// Assembly of records from lines, because a value may contain line ends. A truncated
 /// record does not affect those after it.
-pub struct Records<F> {
+pub(super) struct Records<F> {
     parser: Parser,
     /// The lines of an incomplete record, and the number of the first.
     held: Vec<u8>,
@@ -143,7 +143,7 @@ pub struct Records<F> {
 
 impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F> {
     /// Calls `look` with each record and the number of its first line.
-    pub fn new(parser: Parser, look: F) -> Self {
+    pub(super) fn new(parser: Parser, look: F) -> Self {
         Self {
             parser,
             held: Vec::new(),
@@ -153,7 +153,7 @@ impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F>
     }
 
     /// Takes the next line, without its line end.
-    pub fn line(&mut self, number: u64, line: &[u8]) -> Result<(), E> {
+    pub(super) fn line(&mut self, number: u64, line: &[u8]) -> Result<(), E> {
         if self.held.is_empty() {
             if line.is_empty() {
                 return Ok(());
@@ -180,12 +180,12 @@ impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F>
     }
 
     /// Returns whether a record is incomplete.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         !self.held.is_empty()
     }
 
     /// Ends the input.
-    pub fn end(&mut self) -> Result<(), E> {
+    pub(super) fn end(&mut self) -> Result<(), E> {
         while self.is_open() {
             self.give_up()?;
         }

@@ -12,7 +12,7 @@ use crate::verify::ServiceChannel;
 
 /// A caller who enters the digits of a script. Time passes only where it says so.
 #[derive(Default)]
-pub struct Phone {
+pub(super) struct Phone {
     pub script: VecDeque<Cue>,
     /// What was heard on the line, and what was done with the channel.
     pub log: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Phone {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Cue {
+pub(super) enum Cue {
     /// Enters this digit.
     Key(u8),
     /// The sound ends, or the wait does.
@@ -40,7 +40,7 @@ pub enum Cue {
 
 impl Phone {
     /// `_` stands for silence, and for the end of a sound.
-    pub fn entering(script: &str) -> Self {
+    pub(super) fn entering(script: &str) -> Self {
         let cue = |key| match key {
             b'_' => Cue::Nothing,
             key => Cue::Key(key),
@@ -156,7 +156,7 @@ impl ServiceChannel for Phone {
 }
 
 /// A service with these answers; the last one repeats for ever.
-pub struct Answers {
+pub(super) struct Answers {
     pub answers: Vec<Result<String, Posted>>,
     pub posts: Vec<String>,
     /// How many of them ended, with or without an answer, before the caller hung up.
@@ -164,7 +164,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    pub fn of(answers: &[&str]) -> Self {
+    pub(super) fn of(answers: &[&str]) -> Self {
         Self {
             answers: answers.iter().map(|seq| Ok((*seq).to_owned())).collect(),
             posts: Vec::new(),
@@ -173,7 +173,7 @@ impl Answers {
     }
 
     /// With another result in the end.
-    pub fn then(mut self, last: Posted) -> Self {
+    pub(super) fn then(mut self, last: Posted) -> Self {
         self.answers.push(Err(last));
         self
     }

@@ -14,11 +14,11 @@ use crate::list::format::blocks::{fill, BLOCK_BYTES, BYTE_ORDER_MARK};
 
 /// The longest record, without its commas, quotes and line end: far more than any
 /// secret, and the most of a list that an unclosed quote can hide.
-pub const MAX_RECORD_BYTES: usize = 8 << 10;
+pub(super) const MAX_RECORD_BYTES: usize = 8 << 10;
 
 /// The records of a list. A byte order mark in front of it is left out, blank
 /// lines are passed over.
-pub struct Records<R> {
+pub(super) struct Records<R> {
     list: R,
     settled: bool,
     core: Reader,
@@ -34,7 +34,7 @@ pub struct Records<R> {
 }
 
 /// A record.
-pub struct Record<'a> {
+pub(super) struct Record<'a> {
     /// The line it starts in, from 1.
     pub line: u64,
     /// Its fields without their quotes, one after the other.
@@ -44,17 +44,17 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// All fields, one after the other, with the blanks around them.
-    pub fn text(&self) -> &'a str {
+    pub(super) fn text(&self) -> &'a str {
         self.text
     }
 
     /// How many fields there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// The fields, without the blanks around them.
-    pub fn fields(&self) -> impl Iterator<Item = &'a str> + '_ {
+    pub(super) fn fields(&self) -> impl Iterator<Item = &'a str> + '_ {
         let text = self.text;
         let starts = std::iter::once(&0).chain(self.ends);
         let fields = starts.zip(self.ends);
@@ -70,12 +70,12 @@ impl<'a> Record<'a> {
 impl<R: Read> Records<R> {
     /// The records of `list`, from where it stands. A last one without a line
     /// end counts only if `settled`: a writer may be at it.
-    pub fn new(list: R, settled: bool) -> Self {
+    pub(super) fn new(list: R, settled: bool) -> Self {
         Self::of_size(list, settled, BLOCK_BYTES)
     }
 
     /// The same in blocks of `size` bytes.
-    pub fn of_size(list: R, settled: bool, size: usize) -> Self {
+    pub(super) fn of_size(list: R, settled: bool, size: usize) -> Self {
         Self {
             list,
             settled,
@@ -92,7 +92,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The next record that is not blank; `None` at the end.
-    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, CsvError> {
+    pub(super) fn next_record(&mut self) -> Result<Option<Record<'_>>, CsvError> {
         loop {
             let Some((length, fields)) = self.take()? else {
                 return Ok(None);
