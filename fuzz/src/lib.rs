@@ -62,7 +62,10 @@ fn check_index(case: &Case, said: &Said, (lines, bytes): (u64, u64)) {
     };
     match index(case, (lines, bytes), counted) {
         Ok(index) => assert!(index.memory() <= counted, "over the limit"),
-        Err(refused) => assert!(!all_counted && refused == IndexError::TooLarge, "{refused:?}"),
+        Err(refused) => assert!(
+            !all_counted && refused == IndexError::TooLarge,
+            "{refused:?}"
+        ),
     }
     let index = index(case, (lines, bytes), u64::MAX).expect("no limit");
     let broken: Vec<u64> = said.broken().take(NAMED + 1).collect();
