@@ -146,13 +146,14 @@ bench-external: deps-run module-for-tests pinset-for-tests ## Calls to a web ser
 	$(CARGO) build --release --locked -p pinset-cli
 	$(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS_PROGRAM) bench-external $(BENCH)
 
-# No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. New
-# inputs go to the first folder, so that the seeds stay as they are.
+# No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. With
+# --release the assertions are those of fuzz/Cargo.toml. New inputs go to the first
+# folder, so that the seeds stay as they are.
 fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random PIN files and web services' answers (FUZZ_SECONDS=15 for each target)
 	$(CARGO) fetch --quiet --locked --manifest-path fuzz/Cargo.toml
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p $(FUZZ)/corpus/$$target; \
-		$(CARGO_FUZZ) run --sanitizer none --fuzz-dir fuzz --target-dir $(FUZZ)/build $$target \
+		$(CARGO_FUZZ) run --release --sanitizer none --fuzz-dir fuzz --target-dir $(FUZZ)/build $$target \
 			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 
