@@ -65,8 +65,8 @@ impl fmt::Display for Notice<'_> {
             ),
             Self::Busy(name) => write!(
                 f,
-                "'{name}': an entry is not verified: so many others are that nothing is left of \
-                 its limits"
+                "'{name}': attempt rejected: concurrent attempts already use up the lockout \
+                 limit"
             ),
             Self::Argon2id(name, rows) => write!(
                 f,

@@ -72,6 +72,9 @@ impl Rights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use PermissionsError::{
+        GroupMayWrite, NotRegularFile, OpenToOtherGroup, OpenToOthers, WrongOwner,
+    };
 
     const ASTERISK: Identity = Identity { uid: 110, gid: 115 };
 
@@ -93,66 +96,26 @@ mod tests {
             (file | 0o440, 110, 115, Ok(())),
             (file | 0o040, 0, 115, Ok(())),
             (file, 0, 0, Ok(())),
-            (file | 0o600, 1000, 115, Err(PermissionsError::WrongOwner)),
-            (file | 0o600, 115, 115, Err(PermissionsError::WrongOwner)),
-            (file | 0o604, 0, 115, Err(PermissionsError::OpenToOthers)),
-            (file | 0o602, 0, 115, Err(PermissionsError::OpenToOthers)),
-            (file | 0o601, 0, 115, Err(PermissionsError::OpenToOthers)),
-            (file | 0o644, 110, 115, Err(PermissionsError::OpenToOthers)),
-            (file | 0o640, 0, 0, Err(PermissionsError::OpenToOtherGroup)),
-            (
-                file | 0o640,
-                110,
-                110,
-                Err(PermissionsError::OpenToOtherGroup),
-            ),
-            (file | 0o620, 0, 0, Err(PermissionsError::OpenToOtherGroup)),
-            (
-                file | 0o610,
-                0,
-                1000,
-                Err(PermissionsError::OpenToOtherGroup),
-            ),
-            (file | 0o660, 0, 115, Err(PermissionsError::GroupMayWrite)),
-            (file | 0o620, 0, 115, Err(PermissionsError::GroupMayWrite)),
-            (file | 0o650, 0, 115, Err(PermissionsError::GroupMayWrite)),
-            (
-                libc::S_IFDIR | 0o700,
-                0,
-                0,
-                Err(PermissionsError::NotRegularFile),
-            ),
-            (
-                libc::S_IFLNK | 0o600,
-                0,
-                0,
-                Err(PermissionsError::NotRegularFile),
-            ),
-            (
-                libc::S_IFIFO | 0o600,
-                0,
-                0,
-                Err(PermissionsError::NotRegularFile),
-            ),
-            (
-                libc::S_IFSOCK | 0o600,
-                0,
-                0,
-                Err(PermissionsError::NotRegularFile),
-            ),
-            (
-                libc::S_IFCHR | 0o600,
-                0,
-                0,
-                Err(PermissionsError::NotRegularFile),
-            ),
-            (
-                libc::S_IFBLK | 0o600,
-                0,
-                0,
-                Err(PermissionsError::NotRegularFile),
-            ),
-            (0o600, 0, 0, Err(PermissionsError::NotRegularFile)),
+            (file | 0o600, 1000, 115, Err(WrongOwner)),
+            (file | 0o600, 115, 115, Err(WrongOwner)),
+            (file | 0o604, 0, 115, Err(OpenToOthers)),
+            (file | 0o602, 0, 115, Err(OpenToOthers)),
+            (file | 0o601, 0, 115, Err(OpenToOthers)),
+            (file | 0o644, 110, 115, Err(OpenToOthers)),
+            (file | 0o640, 0, 0, Err(OpenToOtherGroup)),
+            (file | 0o640, 110, 110, Err(OpenToOtherGroup)),
+            (file | 0o620, 0, 0, Err(OpenToOtherGroup)),
+            (file | 0o610, 0, 1000, Err(OpenToOtherGroup)),
+            (file | 0o660, 0, 115, Err(GroupMayWrite)),
+            (file | 0o620, 0, 115, Err(GroupMayWrite)),
+            (file | 0o650, 0, 115, Err(GroupMayWrite)),
+            (libc::S_IFDIR | 0o700, 0, 0, Err(NotRegularFile)),
+            (libc::S_IFLNK | 0o600, 0, 0, Err(NotRegularFile)),
+            (libc::S_IFIFO | 0o600, 0, 0, Err(NotRegularFile)),
+            (libc::S_IFSOCK | 0o600, 0, 0, Err(NotRegularFile)),
+            (libc::S_IFCHR | 0o600, 0, 0, Err(NotRegularFile)),
+            (libc::S_IFBLK | 0o600, 0, 0, Err(NotRegularFile)),
+            (0o600, 0, 0, Err(NotRegularFile)),
         ] {
             assert_eq!(check(mode, uid, gid), result, "{mode:o} {uid} {gid}");
         }

@@ -44,7 +44,7 @@ pub fn reveals(destination: &str, data: &Data) -> bool {
 /// A destination, for the log, unless it shows what the caller has entered.
 pub(super) fn shown(destination: &str, data: &Data) -> String {
     if reveals(destination, data) {
-        return "what was keyed".to_owned();
+        return "the entered digits".to_owned();
     }
     let short: String = destination.chars().take(MAX_NAME_BYTES).collect();
     format!("'{}'", escape(short.as_bytes()))

@@ -205,7 +205,7 @@ fn entry_that_waits_too_long_is_not_verified() {
     assert_eq!(said(verdict), "unavailable");
     assert_eq!(
         pbx.notices(),
-        "E 'customers': an entry is not verified: so many others are that nothing is left of its limits"
+        "E 'customers': attempt rejected: concurrent attempts already use up the lockout limit"
     );
     // A caller who hangs up before that causes no notice, and an entry that was not
     // compared has not counted.

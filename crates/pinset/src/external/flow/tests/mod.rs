@@ -355,10 +355,14 @@ fn missing_extension_is_an_error() {
 #[test]
 fn refused_destination_never_repeats_entered_digits() {
     for (entered, destination, said) in [
-        ("_1234", "1234", "connect to what was keyed is refused"),
-        ("_1234", "x1234y", "connect to what was keyed is refused"),
-        ("_123#", "9123", "connect to what was keyed is refused"),
-        ("_12#", "12", "connect to what was keyed is refused"),
+        ("_1234", "1234", "connect to the entered digits is refused"),
+        (
+            "_1234",
+            "x1234y",
+            "connect to the entered digits is refused",
+        ),
+        ("_123#", "9123", "connect to the entered digits is refused"),
+        ("_12#", "12", "connect to the entered digits is refused"),
         ("_12#", "9123x", "connect to '9123x' is refused"),
         ("_12#", "12x\\u001b", "connect to '12x\\x1b' is refused"),
     ] {
