@@ -43,7 +43,7 @@ pub(crate) enum AuthenticationError {
     #[error("its name can't be asked for")]
     UnsafeName,
     /// The endpoint needs no authentication.
-    #[error("it has no 'auth', so anybody may have sent its calls")]
+    #[error("no 'auth', so anybody may have sent its calls")]
     NoAuth,
 }
 

@@ -118,9 +118,7 @@ impl BackEnd for AsteriskBackEnd {
                 AstdbValue::Ignore => self.key(host, family, pin),
                 AstdbValue::AccountSecret => self.values(host, family),
             },
-            Some(Source::Url(_)) | None => {
-                Some(Answer::Refused("it has no source of PINs".to_owned()))
-            }
+            Some(Source::Url(_)) | None => Some(Answer::Refused("no source of PINs".to_owned())),
         }
     }
 

@@ -68,10 +68,10 @@ pub(crate) fn url_for_log(url: &Url) -> String {
 #[derive(Debug, Error)]
 pub(crate) enum SoundUrlError {
     /// It is not UTF-8.
-    #[error("it is not a URL")]
+    #[error("not a URL")]
     NotUtf8,
     /// It can't be parsed.
-    #[error("it is not a URL: {0}")]
+    #[error("not a URL: {0}")]
     Invalid(url::ParseError),
     /// Its scheme is neither http nor https.
     #[error("{0}: is not supported, only http: and https:")]

@@ -11,9 +11,9 @@ use crate::support::{on, Shell};
 const FILE: &str = "/etc/asterisk/authenticate.conf";
 
 const DEFAULTS: &str = "max_list_memory = 1073741824, source_timeout = 3";
-const NO_MEMORY: &str = "it must be a whole number of bytes, or one with K, M or G behind it, \
+const NO_MEMORY: &str = "must be a whole number of bytes, or one with K, M or G behind it, \
     above 0 and below 16 EiB";
-const NO_TIMEOUT: &str = "it must be a number of seconds, whole or decimal, above 0 and at most 60";
+const NO_TIMEOUT: &str = "must be a number of seconds, whole or decimal, above 0 and at most 60";
 const NO_OPTION: &str = "there is no such option";
 
 /// What our configuration says in Asterisk's log.
@@ -115,7 +115,7 @@ fn invalid_lines_are_logged_by_place_and_ignored() {
             wrong("authenticate.conf:3", "max_list_memory", NO_MEMORY),
             wrong("authenticate.conf:4", "source_timeout", NO_TIMEOUT),
             wrong("authenticate.conf:5", "no_such_option", NO_OPTION),
-            "ERROR authenticate.conf: [partners] source: it is missing".to_owned(),
+            "ERROR authenticate.conf: [partners] source: missing".to_owned(),
             "ERROR authenticate.conf: PIN sets admit nobody until [general] is right".to_owned(),
             ignored("max_list_memory = 1073741824, source_timeout = 4"),
         ])?;
@@ -226,7 +226,7 @@ fn templates_and_includes_work_as_in_asterisk() {
         log.is(&[
             wrong("authenticate.conf:3", "source_timeout", NO_TIMEOUT),
             wrong(&format!("{included}:3"), "nothing", NO_OPTION),
-            "ERROR authenticate.conf:8: [customers] attempts: it must be a whole number from 1 to 99"
+            "ERROR authenticate.conf:8: [customers] attempts: must be a whole number from 1 to 99"
                 .to_owned(),
             "ERROR authenticate.conf: PIN sets admit nobody until [general] is right".to_owned(),
             ignored("max_list_memory = 1048576, source_timeout = 9"),
@@ -322,7 +322,7 @@ fn configuration_is_freed_at_reload_and_unload() {
         module_action(&ami, "load", OURS)?;
         log.is(&[
             wrong("authenticate.conf:2", "pin", NO_OPTION),
-            "ERROR authenticate.conf: [later] source: it is missing".to_owned(),
+            "ERROR authenticate.conf: [later] source: missing".to_owned(),
             "ERROR authenticate.conf: PIN sets admit nobody until [general] is right".to_owned(),
             ignored(DEFAULTS),
         ])?;

@@ -320,7 +320,7 @@ fn all_findings_are_counted_and_the_first_printed() {
     };
     let lines = named(&[]);
     assert_eq!(lines.len(), 21);
-    assert!(lines[19].starts_with("  line 20: invalid: it has a character"));
+    assert!(lines[19].starts_with("  line 20: invalid: a character"));
     assert_eq!(lines[20], "  invalid: 980 more lines");
     assert_eq!(named(&["--show=0"]), ["  invalid: 1000 lines"]);
     assert_eq!(named(&["--show=5000"]).len(), 1000);
@@ -388,7 +388,7 @@ fn csv_lists_are_checked() {
         lines[1..],
         [
             "  line 5: invalid: secret: a PIN has the keys 0 to 9, * and A to D only",
-            "  line 6: invalid: level: it must be a whole number from 0 to 255, or nothing",
+            "  line 6: invalid: level: must be a whole number from 0 to 255, or nothing",
             "  line 3: duplicate: same account and caller as line 2",
             "  line 7: duplicate: same account and caller as line 4",
             "  line 4: weak: a run of digits",
@@ -403,7 +403,7 @@ fn csv_lists_are_checked() {
     let path = lab.list("csv", format!("account,secret\n{ACCOUNT}\n"));
     let (said, code) = text(&[], &path);
     assert!(
-        code == 2 && said.contains("line 2: it has more or fewer"),
+        code == 2 && said.contains("line 2: more or fewer"),
         "{said}"
     );
 

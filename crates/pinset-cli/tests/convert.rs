@@ -44,7 +44,7 @@ fn plain_and_freepbx_lists_are_converted() {
             from,
             &format!("account,secret\n1,plain:{PIN}\n3,plain:{OTHER}\n"),
             &[
-                "line 4: skipped: it has a character",
+                "line 4: skipped: a character",
                 "line 5: skipped: same PIN as line 1",
             ],
         );
@@ -235,7 +235,7 @@ fn unusable_caller_number_is_reported() {
         format!("account,secret,caller\nann,plain:{PIN},+44 20 7946 012\nben,plain:{OTHER},\n");
     let ran = convert(&lab, &missing, &uk);
     assert!(
-        ran.code == 1 && ran.err.contains("line 2: skipped: caller: it is no usable"),
+        ran.code == 1 && ran.err.contains("line 2: skipped: caller: not a usable"),
         "{}",
         ran.err
     );
@@ -251,7 +251,7 @@ fn unusable_caller_number_is_reported() {
     ];
     let ran = lab.run(&[&add[..], &["+44 20 7946 012"]].concat(), PIN);
     assert!(
-        ran.code == 3 && ran.err.contains("--caller: it is no usable"),
+        ran.code == 3 && ran.err.contains("--caller: not a usable"),
         "{}",
         ran.err
     );
@@ -273,7 +273,7 @@ fn cisco_export_is_converted() {
         ),
         "cisco-fac",
         &format!("account,secret,level\nalice,plain:{PIN},10\ncarol,plain:{OTHER},255\n"),
-        &["line 3: skipped: level: it must be"],
+        &["line 3: skipped: level: must be"],
     );
 }
 
@@ -290,7 +290,7 @@ fn plain_secrets_of_own_lists_are_hashed() {
         &["--hmac-sha256", "--pepper", "pepper"],
     );
     assert!(
-        ran.code == 1 && ran.err.contains("line 5: skipped: caller: it is no usable"),
+        ran.code == 1 && ran.err.contains("line 5: skipped: caller: not a usable"),
         "{}",
         ran.err
     );

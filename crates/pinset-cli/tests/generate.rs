@@ -170,7 +170,7 @@ fn accounts_are_read_from_file() {
     ];
     let ran = lab.run(&make, "");
     assert!(
-        ran.code == 3 && ran.err.contains("account 1: it is over 79"),
+        ran.code == 3 && ran.err.contains("account 1: over 79"),
         "{}",
         ran.err
     );

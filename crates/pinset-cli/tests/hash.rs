@@ -50,9 +50,9 @@ fn invalid_pin_is_reported_by_line() {
     for (input, said) in [
         ("\n".to_owned(), "line 1: no PIN"),
         (format!("{PIN}\n\n{PIN}\n"), "line 2: no PIN"),
-        (format!("{PIN}#\n"), "line 1: it has a character"),
-        (format!("{PIN}\n{PIN}x\n"), "line 2: it has a character"),
-        (PIN.repeat(29), "line 1: it is too long"),
+        (format!("{PIN}#\n"), "line 1: a character"),
+        (format!("{PIN}\n{PIN}x\n"), "line 2: a character"),
+        (PIN.repeat(29), "line 1: too long"),
     ] {
         let ran = lab.run(&["hash", "--md5"], &input);
         assert_eq!(ran.code, 3, "{input}");

@@ -321,7 +321,7 @@ fn address_is_reported_and_banned_only_if_the_phone_has_authenticated() {
         );
         let printed = pbx.log()?;
         for endpoint in ["anonymous", "open"] {
-            let why = format!("no address is reported of endpoint '{endpoint}': it has no 'auth'");
+            let why = format!("no address is reported of endpoint '{endpoint}': no 'auth'");
             ensure!(printed.matches(&why).count() == 1, "{why}: {printed}");
         }
         Ok(())

@@ -160,7 +160,7 @@ fn file_refused_at_reload_is_shown_and_old_state_admits() {
         says(&log, &[error, "is not taken over, in force stays"])?;
         let refused = shown()?;
         says(&refused, &["authenticate.conf was rejected at 20", error])?;
-        says(&refused, &["[later] source: it is missing", "1 PIN set\n"])?;
+        says(&refused, &["[later] source: missing", "1 PIN set\n"])?;
         let status = super::verify(&ami, "good", super::PIN, "5550101")?;
         ensure!(status == "SUCCESS", "{status}");
         // A section that stands in the file, but was not read.

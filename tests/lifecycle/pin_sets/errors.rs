@@ -27,36 +27,28 @@ fn is_broken(pbx: &Pbx, set: &str) -> Result<()> {
 /// A section, its invalid option, and the log line about it.
 const WRONG: &[(&str, &str, &str)] = &[
     ("unknown", "colour = red", "there is no such option"),
-    (
-        "general-only",
-        "country_code = 90",
-        "it belongs to [general]",
-    ),
+    ("general-only", "country_code = 90", "belongs to [general]"),
     (
         "number",
         "attempts = 0",
-        "it must be a whole number from 1 to 99",
+        "must be a whole number from 1 to 99",
     ),
     (
         "digits",
         "max_digits = 255",
-        "it must be a whole number from 1 to 254",
+        "must be a whole number from 1 to 254",
     ),
     (
         "wait",
         "digit_timeout = soon",
-        "it must be a number of seconds",
+        "must be a number of seconds",
     ),
-    (
-        "word",
-        "identify = voice",
-        "it must be pin, caller or account",
-    ),
-    ("key", "clear_key = 5", "it must be one of the keys"),
+    ("word", "identify = voice", "must be pin, caller or account"),
+    ("key", "clear_key = 5", "must be one of the keys"),
     (
         "lock",
         "lockout_caller = 5/15m",
-        "it must be failures/window/lock",
+        "must be failures/window/lock",
     ),
     ("hours", "times = 9-17", "its first field must be"),
     (
@@ -67,11 +59,11 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "success",
         "on_success = hangup",
-        "it must be continue, or goto:",
+        "must be continue, or goto:",
     ),
     ("place", "on_failure = goto:internal", "behind goto:"),
-    ("sounds", "prompt = &", "it must be a sound"),
-    ("yes", "one_time = perhaps", "it must be"),
+    ("sounds", "prompt = &", "must be a sound"),
+    ("yes", "one_time = perhaps", "must be"),
 ];
 
 /// A section and what can't be together in it.
@@ -236,9 +228,9 @@ fn mistakes_in_templates_and_includes_are_reported_by_place() {
         )?;
         pbx.write_file(super::CONF, conf)?;
         pbx.restart()?;
-        let fault = "attempts: it must be a whole number from 1 to 99";
+        let fault = "attempts: must be a whole number from 1 to 99";
         is_logged(pbx, &[&format!("authenticate.conf:3: [cast] {fault}")])?;
-        let logged = "[more] digit_timeout: it must be a number of seconds";
+        let logged = "[more] digit_timeout: must be a number of seconds";
         is_logged(pbx, &[&format!("{included}:5: {logged}")])?;
         works(pbx, "good")?;
         is_broken(pbx, "cast")?;

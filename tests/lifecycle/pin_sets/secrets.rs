@@ -215,7 +215,7 @@ const RIGHTS: &[(u32, &str, &str)] = &[
     (
         0o600,
         "daemon:root",
-        "it must belong to root or to Asterisk's user",
+        "must belong to root or to Asterisk's user",
     ),
 ];
 

@@ -45,11 +45,11 @@ impl Secret {
 /// The reason why the value of `auth` can't be used.
 #[derive(Debug, Error)]
 pub enum AuthError {
-    #[error("it must be none, basic:FILE, bearer:FILE or header:NAME:FILE")]
+    #[error("must be none, basic:FILE, bearer:FILE or header:NAME:FILE")]
     UnknownKind,
     #[error("header:NAME:FILE must have the name of a header")]
     HeaderName,
-    #[error("{path}: it must be user:password")]
+    #[error("{path}: must be user:password")]
     MissingColon { path: String },
     #[error("{path}: {error}")]
     File {

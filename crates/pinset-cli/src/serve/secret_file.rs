@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 pub enum SecretFileError {
     #[error(transparent)]
     Io(io::Error),
-    #[error("it is not a regular file")]
+    #[error("not a regular file")]
     NotRegular,
-    #[error("it must belong to root or to the user that serves")]
+    #[error("must belong to root or to the user that serves")]
     Owner,
     #[error("others have rights to it: chmod o= takes them away")]
     Others,
@@ -24,9 +24,9 @@ pub enum SecretFileError {
     Group,
     #[error("its group may do more than read it: chmod g=r takes that away")]
     GroupWrites,
-    #[error("it is over {MAX_SECRET_FILE_BYTES} bytes")]
+    #[error("over {MAX_SECRET_FILE_BYTES} bytes")]
     TooLarge,
-    #[error("it must be one line")]
+    #[error("must be one line")]
     NotOneLine,
 }
 

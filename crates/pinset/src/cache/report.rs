@@ -57,7 +57,7 @@ impl fmt::Display for Report {
             ),
             Self::LineEnd(path, account) => write!(
                 f,
-                "'{}' gives '{}' the MD5 of a PIN and a line end, which nobody can key: \
+                "'{}' gives '{}' the MD5 of a PIN and a line end, which nobody can enter: \
                  'echo -n' makes one without",
                 path.display(),
                 account.escape_ascii()

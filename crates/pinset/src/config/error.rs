@@ -12,100 +12,100 @@ pub enum OptionError {
     #[error("there is no such option")]
     UnknownOption,
     /// The option belongs to `[general]`, and this is a PIN set.
-    #[error("it belongs to [general], for all PIN sets")]
+    #[error("belongs to [general], for all PIN sets")]
     GeneralOnly,
     /// The value is not a memory size, is 0, or is more than 64 bits hold.
     #[error(
-        "it must be a whole number of bytes, or one with K, M or G behind it, \
+        "must be a whole number of bytes, or one with K, M or G behind it, \
          above 0 and below 16 EiB"
     )]
     InvalidMemorySize,
     /// The value is not a duration, is 0, or is longer than
     /// [`MAX_TIMEOUT`](super::MAX_TIMEOUT).
-    #[error("it must be a number of seconds, whole or decimal, above 0 and at most 60")]
+    #[error("must be a number of seconds, whole or decimal, above 0 and at most 60")]
     InvalidTimeout,
     /// The value is not a duration that a caller may be waited for.
     #[error(
-        "it must be a number of seconds, whole or decimal, above 0 and at most 600, \
+        "must be a number of seconds, whole or decimal, above 0 and at most 600, \
          or nothing"
     )]
     InvalidDigitTimeout,
     /// The value is not a path that starts with `/`.
-    #[error("it must be the path of a file and start with '/'")]
+    #[error("must be the path of a file and start with '/'")]
     InvalidPath,
     /// A numbering option is invalid.
     #[error("{0}")]
     Numbering(NumberingError),
     /// The value is none of `file:`, `astdb:` and a URL.
     #[error(
-        "it must be file: and a path that starts with '/', astdb: and a family \
+        "must be file: and a path that starts with '/', astdb: and a family \
          without '/' at its ends, or the https:// URL of a web service"
     )]
     InvalidSource,
     /// The value is not a URL, or has a fragment.
-    #[error("it must be the URL of a web service, without a # in it")]
+    #[error("must be the URL of a web service, without a # in it")]
     InvalidUrl,
     /// The URL contains a user or password.
     #[error("users and passwords belong in a file that auth names")]
     UserInUrl,
     /// The value is not a way to authenticate to a service.
     #[error(
-        "it must be none, or basic:, bearer: or header:NAME: and the path of a file, \
+        "must be none, or basic:, bearer: or header:NAME: and the path of a file, \
          which starts with '/'; NAME is no header that every request has"
     )]
     InvalidAuth,
     /// The value is not a memory size, is 0, or is more than
     /// [`MAX_RESPONSE_BYTES`](super::MAX_RESPONSE_BYTES).
     #[error(
-        "it must be a whole number of bytes, or one with K or M behind it, above 0 and \
+        "must be a whole number of bytes, or one with K or M behind it, above 0 and \
          at most 16M"
     )]
     InvalidMaxResponse,
     /// The value is not a list of hosts.
-    #[error("it must be names or addresses of hosts with commas between them, without ports")]
+    #[error("must be names or addresses of hosts with commas between them, without ports")]
     InvalidHosts,
     /// The value is not the name of a context.
-    #[error("it must be the name of a context, or nothing")]
+    #[error("must be the name of a context, or nothing")]
     InvalidContext,
     /// The value is not a regular expression.
-    #[error("it must be a regular expression")]
+    #[error("must be a regular expression")]
     InvalidPattern,
     /// The value is not a list of extensions that a call may be sent to.
     #[error(
-        "it must be extensions with commas between them, of letters, digits and + * # - _ \
+        "must be extensions with commas between them, of letters, digits and + * # - _ \
          . and none that Asterisk goes to by itself, such as s"
     )]
     InvalidDestinations,
     /// The value is not the name of a dialplan application.
-    #[error("it must be the name of an application of the dialplan, or nothing")]
+    #[error("must be the name of an application of the dialplan, or nothing")]
     InvalidApplication,
     /// The source is planned, but not supported yet.
     #[error("lists from realtime are not supported yet: file:, astdb: and https:// are")]
     UnsupportedSource,
     /// The value is not a list of PJSIP endpoints.
     #[error(
-        "it must be endpoints such as PJSIP/100 with commas between them; * stands for \
+        "must be endpoints such as PJSIP/100 with commas between them; * stands for \
          any text, and only PJSIP tells where a phone is"
     )]
     InvalidEndpoints,
     /// The value is none of these words; the message names them all.
-    #[error("it must be {0}")]
+    #[error("must be {0}")]
     NotOneOf(&'static str),
     /// The value is not a number from the first to the second.
-    #[error("it must be a whole number from {0} to {1}")]
+    #[error("must be a whole number from {0} to {1}")]
     OutOfRange(u32, u32),
     /// The value is not a key that may start an entry over.
-    #[error("it must be one of the keys * A B C D, or nothing")]
+    #[error("must be one of the keys * A B C D, or nothing")]
     InvalidClearKey,
     /// The value is not a lockout.
     #[error(
-        "it must be failures/window/lock such as 5/15m/30m, the failures from 1 to \
+        "must be failures/window/lock such as 5/15m/30m, the failures from 1 to \
          1000000, the times whole numbers with s, m, h or d behind them, the window at \
          most 30d, the lock at most 24h; or no"
     )]
     InvalidLockout,
     /// The value is an `&`-list without a sound.
-    #[error("it must be a sound, or several with '&' between them")]
+    #[error("must be a sound, or several with '&' between them")]
     InvalidSounds,
     /// The value after `goto:` is not a place in the dialplan.
     #[error(
@@ -115,7 +115,7 @@ pub enum OptionError {
     InvalidPlace,
     /// The times are not one to five fields.
     #[error(
-        "it must be times of day, weekdays, days, months and a time zone with commas \
+        "must be times of day, weekdays, days, months and a time zone with commas \
          between them; those at the end may be left out, * is all"
     )]
     InvalidTimes,

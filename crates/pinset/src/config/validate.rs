@@ -12,7 +12,7 @@ use crate::list::{Format, Kind};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ConflictError {
     /// There is no source to verify digits against.
-    #[error("it is missing")]
+    #[error("missing")]
     MissingSource,
     /// No entry is both long enough and complete.
     #[error("min_digits is above max_digits")]
@@ -45,14 +45,14 @@ pub enum ConflictError {
     #[error("required_level above 0 needs a csv list: no other has levels")]
     RequiredLevelWithoutLevels,
     /// This option is for a web service, and the source is not one.
-    #[error("it is for a web service, and source is none")]
+    #[error("for web services only, and source is not one")]
     OnlyForServices(&'static str),
     /// This option is for lists, and the source is a web service, which decides itself.
-    #[error("it is for lists, and source is a web service, which decides")]
+    #[error("for PIN files only, and source is a web service")]
     OnlyForLists(&'static str),
     /// Digits would be sent unencrypted over the network.
     #[error(
-        "with http:// all can read what is keyed: https:// keeps it secret, \
+        "with http:// everybody on the way can read the digits: https:// encrypts them, \
          allow_http = yes takes it"
     )]
     PlainHttp,

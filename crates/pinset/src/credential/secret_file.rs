@@ -26,7 +26,7 @@ pub enum SecretFileError {
     #[error("{0}")]
     Permissions(PermissionsError),
     /// The file is larger than [`MAX_SECRET_FILE_BYTES`].
-    #[error("it is over {MAX_SECRET_FILE_BYTES} bytes")]
+    #[error("over {MAX_SECRET_FILE_BYTES} bytes")]
     TooLarge,
 }
 

@@ -13,14 +13,14 @@ pub enum CredentialError {
     #[error("there is nothing in it")]
     Empty,
     /// The file has more than one line.
-    #[error("it must have one line")]
+    #[error("must have one line")]
     SeveralLines,
     /// `basic`: there is no `:`, or a control character.
-    #[error("it must be user:password, without control characters")]
+    #[error("must be user:password, without control characters")]
     InvalidBasic,
     /// A byte that no header takes: a blank in a `bearer` key, a control character,
     /// or one that is not ASCII.
-    #[error("it must be one key of ASCII characters, for bearer without blanks in it")]
+    #[error("must be one key of ASCII characters, for bearer without blanks in it")]
     InvalidKey,
 }
 

@@ -9,20 +9,20 @@ use crate::pin::MAX_DIGITS;
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum DocumentError {
     /// The document is empty.
-    #[error("it is empty")]
+    #[error("empty")]
     Empty,
     /// The document, or an action in it, is not an object.
-    #[error("it is no JSON object")]
+    #[error("not a JSON object")]
     NotAnObject,
     /// The document is not JSON. serde_json says what is missing and where, and
     /// repeats nothing of it.
-    #[error("it is no JSON: {0}")]
+    #[error("not JSON: {0}")]
     InvalidJson(String),
     /// A field is missing.
     #[error("{0} is missing")]
     MissingField(&'static str),
     /// A field has a value of the wrong type: its name, and the type it must have.
-    #[error("{0} is no {1}")]
+    #[error("{0} must be {1}")]
     WrongType(&'static str, &'static str),
     /// The protocol version is not 1.
     #[error("version is not 1")]
@@ -31,7 +31,7 @@ pub enum DocumentError {
     #[error("seq[{0}]: {1}")]
     InvalidAction(usize, Box<DocumentError>),
     /// An action of the sequence is not an object.
-    #[error("it is no object")]
+    #[error("not an object")]
     ActionNotAnObject,
     /// The action has an unknown name, which is `None` if it may not be shown.
     #[error("unknown action{}", quoted(.0))]
@@ -43,7 +43,7 @@ pub enum DocumentError {
     #[error("min_digits is above max_digits, or above {MAX_DIGITS}")]
     MinDigitsAboveMax,
     /// A value of `data` is not text.
-    #[error("a field of data is no text")]
+    #[error("a field of data must be text")]
     DataNotText,
 }
 

@@ -39,7 +39,7 @@ pub(super) fn object<'a>(
         None => Ok(None),
         Some(Value::Object(fields)) => Ok(Some(fields)),
         Some(Value::Array(items)) if items.is_empty() => Ok(None),
-        Some(_) => Err(DocumentError::WrongType(name, "object")),
+        Some(_) => Err(DocumentError::WrongType(name, "an object")),
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn text(fields: &Fields, name: &'static str) -> Result<Option<String>
 
 /// A whole number from 0, which may be a text or have a point and zeros.
 pub(super) fn number(fields: &Fields, name: &'static str) -> Result<Option<usize>, DocumentError> {
-    let wrong = || DocumentError::WrongType(name, "whole number");
+    let wrong = || DocumentError::WrongType(name, "a whole number");
     let text = match field(fields, name) {
         None => return Ok(None),
         Some(Value::Number(number)) => number.to_string(),

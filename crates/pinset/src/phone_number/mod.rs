@@ -71,15 +71,15 @@ pub enum NumberingError {
     UnknownOption,
     /// The value is not a country code.
     #[error(
-        "it must be a country code of one to three digits, the first not 0, \
+        "must be a country code of one to three digits, the first not 0, \
          without + or 00 before it"
     )]
     InvalidCountryCode,
     /// The value is not a prefix.
-    #[error("it must be a prefix of at most eight digits, or empty")]
+    #[error("must be a prefix of at most eight digits, or empty")]
     InvalidPrefix,
     /// The value is neither a length nor a range of lengths.
-    #[error("it must be a number of digits from 1 to 14, or a range such as 9-11")]
+    #[error("must be a number of digits from 1 to 14, or a range such as 9-11")]
     InvalidLength,
     /// The country code and the longest national number are over [`MAX_NUMBER_DIGITS`].
     #[error("country_code and national_length together must not be over 15 digits")]

@@ -54,7 +54,7 @@ impl ConfigReader<'_> {
         let right = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
         let taken = [HEALTH, METRICS, LOGS, LOGS_JSON, LOGS_STYLE];
         if !text.starts_with('/') || !text.bytes().all(right) {
-            let why = "it must be a path such as /api/pins: letters, digits and / - . _ ~";
+            let why = "must be a path such as /api/pins: letters, digits and / - . _ ~";
             return Err(self.at(path, why));
         }
         if taken.contains(&text.as_str()) || text.starts_with(AUDIO) {

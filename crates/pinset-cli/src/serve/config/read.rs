@@ -64,7 +64,7 @@ impl ConfigReader<'_> {
             Some(listen) => listen
                 .get_ref()
                 .parse()
-                .map_err(|_| self.at(listen, "it must be an address and a port: 127.0.0.1:5000"))?,
+                .map_err(|_| self.at(listen, "must be an address and a port: 127.0.0.1:5000"))?,
         };
         let address = bound.unwrap_or(listen);
         let mut settings = Settings::default();
@@ -148,7 +148,7 @@ impl ConfigReader<'_> {
         (set.identify, set.attempts) = (Identify::Caller, 1);
         set.source = Some(Source::File(raw.list.get_ref().clone()));
         if !raw.list.get_ref().is_absolute() {
-            return Err(self.at(&raw.list, "it must be an absolute path"));
+            return Err(self.at(&raw.list, "must be an absolute path"));
         }
         for (option, value) in raw.pin_set() {
             let Some(value) = value else { continue };
@@ -235,7 +235,7 @@ impl ConfigReader<'_> {
             let text = proxy.get_ref();
             let one = || text.parse::<IpAddr>().map(IpNet::from);
             let net = text.parse::<IpNet>().or_else(|_| one());
-            net.map_err(|_| self.at(proxy, "it must be an address, or a network as 10.0.0.0/8"))
+            net.map_err(|_| self.at(proxy, "must be an address, or a network as 10.0.0.0/8"))
         };
         raw.trusted_proxies.iter().map(of).collect()
     }
@@ -271,7 +271,7 @@ impl ConfigReader<'_> {
         let number = |given: Option<&Spanned<u64>>, default: u64, most: u64| match given {
             None => Ok(default),
             Some(given) if (1..=most).contains(given.get_ref()) => Ok(*given.get_ref()),
-            Some(given) => Err(self.at(given, format!("it must be from 1 to {most}"))),
+            Some(given) => Err(self.at(given, format!("must be from 1 to {most}"))),
         };
         let given =
             |of: fn(&raw::Limits) -> &Option<Spanned<u64>>| limits.and_then(|l| of(l).as_ref());
@@ -292,7 +292,7 @@ impl ConfigReader<'_> {
         let number = |given: Option<&Spanned<u32>>, default: u32| match given {
             None => Ok(default),
             Some(given) if *given.get_ref() > 0 => Ok(*given.get_ref()),
-            Some(given) => Err(self.at(given, "it must be above 0")),
+            Some(given) => Err(self.at(given, "must be above 0")),
         };
         let auth = raw.logs_auth.as_ref();
         Ok(Log {

@@ -12,19 +12,19 @@ use super::{raw, AUDIO};
 pub(super) enum SequenceError {
     #[error("no action may follow connect, dial or hangup")]
     AfterEnd,
-    #[error("it must end with connect, dial or hangup")]
+    #[error("must end with connect, dial or hangup")]
     MissingEnd,
-    #[error("it must be from 1 to 254")]
+    #[error("must be from 1 to 254")]
     Digits,
-    #[error("it is above max_digits")]
+    #[error("above max_digits")]
     MinAboveMax,
-    #[error("it must be a name of up to 64 letters, digits and _")]
+    #[error("must be a name of up to 64 letters, digits and _")]
     VariableName,
     #[error(
-        "it must be a URL: https://…, or, with public_url, a path or the name of a file under audio"
+        "must be a URL: https://…, or, with public_url, a path or the name of a file under audio"
     )]
     Sound,
-    #[error("it must be a URL without ? and #: https://…")]
+    #[error("must be a URL without ? and #: https://…")]
     PublicUrl,
     #[error("a destination must be an extension or a number")]
     Destination,

@@ -135,7 +135,7 @@ fn broken_list_is_cached_until_it_changes() {
     let lab = Lab::with("alice,plain:1234,5\n");
     let broken = Report::Broken(
         lab.list.path.clone(),
-        "line 2: it has more or fewer fields than the header".to_owned(),
+        "line 2: more or fewer fields than the header".to_owned(),
     );
     for known in [false, true] {
         let answer = lab.ask(Lab::later());

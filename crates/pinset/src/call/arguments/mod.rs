@@ -84,7 +84,7 @@ impl fmt::Display for ArgumentWarning {
             }
             Self::Unkeyable => write!(
                 f,
-                "the password holds characters that no telephone can key: nobody can enter it"
+                "the password has characters that telephones do not have: nobody can enter it"
             ),
         }
     }

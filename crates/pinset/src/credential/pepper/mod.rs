@@ -104,7 +104,7 @@ pub enum PepperError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum PepperLineError {
     /// The line has no `:`.
-    #[error("it must be the name of a key, : and the key")]
+    #[error("must be the name of a key, : and the key")]
     MissingColon,
     /// What precedes the `:` is not a [`KeyId`].
     #[error("the name of the key must be 1 to 32 letters, digits, _ and -")]

@@ -25,10 +25,10 @@ pub struct Rights {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum PermissionsError {
     /// The file is a directory, a device, a pipe or the like.
-    #[error("it is not a regular file")]
+    #[error("not a regular file")]
     NotRegularFile,
     /// The file belongs to a user who is neither root nor Asterisk's.
-    #[error("it must belong to root or to Asterisk's user")]
+    #[error("must belong to root or to Asterisk's user")]
     WrongOwner,
     /// Users who neither own the file nor are in its group have a permission.
     #[error("others have rights to it: chmod o= takes them away")]

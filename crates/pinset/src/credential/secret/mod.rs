@@ -84,21 +84,21 @@ pub enum SecretError {
     #[error("behind md5: there must be 32 hexadecimal digits")]
     InvalidMd5,
     /// The MD5 of an empty text, which an empty shell variable leaves behind.
-    #[error("it is the MD5 of nothing")]
+    #[error("the MD5 of nothing")]
     EmptyTextDigest,
     /// Something else than the name of a key, `:` and 64 hexadecimal digits follows
     /// `hmac-sha256:`.
     #[error("behind hmac-sha256: there must be the name of a key, : and 64 hexadecimal digits")]
     InvalidHmac,
     /// Another variant of Argon2 than Argon2id.
-    #[error("it is of {0}; of Argon2, argon2id alone is read")]
+    #[error("{0}: of Argon2, only argon2id is supported")]
     UnsupportedVariant(&'static str),
     /// Another version of Argon2 than 19. Without one, the version is 16.
-    #[error("it is of version {0} of Argon2; 19 alone is read")]
+    #[error("Argon2 version {0}: only 19 is supported")]
     UnsupportedVersion(u32),
     /// Not a PHC string of Argon2id with m, t and p, and nothing else.
     #[error(
-        "it must be $argon2id$v=19$m=…,t=…,p=…$SALT$HASH, with a salt of 8 to \
+        "must be $argon2id$v=19$m=…,t=…,p=…$SALT$HASH, with a salt of 8 to \
          48 bytes and a hash of 16 to 64"
     )]
     InvalidPhc,

@@ -61,7 +61,7 @@ pub enum RowErrorKind {
     #[error("{0}")]
     Secret(SecretError),
     /// The caller is not a usable number.
-    #[error("it is no usable number")]
+    #[error("not a usable number")]
     InvalidNumber,
     /// A line of a list without columns.
     #[error("{0}")]

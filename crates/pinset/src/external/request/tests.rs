@@ -103,20 +103,20 @@ fn lenient_parsing_accepts_odd_requests() {
 #[test]
 fn parse_errors_do_not_repeat_entered_digits() {
     for (body, why) in [
-        ("", "it is empty"),
-        ("[]", "it is no JSON object"),
-        ("\"1234\"", "it is no JSON object"),
-        (r#"{"caller":{}}"#, "caller is no text"),
-        (r#"{"uuid":true}"#, "uuid is no text"),
-        (r#"{"data":"1234"}"#, "data is no object"),
-        (r#"{"data":["1234"]}"#, "data is no object"),
+        ("", "empty"),
+        ("[]", "not a JSON object"),
+        ("\"1234\"", "not a JSON object"),
+        (r#"{"caller":{}}"#, "caller must be text"),
+        (r#"{"uuid":true}"#, "uuid must be text"),
+        (r#"{"data":"1234"}"#, "data must be an object"),
+        (r#"{"data":["1234"]}"#, "data must be an object"),
         (
             r#"{"data":{"1234":["5678"]}}"#,
-            "a field of data is no text",
+            "a field of data must be text",
         ),
         (
             r#"{"data":{"pin_code":"1234"}"#,
-            "it is no JSON: EOF while parsing an object at line 1 column 27",
+            "not JSON: EOF while parsing an object at line 1 column 27",
         ),
     ] {
         assert_eq!(read(body), Err(why.to_owned()), "{body}");

@@ -86,7 +86,7 @@ impl Answer {
         }
         let actions = match field(&fields, "seq") {
             Some(Value::Array(actions)) => actions,
-            Some(_) => return Err(DocumentError::WrongType("seq", "array")),
+            Some(_) => return Err(DocumentError::WrongType("seq", "an array")),
             None => return Err(DocumentError::MissingField("seq")),
         };
         let read = |(at, value)| {
@@ -175,7 +175,7 @@ fn url(fields: &Fields, name: &'static str) -> Result<Option<String>, DocumentEr
     };
     match Url::parse(&text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Some(text)),
-        _ => Err(DocumentError::WrongType(name, "http or https URL")),
+        _ => Err(DocumentError::WrongType(name, "an http or https URL")),
     }
 }
 

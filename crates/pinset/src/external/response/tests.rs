@@ -114,26 +114,26 @@ fn lenient_parsing_accepts_odd_answers() {
 #[test]
 fn parse_errors_name_the_place_of_the_error() {
     for (json, why) in [
-        ("", "it is empty"),
-        (" \n", "it is empty"),
-        ("<html>", "it is no JSON: expected value at line 1 column 1"),
-        ("[]", "it is no JSON object"),
-        ("null", "it is no JSON object"),
+        ("", "empty"),
+        (" \n", "empty"),
+        ("<html>", "not JSON: expected value at line 1 column 1"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
         ("{}", "version is missing"),
         (r#"{"version":2,"seq":[]}"#, "version is not 1"),
         (r#"{"version":"1.1","seq":[]}"#, "version is not 1"),
-        (r#"{"version":[],"seq":[]}"#, "version is no text"),
+        (r#"{"version":[],"seq":[]}"#, "version must be text"),
         (r#"{"version":1}"#, "seq is missing"),
-        (r#"{"version":1,"seq":{}}"#, "seq is no array"),
+        (r#"{"version":1,"seq":{}}"#, "seq must be an array"),
         (
             r#"{"version":1,"seq":["#,
-            "it is no JSON: EOF while parsing a list at line 1 column 20",
+            "not JSON: EOF while parsing a list at line 1 column 20",
         ),
     ] {
         assert_eq!(parse(json), Err(why.to_owned()), "{json}");
     }
     let whys = [
-        (r#"1"#, "it is no object"),
+        (r#"1"#, "not an object"),
         (r#"{}"#, "action is missing"),
         (r#"{"action":7}"#, "action is missing"),
         (r#"{"action":"record"}"#, "unknown action 'record'"),
@@ -142,18 +142,18 @@ fn parse_errors_name_the_place_of_the_error() {
         (r#"{"action":"1234"}"#, "unknown action"),
         (r#"{"action":"a\nb"}"#, "unknown action"),
         (r#"{"action":"play"}"#, "url is missing"),
-        (r#"{"action":"play","args":7}"#, "args is no object"),
+        (r#"{"action":"play","args":7}"#, "args must be an object"),
         (
             r#"{"action":"play","args":{"url":"beep"}}"#,
-            "url is no http or https URL",
+            "url must be an http or https URL",
         ),
         (
             r#"{"action":"play","args":{"url":"file:///etc/passwd"}}"#,
-            "url is no http or https URL",
+            "url must be an http or https URL",
         ),
         (
             r#"{"action":"play","args":{"url":["a"]}}"#,
-            "url is no text",
+            "url must be text",
         ),
         (
             r#"{"action":"say","args":{"language":"tr"}}"#,
@@ -169,7 +169,7 @@ fn parse_errors_name_the_place_of_the_error() {
         ),
         (
             r#"{"action":"dial","args":{"destination":true}}"#,
-            "destination is no text",
+            "destination must be text",
         ),
         (r#"{"action":"gather"}"#, "variable_name is missing"),
         (
@@ -178,7 +178,7 @@ fn parse_errors_name_the_place_of_the_error() {
         ),
         (
             r#"{"action":"gather","args":{"variable_name":"p","ask":"pin_prompt"}}"#,
-            "ask is no http or https URL",
+            "ask must be an http or https URL",
         ),
         (
             r#"{"action":"gather","args":{"variable_name":"p","max_digits":0}}"#,
@@ -212,7 +212,7 @@ fn parse_errors_name_the_place_of_the_error() {
         let json = format!(
             r#"{{"action":"gather","args":{{"variable_name":"p","min_digits":{digits}}}}}"#
         );
-        let why = "seq[0]: min_digits is no whole number".to_owned();
+        let why = "seq[0]: min_digits must be a whole number".to_owned();
         assert_eq!(seq(&json), Err(why), "{digits}");
     }
 }

@@ -219,7 +219,7 @@ impl Store {
             .create(folder)?;
         let about = fs::symlink_metadata(folder)?;
         if !about.is_dir() || about.uid() != owner {
-            let why = "it is no folder of Asterisk's user";
+            let why = "not a folder of Asterisk's user";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         let mut store = Self {

@@ -6,20 +6,20 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum LineError {
     /// The line is longer than a PIN, or than any line may be.
-    #[error("it is too long")]
+    #[error("too long")]
     TooLong,
     /// A plain list has a NUL in this line.
-    #[error("it has a NUL in it")]
+    #[error("a NUL character")]
     Nul,
     /// A plain list has another character in this line that no telephone keypad
     /// has.
-    #[error("it has a character that no telephone can key")]
+    #[error("a character that telephones do not have")]
     NotOnKeypad,
     /// An MD5 list has no `:` in this line.
-    #[error("it has no account and no ':'")]
+    #[error("no account and no ':'")]
     MissingColon,
     /// Nothing precedes the `:`.
-    #[error("it has no account in front of the ':'")]
+    #[error("no account in front of the ':'")]
     MissingAccount,
     /// No MD5 follows the first `:`.
     #[error("no MD5 stands behind its first ':'")]

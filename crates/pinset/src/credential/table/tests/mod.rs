@@ -185,9 +185,9 @@ fn broken_rows_are_named() {
         [
             "line 2, secret: the secret must begin with plain:, md5:, hmac-sha256: or $argon2id$",
             "line 3, secret: there is no PIN behind plain:",
-            "line 4, caller: it is no usable number",
-            "line 5, account: it is empty",
-            "line 7, caller: it is no usable number",
+            "line 4, caller: not a usable number",
+            "line 5, account: empty",
+            "line 7, caller: not a usable number",
         ]
     );
 }
@@ -366,7 +366,7 @@ impl Read for Endless<'_> {
 fn invalid_lists_are_refused() {
     assert_eq!(
         broken("account,secret\na,plain:1\nb\n", u64::MAX),
-        "line 3: it has more or fewer fields than the header"
+        "line 3: more or fewer fields than the header"
     );
     let unreadable = read(Failing, MD5, true, u64::MAX);
     assert!(unreadable.is_err_and(|broken| broken.to_string() == "gone"));

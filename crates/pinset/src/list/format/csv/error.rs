@@ -25,31 +25,31 @@ pub struct InvalidValue {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum ValueError {
     /// An account or a secret is empty.
-    #[error("it is empty")]
+    #[error("empty")]
     Empty,
     /// The account is longer than [`MAX_NAME_BYTES`].
-    #[error("it is over {MAX_NAME_BYTES} bytes")]
+    #[error("over {MAX_NAME_BYTES} bytes")]
     TooLong,
     /// A control character. Line ends and tabs are allowed in a name.
-    #[error("it has a control character in it")]
+    #[error("a control character")]
     ControlCharacter,
     /// The value is not a level.
-    #[error("it must be a whole number from 0 to 255, or nothing")]
+    #[error("must be a whole number from 0 to 255, or nothing")]
     InvalidLevel,
     /// The value is not a date.
     #[error(
-        "it must be YYYY-MM-DD, or YYYY-MM-DD HH:MM or HH:MM:SS, with Z or +HH:MM behind \
+        "must be YYYY-MM-DD, or YYYY-MM-DD HH:MM or HH:MM:SS, with Z or +HH:MM behind \
          a time that is not local, or nothing"
     )]
     InvalidDate,
     /// `valid_until` is not after `valid_from`.
-    #[error("it is not after valid_from")]
+    #[error("not after valid_from")]
     NeverValid,
     /// The value is not a number of uses.
-    #[error("it must be a whole number from 1 to 4294967295, or nothing")]
+    #[error("must be a whole number from 1 to 4294967295, or nothing")]
     InvalidUses,
     /// The value is not the name of a context.
-    #[error("it must be the name of a context, of at most 79 bytes, without blanks and commas")]
+    #[error("must be the name of a context, of at most 79 bytes, without blanks and commas")]
     InvalidContext,
 }
 
@@ -83,7 +83,7 @@ pub enum CsvErrorKind {
     #[error("the header has no {}", .0.name())]
     MissingColumn(Column),
     /// A row has more or fewer fields than the header.
-    #[error("it has more or fewer fields than the header")]
+    #[error("more or fewer fields than the header")]
     FieldCount,
     /// A quote within a field that does not start with one, or text after the
     /// closing quote.
@@ -96,10 +96,10 @@ pub enum CsvErrorKind {
     #[error("a quote is not closed")]
     UnclosedQuote,
     /// The list is not in UTF-8.
-    #[error("it is not in UTF-8")]
+    #[error("not in UTF-8")]
     NotUtf8,
     /// A row is longer than the limit.
-    #[error("it has over {} characters", records::MAX_RECORD_BYTES)]
+    #[error("over {} characters", records::MAX_RECORD_BYTES)]
     TooLong,
 }
 
