@@ -269,7 +269,7 @@ fn lists_without_columns() {
     let text = format!("md5:{}", md5("2"));
     assert_eq!(row.digest(), digest(b"alice", text.as_bytes()));
     let said: Vec<String> = found.broken().iter().map(ToString::to_string).collect();
-    assert_eq!(said, ["line 3: it has no account and no ':'"]);
+    assert_eq!(said, ["line 3: no account and no ':'"]);
 
     let found = rows("1234\r\n\n  5*A \n1234\nx\n", PLAIN);
     assert_eq!(
