@@ -475,6 +475,10 @@ proptest! {
         }
         prop_assert_eq!(found.len(), model(&list, settled, |_, _, _| true).len() as u64);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     #[ignore = "takes long: make unit"]
