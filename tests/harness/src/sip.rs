@@ -165,15 +165,19 @@ fn scenario(by: &Phone, keys: &Keys) -> Result<String> {
     let mut steps = String::new();
     let mut pause = PAUSE;
     let mut infos = 0;
+    let mut label = 1;
+    let mut wait = |time: Duration| {
+        label += 1;
+        format!(
+            "<recv request=\"BYE\" timeout=\"{}\" ontimeout=\"{label}\" next=\"1\"/>\n\
+             <label id=\"{label}\"/>\n",
+            time.as_millis()
+        )
+    };
     for (number, group) in keys.groups.iter().enumerate() {
         let digits = digits(group)?;
         if !group.now {
-            let label = number + 2;
-            steps.push_str(&format!(
-                "<recv request=\"BYE\" timeout=\"{}\" ontimeout=\"{label}\" next=\"1\"/>\n\
-                 <label id=\"{label}\"/>\n",
-                pause.as_millis()
-            ));
+            steps.push_str(&wait(pause));
         }
         pause = PAUSE + KEY_TIME * u32::try_from(digits.len())?;
         if digits.is_empty() {
@@ -183,7 +187,12 @@ fn scenario(by: &Phone, keys: &Keys) -> Result<String> {
             Signal::Rfc4733 => format!("play_dtmf=\"{digits}\""),
             Signal::InBand => format!("rtp_stream=\"{},1,0,PCMU/8000\"", sound_of(number)),
             Signal::Info => {
-                for key in digits.chars() {
+                for (nth, key) in digits.chars().enumerate() {
+                    // Asterisk's core holds back digits that come faster than
+                    // anybody presses keys.
+                    if nth > 0 && !group.now {
+                        steps.push_str(&wait(KEY_TIME));
+                    }
                     infos += 1;
                     let info = INFO.replace("KEY", &key.to_string());
                     steps.push_str(&info.replace("SEQUENCE", &(infos + 1).to_string()));
