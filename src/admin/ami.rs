@@ -13,7 +13,7 @@ use super::queries::{self, QueryError, Summary};
 use crate::asterisk::ami::{self, Action, Class, Fields, HeaderError, Message, Session};
 use crate::asterisk::channel::Origin;
 use crate::auth::verify::{self, Attempt};
-use crate::state::audit::{AuditContext, Source};
+use crate::state::audit::{AuditContext, CallSource};
 use crate::state::stats;
 
 /// Registers the actions. Returns false if that fails, which Asterisk logs.
@@ -243,7 +243,7 @@ impl Action for Verify {
             .add("Level", level.unwrap_or_default())
             .add("Context", grant.context.unwrap_or_default())
             .number("Attempts", attempts.into());
-        audit.report(status, attempts, |_| Source {
+        audit.report(status, attempts, |_| CallSource {
             origin,
             phone: None,
         });

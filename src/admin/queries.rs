@@ -10,7 +10,7 @@ use pinset::cache::{Contents, Recalled};
 use pinset::config::Source;
 use pinset::credential::table::Rows;
 use pinset::escape::escape;
-use pinset::list::Kind;
+use pinset::list::FileKind;
 use pinset::lockout::{Kind as By, Unlock};
 use pinset::timestamp::since_epoch;
 use pinset::verify::{Answer, Doubt};
@@ -70,7 +70,7 @@ impl Summary {
         let set = self.set.as_ref()?;
         match set.source {
             Some(Source::Astdb(_) | Source::Url(_)) => None,
-            _ => Some(set.format.map_or("auto", Kind::word)),
+            _ => Some(set.format.map_or("auto", FileKind::word)),
         }
     }
 

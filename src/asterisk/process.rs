@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 
 use nix::unistd::{Gid, Group, Uid, User};
 use pinset::credential::pepper::Identity;
-use pinset::permission::Account;
+use pinset::permission::AsteriskUser;
 use rustix::process::{getegid, geteuid};
 
 use super::panic::guard;
@@ -53,7 +53,7 @@ pub(crate) fn identity() -> Identity {
 
 /// Returns the names of [`identity`], for messages. Asterisk changes its user before it
 /// loads modules, and not later.
-pub(crate) fn account() -> Account {
+pub(crate) fn account() -> AsteriskUser {
     let known = || lock(&ACCOUNT);
     if let Some(account) = &*known() {
         return account.clone();
@@ -62,7 +62,7 @@ pub(crate) fn account() -> Account {
     let Identity { uid, gid } = identity();
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
     let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
-    let account = Account {
+    let account = AsteriskUser {
         user: user.map_or_else(|| uid.to_string(), |user| user.name),
         group: group.map_or_else(|| gid.to_string(), |group| group.name),
     };
@@ -70,7 +70,7 @@ pub(crate) fn account() -> Account {
     account
 }
 
-static ACCOUNT: Mutex<Option<Account>> = Mutex::new(None);
+static ACCOUNT: Mutex<Option<AsteriskUser>> = Mutex::new(None);
 
 /// Clears the names, before the library is unmapped.
 pub(crate) fn clear_account() {

@@ -18,7 +18,7 @@ pub(crate) const MAX_THREADS: usize = 64;
 /// How long an idle thread waits for work.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-struct Work {
+struct PoolWork {
     run: Box<dyn FnOnce() + Send>,
     /// All other threads come first.
     is_low_priority: bool,
@@ -28,7 +28,7 @@ struct Work {
 
 struct Workers {
     threads: Vec<Thread>,
-    work: VecDeque<Work>,
+    work: VecDeque<PoolWork>,
     /// Number of threads that wait for work, and of those that work.
     idle: usize,
     busy: usize,
@@ -61,7 +61,7 @@ fn workers() -> MutexGuard<'static, Workers> {
 /// Runs `work` on a thread of its own, and keeps the module loaded meanwhile. Returns
 /// false, and drops the work, if too many threads run or none can be started.
 pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> bool {
-    queue(Work {
+    queue(PoolWork {
         run: Box::new(work),
         is_low_priority: false,
         holds: true,
@@ -70,7 +70,7 @@ pub(crate) fn start(work: impl FnOnce() + Send + 'static) -> bool {
 
 /// Does the same for work that uses a processor for long: calls come first.
 pub(crate) fn start_low_priority(work: impl FnOnce() + Send + 'static) -> bool {
-    queue(Work {
+    queue(PoolWork {
         run: Box::new(work),
         is_low_priority: true,
         holds: true,
@@ -80,14 +80,14 @@ pub(crate) fn start_low_priority(work: impl FnOnce() + Send + 'static) -> bool {
 /// Does the same for work that an unload may end: Asterisk may begin an unload
 /// meanwhile, which is refused unless [`are_idle`] becomes true.
 pub(crate) fn start_unheld(work: impl FnOnce() + Send + 'static) -> bool {
-    queue(Work {
+    queue(PoolWork {
         run: Box::new(work),
         is_low_priority: false,
         holds: false,
     })
 }
 
-fn queue(work: Work) -> bool {
+fn queue(work: PoolWork) -> bool {
     let mut workers = workers();
     if workers.idle <= workers.work.len() && !start_thread(&mut workers) {
         return false;
@@ -158,7 +158,7 @@ unsafe extern "C" fn body(data: *mut c_void) -> *mut c_void {
     // SAFETY: the reference that `start_thread` made for this thread alone.
     let ended = unsafe { Arc::from_raw(data.cast_const().cast::<AtomicBool>()) };
     drop_real_time_priority();
-    while let Some(Work {
+    while let Some(PoolWork {
         run,
         is_low_priority,
         holds,
@@ -204,7 +204,7 @@ fn lower_priority() {
 }
 
 /// Waits for work. Returns `None` if this thread is to end.
-fn next() -> Option<Work> {
+fn next() -> Option<PoolWork> {
     let idle = |workers: &mut Workers| workers.work.is_empty() && !workers.closing;
     let (mut workers, _) = wait_while(&WORK_QUEUED, workers(), IDLE_TIMEOUT, idle);
     workers.idle -= 1;

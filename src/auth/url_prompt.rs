@@ -8,7 +8,7 @@ use pinset::Started;
 use crate::asterisk::call::Call;
 use crate::asterisk::log::log_once;
 use crate::http::sound_cache::{self, SoundRequest};
-use crate::http::{self, Origin};
+use crate::http::{self, UrlOrigin};
 
 /// How long a caller waits for a sound to be fetched; then it is skipped.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,7 +26,7 @@ pub(crate) fn start(call: &mut Call<'_>, name: &[u8]) -> Started {
     };
     let request = SoundRequest {
         url: &url,
-        origin: Origin::Dialplan,
+        origin: UrlOrigin::Dialplan,
         connect: FETCH_TIMEOUT,
         whole: FETCH_TIMEOUT,
     };

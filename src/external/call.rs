@@ -15,7 +15,7 @@ use crate::asterisk::call::Call;
 use crate::asterisk::channel::RunResult;
 use crate::asterisk::log::{log, log_once};
 use crate::http::sound_cache::{self, SoundRequest};
-use crate::http::{url_for_log, Origin};
+use crate::http::{url_for_log, UrlOrigin};
 
 /// A call whose PIN set has a web service as its source.
 pub(super) struct ServiceCall<'a, 'call> {
@@ -73,7 +73,7 @@ impl Speaker for ServiceCall<'_, '_> {
         }
         let request = SoundRequest {
             url: &url,
-            origin: Origin::Service,
+            origin: UrlOrigin::Service,
             connect: options.connect_timeout,
             whole: options.timeout,
         };

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use pinset::external::circuit_breaker::RequestResult;
-use pinset::external::flow::{self, Outcome, Posted};
-use pinset::external::{Answer, Data, Hangup, Post};
+use pinset::external::flow::{self, FlowOutcome, Posted};
+use pinset::external::{Data, Hangup, Post, ServiceAnswer};
 use pinset::phone_number::without_parameters;
 use pinset::timestamp::since_epoch;
 use pinset::{Number, Numbering};
@@ -20,8 +20,8 @@ use crate::asterisk::log::log;
 use crate::asterisk::process;
 use crate::config::InForce;
 use crate::http::{
-    self, url_for_log, CallerReply, Limits, Origin, Reply, Request, RequestError, RequestFailure,
-    Sending,
+    self, url_for_log, CallerReply, Limits, Reply, Request, RequestError, RequestFailure, Sending,
+    UrlOrigin,
 };
 use crate::state::audit::AuditContext;
 
@@ -74,7 +74,7 @@ impl<'a> Service<'a> {
         Request {
             url: self.pin_set.url.clone(),
             post: Some(post.to_json()),
-            origin: Origin::Service,
+            origin: UrlOrigin::Service,
             headers: credential.map(|header| Zeroizing::clone(header)).collect(),
             limits: self.limits(),
             sending: Sending::default(),
@@ -93,12 +93,16 @@ impl<'a> Service<'a> {
     /// Returns the report of the call for `hangup_url`, if there is
     /// one and the call was posted at all. The credential is for the service's own
     /// host and port: no other receiver gets it.
-    pub(super) fn report(&self, outcome: &Outcome, call: &ServiceCall<'_, '_>) -> Option<Report> {
+    pub(super) fn report(
+        &self,
+        outcome: &FlowOutcome,
+        call: &ServiceCall<'_, '_>,
+    ) -> Option<Report> {
         let options = &self.pin_set.set.external;
         let url = options.hangup_url.clone().filter(|_| self.is_posted)?;
         let destination = match outcome {
-            Outcome::Sent { place, .. } => Some(place.exten.clone()),
-            Outcome::Refused { .. } | Outcome::Gone { .. } => None,
+            FlowOutcome::Sent { place, .. } => Some(place.exten.clone()),
+            FlowOutcome::Refused { .. } | FlowOutcome::Gone { .. } => None,
         };
         let is_own = url.origin() == self.pin_set.url.origin();
         Some(Report {
@@ -219,10 +223,10 @@ impl ServiceError {
     }
 }
 
-fn answer_of(reply: Reply) -> Result<Answer, ServiceError> {
+fn answer_of(reply: Reply) -> Result<ServiceAnswer, ServiceError> {
     let response = reply.map_err(ServiceError::Request)?;
     match response.code {
-        200..=299 => Answer::parse(&response.body)
+        200..=299 => ServiceAnswer::parse(&response.body)
             .map_err(|error| ServiceError::InvalidAnswer(error.to_string())),
         code @ 300..=399 => Err(ServiceError::Redirect(code)),
         code => Err(ServiceError::Status(code)),

@@ -1,6 +1,6 @@
 //! Course of a call whose PIN set has a web service as its source.
 
-use pinset::external::flow::{self, conclude, Order, Outcome};
+use pinset::external::flow::{self, conclude, FlowOutcome, Order};
 use pinset::lockout::Standing;
 use pinset::verify::{CallOrigin, Counter};
 use pinset::{Next, Request, Status};
@@ -53,7 +53,7 @@ pub(crate) fn authenticate(
     // Failures are counted per call, so one attempt is enough.
     let locked = || matches!(counter.look(), Standing::Locked(_));
     let outcome = match refused.or_else(|| locked().then_some(Status::Locked)) {
-        Some(status) => Outcome::refused(status),
+        Some(status) => FlowOutcome::refused(status),
         None => {
             let order = Order {
                 plan: &plan,
@@ -62,7 +62,7 @@ pub(crate) fn authenticate(
             flow::run(order, &mut service_call, &counter, &mut service)
         }
     };
-    if let Outcome::Refused {
+    if let FlowOutcome::Refused {
         trouble: Some(trouble),
         ..
     } = &outcome

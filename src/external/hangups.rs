@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::asterisk::hangup::HangupSubscription;
 use crate::asterisk::log::log;
 use crate::http::{
-    self, url_for_log, Limits, Origin, Reply, ReplyHandler, Request, RequestError, Sending,
+    self, url_for_log, Limits, Reply, ReplyHandler, Request, RequestError, Sending, UrlOrigin,
 };
 use crate::sync::lock::lock;
 
@@ -165,7 +165,7 @@ fn post_next() {
         url: report.url.clone(),
         post: Some(report.hangup.to_json(ended)),
         headers: report.credential.iter().map(|c| (**c).clone()).collect(),
-        origin: Origin::Service,
+        origin: UrlOrigin::Service,
         limits: report.limits,
         sending: Sending::default(),
     };

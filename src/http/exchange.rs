@@ -7,7 +7,7 @@ use curl::Error;
 use zeroize::Zeroizing;
 
 use super::request::{
-    Headers, Limits, Origin, Reply, Request, RequestError, RequestFailure, Response, Sending,
+    Headers, Limits, Reply, Request, RequestError, RequestFailure, Response, Sending, UrlOrigin,
 };
 use crate::ffi::curl::only_http;
 
@@ -138,11 +138,11 @@ impl Exchange {
         easy.url(url.as_str())?;
         match origin {
             // Proxies in the environment of Asterisk are not meant for services.
-            Origin::Service => {
+            UrlOrigin::Service => {
                 easy.proxy("")?;
                 easy.follow_location(false)?;
             }
-            Origin::Dialplan => {
+            UrlOrigin::Dialplan => {
                 easy.follow_location(true)?;
                 easy.max_redirections(MAX_REDIRECTS)?;
             }

@@ -16,7 +16,8 @@ use url::Url;
 use crate::sync::oneshot::{Awaited, Oneshot};
 
 pub(crate) use request::{
-    Limits, Origin, Reply, ReplyHandler, Request, RequestError, RequestFailure, Response, Sending,
+    Limits, Reply, ReplyHandler, Request, RequestError, RequestFailure, Response, Sending,
+    UrlOrigin,
 };
 pub(crate) use transfer_thread::{close_connections, wake};
 

@@ -19,7 +19,7 @@ pub(crate) struct Request {
     /// Headers, `Name: value`.
     pub headers: Vec<Zeroizing<String>>,
     /// Whether it is for a web service or for the dialplan.
-    pub origin: Origin,
+    pub origin: UrlOrigin,
     /// How long it may take.
     pub limits: Limits,
     /// Whether the post has been sent.
@@ -28,7 +28,7 @@ pub(crate) struct Request {
 
 /// Where the URL of a request comes from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Origin {
+pub(crate) enum UrlOrigin {
     /// The configuration of a web service, or the service itself: redirects are not
     /// followed, proxies not used.
     Service,

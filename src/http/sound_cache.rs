@@ -15,14 +15,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use pinset::external::sound_cache::{
-    extension, fresh_for, without_tags, Draft, Found, Store, Version, MAX_SOUND_BYTES,
+    extension, fresh_for, without_tags, SoundDraft, SoundState, Store, Version, MAX_SOUND_BYTES,
 };
 use pinset::verify::ServiceChannel;
 use thiserror::Error;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{Limits, Origin, Reply, ReplyHandler, Request, RequestError, Response, Sending};
+use super::{Limits, Reply, ReplyHandler, Request, RequestError, Response, Sending, UrlOrigin};
 use crate::asterisk::panic::guard;
 use crate::asterisk::{process, thread_pool};
 use crate::sync::lock::lock;
@@ -167,7 +167,7 @@ pub(crate) struct SoundRequest<'a> {
     /// Its URL.
     pub url: &'a Url,
     /// Where the URL comes from.
-    pub origin: Origin,
+    pub origin: UrlOrigin,
     /// How long a connection may take.
     pub connect: Duration,
     /// How long the download may take.
@@ -179,8 +179,8 @@ impl SoundRequest<'_> {
     /// redirect of the dialplan's led to.
     fn key(&self) -> String {
         match self.origin {
-            Origin::Service => self.url.as_str().to_owned(),
-            Origin::Dialplan => format!("dialplan {}", self.url),
+            UrlOrigin::Service => self.url.as_str().to_owned(),
+            UrlOrigin::Dialplan => format!("dialplan {}", self.url),
         }
     }
 }
@@ -242,10 +242,10 @@ fn fetch(request: SoundRequest<'_>) -> FetchState {
         let mut downloads = downloads();
         let now = downloads.now();
         let found = downloads.store.as_mut().map(|store| store.find(&key, now));
-        if let Some(Found::Fresh(path)) = found {
+        if let Some(SoundState::Fresh(path)) = found {
             return FetchState::Done(Ok(bytes(path)));
         }
-        let is_stored = matches!(found, Some(Found::Stale(_)));
+        let is_stored = matches!(found, Some(SoundState::Stale(_)));
         if let Some(fetch) = downloads.running.get(&key) {
             let fetch = Arc::clone(fetch);
             return FetchState::Running { fetch, is_stored };
@@ -289,7 +289,7 @@ fn fetch(request: SoundRequest<'_>) -> FetchState {
 struct Download {
     key: String,
     url: Url,
-    origin: Origin,
+    origin: UrlOrigin,
     limits: Limits,
     fetch: Fetch,
 }
@@ -319,9 +319,9 @@ impl Download {
             store.map(|store| store.find(&self.key, now))
         };
         let version = match found {
-            Some(Found::Fresh(path)) => return self.conclude(Ok(bytes(path))),
-            Some(Found::Stale(version)) => version,
-            Some(Found::Missing) | None => Version::default(),
+            Some(SoundState::Fresh(path)) => return self.conclude(Ok(bytes(path))),
+            Some(SoundState::Stale(version)) => version,
+            Some(SoundState::Missing) | None => Version::default(),
         };
         let request = Request {
             url: self.url.clone(),
@@ -372,7 +372,7 @@ impl Download {
             downloads.count
         };
         let unwritten = |error| SoundError::Write(Arc::new(error));
-        let draft = Draft::write(&folder(), &self.key, number, sound).map_err(unwritten)?;
+        let draft = SoundDraft::write(&folder(), &self.key, number, sound).map_err(unwritten)?;
         let _disk = disk();
         let filed = draft.file(extension, version).map_err(unwritten)?;
         let (path, leftovers) = {

@@ -26,13 +26,13 @@ const MAX_POLL: Duration = Duration::from_secs(1);
 /// Most connections that are kept between requests.
 const MAX_CONNECTIONS: usize = 256;
 
-struct Job {
+struct TransferJob {
     request: Request,
     handler: Box<dyn ReplyHandler>,
 }
 
 struct Driver {
-    waiting: Vec<Job>,
+    waiting: Vec<TransferJob>,
     /// The thread runs, and looks for more requests before it ends.
     runs: bool,
     /// Set while no thread uses them.
@@ -54,7 +54,7 @@ fn driver() -> MutexGuard<'static, Driver> {
 /// Queues a request, and starts the thread unless it runs.
 pub(super) fn put(request: Request, handler: Box<dyn ReplyHandler>) {
     let mut driver = driver();
-    driver.waiting.push(Job { request, handler });
+    driver.waiting.push(TransferJob { request, handler });
     if driver.runs {
         wake_thread(&driver);
         return;
@@ -158,8 +158,8 @@ struct RunningExchange {
 }
 
 impl Running {
-    fn begin(&mut self, transfers: &Transfers, job: Job) {
-        let Job { request, handler } = job;
+    fn begin(&mut self, transfers: &Transfers, job: TransferJob) {
+        let TransferJob { request, handler } = job;
         let begun = Exchange::prepare(request).and_then(|easy| add(transfers, easy));
         let mut handle = match begun {
             Ok(handle) => handle,

@@ -27,18 +27,18 @@ static QUEUES: Mutex<BTreeMap<Device, DeviceQueue>> = Mutex::new(BTreeMap::new()
 #[derive(Default)]
 struct DeviceQueue {
     lookups: VecDeque<Arc<Lookup>>,
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<SlowJob>,
 }
 
 /// Work that takes longer than a lookup.
-enum Job {
+enum SlowJob {
     Index(Box<Rebuild>),
     /// Reading of rows, and the lookups that wait for it: all that were queued when it
     /// began.
     Rows(Box<RowReading>, Vec<Arc<Lookup>>),
 }
 
-impl Job {
+impl SlowJob {
     fn path(&self) -> &Path {
         match self {
             Self::Index(rebuild) => &rebuild.list().path,
@@ -137,7 +137,9 @@ fn process(lookup: &Arc<Lookup>, device: Device) {
     });
     let mut queues = queues();
     match (follow_up, queues.get_mut(&device)) {
-        (Some(FollowUp::Index(rebuild)), Some(queue)) => queue.jobs.push_back(Job::Index(rebuild)),
+        (Some(FollowUp::Index(rebuild)), Some(queue)) => {
+            queue.jobs.push_back(SlowJob::Index(rebuild))
+        }
         (Some(FollowUp::Rows(reading)), Some(queue)) => {
             // The reading has not begun, so it answers all lookups queued by now.
             let (mut waiting, others) = std::mem::take(&mut queue.lookups)
@@ -145,7 +147,7 @@ fn process(lookup: &Arc<Lookup>, device: Device) {
                 .partition::<Vec<_>, _>(|other| other.shares_reading_with(lookup));
             queue.lookups = others.into();
             waiting.push(Arc::clone(lookup));
-            queue.jobs.push_back(Job::Rows(reading, waiting));
+            queue.jobs.push_back(SlowJob::Rows(reading, waiting));
         }
         (Some(_), _) => {}
         (None, _) => fail(lookup),
@@ -159,7 +161,7 @@ fn fail(lookup: &Lookup) {
 }
 
 /// Runs a job for a while. Lookups in other PIN files need not wait for it.
-fn run_job(mut job: Job, device: Device, time: Duration) {
+fn run_job(mut job: SlowJob, device: Device, time: Duration) {
     let began = Instant::now();
     while began.elapsed() < time {
         if let Some(lookup) = next_in_other_file(device, job.path()) {
@@ -176,9 +178,9 @@ fn run_job(mut job: Job, device: Device, time: Duration) {
 
 /// Does a part of a job, and returns whether the job is done. A job that panics is
 /// dropped: the next lookup builds its index again.
-fn step(job: &mut Job) -> bool {
+fn step(job: &mut SlowJob) -> bool {
     match job {
-        Job::Index(rebuild) => match guard(None, || Some(rebuild.step(&CACHE))) {
+        SlowJob::Index(rebuild) => match guard(None, || Some(rebuild.step(&CACHE))) {
             Some(Progress::More) => false,
             Some(Progress::Over(reports)) => {
                 reports.iter().for_each(log_report);
@@ -186,7 +188,7 @@ fn step(job: &mut Job) -> bool {
             }
             None => true,
         },
-        Job::Rows(reading, waiting) => match guard(None, || Some(reading.step(&CACHE))) {
+        SlowJob::Rows(reading, waiting) => match guard(None, || Some(reading.step(&CACHE))) {
             Some(RowProgress::More) => false,
             Some(RowProgress::Over(rows, reports)) => {
                 reports.iter().for_each(log_report);

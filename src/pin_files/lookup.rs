@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::SystemTime;
 
 use pinset::cache::{List, Rebuild, RowReading};
-use pinset::list::{Format, Kind, Mounts, PathWalk};
+use pinset::list::{FileKind, Format, Mounts, PathWalk};
 use pinset::permission::explain;
 use pinset::verify::{Answer, Doubt, Entries, FileAnswer, FileQuery, QueryContext};
 use pinset::Pin;
@@ -36,7 +36,7 @@ pub(super) struct Lookup {
     /// How much memory all PIN files may take, in bytes.
     limit: u64,
     /// The format of the file, once it is open.
-    format: OnceLock<Kind>,
+    format: OnceLock<FileKind>,
     pub answer: Oneshot<Answer>,
 }
 
@@ -88,7 +88,7 @@ impl Lookup {
     }
 
     /// Returns the format of the file, once it is open.
-    pub(super) fn format(&self) -> Option<Kind> {
+    pub(super) fn format(&self) -> Option<FileKind> {
         self.format.get().copied()
     }
 
@@ -109,7 +109,7 @@ impl Lookup {
     }
 
     /// Returns why its PIN set can't use a PIN file of this format.
-    pub(super) fn format_objection(&self, format: Kind) -> Option<String> {
+    pub(super) fn format_objection(&self, format: FileKind) -> Option<String> {
         match &self.kind {
             LookupKind::PinSet(query) => query.set.kind_objection(format),
             LookupKind::Lines(_) => None,

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use pinset::audit::{line, sentence, Record, Remote};
+use pinset::audit::{line, sentence, AuditRecord, Remote};
 use pinset::escape::escape_audit_value;
 use pinset::lockout::Kind;
 use pinset::{Grant, Settings, Status};
@@ -28,7 +28,7 @@ const PHONE_WAIT: Duration = Duration::from_millis(5);
 static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, "chan_pjsip");
 
 /// The lookup of a phone, if the call may come from one.
-type Lookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
+type PhoneLookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
 
 /// What is known about a call until its verdict. Clones share it.
 #[derive(Clone, Default)]
@@ -50,7 +50,7 @@ struct CallFacts {
 
 /// The source of a call.
 #[derive(Default)]
-pub(crate) struct Source {
+pub(crate) struct CallSource {
     /// The caller and the channel.
     pub origin: Origin,
     /// The phone, if `phone_endpoints` names its endpoint and its address is
@@ -105,7 +105,7 @@ impl AuditContext {
         &self,
         outcome: Status,
         attempts: u32,
-        source: impl FnOnce(Lookup<'_>) -> Source,
+        source: impl FnOnce(PhoneLookup<'_>) -> CallSource,
     ) {
         let facts = {
             let mut facts = self.facts();
@@ -120,8 +120,8 @@ impl AuditContext {
         };
         // Counted first: a count can't be lost, a log line can.
         stats::count(&facts.pin_set, outcome, attempts);
-        let Source { origin, phone } = source(facts.phone.as_deref());
-        let record = Record {
+        let CallSource { origin, phone } = source(facts.phone.as_deref());
+        let record = AuditRecord {
             outcome,
             pin_set: &facts.pin_set,
             identity: &facts.identity,
@@ -159,7 +159,7 @@ impl OutcomeObserver for AuditContext {
     }
 
     fn verdict(&self, channel: &Channel<'_>, outcome: Status, attempts: u32) {
-        self.report(outcome, attempts, |phone| Source {
+        self.report(outcome, attempts, |phone| CallSource {
             origin: channel.origin(),
             phone: phone.and_then(|phone| phone.wait(PHONE_WAIT)?),
         });
@@ -203,7 +203,7 @@ impl Phone {
     }
 
     /// Reports a security event, if they are configured, for a right or a wrong PIN.
-    fn report(&self, record: &Record<'_>) {
+    fn report(&self, record: &AuditRecord<'_>) {
         let admitted = match record.outcome {
             Status::Success => true,
             Status::Failure | Status::Expired | Status::Locked => false,

@@ -11,7 +11,7 @@ use divan::Bencher;
 use md5::{Digest, Md5};
 use pinset::credential::secret::{Cost, Secret};
 use pinset::credential::table::{Candidate, Reading};
-use pinset::list::{Format, Kind};
+use pinset::list::{FileKind, Format};
 use pinset::pin::Pin;
 use pinset::timestamp::Zone;
 use pinset::{Numbering, Pepper, Rows};
@@ -27,7 +27,7 @@ const ARGON2ID: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$\
 fn main() {
     for hash in HASHES {
         let list = list(hash);
-        let (rows, longest) = made_of(list.as_bytes(), Kind::Csv);
+        let (rows, longest) = made_of(list.as_bytes(), FileKind::Csv);
         println!(
             "{ROWS} rows of {hash}: {} bytes of list and {} of memory a row; made in parts of \
              {longest:?} at most",
@@ -96,7 +96,7 @@ fn numbering() -> Numbering {
 }
 
 /// The rows of a list, and how long the longest part of making them took.
-fn made_of(list: &[u8], kind: Kind) -> (Rows, Duration) {
+fn made_of(list: &[u8], kind: FileKind) -> (Rows, Duration) {
     let (zone, numbering) = (Zone::utc(), numbering());
     let mut reading = Reading::new(list, kind, true, &zone, &numbering, u64::MAX);
     let mut longest = Duration::ZERO;
@@ -111,7 +111,7 @@ fn made_of(list: &[u8], kind: Kind) -> (Rows, Duration) {
 }
 
 fn rows(hash: &str) -> Rows {
-    made_of(list(hash).as_bytes(), Kind::Csv).0
+    made_of(list(hash).as_bytes(), FileKind::Csv).0
 }
 
 /// Lines in no order, without an end.
@@ -198,7 +198,7 @@ fn verify_argon2id(bencher: Bencher) {
 #[divan::bench(args = HASHES, sample_count = 5, sample_size = 1)]
 fn build_csv(bencher: Bencher, hash: &str) {
     let list = list(hash);
-    bencher.bench_local(|| made_of(list.as_bytes(), Kind::Csv));
+    bencher.bench_local(|| made_of(list.as_bytes(), FileKind::Csv));
 }
 
 /// A list of `account:md5`.
@@ -206,5 +206,5 @@ fn build_csv(bencher: Bencher, hash: &str) {
 fn build_md5(bencher: Bencher) {
     let mut list = Vec::new();
     must(made::write(&mut list, true, ROWS));
-    bencher.bench_local(|| made_of(&list, Kind::Lines(Format::Md5)));
+    bencher.bench_local(|| made_of(&list, FileKind::Lines(Format::Md5)));
 }

@@ -7,14 +7,14 @@ use std::path::Path;
 
 /// The user and the group that Asterisk runs as.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Account {
+pub struct AsteriskUser {
     /// The name of the user, or its number if it has none.
     pub user: String,
     /// The name of the group, or its number if it has none.
     pub group: String,
 }
 
-impl fmt::Display for Account {
+impl fmt::Display for AsteriskUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "user {}, group {}", self.user, self.group)
     }
@@ -23,7 +23,7 @@ impl fmt::Display for Account {
 /// Adds to a denied permission who was denied it, and the commands that change
 /// that. Other errors stay as they are, and so does one of root, whom no mode of a
 /// file keeps out.
-pub fn explain(error: io::Error, path: &Path, account: &Account) -> io::Error {
+pub fn explain(error: io::Error, path: &Path, account: &AsteriskUser) -> io::Error {
     if error.kind() != io::ErrorKind::PermissionDenied || account.user == "root" {
         return error;
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn explained(error: io::Error, path: &str, user: &str) -> String {
-        let account = Account {
+        let account = AsteriskUser {
             user: user.to_owned(),
             group: "voip".to_owned(),
         };

@@ -11,7 +11,7 @@ use crate::hex;
 
 /// The effect of a use on a key.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct UseRecord {
     /// The family of Asterisk's database, without the leading `/`.
     pub family: Vec<u8>,
     /// The key in it: of a one-time PIN, the PIN.
@@ -29,7 +29,7 @@ pub enum Effect {
     Counted(u64),
 }
 
-impl Record {
+impl UseRecord {
     /// Whether it is about that key.
     pub fn is_about(&self, family: &[u8], key: &[u8]) -> bool {
         self.family == family && self.key.as_slice() == key
@@ -63,8 +63,8 @@ impl Record {
 ///
 /// A last line without its line end was cut off before it was synced, so no caller
 /// was admitted by it: it is skipped.
-pub fn read(journal: &[u8]) -> (Vec<Record>, usize) {
-    let mut records: Vec<Record> = Vec::new();
+pub fn read(journal: &[u8]) -> (Vec<UseRecord>, usize) {
+    let mut records: Vec<UseRecord> = Vec::new();
     let mut broken = 0;
     for line in journal.split_inclusive(|byte| *byte == b'\n') {
         if let Some(line) = line.strip_suffix(b"\n") {
@@ -91,7 +91,7 @@ pub fn uses(text: &[u8]) -> Option<u64> {
         .ok()
 }
 
-fn parse(line: &[u8]) -> Option<Record> {
+fn parse(line: &[u8]) -> Option<UseRecord> {
     let mut words = line.split(|byte| *byte == b' ');
     let kind = words.next()?;
     let family = unhex(words.next()?)?;
@@ -101,7 +101,7 @@ fn parse(line: &[u8]) -> Option<Record> {
         b"count" => Effect::Counted(uses(words.next()?)?),
         _ => return None,
     };
-    (words.next().is_none() && !family.is_empty() && !key.is_empty()).then_some(Record {
+    (words.next().is_none() && !family.is_empty() && !key.is_empty()).then_some(UseRecord {
         family,
         key,
         effect,
@@ -123,15 +123,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn record(family: &[u8], key: &[u8], effect: Effect) -> Record {
-        Record {
+    fn record(family: &[u8], key: &[u8], effect: Effect) -> UseRecord {
+        UseRecord {
             family: family.to_vec(),
             key: Zeroizing::new(key.to_vec()),
             effect,
         }
     }
 
-    fn journal(records: &[Record]) -> String {
+    fn journal(records: &[UseRecord]) -> String {
         records.iter().map(|r| r.line().to_string()).collect()
     }
 
@@ -244,8 +244,8 @@ mod tests {
     }
 
     /// Returns the last record of each key.
-    fn last_of_each(records: &[Record]) -> Vec<Record> {
-        let superseded = |number: usize, record: &Record| {
+    fn last_of_each(records: &[UseRecord]) -> Vec<UseRecord> {
+        let superseded = |number: usize, record: &UseRecord| {
             records[number + 1..]
                 .iter()
                 .any(|later| later.family == record.family && later.key == record.key)

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use pinset::use_journal::{read, Record};
+use pinset::use_journal::{read, UseRecord};
 use zeroize::Zeroizing;
 
 use crate::asterisk::astdb;
@@ -23,7 +23,7 @@ pub(super) fn path() -> PathBuf {
 
 /// Reads the journal of the last run. Returns its records and the number of invalid
 /// lines.
-pub(super) fn left() -> io::Result<(Vec<Record>, usize)> {
+pub(super) fn left() -> io::Result<(Vec<UseRecord>, usize)> {
     match fs::read(path()) {
         Ok(text) => Ok(read(&Zeroizing::new(text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok((Vec::new(), 0)),
@@ -41,7 +41,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Rewrites the file, and syncs it to disk.
-    pub(super) fn write<'a>(records: impl Iterator<Item = &'a Record>) -> io::Result<Self> {
+    pub(super) fn write<'a>(records: impl Iterator<Item = &'a UseRecord>) -> io::Result<Self> {
         let path = path();
         let fresh = path.with_extension("journal.new");
         let mut file = create(&fresh)?;
@@ -71,7 +71,7 @@ impl Journal {
     }
 
     /// Adds a record, and syncs it to disk.
-    pub(super) fn add(&mut self, record: &Record) -> io::Result<()> {
+    pub(super) fn add(&mut self, record: &UseRecord) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         let line = record.line();
         let written = self

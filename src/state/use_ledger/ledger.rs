@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant, SystemTime};
 
 use pinset::timestamp::since_epoch;
-use pinset::use_journal::{uses, Effect, Record};
+use pinset::use_journal::{uses, Effect, UseRecord};
 use zeroize::Zeroizing;
 
 use super::journal::{self, Journal};
@@ -30,7 +30,7 @@ const LOOKUP_MARKER: &[u8] = b"0";
 const COMMITTED_AFTER: Duration = Duration::from_secs(3);
 /// A use that may not be on disk yet; one of a key, the latest.
 struct Pending {
-    record: Record,
+    record: UseRecord,
     marker: Vec<u8>,
     since: Instant,
     /// Time of the last write to the database's file before this use was written.
@@ -200,7 +200,7 @@ impl Ledger {
         effect: Effect,
         wanted: &dyn Fn() -> bool,
     ) -> io::Result<()> {
-        let record = Record {
+        let record = UseRecord {
             family: family.to_vec(),
             key: Zeroizing::new(key.to_vec()),
             effect,
@@ -232,7 +232,7 @@ impl Ledger {
 
     /// Replaces the pending use of the key: the new record counts on from it.
     fn supersede(&mut self, pending: Pending) {
-        let Record { family, key, .. } = &pending.record;
+        let UseRecord { family, key, .. } = &pending.record;
         let same = |older: &Pending| older.record.is_about(family, key);
         if let Some(place) = self.pending.iter().position(same) {
             let older = self.pending.swap_remove(place);
@@ -243,7 +243,7 @@ impl Ledger {
 
     /// Applies a record to the database, together with a marker. The marker goes first: if
     /// the database can't be written, Asterisk logs the marker and not the PIN.
-    fn apply(&mut self, record: Record) -> io::Result<Pending> {
+    fn apply(&mut self, record: UseRecord) -> io::Result<Pending> {
         self.number += 1;
         let marker = self.number.to_string().into_bytes();
         let written_before = astdb::written();
@@ -271,7 +271,7 @@ impl Ledger {
     }
 
     /// Applies a record again. Further uses that the database has counted stay.
-    fn redo(&mut self, record: &Record) -> io::Result<Pending> {
+    fn redo(&mut self, record: &UseRecord) -> io::Result<Pending> {
         let mut record = record.clone();
         if let Effect::Counted(known) = &mut record.effect {
             *known = uses_of(&record.family, &record.key)?.max(*known);
@@ -366,7 +366,7 @@ fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
 }
 
 /// Returns whether the database agrees with a record, or counts further uses.
-fn is_in_force(record: &Record) -> bool {
+fn is_in_force(record: &UseRecord) -> bool {
     match record.effect {
         Effect::Removed => astdb::presence(&record.family, &record.key) == Presence::Absent,
         Effect::Counted(known) => astdb::own_value(&record.family, &record.key)
@@ -375,7 +375,7 @@ fn is_in_force(record: &Record) -> bool {
     }
 }
 
-fn log_undone(record: &Record) {
+fn log_undone(record: &UseRecord) {
     let family = String::from_utf8_lossy(&record.family);
     let (what, done) = match record.effect {
         Effect::Removed => ("one-time PINs of", "removed"),

@@ -27,7 +27,7 @@ const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
 const LOGOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct AmiShared {
     /// Requests waiting for their response; empty and `closed` after the end.
     pending: HashMap<String, Sender<Frame>>,
     listeners: Vec<Listener>,
@@ -64,7 +64,7 @@ pub struct Ami {
     client: Child,
     /// None once we are leaving.
     input: Mutex<Option<ChildStdin>>,
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<AmiShared>>,
     next: AtomicU64,
 }
 
@@ -89,7 +89,7 @@ impl Ami {
         let (Some(input), Some(stdout)) = (client.stdin.take(), client.stdout.take()) else {
             bail!("the command inside has no pipes");
         };
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let shared = Arc::new(Mutex::new(AmiShared::default()));
         let reader = Arc::clone(&shared);
         std::thread::spawn(move || read(BufReader::new(stdout), &reader));
         let ami = Self {
@@ -109,7 +109,7 @@ impl Ami {
         Ok(ami)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, AmiShared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -244,7 +244,7 @@ fn accepted(action: &str, response: Frame) -> Result<Frame> {
     Ok(response)
 }
 
-fn read(mut input: impl std::io::BufRead, shared: &Mutex<Shared>) {
+fn read(mut input: impl std::io::BufRead, shared: &Mutex<AmiShared>) {
     while let Ok(Some(frame)) = Frame::read(&mut input) {
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if frame.event().is_some() {
@@ -259,9 +259,9 @@ fn read(mut input: impl std::io::BufRead, shared: &Mutex<Shared>) {
         }
     }
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    *shared = Shared {
+    *shared = AmiShared {
         closed: true,
-        ..Shared::default()
+        ..AmiShared::default()
     };
 }
 

@@ -65,12 +65,12 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ContainerShared {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-impl Shared {
+impl ContainerShared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,7 +92,7 @@ pub(crate) struct Container {
     keeper: Option<u32>,
     orders: Mutex<Option<ChildStdin>>,
     client: Child,
-    shared: Arc<Shared>,
+    shared: Arc<ContainerShared>,
 }
 
 /// What a container is made of.
@@ -149,7 +149,7 @@ impl Container {
             .spawn()
             .with_context(|| format!("can't run {command:?}"))?;
 
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ContainerShared {
             state: Mutex::new(State::Starting),
             changed: Condvar::new(),
         });
@@ -316,7 +316,7 @@ fn joining(pid: u32) -> Command {
     command
 }
 
-fn listen(lines: impl BufRead, shared: &Shared) {
+fn listen(lines: impl BufRead, shared: &ContainerShared) {
     for line in lines.lines().map_while(Result::ok) {
         let mut words = line.split_whitespace();
         let state = match (words.next(), words.next()) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use pinset::credential::table::Rows;
 use pinset::list::format::csv::Column;
-use pinset::list::{read, Format, Gives, Kind, Stamp};
+use pinset::list::{read, FileKind, Format, Gives, Stamp};
 use pinset::{Numbering, Pin};
 use zeroize::Zeroizing;
 
@@ -69,7 +69,7 @@ pub(crate) struct Add {
     context: Option<String>,
     /// Format of the file; auto: detected from its contents
     #[arg(long, value_enum, default_value_t)]
-    format: FormatArg,
+    format: NewListFormat,
     /// Add the PIN even if another account has it
     #[arg(long)]
     force: bool,
@@ -78,7 +78,7 @@ pub(crate) struct Add {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-enum FormatArg {
+enum NewListFormat {
     Plain,
     Md5,
     Csv,
@@ -143,16 +143,16 @@ impl AddTask<'_> {
 
     fn added(&self, text: Zeroizing<Vec<u8>>) -> Result<AddResult, CommandError> {
         let auto = if self.arguments.account.is_some() {
-            Kind::Csv
+            FileKind::Csv
         } else {
-            Kind::Lines(Format::Plain)
+            FileKind::Lines(Format::Plain)
         };
         let is = kind(&text);
         let kind = match self.arguments.format {
-            FormatArg::Plain => Kind::Lines(Format::Plain),
-            FormatArg::Md5 => Kind::Lines(Format::Md5),
-            FormatArg::Csv => Kind::Csv,
-            FormatArg::Auto => is.unwrap_or(auto),
+            NewListFormat::Plain => FileKind::Lines(Format::Plain),
+            NewListFormat::Md5 => FileKind::Lines(Format::Md5),
+            NewListFormat::Csv => FileKind::Csv,
+            NewListFormat::Auto => is.unwrap_or(auto),
         };
         if is.is_some_and(|is| is != kind) {
             return Err(CommandError::at(
@@ -161,8 +161,8 @@ impl AddTask<'_> {
             ));
         }
         match kind {
-            Kind::Csv => self.row(text, is.is_none()),
-            Kind::Lines(format) => self.line(&text, format),
+            FileKind::Csv => self.row(text, is.is_none()),
+            FileKind::Lines(format) => self.line(&text, format),
         }
     }
 
@@ -211,7 +211,7 @@ impl AddTask<'_> {
         } else {
             CsvList::read(text).at(self.file())?
         };
-        let rows = load(sheet.text(), Kind::Csv, &self.numbering).at(self.file())?;
+        let rows = load(sheet.text(), FileKind::Csv, &self.numbering).at(self.file())?;
         let caller = self.arguments.caller.as_deref();
         let same_number = |line: u64| {
             let mut all = sheet.rows().iter();
@@ -231,7 +231,7 @@ impl AddTask<'_> {
             note("warning: no other row is hashed with Argon2id: identify = pin does not find this one");
         }
         let text = sheet.with_rows(&[values]);
-        load(&text, Kind::Csv, &self.numbering).at(self.file())?;
+        load(&text, FileKind::Csv, &self.numbering).at(self.file())?;
         Ok(AddResult::Text(text))
     }
 
@@ -281,7 +281,7 @@ impl AddTask<'_> {
                 "--account: required for an MD5 file, without : and line ends",
             ));
         }
-        let rows = load(text, Kind::Lines(format), &self.numbering).at(self.file())?;
+        let rows = load(text, FileKind::Lines(format), &self.numbering).at(self.file())?;
         if let Some(why) = self.duplicate(&rows, account.as_bytes(), |_| true) {
             return Ok(AddResult::AlreadyThere(why));
         }

@@ -9,7 +9,7 @@ use pinset::credential::pepper::KeyId;
 use pinset::credential::secret::{self, VerifyError};
 use pinset::credential::table::Rows;
 use pinset::list::format::csv::Column;
-use pinset::list::Kind;
+use pinset::list::FileKind;
 use pinset::pin::MAX_DIGITS;
 use pinset::{Numbering, Pin};
 use thiserror::Error;
@@ -80,8 +80,8 @@ pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
         None => Zeroizing::default(),
     };
     let sheet = match kind(&text) {
-        Some(Kind::Csv) => CsvList::read(text).at(into)?,
-        Some(Kind::Lines(_)) => return Err(CommandError::at(into, "not a CSV file")),
+        Some(FileKind::Csv) => CsvList::read(text).at(into)?,
+        Some(FileKind::Lines(_)) => return Err(CommandError::at(into, "not a CSV file")),
         None => CsvList::new(&[Column::Account, Column::Secret]),
     };
     let there: HashSet<&str> = sheet
@@ -100,7 +100,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
         ));
     }
     let numbering = Numbering::default();
-    let rows = load(sheet.text(), Kind::Csv, &numbering).at(into)?;
+    let rows = load(sheet.text(), FileKind::Csv, &numbering).at(into)?;
     let pins = pins(accounts.len(), digits, &rows, &maker).at(into)?;
     if maker.form == SecretForm::Argon2id {
         note("Argon2id rows are found by caller or account only; use --hmac-sha256 for identify = pin");
@@ -120,14 +120,14 @@ pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
         .collect();
     // The new rows alone: of a list with many invalid rows, not all are reported.
     let alone = CsvList::new(&[Column::Account, Column::Secret]).with_rows(&values);
-    let alone = load(&alone, Kind::Csv, &numbering)?;
+    let alone = load(&alone, FileKind::Csv, &numbering)?;
     if let Some(broken) = alone.broken().first() {
         // One line each, after the header.
         let (number, why) = (broken.line - 1, &broken.error);
         return Err(CommandError::new(format!("account {number}: {why}")));
     }
     let new = sheet.with_rows(&values);
-    load(&new, Kind::Csv, &numbering).at(into)?;
+    load(&new, FileKind::Csv, &numbering).at(into)?;
     let clear = clear(&accounts, &pins);
     // The PINs first: rows whose PIN nobody knows would be useless.
     if let Some(path) = &arguments.pins {

@@ -16,11 +16,11 @@ use crate::common::secret_args::check_permissions;
 #[derive(Debug, clap::Args)]
 pub(crate) struct PepperCommand {
     #[command(subcommand)]
-    action: Action,
+    action: PepperAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Action {
+enum PepperAction {
     New(New),
 }
 
@@ -48,7 +48,7 @@ struct New {
 }
 
 pub(crate) fn run(arguments: &PepperCommand) -> Result<u8, CommandError> {
-    let Action::New(New { file, id, group }) = &arguments.action;
+    let PepperAction::New(New { file, id, group }) = &arguments.action;
     let id = match id {
         Some(id) => id.clone(),
         None => format!("k{}", &*random_hex::<4>()?),

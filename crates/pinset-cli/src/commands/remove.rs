@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use pinset::list::{read, Format, Gives, Kind};
+use pinset::list::{read, FileKind, Format, Gives};
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::LockedFile;
@@ -55,32 +55,32 @@ pub(crate) fn run(arguments: &Remove) -> Result<u8, CommandError> {
     let old = LockedFile::open(file).at(file)?;
     let old = old.ok_or_else(|| CommandError::at(file, "no such file"))?;
     let text = old.contents().at(file)?;
-    let kind = kind(&text).unwrap_or(Kind::Lines(Format::Plain));
+    let kind = kind(&text).unwrap_or(FileKind::Lines(Format::Plain));
     let (new, gone) = match (kind, account, &pin) {
-        (Kind::Csv, Some(account), _) => CsvList::read(text).at(file)?.without_rows(|row| {
+        (FileKind::Csv, Some(account), _) => CsvList::read(text).at(file)?.without_rows(|row| {
             let same = caller.is_none() || same_caller(row.caller.as_deref(), caller, &numbering);
             row.account == account && same
         }),
-        (Kind::Lines(Format::Md5), Some(account), _) if caller.is_none() => without_lines(
+        (FileKind::Lines(Format::Md5), Some(account), _) if caller.is_none() => without_lines(
             &text,
             Format::Md5,
             |gives| matches!(gives, Gives::Account(found, _) if *found == account.as_bytes()),
         )
         .at(file)?,
-        (Kind::Lines(Format::Plain), None, Some(pin)) => without_lines(
+        (FileKind::Lines(Format::Plain), None, Some(pin)) => without_lines(
             &text,
             Format::Plain,
             |gives| matches!(gives, Gives::Pin(keys) if pin.is(keys)),
         )
         .at(file)?,
-        (Kind::Lines(Format::Plain), Some(_), _) if text.trim_ascii().is_empty() => (text, 0),
-        (Kind::Lines(Format::Plain), Some(_), _) => {
+        (FileKind::Lines(Format::Plain), Some(_), _) if text.trim_ascii().is_empty() => (text, 0),
+        (FileKind::Lines(Format::Plain), Some(_), _) => {
             return Err(CommandError::at(
                 file,
                 "--account: a plain file has no accounts",
             ));
         }
-        (Kind::Lines(Format::Md5), Some(_), _) => {
+        (FileKind::Lines(Format::Md5), Some(_), _) => {
             return Err(CommandError::at(
                 file,
                 "--caller: an MD5 file has no caller numbers",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use pinset::credential::table::Candidate;
-use pinset::list::{open, Format, Kind, Stamp};
+use pinset::list::{open, FileKind, Format, Stamp};
 use pinset::timestamp::Moment;
 use pinset::{Pepper, Pin};
 
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Verify) -> Result<u8, CommandError> {
         return Err(CommandError::at(path, "world-writable: PIN sets refuse it"));
     }
     let text = contents(&file).at(path)?;
-    let kind = kind(&text).unwrap_or(Kind::Lines(Format::Plain));
+    let kind = kind(&text).unwrap_or(FileKind::Lines(Format::Plain));
     let rows = load(&text, kind, &numbering).at(path)?;
     let number = match &arguments.caller {
         Some(caller) => Some(
@@ -143,9 +143,9 @@ fn valid(row: &Candidate, now: Moment) -> bool {
 }
 
 /// Returns the non-empty columns of a row, without its secret.
-fn described(row: &Candidate, kind: Kind, text: &[u8]) -> Result<String, CommandError> {
+fn described(row: &Candidate, kind: FileKind, text: &[u8]) -> Result<String, CommandError> {
     let mut parts = vec![format!("line {}", row.line)];
-    if kind != Kind::Csv {
+    if kind != FileKind::Csv {
         if !row.account.is_empty() {
             let account = String::from_utf8_lossy(&row.account);
             parts.push(format!("account {}", account.escape_debug()));

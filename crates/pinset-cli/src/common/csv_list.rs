@@ -2,7 +2,7 @@
 
 use pinset::credential::table::{Reading, RowError, Rows};
 use pinset::list::format::csv::{self, Column};
-use pinset::list::{sniff, Kind};
+use pinset::list::{sniff, FileKind};
 use pinset::timestamp::Zone;
 use pinset::Numbering;
 use zeroize::Zeroizing;
@@ -194,7 +194,7 @@ fn columns(text: &[u8]) -> Result<Vec<Column>, CommandError> {
 }
 
 /// Returns the kind of a list, or `None` if it is empty.
-pub(crate) fn kind(text: &[u8]) -> Option<Kind> {
+pub(crate) fn kind(text: &[u8]) -> Option<FileKind> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if text.trim_ascii().is_empty() {
         return None;
@@ -203,7 +203,11 @@ pub(crate) fn kind(text: &[u8]) -> Option<Kind> {
 }
 
 /// Returns the rows of a list as the module loads them.
-pub(crate) fn load(list: &[u8], kind: Kind, numbering: &Numbering) -> Result<Rows, CommandError> {
+pub(crate) fn load(
+    list: &[u8],
+    kind: FileKind,
+    numbering: &Numbering,
+) -> Result<Rows, CommandError> {
     let zone = Zone::of_the_machine();
     let mut reading = Reading::new(list, kind, true, &zone, numbering, u64::MAX);
     loop {
@@ -220,7 +224,7 @@ pub(crate) fn check_values(
 ) -> Result<Option<RowError>, CommandError> {
     let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
     let text = CsvList::new(&columns).with_rows(std::slice::from_ref(values));
-    let rows = load(&text, Kind::Csv, numbering)?;
+    let rows = load(&text, FileKind::Csv, numbering)?;
     Ok(rows.broken().first().copied())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use crate::serve::config::Config;
-use crate::serve::log::Log;
+use crate::serve::log::RequestLog;
 use crate::serve::metrics::Metrics;
 use crate::serve::prompt_limit::PromptLimiter;
 use crate::serve::state::State;
@@ -21,14 +21,14 @@ pub(super) struct App {
     config: RwLock<Arc<Config>>,
     pub state: Arc<State>,
     pub prompts: PromptLimiter,
-    pub log: Option<Arc<Log>>,
+    pub log: Option<Arc<RequestLog>>,
     resources: Arc<VerifyResources>,
     pub metrics: Arc<Metrics>,
     pub log_queries: Workers,
 }
 
 impl App {
-    pub(super) fn new(config: Config, state: State, log: Option<Log>) -> Self {
+    pub(super) fn new(config: Config, state: State, log: Option<RequestLog>) -> Self {
         Self {
             config: RwLock::new(Arc::new(config)),
             state: Arc::new(state),

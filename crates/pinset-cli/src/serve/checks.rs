@@ -41,7 +41,7 @@ pub(super) type Warnings = Vec<String>;
 pub(super) type Checked = Result<Warnings, CheckError>;
 
 /// The checks of one service, which run one at a time.
-pub(super) struct Check {
+pub(super) struct ServiceChecks {
     thread: Workers,
     state: Mutex<CheckState>,
 }
@@ -69,7 +69,7 @@ struct LastResult {
     result: Checked,
 }
 
-impl Check {
+impl ServiceChecks {
     pub(super) fn new() -> Self {
         Self {
             thread: Workers::new(1, 1),

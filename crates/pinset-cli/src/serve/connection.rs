@@ -57,7 +57,7 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// State that connections share.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct ConnectionShared {
     pub app: Arc<App>,
     pub router: Router,
     /// `true` once the service stops.
@@ -145,7 +145,7 @@ impl HttpBody for TrackedBody {
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(
-    shared: Shared,
+    shared: ConnectionShared,
     stream: TcpStream,
     peer: SocketAddr,
     slot: ConnectionSlot,
@@ -187,7 +187,7 @@ struct Deadlines {
 }
 
 async fn http(
-    mut shared: Shared,
+    mut shared: ConnectionShared,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     times: Deadlines,

@@ -40,7 +40,7 @@ use tokio::time::{sleep, timeout};
 use crate::common::error::{note, At, CommandError};
 use app::App;
 use config::Config;
-use connection::Shared;
+use connection::ConnectionShared;
 use connections::{ConnectionLimits, Connections};
 use metrics::Metrics;
 use verify::{PinFiles, VerifyResources};
@@ -89,7 +89,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<u8, CommandError> {
     let (state, state_writer) = state::State::open(&config.state)?;
     let (log, log_writer) = match &config.log {
         Some(log) => {
-            let (log, writer) = log::Log::open(&log.file, log.days, log.rows)?;
+            let (log, writer) = log::RequestLog::open(&log.file, log.days, log.rows)?;
             (Some(log), Some(writer))
         }
         None => (None, None),
@@ -177,7 +177,7 @@ async fn serve(
     let (stop, stopping) = watch::channel(false);
     drop(config);
     let connections = Arc::new(Connections::default());
-    let shared = Shared {
+    let shared = ConnectionShared {
         app: Arc::clone(&app),
         router: routes::router(Arc::clone(&app)),
         stopping,
@@ -240,7 +240,7 @@ fn into_tokio(listener: Listener) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-async fn accept(listener: TcpListener, connections: Arc<Connections>, shared: Shared) {
+async fn accept(listener: TcpListener, connections: Arc<Connections>, shared: ConnectionShared) {
     let app = Arc::clone(&shared.app);
     loop {
         match listener.accept().await {

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::serve::app::App;
 use crate::serve::auth::{self, Denied};
 use crate::serve::client;
-use crate::serve::log::{page, CallEnd, Entry, Filter, Log, LogRow, UNAUTHORIZED};
+use crate::serve::log::{page, CallEnd, Entry, Filter, LogRow, RequestLog, UNAUTHORIZED};
 use crate::serve::reply::{text, Reply};
 use crate::serve::workers::BusyError;
 
@@ -114,7 +114,7 @@ async fn query(app: &App, head: &Parts) -> Result<(Filter, Vec<LogRow>), Box<Rep
 /// Answers a request without valid credentials, and records it.
 fn deny(
     app: &App,
-    log: &Log,
+    log: &RequestLog,
     denied: Denied,
     client: IpAddr,
     head: &Parts,

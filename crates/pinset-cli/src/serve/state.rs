@@ -40,7 +40,7 @@ struct Calls {
     changed: HashSet<Key>,
 }
 
-struct Shared {
+struct StateShared {
     lockouts: Mutex<Lockouts>,
     calls: Mutex<Calls>,
     signal: Mutex<WriterSignal>,
@@ -58,13 +58,13 @@ struct WriterSignal {
 
 /// The state in memory, and the signal to its writer.
 pub struct State {
-    shared: Arc<Shared>,
+    shared: Arc<StateShared>,
 }
 
 /// The thread that writes the state.
 pub struct StateWriter {
     thread: JoinHandle<()>,
-    shared: Arc<Shared>,
+    shared: Arc<StateShared>,
 }
 
 impl State {
@@ -75,7 +75,7 @@ impl State {
     /// Fails if the file can't be used.
     pub fn open(path: &Path) -> Result<(Self, StateWriter), CommandError> {
         let database = database::open(path, TABLES)?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(StateShared {
             lockouts: Mutex::new(Lockouts::new(Capacity::DEFAULT)),
             calls: Mutex::default(),
             signal: Mutex::default(),
@@ -198,7 +198,7 @@ impl Calls {
     }
 }
 
-impl Shared {
+impl StateShared {
     /// Waits until something has changed, and then for further changes. Returns
     /// `false` if no more will come.
     fn wait(&self) -> bool {
@@ -237,7 +237,7 @@ impl Shared {
 
 /// Changes that are still to be written: the latest of each key.
 struct PendingChanges {
-    shared: Arc<Shared>,
+    shared: Arc<StateShared>,
     database: Connection,
     lockouts: HashMap<String, Option<String>>,
     calls: HashMap<Key, Option<Tally>>,
@@ -366,7 +366,7 @@ mod tests {
         const ROUND: usize = 4_000;
         const ROUNDS: usize = 8;
         let mut pending = PendingChanges {
-            shared: Arc::new(Shared {
+            shared: Arc::new(StateShared {
                 lockouts: Mutex::default(),
                 calls: Mutex::default(),
                 signal: Mutex::default(),

@@ -23,7 +23,7 @@ use pinset::verify::{
 use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
 
-use crate::serve::checks::{Check, CheckError, Warnings};
+use crate::serve::checks::{CheckError, ServiceChecks, Warnings};
 use crate::serve::config::{Config, Service};
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
@@ -46,7 +46,7 @@ pub struct VerifyResources {
     /// By path.
     files: Mutex<HashMap<PathBuf, Arc<FileThreads>>>,
     /// By name of the service.
-    checks: Mutex<HashMap<String, Arc<Check>>>,
+    checks: Mutex<HashMap<String, Arc<ServiceChecks>>>,
     hashing: Slots,
 }
 
@@ -83,10 +83,10 @@ impl VerifyResources {
         Arc::clone(threads)
     }
 
-    fn check(&self, service: &str) -> Arc<Check> {
+    fn check(&self, service: &str) -> Arc<ServiceChecks> {
         let mut checks = self.checks.lock();
         let check = checks.entry(service.to_owned());
-        Arc::clone(check.or_insert_with(|| Arc::new(Check::new())))
+        Arc::clone(check.or_insert_with(|| Arc::new(ServiceChecks::new())))
     }
 
     /// Drops the threads of PIN files and services that the configuration lacks.

@@ -26,12 +26,12 @@ pub struct BusyError;
 /// A queue of jobs and the threads that run them. Threads start on demand, and end
 /// when the queue is dropped.
 pub(super) struct Workers {
-    shared: Arc<Shared>,
+    shared: Arc<WorkersShared>,
     max_threads: usize,
     max_waiting: usize,
 }
 
-struct Shared {
+struct WorkersShared {
     queue: Mutex<Queue>,
     /// Signals that a job was added or the queue was dropped.
     added: Condvar,
@@ -49,7 +49,7 @@ struct Queue {
 impl Workers {
     pub(super) fn new(max_threads: usize, max_waiting: usize) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(WorkersShared {
                 queue: Mutex::default(),
                 added: Condvar::new(),
             }),
@@ -115,7 +115,7 @@ impl Drop for Workers {
     }
 }
 
-impl Shared {
+impl WorkersShared {
     fn work(&self) {
         while let Some(job) = self.next() {
             // The panic hook has reported the panic; the receiver finds the sender dropped.

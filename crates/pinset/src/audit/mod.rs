@@ -93,7 +93,7 @@ impl fmt::Display for Remote {
 
 /// One run of `Authenticate` and how it came out.
 #[derive(Clone, Debug)]
-pub struct Record<'a> {
+pub struct AuditRecord<'a> {
     /// The verdict.
     pub outcome: Status,
     /// The PIN set, or [`name_of`] what takes its place.
@@ -129,7 +129,7 @@ pub struct Field {
     pub value: String,
 }
 
-impl Record<'_> {
+impl AuditRecord<'_> {
     /// The manager's event for it.
     pub fn event(&self) -> &'static str {
         match self.outcome {
@@ -177,7 +177,7 @@ impl Record<'_> {
 /// FAILURE: 'customers': no row for +905060508169, attempts: 3`. `reason` is why the
 /// last attempt did not admit, and `number` the caller number as it is compared.
 /// Neither it nor the rest holds a digit that was entered.
-pub fn sentence(record: &Record<'_>, reason: Option<&str>, number: Option<&str>) -> String {
+pub fn sentence(record: &AuditRecord<'_>, reason: Option<&str>, number: Option<&str>) -> String {
     let reason = reason.map(|reason| escape_audit_value(reason.as_bytes()));
     let why = match record.outcome {
         Status::Success if record.identity.is_empty() => "admitted".to_owned(),

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::escape::MAX_AUDIT_VALUE_BYTES;
 
-const RECORD: Record<'_> = Record {
+const RECORD: AuditRecord<'_> = AuditRecord {
     outcome: Status::Failure,
     pin_set: "customers",
     identity: b"alice",
@@ -25,7 +25,7 @@ fn audit_line_has_the_known_fields_in_fixed_order() {
          Channel=\"PJSIP/trunk-0000001a\",UniqueID=\"1790000000.12\",LinkedID=\"1790000000.11\",\
          Attempts=\"3\""
     );
-    let locked = Record {
+    let locked = AuditRecord {
         outcome: Status::Locked,
         identity: b"",
         locked: Some((Kind::Caller, Some(Duration::from_millis(1_799_001)))),
@@ -43,7 +43,7 @@ fn audit_line_has_the_known_fields_in_fixed_order() {
         "{event}"
     );
     for (by, word) in [(Kind::Account, "account"), (Kind::PinSet, "pinset")] {
-        let locked = Record {
+        let locked = AuditRecord {
             locked: Some((by, None)),
             ..RECORD
         };
@@ -67,7 +67,7 @@ fn event_has_the_headers_of_asterisks_own() {
     ];
     assert_eq!(headers, wanted);
     for (outcome, event) in Status::ALL.into_iter().map(|outcome| {
-        let record = Record { outcome, ..RECORD };
+        let record = AuditRecord { outcome, ..RECORD };
         (outcome, record.event())
     }) {
         let wanted = match outcome {
@@ -209,7 +209,7 @@ proptest! {
         caller in proptest::collection::vec(any::<u8>(), 0..300),
         channel in "[\\PC\\pC\"\\\\,=]{0,300}",
     ) {
-        let record = Record {
+        let record = AuditRecord {
             caller: &caller,
             channel: channel.as_bytes(),
             ..RECORD
@@ -236,7 +236,7 @@ proptest! {
 #[test]
 fn sentence_of_each_outcome_names_reason() {
     let sentence_of = |outcome, reason| {
-        let record = Record { outcome, ..RECORD };
+        let record = AuditRecord { outcome, ..RECORD };
         sentence(&record, reason, Some("+905060508169"))
     };
     let reason = Some("no row for +905060508169");
@@ -258,7 +258,7 @@ fn sentence_of_each_outcome_names_reason() {
         assert!(sentence.contains(wanted), "{wanted}: {sentence}");
     }
     let locked = |kind, left, number| {
-        let record = Record {
+        let record = AuditRecord {
             outcome: Status::Locked,
             locked: Some((kind, left)),
             ..RECORD

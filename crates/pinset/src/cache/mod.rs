@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::credential::table::Rows;
 use crate::list::format::blocks::{Blocks, BLOCK_BYTES};
-use crate::list::format::detect::Kind;
+use crate::list::format::detect::FileKind;
 use crate::list::format::line::Format;
 use crate::list::index::linear_scan::{pass, Passed};
 use crate::list::index::{memory, Building, Index, IndexError};
@@ -29,7 +29,7 @@ mod recall;
 pub mod report;
 mod rows;
 
-use rebuild::Stage;
+use rebuild::RebuildStage;
 pub use rebuild::{Progress, Rebuild};
 pub use recall::{Contents, Recalled};
 pub use report::Report;
@@ -64,7 +64,7 @@ pub struct Lookup {
     pub rebuild: Option<Rebuild>,
     /// What was known of the list before it changed. To wipe it takes a while,
     /// and the caller need not wait for that.
-    _outdated: Option<Entry>,
+    _outdated: Option<CacheEntry>,
 }
 
 /// The lists in memory.
@@ -73,29 +73,29 @@ pub struct Cache {
 }
 
 struct Inner {
-    lists: BTreeMap<Key, Entry>,
+    lists: BTreeMap<CacheKey, CacheEntry>,
     /// The detected kinds of lists without a configured format.
-    kinds: BTreeMap<PathBuf, (Seen, Kind)>,
+    kinds: BTreeMap<PathBuf, (Seen, FileKind)>,
     /// Counts the lookups, to find the least recently used list.
     time: u64,
 }
 
 /// A list, read as what.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+enum CacheKey {
     Pins(List),
     Rows(RowList),
 }
 
-struct Entry {
+struct CacheEntry {
     seen: Seen,
-    state: State,
+    state: EntryState,
     memory: u64,
     asked: u64,
 }
 
 #[derive(Clone)]
-enum State {
+enum EntryState {
     Index(Arc<Index>),
     /// An index is being made, as long as the rebuild holds the token.
     Rebuilding(Weak<()>),
@@ -107,8 +107,8 @@ enum State {
 }
 
 enum Known {
-    Current(State, bool),
-    Outdated(Option<Entry>),
+    Current(EntryState, bool),
+    Outdated(Option<CacheEntry>),
 }
 
 impl Cache {
@@ -181,9 +181,9 @@ impl Cache {
             let mut kept = self.lock();
             kept.time += 1;
             let time = kept.time;
-            let entry = kept.lists.get_mut(&Key::Pins(list.clone()))?;
+            let entry = kept.lists.get_mut(&CacheKey::Pins(list.clone()))?;
             match &entry.state {
-                State::Index(index) if entry.seen.is_sure(stamp, now) => {
+                EntryState::Index(index) if entry.seen.is_sure(stamp, now) => {
                     entry.asked = time;
                     Arc::clone(index)
                 }
@@ -201,7 +201,7 @@ impl Cache {
 
     /// Returns the cached state of a list if it is still that of the file on disk, and
     /// whether that is certain. An outdated state is removed.
-    fn known(&self, list: &Key, stamp: Stamp, still: bool) -> Known {
+    fn known(&self, list: &CacheKey, stamp: Stamp, still: bool) -> Known {
         let mut kept = self.lock();
         kept.time += 1;
         let time = kept.time;
@@ -217,7 +217,7 @@ impl Cache {
     }
 
     /// Caches the state of a list, and evicts the lists whose last lookup is oldest.
-    fn keep(&self, list: &Key, mut entry: Entry, limit: u64) {
+    fn keep(&self, list: &CacheKey, mut entry: CacheEntry, limit: u64) {
         let mut let_go = Vec::new();
         let mut kept = self.lock();
         entry.asked = kept.time;
@@ -235,14 +235,14 @@ impl Cache {
 
     /// Whether an index is still wanted: `token` is the one that was promised.
     fn wants(&self, list: &List, token: &Arc<()>) -> bool {
-        let list = Key::Pins(list.clone());
+        let list = CacheKey::Pins(list.clone());
         match self.lock().lists.get(&list).map(|entry| &entry.state) {
-            Some(State::Rebuilding(promised)) => Weak::as_ptr(promised) == Arc::as_ptr(token),
+            Some(EntryState::Rebuilding(promised)) => Weak::as_ptr(promised) == Arc::as_ptr(token),
             _ => false,
         }
     }
 
-    fn forget(&self, list: &Key) {
+    fn forget(&self, list: &CacheKey) {
         let forgotten = self.lock().lists.remove(list);
         drop(forgotten);
     }
@@ -263,7 +263,7 @@ struct LookupTask<'a> {
     now: SystemTime,
     reports: Vec<Report>,
     rebuild: Option<Rebuild>,
-    outdated: Option<Entry>,
+    outdated: Option<CacheEntry>,
 }
 
 impl LookupTask<'_> {
@@ -285,11 +285,11 @@ impl LookupTask<'_> {
                 }
             };
             let rebuilding = match &known {
-                Some((State::Index(index), true)) => return Ok(self.ask(index)),
-                Some((State::TooLarge(limit), true)) if self.limit <= *limit => {
+                Some((EntryState::Index(index), true)) => return Ok(self.ask(index)),
+                Some((EntryState::TooLarge(limit), true)) if self.limit <= *limit => {
                     return Ok(self.too_large());
                 }
-                Some((State::Rebuilding(token), _)) => token.strong_count() > 0,
+                Some((EntryState::Rebuilding(token), _)) => token.strong_count() > 0,
                 _ => false,
             };
             if seen.stamp.size <= MAX_UNCACHED_BYTES {
@@ -305,8 +305,8 @@ impl LookupTask<'_> {
         Ok(Verdict::Unavailable)
     }
 
-    fn key(&self) -> Key {
-        Key::Pins(self.list.clone())
+    fn key(&self) -> CacheKey {
+        CacheKey::Pins(self.list.clone())
     }
 
     fn ask(&mut self, index: &Index) -> Verdict {
@@ -344,12 +344,12 @@ impl LookupTask<'_> {
             Ok(building.finish())
         });
         let state = match made {
-            Ok(index) => State::Index(Arc::new(index)),
-            Err(IndexError::TooLarge) => State::TooLarge(self.limit),
+            Ok(index) => EntryState::Index(Arc::new(index)),
+            Err(IndexError::TooLarge) => EntryState::TooLarge(self.limit),
             Err(IndexError::Grown) => return Ok(None),
         };
         let verdict = match &state {
-            State::Index(index) => {
+            EntryState::Index(index) => {
                 if report {
                     self.reports.extend(broken_lines(&self.list.path, index));
                 }
@@ -370,7 +370,7 @@ impl LookupTask<'_> {
         let passed = pass(&*file, format, seen.still, self.pin)?;
         let needed = memory(format, passed.lines, passed.bytes);
         if needed > self.limit {
-            let entry = seen.entry(State::TooLarge(self.limit));
+            let entry = seen.entry(EntryState::TooLarge(self.limit));
             self.cache.keep(&self.key(), entry, self.limit);
             return Ok(Some(self.too_large()));
         }
@@ -389,9 +389,9 @@ impl LookupTask<'_> {
 
     fn promise(&self, file: File, seen: Seen, passed: &Passed, memory: u64) -> Rebuild {
         let token = Arc::new(());
-        let entry = Entry {
+        let entry = CacheEntry {
             memory,
-            ..seen.entry(State::Rebuilding(Arc::downgrade(&token)))
+            ..seen.entry(EntryState::Rebuilding(Arc::downgrade(&token)))
         };
         self.cache.keep(&self.key(), entry, self.limit);
         Rebuild {
@@ -399,7 +399,7 @@ impl LookupTask<'_> {
             seen,
             limit: self.limit,
             token,
-            stage: Stage::Promised(file, passed.lines, passed.bytes),
+            stage: RebuildStage::Promised(file, passed.lines, passed.bytes),
         }
     }
 
@@ -448,13 +448,13 @@ impl Seen {
         self.stamp == stamp && self.still == stamp.is_still(now) && self.telling
     }
 
-    fn entry(self, state: State) -> Entry {
+    fn entry(self, state: EntryState) -> CacheEntry {
         let memory = match &state {
-            State::Index(index) => index.memory(),
-            State::Rows(rows, _) => rows.memory(),
+            EntryState::Index(index) => index.memory(),
+            EntryState::Rows(rows, _) => rows.memory(),
             _ => 0,
         };
-        Entry {
+        CacheEntry {
             seen: self,
             state,
             memory,

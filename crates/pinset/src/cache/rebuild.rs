@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Seek;
 use std::sync::Arc;
 
-use super::{Cache, Key, List, Seen, State};
+use super::{Cache, CacheKey, EntryState, List, Seen};
 use crate::cache::report::{broken_lines, Report};
 use crate::list::format::blocks::Blocks;
 use crate::list::index::{Building, IndexError};
@@ -17,11 +17,11 @@ pub struct Rebuild {
     pub(super) limit: u64,
     /// While it lives, no other rebuild of the same list starts.
     pub(super) token: Arc<()>,
-    pub(super) stage: Stage,
+    pub(super) stage: RebuildStage,
 }
 
 /// The next step of a rebuild.
-pub(super) enum Stage {
+pub(super) enum RebuildStage {
     /// The file, its lines and bytes. Its memory, which takes a while to be had,
     /// is nothing a caller should wait for.
     Promised(File, u64, u64),
@@ -49,41 +49,44 @@ impl Rebuild {
     /// Does a part, of a few milliseconds.
     pub fn step(&mut self, cache: &Cache) -> Progress {
         if !cache.wants(&self.list, &self.token) {
-            self.stage = Stage::Ended;
+            self.stage = RebuildStage::Ended;
         }
-        match std::mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Promised(file, lines, bytes) => {
+        match std::mem::replace(&mut self.stage, RebuildStage::Ended) {
+            RebuildStage::Promised(file, lines, bytes) => {
                 match self.begin(file, lines, bytes) {
                     Some(stage) => self.stage = stage,
                     // No memory, or no file: until there is, each entry is
                     // looked for in the file.
                     None => {
-                        cache.forget(&Key::Pins(self.list.clone()));
+                        cache.forget(&CacheKey::Pins(self.list.clone()));
                         return Progress::Over(Vec::new());
                     }
                 }
                 Progress::More
             }
-            Stage::Reading(blocks, building) => self.read(blocks, building, cache),
-            Stage::Sorting(mut building) => {
+            RebuildStage::Reading(blocks, building) => self.read(blocks, building, cache),
+            RebuildStage::Sorting(mut building) => {
                 if building.step() {
-                    self.stage = Stage::Sorting(building);
+                    self.stage = RebuildStage::Sorting(building);
                     return Progress::More;
                 }
                 let index = building.finish();
                 let reports = broken_lines(&self.list.path, &index);
-                let entry = self.seen.entry(State::Index(Arc::new(index)));
-                cache.keep(&Key::Pins(self.list.clone()), entry, self.limit);
+                let entry = self.seen.entry(EntryState::Index(Arc::new(index)));
+                cache.keep(&CacheKey::Pins(self.list.clone()), entry, self.limit);
                 Progress::Over(reports)
             }
-            Stage::Ended => Progress::Over(Vec::new()),
+            RebuildStage::Ended => Progress::Over(Vec::new()),
         }
     }
 
-    fn begin(&self, mut file: File, lines: u64, bytes: u64) -> Option<Stage> {
+    fn begin(&self, mut file: File, lines: u64, bytes: u64) -> Option<RebuildStage> {
         let building = Building::new(self.list.format, lines, bytes, self.limit).ok()?;
         file.rewind().ok()?;
-        Some(Stage::Reading(Blocks::new(file, self.seen.still), building))
+        Some(RebuildStage::Reading(
+            Blocks::new(file, self.seen.still),
+            building,
+        ))
     }
 
     fn read(
@@ -96,7 +99,7 @@ impl Rebuild {
             Ok(Some(block)) => building.add(block.lines).err(),
             Ok(None) => {
                 if self.is_unchanged(blocks.list()) {
-                    self.stage = Stage::Sorting(building.sort());
+                    self.stage = RebuildStage::Sorting(building.sort());
                     return Progress::More;
                 }
                 Some(IndexError::Grown)
@@ -105,17 +108,17 @@ impl Rebuild {
         };
         match refused {
             None => {
-                self.stage = Stage::Reading(blocks, building);
+                self.stage = RebuildStage::Reading(blocks, building);
                 Progress::More
             }
             Some(IndexError::TooLarge) => {
-                let entry = self.seen.entry(State::TooLarge(self.limit));
-                cache.keep(&Key::Pins(self.list.clone()), entry, self.limit);
+                let entry = self.seen.entry(EntryState::TooLarge(self.limit));
+                cache.keep(&CacheKey::Pins(self.list.clone()), entry, self.limit);
                 Progress::Over(Vec::new())
             }
             // The next entry looks again.
             Some(IndexError::Grown) => {
-                cache.forget(&Key::Pins(self.list.clone()));
+                cache.forget(&CacheKey::Pins(self.list.clone()));
                 Progress::Over(Vec::new())
             }
         }

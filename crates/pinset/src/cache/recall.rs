@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Cache, Entry, Key, State};
+use super::{Cache, CacheEntry, CacheKey, EntryState};
 use crate::credential::table::Rows;
-use crate::list::Kind;
+use crate::list::FileKind;
 
 /// What is remembered of a list, which may be something else by now.
 #[derive(Clone)]
@@ -16,7 +16,7 @@ pub struct Recalled {
     /// What came of it.
     pub contents: Contents,
     /// The format it was read as.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Its rows; a list that is asked for entries alone has none.
     pub rows: Option<Arc<Rows>>,
 }
@@ -40,19 +40,19 @@ impl Cache {
     pub fn recall(&self, path: &Path) -> Option<Recalled> {
         let kept = self.lock();
         let lists = kept.lists.iter().filter(|(key, _)| key.path() == path);
-        let (key, Entry { seen, state, .. }) = lists.max_by_key(|(_, entry)| entry.asked)?;
+        let (key, CacheEntry { seen, state, .. }) = lists.max_by_key(|(_, entry)| entry.asked)?;
         let rows = match state {
-            State::Rows(rows, _) => Some(Arc::clone(rows)),
+            EntryState::Rows(rows, _) => Some(Arc::clone(rows)),
             _ => None,
         };
         let contents = match state {
-            State::Index(index) => Contents::Entries(index.len()),
-            State::Rows(rows, _) => Contents::Entries(rows.len()),
+            EntryState::Index(index) => Contents::Entries(index.len()),
+            EntryState::Rows(rows, _) => Contents::Entries(rows.len()),
             // An abandoned rebuild counts as no lookup.
-            State::Rebuilding(token) if token.strong_count() == 0 => return None,
-            State::Rebuilding(_) => Contents::Reading,
-            State::TooLarge(limit) => Contents::TooLarge(*limit),
-            State::Broken(report, _) => Contents::Broken(report.to_string()),
+            EntryState::Rebuilding(token) if token.strong_count() == 0 => return None,
+            EntryState::Rebuilding(_) => Contents::Reading,
+            EntryState::TooLarge(limit) => Contents::TooLarge(*limit),
+            EntryState::Broken(report, _) => Contents::Broken(report.to_string()),
         };
         Some(Recalled {
             read: seen.at,
@@ -63,10 +63,10 @@ impl Cache {
     }
 }
 
-impl Key {
-    fn kind(&self) -> Kind {
+impl CacheKey {
+    fn kind(&self) -> FileKind {
         match self {
-            Self::Pins(list) => Kind::Lines(list.format),
+            Self::Pins(list) => FileKind::Lines(list.format),
             Self::Rows(list) => list.kind,
         }
     }
@@ -107,7 +107,7 @@ mod tests {
         let recalled = cache.recall(&path).expect("remembered");
         assert_eq!(recalled.read, now);
         assert_eq!(recalled.contents, Contents::Entries(4));
-        assert_eq!(recalled.kind, Kind::Lines(Format::Plain));
+        assert_eq!(recalled.kind, FileKind::Lines(Format::Plain));
         assert!(recalled.rows.is_none());
         assert!(cache.recall(dir.path()).is_none());
         cache.clear();

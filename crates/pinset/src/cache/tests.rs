@@ -78,11 +78,11 @@ impl Lab {
             .cache
             .lock()
             .lists
-            .get(&Key::Pins(self.list.clone()))?
+            .get(&CacheKey::Pins(self.list.clone()))?
             .state
             .clone()
         {
-            State::Index(index) => Some(index),
+            EntryState::Index(index) => Some(index),
             _ => None,
         }
     }
@@ -226,7 +226,12 @@ fn change_within_the_same_tick_is_noticed() {
         // content.
         lab.write(&old.replace('1', "2"));
         let stamp = Stamp::of(&fs::metadata(lab.path()).expect("its times"));
-        if let Some(entry) = lab.cache.lock().lists.get_mut(&Key::Pins(lab.list.clone())) {
+        if let Some(entry) = lab
+            .cache
+            .lock()
+            .lists
+            .get_mut(&CacheKey::Pins(lab.list.clone()))
+        {
             entry.seen.stamp = stamp;
         }
         assert_eq!(lab.verify_at("111111", now).verdict, Verdict::Wrong);
@@ -328,8 +333,8 @@ fn least_recently_used_list_is_evicted() {
         .lists
         .keys()
         .map(|list| match list {
-            Key::Pins(list) => list.path.clone(),
-            Key::Rows(list) => list.path.clone(),
+            CacheKey::Pins(list) => list.path.clone(),
+            CacheKey::Rows(list) => list.path.clone(),
         })
         .collect();
     let names = ["a", "c", "d", "e"].map(|name| lab.folder.path().join(name));

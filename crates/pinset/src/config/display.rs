@@ -9,7 +9,7 @@ use super::external::{Auth, Pattern};
 use super::pin_set::{AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source};
 use super::validate::foreign;
 use crate::dialplan::{Place, Route};
-use crate::list::{Format, Kind};
+use crate::list::{FileKind, Format};
 use crate::prompt::Sound;
 
 impl PinSet {
@@ -33,7 +33,7 @@ impl PinSet {
         let attempts = usize::try_from(self.attempts).unwrap_or(usize::MAX);
         vec![
             ("source", self.source.as_ref().map_or_else(Vec::new, source)),
-            ("format", text(self.format.map_or("auto", Kind::word))),
+            ("format", text(self.format.map_or("auto", FileKind::word))),
             ("astdb_value", text(self.astdb_value.word())),
             ("identify", text(self.identify.word())),
             ("no_caller", text(self.no_caller.word())),
@@ -101,7 +101,7 @@ impl Source {
     }
 }
 
-impl Kind {
+impl FileKind {
     /// The word for it in the file.
     pub fn word(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::external::is_of_services;
 use super::pin_set::{AccountCode, AstdbValue, Identify, PinSet, Source};
-use crate::list::{Format, Kind};
+use crate::list::{FileKind, Format};
 
 /// Options that can't be together, each right for itself. The text names them
 /// without their values.
@@ -185,7 +185,7 @@ impl PinSet {
 
     /// What can't be done with a list in a file that turned out to be of this
     /// kind.
-    pub fn conflicts_with(&self, kind: Kind) -> Vec<ConflictError> {
+    pub fn conflicts_with(&self, kind: FileKind) -> Vec<ConflictError> {
         let mut conflicts = Vec::new();
         self.against_file(kind, &mut |is, conflict| {
             conflicts.extend(is.then_some(conflict));
@@ -193,9 +193,9 @@ impl PinSet {
         conflicts
     }
 
-    fn against_file(&self, kind: Kind, add: &mut impl FnMut(bool, ConflictError)) {
-        let accounts = kind != Kind::Lines(Format::Plain);
-        self.against(accounts, kind == Kind::Csv, add);
+    fn against_file(&self, kind: FileKind, add: &mut impl FnMut(bool, ConflictError)) {
+        let accounts = kind != FileKind::Lines(Format::Plain);
+        self.against(accounts, kind == FileKind::Csv, add);
     }
 
     /// `accounts`: the list has accounts. `columns`: it also has levels and

@@ -37,13 +37,13 @@ pub struct Hangup {
 }
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct HangupJson<'a> {
     event: &'static str,
-    data: Fields<'a>,
+    data: HangupFields<'a>,
 }
 
 #[derive(Serialize)]
-struct Fields<'a> {
+struct HangupFields<'a> {
     uuid: &'a str,
     caller_number: &'a str,
     callee_number: &'a str,
@@ -61,9 +61,9 @@ impl Hangup {
     /// Returns the body of the request for a call that ended at `ended`, in seconds
     /// since 1970.
     pub fn to_json(&self, ended: u64) -> Zeroizing<Vec<u8>> {
-        let wire = Wire {
+        let wire = HangupJson {
             event: EVENT,
-            data: Fields {
+            data: HangupFields {
                 uuid: &self.uuid,
                 caller_number: &self.caller,
                 callee_number: &self.callee,

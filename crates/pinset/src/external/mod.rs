@@ -1,5 +1,5 @@
 //! External Management: a PBX posts a call to a web service, which answers with
-//! what to do with it. [`Post`] and [`Answer`] are what goes over the wire, and
+//! what to do with it. [`Post`] and [`ServiceAnswer`] are what goes over the wire, and
 //! [`Hangup`] once the call has ended;
 //! [`flow`] carries answers out; a [`Breaker`] knows which service is down.
 //!
@@ -22,4 +22,4 @@ pub use error::DocumentError;
 pub use gathered::{Data, EnteredDigits};
 pub use hangup::{Hangup, Webhook};
 pub use request::{Post, Received};
-pub use response::{Action, Answer, Gather};
+pub use response::{Action, Gather, ServiceAnswer};

@@ -15,10 +15,10 @@ pub(crate) mod index;
 pub mod open;
 
 pub use format::blocks::{Block, Blocks};
-pub use format::detect::{sniff, Kind};
+pub use format::detect::{sniff, FileKind};
 pub use format::line::{read, Format, Gives, Line};
 pub use format::line_error::LineError;
-pub use index::linear_scan::{pass, Found, Passed};
+pub use index::linear_scan::{pass, MatchingLine, Passed};
 pub use index::{memory, Building, Index, IndexError};
 pub use open::file::{open, Stamp};
 pub use open::path_walk::{Device, Mounts, PathWalk};

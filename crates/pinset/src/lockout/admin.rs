@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::counter::{Count, Who};
-use super::key::{Key, Table};
+use super::counter::{Count, FailureOwner};
+use super::key::{Key, KeyTable};
 use super::{account_key, Kind, Lockouts};
 
 /// The target of an unlock.
@@ -96,12 +96,12 @@ impl Lockouts {
 
     fn held(&self, count: &Count) -> Held {
         let (what, endpoint) = match &count.who {
-            Who::Caller(caller) => {
+            FailureOwner::Caller(caller) => {
                 let endpoint = caller.endpoint();
                 (Some(caller.number().unwrap_or(endpoint)), Some(endpoint))
             }
-            Who::Account(name) => (name.as_deref(), None),
-            Who::PinSet => (Some(count.pin_set.as_str()), None),
+            FailureOwner::Account(name) => (name.as_deref(), None),
+            FailureOwner::PinSet => (Some(count.pin_set.as_str()), None),
         };
         let until = self.until(count.end);
         Held {
@@ -145,7 +145,7 @@ impl Lockouts {
         let (mut keys, mut next) = (Vec::new(), None);
         if let Unlock::PinSet(name) = what {
             let here = pin_set.is_none_or(|pin_set| pin_set == name);
-            keys.extend(here.then(|| Table::PinSets.key(&[Some(name)])));
+            keys.extend(here.then(|| KeyTable::PinSets.key(&[Some(name)])));
         } else {
             let mut last = cursor.key;
             for (looked_at, (key, count)) in table.after(&cursor.key).enumerate() {
@@ -171,13 +171,15 @@ impl Unlock<'_> {
     /// Whether that caller or account is meant.
     fn means(self, key: &Key, count: &Count) -> bool {
         match (self, &count.who) {
-            (Self::Caller(text, normalized), Who::Caller(caller)) => {
+            (Self::Caller(text, normalized), FailureOwner::Caller(caller)) => {
                 let meant = |number: &str| Some(number) == normalized || number == text;
                 caller.endpoint() == text || caller.number().is_some_and(meant)
             }
-            (Self::Account(name), Who::Account(Some(own))) => own == name,
+            (Self::Account(name), FailureOwner::Account(Some(own))) => own == name,
             // One that is in no list has no name.
-            (Self::Account(name), Who::Account(None)) => *key == account_key(&count.pin_set, name),
+            (Self::Account(name), FailureOwner::Account(None)) => {
+                *key == account_key(&count.pin_set, name)
+            }
             _ => false,
         }
     }

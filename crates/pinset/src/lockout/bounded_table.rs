@@ -9,8 +9,8 @@ use super::key::Key;
 /// them.
 const MAX_EXPIRED_PER_CALL: usize = 16;
 
-/// What a [`Held`] holds.
-pub(super) trait Entry {
+/// What a [`BoundedTable`] holds.
+pub(super) trait TableEntry {
     /// Forgets what is over by now.
     fn see(&mut self, now: u64);
 
@@ -45,7 +45,7 @@ struct Slot<E> {
     stored: bool,
 }
 
-impl<E: Entry> Slot<E> {
+impl<E: TableEntry> Slot<E> {
     fn rank(&self) -> Rank {
         Rank {
             retention: self.entry.retention(),
@@ -62,7 +62,7 @@ struct Rank {
 }
 
 /// Entries by their key.
-pub(super) struct Held<E> {
+pub(super) struct BoundedTable<E> {
     slots: BTreeMap<Key, Slot<E>>,
     until: BTreeSet<(u64, Key)>,
     /// The same by group, of those in one.
@@ -78,7 +78,7 @@ pub(super) struct Held<E> {
     most_of_group: usize,
 }
 
-impl<E: Entry> Held<E> {
+impl<E: TableEntry> BoundedTable<E> {
     /// Has room for `most`, and for `most_of_group` of one group.
     pub(super) const fn new(most: usize, most_of_group: usize) -> Self {
         Self {

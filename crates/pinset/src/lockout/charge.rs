@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::bounded_table::Held as Holding;
-use super::counter::{Count, CounterError, Who};
+use super::bounded_table::BoundedTable;
+use super::counter::{Count, CounterError, FailureOwner};
 use super::key::Key;
 use super::subject::account_text;
 use super::trust::Trust;
@@ -123,7 +123,7 @@ impl Lockouts {
             self.accounts.change(&key, fly).is_some()
         } else {
             let known = known.map(str::to_owned);
-            let new = || Count::new(&charge.pin_set, Who::Account(known));
+            let new = || Count::new(&charge.pin_set, FailureOwner::Account(known));
             fly(&mut self.accounts, &key, new, now)
         };
         charge.by_accounts.push(AccountCharge {
@@ -155,7 +155,7 @@ impl Lockouts {
         let admitted = admitted.as_deref();
         let admitted_key = admitted.map(|name| account_key(&charge.pin_set, name));
         let mut locks = Vec::new();
-        let mut settle = |kind, table: &mut Holding<Count>, key: &Key, limit, on_reserve| {
+        let mut settle = |kind, table: &mut BoundedTable<Count>, key: &Key, limit, on_reserve| {
             let lock = table.change(key, |count| match (result, limit) {
                 (AttemptResult::Wrong, Some(limit)) if on_reserve => {
                     count.wrong_on_reserve(&limit, now)

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::bounded_table::{Entry, Retention};
+use super::bounded_table::{Retention, TableEntry};
 use super::failure_times::Cells;
 use super::key::Key;
 use super::monotonic_clock::milliseconds;
@@ -35,7 +35,7 @@ const STRANGERS: Key = [0; 16];
 
 /// The subject of the failures.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Who {
+pub(super) enum FailureOwner {
     /// A caller's.
     Caller(Caller),
     /// An account's. `None` if the account is in no list: the name may be a PIN
@@ -49,7 +49,7 @@ pub(super) enum Who {
 #[derive(Clone, Debug)]
 pub(super) struct Count {
     pub pin_set: String,
-    pub who: Who,
+    pub who: FailureOwner,
     /// Definite failures since the last lock began, within `window`.
     pub cells: Cells,
     /// Those of callers an account trusts, which are not in `cells`. Their
@@ -91,7 +91,7 @@ pub(super) enum CounterError {
 
 impl Count {
     /// With nothing counted.
-    pub(super) fn new(pin_set: &str, who: Who) -> Self {
+    pub(super) fn new(pin_set: &str, who: FailureOwner) -> Self {
         Self {
             pin_set: pin_set.to_owned(),
             who,
@@ -114,15 +114,15 @@ impl Count {
     /// What kind of key it is.
     pub(super) fn kind(&self) -> Kind {
         match self.who {
-            Who::Caller(_) => Kind::Caller,
-            Who::Account(_) => Kind::Account,
-            Who::PinSet => Kind::PinSet,
+            FailureOwner::Caller(_) => Kind::Caller,
+            FailureOwner::Account(_) => Kind::Account,
+            FailureOwner::PinSet => Kind::PinSet,
         }
     }
 
     /// An account that was in no list is in one now.
     pub(super) fn known_as(&mut self, known: Option<&str>) {
-        if let (Who::Account(name @ None), Some(known)) = (&mut self.who, known) {
+        if let (FailureOwner::Account(name @ None), Some(known)) = (&mut self.who, known) {
             *name = Some(known.to_owned());
             self.version = self.version.wrapping_add(1);
         }
@@ -153,14 +153,14 @@ impl Count {
     }
 
     fn is_account(&self) -> bool {
-        matches!(self.who, Who::Account(_))
+        matches!(self.who, FailureOwner::Account(_))
     }
 
     /// How many wrong entries trusted callers have during one lock: as many as
     /// it took to lock it.
     fn reserve_size(&self, limit: &Lockout) -> u32 {
         match self.who {
-            Who::Account(_) => limit.failures.min(MAX_CONSECUTIVE_FAILURES),
+            FailureOwner::Account(_) => limit.failures.min(MAX_CONSECUTIVE_FAILURES),
             _ => limit.failures,
         }
     }
@@ -250,7 +250,7 @@ impl Count {
             true => &mut self.trusted_consecutive,
             false => &mut self.consecutive,
         };
-        if let Who::Account(_) = self.who {
+        if let FailureOwner::Account(_) = self.who {
             *consecutive = consecutive.saturating_add(1);
         }
         self.last = now;
@@ -337,7 +337,7 @@ impl Count {
     }
 }
 
-impl Entry for Count {
+impl TableEntry for Count {
     fn see(&mut self, now: u64) {
         self.locked &= self.end > now;
         if !self.locked {
@@ -346,7 +346,7 @@ impl Entry for Count {
         if !self.locked && self.end.saturating_add(LOCK_MEMORY_MS) <= now {
             (self.times, self.end) = (0, 0);
         }
-        if self.who == Who::Account(None) && self.last + STRANGER_MEMORY_MS <= now {
+        if self.who == FailureOwner::Account(None) && self.last + STRANGER_MEMORY_MS <= now {
             self.consecutive = 0;
         }
         self.forget(now);
@@ -363,7 +363,7 @@ impl Entry for Count {
         let failures = last.map(|last| last + self.window + 1);
         let locks = (self.times > 0).then_some(self.end.saturating_add(LOCK_MEMORY_MS));
         let consecutive = (self.all_consecutive() > 0).then_some(match self.who {
-            Who::Account(Some(_)) => NEVER + self.last,
+            FailureOwner::Account(Some(_)) => NEVER + self.last,
             _ => self.last + STRANGER_MEMORY_MS,
         });
         let until = failures.max(locks).max(consecutive);
@@ -377,6 +377,6 @@ impl Entry for Count {
     /// Accounts that are in no list: however many are made up, there is room
     /// for those that are.
     fn group(&self) -> Option<Key> {
-        (self.who == Who::Account(None)).then_some(STRANGERS)
+        (self.who == FailureOwner::Account(None)).then_some(STRANGERS)
     }
 }

@@ -9,7 +9,7 @@ pub(super) type Key = [u8; 16];
 
 /// The table of a key, by the letter it is stored under.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Table {
+pub(super) enum KeyTable {
     /// Callers and their failures.
     Callers,
     /// Accounts and theirs.
@@ -22,7 +22,7 @@ pub(super) enum Table {
     TrustedForAccount,
 }
 
-impl Table {
+impl KeyTable {
     /// All of them.
     pub(super) const ALL: [Self; 5] = [
         Self::Callers,

@@ -14,9 +14,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::Lockout;
-use bounded_table::Held as Holding;
-use counter::{Count, CounterError, Who, UNTIL_UNLOCKED};
-use key::{Key, Table};
+use bounded_table::BoundedTable;
+use counter::{Count, CounterError, FailureOwner, UNTIL_UNLOCKED};
+use key::{Key, KeyTable};
 use monotonic_clock::Clock;
 use trust::Trust;
 
@@ -136,11 +136,11 @@ pub enum AttemptResult<'a> {
 /// All counts and locks.
 pub struct Lockouts {
     clock: Clock,
-    callers: Holding<Count>,
-    accounts: Holding<Count>,
-    pin_sets: Holding<Count>,
-    trusted: Holding<Trust>,
-    trusted_for_account: Holding<Trust>,
+    callers: BoundedTable<Count>,
+    accounts: BoundedTable<Count>,
+    pin_sets: BoundedTable<Count>,
+    trusted: BoundedTable<Trust>,
+    trusted_for_account: BoundedTable<Trust>,
 }
 
 impl Lockouts {
@@ -152,11 +152,11 @@ impl Lockouts {
         };
         Self {
             clock: Clock::new(),
-            callers: Holding::new(capacity.callers, capacity.callers),
-            accounts: Holding::new(capacity.accounts, capacity.accounts / 2),
-            pin_sets: Holding::new(capacity.pin_sets, capacity.pin_sets),
-            trusted: Holding::new(capacity.trusted, capacity.trusted),
-            trusted_for_account: Holding::new(capacity.trusted, of_account),
+            callers: BoundedTable::new(capacity.callers, capacity.callers),
+            accounts: BoundedTable::new(capacity.accounts, capacity.accounts / 2),
+            pin_sets: BoundedTable::new(capacity.pin_sets, capacity.pin_sets),
+            trusted: BoundedTable::new(capacity.trusted, capacity.trusted),
+            trusted_for_account: BoundedTable::new(capacity.trusted, of_account),
         }
     }
 
@@ -202,10 +202,10 @@ impl Lockouts {
         tries: u32,
         now: u64,
     ) -> Charge {
-        let caller = || Count::new(who.pin_set, Who::Caller(who.caller.clone()));
+        let caller = || Count::new(who.pin_set, FailureOwner::Caller(who.caller.clone()));
         let by_caller =
             who.limits.caller.is_some() && fly(&mut self.callers, &keys.caller, caller, now);
-        let pin_set = || Count::new(who.pin_set, Who::PinSet);
+        let pin_set = || Count::new(who.pin_set, FailureOwner::PinSet);
         let by_pin_set = if over_budget {
             let fly = |count: &mut Count| count.fly_on_reserve(now);
             self.pin_sets.change(&keys.pin_set, fly).is_some()
@@ -243,7 +243,7 @@ impl Lockouts {
         keys: &Keys,
         now: u64,
     ) -> (Option<Lock>, Result<(), ChargeError>) {
-        let full = |table: &mut Holding<Count>, key, limit: Option<Lockout>| {
+        let full = |table: &mut BoundedTable<Count>, key, limit: Option<Lockout>| {
             let limit = limit?;
             table.change(key, |count| count.full(&limit, now)).flatten()
         };
@@ -272,9 +272,9 @@ impl Lockouts {
         self.trusted.get(&key).is_some_and(|trust| trust.holds(now))
     }
 
-    fn trusted(&mut self, table: Table) -> &mut Holding<Trust> {
+    fn trusted(&mut self, table: KeyTable) -> &mut BoundedTable<Trust> {
         match table {
-            Table::TrustedForAccount => &mut self.trusted_for_account,
+            KeyTable::TrustedForAccount => &mut self.trusted_for_account,
             _ => &mut self.trusted,
         }
     }
@@ -311,21 +311,21 @@ impl Keys {
     fn of(who: &Subject<'_>) -> Self {
         Self {
             caller: caller_key(who.pin_set, who.caller),
-            pin_set: Table::PinSets.key(&[Some(who.pin_set)]),
+            pin_set: KeyTable::PinSets.key(&[Some(who.pin_set)]),
         }
     }
 }
 
 fn caller_key(pin_set: &str, caller: &Caller) -> Key {
-    Table::Callers.key(&[Some(pin_set), caller.number(), Some(caller.endpoint())])
+    KeyTable::Callers.key(&[Some(pin_set), caller.number(), Some(caller.endpoint())])
 }
 
 fn account_key(pin_set: &str, name: &str) -> Key {
-    Table::Accounts.key(&[Some(pin_set), Some(name)])
+    KeyTable::Accounts.key(&[Some(pin_set), Some(name)])
 }
 
 /// One more entry in flight, if there is room to count it.
-fn fly(table: &mut Holding<Count>, key: &Key, new: impl FnOnce() -> Count, now: u64) -> bool {
+fn fly(table: &mut BoundedTable<Count>, key: &Key, new: impl FnOnce() -> Count, now: u64) -> bool {
     let flown = table.change(key, |count| count.fly(now));
     flown.is_some() || {
         let mut count = new();

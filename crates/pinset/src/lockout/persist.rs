@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::bounded_table::Entry;
-use super::counter::{Count, Who, MAX_LOCK_MS, UNTIL_UNLOCKED};
+use super::bounded_table::TableEntry;
+use super::counter::{Count, FailureOwner, MAX_LOCK_MS, UNTIL_UNLOCKED};
 use super::failure_times::Cells;
-use super::key::{Key, Table};
+use super::key::{Key, KeyTable};
 use super::monotonic_clock::Clock;
 use super::trust::Trust;
 use super::{account_key, caller_key, Caller, Lockouts};
@@ -37,7 +37,7 @@ pub struct StoredRowError;
 /// A row. Times are milliseconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct StoredRow {
     version: u32,
     pin_set: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,12 +50,12 @@ struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     success: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    counts: Option<Counts>,
+    counts: Option<StoredCounts>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Counts {
+struct StoredCounts {
     /// Times and how many failures came then.
     failures: Vec<(u64, u32)>,
     window: u64,
@@ -88,10 +88,10 @@ impl Lockouts {
         let trusted = [&self.trusted, &self.trusted_for_account];
         counts
             .into_iter()
-            .any(super::bounded_table::Held::has_changes)
+            .any(super::bounded_table::BoundedTable::has_changes)
             || trusted
                 .into_iter()
-                .any(super::bounded_table::Held::has_changes)
+                .any(super::bounded_table::BoundedTable::has_changes)
     }
 
     /// Takes the rows to be written, at most `most`, each in its newest state. Written
@@ -114,12 +114,12 @@ impl Lockouts {
         changes
     }
 
-    fn take_change(&mut self) -> Option<(Table, Key, Option<String>)> {
+    fn take_change(&mut self) -> Option<(KeyTable, Key, Option<String>)> {
         let clock = &self.clock;
         let mut counts = [
-            (Table::Callers, &mut self.callers),
-            (Table::Accounts, &mut self.accounts),
-            (Table::PinSets, &mut self.pin_sets),
+            (KeyTable::Callers, &mut self.callers),
+            (KeyTable::Accounts, &mut self.accounts),
+            (KeyTable::PinSets, &mut self.pin_sets),
         ];
         for (table, counts) in &mut counts {
             if let Some(key) = counts.take_gone() {
@@ -127,8 +127,8 @@ impl Lockouts {
             }
         }
         let mut trusted = [
-            (Table::Trusted, &mut self.trusted),
-            (Table::TrustedForAccount, &mut self.trusted_for_account),
+            (KeyTable::Trusted, &mut self.trusted),
+            (KeyTable::TrustedForAccount, &mut self.trusted_for_account),
         ];
         for (table, trusted) in &mut trusted {
             if let Some(key) = trusted.take_gone() {
@@ -155,17 +155,17 @@ impl Lockouts {
     ///
     /// The row is broken, and nothing has changed.
     pub fn restore(&mut self, key: &str, value: &str, now: Duration) -> Result<(), StoredRowError> {
-        let (table, key) = Table::of_text(key).ok_or(StoredRowError)?;
-        let row: Row = serde_json::from_str(value).map_err(|_| StoredRowError)?;
+        let (table, key) = KeyTable::of_text(key).ok_or(StoredRowError)?;
+        let row: StoredRow = serde_json::from_str(value).map_err(|_| StoredRowError)?;
         if row.version != VERSION {
             return Err(StoredRowError);
         }
         let now = self.now(now);
         let counts = match table {
-            Table::Callers => &mut self.callers,
-            Table::Accounts => &mut self.accounts,
-            Table::PinSets => &mut self.pin_sets,
-            Table::Trusted | Table::TrustedForAccount => {
+            KeyTable::Callers => &mut self.callers,
+            KeyTable::Accounts => &mut self.accounts,
+            KeyTable::PinSets => &mut self.pin_sets,
+            KeyTable::Trusted | KeyTable::TrustedForAccount => {
                 let trust = trust_of(row, &self.clock, now)
                     .filter(|trust| key_of_trust(trust) == (table, key))
                     .ok_or(StoredRowError)?;
@@ -181,21 +181,21 @@ impl Lockouts {
     }
 }
 
-fn key_of_trust(trust: &Trust) -> (Table, Key) {
+fn key_of_trust(trust: &Trust) -> (KeyTable, Key) {
     Trust::key(&trust.pin_set, &trust.caller, trust.account.as_deref())
 }
 
 fn key_of(count: &Count) -> Key {
     let pin_set = count.pin_set.as_str();
     match &count.who {
-        Who::Caller(caller) => caller_key(pin_set, caller),
-        Who::Account(name) => account_key(pin_set, name.as_deref().unwrap_or_default()),
-        Who::PinSet => Table::PinSets.key(&[Some(pin_set)]),
+        FailureOwner::Caller(caller) => caller_key(pin_set, caller),
+        FailureOwner::Account(name) => account_key(pin_set, name.as_deref().unwrap_or_default()),
+        FailureOwner::PinSet => KeyTable::PinSets.key(&[Some(pin_set)]),
     }
 }
 
-fn row(pin_set: &str, caller: Option<&Caller>) -> Row {
-    Row {
+fn row(pin_set: &str, caller: Option<&Caller>) -> StoredRow {
+    StoredRow {
         version: VERSION,
         pin_set: pin_set.to_owned(),
         number: caller.and_then(Caller::number).map(str::to_owned),
@@ -213,7 +213,7 @@ fn of_trust(trust: &Trust, clock: &Clock) -> Option<String> {
     serde_json::to_string(&row).ok()
 }
 
-fn trust_of(row: Row, clock: &Clock, now: u64) -> Option<Trust> {
+fn trust_of(row: StoredRow, clock: &Clock, now: u64) -> Option<Trust> {
     if row.counts.is_some() {
         return None;
     }
@@ -228,11 +228,11 @@ fn trust_of(row: Row, clock: &Clock, now: u64) -> Option<Trust> {
 /// serialized.
 fn of_count(count: &Count, clock: &Clock) -> Option<String> {
     let mut row = match &count.who {
-        Who::Caller(caller) => row(&count.pin_set, Some(caller)),
-        Who::Account(None) => return None,
-        Who::Account(_) | Who::PinSet => row(&count.pin_set, None),
+        FailureOwner::Caller(caller) => row(&count.pin_set, Some(caller)),
+        FailureOwner::Account(None) => return None,
+        FailureOwner::Account(_) | FailureOwner::PinSet => row(&count.pin_set, None),
     };
-    if let Who::Account(name) = &count.who {
+    if let FailureOwner::Account(name) = &count.who {
         row.account = name.clone();
     }
     let by_hand = count.end == UNTIL_UNLOCKED;
@@ -242,7 +242,7 @@ fn of_count(count: &Count, clock: &Clock) -> Option<String> {
             .map(|(time, count)| (clock.says(time), count))
             .collect()
     };
-    row.counts = Some(Counts {
+    row.counts = Some(StoredCounts {
         failures: failures(&count.cells),
         window: count.window,
         until: match count.times {
@@ -261,17 +261,17 @@ fn of_count(count: &Count, clock: &Clock) -> Option<String> {
     serde_json::to_string(&row).ok()
 }
 
-fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
+fn count_of(row: StoredRow, table: KeyTable, clock: &Clock, now: u64) -> Option<Count> {
     let counts = row.counts.filter(|_| row.success.is_none())?;
     let who = match (table, row.number, row.endpoint, row.account) {
-        (Table::Callers, number, Some(endpoint), None) => {
-            Who::Caller(Caller::restored(number, endpoint)?)
+        (KeyTable::Callers, number, Some(endpoint), None) => {
+            FailureOwner::Caller(Caller::restored(number, endpoint)?)
         }
-        (Table::Accounts, None, None, Some(name)) => Who::Account(Some(name)),
-        (Table::PinSets, None, None, None) => Who::PinSet,
+        (KeyTable::Accounts, None, None, Some(name)) => FailureOwner::Account(Some(name)),
+        (KeyTable::PinSets, None, None, None) => FailureOwner::PinSet,
         _ => return None,
     };
-    let is_account = table == Table::Accounts;
+    let is_account = table == KeyTable::Accounts;
     let of_account = counts.by_hand
         || counts.consecutive > 0
         || counts.trusted_consecutive > 0
@@ -283,7 +283,7 @@ fn count_of(row: Row, table: Table, clock: &Clock, now: u64) -> Option<Count> {
     if was_locked != (counts.times > 0) {
         return None;
     }
-    if counts.reserve > 0 && !(was_locked && table != Table::Callers) {
+    if counts.reserve > 0 && !(was_locked && table != KeyTable::Callers) {
         return None;
     }
     let past = |time| clock.time(time).min(now);

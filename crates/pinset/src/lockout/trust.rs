@@ -1,8 +1,8 @@
 //! Trusted callers, who have succeeded before: a rate-limited PIN set still admits them, and
 //! so does a locked account that they succeeded with.
 
-use super::bounded_table::{Entry, Retention};
-use super::key::{Key, Table};
+use super::bounded_table::{Retention, TableEntry};
+use super::key::{Key, KeyTable};
 use super::{account_key, Caller};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -39,16 +39,16 @@ impl Trust {
     }
 
     /// The table that holds such a success, and its key there.
-    pub(super) fn key(pin_set: &str, caller: &Caller, account: Option<&str>) -> (Table, Key) {
+    pub(super) fn key(pin_set: &str, caller: &Caller, account: Option<&str>) -> (KeyTable, Key) {
         let (number, endpoint) = (caller.number(), Some(caller.endpoint()));
         match account {
             None => {
-                let key = Table::Trusted.key(&[Some(pin_set), number, endpoint]);
-                (Table::Trusted, key)
+                let key = KeyTable::Trusted.key(&[Some(pin_set), number, endpoint]);
+                (KeyTable::Trusted, key)
             }
             Some(_) => {
                 let parts = [Some(pin_set), number, endpoint, account];
-                let table = Table::TrustedForAccount;
+                let table = KeyTable::TrustedForAccount;
                 (table, table.key(&parts))
             }
         }
@@ -70,7 +70,7 @@ impl Trust {
     }
 }
 
-impl Entry for Trust {
+impl TableEntry for Trust {
     fn see(&mut self, now: u64) {
         if !self.holds(now) {
             self.success = None;

@@ -9,7 +9,7 @@ use crate::config::{PinSet, Times};
 use crate::credential::pepper::Pepper;
 use crate::credential::secret::{Cost, VerifyError};
 use crate::credential::table::{Candidate, Rows};
-use crate::list::{Format, Kind};
+use crate::list::{FileKind, Format};
 use crate::pin::Pin;
 use crate::verdict::Verdict;
 
@@ -48,7 +48,7 @@ pub enum Answer {
     /// source it is from.
     Entry(Verdict, Entries),
     /// All the rows of a list, and its kind.
-    Rows(Arc<Rows>, Kind),
+    Rows(Arc<Rows>, FileKind),
     /// All the values of a family of Asterisk's database.
     Family(Box<Family>),
     /// All entries are refused, for this reason.
@@ -57,7 +57,7 @@ pub enum Answer {
 
 impl Answer {
     /// The answer of rows that were read, or why nothing of them counts.
-    pub fn of_rows(rows: &Result<Arc<Rows>, Report>, kind: Kind) -> Self {
+    pub fn of_rows(rows: &Result<Arc<Rows>, Report>, kind: FileKind) -> Self {
         match rows {
             Ok(rows) => Self::Rows(Arc::clone(rows), kind),
             Err(report) => Self::Refused(report.to_string()),

@@ -14,7 +14,7 @@ use crate::cache::{
     Cache, List, Progress, Rebuild, Report, RowAnswer, RowList, RowProgress, RowReading, Rules,
 };
 use crate::config::{Identify, PinSet};
-use crate::list::{open, Format, Kind, Stamp};
+use crate::list::{open, FileKind, Format, Stamp};
 use crate::pin::Pin;
 
 /// What a PIN set needs of its list.
@@ -103,7 +103,7 @@ impl FileQuery {
         &self,
         asking: &QueryContext<'_>,
         file: io::Result<File>,
-    ) -> Result<(File, Kind), FileQueryError> {
+    ) -> Result<(File, FileKind), FileQueryError> {
         let path = asking.path;
         let unreadable = |error| FileQueryError::Unreadable(path.to_owned(), error);
         let file = file.map_err(unreadable)?;
@@ -126,7 +126,7 @@ impl FileQuery {
     pub fn read(
         &self,
         asking: &QueryContext<'_>,
-        (file, kind): (File, Kind),
+        (file, kind): (File, FileKind),
         limit: u64,
         hear: impl FnMut(&Report),
     ) -> FileAnswer {
@@ -185,10 +185,10 @@ impl FileQuery {
 
     /// Returns the format of a list of this kind if it is asked for entries alone, and
     /// `None` if it is asked for rows.
-    fn entries(&self, kind: Kind) -> Option<Format> {
+    fn entries(&self, kind: FileKind) -> Option<Format> {
         match kind {
-            Kind::Lines(format) if self.set.identify == Identify::Pin => Some(format),
-            Kind::Lines(_) | Kind::Csv => None,
+            FileKind::Lines(format) if self.set.identify == Identify::Pin => Some(format),
+            FileKind::Lines(_) | FileKind::Csv => None,
         }
     }
 }

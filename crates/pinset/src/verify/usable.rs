@@ -7,7 +7,7 @@ use super::backend::{Answer, Entries};
 use crate::config::{Identify, PinSet, Source};
 use crate::credential::pepper::KeyId;
 use crate::credential::table::{FoundBy, Rows};
-use crate::list::Kind;
+use crate::list::FileKind;
 
 impl PinSet {
     /// Returns why this answer can admit no caller with any entry. `has_key` returns
@@ -16,7 +16,9 @@ impl PinSet {
         match answer {
             Answer::Refused(why) => Some(why.clone()),
             Answer::Entry(_, Entries::Keys) => None,
-            Answer::Entry(_, Entries::Lines(format)) => self.kind_objection(Kind::Lines(*format)),
+            Answer::Entry(_, Entries::Lines(format)) => {
+                self.kind_objection(FileKind::Lines(*format))
+            }
             Answer::Rows(rows, kind) => self
                 .kind_objection(*kind)
                 .or_else(|| self.rows_objection(rows, has_key)),
@@ -25,7 +27,7 @@ impl PinSet {
     }
 
     /// Returns why a list of this kind can't be the one in the file of this PIN set.
-    pub fn kind_objection(&self, kind: Kind) -> Option<String> {
+    pub fn kind_objection(&self, kind: FileKind) -> Option<String> {
         let conflicts = self.conflicts_with(kind);
         conflicts.first().map(|conflict| self.unusable(conflict))
     }

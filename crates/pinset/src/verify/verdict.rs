@@ -11,7 +11,7 @@ use super::reason::{Reason, Searched};
 use super::Verifier;
 use crate::config::{Identify, Source};
 use crate::credential::table::{Candidate, FoundBy, Rows};
-use crate::list::Kind;
+use crate::list::FileKind;
 use crate::lockout::Account;
 use crate::phone_number::Number;
 use crate::pin::Pin;
@@ -20,13 +20,13 @@ use crate::verdict::{Entry, Grant, Verdict};
 use crate::verify::admission::{admit, digest_of_entry, Denial, Taken, Terms};
 
 /// How the caller's rows are found.
-enum Who<'a> {
+enum RowQuery<'a> {
     Anybody,
     Caller(&'a Number),
     Account(&'a [u8]),
 }
 
-impl Who<'_> {
+impl RowQuery<'_> {
     fn found_by(&self) -> FoundBy {
         match self {
             Self::Anybody => FoundBy::Pin,
@@ -84,9 +84,9 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
             return Ok(Verdict::Wrong);
         }
         let who = match (self.set.identify, entry.account, &self.caller) {
-            (Identify::Pin, ..) => Who::Anybody,
-            (_, Some(account), _) if self.asks_account() => Who::Account(account.as_bytes()),
-            (Identify::Caller, _, Some(number)) => Who::Caller(number),
+            (Identify::Pin, ..) => RowQuery::Anybody,
+            (_, Some(account), _) if self.asks_account() => RowQuery::Account(account.as_bytes()),
+            (Identify::Caller, _, Some(number)) => RowQuery::Caller(number),
             _ => {
                 self.keeper().reason(Reason::NoNumber);
                 return Ok(Verdict::Wrong);
@@ -112,8 +112,8 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
                 let take = |host: &mut H, row: &Candidate| self.take_of_row(host, row);
                 let verdict = self.rows(host, &rows, &who, pin, ticket, take)?;
                 Ok(match kind {
-                    Kind::Csv => verdict,
-                    Kind::Lines(_) => without_level(verdict),
+                    FileKind::Csv => verdict,
+                    FileKind::Lines(_) => without_level(verdict),
                 })
             }
             Answer::Family(family) => {
@@ -177,20 +177,20 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         &self,
         host: &mut H,
         rows: &Rows,
-        who: &Who<'_>,
+        who: &RowQuery<'_>,
         pin: &Pin,
         ticket: &mut Ticket<'_, K>,
         take: impl FnMut(&mut H, &Candidate) -> Result<Taken, DecisionError>,
     ) -> Result<Verdict, DecisionError> {
         let theirs: Vec<Candidate> = match who {
-            Who::Anybody => {
+            RowQuery::Anybody => {
                 ticket.compare();
                 self.keeper().reason(Reason::WrongPin(Searched::Pin));
                 let found = self.found(rows, pin);
                 return self.admit(host, found, rows, take);
             }
-            Who::Caller(number) => rows.by_caller(number).collect(),
-            Who::Account(account) => rows.by_account(account).collect(),
+            RowQuery::Caller(number) => rows.by_caller(number).collect(),
+            RowQuery::Account(account) => rows.by_account(account).collect(),
         };
         self.keeper().identified(only_account(&theirs));
         self.keeper().reason(match theirs.is_empty() {
@@ -389,16 +389,16 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
 /// left out.
 fn charged<H: ServiceChannel, K: LockoutContext>(
     host: &mut H,
-    who: &Who<'_>,
+    who: &RowQuery<'_>,
     rows: Vec<Candidate>,
     ticket: &mut Ticket<'_, K>,
 ) -> Result<Vec<Candidate>, AttemptError> {
     let named = match who {
-        Who::Account(name) => Some(Account {
+        RowQuery::Account(name) => Some(Account {
             name,
             known: !rows.is_empty(),
         }),
-        Who::Anybody | Who::Caller(_) => None,
+        RowQuery::Anybody | RowQuery::Caller(_) => None,
     };
     let of_rows = rows.iter().map(|row| Account {
         name: &row.account,

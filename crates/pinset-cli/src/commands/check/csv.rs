@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 
 use pinset::list::format::csv::Reader;
-use pinset::list::Kind;
+use pinset::list::FileKind;
 use pinset::timestamp::Zone;
 use pinset::Secret;
 
@@ -38,7 +38,7 @@ pub(super) fn examine(text: &[u8], rules: &Rules) -> io::Result<List> {
         pin_sets: Vec::new(),
     };
     // A list of valid rows is invalid if too many of them are slow to verify.
-    load(text, Kind::Csv, &rules.numbering).map_err(|why| io::Error::other(why.to_string()))?;
+    load(text, FileKind::Csv, &rules.numbering).map_err(|why| io::Error::other(why.to_string()))?;
     let mut first = HashMap::new();
     let zone = Zone::of_the_machine();
     let mut reader = Reader::new(text, true, &zone);

@@ -36,11 +36,11 @@ impl Verdict {
 pub(super) struct Reports {
     verdict: Verdict,
     exit_code: u8,
-    files: Vec<Report>,
+    files: Vec<ListReport>,
 }
 
 impl Reports {
-    pub(super) fn new(verdict: Verdict, files: Vec<Report>) -> Self {
+    pub(super) fn new(verdict: Verdict, files: Vec<ListReport>) -> Self {
         Self {
             verdict,
             exit_code: verdict.exit_code(),
@@ -51,7 +51,7 @@ impl Reports {
 
 /// The report on one list.
 #[derive(Serialize)]
-pub(super) struct Report {
+pub(super) struct ListReport {
     pub file: String,
     pub verdict: Verdict,
     /// The reason why it can't be read.

@@ -17,7 +17,7 @@ mod text;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use pinset::list::{open, read, sniff, Format, Gives, Kind};
+use pinset::list::{open, read, sniff, FileKind, Format, Gives};
 
 use crate::common::atomic_file::contents;
 use crate::common::config_file::ConfigFileArgs;
@@ -25,12 +25,12 @@ use crate::common::error::CommandError;
 use crate::common::numbering_args::NumberingArgs;
 use crate::common::weak_pins::weakness;
 use duplicates::{PinIndex, PinKey};
-use findings::{Duplicate, Findings, InvalidLine, List, Reason, Report, Reports, Weak};
+use findings::{Duplicate, Findings, InvalidLine, List, ListReport, Reason, Reports, Weak};
 use md5_search::Finding;
 use odds::{Alphabet, Odds};
 
 pub(crate) use findings::Verdict;
-use pin_sets::PinSets;
+use pin_sets::CheckedPinSets;
 use rules::Rules;
 
 /// Checks PIN files as the module reads them.
@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Verdict, CommandError> {
     let rules = Rules {
         format: arguments.format.format(),
         numbering: arguments.numbers.numbering(&settings)?,
-        pin_sets: PinSets::new(pin_sets, &settings),
+        pin_sets: CheckedPinSets::new(pin_sets, &settings),
         show: arguments.show,
     };
     let paths = arguments.files.iter();
@@ -117,7 +117,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Verdict, CommandError> {
 }
 
 /// Prints the reports and returns the worst verdict.
-fn print(reports: Vec<Report>, json: bool) -> io::Result<Verdict> {
+fn print(reports: Vec<ListReport>, json: bool) -> io::Result<Verdict> {
     let verdicts = reports.iter().map(|report| report.verdict);
     let worst = verdicts.max().unwrap_or(Verdict::Clean);
     let mut out = io::stdout().lock();
@@ -134,16 +134,16 @@ fn print(reports: Vec<Report>, json: bool) -> io::Result<Verdict> {
 }
 
 /// Checks the list at `path`.
-fn check(path: &Path, rules: &Rules) -> Report {
+fn check(path: &Path, rules: &Rules) -> ListReport {
     let file = path.display().to_string();
     match examine(path, rules) {
-        Ok(list) => Report {
+        Ok(list) => ListReport {
             file,
             verdict: list.verdict(),
             error: None,
             list: Some(list),
         },
-        Err(error) => Report {
+        Err(error) => ListReport {
             file,
             verdict: Verdict::Broken,
             error: Some(error.to_string()),
@@ -156,13 +156,13 @@ fn examine(path: &Path, rules: &Rules) -> io::Result<List> {
     let mut file = open(path)?;
     let about = file.metadata()?;
     let kind = match rules.format {
-        Some(format) => Kind::Lines(format),
+        Some(format) => FileKind::Lines(format),
         None => sniff(&file, true)?,
     };
     file.rewind()?;
     let mut list = match kind {
-        Kind::Lines(format) => examine_lines(&file, about.len(), format, rules.show)?,
-        Kind::Csv => csv::examine(&contents(&file)?, rules)?,
+        FileKind::Lines(format) => examine_lines(&file, about.len(), format, rules.show)?,
+        FileKind::Csv => csv::examine(&contents(&file)?, rules)?,
     };
     list.world_writable = about.permissions().mode() & OTHERS_WRITE != 0;
     list.pin_sets = rules.pin_sets.objections(path, kind, &rules.numbering)?;

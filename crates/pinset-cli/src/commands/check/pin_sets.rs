@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pinset::config::{Identify, Source};
-use pinset::list::{open, Kind};
+use pinset::list::{open, FileKind};
 use pinset::verify::Answer;
 use pinset::{Numbering, Pepper, PinSet, Settings};
 
@@ -18,7 +18,7 @@ use crate::common::error::CommandError;
 use crate::common::secret_args;
 
 /// The PIN sets of an `authenticate.conf`, and the pepper file that they use.
-pub(super) struct PinSets {
+pub(super) struct CheckedPinSets {
     sets: config_file::PinSets,
     /// The defaults that `[general]` sets.
     defaults: PinSet,
@@ -26,7 +26,7 @@ pub(super) struct PinSets {
     pepper: Option<Result<Pepper, CommandError>>,
 }
 
-impl PinSets {
+impl CheckedPinSets {
     /// Reads the pepper file that the settings name.
     pub(super) fn new(sets: config_file::PinSets, settings: &Settings) -> Self {
         let pepper = settings.pepper_file.as_ref();
@@ -42,7 +42,7 @@ impl PinSets {
     pub(super) fn objections(
         &self,
         path: &Path,
-        kind: Kind,
+        kind: FileKind,
         numbering: &Numbering,
     ) -> io::Result<Vec<Objection>> {
         let mut all = Vec::new();
@@ -62,7 +62,7 @@ impl PinSets {
         &self,
         set: &PinSet,
         path: &Path,
-        kind: Kind,
+        kind: FileKind,
         numbering: &Numbering,
     ) -> io::Result<Vec<(&'static str, String)>> {
         let kind = set.format.unwrap_or(kind);
@@ -75,7 +75,7 @@ impl PinSets {
             .map(|conflict| (conflict.option(), conflict.to_string()))
             .collect();
         // A file that is looked up by the entered PIN alone has no rows.
-        if !conflicts.is_empty() || set.identify == Identify::Pin && kind != Kind::Csv {
+        if !conflicts.is_empty() || set.identify == Identify::Pin && kind != FileKind::Csv {
             return Ok(conflicts);
         }
         let mut found = Vec::new();

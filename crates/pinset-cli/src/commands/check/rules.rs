@@ -3,7 +3,7 @@
 use pinset::list::Format;
 use pinset::Numbering;
 
-use super::pin_sets::PinSets;
+use super::pin_sets::CheckedPinSets;
 
 /// The rules by which lists are checked.
 pub(super) struct Rules {
@@ -12,7 +12,7 @@ pub(super) struct Rules {
     /// The normalization of caller numbers.
     pub numbering: Numbering,
     /// The PIN sets that may use the lists.
-    pub pin_sets: PinSets,
+    pub pin_sets: CheckedPinSets,
     /// Number of lines of each kind to report.
     pub show: usize,
 }

@@ -1,11 +1,11 @@
-//! Report as text.
+//! Report on a list as text.
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::commands::check::findings::{Findings, List, Report};
+use crate::commands::check::findings::{Findings, List, ListReport};
 use crate::common::reach::{OUT_OF_REACH, REMEDY};
 
-impl Display for Report {
+impl Display for ListReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let file = &self.file;
         if let Some(error) = &self.error {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use clap::ValueEnum;
 use pinset::hex;
 use pinset::list::format::csv::Column;
-use pinset::list::{read, Format, Gives, Kind, LineError};
+use pinset::list::{read, FileKind, Format, Gives, LineError};
 use zeroize::Zeroizing;
 
 use crate::common::colours::without_colours;
@@ -65,8 +65,8 @@ impl SourceFormat {
     /// Detects the format of `text`.
     fn detect(text: &[u8]) -> Self {
         match kind(text) {
-            Some(Kind::Csv) => return Self::Csv,
-            Some(Kind::Lines(Format::Md5)) => return Self::Md5,
+            Some(FileKind::Csv) => return Self::Csv,
+            Some(FileKind::Lines(Format::Md5)) => return Self::Md5,
             _ => {}
         }
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);

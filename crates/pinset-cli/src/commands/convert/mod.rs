@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pinset::credential::secret;
 use pinset::list::format::csv::Column;
-use pinset::list::{open, Kind};
+use pinset::list::{open, FileKind};
 use pinset::pin::{is_key, MAX_DIGITS};
 use pinset::{Pepper, Secret};
 
@@ -142,7 +142,7 @@ pub(crate) fn run(arguments: &Convert) -> Result<u8, CommandError> {
     }
     let list = CsvList::new(&[Column::Account, Column::Secret]).with_rows(&rows);
     warn_out_of_reach(rows.iter().filter(|values| is_unreachable(values)).count());
-    load(&list, Kind::Csv, &numbering).at(to)?;
+    load(&list, FileKind::Csv, &numbering).at(to)?;
     if !arguments.new_rows.rows.create(to, &list)? {
         return Err(CommandError::at(to, "file exists already"));
     }

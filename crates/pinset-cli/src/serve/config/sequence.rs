@@ -1,7 +1,7 @@
 //! Rendering of the answers to calls, once when the configuration is read.
 
 use bytes::Bytes;
-use pinset::external::response::{Action, Answer, Gather};
+use pinset::external::response::{Action, Gather, ServiceAnswer};
 use pinset::pin::MAX_DIGITS;
 use thiserror::Error;
 
@@ -140,7 +140,7 @@ impl<'a> Base<'a> {
 }
 
 fn json(actions: Vec<Action>) -> Bytes {
-    Answer { actions }.to_json().into()
+    ServiceAnswer { actions }.to_json().into()
 }
 
 fn action(raw: &raw::Action, base: Base<'_>) -> Result<Action, SequenceError> {

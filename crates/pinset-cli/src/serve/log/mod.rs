@@ -104,7 +104,7 @@ struct WriteStatus {
 }
 
 /// The request log.
-pub(super) struct Log {
+pub(super) struct RequestLog {
     path: PathBuf,
     queue: Arc<LogQueue>,
     status: Arc<WriteStatus>,
@@ -116,7 +116,7 @@ pub(super) struct LogWriter {
     queue: Arc<LogQueue>,
 }
 
-impl Log {
+impl RequestLog {
     /// Opens the log, and writes entries until [`LogWriter::finish`]. Rows older than
     /// `days`, and the oldest above `rows`, are removed.
     ///

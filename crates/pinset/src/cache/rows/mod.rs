@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Cache, Entry, Key, Known, Seen, State, MAX_PASSES};
+use super::{Cache, CacheEntry, CacheKey, EntryState, Known, Seen, MAX_PASSES};
 use crate::cache::report::Report;
 use crate::credential::pepper::KeyId;
 use crate::credential::table::{Reading, Rows};
-use crate::list::format::detect::{sniff, Kind};
+use crate::list::format::detect::{sniff, FileKind};
 use crate::list::index::MAX_REPORTED_LINES;
 use crate::list::open::file::Stamp;
 use crate::phone_number::Numbering;
@@ -23,7 +23,7 @@ pub struct RowList {
     /// Its path.
     pub path: PathBuf,
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
 }
 
 /// The rules by which the values of rows are parsed.
@@ -79,7 +79,7 @@ pub enum RowProgress {
 impl Cache {
     /// What a list in a file is that has this stamp, at `now` or after, if it
     /// was found out before.
-    pub fn kind(&self, path: &Path, stamp: Stamp, now: SystemTime) -> Option<Kind> {
+    pub fn kind(&self, path: &Path, stamp: Stamp, now: SystemTime) -> Option<FileKind> {
         let kept = self.lock();
         let (seen, kind) = kept.kinds.get(path)?;
         seen.is_sure(stamp, now).then_some(*kind)
@@ -90,7 +90,7 @@ impl Cache {
     /// # Errors
     ///
     /// The file can't be read.
-    pub fn sniff(&self, path: &Path, mut file: &File, now: SystemTime) -> io::Result<Kind> {
+    pub fn sniff(&self, path: &Path, mut file: &File, now: SystemTime) -> io::Result<FileKind> {
         let seen = Seen::of(file, now)?;
         let kind = sniff(file, seen.still)?;
         file.rewind()?;
@@ -111,9 +111,11 @@ impl Cache {
         let mut kept = self.lock();
         kept.time += 1;
         let time = kept.time;
-        let entry = kept.lists.get_mut(&Key::Rows(list.clone()))?;
+        let entry = kept.lists.get_mut(&CacheKey::Rows(list.clone()))?;
         match &entry.state {
-            State::Rows(rows, by) if entry.seen.is_sure(stamp, now) && Arc::ptr_eq(by, rules) => {
+            EntryState::Rows(rows, by)
+                if entry.seen.is_sure(stamp, now) && Arc::ptr_eq(by, rules) =>
+            {
                 entry.asked = time;
                 Some(Arc::clone(rows))
             }
@@ -137,15 +139,15 @@ impl Cache {
         now: SystemTime,
     ) -> io::Result<RowAnswer> {
         let seen = Seen::of(&file, now)?;
-        let known = self.known(&Key::Rows(list.clone()), seen.stamp, seen.still);
+        let known = self.known(&CacheKey::Rows(list.clone()), seen.stamp, seen.still);
         let (report, report_keys) = match known {
-            Known::Current(State::Rows(rows, by), true) if Arc::ptr_eq(&by, &rules) => {
+            Known::Current(EntryState::Rows(rows, by), true) if Arc::ptr_eq(&by, &rules) => {
                 return Ok(RowAnswer::Known(Ok(rows)))
             }
-            Known::Current(State::Broken(report, by), true) if Arc::ptr_eq(&by, &rules) => {
+            Known::Current(EntryState::Broken(report, by), true) if Arc::ptr_eq(&by, &rules) => {
                 return Ok(RowAnswer::Known(Err(report)))
             }
-            Known::Current(State::Rows(_, by), _) => (false, !Arc::ptr_eq(&by, &rules)),
+            Known::Current(EntryState::Rows(_, by), _) => (false, !Arc::ptr_eq(&by, &rules)),
             Known::Current(..) => (false, true),
             Known::Outdated(_) => (true, true),
         };
@@ -223,16 +225,16 @@ impl RowReading {
         }
         let (state, reports) = match &result {
             Ok(rows) => {
-                let state = State::Rows(Arc::clone(rows), Arc::clone(&self.rules));
+                let state = EntryState::Rows(Arc::clone(rows), Arc::clone(&self.rules));
                 (state, self.reports(rows))
             }
             Err(report) => {
-                let state = State::Broken(report.clone(), Arc::clone(&self.rules));
+                let state = EntryState::Broken(report.clone(), Arc::clone(&self.rules));
                 (state, Vec::new())
             }
         };
-        let entry: Entry = self.seen.entry(state);
-        cache.keep(&Key::Rows(self.list.clone()), entry, self.limit);
+        let entry: CacheEntry = self.seen.entry(state);
+        cache.keep(&CacheKey::Rows(self.list.clone()), entry, self.limit);
         Ok(RowProgress::Over(result, reports))
     }
 

@@ -27,7 +27,7 @@ impl Lab {
         let folder = tempfile::tempdir().expect("a folder");
         let list = RowList {
             path: folder.path().join("list.csv"),
-            kind: Kind::Csv,
+            kind: FileKind::Csv,
         };
         let lab = Self {
             _folder: folder,
@@ -213,11 +213,11 @@ fn kind_of_a_list_is_cached_until_it_changes() {
         lab.cache.sniff(path, &file, now).expect("read")
     };
     assert_eq!(kind(), None);
-    assert_eq!(sniff(SystemTime::now()), Kind::Csv);
+    assert_eq!(sniff(SystemTime::now()), FileKind::Csv);
     assert_eq!(kind(), None, "too soon to tell");
-    assert_eq!(sniff(now), Kind::Csv);
-    assert_eq!(kind(), Some(Kind::Csv));
+    assert_eq!(sniff(now), FileKind::Csv);
+    assert_eq!(kind(), Some(FileKind::Csv));
     fs::write(path, "1234\n").expect("written");
     assert_eq!(kind(), None);
-    assert_eq!(sniff(now), Kind::Lines(crate::list::Format::Plain));
+    assert_eq!(sniff(now), FileKind::Lines(crate::list::Format::Plain));
 }

@@ -22,7 +22,7 @@ pub use plan::{Event, Input, Next, Opening, Plan, Settlement, Status, Step, Wait
 pub(crate) const HABITUAL_HASH: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum DialogState {
     Opening,
     /// Sound `.0` of the prompt plays.
     /// The one behind the last is the fallback.
@@ -68,7 +68,7 @@ enum AfterVerdict {
 /// The conversation of one call.
 pub struct Conversation {
     plan: Plan,
-    state: State,
+    state: DialogState,
     field: EntryField,
     account: Pin,
     pin: Pin,
@@ -98,7 +98,7 @@ impl Conversation {
         Self {
             field: EntryField::first(&plan),
             plan,
-            state: State::Opening,
+            state: DialogState::Opening,
             account: Pin::new(),
             pin: Pin::new(),
             keys: 0,
@@ -122,51 +122,53 @@ impl Conversation {
             return self.gone();
         }
         match (self.state, event) {
-            (State::Opening, Event::Begin) => Step::Open(self.plan.opening),
-            (State::Opening, Event::Opened) => match self.plan.refused {
+            (DialogState::Opening, Event::Begin) => Step::Open(self.plan.opening),
+            (DialogState::Opening, Event::Opened) => match self.plan.refused {
                 Some(status) => self.settle(status, AfterVerdict::Route),
                 None => self.ask(),
             },
 
-            (State::Prompting(_), Event::Playing) => {
+            (DialogState::Prompting(_), Event::Playing) => {
                 self.prompted = true;
                 Step::NextKey(Wait::Sound)
             }
-            (State::Prompting(sound), Event::Missing) => self.after_missing(sound),
-            (State::Prompting(sound), Event::Input(Input::SoundEnded)) => self.listen(sound),
-            (State::Prompting(_), Event::Input(Input::Key(key))) => self.key(key, now, Wait::Sound),
+            (DialogState::Prompting(sound), Event::Missing) => self.after_missing(sound),
+            (DialogState::Prompting(sound), Event::Input(Input::SoundEnded)) => self.listen(sound),
+            (DialogState::Prompting(_), Event::Input(Input::Key(key))) => {
+                self.key(key, now, Wait::Sound)
+            }
 
-            (State::Listening(sound), Event::Input(Input::Silence)) => {
+            (DialogState::Listening(sound), Event::Input(Input::Silence)) => {
                 if sound + 1 < self.prompt().len() {
                     self.prompt_at(sound + 1)
                 } else {
                     self.entered()
                 }
             }
-            (State::Listening(sound), Event::Input(Input::Key(key))) => {
+            (DialogState::Listening(sound), Event::Input(Input::Key(key))) => {
                 let wait = self.wait_after(sound);
                 self.key(key, now, wait)
             }
 
-            (State::Reading, Event::Input(Input::Key(key))) => {
+            (DialogState::Reading, Event::Input(Input::Key(key))) => {
                 let wait = self.wait_in_entry();
                 self.key(key, now, wait)
             }
-            (State::Reading, Event::Input(Input::Silence)) => self.entered(),
+            (DialogState::Reading, Event::Input(Input::Silence)) => self.entered(),
 
-            (State::Verifying, Event::Verified(verdict)) => self.verified(verdict),
+            (DialogState::Verifying, Event::Verified(verdict)) => self.verified(verdict),
 
-            (State::Settling(then), Event::Settled) => self.go_on(then),
-            (State::Jumping, Event::Jumped(true)) => self.finish(Next::Continue),
-            (State::Jumping, Event::Jumped(false)) => self.route(),
+            (DialogState::Settling(then), Event::Settled) => self.go_on(then),
+            (DialogState::Jumping, Event::Jumped(true)) => self.finish(Next::Continue),
+            (DialogState::Jumping, Event::Jumped(false)) => self.route(),
 
-            (State::Leaving(sound), Event::Playing) if !self.settled => {
+            (DialogState::Leaving(sound), Event::Playing) if !self.settled => {
                 self.settle(Status::Success, AfterVerdict::Hear(sound))
             }
-            (State::Leaving(_), Event::Playing | Event::Input(Input::Key(_))) => {
+            (DialogState::Leaving(_), Event::Playing | Event::Input(Input::Key(_))) => {
                 Step::NextKey(Wait::Sound)
             }
-            (State::Leaving(sound), Event::Missing | Event::Input(Input::SoundEnded)) => {
+            (DialogState::Leaving(sound), Event::Missing | Event::Input(Input::SoundEnded)) => {
                 self.leave(sound + 1)
             }
             _ => self.finish(Next::HangUp),
@@ -202,7 +204,7 @@ impl Conversation {
     }
 
     fn prompt_at(&mut self, sound: usize) -> Step<'_> {
-        self.state = State::Prompting(sound);
+        self.state = DialogState::Prompting(sound);
         let fallback = self.fallback().filter(|_| sound == self.prompt().len());
         match self.prompt().get(sound).or(fallback) {
             Some(name) => Step::Play(name),
@@ -231,7 +233,7 @@ impl Conversation {
     }
 
     fn listen(&mut self, sound: usize) -> Step<'_> {
-        self.state = State::Listening(sound);
+        self.state = DialogState::Listening(sound);
         Step::NextKey(self.wait_after(sound))
     }
 
@@ -265,7 +267,7 @@ impl Conversation {
         }
         self.any_key = true;
         self.keys += 1;
-        self.state = State::Reading;
+        self.state = DialogState::Reading;
         if Some(key) == self.plan.clear_key {
             return self.cleared();
         }
@@ -315,7 +317,7 @@ impl Conversation {
     }
 
     fn verify(&mut self) -> Step<'_> {
-        self.state = State::Verifying;
+        self.state = DialogState::Verifying;
         self.attempts += 1;
         Step::Verify(Entry {
             account: self.plan.account.is_some().then_some(&self.account),
@@ -356,7 +358,7 @@ impl Conversation {
     }
 
     fn settle(&mut self, status: Status, then: AfterVerdict) -> Step<'_> {
-        self.state = State::Settling(then);
+        self.state = DialogState::Settling(then);
         self.status = Some(status);
         self.settled = true;
         let grant = self.grant.as_ref();
@@ -377,12 +379,12 @@ impl Conversation {
         self.pin.clear();
         match then {
             AfterVerdict::Route if self.plan.jump => {
-                self.state = State::Jumping;
+                self.state = DialogState::Jumping;
                 Step::Jump
             }
             AfterVerdict::Route => self.route(),
             AfterVerdict::Hear(sound) => {
-                self.state = State::Leaving(sound);
+                self.state = DialogState::Leaving(sound);
                 Step::NextKey(Wait::Sound)
             }
             AfterVerdict::Permit(sound) => self.leave(sound),
@@ -412,7 +414,7 @@ impl Conversation {
         self.plan.final_prompt_when_gone
             && !goes_on
             && self.status.is_none()
-            && self.state != State::Opening
+            && self.state != DialogState::Opening
     }
 
     /// A failure that did not jump.
@@ -432,7 +434,7 @@ impl Conversation {
 
     fn leave(&mut self, sound: usize) -> Step<'_> {
         if sound < self.final_prompt().len() {
-            self.state = State::Leaving(sound);
+            self.state = DialogState::Leaving(sound);
             let gone_too = self.plan.final_prompt_when_gone;
             let sound = &self.final_prompt()[sound];
             return if gone_too {
@@ -477,7 +479,7 @@ impl Conversation {
     }
 
     fn finish(&mut self, next: Next) -> Step<'_> {
-        self.state = State::Over;
+        self.state = DialogState::Over;
         self.pin.clear();
         Step::Finish(next)
     }

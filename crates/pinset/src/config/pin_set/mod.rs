@@ -14,7 +14,7 @@ use super::value::{
 };
 use super::{value, GENERAL_ONLY_OPTIONS};
 use crate::dialplan::Route;
-use crate::list::{Format, Kind};
+use crate::list::{FileKind, Format};
 use crate::pin::MAX_DIGITS;
 use crate::prompt::Sound;
 
@@ -27,7 +27,7 @@ pub struct PinSet {
     /// `source`: where the PINs are.
     pub source: Option<Source>,
     /// `format`: the format of the file, or `None` to detect it.
-    pub format: Option<Kind>,
+    pub format: Option<FileKind>,
     /// `astdb_value`: what the values of the database are.
     pub astdb_value: AstdbValue,
     /// `identify`: how callers are identified.
@@ -296,12 +296,12 @@ fn family(name: &[u8]) -> Option<String> {
     right.then(|| name.to_owned())
 }
 
-fn format(value: &[u8]) -> Result<Option<Kind>, OptionError> {
+fn format(value: &[u8]) -> Result<Option<FileKind>, OptionError> {
     let words = [
         ("auto", None),
-        ("plain", Some(Kind::Lines(Format::Plain))),
-        ("md5", Some(Kind::Lines(Format::Md5))),
-        ("csv", Some(Kind::Csv)),
+        ("plain", Some(FileKind::Lines(Format::Plain))),
+        ("md5", Some(FileKind::Lines(Format::Md5))),
+        ("csv", Some(FileKind::Csv)),
     ];
     word(value, &words).ok_or(OptionError::NotOneOf("auto, plain, md5 or csv"))
 }

@@ -121,14 +121,14 @@ fn options_are_what_they_say() {
         (
             "format",
             "Plain",
-            but(|s| s.format = Some(Kind::Lines(Format::Plain))),
+            but(|s| s.format = Some(FileKind::Lines(Format::Plain))),
         ),
         (
             "format",
             "md5",
-            but(|s| s.format = Some(Kind::Lines(Format::Md5))),
+            but(|s| s.format = Some(FileKind::Lines(Format::Md5))),
         ),
-        ("format", "csv", but(|s| s.format = Some(Kind::Csv))),
+        ("format", "csv", but(|s| s.format = Some(FileKind::Csv))),
         (
             "astdb_value",
             "account:secret",

@@ -62,9 +62,9 @@ impl fmt::Debug for KeyId {
 /// It is kept as HMAC wants it, with zeros up to a block, and stays where it
 /// is when the key is moved, so that no copy is left behind.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Key(Box<[u8; HMAC_BLOCK_BYTES]>);
+pub struct PepperKey(Box<[u8; HMAC_BLOCK_BYTES]>);
 
-impl Key {
+impl PepperKey {
     /// The key of 64 hexadecimal digits.
     fn new(text: &[u8]) -> Option<Self> {
         let bytes = Zeroizing::new(hex::bytes::<32>(text)?);
@@ -87,7 +87,7 @@ impl Key {
 
 /// The keys of a pepper file, in its order. None, where none is configured.
 #[derive(Default)]
-pub struct Pepper(Vec<(KeyId, Key)>);
+pub struct Pepper(Vec<(KeyId, PepperKey)>);
 
 /// Why a pepper file is invalid. The message never holds a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -130,7 +130,7 @@ impl Pepper {
     /// PINs wrong that are right.
     pub fn parse(contents: &[u8]) -> Result<Self, PepperError> {
         let contents = contents.strip_prefix(b"\xef\xbb\xbf").unwrap_or(contents);
-        let mut keys: Vec<(KeyId, Key)> = Vec::new();
+        let mut keys: Vec<(KeyId, PepperKey)> = Vec::new();
         let mut lines = Vec::new();
         for (line, number) in contents.split(|byte| *byte == b'\n').zip(1..) {
             let line = line.trim_ascii();
@@ -153,7 +153,7 @@ impl Pepper {
     }
 
     /// The key that new secrets are signed with: the first.
-    pub fn signing(&self) -> Option<(KeyId, &Key)> {
+    pub fn signing(&self) -> Option<(KeyId, &PepperKey)> {
         self.0.first().map(|(id, key)| (*id, key))
     }
 
@@ -163,19 +163,19 @@ impl Pepper {
     }
 
     /// The key of this name.
-    pub fn key(&self, id: KeyId) -> Option<&Key> {
+    pub fn key(&self, id: KeyId) -> Option<&PepperKey> {
         let found = self.0.iter().find(|(other, _)| *other == id);
         found.map(|(_, key)| key)
     }
 }
 
-fn read(line: &[u8]) -> Result<(KeyId, Key), PepperLineError> {
+fn read(line: &[u8]) -> Result<(KeyId, PepperKey), PepperLineError> {
     let colon = memchr::memchr(b':', line).ok_or(PepperLineError::MissingColon)?;
     let (id, key) = line.split_at(colon);
     let id = KeyId::new(id).ok_or(PepperLineError::InvalidKeyId)?;
     let key = key
         .get(1..)
-        .and_then(Key::new)
+        .and_then(PepperKey::new)
         .ok_or(PepperLineError::InvalidKey)?;
     Ok((id, key))
 }

@@ -173,8 +173,8 @@ fn errors_name_the_line() {
 #[test]
 fn a_key_is_wiped() {
     fn wiped_when_dropped<T: ZeroizeOnDrop>() {}
-    wiped_when_dropped::<Key>();
-    let mut key = Key::new(ONES.as_bytes()).expect("a key");
+    wiped_when_dropped::<PepperKey>();
+    let mut key = PepperKey::new(ONES.as_bytes()).expect("a key");
     assert_eq!(key.0[..32], [0x11; 32]);
     key.zeroize();
     assert_eq!(*key.0, [0; HMAC_BLOCK_BYTES]);

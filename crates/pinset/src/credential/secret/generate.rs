@@ -7,7 +7,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::argon2id::{compute, Cost};
-use crate::credential::pepper::{Key, KeyId};
+use crate::credential::pepper::{KeyId, PepperKey};
 use crate::hex;
 use crate::list::format::md5;
 use crate::pin::{is_key, Pin};
@@ -28,7 +28,7 @@ pub enum Recipe<'a> {
     /// [`super::Form::Md5`], without parameters.
     Md5,
     /// [`super::Form::Hmac`], with the first key of the pepper.
-    Hmac(KeyId, &'a Key),
+    Hmac(KeyId, &'a PepperKey),
     /// [`super::Form::Argon2id`], with a cost and a salt that no other secret has.
     Argon2id(Cost, [u8; SALT_BYTES]),
 }

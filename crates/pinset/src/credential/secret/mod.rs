@@ -25,9 +25,9 @@ pub use argon2id::{Cost, MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES};
 
 /// What a PIN is checked against. It has no `Debug`, and is wiped when
 /// dropped; what it holds stays where it is when it is moved.
-pub struct Secret(Kind);
+pub struct Secret(SecretKind);
 
-enum Kind {
+enum SecretKind {
     Plain(Zeroizing<Box<[u8]>>),
     Md5(Box<Zeroizing<[u8; 16]>>),
     Hmac(KeyId, Box<Zeroizing<[u8; 32]>>),
@@ -55,10 +55,10 @@ pub enum Form {
 /// to the one that is asked for by a hash that is seeded at random, and
 /// [`Self::is_of`] decides.
 #[derive(PartialEq, Eq, Hash, ZeroizeOnDrop)]
-pub struct IndexKey(Key);
+pub struct IndexKey(SecretKey);
 
 #[derive(PartialEq, Eq, Hash, Zeroize, ZeroizeOnDrop)]
-enum Key {
+enum SecretKey {
     Plain(Box<[u8]>),
     Md5([u8; 16]),
     Hmac(#[zeroize(skip)] KeyId, [u8; 32]),
@@ -139,11 +139,11 @@ impl Secret {
             if *digest == md5::EMPTY_TEXT_DIGEST {
                 return Err(SecretError::EmptyTextDigest);
             }
-            Kind::Md5(Box::new(digest))
+            SecretKind::Md5(Box::new(digest))
         } else if let Some(rest) = text.strip_prefix(b"hmac-sha256:") {
             hmac(rest).ok_or(SecretError::InvalidHmac)?
         } else if text.starts_with(b"$argon2") {
-            Kind::Argon2id(Box::new(Argon2id::parse(text)?))
+            SecretKind::Argon2id(Box::new(Argon2id::parse(text)?))
         } else {
             return Err(SecretError::UnknownForm);
         };
@@ -162,27 +162,27 @@ impl Secret {
             return Ok(false);
         }
         Ok(match &self.0 {
-            Kind::Plain(right) => pin.is(right),
-            Kind::Md5(digest) => Zeroizing::new(md5::digest(pin)).ct_eq(&***digest).into(),
-            Kind::Hmac(id, digest) => sign(*id, pin, pepper)?.ct_eq(&***digest).into(),
-            Kind::Argon2id(hash) => hash.verify(pin)?,
+            SecretKind::Plain(right) => pin.is(right),
+            SecretKind::Md5(digest) => Zeroizing::new(md5::digest(pin)).ct_eq(&***digest).into(),
+            SecretKind::Hmac(id, digest) => sign(*id, pin, pepper)?.ct_eq(&***digest).into(),
+            SecretKind::Argon2id(hash) => hash.verify(pin)?,
         })
     }
 
     /// Its form.
     pub fn form(&self) -> Form {
         match &self.0 {
-            Kind::Plain(_) => Form::Plain,
-            Kind::Md5(_) => Form::Md5,
-            Kind::Hmac(id, _) => Form::Hmac(*id),
-            Kind::Argon2id(_) => Form::Argon2id,
+            SecretKind::Plain(_) => Form::Plain,
+            SecretKind::Md5(_) => Form::Md5,
+            SecretKind::Hmac(id, _) => Form::Hmac(*id),
+            SecretKind::Argon2id(_) => Form::Argon2id,
         }
     }
 
     /// Returns the cost of [`Self::verify`], if it is slow.
     pub fn cost(&self) -> Option<Cost> {
         match &self.0 {
-            Kind::Argon2id(hash) => Some(hash.cost()),
+            SecretKind::Argon2id(hash) => Some(hash.cost()),
             _ => None,
         }
     }
@@ -190,10 +190,10 @@ impl Secret {
     /// Returns the key it is found by in an index, or `None` if there can be none.
     pub fn index_key(&self) -> Option<IndexKey> {
         Some(IndexKey(match &self.0 {
-            Kind::Plain(pin) => Key::Plain((**pin).clone()),
-            Kind::Md5(digest) => Key::Md5(***digest),
-            Kind::Hmac(id, digest) => Key::Hmac(*id, ***digest),
-            Kind::Argon2id(_) => return None,
+            SecretKind::Plain(pin) => SecretKey::Plain((**pin).clone()),
+            SecretKind::Md5(digest) => SecretKey::Md5(***digest),
+            SecretKind::Hmac(id, digest) => SecretKey::Hmac(*id, ***digest),
+            SecretKind::Argon2id(_) => return None,
         }))
     }
 }
@@ -203,9 +203,9 @@ impl IndexKey {
     /// two differ.
     pub fn is_of(&self, secret: &Secret) -> bool {
         match (&self.0, &secret.0) {
-            (Key::Plain(key), Kind::Plain(pin)) => key.ct_eq(pin).into(),
-            (Key::Md5(key), Kind::Md5(digest)) => key.ct_eq(&***digest).into(),
-            (Key::Hmac(id, key), Kind::Hmac(of, digest)) => {
+            (SecretKey::Plain(key), SecretKind::Plain(pin)) => key.ct_eq(pin).into(),
+            (SecretKey::Md5(key), SecretKind::Md5(digest)) => key.ct_eq(&***digest).into(),
+            (SecretKey::Hmac(id, key), SecretKind::Hmac(of, digest)) => {
                 id == of && bool::from(key.ct_eq(&***digest))
             }
             _ => false,
@@ -232,31 +232,31 @@ impl Form {
             return Ok(None);
         }
         Ok(match self {
-            Self::Plain => Some(Key::Plain(pin.as_bytes().into())),
-            Self::Md5 => Some(Key::Md5(md5::digest(pin))),
-            Self::Hmac(id) => Some(Key::Hmac(id, *sign(id, pin, pepper)?)),
+            Self::Plain => Some(SecretKey::Plain(pin.as_bytes().into())),
+            Self::Md5 => Some(SecretKey::Md5(md5::digest(pin))),
+            Self::Hmac(id) => Some(SecretKey::Hmac(id, *sign(id, pin, pepper)?)),
             Self::Argon2id => None,
         }
         .map(IndexKey))
     }
 }
 
-fn plain(pin: &[u8]) -> Result<Kind, SecretError> {
+fn plain(pin: &[u8]) -> Result<SecretKind, SecretError> {
     if pin.is_empty() {
         Err(SecretError::Empty)
     } else if pin.len() > MAX_DIGITS {
         Err(SecretError::TooLong)
     } else if pin.iter().all(|key| is_key(*key)) {
-        Ok(Kind::Plain(Zeroizing::new(pin.into())))
+        Ok(SecretKind::Plain(Zeroizing::new(pin.into())))
     } else {
         Err(SecretError::NotOnKeypad)
     }
 }
 
-fn hmac(text: &[u8]) -> Option<Kind> {
+fn hmac(text: &[u8]) -> Option<SecretKind> {
     let (id, digest) = text.split_at(memchr::memchr(b':', text)?);
     let digest = Zeroizing::new(hex::bytes(digest.get(1..)?)?);
-    Some(Kind::Hmac(KeyId::new(id)?, Box::new(digest)))
+    Some(SecretKind::Hmac(KeyId::new(id)?, Box::new(digest)))
 }
 
 fn sign(id: KeyId, pin: &Pin, pepper: &Pepper) -> Result<Zeroizing<[u8; 32]>, VerifyError> {

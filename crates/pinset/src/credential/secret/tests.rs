@@ -420,12 +420,12 @@ fn secrets_are_not_shown_and_are_wiped() {
     let () = <IndexKey as Shown<_>>::NOT;
     let () = <Argon2id as Shown<_>>::NOT;
     let () = <Pepper as Shown<_>>::NOT;
-    let () = <crate::credential::pepper::Key as Shown<_>>::NOT;
+    let () = <crate::credential::pepper::PepperKey as Shown<_>>::NOT;
     fn wiped_when_dropped<T: ZeroizeOnDrop>() {}
     wiped_when_dropped::<IndexKey>();
-    let mut key = Key::Hmac(id("main"), [7; 32]);
+    let mut key = SecretKey::Hmac(id("main"), [7; 32]);
     key.zeroize();
-    assert!(key == Key::Hmac(id("main"), [0; 32]));
+    assert!(key == SecretKey::Hmac(id("main"), [0; 32]));
 }
 
 proptest! {

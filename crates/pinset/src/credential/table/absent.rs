@@ -12,7 +12,7 @@ use super::{credential, digest, TableError};
 use crate::credential::secret::Secret;
 use crate::list::format::csv;
 use crate::list::format::lines::{first_line, trimmed};
-use crate::list::{Blocks, Format, Gives, Kind};
+use crate::list::{Blocks, FileKind, Format, Gives};
 use crate::timestamp::Zone;
 
 /// On how many days a row must have been absent until its number of uses is
@@ -27,12 +27,12 @@ pub const DAYS_KEPT: u32 = 90;
 /// The list can't be read, or is no list: nothing is known either.
 pub fn retain_absent(
     list: impl Read,
-    kind: Kind,
+    kind: FileKind,
     zone: &Zone,
     digests: &mut BTreeSet<[u8; 16]>,
 ) -> Result<bool, TableError> {
     match kind {
-        Kind::Csv => {
+        FileKind::Csv => {
             let mut reader = csv::Reader::new(list, true, zone);
             while let Some(row) = reader.next_row()? {
                 let Ok(row) = row else { return Ok(false) };
@@ -43,7 +43,7 @@ pub fn retain_absent(
             }
             Ok(true)
         }
-        Kind::Lines(format) => {
+        FileKind::Lines(format) => {
             let mut blocks = Blocks::new(list, true);
             while let Some(block) = blocks.next_block().map_err(TableError::Unreadable)? {
                 if !retain_absent_lines(block.lines, format, digests) {
@@ -134,7 +134,7 @@ mod tests {
     use crate::pin::Pin;
     use crate::verify::admission::digest_of_entry;
 
-    fn absent(list: &str, kind: Kind, digests: &[[u8; 16]]) -> Option<Vec<[u8; 16]>> {
+    fn absent(list: &str, kind: FileKind, digests: &[[u8; 16]]) -> Option<Vec<[u8; 16]>> {
         let mut left: BTreeSet<_> = digests.iter().copied().collect();
         let whole = retain_absent(list.as_bytes(), kind, &Zone::utc(), &mut left);
         matches!(whole, Ok(true)).then(|| left.into_iter().collect())
@@ -146,19 +146,19 @@ mod tests {
         let gone = digest(b"bob", b"plain:9");
         let csv = digest(b"ada", b"plain:1234");
         let list = "account,secret,valid_until,max_uses\nada,plain:1234,2001-01-01,\n";
-        assert_eq!(absent(list, Kind::Csv, &[csv, gone]), Some(vec![gone]));
+        assert_eq!(absent(list, FileKind::Csv, &[csv, gone]), Some(vec![gone]));
         let plain = digest_of_entry(Format::Plain, b"", &pin);
-        let kind = Kind::Lines(Format::Plain);
+        let kind = FileKind::Lines(Format::Plain);
         // A last line without an end may be a row.
         for list in ["1\n\n1234\n", "1\n1234"] {
             assert_eq!(absent(list, kind, &[plain, gone]), Some(vec![gone]));
         }
         let md5 = digest_of_entry(Format::Md5, b"ada", &pin);
         let list = "ada:81DC9BDB52D04DC20036DBD8313ED055\n";
-        let kind = Kind::Lines(Format::Md5);
+        let kind = FileKind::Lines(Format::Md5);
         assert_eq!(absent(list, kind, &[md5, gone]), Some(vec![gone]));
         assert_eq!(
-            absent("", Kind::Lines(Format::Plain), &[gone]),
+            absent("", FileKind::Lines(Format::Plain), &[gone]),
             Some(vec![gone])
         );
     }
@@ -174,14 +174,14 @@ mod tests {
             "account,secret\n,plain:9\n",
             "account,secret\nada,\"plain:9\n",
         ] {
-            assert_eq!(absent(list, Kind::Csv, &gone), None, "{list:?}");
+            assert_eq!(absent(list, FileKind::Csv, &gone), None, "{list:?}");
         }
         let long = "9".repeat(2000);
         for list in ["9 # bob's\n", &long] {
-            let kind = Kind::Lines(Format::Plain);
+            let kind = FileKind::Lines(Format::Plain);
             assert_eq!(absent(list, kind, &gone), None, "{list:?}");
         }
-        let kind = Kind::Lines(Format::Md5);
+        let kind = FileKind::Lines(Format::Md5);
         assert_eq!(absent("bob\n", kind, &gone), None);
     }
 

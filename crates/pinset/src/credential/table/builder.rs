@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::arena::{ArenaFullError, Chunks};
 use super::error::{RowError, RowErrorKind, TableError};
-use super::index::{self, Heap};
+use super::index::{self, IndexHeap};
 use super::record::{caller, Record};
 use super::signed::{SignedDraft, SignedRows};
 use super::weighing::{Dearest, Weighing};
@@ -29,9 +29,9 @@ const FORM_BYTES: usize = 64;
 /// Rows as they come.
 pub(super) struct Draft {
     records: Chunks<u8>,
-    pins: Heap,
-    callers: Heap,
-    accounts: Heap,
+    pins: IndexHeap,
+    callers: IndexHeap,
+    accounts: IndexHeap,
     /// A record being written.
     record: Zeroizing<Vec<u8>>,
     forms: BTreeSet<Form>,
@@ -55,9 +55,9 @@ impl Draft {
     pub(super) fn new(limit: u64) -> Self {
         Self {
             records: Chunks::new(CHUNK_BYTES),
-            pins: Heap::new(),
-            callers: Heap::new(),
-            accounts: Heap::new(),
+            pins: IndexHeap::new(),
+            callers: IndexHeap::new(),
+            accounts: IndexHeap::new(),
             record: Zeroizing::default(),
             forms: BTreeSet::new(),
             signed: SignedDraft::default(),
@@ -142,7 +142,7 @@ impl Draft {
     /// What the rows will take of memory at most, while they are sorted: an
     /// index replaces what it is made of, one after the other.
     fn peak(&self) -> u64 {
-        let sizes = [&self.pins, &self.callers, &self.accounts].map(Heap::sizes);
+        let sizes = [&self.pins, &self.callers, &self.accounts].map(IndexHeap::sizes);
         let either = sizes.map(|(heap, index)| heap.max(index));
         let largest = sizes.map(|(_, index)| index).into_iter().max();
         let bytes = self.records.size()
@@ -154,9 +154,9 @@ impl Draft {
     }
 
     /// No more will come.
-    pub(super) fn sort(self) -> Result<Sorting, TableError> {
+    pub(super) fn sort(self) -> Result<RowSorting, TableError> {
         let too_large = |_| TableError::TooLarge(self.limit);
-        Ok(Sorting {
+        Ok(RowSorting {
             records: self.records,
             pins: self.pins.sort().map_err(too_large)?,
             callers: self.callers.sort().map_err(too_large)?,
@@ -192,17 +192,17 @@ fn write(
 }
 
 /// Rows being sorted, a part at a time.
-pub(super) struct Sorting {
+pub(super) struct RowSorting {
     records: Chunks<u8>,
-    pins: index::Sorting,
-    callers: index::Sorting,
-    accounts: index::Sorting,
+    pins: index::IndexSorting,
+    callers: index::IndexSorting,
+    accounts: index::IndexSorting,
     forms: Vec<Form>,
     signed: Vec<SignedRows>,
     about: About,
 }
 
-impl Sorting {
+impl RowSorting {
     /// Does a part; false when all is done.
     pub(super) fn step(&mut self) -> bool {
         self.pins.step() || self.callers.step() || self.accounts.step()

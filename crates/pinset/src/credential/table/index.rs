@@ -18,18 +18,18 @@ const CHUNK_ENTRIES: usize = 32 << 10;
 
 /// The hash, and behind it where the row is: sorted, the rows of one hash
 /// stand together, in the order of the list.
-pub(super) type Entry = u64;
+pub(super) type IndexEntry = u64;
 
-fn entry(hash: u32, row: u32) -> Entry {
-    Entry::from(hash) << 32 | Entry::from(row)
+fn entry(hash: u32, row: u32) -> IndexEntry {
+    IndexEntry::from(hash) << 32 | IndexEntry::from(row)
 }
 
-fn hash(entry: Entry) -> u32 {
+fn hash(entry: IndexEntry) -> u32 {
     (entry >> 32) as u32
 }
 
 /// Where the row of an entry is.
-pub(super) fn row(entry: Entry) -> u32 {
+pub(super) fn row(entry: IndexEntry) -> u32 {
     entry as u32
 }
 
@@ -46,14 +46,14 @@ fn first_bits(hash: u32, bits: u32) -> usize {
 }
 
 /// Entries as they come.
-pub(super) struct Heap {
-    entries: Chunks<Entry>,
+pub(super) struct IndexHeap {
+    entries: Chunks<IndexEntry>,
     /// How many are in each share.
     counts: Vec<u32>,
     count: usize,
 }
 
-impl Heap {
+impl IndexHeap {
     pub(super) fn new() -> Self {
         Self {
             entries: Chunks::new(CHUNK_ENTRIES),
@@ -76,12 +76,12 @@ impl Heap {
     /// bytes.
     pub(super) fn sizes(&self) -> (usize, usize) {
         let places = (1 << place_bits(self.count)) + 1;
-        let index = self.count * size_of::<Entry>() + places * size_of::<u32>();
+        let index = self.count * size_of::<IndexEntry>() + places * size_of::<u32>();
         (self.entries.size(), index)
     }
 
     /// No more will come.
-    pub(super) fn sort(self) -> Result<Sorting, ArenaFullError> {
+    pub(super) fn sort(self) -> Result<IndexSorting, ArenaFullError> {
         let bits = place_bits(self.count);
         let (mut entries, mut starts) = (Vec::new(), Vec::new());
         entries
@@ -94,13 +94,13 @@ impl Heap {
             next.push(sum);
             sum = sum.checked_add(*count).ok_or(ArenaFullError)?;
         }
-        Ok(Sorting {
+        Ok(IndexSorting {
             chunks: self.entries.into_chunks().collect::<Vec<_>>().into_iter(),
             counts: self.counts.into_iter(),
             count: self.count,
             next,
             sorted: 0,
-            index: Index {
+            index: RowIndex {
                 entries: Zeroizing::new(entries),
                 starts,
                 bits,
@@ -110,21 +110,21 @@ impl Heap {
 }
 
 /// An index being sorted, a part at a time.
-pub(super) struct Sorting {
-    chunks: vec::IntoIter<Zeroizing<Vec<Entry>>>,
+pub(super) struct IndexSorting {
+    chunks: vec::IntoIter<Zeroizing<Vec<IndexEntry>>>,
     /// Of the shares that are not sorted.
     counts: vec::IntoIter<u32>,
     count: usize,
     /// Where the next entry of each share goes.
     next: Vec<u32>,
     sorted: usize,
-    index: Index,
+    index: RowIndex,
 }
 
-impl Sorting {
+impl IndexSorting {
     /// Does a part; false when all is done.
     pub(super) fn step(&mut self) -> bool {
-        let Index {
+        let RowIndex {
             entries,
             starts,
             bits,
@@ -167,7 +167,7 @@ impl Sorting {
     }
 
     /// The index; what is not sorted yet is.
-    pub(super) fn finish(mut self) -> Index {
+    pub(super) fn finish(mut self) -> RowIndex {
         while self.step() {}
         let end = self.count as u32;
         self.index.starts.resize((1 << self.index.bits) + 1, end);
@@ -176,16 +176,16 @@ impl Sorting {
 }
 
 /// The index.
-pub(super) struct Index {
-    entries: Zeroizing<Vec<Entry>>,
+pub(super) struct RowIndex {
+    entries: Zeroizing<Vec<IndexEntry>>,
     /// Where the entries of each place begin, and the end.
     starts: Vec<u32>,
     bits: u32,
 }
 
-impl Index {
+impl RowIndex {
     /// The entries of this hash, in the order of the list.
-    pub(super) fn get(&self, wanted: u32) -> &[Entry] {
+    pub(super) fn get(&self, wanted: u32) -> &[IndexEntry] {
         let place = first_bits(wanted, self.bits);
         let entries = match self.starts.get(place..place + 2) {
             Some(&[start, end]) => self.entries.get(start as usize..end as usize),
@@ -199,7 +199,7 @@ impl Index {
     }
 
     /// The entries from this one on that have its hash; none behind the last.
-    pub(super) fn run_at(&self, at: usize) -> &[Entry] {
+    pub(super) fn run_at(&self, at: usize) -> &[IndexEntry] {
         let rest = self.entries.get(at..).unwrap_or_default();
         let mut runs = rest.chunk_by(|one, other| hash(*one) == hash(*other));
         runs.next().unwrap_or_default()
@@ -207,14 +207,15 @@ impl Index {
 
     /// The entries of each hash that is there, one hash after the other.
     #[cfg(test)]
-    pub(super) fn runs(&self) -> impl Iterator<Item = &[Entry]> {
+    pub(super) fn runs(&self) -> impl Iterator<Item = &[IndexEntry]> {
         self.entries
             .chunk_by(|one, other| hash(*one) == hash(*other))
     }
 
     /// Returns the memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.starts.capacity() * size_of::<u32>()
+        self.entries.capacity() * size_of::<IndexEntry>()
+            + self.starts.capacity() * size_of::<u32>()
     }
 }
 
@@ -224,8 +225,8 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn index(hashes: &[u32]) -> (Index, usize) {
-        let mut heap = Heap::new();
+    fn index(hashes: &[u32]) -> (RowIndex, usize) {
+        let mut heap = IndexHeap::new();
         for (row, hash) in (0..).zip(hashes) {
             heap.push(*hash, row).expect("memory");
         }

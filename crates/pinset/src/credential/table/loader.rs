@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::mem;
 
-use super::builder::{Draft, Sorting};
+use super::builder::{Draft, RowSorting};
 use super::error::{RowError, RowErrorKind, TableError};
 use super::record::Record;
 use super::weighing::Weighing;
@@ -11,7 +11,7 @@ use super::{credential, Rows};
 use crate::dialplan::MAX_NAME_BYTES;
 use crate::list::format::csv::{self, Column};
 use crate::list::format::lines::{first_line, trimmed};
-use crate::list::{Blocks, Format, Gives, Kind};
+use crate::list::{Blocks, FileKind, Format, Gives};
 use crate::phone_number::Numbering;
 use crate::timestamp::Zone;
 
@@ -25,14 +25,14 @@ const BYTES_PER_STEP: usize = 64 << 10;
 /// turn. What it holds is wiped when dropped.
 pub struct Reading<R> {
     numbering: Numbering,
-    stage: Stage<R>,
+    stage: LoadStage<R>,
 }
 
-enum Stage<R> {
+enum LoadStage<R> {
     Csv(Box<csv::Reader<R>>, Box<Draft>),
     /// With how many lines there were.
     Lines(Blocks<R>, Format, u64, Box<Draft>),
-    Sorting(Box<Sorting>),
+    Sorting(Box<RowSorting>),
     Weighing(Box<Weighing>),
     Ended,
 }
@@ -47,7 +47,7 @@ impl<R: Read> Reading<R> {
     /// memory.
     pub fn new(
         list: R,
-        kind: Kind,
+        kind: FileKind,
         settled: bool,
         zone: &Zone,
         numbering: &Numbering,
@@ -57,10 +57,12 @@ impl<R: Read> Reading<R> {
         Self {
             numbering: numbering.clone(),
             stage: match kind {
-                Kind::Csv => Stage::Csv(Box::new(csv::Reader::new(list, settled, zone)), draft),
-                Kind::Lines(format) => {
+                FileKind::Csv => {
+                    LoadStage::Csv(Box::new(csv::Reader::new(list, settled, zone)), draft)
+                }
+                FileKind::Lines(format) => {
                     let blocks = Blocks::of_size(list, settled, BYTES_PER_STEP);
-                    Stage::Lines(blocks, format, 0, draft)
+                    LoadStage::Lines(blocks, format, 0, draft)
                 }
             },
         }
@@ -73,37 +75,37 @@ impl<R: Read> Reading<R> {
     /// Nothing of the list counts. After that, and after the rows, there is
     /// nothing more to be had, which is an error.
     pub fn step(&mut self) -> Result<Option<Rows>, TableError> {
-        self.stage = match mem::replace(&mut self.stage, Stage::Ended) {
-            Stage::Csv(mut reader, mut draft) => {
+        self.stage = match mem::replace(&mut self.stage, LoadStage::Ended) {
+            LoadStage::Csv(mut reader, mut draft) => {
                 if add_rows(&mut reader, &self.numbering, &mut draft)? {
-                    Stage::Csv(reader, draft)
+                    LoadStage::Csv(reader, draft)
                 } else {
-                    Stage::Sorting(Box::new(draft.sort()?))
+                    LoadStage::Sorting(Box::new(draft.sort()?))
                 }
             }
-            Stage::Lines(mut blocks, format, mut line, mut draft) => {
+            LoadStage::Lines(mut blocks, format, mut line, mut draft) => {
                 match blocks.next_block().map_err(TableError::Unreadable)? {
                     Some(block) => {
                         add_lines(block.lines, format, &mut line, &mut draft)?;
-                        Stage::Lines(blocks, format, line, draft)
+                        LoadStage::Lines(blocks, format, line, draft)
                     }
-                    None => Stage::Sorting(Box::new(draft.sort()?)),
+                    None => LoadStage::Sorting(Box::new(draft.sort()?)),
                 }
             }
-            Stage::Sorting(mut sorting) => {
+            LoadStage::Sorting(mut sorting) => {
                 if sorting.step() {
-                    Stage::Sorting(sorting)
+                    LoadStage::Sorting(sorting)
                 } else {
-                    Stage::Weighing(Box::new(sorting.finish()))
+                    LoadStage::Weighing(Box::new(sorting.finish()))
                 }
             }
-            Stage::Weighing(mut weighing) => {
+            LoadStage::Weighing(mut weighing) => {
                 if !weighing.step() {
                     return weighing.finish().map(Some);
                 }
-                Stage::Weighing(weighing)
+                LoadStage::Weighing(weighing)
             }
-            Stage::Ended => {
+            LoadStage::Ended => {
                 return Err(TableError::Unreadable(io::ErrorKind::UnexpectedEof.into()))
             }
         };

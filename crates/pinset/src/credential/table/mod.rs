@@ -38,7 +38,7 @@ pub use profile::Profile;
 pub use signed::{FoundBy, SignedRows};
 
 use arena::Chunks;
-use index::{row, Index};
+use index::{row, RowIndex};
 use record::{caller, Record};
 use weighing::Dearest;
 
@@ -58,9 +58,9 @@ const PURPOSE: &[u8] = b"authenticate-uses-v1\0";
 /// while if they are many.
 pub struct Rows {
     records: Chunks<u8>,
-    pins: Index,
-    callers: Index,
-    accounts: Index,
+    pins: RowIndex,
+    callers: RowIndex,
+    accounts: RowIndex,
     hasher: RandomState,
     /// The forms of the secrets that a PIN finds.
     forms: Vec<Form>,
@@ -212,7 +212,7 @@ impl Rows {
 
     /// Returns the memory they take, in bytes.
     pub fn memory(&self) -> u64 {
-        let indexes = [&self.pins, &self.callers, &self.accounts].map(Index::size);
+        let indexes = [&self.pins, &self.callers, &self.accounts].map(RowIndex::size);
         let bytes = self.records.size()
             + indexes.iter().sum::<usize>()
             + self.forms.capacity() * size_of::<Form>()

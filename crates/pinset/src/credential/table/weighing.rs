@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 
 use super::error::TableError;
-use super::index::{row, Entry};
+use super::index::{row, IndexEntry};
 use super::record::{CostParts, Record};
 use super::signed::FoundBy;
 use super::{Candidate, Rows};
@@ -31,7 +31,7 @@ pub(super) struct Dearest {
 /// Rows whose hashes are being weighed, a part at a time.
 pub(super) struct Weighing {
     rows: Rows,
-    stage: Stage,
+    stage: WeighStage,
     /// The position in the index of this stage.
     at: usize,
     /// The first row that is one too many.
@@ -44,19 +44,19 @@ pub(super) struct Weighing {
 type Crowded = (u64, String);
 
 #[derive(Clone, Copy)]
-enum Stage {
+enum WeighStage {
     Callers,
     Accounts,
     Over,
 }
 
 /// The key that rows are grouped by: a number or an account.
-type Identity<'a> = (bool, &'a [u8]);
+type WeighedBy<'a> = (bool, &'a [u8]);
 
 impl Weighing {
     pub(super) fn new(rows: Rows) -> Self {
         Self {
-            stage: Stage::Callers,
+            stage: WeighStage::Callers,
             rows,
             at: 0,
             one_too_many: None,
@@ -69,16 +69,18 @@ impl Weighing {
         let until = self.at + ENTRIES_PER_STEP;
         while self.at < until {
             let length = match self.stage {
-                Stage::Callers => self.weigh_callers(),
-                Stage::Accounts => self.weigh_accounts(),
-                Stage::Over => return false,
+                WeighStage::Callers => self.weigh_callers(),
+                WeighStage::Accounts => self.weigh_accounts(),
+                WeighStage::Over => return false,
             };
             self.at += length;
             if length == 0 {
                 self.at = 0;
                 self.stage = match self.stage {
-                    Stage::Callers if self.rows.argon2id > 0 => Stage::Accounts,
-                    Stage::Callers | Stage::Accounts | Stage::Over => Stage::Over,
+                    WeighStage::Callers if self.rows.argon2id > 0 => WeighStage::Accounts,
+                    WeighStage::Callers | WeighStage::Accounts | WeighStage::Over => {
+                        WeighStage::Over
+                    }
                 };
                 return true;
             }
@@ -135,8 +137,8 @@ impl Weighing {
 }
 
 /// Finds a number with more than [`MAX_ACCOUNTS`] accounts among the rows of one hash.
-fn crowded(rows: &Rows, run: &[Entry]) -> Option<Crowded> {
-    let mut numbers: Vec<(Identity<'_>, HashSet<&[u8]>)> = Vec::new();
+fn crowded(rows: &Rows, run: &[IndexEntry]) -> Option<Crowded> {
+    let mut numbers: Vec<(WeighedBy<'_>, HashSet<&[u8]>)> = Vec::new();
     for record in run.iter().filter_map(|entry| rows.record(row(*entry))) {
         let Some(identity) = record.caller else {
             continue;
@@ -162,7 +164,7 @@ fn crowded(rows: &Rows, run: &[Entry]) -> Option<Crowded> {
 
 /// The hashes of the rows of one identity.
 struct Group<'a> {
-    identity: Identity<'a>,
+    identity: WeighedBy<'a>,
     costs: Vec<CostParts>,
     one_too_many: Option<u64>,
 }
@@ -178,8 +180,8 @@ struct Weighed {
 /// only by chance.
 fn groups<'a>(
     rows: &'a Rows,
-    run: &[Entry],
-    identity: impl Fn(&Record<'a>) -> Option<Identity<'a>>,
+    run: &[IndexEntry],
+    identity: impl Fn(&Record<'a>) -> Option<WeighedBy<'a>>,
 ) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let records = run.iter().filter_map(|entry| rows.record(row(*entry)));

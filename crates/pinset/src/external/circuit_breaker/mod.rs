@@ -17,14 +17,14 @@ const TRIAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// It has no clock: each method takes the time since any fixed moment.
 #[derive(Debug, Default)]
 pub struct Breaker {
-    state: State,
+    state: BreakerState,
     /// How often the state has changed: results of requests sent before a change are
     /// ignored.
     era: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
+enum BreakerState {
     /// Requests are sent; the number of consecutive failures so far.
     Closed(u32),
     /// No request is sent until then, after a wait of this length.
@@ -33,7 +33,7 @@ enum State {
     Trial { since: Duration, wait: Duration },
 }
 
-impl Default for State {
+impl Default for BreakerState {
     fn default() -> Self {
         Self::Closed(0)
     }
@@ -69,12 +69,12 @@ impl Breaker {
     /// Returns a permit for a request now, or `None` while the service counts as down.
     pub fn ask(&mut self, now: Duration) -> Option<Permit> {
         match self.state {
-            State::Closed(_) => {}
-            State::Open { until, wait } if now >= until => self.trial(now, wait),
-            State::Trial { since, wait } if now.saturating_sub(since) >= TRIAL_TIMEOUT => {
+            BreakerState::Closed(_) => {}
+            BreakerState::Open { until, wait } if now >= until => self.trial(now, wait),
+            BreakerState::Trial { since, wait } if now.saturating_sub(since) >= TRIAL_TIMEOUT => {
                 self.trial(now, wait);
             }
-            State::Open { .. } | State::Trial { .. } => return None,
+            BreakerState::Open { .. } | BreakerState::Trial { .. } => return None,
         }
         Some(Permit { era: self.era })
     }
@@ -86,46 +86,48 @@ impl Breaker {
             return false;
         }
         match (self.state, result) {
-            (State::Closed(_), RequestResult::Answer) => self.state = State::Closed(0),
-            (State::Closed(failures), RequestResult::Failure)
+            (BreakerState::Closed(_), RequestResult::Answer) => {
+                self.state = BreakerState::Closed(0)
+            }
+            (BreakerState::Closed(failures), RequestResult::Failure)
                 if failures + 1 < MAX_CONSECUTIVE_FAILURES =>
             {
-                self.state = State::Closed(failures + 1);
+                self.state = BreakerState::Closed(failures + 1);
             }
-            (State::Closed(_), RequestResult::Failure) => {
+            (BreakerState::Closed(_), RequestResult::Failure) => {
                 self.open(now, FIRST_PAUSE);
                 return true;
             }
-            (State::Trial { .. }, RequestResult::Answer) => {
-                self.enter(State::Closed(0));
+            (BreakerState::Trial { .. }, RequestResult::Answer) => {
+                self.enter(BreakerState::Closed(0));
                 return true;
             }
-            (State::Trial { wait, .. }, RequestResult::Failure) => {
+            (BreakerState::Trial { wait, .. }, RequestResult::Failure) => {
                 self.open(now, MAX_PAUSE.min(wait * 2));
             }
-            (State::Trial { wait, .. }, RequestResult::Nothing) => {
-                self.enter(State::Open { until: now, wait });
+            (BreakerState::Trial { wait, .. }, RequestResult::Nothing) => {
+                self.enter(BreakerState::Open { until: now, wait });
             }
-            (State::Closed(_), RequestResult::Nothing) | (State::Open { .. }, _) => {}
+            (BreakerState::Closed(_), RequestResult::Nothing) | (BreakerState::Open { .. }, _) => {}
         }
         false
     }
 
     /// Whether the service counts as down.
     pub fn is_open(&self) -> bool {
-        !matches!(self.state, State::Closed(_))
+        !matches!(self.state, BreakerState::Closed(_))
     }
 
     fn trial(&mut self, since: Duration, wait: Duration) {
-        self.enter(State::Trial { since, wait });
+        self.enter(BreakerState::Trial { since, wait });
     }
 
     fn open(&mut self, now: Duration, wait: Duration) {
         let until = now.saturating_add(wait);
-        self.enter(State::Open { until, wait });
+        self.enter(BreakerState::Open { until, wait });
     }
 
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: BreakerState) {
         self.state = state;
         self.era += 1;
     }

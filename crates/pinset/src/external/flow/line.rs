@@ -13,7 +13,7 @@ use crate::verdict::{Entry, Grant, PinSource, Verdict};
 
 /// A channel on which one conversation follows another: digits entered between
 /// them are kept, and no verdict of theirs is shown.
-pub(super) struct Line<'a, H> {
+pub(super) struct GatherChannel<'a, H> {
     pub(super) host: &'a mut H,
     open: bool,
     /// Digits that arrived while something was played.
@@ -25,12 +25,12 @@ pub(super) struct Line<'a, H> {
     /// The post of such an entry was answered then: a `#` that follows soon
     /// belongs to it.
     filled_at: Option<Duration>,
-    taken: Option<Taken>,
+    taken: Option<AcceptedInput>,
     status: Option<Status>,
 }
 
 /// The result of a gather.
-pub(super) enum Ended {
+pub(super) enum GatherResult {
     Digits(EnteredDigits),
     /// The caller has entered nothing, and the service decides.
     Silent,
@@ -39,12 +39,12 @@ pub(super) enum Ended {
 }
 
 /// The input that a gather accepts.
-enum Taken {
+enum AcceptedInput {
     Digits(EnteredDigits),
     Silence,
 }
 
-impl<'a, H: Speaker> Line<'a, H> {
+impl<'a, H: Speaker> GatherChannel<'a, H> {
     pub(super) fn new(host: &'a mut H) -> Self {
         Self {
             host,
@@ -92,7 +92,12 @@ impl<'a, H: Speaker> Line<'a, H> {
 
     /// Asks for digits; `plan` is that of the call. With `takes_silence` a caller who
     /// enters nothing is not asked again.
-    pub(super) fn gather(&mut self, gather: &Gather, plan: &Plan, takes_silence: bool) -> Ended {
+    pub(super) fn gather(
+        &mut self,
+        gather: &Gather,
+        plan: &Plan,
+        takes_silence: bool,
+    ) -> GatherResult {
         let ask: Vec<_> = gather
             .ask
             .iter()
@@ -128,10 +133,12 @@ impl<'a, H: Speaker> Line<'a, H> {
         };
         driver::run(plan, self, &mut verifier);
         match (self.status.take(), self.taken.take()) {
-            (Some(Status::Success), Some(Taken::Digits(digits))) => Ended::Digits(digits),
-            (Some(Status::Success), Some(Taken::Silence)) => Ended::Silent,
-            (Some(Status::Hangup) | None, _) => Ended::Gone,
-            (Some(status), _) => Ended::Refused(status),
+            (Some(Status::Success), Some(AcceptedInput::Digits(digits))) => {
+                GatherResult::Digits(digits)
+            }
+            (Some(Status::Success), Some(AcceptedInput::Silence)) => GatherResult::Silent,
+            (Some(Status::Hangup) | None, _) => GatherResult::Gone,
+            (Some(status), _) => GatherResult::Refused(status),
         }
     }
 
@@ -153,7 +160,7 @@ impl<'a, H: Speaker> Line<'a, H> {
     }
 }
 
-impl<H: Speaker> Host for Line<'_, H> {
+impl<H: Speaker> Host for GatherChannel<'_, H> {
     fn open(&mut self, how: Opening) -> bool {
         self.open = self.open || self.host.open(how);
         self.open
@@ -198,19 +205,19 @@ struct LengthCheck {
     takes_silence: bool,
 }
 
-impl<H: Speaker> PinSource<Line<'_, H>> for LengthCheck {
-    fn verify(&mut self, line: &mut Line<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
+impl<H: Speaker> PinSource<GatherChannel<'_, H>> for LengthCheck {
+    fn verify(&mut self, line: &mut GatherChannel<'_, H>, entry: Entry<'_>) -> Option<Verdict> {
         // With `min_digits` 0, `#` alone is an entry, and silence is not.
         let heard = std::mem::take(&mut line.heard);
         if !heard && self.takes_silence {
-            line.taken = Some(Taken::Silence);
+            line.taken = Some(AcceptedInput::Silence);
             return Some(Verdict::Right(Grant::default()));
         }
         if !heard || entry.pin.len() < self.least {
             return Some(Verdict::Wrong);
         }
         line.full = entry.pin.len() >= self.most;
-        line.taken = Some(Taken::Digits(EnteredDigits::from(entry.pin)));
+        line.taken = Some(AcceptedInput::Digits(EnteredDigits::from(entry.pin)));
         Some(Verdict::Right(Grant::default()))
     }
 }

@@ -11,7 +11,7 @@ mod error;
 mod line;
 
 use super::gathered::Data;
-use super::response::{Action, Answer, Gather};
+use super::response::{Action, Gather, ServiceAnswer};
 use super::say::{argument, is_language};
 use crate::call::dialog::{Next, Plan, Settlement, Status};
 use crate::call::driver::{self, Host, Started};
@@ -22,7 +22,7 @@ use crate::verify::{AttemptError, Counter, LockoutContext, ServiceChannel};
 
 use attempts::{Attempts, Meaning};
 pub use error::{reveals, FlowError};
-use line::{Counted, Ended, Line};
+use line::{Counted, GatherChannel, GatherResult};
 
 /// The service that is asked what to do with a call.
 pub trait Service<H> {
@@ -34,7 +34,7 @@ pub trait Service<H> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Posted {
     /// The service has answered with actions.
-    Answer(Answer),
+    Answer(ServiceAnswer),
     /// The service has answered with anything else: an HTTP error, or a body that
     /// is invalid, too large or incomplete. The log says why.
     Unusable,
@@ -71,7 +71,7 @@ pub struct Order<'a> {
 
 /// The result of a call, which [`conclude`] applies to the channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum FlowOutcome {
     /// The service has sent it somewhere.
     Sent {
         /// Success or failure.
@@ -99,7 +99,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl FlowOutcome {
     /// A call that is refused before anything is posted.
     pub fn refused(status: Status) -> Self {
         Self::Refused {
@@ -136,10 +136,10 @@ pub fn run<H: Speaker, K: LockoutContext>(
     host: &mut H,
     counter: &Counter<K>,
     service: &mut impl Service<H>,
-) -> Outcome {
+) -> FlowOutcome {
     let mut flow = Flow {
         order,
-        line: Line::new(host),
+        line: GatherChannel::new(host),
         data: Data::new(),
         attempts: Attempts::new(counter),
         has_entry: false,
@@ -150,30 +150,30 @@ pub fn run<H: Speaker, K: LockoutContext>(
     let end = flow.go(service);
     let attempts = flow.posted;
     match end {
-        End::Sent(status, place) => Outcome::Sent {
+        End::Sent(status, place) => FlowOutcome::Sent {
             status,
             place,
             attempts,
         },
-        End::Hangup => Outcome::Refused {
+        End::Hangup => FlowOutcome::Refused {
             status: Status::Failure,
             attempts,
             silent: true,
             trouble: None,
         },
-        End::Refused(status) => Outcome::Refused {
+        End::Refused(status) => FlowOutcome::Refused {
             status,
             attempts,
             silent: false,
             trouble: None,
         },
-        End::FlowError(trouble) => Outcome::Refused {
+        End::FlowError(trouble) => FlowOutcome::Refused {
             status: Status::Error,
             attempts,
             silent: false,
             trouble: Some(trouble),
         },
-        End::Gone => Outcome::Gone { attempts },
+        End::Gone => FlowOutcome::Gone { attempts },
     }
 }
 
@@ -181,7 +181,12 @@ pub fn run<H: Speaker, K: LockoutContext>(
 /// is refused goes as any PIN set's call does, by `on_error`; a call that the
 /// service has ended is hung up, unless the dialplan says otherwise (options
 /// `j` and `c`). `plan` is that of [`run`].
-pub fn conclude<H: Host>(outcome: Outcome, plan: Plan, external: &External, host: &mut H) -> Next {
+pub fn conclude<H: Host>(
+    outcome: FlowOutcome,
+    plan: Plan,
+    external: &External,
+    host: &mut H,
+) -> Next {
     let (status, attempts) = (outcome.status(), outcome.attempts());
     let settlement = Settlement {
         status,
@@ -190,15 +195,15 @@ pub fn conclude<H: Host>(outcome: Outcome, plan: Plan, external: &External, host
         attempts,
     };
     match outcome {
-        Outcome::Sent { place, .. } => {
+        FlowOutcome::Sent { place, .. } => {
             host.settle(settlement);
             Next::Goto(place)
         }
-        Outcome::Gone { .. } => {
+        FlowOutcome::Gone { .. } => {
             host.settle(settlement);
             Next::HangUp
         }
-        Outcome::Refused { silent: true, .. } => {
+        FlowOutcome::Refused { silent: true, .. } => {
             host.settle(settlement);
             let goes_on = (plan.jump && host.jump()) || plan.on_failure == Route::Continue;
             if goes_on {
@@ -207,7 +212,7 @@ pub fn conclude<H: Host>(outcome: Outcome, plan: Plan, external: &External, host
                 Next::HangUp
             }
         }
-        Outcome::Refused { .. } => {
+        FlowOutcome::Refused { .. } => {
             let on_failure = match plan.on_failure {
                 Route::Continue => Route::Continue,
                 Route::Hangup | Route::Goto(_) => external.on_error.clone(),
@@ -233,7 +238,7 @@ enum End {
 
 struct Flow<'a, H, K: LockoutContext> {
     order: Order<'a>,
-    line: Line<'a, H>,
+    line: GatherChannel<'a, H>,
     data: Data,
     attempts: Attempts<'a, K>,
     /// The next post has a new entry.
@@ -342,18 +347,18 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
         // Bounds a service that asks a silent caller again and again.
         let posts_silence = external.post_silence && self.silences < plan.attempts;
         match self.line.gather(gather, plan, posts_silence) {
-            Ended::Digits(digits) => {
+            GatherResult::Digits(digits) => {
                 self.data.insert(&gather.variable_name, digits);
                 self.has_entry = true;
                 Ok(())
             }
-            Ended::Silent => {
+            GatherResult::Silent => {
                 self.data.insert(&gather.variable_name, "");
                 self.silences += 1;
                 Ok(())
             }
-            Ended::Refused(status) => Err(End::Refused(status)),
-            Ended::Gone => Err(End::Gone),
+            GatherResult::Refused(status) => Err(End::Refused(status)),
+            GatherResult::Gone => Err(End::Gone),
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Post<'a> {
 }
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct RequestJson<'a> {
     caller: &'a str,
     callee: &'a str,
     direction: &'static str,
@@ -69,7 +69,7 @@ impl Post<'_> {
                 r#type: "external_manager",
             },
         }];
-        let wire = Wire {
+        let wire = RequestJson {
             caller: self.caller,
             callee: self.callee,
             direction: "inbound",

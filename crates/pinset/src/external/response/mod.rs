@@ -10,7 +10,7 @@ use crate::pin::MAX_DIGITS;
 
 /// The actions of an answer, in order.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Answer {
+pub struct ServiceAnswer {
     /// If empty, the answer does not decide where the call goes.
     pub actions: Vec<Action>,
 }
@@ -63,12 +63,12 @@ pub struct Gather {
 }
 
 #[derive(Serialize)]
-struct Wire<'a> {
+struct ResponseJson<'a> {
     version: &'static str,
     seq: &'a [Action],
 }
 
-impl Answer {
+impl ServiceAnswer {
     /// Reads a response's body. Fields we do not know are passed over, numbers
     /// and texts stand for each other, what is `null` is not there. Without
     /// `min_digits` one digit is enough, `max_digits` is [`MAX_DIGITS`] at most.
@@ -101,7 +101,7 @@ impl Answer {
 
     /// The body of a response.
     pub fn to_json(&self) -> String {
-        let wire = Wire {
+        let wire = ResponseJson {
             version: "1",
             seq: &self.actions,
         };

@@ -32,7 +32,7 @@ fn hipcall() -> [(&'static str, Vec<Action>); 2] {
 }
 
 fn parse(body: &str) -> Result<Vec<Action>, String> {
-    let answer = Answer::parse(body.as_bytes());
+    let answer = ServiceAnswer::parse(body.as_bytes());
     let answer = answer.map(|answer| answer.actions);
     answer.map_err(|broken| broken.to_string())
 }
@@ -46,7 +46,7 @@ fn seq(actions: &str) -> Result<Vec<Action>, String> {
 fn answers_of_hipcalls_guide_are_read_and_written_byte_for_byte() {
     for (json, actions) in hipcall() {
         assert_eq!(parse(json), Ok(actions.clone()));
-        assert_eq!(Answer { actions }.to_json(), json);
+        assert_eq!(ServiceAnswer { actions }.to_json(), json);
     }
 }
 
@@ -65,7 +65,7 @@ fn the_other_actions_are_written_and_read() {
     ];
     let json = r#"{"version":"1","seq":[{"action":"say","args":{"text":"a \"b\""}},{"action":"say","args":{"text":"a \"b\"","language":"tr"}},{"action":"dial","args":{"destination":"00905550000000"}},{"action":"hangup"}]}"#;
     assert_eq!(parse(json), Ok(actions.clone()));
-    assert_eq!(Answer { actions }.to_json(), json);
+    assert_eq!(ServiceAnswer { actions }.to_json(), json);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn parsing_any_bytes_does_not_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Answer::parse(&body);
+        let _ = ServiceAnswer::parse(&body);
     }
 
     /// A parsed answer is written so that it parses to the same, and can be carried out.
@@ -254,8 +254,8 @@ proptest! {
     ) {
         let seq: Vec<Value> = seq.into_iter().map(|(args, action)| serde_json::json!({"action": action, "args": args})).collect();
         let json = whole.unwrap_or_else(|| serde_json::json!({"version": 1, "seq": seq}));
-        if let Ok(answer) = Answer::parse(json.to_string().as_bytes()) {
-            let again = Answer::parse(answer.to_json().as_bytes());
+        if let Ok(answer) = ServiceAnswer::parse(json.to_string().as_bytes()) {
+            let again = ServiceAnswer::parse(answer.to_json().as_bytes());
             prop_assert_eq!(again.as_ref(), Ok(&answer));
             for action in &answer.actions {
                 if let Action::Gather(gather) = action {
@@ -293,8 +293,8 @@ fn hostile_answers_are_refused() {
         let why = why.expect_err("too deep");
         assert!(why.contains("recursion limit exceeded"), "{why}");
     }
-    assert!(Answer::parse(b"{\"version\":1,\"seq\":[],\"a\":\"\xff\"}").is_err());
-    assert!(Answer::parse(b"{\"version\":1,\"seq\":[]}\0").is_err());
+    assert!(ServiceAnswer::parse(b"{\"version\":1,\"seq\":[],\"a\":\"\xff\"}").is_err());
+    assert!(ServiceAnswer::parse(b"{\"version\":1,\"seq\":[]}\0").is_err());
     assert!(parse(r#"{"version":1,"seq":[],"a":1e999}"#).is_err());
     assert!(parse(r#"{"version":1,"seq":[]}{}"#).is_err());
     let action = r#"{"action":"say","args":{"text":"aaaaaaaaaa"}},"#.repeat(20_000);

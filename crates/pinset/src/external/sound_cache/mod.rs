@@ -143,7 +143,7 @@ impl Version {
     }
 }
 
-struct Sound {
+struct CachedSound {
     extension: String,
     size: u64,
     version: Version,
@@ -154,7 +154,7 @@ struct Sound {
 
 /// The state of a sound in the cache.
 #[derive(PartialEq, Eq, Debug)]
-pub enum Found {
+pub enum SoundState {
     /// It can be played: its file, without the extension.
     Fresh(PathBuf),
     /// The server has to be asked whether this version is still current.
@@ -164,7 +164,7 @@ pub enum Found {
 }
 
 /// A sound that is on disk, but not where the store looks for it.
-pub struct Draft {
+pub struct SoundDraft {
     digest: String,
     path: PathBuf,
     size: u64,
@@ -173,7 +173,7 @@ pub struct Draft {
 /// A sound whose files are in place, but which the store does not know yet.
 pub struct FiledSound {
     digest: String,
-    sound: Sound,
+    sound: CachedSound,
 }
 
 /// Files that the store does not know any more.
@@ -187,7 +187,7 @@ impl Leftovers {
     }
 }
 
-impl Drop for Draft {
+impl Drop for SoundDraft {
     fn drop(&mut self) {
         // The file is gone if it has been adopted.
         let _ = fs::remove_file(&self.path);
@@ -195,11 +195,11 @@ impl Drop for Draft {
 }
 
 /// The sounds of one folder. It has no clock: methods take the time since any fixed
-/// moment. Only [`Store::open`], [`Draft`] and [`Leftovers`] touch the
+/// moment. Only [`Store::open`], [`SoundDraft`] and [`Leftovers`] touch the
 /// disk; the caller sees to it that one thread at a time does.
 pub struct Store {
     folder: PathBuf,
-    sounds: BTreeMap<String, Sound>,
+    sounds: BTreeMap<String, CachedSound>,
     turn: u64,
     most: usize,
     most_bytes: u64,
@@ -242,7 +242,7 @@ impl Store {
             };
             match kind {
                 ABOUT => {
-                    let sound = Sound::read(&path).filter(|sound| {
+                    let sound = CachedSound::read(&path).filter(|sound| {
                         let there = fs::metadata(path.with_extension(&sound.extension));
                         there.is_ok_and(|there| there.is_file() && there.len() == sound.size)
                     });
@@ -264,17 +264,17 @@ impl Store {
     }
 
     /// Looks up the sound of this URL.
-    pub fn find(&mut self, url: &str, now: Duration) -> Found {
+    pub fn find(&mut self, url: &str, now: Duration) -> SoundState {
         let digest = digest_of(url);
         self.turn += 1;
         let Some(sound) = self.sounds.get_mut(&digest) else {
-            return Found::Missing;
+            return SoundState::Missing;
         };
         sound.used = self.turn;
         if now < sound.fresh_until {
-            Found::Fresh(self.folder.join(digest))
+            SoundState::Fresh(self.folder.join(digest))
         } else {
-            Found::Stale(sound.version.clone())
+            SoundState::Stale(sound.version.clone())
         }
     }
 
@@ -317,7 +317,8 @@ impl Store {
 
     /// The last ones asked for stay.
     fn make_room(&mut self) -> Leftovers {
-        let bytes = |sounds: &BTreeMap<_, Sound>| sounds.values().map(|sound| sound.size).sum();
+        let bytes =
+            |sounds: &BTreeMap<_, CachedSound>| sounds.values().map(|sound| sound.size).sum();
         let mut leftovers = Vec::new();
         let mut all: u64 = bytes(&self.sounds);
         while self.sounds.len() > self.most || all > self.most_bytes {
@@ -336,7 +337,7 @@ impl Store {
     }
 }
 
-impl Draft {
+impl SoundDraft {
     /// Writes a sound into the folder of a store; readable by nobody else. `number`
     /// is another one for each that is written at once.
     ///
@@ -361,7 +362,7 @@ impl Draft {
     ///
     /// The files can't be written.
     pub fn file(self, extension: &str, version: Version) -> io::Result<FiledSound> {
-        let sound = Sound {
+        let sound = CachedSound {
             extension: extension.to_owned(),
             size: self.size,
             version,
@@ -376,7 +377,7 @@ impl Draft {
     }
 }
 
-impl Sound {
+impl CachedSound {
     fn write(&self, path: &Path) -> io::Result<()> {
         // A header's value is on one line.
         let text = format!(

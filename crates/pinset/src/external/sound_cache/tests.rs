@@ -19,7 +19,7 @@ impl Disk {
 
     fn keep(&mut self, url: &str, extension: &str, body: &[u8], now: Duration) -> PathBuf {
         let folder = self.folder.path().join("sounds");
-        let draft = Draft::write(&folder, url, 1, body).unwrap();
+        let draft = SoundDraft::write(&folder, url, 1, body).unwrap();
         let version = Version {
             etag: Some(format!("\"{url}\"")),
             modified: None,
@@ -51,26 +51,38 @@ fn open(folder: &Path) -> Store {
 fn a_sound_is_fresh_for_its_time_and_then_asked_for_by_its_version() {
     let mut disk = Disk::new();
     let url = "https://h/a.wav";
-    assert_eq!(disk.store.find(url, HOUR), Found::Missing);
+    assert_eq!(disk.store.find(url, HOUR), SoundState::Missing);
     let path = disk.keep(url, "wav", b"RIFF", HOUR);
     assert_eq!(fs::read(path.with_extension("wav")).unwrap(), b"RIFF");
     let then = |seconds| HOUR + Duration::from_secs(seconds);
-    assert_eq!(disk.store.find(url, then(59)), Found::Fresh(path.clone()));
+    assert_eq!(
+        disk.store.find(url, then(59)),
+        SoundState::Fresh(path.clone())
+    );
     let version = Version {
         etag: Some("\"https://h/a.wav\"".to_owned()),
         modified: None,
     };
     let headers: Vec<_> = version.headers().collect();
     assert_eq!(headers, ["If-None-Match: \"https://h/a.wav\""]);
-    assert_eq!(disk.store.find(url, then(60)), Found::Stale(version));
+    assert_eq!(disk.store.find(url, then(60)), SoundState::Stale(version));
     // It is still the same; then the server does not answer.
     let renewed = disk.store.renew(url, Duration::from_secs(5), then(60));
     assert_eq!(renewed, Some(path.clone()));
-    assert_eq!(disk.store.find(url, then(64)), Found::Fresh(path.clone()));
-    assert!(matches!(disk.store.find(url, then(65)), Found::Stale(_)));
+    assert_eq!(
+        disk.store.find(url, then(64)),
+        SoundState::Fresh(path.clone())
+    );
+    assert!(matches!(
+        disk.store.find(url, then(65)),
+        SoundState::Stale(_)
+    ));
     assert_eq!(disk.store.make_do(url, then(65)), Some(path.clone()));
-    assert_eq!(disk.store.find(url, then(74)), Found::Fresh(path));
-    assert!(matches!(disk.store.find(url, then(75)), Found::Stale(_)));
+    assert_eq!(disk.store.find(url, then(74)), SoundState::Fresh(path));
+    assert!(matches!(
+        disk.store.find(url, then(75)),
+        SoundState::Stale(_)
+    ));
     assert_eq!(disk.store.make_do("https://h/b.wav", HOUR), None);
 }
 
@@ -115,7 +127,7 @@ fn reopened_store_keeps_complete_sounds_only() {
     fs::remove_file(bare.with_extension(ABOUT)).unwrap();
     fs::write(strange.with_extension(ABOUT), "../x\n5\n\n\n").unwrap();
     let folder = whole.parent().unwrap();
-    std::mem::forget(Draft::write(folder, "part", 7, b"half").unwrap());
+    std::mem::forget(SoundDraft::write(folder, "part", 7, b"half").unwrap());
     fs::write(folder.join("README"), "of somebody's").unwrap();
     let mut store = open(disk.folder.path());
     let name = whole.file_name().unwrap().to_str().unwrap();
@@ -127,16 +139,16 @@ fn reopened_store_keeps_complete_sounds_only() {
     // After an hour of another clock, it is not known how old it is.
     assert!(matches!(
         store.find("whole", Duration::ZERO),
-        Found::Stale(_)
+        SoundState::Stale(_)
     ));
     assert_eq!(store.make_do("whole", Duration::ZERO), Some(whole));
-    assert_eq!(store.find("cut", HOUR), Found::Missing);
+    assert_eq!(store.find("cut", HOUR), SoundState::Missing);
 }
 
 #[test]
 fn a_draft_that_is_dropped_is_gone() {
     let disk = Disk::new();
-    drop(Draft::write(&disk.store.folder, "u", 1, b"sound").unwrap());
+    drop(SoundDraft::write(&disk.store.folder, "u", 1, b"sound").unwrap());
     assert!(disk.files().is_empty());
 }
 
@@ -149,10 +161,10 @@ fn least_recently_used_sounds_are_evicted() {
     }
     disk.store.find("a", HOUR);
     disk.keep("d", "wav", &[0; 10], HOUR);
-    assert_eq!(disk.store.find("b", HOUR), Found::Missing);
+    assert_eq!(disk.store.find("b", HOUR), SoundState::Missing);
     // By their size: only one that fits beside it stays.
     disk.keep("e", "wav", &[0; 85], HOUR);
-    let there = ["a", "c", "d", "e"].map(|url| disk.store.find(url, HOUR) != Found::Missing);
+    let there = ["a", "c", "d", "e"].map(|url| disk.store.find(url, HOUR) != SoundState::Missing);
     assert_eq!(there, [false, false, true, true]);
     assert_eq!(disk.files().len(), 4);
 }

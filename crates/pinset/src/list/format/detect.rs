@@ -9,7 +9,7 @@ use super::lines;
 
 /// The kind of a list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Kind {
+pub enum FileKind {
     /// An entry a line.
     Lines(Format),
     /// Columns, with a header.
@@ -26,21 +26,21 @@ pub enum Kind {
 /// # Errors
 ///
 /// The list can't be read.
-pub fn sniff(list: impl Read, settled: bool) -> io::Result<Kind> {
+pub fn sniff(list: impl Read, settled: bool) -> io::Result<FileKind> {
     let kind = lines::find(list, settled, |line| match line.text {
-        Some(text) if !text.is_empty() && csv::is_header(text) => Some(Kind::Csv),
+        Some(text) if !text.is_empty() && csv::is_header(text) => Some(FileKind::Csv),
         text => match Gives::of(text, Format::Md5) {
             Gives::Account(..)
             | Gives::Invalid(LineError::MissingAccount | LineError::EmptyTextDigest) => {
-                Some(Kind::Lines(Format::Md5))
+                Some(FileKind::Lines(Format::Md5))
             }
             _ => match Gives::of(text, Format::Plain) {
-                Gives::Pin(_) => Some(Kind::Lines(Format::Plain)),
+                Gives::Pin(_) => Some(FileKind::Lines(Format::Plain)),
                 _ => None,
             },
         },
     })?;
-    Ok(kind.unwrap_or(Kind::Lines(Format::Plain)))
+    Ok(kind.unwrap_or(FileKind::Lines(Format::Plain)))
 }
 
 #[cfg(test)]
@@ -49,28 +49,28 @@ mod tests {
 
     #[test]
     fn the_first_line_with_an_entry_says_it() {
-        let plain = Kind::Lines(Format::Plain);
-        let md5 = Kind::Lines(Format::Md5);
+        let plain = FileKind::Lines(Format::Plain);
+        let md5 = FileKind::Lines(Format::Md5);
         let digest = "81dc9bdb52d04dc20036dbd8313ed055";
         let of_nothing = "d41d8cd98f00b204e9800998ecf8427e";
         for (list, kind) in [
-            ("account,secret\n", Kind::Csv),
-            ("\n \r\naccount,secret\n", Kind::Csv),
-            ("\u{feff}account,secret\r\n1,2\n", Kind::Csv),
-            ("Secret , name,\"ACCOUNT\"\n", Kind::Csv),
+            ("account,secret\n", FileKind::Csv),
+            ("\n \r\naccount,secret\n", FileKind::Csv),
+            ("\u{feff}account,secret\r\n1,2\n", FileKind::Csv),
+            ("Secret , name,\"ACCOUNT\"\n", FileKind::Csv),
             // Its errors are reported when it is read.
-            ("account,secret,colour\n", Kind::Csv),
-            ("account,secret,secret\n", Kind::Csv),
+            ("account,secret,colour\n", FileKind::Csv),
+            ("account,secret,secret\n", FileKind::Csv),
             ("account,name\n", plain),
             ("secret\n", plain),
             // Refused when it is read, with the separator.
-            ("account;secret\n", Kind::Csv),
-            ("\"Account\"\t\"Secret\"\tcaller\r\n", Kind::Csv),
+            ("account;secret\n", FileKind::Csv),
+            ("\"Account\"\t\"Secret\"\tcaller\r\n", FileKind::Csv),
             ("account;name\n", plain),
             ("account;secret,caller\n", plain),
             (
                 include_str!("../../../../pinset-cli/tests/cases/excel-semicolon.csv"),
-                Kind::Csv,
+                FileKind::Csv,
             ),
             (
                 include_str!("../../../../pinset-cli/tests/cases/md5-with-comments.conf"),
@@ -80,7 +80,7 @@ mod tests {
             (&format!("; PINs\n1234\nalice:{digest}\n"), plain),
             ("; PINs\n", plain),
             // The csv reader names the comment.
-            ("; customers\naccount,secret\n", Kind::Csv),
+            ("; customers\naccount,secret\n", FileKind::Csv),
             ("accounts,secrets\n", plain),
             ("1234\naccount,secret\n", plain),
             ("1234\n", plain),
@@ -95,7 +95,7 @@ mod tests {
             (&format!("account,secret:{digest}\n"), md5),
             (
                 &format!("{}\naccount,secret\n", "x".repeat(2000)),
-                Kind::Csv,
+                FileKind::Csv,
             ),
         ] {
             assert_eq!(sniff(list.as_bytes(), true).ok(), Some(kind), "{list:?}");
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn an_unended_line_says_nothing_yet() {
         let header = b"account,secret";
-        assert_eq!(sniff(&header[..], true).ok(), Some(Kind::Csv));
-        let plain = Some(Kind::Lines(Format::Plain));
+        assert_eq!(sniff(&header[..], true).ok(), Some(FileKind::Csv));
+        let plain = Some(FileKind::Lines(Format::Plain));
         assert_eq!(sniff(&header[..], false).ok(), plain);
     }
 }

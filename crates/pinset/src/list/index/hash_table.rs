@@ -13,9 +13,9 @@ use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What a table holds. Two are equal if they have the same PIN, whosever it is.
-pub(crate) trait Entry: Copy + Default + Eq + Hash + Zeroize {}
+pub(crate) trait HashEntry: Copy + Default + Eq + Hash + Zeroize {}
 
-impl<E: Copy + Default + Eq + Hash + Zeroize> Entry for E {}
+impl<E: Copy + Default + Eq + Hash + Zeroize> HashEntry for E {}
 
 /// The number of bits of the hash that select a place within a share. The entries of
 /// that many places fit into the processor's cache.
@@ -23,8 +23,8 @@ const PLACES: u32 = 12;
 
 /// Entries on their way into a table: each is put into its share of the array
 /// as it comes. Memory is wiped when dropped.
-pub(crate) struct Heap<E: Entry> {
-    table: Table<E>,
+pub(crate) struct Heap<E: HashEntry> {
+    table: HashTable<E>,
     /// How many entries there are, and how many there may be.
     count: usize,
     room: usize,
@@ -70,7 +70,7 @@ const fn share_size(entries: usize) -> usize {
     mean + 8 * mean.isqrt()
 }
 
-impl<E: Entry> Heap<E> {
+impl<E: HashEntry> Heap<E> {
     /// Room for `room` entries.
     pub(crate) fn with_room(room: usize) -> Result<Self, TableFullError> {
         // The start of a place is kept in 32 bits.
@@ -84,7 +84,7 @@ impl<E: Entry> Heap<E> {
             .map_err(|_| TableFullError)?;
         entries.resize(shares * share, E::default());
         Ok(Self {
-            table: Table {
+            table: HashTable {
                 entries: Zeroizing::new(entries),
                 starts: Vec::new(),
                 bits,
@@ -135,14 +135,14 @@ impl<E: Entry> Heap<E> {
 }
 
 /// A table being sorted, a share at a time, so that others get their turn.
-pub(crate) struct Sorting<E: Entry> {
+pub(crate) struct Sorting<E: HashEntry> {
     heap: Heap<E>,
     /// How many shares are in order.
     done: usize,
     scratch: Zeroizing<Vec<E>>,
 }
 
-impl<E: Entry> Sorting<E> {
+impl<E: HashEntry> Sorting<E> {
     /// Sorts a share; false when all is done.
     pub(crate) fn step(&mut self) -> bool {
         let Heap {
@@ -179,7 +179,7 @@ impl<E: Entry> Sorting<E> {
     }
 
     /// The table; what is not sorted yet is.
-    pub(crate) fn finish(mut self) -> Table<E> {
+    pub(crate) fn finish(mut self) -> HashTable<E> {
         while self.step() {}
         let mut table = self.heap.table;
         let end = table.starts.last().copied().unwrap_or_default() as usize;
@@ -198,7 +198,7 @@ fn first_bits(hash: u64, bits: u32) -> usize {
 }
 
 /// The table. It is wiped when dropped.
-pub(crate) struct Table<E: Entry> {
+pub(crate) struct HashTable<E: HashEntry> {
     entries: Zeroizing<Vec<E>>,
     /// Where the entries of each place begin, and the end.
     starts: Vec<u32>,
@@ -211,7 +211,7 @@ pub(crate) struct Table<E: Entry> {
     others: HashSet<E, RandomState>,
 }
 
-impl<E: Entry> Table<E> {
+impl<E: HashEntry> HashTable<E> {
     /// The few entries that `wanted` is among, if it is there.
     pub(crate) fn candidates(&self, wanted: &E) -> impl Iterator<Item = &E> {
         let place = self.place_of(wanted);
@@ -273,7 +273,7 @@ mod tests {
         fn hash<H: Hasher>(&self, _: &mut H) {}
     }
 
-    fn table<E: Entry>(entries: &[E]) -> Table<E> {
+    fn table<E: HashEntry>(entries: &[E]) -> HashTable<E> {
         let mut heap = Heap::with_room(entries.len()).expect("memory");
         for entry in entries {
             heap.push(*entry).expect("room");

@@ -17,7 +17,7 @@ use crate::pin::Pin;
 /// The result of a pass.
 pub struct Passed {
     /// The first line that gives the entry, if one does.
-    pub found: Option<Found>,
+    pub found: Option<MatchingLine>,
     /// How many lines the list has.
     pub lines: u64,
     /// How many bytes they have.
@@ -25,7 +25,7 @@ pub struct Passed {
 }
 
 /// A line that gives somebody the PIN.
-pub struct Found {
+pub struct MatchingLine {
     /// Its account, in an MD5 list.
     pub account: Option<Vec<u8>>,
     /// Its offset in the list.
@@ -89,7 +89,7 @@ impl<'a> Needle<'a> {
         }
     }
 
-    fn find(&self, block: &Block<'_>) -> Option<Found> {
+    fn find(&self, block: &Block<'_>) -> Option<MatchingLine> {
         let lines = block.lines;
         self.needle.find_iter(lines).find_map(|at| {
             let whole = at.checked_sub(self.before)?;
@@ -105,7 +105,7 @@ impl<'a> Needle<'a> {
                 _ => return None,
             };
             let with_end = lines.len().min(end + 1);
-            Some(Found {
+            Some(MatchingLine {
                 account,
                 offset: block.offset + start as u64,
                 text: Zeroizing::new(lines.get(start..with_end)?.to_vec()),
@@ -136,7 +136,7 @@ fn longest_run_of_digits(hex: &[u8; 32]) -> Range<usize> {
     longest
 }
 
-impl Found {
+impl MatchingLine {
     /// Whether the line stands in the file as it was found. A file that is
     /// written to while it is read may look, for a moment, as if it had a line
     /// that it never had: the start of one and the end of another.

@@ -18,7 +18,7 @@ use super::format::lines::{first_line, trimmed};
 use super::format::{md5, plain};
 use crate::pin::Pin;
 use crate::verdict::{Grant, Verdict};
-use hash_table::{Heap, Sorting, Table, TableFullError};
+use hash_table::{HashTable, Heap, Sorting, TableFullError};
 
 /// The most invalid lines that are reported: a file that is not a list must not fill
 /// the log.
@@ -30,30 +30,30 @@ const LONG_PIN_BYTES: usize = 48;
 
 /// A list that has been read. It is wiped when dropped.
 pub struct Index {
-    entries: Entries,
+    entries: IndexEntries,
     broken: Vec<u64>,
 }
 
-enum Entries {
+enum IndexEntries {
     Plain {
-        words: Table<u64>,
+        words: HashTable<u64>,
         long: LongPins,
     },
     Md5 {
-        digests: Table<Digest>,
+        digests: HashTable<Digest>,
         names: Names,
     },
 }
 
 /// An index being made: of the blocks of a list, which are then sorted.
 pub struct Building {
-    stage: Stage,
+    stage: ReadStage,
     lines: u64,
     broken: Vec<u64>,
     limit: u64,
 }
 
-enum Stage {
+enum ReadStage {
     Plain(Heap<u64>, LongPins),
     Md5(Heap<Digest>, Names),
     SortingPlain(Sorting<u64>, LongPins),
@@ -108,11 +108,13 @@ impl Building {
         let count = usize::try_from(lines).map_err(|_| IndexError::TooLarge)?;
         let no_memory = |_| IndexError::TooLarge;
         let stage = match format {
-            Format::Plain => Stage::Plain(
+            Format::Plain => ReadStage::Plain(
                 Heap::with_room(count).map_err(no_memory)?,
                 LongPins::default(),
             ),
-            Format::Md5 => Stage::Md5(Heap::with_room(count).map_err(no_memory)?, Names::default()),
+            Format::Md5 => {
+                ReadStage::Md5(Heap::with_room(count).map_err(no_memory)?, Names::default())
+            }
         };
         Ok(Self {
             stage,
@@ -125,7 +127,7 @@ impl Building {
     /// Adds the next lines of the list.
     pub fn add(&mut self, lines: &[u8]) -> Result<(), IndexError> {
         let size = match &mut self.stage {
-            Stage::Plain(heap, long) => {
+            ReadStage::Plain(heap, long) => {
                 let mut rest = lines;
                 while !rest.is_empty() {
                     while let Some((word, behind)) = plain::first_pin(rest) {
@@ -149,7 +151,7 @@ impl Building {
                 }
                 heap.size() + long.memory
             }
-            Stage::Md5(heap, names) => {
+            ReadStage::Md5(heap, names) => {
                 let mut rest = lines;
                 while let Some((line, _, behind)) = first_line(rest) {
                     rest = behind;
@@ -165,7 +167,7 @@ impl Building {
                 }
                 heap.size() + names.0.len()
             }
-            Stage::SortingPlain(..) | Stage::SortingMd5(..) => 0,
+            ReadStage::SortingPlain(..) | ReadStage::SortingMd5(..) => 0,
         };
         if size as u64 > self.limit {
             return Err(IndexError::TooLarge);
@@ -176,10 +178,10 @@ impl Building {
     /// The list is at its end: what follows is [`Self::step`].
     pub fn sort(self) -> Self {
         let stage = match self.stage {
-            Stage::Plain(heap, long) => Stage::SortingPlain(heap.sort(), long),
-            Stage::Md5(heap, mut names) => {
+            ReadStage::Plain(heap, long) => ReadStage::SortingPlain(heap.sort(), long),
+            ReadStage::Md5(heap, mut names) => {
                 names.0.shrink_to_fit();
-                Stage::SortingMd5(heap.sort(), names)
+                ReadStage::SortingMd5(heap.sort(), names)
             }
             sorting => sorting,
         };
@@ -189,28 +191,28 @@ impl Building {
     /// Sorts a part; false when all is done.
     pub fn step(&mut self) -> bool {
         match &mut self.stage {
-            Stage::SortingPlain(sorting, _) => sorting.step(),
-            Stage::SortingMd5(sorting, _) => sorting.step(),
-            Stage::Plain(..) | Stage::Md5(..) => false,
+            ReadStage::SortingPlain(sorting, _) => sorting.step(),
+            ReadStage::SortingMd5(sorting, _) => sorting.step(),
+            ReadStage::Plain(..) | ReadStage::Md5(..) => false,
         }
     }
 
     /// The index; what is not sorted yet is.
     pub fn finish(self) -> Index {
         let entries = match self.stage {
-            Stage::Plain(heap, long) => Entries::Plain {
+            ReadStage::Plain(heap, long) => IndexEntries::Plain {
                 words: heap.sort().finish(),
                 long,
             },
-            Stage::SortingPlain(sorting, long) => Entries::Plain {
+            ReadStage::SortingPlain(sorting, long) => IndexEntries::Plain {
                 words: sorting.finish(),
                 long,
             },
-            Stage::Md5(heap, names) => Entries::Md5 {
+            ReadStage::Md5(heap, names) => IndexEntries::Md5 {
                 digests: heap.sort().finish(),
                 names,
             },
-            Stage::SortingMd5(sorting, names) => Entries::Md5 {
+            ReadStage::SortingMd5(sorting, names) => IndexEntries::Md5 {
                 digests: sorting.finish(),
                 names,
             },
@@ -235,14 +237,14 @@ impl Index {
             return Verdict::Wrong;
         }
         let account = match &self.entries {
-            Entries::Plain { words, long } => {
+            IndexEntries::Plain { words, long } => {
                 let right = match plain::pack(pin.as_bytes()) {
                     Some(word) => words.candidates(&word).any(|found| *found == word),
                     None => long.pins.contains(pin.as_bytes()),
                 };
                 right.then_some(None)
             }
-            Entries::Md5 { .. } => self.owner(md5::digest(pin)).map(Some),
+            IndexEntries::Md5 { .. } => self.owner(md5::digest(pin)).map(Some),
         };
         account.map_or(Verdict::Wrong, |account| {
             Verdict::Right(Grant::of(account.map(<[u8]>::to_vec)))
@@ -257,7 +259,7 @@ impl Index {
 
     /// The account of the first line with this digest.
     fn owner(&self, digest: [u8; 16]) -> Option<&[u8]> {
-        let Entries::Md5 { digests, names } = &self.entries else {
+        let IndexEntries::Md5 { digests, names } = &self.entries else {
             return None;
         };
         let wanted = Digest { digest, owner: 0 };
@@ -280,8 +282,8 @@ impl Index {
     /// may count once.
     pub fn len(&self) -> u64 {
         let entries = match &self.entries {
-            Entries::Plain { words, long } => words.len() + long.pins.len(),
-            Entries::Md5 { digests, .. } => digests.len(),
+            IndexEntries::Plain { words, long } => words.len() + long.pins.len(),
+            IndexEntries::Md5 { digests, .. } => digests.len(),
         };
         entries as u64
     }
@@ -294,8 +296,8 @@ impl Index {
     /// Returns the memory it takes, in bytes.
     pub fn memory(&self) -> u64 {
         let bytes = match &self.entries {
-            Entries::Plain { words, long } => words.size() + long.memory,
-            Entries::Md5 { digests, names } => digests.size() + names.0.len(),
+            IndexEntries::Plain { words, long } => words.size() + long.memory,
+            IndexEntries::Md5 { digests, names } => digests.size() + names.0.len(),
         };
         bytes as u64
     }

@@ -76,7 +76,7 @@ fn stranger(name: &str) -> Account<'_> {
     }
 }
 
-impl<E: bounded_table::Entry> Holding<E> {
+impl<E: bounded_table::TableEntry> BoundedTable<E> {
     fn iter(&self) -> impl Iterator<Item = (&Key, &E)> {
         self.after(&Key::default())
     }

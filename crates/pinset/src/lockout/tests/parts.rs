@@ -43,21 +43,21 @@ fn callers_are_as_long_as_asterisk_has_it() {
 #[test]
 fn keys_tell_kinds_and_parts_apart() {
     let keys = [
-        Table::Callers.key(&[Some("a"), Some("b"), Some("c")]),
-        Table::Trusted.key(&[Some("a"), Some("b"), Some("c")]),
-        Table::Callers.key(&[Some("a"), Some("bc"), Some("")]),
-        Table::Callers.key(&[Some("ab"), Some(""), Some("c")]),
-        Table::Callers.key(&[Some("a"), Some(""), Some("bc")]),
-        Table::Callers.key(&[Some("a"), None, Some("bc")]),
-        Table::Accounts.key(&[Some("a"), Some("bc")]),
-        Table::PinSets.key(&[Some("a")]),
+        KeyTable::Callers.key(&[Some("a"), Some("b"), Some("c")]),
+        KeyTable::Trusted.key(&[Some("a"), Some("b"), Some("c")]),
+        KeyTable::Callers.key(&[Some("a"), Some("bc"), Some("")]),
+        KeyTable::Callers.key(&[Some("ab"), Some(""), Some("c")]),
+        KeyTable::Callers.key(&[Some("a"), Some(""), Some("bc")]),
+        KeyTable::Callers.key(&[Some("a"), None, Some("bc")]),
+        KeyTable::Accounts.key(&[Some("a"), Some("bc")]),
+        KeyTable::PinSets.key(&[Some("a")]),
     ];
     let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
     assert_eq!(distinct.len(), keys.len());
-    for table in Table::ALL {
+    for table in KeyTable::ALL {
         let text = table.text(&keys[0]);
         assert_eq!(text.len(), 33);
-        assert_eq!(Table::of_text(&text), Some((table, keys[0])));
+        assert_eq!(KeyTable::of_text(&text), Some((table, keys[0])));
         for other in [
             &text[1..],
             &text[..32],
@@ -65,7 +65,7 @@ fn keys_tell_kinds_and_parts_apart() {
             &format!("{text}0"),
             "",
         ] {
-            assert_eq!(Table::of_text(other), None);
+            assert_eq!(KeyTable::of_text(other), None);
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::credential::table::Reading;
-use crate::list::Kind;
+use crate::list::FileKind;
 use crate::phone_number::Numbering;
 use crate::timestamp::Zone;
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ fn rows(list: &str) -> Vec<Candidate> {
     let (zone, numbering) = (Zone::utc(), Numbering::default());
     let mut reading = Reading::new(
         text.as_bytes(),
-        Kind::Csv,
+        FileKind::Csv,
         true,
         &zone,
         &numbering,

@@ -89,7 +89,7 @@ fn pin_alone_selects_the_row() {
 
 #[test]
 fn lists_of_lines_have_no_levels() {
-    let plain = Kind::Lines(Format::Plain);
+    let plain = FileKind::Lines(Format::Plain);
     let pbx = Pbx::of(move |_| Some(Answer::Rows(rows("1234\n", plain), plain)));
     assert_eq!(verified(&mut pbx.verify(&[], None), "1234"), "right - - -");
 }
@@ -197,7 +197,7 @@ fn hangup_stops_hashing() {
     let work = || {
         let list = format!("account,secret\na,\"{hash}\"\na,\"{hash}\"\n");
         Work {
-            rows: rows(&list, Kind::Csv).by_account(b"a").collect(),
+            rows: rows(&list, FileKind::Csv).by_account(b"a").collect(),
             filler: Cost::of((8, 1, 1)).into_iter().collect(),
             pin: entered("1234"),
         }

@@ -9,7 +9,7 @@ fn doubts(options: &[(&str, &str)], list: &str) -> Vec<String> {
         let fault = set.set(name.as_bytes(), value.as_bytes());
         assert_eq!(fault, Ok(()), "{name} = {value}");
     }
-    let profile = rows(list, Kind::Csv).profile();
+    let profile = rows(list, FileKind::Csv).profile();
     let doubts = set.doubts(&profile, &turkey()).into_iter();
     doubts
         .map(|doubt| match doubt.is_fatal() {
@@ -75,6 +75,6 @@ fn country_code_that_fits_no_row_is_doubted() {
     assert!(doubts(&[], foreign).is_empty());
     let mut set = PinSet::default();
     assert_eq!(set.set(b"identify", b"caller"), Ok(()));
-    let profile = rows(foreign, Kind::Csv).profile();
+    let profile = rows(foreign, FileKind::Csv).profile();
     assert!(set.doubts(&profile, &Numbering::default()).is_empty());
 }

@@ -138,13 +138,13 @@ struct Field {
 
 impl Field {
     fn new(options: &[(&'static str, &'static str)]) -> Self {
-        let rows = rows(&list(), Kind::Csv);
+        let rows = rows(&list(), FileKind::Csv);
         let (reads, asked) = (Rc::new(Cell::new(Reads::All)), Rc::new(Cell::new(0)));
         let (read, count) = (Rc::clone(&reads), Rc::clone(&asked));
         let pbx = Pbx::of(move |_| {
             count.set(count.get() + 1);
             Some(match read.get() {
-                Reads::All => Answer::Rows(Arc::clone(&rows), Kind::Csv),
+                Reads::All => Answer::Rows(Arc::clone(&rows), FileKind::Csv),
                 Reads::Nothing => Answer::Refused("it can't be read".to_owned()),
             })
         });

@@ -13,7 +13,7 @@ use crate::credential::secret::generate::Recipe;
 use crate::credential::secret::tests::TEST_KEY;
 use crate::credential::secret::{Cost, Secret, VerifyError};
 use crate::credential::table::{Reading, Rows};
-use crate::list::{Format, Kind};
+use crate::list::{FileKind, Format};
 use crate::lockout::{
     Account, AttemptResult, Capacity, Kind as LockKind, Lock, Lockouts, Standing,
 };
@@ -113,8 +113,8 @@ impl Pbx {
 
     /// One whose source is this csv list.
     fn csv(list: &str) -> Self {
-        let rows = rows(list, Kind::Csv);
-        Self::of(move |_| Some(Answer::Rows(Arc::clone(&rows), Kind::Csv)))
+        let rows = rows(list, FileKind::Csv);
+        Self::of(move |_| Some(Answer::Rows(Arc::clone(&rows), FileKind::Csv)))
     }
 
     /// One whose source says of 1234 alone that it is right, alice's.
@@ -275,7 +275,7 @@ fn turkey() -> Numbering {
     numbering
 }
 
-fn rows(list: &str, kind: Kind) -> Arc<Rows> {
+fn rows(list: &str, kind: FileKind) -> Arc<Rows> {
     let list = list.as_bytes();
     let mut reading = Reading::new(list, kind, true, &Zone::utc(), &turkey(), u64::MAX);
     loop {

@@ -6,15 +6,15 @@ use super::index::row as row_of;
 use super::*;
 use crate::credential::secret::tests::{entered, TEST_KEY};
 use crate::list::format::csv::{self, Column};
-use crate::list::{Format, Kind};
+use crate::list::{FileKind, Format};
 use crate::phone_number::Numbering;
 use crate::timestamp::Zone;
 
 mod weighing;
 
-const CSV: Kind = Kind::Csv;
-const MD5: Kind = Kind::Lines(Format::Md5);
-const PLAIN: Kind = Kind::Lines(Format::Plain);
+const CSV: FileKind = FileKind::Csv;
+const MD5: FileKind = FileKind::Lines(Format::Md5);
+const PLAIN: FileKind = FileKind::Lines(Format::Plain);
 
 /// With one key, `main`.
 fn pepper() -> Pepper {
@@ -37,7 +37,7 @@ impl Read for Slow<'_> {
     }
 }
 
-fn read(list: impl Read, kind: Kind, settled: bool, limit: u64) -> Result<Rows, TableError> {
+fn read(list: impl Read, kind: FileKind, settled: bool, limit: u64) -> Result<Rows, TableError> {
     let mut reading = Reading::new(list, kind, settled, &Zone::utc(), &turkey(), limit);
     loop {
         if let Some(rows) = reading.step()? {
@@ -47,7 +47,7 @@ fn read(list: impl Read, kind: Kind, settled: bool, limit: u64) -> Result<Rows, 
     }
 }
 
-fn rows(list: &str, kind: Kind) -> Rows {
+fn rows(list: &str, kind: FileKind) -> Rows {
     let rows = read(list.as_bytes(), kind, true, u64::MAX);
     rows.unwrap_or_else(|broken| panic!("{broken}"))
 }
@@ -215,7 +215,7 @@ fn equal_hash_alone_finds_no_row() {
     let list: String = (0..400_000).map(row).collect();
     let rows = rows(&format!("account,secret,caller\n{list}"), CSV);
     let (mut accounts, mut numbers, mut pins) = (0, 0, 0);
-    let same = |index: &Index| -> Vec<u32> {
+    let same = |index: &RowIndex| -> Vec<u32> {
         let runs = index.runs().filter(|run| run.len() > 1);
         runs.flatten().map(|entry| row_of(*entry)).collect()
     };

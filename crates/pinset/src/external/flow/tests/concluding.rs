@@ -1,7 +1,7 @@
 use super::*;
 
 /// Returns where a call goes, and the log of the line.
-fn concluded(options: &str, data: &str, jumps: bool, outcome: Outcome) -> (Next, Vec<String>) {
+fn concluded(options: &str, data: &str, jumps: bool, outcome: FlowOutcome) -> (Next, Vec<String>) {
     let set = set(options);
     let plan = Request::parse(data.as_bytes()).plan_of(&set, None);
     let mut phone = Phone {
@@ -15,13 +15,13 @@ fn concluded(options: &str, data: &str, jumps: bool, outcome: Outcome) -> (Next,
 #[test]
 fn sent_call_goes_to_its_destination() {
     let outcome = sent(Status::Success, "1091", 2);
-    let Outcome::Sent { place, .. } = outcome.clone() else {
+    let FlowOutcome::Sent { place, .. } = outcome.clone() else {
         unreachable!()
     };
     let (next, log) = concluded("", "pinset:x,cj", true, outcome);
     assert_eq!(next, Next::Goto(place));
     assert_eq!(log, ["SUCCESS 2"]);
-    let gone = Outcome::Gone { attempts: 1 };
+    let gone = FlowOutcome::Gone { attempts: 1 };
     let (next, log) = concluded("", "pinset:x,cj", true, gone);
     assert_eq!((next, log.concat()), (Next::HangUp, "HANGUP 1".to_owned()));
 }
@@ -61,13 +61,18 @@ fn refused_call_follows_on_error() {
     }
     // Callers who are locked out still follow `on_locked`.
     let locked = format!("{goto};on_locked=continue");
-    let (next, _) = concluded(&locked, "pinset:x", false, Outcome::refused(Status::Locked));
+    let (next, _) = concluded(
+        &locked,
+        "pinset:x",
+        false,
+        FlowOutcome::refused(Status::Locked),
+    );
     assert_eq!(next, Next::Continue);
 }
 
 #[test]
 fn call_hung_up_by_the_service_hears_no_goodbye() {
-    let hung_up = || Outcome::Refused {
+    let hung_up = || FlowOutcome::Refused {
         status: Status::Failure,
         attempts: 1,
         silent: true,

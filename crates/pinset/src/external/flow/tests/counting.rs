@@ -223,7 +223,11 @@ fn hang_up_at_any_time_leaves_no_posted_entry_uncounted() {
             assert!(patience > 15, "{patience} dealings");
             break;
         }
-        assert_eq!(outcome, Outcome::Gone { attempts: posted }, "{patience}");
+        assert_eq!(
+            outcome,
+            FlowOutcome::Gone { attempts: posted },
+            "{patience}"
+        );
     }
 }
 

@@ -38,7 +38,7 @@ fn set(options: &str) -> PinSet {
 }
 
 /// Runs a call in which nothing is counted.
-fn call(options: &str, phone: &mut Phone, service: &mut Answers) -> Outcome {
+fn call(options: &str, phone: &mut Phone, service: &mut Answers) -> FlowOutcome {
     let counter = Books::counter(&Rc::new(Books::new()), Limits::default());
     counted(options, phone, &counter, service)
 }
@@ -49,7 +49,7 @@ fn counted(
     phone: &mut Phone,
     counter: &Counter<Rc<Books>>,
     service: &mut impl Service<Phone>,
-) -> Outcome {
+) -> FlowOutcome {
     let set = set(options);
     let plan = Request::parse(b"pinset:x").plan_of(&set, None);
     let order = Order {
@@ -61,27 +61,27 @@ fn counted(
 
 /// Runs a call with these digits and answers of the service. Returns its outcome,
 /// the log of the line, and the posts.
-fn heard(entered: &str, answers: &[&str]) -> (Outcome, Vec<String>, Vec<String>) {
+fn heard(entered: &str, answers: &[&str]) -> (FlowOutcome, Vec<String>, Vec<String>) {
     let (mut phone, mut service) = (Phone::entering(entered), Answers::of(answers));
     let outcome = call("", &mut phone, &mut service);
     (outcome, phone.log, service.posts)
 }
 
-fn sent(status: Status, exten: &str, attempts: u32) -> Outcome {
+fn sent(status: Status, exten: &str, attempts: u32) -> FlowOutcome {
     let place = Place {
         context: "in".to_owned(),
         exten: exten.to_owned(),
         priority: "1".to_owned(),
     };
-    Outcome::Sent {
+    FlowOutcome::Sent {
         status,
         place,
         attempts,
     }
 }
 
-fn refused(status: Status, attempts: u32) -> Outcome {
-    Outcome::Refused {
+fn refused(status: Status, attempts: u32) -> FlowOutcome {
+    FlowOutcome::Refused {
         status,
         attempts,
         silent: false,
@@ -89,9 +89,9 @@ fn refused(status: Status, attempts: u32) -> Outcome {
     }
 }
 
-fn trouble(outcome: Outcome) -> String {
+fn trouble(outcome: FlowOutcome) -> String {
     match outcome {
-        Outcome::Refused {
+        FlowOutcome::Refused {
             status: Status::Error,
             silent: false,
             trouble: Some(trouble),
@@ -119,7 +119,7 @@ fn a_call_that_is_sent_on_at_once_is_not_answered() {
     assert_eq!(outcome, sent(Status::Success, "1091", 0));
     assert_eq!((log, posts.len()), (vec![], 1));
     let (outcome, log, _) = heard("", &[HANGUP]);
-    let hung_up = Outcome::Refused {
+    let hung_up = FlowOutcome::Refused {
         status: Status::Failure,
         attempts: 0,
         silent: true,
@@ -254,7 +254,7 @@ fn hangup_at_any_operation_ends_the_call() {
         // Nothing more is posted or played: the two assert that.
         let mut service = Answers::of(&[&first, &last]);
         match call("", &mut phone, &mut service) {
-            Outcome::Gone { attempts } => {
+            FlowOutcome::Gone { attempts } => {
                 let posted = service.posts.len() as u32;
                 assert_eq!(attempts, posted - 1, "{patience}");
             }
@@ -337,7 +337,7 @@ fn destination_that_is_not_allowed_is_refused() {
     ] {
         let (mut phone, mut service) = (Phone::default(), Answers::of(&[&action]));
         let outcome = call(options, &mut phone, &mut service);
-        let sent = matches!(outcome, Outcome::Sent { .. });
+        let sent = matches!(outcome, FlowOutcome::Sent { .. });
         assert_eq!(sent, allowed, "{options} {action}");
     }
 }

@@ -7,7 +7,7 @@ use crate::call::dialog::{Input, Opening, Settlement, Wait};
 use crate::call::driver::{Host, Started};
 use crate::dialplan::Place;
 use crate::external::flow::{Posted, Service, Speaker};
-use crate::external::{Answer, Data};
+use crate::external::{Data, ServiceAnswer};
 use crate::verify::ServiceChannel;
 
 /// A caller who enters the digits of a script. Time passes only where it says so.
@@ -191,7 +191,7 @@ impl Service<Phone> for Answers {
         match &self.answers[at] {
             Ok(seq) => {
                 let json = format!(r#"{{"version":"1","seq":[{seq}]}}"#);
-                Posted::Answer(Answer::parse(json.as_bytes()).expect("an answer"))
+                Posted::Answer(ServiceAnswer::parse(json.as_bytes()).expect("an answer"))
             }
             Err(result) => result.clone(),
         }

@@ -12,7 +12,7 @@ use std::num::NonZeroU32;
 
 use crate::dialplan::{is_name, MAX_NAME_BYTES};
 use crate::timestamp::{Moment, Zone};
-use records::{Record, Records};
+use records::{CsvRecord, Records};
 
 pub use error::{CsvError, CsvErrorKind, InvalidValue, ValueError};
 
@@ -169,7 +169,7 @@ pub fn other_separator(header: &[u8]) -> Option<char> {
 }
 
 /// The columns that a header names.
-fn columns(header: &Record<'_>) -> Result<Vec<Column>, CsvError> {
+fn columns(header: &CsvRecord<'_>) -> Result<Vec<Column>, CsvError> {
     let broken = |kind| CsvError::Invalid(header.line, kind);
     if let Some(separator) = other_separator(header.text().as_bytes()) {
         return Err(broken(CsvErrorKind::WrongSeparator(separator)));
@@ -192,7 +192,11 @@ fn columns(header: &Record<'_>) -> Result<Vec<Column>, CsvError> {
 }
 
 /// Reads a record with as many fields as there are columns.
-fn row<'a>(record: &Record<'a>, columns: &[Column], zone: &Zone) -> Result<Row<'a>, InvalidValue> {
+fn row<'a>(
+    record: &CsvRecord<'a>,
+    columns: &[Column],
+    zone: &Zone,
+) -> Result<Row<'a>, InvalidValue> {
     let mut row = Row {
         line: record.line,
         account: "",

@@ -34,7 +34,7 @@ pub(super) struct Records<R> {
 }
 
 /// A record.
-pub(super) struct Record<'a> {
+pub(super) struct CsvRecord<'a> {
     /// The line it starts in, from 1.
     pub line: u64,
     /// Its fields without their quotes, one after the other.
@@ -42,7 +42,7 @@ pub(super) struct Record<'a> {
     ends: &'a [usize],
 }
 
-impl<'a> Record<'a> {
+impl<'a> CsvRecord<'a> {
     /// All fields, one after the other, with the blanks around them.
     pub(super) fn text(&self) -> &'a str {
         self.text
@@ -92,7 +92,7 @@ impl<R: Read> Records<R> {
     }
 
     /// The next record that is not blank; `None` at the end.
-    pub(super) fn next_record(&mut self) -> Result<Option<Record<'_>>, CsvError> {
+    pub(super) fn next_record(&mut self) -> Result<Option<CsvRecord<'_>>, CsvError> {
         loop {
             let Some((length, fields)) = self.take()? else {
                 return Ok(None);
@@ -139,7 +139,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    fn record(&self, length: usize, fields: usize) -> Result<Record<'_>, CsvError> {
+    fn record(&self, length: usize, fields: usize) -> Result<CsvRecord<'_>, CsvError> {
         let text = self.fields.get(..length).unwrap_or_default();
         let ends = self.ends.get(..fields).unwrap_or_default();
         let text = std::str::from_utf8(text)
@@ -147,7 +147,7 @@ impl<R: Read> Records<R> {
             .filter(|text| ends.iter().all(|end| text.is_char_boundary(*end)))
             .ok_or_else(|| self.broken(CsvErrorKind::NotUtf8))?;
         let line = self.quotes.record;
-        Ok(Record { line, text, ends })
+        Ok(CsvRecord { line, text, ends })
     }
 
     fn broken(&self, kind: CsvErrorKind) -> CsvError {
@@ -238,9 +238,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Rows = Vec<(u64, Vec<String>)>;
+    type RecordTexts = Vec<(u64, Vec<String>)>;
 
-    fn all(list: &[u8], settled: bool, size: usize) -> Result<Rows, (u64, CsvErrorKind)> {
+    fn all(list: &[u8], settled: bool, size: usize) -> Result<RecordTexts, (u64, CsvErrorKind)> {
         let mut records = Records::of_size(list, settled, size);
         let mut rows = Vec::new();
         loop {
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn records_are_taken_apart() {
-        let table: &[(&str, Rows)] = &[
+        let table: &[(&str, RecordTexts)] = &[
             ("", vec![]),
             ("\u{feff}", vec![]),
             ("\n\r\n  \n\t\r\n", vec![]),
