@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pinset::config::{AstdbValue, Source, Times};
 use pinset::credential::table::Candidate;
 use pinset::verify::{
-    Answer, BackEnd, CallOrigin, Entries, FileQuery, NoChannel, ServiceChannel, Use, Verification,
-    Verifier, Work,
+    Answer, BackEnd, CallOrigin, Entries, FileQuery, NoChannel, ServiceChannel, Use, UseError,
+    Verification, Verifier, Work,
 };
 use pinset::{hex, Grant, Number, Pepper, Pin, PinSet, Verdict};
 use thiserror::Error;
@@ -126,7 +126,11 @@ impl BackEnd for AsteriskBackEnd {
         slow_hash::verify(host, work)
     }
 
-    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
+    fn take<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        what: Use<'_>,
+    ) -> Option<Result<bool, UseError>> {
         let timeout = self.in_force.settings.source_timeout;
         Some(match what {
             Use::Counted {
@@ -143,11 +147,11 @@ impl BackEnd for AsteriskBackEnd {
                 hex::append(&mut key, &digest);
                 let taken =
                     use_ledger::count(host, family.as_bytes(), key.as_bytes(), limit, timeout)?;
-                taken.map_err(|why| format!("a use can't be counted: {why}"))
+                taken.map_err(|why| UseError::NotCounted(why.to_string()))
             }
             Use::Key { family, key } => {
                 let taken = use_ledger::use_up(host, family.as_bytes(), key, timeout)?;
-                taken.map_err(|why| format!("a PIN can't be used up: {why}"))
+                taken.map_err(|why| UseError::NotRemoved(why.to_string()))
             }
         })
     }

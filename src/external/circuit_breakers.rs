@@ -73,7 +73,7 @@ impl Permit<'_> {
         };
         let mut breakers = breakers();
         let (breaker, now) = breakers.of(self.service);
-        match (breaker.tell(permit, result, now), breaker.is_open()) {
+        match (breaker.report(permit, result, now), breaker.is_open()) {
             (false, _) => Change::None,
             (true, true) => Change::Down,
             (true, false) => Change::Up,

@@ -46,7 +46,7 @@ struct Listener {
 impl Listener {
     /// Sends it the event if it is for it; whether there is still somebody who listens.
     /// One about no call is for all.
-    fn tell(&self, frame: &Arc<Frame>) -> bool {
+    fn send(&self, frame: &Arc<Frame>) -> bool {
         let mut calls = frame.calls().peekable();
         let wanted = self.calls.is_empty()
             || calls.peek().is_none()
@@ -249,7 +249,7 @@ fn read(mut input: impl std::io::BufRead, shared: &Mutex<AmiShared>) {
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if frame.event().is_some() {
             let frame = Arc::new(frame);
-            shared.listeners.retain(|listener| listener.tell(&frame));
+            shared.listeners.retain(|listener| listener.send(&frame));
         } else if let Some(asker) = frame
             .get("ActionID")
             .and_then(|id| shared.pending.remove(id))

@@ -18,7 +18,7 @@ use pinset::list::{open, Stamp};
 use pinset::lockout::{Lock, Lockouts, Standing};
 use pinset::verify::{
     Answer, BackEnd, CallOrigin, FileAnswer, FileQuery, LockoutContext, NoChannel, Notice, Outcome,
-    QueryContext, ServiceChannel, Use, Verification, Verifier, Work,
+    QueryContext, ServiceChannel, Use, UseError, Verification, Verifier, Work,
 };
 use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
@@ -298,8 +298,8 @@ impl BackEnd for &Attempt {
         }
     }
 
-    fn take<H: ServiceChannel>(&self, _: &mut H, _: Use<'_>) -> Option<Result<bool, String>> {
-        Some(Err(NO_USES.to_owned()))
+    fn take<H: ServiceChannel>(&self, _: &mut H, _: Use<'_>) -> Option<Result<bool, UseError>> {
+        Some(Err(UseError::Unsupported(NO_USES)))
     }
 
     fn is_time(&self, _: &Times) -> bool {

@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::attempt_limiter::ServiceChannel;
 use crate::cache::Report;
 use crate::config::{PinSet, Times};
@@ -33,13 +35,31 @@ pub trait BackEnd {
     /// # Errors
     ///
     /// The use can't be counted, and why: the entry is refused as a wrong one.
-    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>>;
+    fn take<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        what: Use<'_>,
+    ) -> Option<Result<bool, UseError>>;
 
     /// Returns whether it is one of these times now.
     fn is_time(&self, times: &Times) -> bool;
 
     /// The keys of hmac-sha256 secrets.
     fn pepper(&self) -> &Pepper;
+}
+
+/// Why a use can't be taken.
+#[derive(Debug, Error)]
+pub enum UseError {
+    /// The use of a row can't be written, for this reason.
+    #[error("a use can't be counted: {0}")]
+    NotCounted(String),
+    /// A key of Asterisk's database can't be removed, for this reason.
+    #[error("a PIN can't be used up: {0}")]
+    NotRemoved(String),
+    /// The environment counts no uses, for this reason.
+    #[error("{0}")]
+    Unsupported(&'static str),
 }
 
 /// The answer of the source of a PIN set.

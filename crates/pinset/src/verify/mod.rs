@@ -29,7 +29,7 @@ mod verdict;
 pub use attempt_limiter::{
     AttemptError, Counter, Debt, LockoutContext, NoChannel, ServiceChannel, Ticket,
 };
-pub use backend::{Answer, BackEnd, Entries, Family, Hashed, Use, Verification, Work};
+pub use backend::{Answer, BackEnd, Entries, Family, Hashed, Use, UseError, Verification, Work};
 pub use doubt::Doubt;
 pub use file_query::{FileAnswer, FileQuery, FileQueryError, QueryContext};
 pub use notice::Notice;

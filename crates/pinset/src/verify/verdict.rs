@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::time::SystemTime;
 
+use thiserror::Error;
+
 use super::attempt_limiter::{AttemptError, LockoutContext, ServiceChannel, Ticket};
 use super::backend::{Answer, BackEnd, Entries, Use, Verification, Work};
 use super::notice::Notice;
@@ -45,12 +47,16 @@ impl RowQuery<'_> {
 }
 
 /// Why there is no verdict.
+#[derive(Debug, Error)]
 pub(super) enum DecisionError {
     /// The caller has hung up.
+    #[error("the caller has hung up")]
     Gone,
     /// There is a lock.
+    #[error("locked")]
     Locked,
     /// The entry is refused, for this reason.
+    #[error("{0}")]
     Refused(String),
 }
 
@@ -377,7 +383,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
             Ok(true) => Taken::Yes,
             Ok(false) => Taken::NoneLeft,
             Err(why) => {
-                self.reject(&why);
+                self.reject(&why.to_string());
                 Taken::Failed
             }
         })

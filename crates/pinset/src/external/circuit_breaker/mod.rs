@@ -81,7 +81,7 @@ impl Breaker {
 
     /// Records the result of a request. Returns true if the service counts as down from
     /// now on, or as up again.
-    pub fn tell(&mut self, permit: Permit, result: RequestResult, now: Duration) -> bool {
+    pub fn report(&mut self, permit: Permit, result: RequestResult, now: Duration) -> bool {
         if permit.era != self.era {
             return false;
         }

@@ -8,7 +8,7 @@ fn at(seconds: u64) -> Duration {
 /// Sends a request with this result at once. Returns what the breaker returns for it.
 fn round(breaker: &mut Breaker, result: RequestResult, seconds: u64) -> Option<bool> {
     let permit = breaker.ask(at(seconds))?;
-    Some(breaker.tell(permit, result, at(seconds)))
+    Some(breaker.report(permit, result, at(seconds)))
 }
 
 fn open() -> Breaker {
@@ -52,7 +52,7 @@ fn answer_to_the_only_trial_closes_the_breaker() {
     assert_eq!(breaker.ask(at(10)), None);
     assert_eq!(breaker.ask(at(60)), None);
     assert!(breaker.is_open());
-    assert!(breaker.tell(permit, RequestResult::Answer, at(60)));
+    assert!(breaker.report(permit, RequestResult::Answer, at(60)));
     assert!(!breaker.is_open());
     // Counting starts over: earlier failures are dropped.
     for failure in 1..=5 {
@@ -87,9 +87,9 @@ fn trial_without_a_result_is_replaced_by_the_next() {
     let lost = breaker.ask(at(30)).expect("a trial");
     assert_eq!(breaker.ask(at(149)), None);
     let next = breaker.ask(at(150)).expect("a trial");
-    assert!(!breaker.tell(lost, RequestResult::Answer, at(150)));
+    assert!(!breaker.report(lost, RequestResult::Answer, at(150)));
     assert!(breaker.is_open());
-    assert!(breaker.tell(next, RequestResult::Answer, at(151)));
+    assert!(breaker.report(next, RequestResult::Answer, at(151)));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn results_from_before_a_change_are_ignored() {
     let early: Vec<_> = (0..10).filter_map(|_| breaker.ask(at(0))).collect();
     for (failures, permit) in early.into_iter().enumerate() {
         assert_eq!(
-            breaker.tell(permit, RequestResult::Failure, at(1)),
+            breaker.report(permit, RequestResult::Failure, at(1)),
             failures == 4
         );
     }
@@ -128,7 +128,7 @@ impl Model {
         asks
     }
 
-    fn tell(&mut self, result: RequestResult, now: u64) {
+    fn report(&mut self, result: RequestResult, now: u64) {
         match (result, self.down) {
             (RequestResult::Nothing, None) => {}
             (RequestResult::Nothing, Some((_, wait))) => {
@@ -169,8 +169,8 @@ proptest! {
             let permit = breaker.ask(at(now));
             prop_assert_eq!(permit.is_some(), model.asks(now));
             if let (Some(permit), Some(result)) = (permit, result) {
-                let _ = breaker.tell(permit, result, at(now));
-                model.tell(result, now);
+                let _ = breaker.report(permit, result, at(now));
+                model.report(result, now);
             }
             prop_assert_eq!(breaker.is_open(), model.down.is_some());
         }

@@ -194,10 +194,14 @@ impl BackEnd for &Pbx {
     }
 
     /// A caller who hangs up meanwhile does not give the use back.
-    fn take<H: ServiceChannel>(&self, host: &mut H, what: Use<'_>) -> Option<Result<bool, String>> {
+    fn take<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        what: Use<'_>,
+    ) -> Option<Result<bool, UseError>> {
         let here = host.listen(0);
         if self.disk_full.get() {
-            return here.then(|| Err("a use can't be counted: no space".to_owned()));
+            return here.then(|| Err(UseError::NotCounted("no space".to_owned())));
         }
         let taken = match what {
             Use::Counted {
