@@ -32,13 +32,13 @@ pub(crate) enum QueueError {
     /// Too many jobs wait already, or there is no free thread.
     #[error("too many wait for {resource}")]
     Full {
-        /// What the jobs need.
+        /// The resource that the jobs use.
         resource: &'static str,
     },
     /// The result did not come in time.
     #[error("{resource} has not answered within {} s", timeout.as_secs_f64())]
     Timeout {
-        /// What the job needs.
+        /// The resource that the job uses.
         resource: &'static str,
         /// How long it was waited for.
         timeout: Duration,
@@ -57,7 +57,7 @@ pub(crate) fn hold_off() -> impl Sized {
 pub(crate) struct WorkQueue {
     queue: Mutex<Queue<Job>>,
     priority: Priority,
-    /// What the jobs need, for error messages.
+    /// The resource that the jobs use, for error messages.
     resource: &'static str,
 }
 

@@ -203,7 +203,7 @@ pub(super) struct Lock {
     pub pin_set: String,
     /// `caller`, `account` or `pinset`.
     pub by: &'static str,
-    /// What is locked, or `None` for an account that no PIN file has.
+    /// The name of the locked subject, or `None` for an account that no PIN file has.
     pub what: Option<String>,
     /// The endpoint of a locked caller.
     pub endpoint: Option<String>,

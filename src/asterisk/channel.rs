@@ -59,7 +59,7 @@ impl<'call> Channel<'call> {
         }
     }
 
-    /// What Asterisk knows it by.
+    /// Its name in Asterisk.
     pub(super) fn raw(&self) -> *mut ffi::ast_channel {
         self.raw.as_ptr()
     }

@@ -15,7 +15,7 @@ use crate::sync::lock::lock;
 pub(crate) struct Command {
     /// Its words. `{a|b}` stands for one of them.
     pub words: &'static CStr,
-    /// What it does, in one line.
+    /// Its effect, in one line.
     pub summary: &'static CStr,
     /// The text of `core show help`.
     pub usage: &'static CStr,

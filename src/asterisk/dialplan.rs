@@ -22,7 +22,7 @@ const NAME: &CStr = c"Authenticate";
 
 /// The application, as the rooms above this one implement it.
 pub(crate) struct Application {
-    /// What it does with a call and the text between its parentheses.
+    /// Its effect on a call, with the text between its parentheses.
     pub run: fn(&mut Call<'_>, &[u8]) -> Next,
     /// Starts a prompt from the web.
     pub start_url: StartUrl,

@@ -14,7 +14,7 @@ use crate::asterisk::log::log_once;
 use crate::pin_files::SourceState;
 use crate::work_queue::{Priority, QueueError, WorkQueue};
 
-/// What the jobs need, for error messages.
+/// The resource that the jobs use, for error messages.
 const RESOURCE: &str = "Asterisk's database";
 
 /// Longest queue for whole families, each of which may take long.

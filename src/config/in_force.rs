@@ -24,7 +24,7 @@ pub(crate) struct InForce {
     pub settings: Settings,
     /// The keys of hmac-sha256 secrets.
     pub pepper: Pepper,
-    /// What dates and numbers in rows mean.
+    /// The rules for dates and numbers in rows.
     pub rules: Arc<Rules>,
     /// PIN sets by their names in lower case; `None` stands for one with errors.
     pub(super) pin_sets: BTreeMap<String, Option<Arc<PinSet>>>,

@@ -21,7 +21,7 @@ use crate::http::{url_for_log, UrlOrigin};
 pub(super) struct ServiceCall<'a, 'call> {
     call: &'a mut Call<'call>,
     pin_set: &'a ServicePinSet,
-    /// What the caller has entered so far: no line of the log may show it.
+    /// The digits entered so far: no line of the log may show them.
     entered: Data,
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Report {
     pub credential: Option<Arc<Zeroizing<String>>>,
     /// How long the request may take.
     pub limits: Limits,
-    /// What is reported.
+    /// The reported call.
     pub hangup: Hangup,
 }
 

@@ -1,4 +1,4 @@
-//! What of Asterisk's API Rust calls, name by name: `build.rs` makes the
+//! The functions of Asterisk's API that Rust calls, by name: `build.rs` makes the
 //! bindings of these and no others.
 
 /// Asterisk's own functions, and what each returns. A wrapper (`src/asterisk`)

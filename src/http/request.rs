@@ -141,7 +141,7 @@ impl Sending {
     }
 }
 
-/// What is done with a reply.
+/// The processing of a reply.
 pub(crate) trait ReplyHandler: Send {
     /// Returns whether the reply is still wanted.
     fn is_wanted(&self) -> bool;

@@ -17,12 +17,12 @@ use crate::asterisk::process;
 use crate::sync::lock::lock;
 use crate::sync::oneshot::Oneshot;
 
-/// What is looked up.
+/// The kind of a lookup.
 #[derive(Clone)]
 pub(crate) enum LookupKind {
     /// Whether a PIN is in a PIN file of this format.
     Lines(Format),
-    /// What a PIN set needs.
+    /// The query of a PIN set.
     PinSet(Arc<FileQuery>),
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Lookup {
     pub path: PathBuf,
     kind: LookupKind,
     pin: Pin,
-    /// How far the workers have opened the path.
+    /// The progress of the workers in opening the path.
     walk: Mutex<PathWalk>,
     /// How much memory all PIN files may take, in bytes.
     limit: u64,

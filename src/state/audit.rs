@@ -30,7 +30,7 @@ static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, "chan_pj
 /// The lookup of a phone, if the call may come from one.
 type PhoneLookup<'a> = Option<&'a Oneshot<Option<Phone>>>;
 
-/// What is known about a call until its verdict. Clones share it.
+/// The audit data of a call until its verdict. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct AuditContext(Arc<Mutex<CallFacts>>);
 

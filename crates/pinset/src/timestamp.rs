@@ -45,7 +45,7 @@ impl Zone {
     }
 }
 
-/// What `TZ` says: `Europe/Istanbul`, `/path/of/a/zone`, `CET-1CEST,M3.5.0,M10.5.0/3`.
+/// The value of `TZ`: `Europe/Istanbul`, `/path/of/a/zone`, `CET-1CEST,M3.5.0,M10.5.0/3`.
 fn zone_named(name: &str) -> Option<TimeZone> {
     if name.is_empty() {
         return None;

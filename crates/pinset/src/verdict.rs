@@ -13,7 +13,7 @@ pub struct Entry<'a> {
     pub pin: &'a Pin,
 }
 
-/// What the list says about a right PIN.
+/// The values of the row of a right PIN.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Grant {
     /// The account.

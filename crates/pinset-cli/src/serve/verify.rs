@@ -149,7 +149,7 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// What PIN files are read with.
+/// The means by which PIN files are read.
 #[derive(Clone)]
 pub struct PinFiles {
     pub config: Arc<Config>,
@@ -168,7 +168,7 @@ pub struct Attempt {
     pub file_read: Arc<AtomicBool>,
 }
 
-/// What is known of a caller before anything is entered.
+/// The identity of a caller before anything is entered.
 pub struct CallerState {
     pub standing: Standing,
     /// The caller matches no row, whatever is entered.

@@ -14,7 +14,7 @@ use crate::call::dialog::Status;
 use crate::escape::escape_audit_value;
 use crate::lockout::Kind;
 
-/// How a phone's messages come.
+/// The transport of a phone's messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
     /// UDP; also if nothing says how.
@@ -241,7 +241,7 @@ pub fn line(fields: &[Field]) -> String {
     fields.collect::<Vec<_>>().join(",")
 }
 
-/// What takes the place of a PIN set's name where there is none: a file's path,
+/// Stands for a PIN set's name where there is none: a file's path,
 /// `astdb:/FAMILY`, `literal@CONTEXT` (that of the dialplan).
 pub fn name_of(credential: &Credential, context: &[u8]) -> String {
     let text = String::from_utf8_lossy;

@@ -1,4 +1,4 @@
-//! How calls have come out, counted: for the CLI, AMI and Prometheus.
+//! Counts of call outcomes, for the CLI, AMI and Prometheus.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub const OTHERS: &str = "(others)";
 /// The counts of one PIN set or list.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
-    /// How many calls came out so.
+    /// The number of calls with this outcome.
     pub outcomes: BTreeMap<Status, u64>,
     /// How many entries were verified.
     pub entries: u64,

@@ -223,7 +223,7 @@ proptest! {
         prop_assert!(fields.iter().all(|field| field.value.len() <= MAX_AUDIT_VALUE_BYTES));
     }
 
-    /// What was not cut can be turned back.
+    /// Escaping of a text that was not cut can be undone.
     #[test]
     fn different_values_stay_different(
         one in proptest::collection::vec(any::<u8>(), 0..60),

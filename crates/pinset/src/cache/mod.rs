@@ -420,7 +420,7 @@ fn ask(list: &List, index: &Index, pin: &Pin) -> (Verdict, Option<Report>) {
     (verdict, report)
 }
 
-/// How a list was before it was read.
+/// The state of a list before it was read.
 #[derive(Clone, Copy)]
 struct Seen {
     stamp: Stamp,

@@ -30,7 +30,7 @@ pub(super) enum RebuildStage {
     Ended,
 }
 
-/// How far an index is.
+/// The progress of an index.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Progress {
     /// There is more to do.

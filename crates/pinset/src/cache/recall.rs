@@ -8,12 +8,12 @@ use super::{Cache, CacheEntry, CacheKey, EntryState};
 use crate::credential::table::Rows;
 use crate::list::FileKind;
 
-/// What is remembered of a list, which may be something else by now.
+/// The memory of a list, which may be something else by now.
 #[derive(Clone)]
 pub struct Recalled {
     /// When it was read, or that was begun.
     pub read: SystemTime,
-    /// What came of it.
+    /// The result of reading it.
     pub contents: Contents,
     /// The format it was read as.
     pub kind: FileKind,

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::phone_number::NumberingError;
 
-/// What is wrong with an option. The message holds neither the option nor its
+/// An error in an option. The message holds neither the option nor its
 /// value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum OptionError {

@@ -8,7 +8,7 @@ use super::error::OptionError;
 use crate::dialplan::{is_name, Place, Route};
 use crate::prompt::{self, Sound};
 
-/// What Asterisk takes for yes and for no (`ast_true`, `ast_false`).
+/// The words that Asterisk takes for yes and for no (`ast_true`, `ast_false`).
 pub(super) const YES: &str = "yes true y t 1 on";
 /// See [`YES`].
 pub(super) const NO: &str = "no false n f 0 off";

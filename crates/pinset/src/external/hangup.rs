@@ -98,7 +98,7 @@ pub enum Webhook {
     Other,
 }
 
-/// What a PBX reports of a call that has ended, as far as we need it.
+/// A PBX's report of a call that has ended, as far as we need it.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Ended {
     /// Of the call: that of its posts.

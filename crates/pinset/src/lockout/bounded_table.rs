@@ -9,7 +9,7 @@ use super::key::Key;
 /// them.
 const MAX_EXPIRED_PER_CALL: usize = 16;
 
-/// What a [`BoundedTable`] holds.
+/// An entry of a [`BoundedTable`].
 pub(super) trait TableEntry {
     /// Forgets what is over by now.
     fn see(&mut self, now: u64);
@@ -67,7 +67,7 @@ pub(super) struct BoundedTable<E> {
     until: BTreeSet<(u64, Key)>,
     /// The same by group, of those in one.
     group_until: BTreeSet<(Key, u64, Key)>,
-    /// How many entries each group has.
+    /// The number of entries in each group.
     groups: BTreeMap<Key, usize>,
     locked: BTreeSet<(u64, Key)>,
     /// Have changed since they were stored.

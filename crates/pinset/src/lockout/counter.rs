@@ -111,7 +111,7 @@ impl Count {
         }
     }
 
-    /// What kind of key it is.
+    /// The kind of the key.
     pub(super) fn kind(&self) -> Kind {
         match self.who {
             FailureOwner::Caller(_) => Kind::Caller,

@@ -23,7 +23,7 @@ impl Cells {
         self.0.iter().copied()
     }
 
-    /// How many failures there are.
+    /// The number of failures.
     pub(super) fn count(&self) -> u32 {
         self.iter()
             .fold(0, |sum, (_, count)| sum.saturating_add(count))

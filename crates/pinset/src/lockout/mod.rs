@@ -37,7 +37,7 @@ pub use charge::Charge;
 pub use persist::{Change, StoredRowError};
 pub use subject::{endpoint, Account, Caller, Limits, Subject};
 
-/// How many keys are held at most, in memory and in the database.
+/// The largest number of keys, in memory and in the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capacity {
     /// Callers with failures.
@@ -97,7 +97,7 @@ pub struct Lock {
     pub until: Option<Duration>,
 }
 
-/// What a caller may do.
+/// The standing of a caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// Make entries.

@@ -13,7 +13,7 @@ const MAX_REORDERING_MS: u64 = 60_000;
 /// was, and what is left of a lock is left.
 #[derive(Default)]
 pub(super) struct Clock {
-    /// How far the clock was set back, all in all.
+    /// The time by which the clock was set back in total.
     ahead: u64,
     latest: u64,
 }

@@ -1,4 +1,4 @@
-//! How telephone numbers are compared: `docs/pin-sets.md`.
+//! Comparison of telephone numbers: `docs/pin-sets.md`.
 //!
 //! Rows and callers go through [`Numbering::normalize`] alike, so that every
 //! spelling of a number finds the same row. What a number is, is decided by
@@ -62,7 +62,7 @@ impl Default for Numbering {
     }
 }
 
-/// What is wrong with a numbering option, or with several together. The message
+/// An error in a numbering option, or with several together. The message
 /// holds neither the name of a single option nor its value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub enum NumberingError {
@@ -284,7 +284,7 @@ impl fmt::Display for Numbering {
     }
 }
 
-/// What follows `prefix` in `number`; an empty prefix is none.
+/// Returns the rest of `number` behind `prefix`; an empty prefix is none.
 fn behind<'a>(prefix: &[u8], number: &'a [u8]) -> Option<&'a [u8]> {
     number.strip_prefix(prefix).filter(|_| !prefix.is_empty())
 }

@@ -69,14 +69,14 @@ pub trait LockoutContext {
     }
 }
 
-/// What the entries of one call are counted under.
+/// The subjects to which the entries of one call are charged.
 pub struct Counter<K> {
     /// The name of the PIN set or the list.
     name: String,
     limits: Limits,
     caller: Caller,
     keeper: K,
-    /// How many entries were charged.
+    /// The number of charged entries.
     tries: Cell<u32>,
 }
 

@@ -17,7 +17,7 @@ use crate::config::{Identify, PinSet};
 use crate::list::{open, FileKind, Format, Stamp};
 use crate::pin::Pin;
 
-/// What a PIN set needs of its list.
+/// A PIN set's query to its list.
 pub struct FileQuery {
     /// Its options.
     pub set: Arc<PinSet>,

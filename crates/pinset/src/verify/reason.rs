@@ -5,7 +5,7 @@ use std::fmt;
 use crate::phone_number::Number;
 use crate::verify::admission::Denial;
 
-/// How the rows that may be the caller's are found.
+/// The way in which the rows that may be the caller's are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Searched {
     /// By the PIN alone.

@@ -21,7 +21,7 @@ use crate::timestamp::Moment;
 use crate::verdict::{Entry, Grant, Verdict};
 use crate::verify::admission::{admit, digest_of_entry, Denial, Taken, Terms};
 
-/// How the caller's rows are found.
+/// The way in which the caller's rows are found.
 enum RowQuery<'a> {
     Anybody,
     Caller(&'a Number),

@@ -120,7 +120,7 @@ impl Config {
     }
 }
 
-/// What is posted to a path of a service.
+/// The kind of post to a path of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PostKind {
     /// A call to verify.

@@ -22,7 +22,7 @@ use crate::timestamp::Zone;
 pub struct RowList {
     /// Its path.
     pub path: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
 }
 
@@ -31,7 +31,7 @@ pub struct RowList {
 pub struct Rules {
     /// The time zone of dates without an offset.
     pub zone: Zone,
-    /// How numbers are compared.
+    /// The rules by which numbers are compared.
     pub numbering: Numbering,
     /// The keys that the pepper file has, to report the rows that lack theirs.
     pub keys: BTreeSet<KeyId>,
@@ -67,7 +67,7 @@ pub enum RowAnswer {
     Unread(Box<RowReading>),
 }
 
-/// How far a reading is.
+/// The progress of a reading.
 pub enum RowProgress {
     /// There is more to do.
     More,

@@ -92,7 +92,7 @@ impl fmt::Display for ArgumentWarning {
 
 /// The parsed arguments of one `Authenticate(…)`.
 pub struct Request {
-    /// What entries are compared with, or why no entry is admitted.
+    /// The source of PINs, or why no entry is admitted.
     pub credential: Result<Credential, ArgumentError>,
     /// Warnings about the arguments, for the log.
     pub warnings: Vec<ArgumentWarning>,
@@ -284,7 +284,7 @@ impl Options {
     }
 }
 
-/// What follows an option's argument, `text` starting behind its `(`.
+/// Returns the text behind an option's argument; `text` starts behind its `(`.
 fn after_argument(text: &[u8]) -> Option<&[u8]> {
     let mut depth = 1_u32;
     let quotes = text.first() == Some(&b'"');

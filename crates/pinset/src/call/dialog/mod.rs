@@ -53,7 +53,7 @@ enum LastAttempt {
     Unavailable,
 }
 
-/// What follows the verdict.
+/// The step after the verdict.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AfterVerdict {
     /// A failure looks for its way.
@@ -75,7 +75,7 @@ pub struct Conversation {
     /// The digits of this entry, including those that were cleared.
     keys: usize,
     attempts: u32,
-    /// How often the caller was asked for the account.
+    /// The number of prompts for the account.
     accounts: u32,
     /// The prompt is the retry prompt from now on.
     retrying: bool,

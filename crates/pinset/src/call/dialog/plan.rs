@@ -7,7 +7,7 @@ use crate::dialplan::{Place, Route};
 use crate::prompt::Sound;
 use crate::verdict::{Entry, Grant, Verdict};
 
-/// How to make the channel fit to talk on.
+/// The way in which the channel is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opening {
     /// Answer it.
@@ -134,11 +134,11 @@ pub enum Step<'a> {
 /// The verdict on a call, as the channel is to show it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settlement<'a> {
-    /// How it came out.
+    /// The outcome.
     pub status: Status,
     /// Whose PIN it was: on success alone.
     pub grant: Option<&'a Grant>,
-    /// What the channel's account code becomes; `None` leaves it alone.
+    /// The new account code of the channel; `None` leaves it alone.
     pub account_code: Option<&'a [u8]>,
     /// How many entries were verified, including empty ones.
     pub attempts: u32,
@@ -155,9 +155,9 @@ pub enum Next {
     HangUp,
 }
 
-/// How one conversation goes.
+/// The course of one conversation.
 pub struct Plan {
-    /// How the channel is opened if it is not up.
+    /// The way in which the channel is opened if it is not up.
     pub opening: Opening,
     /// The prompt for an account number, which comes first, or `None` to ask for none.
     pub account: Option<Vec<Sound>>,

@@ -109,7 +109,7 @@ pub enum AstdbValue {
     AccountSecret,
 }
 
-/// How callers are identified.
+/// The identification of callers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Identify {
     /// By the PIN alone.
@@ -120,7 +120,7 @@ pub enum Identify {
     Account,
 }
 
-/// How a caller without a usable number is treated, with `identify = caller`.
+/// The treatment of a caller without a usable number, with `identify = caller`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NoCaller {
     /// The caller is rejected.

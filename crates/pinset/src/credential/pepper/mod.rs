@@ -18,7 +18,7 @@ pub use permissions::{Identity, PermissionsError, Rights};
 /// The most characters in the name of a key.
 pub const MAX_KEY_ID_BYTES: usize = 32;
 
-/// What is hashed in front of the PIN, so that no MAC made with the same key
+/// The prefix that is hashed before the PIN, so that no MAC made with the same key
 /// for another purpose, or by another version, is one of a PIN.
 const PURPOSE: &[u8] = b"authenticate-v1\0";
 

@@ -1,4 +1,4 @@
-//! How a PIN is kept in a csv list: the `secret` of a row,
+//! The form of a PIN in a CSV list: the `secret` of a row,
 //! `docs/pin-sets.md`.
 //!
 //! | form | | checked in | found without its row |
@@ -47,7 +47,7 @@ pub enum Form {
     Argon2id,
 }
 
-/// What a secret is found by among many: those with the same are the same, if
+/// The key by which a secret is found among many: those with the same are the same, if
 /// they are not of [`Form::Argon2id`]. It is as secret as they are: it has no
 /// `Debug`, and is wiped when dropped.
 ///

@@ -41,7 +41,7 @@ pub(super) struct Draft {
     limit: u64,
 }
 
-/// What is known of the rows together.
+/// Properties of all rows together.
 struct About {
     hasher: RandomState,
     profile: Profile,

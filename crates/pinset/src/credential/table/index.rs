@@ -33,7 +33,7 @@ pub(super) fn row(entry: IndexEntry) -> u32 {
     entry as u32
 }
 
-/// How many bits tell places apart: 4 to 8 entries belong in each.
+/// The number of bits that tell places apart: 4 to 8 entries belong in each.
 fn place_bits(entries: usize) -> u32 {
     (entries / 4)
         .checked_ilog2()
@@ -48,7 +48,7 @@ fn first_bits(hash: u32, bits: u32) -> usize {
 /// Entries as they come.
 pub(super) struct IndexHeap {
     entries: Chunks<IndexEntry>,
-    /// How many are in each share.
+    /// The number of entries in each share.
     counts: Vec<u32>,
     count: usize,
 }

@@ -50,7 +50,7 @@ pub const MAX_ARGON2ID_ROWS: usize = 8;
 /// each of them at once.
 pub const MAX_ACCOUNTS: usize = 500;
 
-/// What is hashed in front of an account and its secret, so that no other
+/// The prefix that is hashed before an account and its secret, so that no other
 /// digest is one of these.
 const PURPOSE: &[u8] = b"authenticate-uses-v1\0";
 
@@ -103,7 +103,7 @@ pub struct Found<'a> {
     missing: Vec<KeyId>,
 }
 
-/// What the uses of a row are counted under: the first 16 bytes of SHA-256 over
+/// The key under which the uses of a row are counted: the first 16 bytes of SHA-256 over
 /// `authenticate-uses-v1`, a NUL, the account, a NUL and the secret as it stands
 /// in the list, without the blanks around it and with small letters in the
 /// digits of md5 and hmac-sha256. It stays the same while account and secret do.
@@ -278,7 +278,7 @@ impl Candidate {
         })
     }
 
-    /// What its uses are counted under: [`digest`].
+    /// Returns the key under which its uses are counted: [`digest`].
     pub fn digest(&self) -> [u8; 16] {
         digest(&self.account, &self.text)
     }

@@ -46,7 +46,7 @@ pub(super) struct Record<'a> {
     pub context: Option<&'a str>,
 }
 
-/// How a number is kept.
+/// The form in which a number is kept.
 pub(super) fn caller(number: &Number) -> (bool, &[u8]) {
     (number.is_international(), number.digits())
 }
@@ -163,7 +163,7 @@ fn write_text(text: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(text);
 }
 
-/// What is not read yet.
+/// The part that is not read yet.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {

@@ -18,7 +18,7 @@ const KEY_BYTES: usize = 160;
 pub struct SignedRows {
     /// The key.
     pub key: KeyId,
-    /// How many rows there are.
+    /// The number of rows.
     pub count: u64,
     /// The lines of the first ones.
     pub first_lines: Vec<u64>,
@@ -73,7 +73,7 @@ impl SignedDraft {
     }
 }
 
-/// How rows are found.
+/// The way in which rows are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FoundBy {
     /// By the PIN alone, which finds no row with Argon2id.

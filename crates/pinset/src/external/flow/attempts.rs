@@ -6,7 +6,7 @@
 use crate::lockout::AttemptResult;
 use crate::verify::{AttemptError, Counter, Debt, LockoutContext, ServiceChannel, Ticket};
 
-/// What the answer to a post means for the entry that was posted.
+/// The meaning of an answer for the entry that was posted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Meaning {
     /// The caller is admitted.

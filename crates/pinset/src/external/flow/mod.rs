@@ -227,7 +227,7 @@ pub fn conclude<H: Host>(
     }
 }
 
-/// How carrying out ends.
+/// The result of carrying out actions.
 enum End {
     Sent(Status, Place),
     Hangup,

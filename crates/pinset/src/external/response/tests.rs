@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// What stands in Hipcall's guide, without its blanks.
+/// The answer in Hipcall's guide, without its blanks.
 const ASK: &str = r#"{"version":"1","seq":[{"action":"gather","args":{"min_digits":1,"max_digits":4,"ask":"https://your-server.example.com/static/audio/pin_prompt.mp3","variable_name":"pin_code"}}]}"#;
 const RIGHT: &str = r#"{"version":"1","seq":[{"action":"play","args":{"url":"https://your-server.example.com/static/audio/success.mp3"}},{"action":"connect","args":{"destination":"1091"}}]}"#;
 

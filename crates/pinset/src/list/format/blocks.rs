@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 /// names that `md5sum` prints.
 pub const MAX_LINE_BYTES: usize = 1024;
 
-/// How much is read at once: it fits into the processor's cache, and the cost of the
-/// system call is small compared with it.
+/// The number of bytes that are read at once: it fits into the processor's cache, and
+/// the cost of the system call is small compared with it.
 pub const BLOCK_BYTES: usize = 256 << 10;
 
 /// The byte order mark.
@@ -25,7 +25,7 @@ pub struct Blocks<R> {
     list: R,
     settled: bool,
     buffer: Zeroizing<Vec<u8>>,
-    /// What of the buffer was handed out, and what is filled.
+    /// The parts of the buffer that were handed out, and that are filled.
     used: usize,
     filled: usize,
     /// Where in the list the buffer starts.
@@ -68,7 +68,7 @@ impl<R: Read> Blocks<R> {
         }
     }
 
-    /// What the blocks are of.
+    /// The list that the blocks are of.
     pub fn list(&self) -> &R {
         &self.list
     }

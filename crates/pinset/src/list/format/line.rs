@@ -18,13 +18,13 @@ pub enum Format {
 pub struct Line<'a> {
     /// Its number, from 1.
     pub number: u64,
-    /// What it gives.
+    /// Its content.
     pub gives: Gives<'a>,
     /// Whether it has a line end.
     pub ended: bool,
 }
 
-/// What a line gives.
+/// The content of a line.
 pub enum Gives<'a> {
     /// Nothing, and rightly so.
     Blank,
@@ -56,7 +56,7 @@ pub fn read<T>(
 }
 
 impl<'a> Gives<'a> {
-    /// What a line gives: its text without the blanks around it, or `None` if
+    /// Returns the content of a line: its text without the blanks around it, or `None` if
     /// it is too long.
     pub(crate) fn of(text: Option<&'a [u8]>, format: Format) -> Self {
         let Some(text) = text else {

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-/// What a table holds. Two are equal if they have the same PIN, whosever it is.
+/// An entry of a table. Two are equal if they have the same PIN, whosever it is.
 pub(crate) trait HashEntry: Copy + Default + Eq + Hash + Zeroize {}
 
 impl<E: Copy + Default + Eq + Hash + Zeroize> HashEntry for E {}
@@ -25,10 +25,10 @@ const PLACES: u32 = 12;
 /// as it comes. Memory is wiped when dropped.
 pub(crate) struct Heap<E: HashEntry> {
     table: HashTable<E>,
-    /// How many entries there are, and how many there may be.
+    /// The number of entries, and the limit on it.
     count: usize,
     room: usize,
-    /// How many places of the array a share has, and how many are filled.
+    /// The number of places that a share has in the array, and of filled ones.
     share: usize,
     filled: Vec<u32>,
 }
@@ -47,7 +47,7 @@ pub(crate) const fn memory<E>(entries: usize) -> usize {
         .saturating_add(places * size_of::<u32>())
 }
 
-/// How many bits tell places apart: 4 to 8 entries belong in each.
+/// The number of bits that tell places apart: 4 to 8 entries belong in each.
 const fn place_bits(entries: usize) -> u32 {
     match (entries / 4).checked_ilog2() {
         Some(bits) => bits,
@@ -59,7 +59,7 @@ const fn share_bits(place_bits: u32) -> u32 {
     place_bits.saturating_sub(PLACES)
 }
 
-/// How many entries a share has room for: more than chance will ever bring
+/// The number of entries that a share has room for: more than chance will ever bring
 /// there, eight standard deviations above the mean.
 const fn share_size(entries: usize) -> usize {
     let shares = 1 << share_bits(place_bits(entries));
@@ -115,7 +115,7 @@ impl<E: HashEntry> Heap<E> {
         Ok(())
     }
 
-    /// What it takes of memory, in bytes, and the table will.
+    /// The memory that it takes, and that the table will take, in bytes.
     pub(crate) fn size(&self) -> usize {
         memory::<E>(self.room) + self.table.others_size()
     }
@@ -137,7 +137,7 @@ impl<E: HashEntry> Heap<E> {
 /// A table being sorted, a share at a time, so that others get their turn.
 pub(crate) struct Sorting<E: HashEntry> {
     heap: Heap<E>,
-    /// How many shares are in order.
+    /// The number of shares that are in order.
     done: usize,
     scratch: Zeroizing<Vec<E>>,
 }
@@ -226,7 +226,7 @@ impl<E: HashEntry> HashTable<E> {
         sorted.unwrap_or_default().iter().chain(other)
     }
 
-    /// How many entries it holds.
+    /// Returns the number of its entries.
     pub(crate) fn len(&self) -> usize {
         self.entries.len() + self.others.len()
     }

@@ -18,9 +18,9 @@ use crate::pin::Pin;
 pub struct Passed {
     /// The first line that gives the entry, if one does.
     pub found: Option<MatchingLine>,
-    /// How many lines the list has.
+    /// The number of lines.
     pub lines: u64,
-    /// How many bytes they have.
+    /// The number of bytes in them.
     pub bytes: u64,
 }
 
@@ -173,7 +173,7 @@ mod tests {
         passed.found.map(|found| found.account)
     }
 
-    /// What the list says, line by line.
+    /// The content of the list, line by line.
     fn read_out(list: &[u8], format: Format, pin: &str) -> Option<Option<Vec<u8>>> {
         let pin = entered(pin);
         read(list, format, true, |line| match line.gives {

@@ -31,7 +31,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// What a file is known by: it changes with every change of the file, save one
+/// The identity of a file's content: it changes with every change of the file, save one
 /// that comes so soon after another that both have the same time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp {
@@ -80,7 +80,7 @@ impl Stamp {
     }
 }
 
-/// How long ago a time was; `None` for one to come.
+/// Returns how long ago a time was, or `None` for a time in the future.
 fn age((seconds, nanoseconds): (i64, i64), now: SystemTime) -> Option<Duration> {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     // Nanoseconds are 0 to 999,999,999; before 1970 is long ago.

@@ -124,7 +124,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// How far one is on the way to a file.
+/// The progress on the way to a file.
 #[derive(Debug)]
 pub struct PathWalk {
     /// The part without a link in it.

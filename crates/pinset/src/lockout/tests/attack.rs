@@ -1,4 +1,4 @@
-//! What an attacker gets: the table in `docs/security.md`, as it comes out of
+//! The success of an attacker: the table in `docs/security.md`, as it comes out of
 //! the rules. He knows them, and counts along.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-/// How he goes about it.
+/// The strategy of an attacker.
 #[derive(Clone, Copy)]
 struct Attack {
     limits: Limits,

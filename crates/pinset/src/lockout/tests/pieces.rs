@@ -1,4 +1,4 @@
-//! What is taken in pieces, so that no call waits for all of it.
+//! Work that is done in pieces, so that no call waits for all of it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What trusted callers have left once the PIN set is over its budget.
+//! The reserve of trusted callers once the PIN set is over its budget.
 
 use super::*;
 

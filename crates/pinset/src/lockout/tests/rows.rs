@@ -1,4 +1,4 @@
-//! What is stored, and what comes back.
+//! Rows as they are stored and restored.
 
 use std::collections::BTreeMap;
 

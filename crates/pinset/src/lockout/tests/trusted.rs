@@ -1,4 +1,4 @@
-//! What callers who have succeeded with an account have left while it is locked.
+//! The reserve of callers who have succeeded with an account, while it is locked.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is counted of entries, and when.
+//! Counting of entries.
 
 use super::*;
 

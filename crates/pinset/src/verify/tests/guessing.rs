@@ -33,7 +33,7 @@ fn list() -> String {
     )
 }
 
-/// What the source of the PIN set does.
+/// The behavior of the PIN set's source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reads {
     All,

@@ -39,7 +39,7 @@ type Hook = dyn Fn(&Pbx);
 /// By account and digest.
 type Uses = BTreeMap<(Vec<u8>, [u8; 16]), u32>;
 
-/// What becomes of slow hashes.
+/// The outcome of slow hashes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Hashes {
     Computed,

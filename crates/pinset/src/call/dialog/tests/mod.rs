@@ -375,7 +375,7 @@ fn quiet_and_early_media() {
     check("1234,qn", "1234#", "progress agent-pass SUCCESS/1/-/- on");
 }
 
-/// What a caller, a channel and a list can answer to a step.
+/// The possible answers of caller, channel and list to a step.
 fn answers() -> impl Strategy<Value = Vec<(u8, u8)>> {
     proptest::collection::vec((0_u8..20, 0_u8..10), 0..400)
 }

@@ -1,4 +1,4 @@
-//! What PIN sets say of a conversation.
+//! Options of PIN sets in a conversation.
 
 use super::*;
 use crate::config::PinSet;

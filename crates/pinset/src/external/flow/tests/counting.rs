@@ -1,4 +1,4 @@
-//! What is counted of the entries of a call, and when they are in flight.
+//! Counting of the entries of a call, and of those in flight.
 
 use std::cell::RefCell;
 use std::panic::{catch_unwind, AssertUnwindSafe};

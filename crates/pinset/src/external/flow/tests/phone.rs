@@ -14,7 +14,7 @@ use crate::verify::ServiceChannel;
 #[derive(Default)]
 pub(super) struct Phone {
     pub script: VecDeque<Cue>,
-    /// What was heard on the line, and what was done with the channel.
+    /// The sounds on the line, and the operations on the channel.
     pub log: Vec<String>,
     pub now: Duration,
     /// The number of further operations after which the caller hangs up.

@@ -158,7 +158,7 @@ fn has_needed<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     columns.contains(&Column::Account) && columns.contains(&Column::Secret)
 }
 
-/// What separates a header with `account` and `secret`, if it is not the comma:
+/// The separator of a header with `account` and `secret`, if it is not the comma:
 /// spreadsheets write semicolons in many countries, and tabs.
 pub fn other_separator(header: &[u8]) -> Option<char> {
     let header = std::str::from_utf8(header).ok()?;

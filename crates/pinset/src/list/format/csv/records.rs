@@ -24,7 +24,7 @@ pub(super) struct Records<R> {
     core: Reader,
     quotes: Quotes,
     input: Zeroizing<Vec<u8>>,
-    /// What of the input was handed on, and what is filled.
+    /// The parts of the input that were handed on, and that are filled.
     used: usize,
     filled: usize,
     begun: bool,
@@ -48,7 +48,7 @@ impl<'a> CsvRecord<'a> {
         self.text
     }
 
-    /// How many fields there are.
+    /// The number of fields.
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(all(cut, true, BLOCK_BYTES), Err((2, CsvErrorKind::NotUtf8)));
     }
 
-    /// What the `csv` crate reads.
+    /// The records that the `csv` crate reads.
     fn oracle(list: &[u8]) -> Option<Vec<Vec<String>>> {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)

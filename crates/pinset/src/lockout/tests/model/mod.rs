@@ -35,7 +35,7 @@ fn reserve(set: &'static str) -> Key {
     (Kind::PinSet, set, "reserve".to_owned())
 }
 
-/// What trusted callers have in flight during the lock of an account.
+/// The attempts of trusted callers in flight during the lock of an account.
 fn account_reserve(key: &Key) -> Key {
     (key.0, key.1, format!("{} on reserve", key.2))
 }
