@@ -61,7 +61,7 @@ fn scripts_hang_up_wait_and_skip_prompts() -> Result<()> {
     assert_eq!(report.outcome, Outcome::HungUp);
     assert_eq!(report.entered, "12");
 
-    let report = pbx.call(&Call::new("1234").keys("<after-prompt>1234#"))?;
+    let report = pbx.call(&Call::new("1234").keys("<after-prompt><wait 0.5>1234#"))?;
     assert_eq!(report.outcome, Outcome::Passed);
     let mut tests = report.events_named("TestEvent");
     assert!(tests.all(|event| !event.has("Control", "Break")));

@@ -73,7 +73,7 @@ fn conversation() -> Vec<Row> {
         Row::new(
             "keys after the prompt",
             "1234",
-            "<after-prompt>1234#",
+            "<after-prompt><wait 0.5>1234#",
             passed(),
         ),
         Row::new("every key but #", "12*ABCD0", "12*ABCD0#", passed()),
