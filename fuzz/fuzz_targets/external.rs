@@ -1,12 +1,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pinset::external::{Answer, Data, Post, Received};
+use pinset::external::{Data, Post, Received, ServiceAnswer};
 
 // What is taken is what we would send, in each direction.
 fuzz_target!(|body: &[u8]| {
-    if let Ok(answer) = Answer::parse(body) {
-        let again = Answer::parse(answer.to_json().as_bytes());
+    if let Ok(answer) = ServiceAnswer::parse(body) {
+        let again = ServiceAnswer::parse(answer.to_json().as_bytes());
         assert_eq!(again, Ok(answer));
     }
     if let Ok(received) = Received::parse(body) {

@@ -138,7 +138,7 @@ fn process(lookup: &Arc<Lookup>, device: Device) {
     let mut queues = queues();
     match (follow_up, queues.get_mut(&device)) {
         (Some(FollowUp::Index(rebuild)), Some(queue)) => {
-            queue.jobs.push_back(SlowJob::Index(rebuild))
+            queue.jobs.push_back(SlowJob::Index(rebuild));
         }
         (Some(FollowUp::Rows(reading)), Some(queue)) => {
             // The reading has not begun, so it answers all lookups queued by now.

@@ -40,7 +40,7 @@ impl Default for BreakerState {
 }
 
 /// A permit for one request to a service, to be returned with its result to
-/// [`Breaker::tell`].
+/// [`Breaker::report`].
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "a trial ends when its result is reported"]
 pub struct Permit {
@@ -87,7 +87,7 @@ impl Breaker {
         }
         match (self.state, result) {
             (BreakerState::Closed(_), RequestResult::Answer) => {
-                self.state = BreakerState::Closed(0)
+                self.state = BreakerState::Closed(0);
             }
             (BreakerState::Closed(failures), RequestResult::Failure)
                 if failures + 1 < MAX_CONSECUTIVE_FAILURES =>
