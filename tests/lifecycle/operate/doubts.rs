@@ -69,7 +69,7 @@ fn pin_set_that_admits_nobody_is_warned_of_at_load_reload_and_when_shown() {
             "[foreign] country_code: no caller number in the list begins with country_code = 90",
         ];
         let refused = [
-            "[slow] source: '/pins/slow.csv' can't be used: no PIN alone finds",
+            "[slow] source: '/pins/slow.csv' can't be used: all rows have Argon2id",
             "[signed] source: '/pins/signed.csv' can't be used: 1 row can't be checked",
         ];
         // Of the load, then of the reload as well.

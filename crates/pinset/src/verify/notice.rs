@@ -50,18 +50,18 @@ impl fmt::Display for Notice<'_> {
         match self {
             Self::OverBudget(name) => write!(
                 f,
-                "'{name}' has had too many wrong entries: for a while, only callers are admitted \
-                 who have succeeded before"
+                "'{name}': too many wrong entries: only callers who have succeeded before are \
+                 admitted for a while"
             ),
             Self::OverReserve(name) => write!(
                 f,
-                "'{name}' has had too many wrong entries of callers who have succeeded before as \
-                 well: for a while, nobody is admitted"
+                "'{name}': too many wrong entries, also of callers who have succeeded before: \
+                 nobody is admitted for a while"
             ),
             Self::ByHand(name) => write!(
                 f,
-                "'{name}': an account is locked until it is unlocked by hand: a hundred wrong \
-                 entries without a right one"
+                "'{name}': an account is locked until an administrator unlocks it: a hundred \
+                 wrong entries without a right one"
             ),
             Self::Busy(name) => write!(
                 f,
@@ -70,8 +70,8 @@ impl fmt::Display for Notice<'_> {
             ),
             Self::Argon2id(name, rows) => write!(
                 f,
-                "PIN set '{name}': no PIN alone finds a row with an argon2id hash ({rows} of \
-                 them): identify = caller or account does"
+                "PIN set '{name}': rows with Argon2id hashes are ignored ({rows}): they can't be \
+                 found by PIN alone; use identify = caller or account"
             ),
             Self::Refused(name, why) => write!(f, "PIN set '{name}' admits nobody: {why}"),
             Self::Rejected(name, why) => {

@@ -43,7 +43,7 @@ impl PinSet {
         }
         let unchecked = rows.unchecked(has_key).next();
         Some(unchecked.map_or_else(
-            || self.unusable(&"no PIN alone finds a row with argon2id, and there are no others"),
+            || self.unusable(&"all rows have Argon2id hashes, which can't be found by PIN alone"),
             |rows| self.unusable(rows),
         ))
     }

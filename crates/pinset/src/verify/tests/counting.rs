@@ -233,8 +233,8 @@ fn trusted_caller_over_budget_has_one_entry_a_call() {
     assert_eq!(verified(&mut stranger, "1"), "locked, verified");
     assert_eq!(
         pbx.notices(),
-        "W 'customers' has had too many wrong entries: for a while, only callers are admitted \
-         who have succeeded before"
+        "W 'customers': too many wrong entries: only callers who have succeeded before are \
+         admitted for a while"
     );
     assert!(matches!(look(&stranger), Standing::Locked(_)));
     // In this call there was an entry before.
@@ -248,8 +248,8 @@ fn trusted_caller_over_budget_has_one_entry_a_call() {
     assert_eq!([wrong(), wrong()], ["wrong", "locked, verified"]);
     assert_eq!(
         pbx.notices(),
-        "W 'customers' has had too many wrong entries of callers who have succeeded before as \
-         well: for a while, nobody is admitted"
+        "W 'customers': too many wrong entries, also of callers who have succeeded before: \
+         nobody is admitted for a while"
     );
 }
 
@@ -272,8 +272,8 @@ fn a_hundred_wrong_entries_lock_an_account_until_it_is_unlocked_by_hand() {
     );
     assert_eq!(
         pbx.notices(),
-        "W 'customers': an account is locked until it is unlocked by hand: a hundred wrong \
-         entries without a right one"
+        "W 'customers': an account is locked until an administrator unlocks it: a hundred \
+         wrong entries without a right one"
     );
     let reported = pbx.locked.take().map(|(lock, left)| (lock.kind, left));
     assert_eq!(reported, Some((LockKind::Account, None)));

@@ -256,8 +256,8 @@ fn pin_alone_never_finds_a_slow_hash() {
     assert_eq!(verified(&mut verifier, "1234"), "wrong");
     assert_eq!(
         pbx.notices(),
-        "W PIN set 'customers': no PIN alone finds a row with an argon2id hash (1 of them): \
-         identify = caller or account does"
+        "W PIN set 'customers': rows with Argon2id hashes are ignored (1): they can't be found \
+         by PIN alone; use identify = caller or account"
     );
     assert_eq!(verified(&mut verifier, "1"), "right bob 0 -");
     assert_eq!(pbx.hashed.take(), []);
