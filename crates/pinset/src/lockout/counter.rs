@@ -347,7 +347,7 @@ impl TableEntry for Count {
             (self.times, self.end) = (0, 0);
         }
         if self.who == FailureOwner::Account(None) && self.last + STRANGER_MEMORY_MS <= now {
-            self.consecutive = 0;
+            (self.consecutive, self.trusted_consecutive) = (0, 0);
         }
         self.forget(now);
     }

@@ -141,25 +141,31 @@ impl Model {
             return 0;
         }
         let over = |what: &What| matches!(what, What::Right { trusted: false } | What::Unlocked);
-        let [others, trusted] = self.by_class(self.since(key, over));
-        let mut count = trusted.len() as u32;
+        let forgotten = |last, at| !is_known(&key.2) && last + 30 * DAY <= at;
+        let (mut others, mut trusted) = (0, 0);
+        // A failure of either kind keeps those of the other.
         let mut last = None;
-        for (at, _) in others {
-            let forgotten = |last| !is_known(&key.2) && last + 30 * DAY <= at;
-            count = if last.is_some_and(forgotten) {
-                0
-            } else {
-                count
-            };
-            count += 1;
-            last = Some(at);
+        for (at, what) in self.since(key, over) {
+            match what {
+                What::Wrong { .. } | What::WrongOnReserve => {
+                    if last.is_some_and(|last| forgotten(last, at)) {
+                        (others, trusted) = (0, 0);
+                    }
+                    last = Some(at);
+                    match what {
+                        What::Wrong { trusted: false } => others += 1,
+                        _ => trusted += 1,
+                    }
+                }
+                What::Right { .. } | What::RightOnReserve => trusted = 0,
+                _ => {}
+            }
         }
-        let forgotten = |last| !is_known(&key.2) && last + 30 * DAY <= now;
-        let by_hand = self.lock(key, now).is_some();
-        if last.is_some_and(forgotten) && !by_hand {
+        let is_locked = self.lock(key, now).is_some();
+        if last.is_some_and(|last| forgotten(last, now)) && !is_locked {
             return 0;
         }
-        count
+        others + trusted
     }
 
     fn earlier_locks(&self, key: &Key, now: Duration) -> u32 {
