@@ -12,8 +12,8 @@ HEADERS = asterisk-headers/$(SUITE)/VERSION
 FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
 	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include
 CARGO ?= cargo
-# What fuzzing builds and finds, kept between runs.
-FUZZ = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/fuzz
+# What fuzzing builds and finds, kept between runs and for all clones.
+FUZZ = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/fuzz
 FUZZ_TARGETS = plain md5 external
 FUZZ_SECONDS ?= 15
 # 0.13.2 needs a newer Rust than we do.
