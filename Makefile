@@ -30,7 +30,7 @@ PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # All tests of the same crates, so that what they have in common is built once.
 TESTED = -p app_authenticate_rs -p pinset -p pinset-cli -p harness
 # The profile of the build; with another one, everything is built twice.
-TEST = $(FOR_TESTS) PINSET=$(PINSET) $(CARGO) test --locked --profile dev $(TESTED)
+TEST = $(FOR_TESTS) PINSET=$(PINSET) $(NICE) $(CARGO) test --locked --profile dev $(TESTED)
 # Tests in containers mostly wait, so there are more of them than processors.
 IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
 AT_A_TIME = --include-ignored --test-threads 8
@@ -75,6 +75,9 @@ test-quick: ## Before each commit: most tests without Asterisk, and the same cal
 
 unit: $(BUILT) ## The tests that need no Asterisk
 	@+$(SIDE_BY_SIDE) unit-core unit-commands LONG=--include-ignored
+
+# The module is built meanwhile, and its last minutes need one processor only.
+unit-core unit-commands: NICE = nice -n 5
 
 unit-core: $(BUILT)
 	$(TEST) --lib -- $(LONG)
