@@ -80,10 +80,19 @@ fn main() {
     }
     shim.compile("authrs_shim");
 
-    generate_bindings(&include);
+    generate_bindings(&include, compiler_headers(&shim.get_compiler()));
 }
 
-fn generate_bindings(include: &Path) {
+/// The C compiler's own headers, such as `limits.h`. bindgen takes the newest libclang,
+/// which may be installed without its own.
+fn compiler_headers(compiler: &cc::Tool) -> Option<String> {
+    let mut command = compiler.to_command();
+    let output = command.arg("-print-file-name=include").output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    path.starts_with('/').then(|| path.trim().to_owned())
+}
+
+fn generate_bindings(include: &Path, compiler_headers: Option<String>) {
     let mut builder = bindgen::Builder::default()
         .header("include/wrapper.h")
         .clang_arg("-Iinclude")
@@ -99,6 +108,9 @@ fn generate_bindings(include: &Path) {
         .prepend_enum_name(false)
         .layout_tests(true)
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()));
+    if let Some(headers) = compiler_headers {
+        builder = builder.clang_arg("-idirafter").clang_arg(headers);
+    }
     let asterisk = functions::FUNCTIONS.iter().map(|(name, _)| name);
     for function in asterisk.chain(functions::SHIM) {
         builder = builder.allowlist_function(function);
