@@ -198,3 +198,27 @@ fn count_of_an_unlisted_account_expires_after_a_month() {
     pbx.look(&from(1));
     assert_eq!(pbx.lockouts.accounts.iter().count(), 0);
 }
+
+/// Failures of callers it trusts included, even while an attempt keeps its count.
+#[test]
+fn failures_of_an_unknown_account_are_forgotten_after_thirty_days() {
+    let mut pbx = Pbx::with(by_account(1000));
+    let (known, unknown) = (from(1), stranger("4711"));
+    pbx.entry_for(&known, unknown, AttemptResult::Right(None))
+        .unwrap();
+    for _ in 0..99 {
+        let wrong = pbx.entry_for(&known, unknown, AttemptResult::Wrong);
+        assert_eq!(wrong, Ok(None));
+    }
+    let mut in_flight = pbx.charge(&from(2)).unwrap();
+    let charged = pbx
+        .lockouts
+        .charge_account(&mut in_flight, unknown, pbx.now);
+    assert_eq!(charged, Ok(()));
+    let busy = pbx.entry_for(&from(3), unknown, AttemptResult::Wrong);
+    assert_eq!(busy, Err(ChargeError::Busy));
+    pbx.now += 30 * DAY;
+    let forgotten = pbx.entry_for(&from(3), unknown, AttemptResult::Wrong);
+    assert_eq!(forgotten, Ok(None));
+    assert_eq!(pbx.settle(in_flight, AttemptResult::Wrong), None);
+}
