@@ -49,7 +49,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
-	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests unoptimized pinset-for-tests clean
+	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -117,7 +117,8 @@ demo: ## Example calls with explanations
 
 demo-packages: deps-build deps-run #: Install the packages that are missing
 
-demo-build: unoptimized image-for-tests #: Build the module, pinset and the test harness, make the container image
+demo-build: harness-program #: Build the module, pinset and the test harness, make the container image
+	@+$(SIDE_BY_SIDE) unoptimized image-for-tests
 
 demo-calls: #: Start Asterisk in a container and place calls
 	@$(HARNESS) demo
@@ -201,6 +202,10 @@ quick: deps-run #: The tests without Asterisk but those that take long, meanwhil
 
 image-for-tests: deps-run #: Make the container image: Debian with Asterisk
 	@$(HARNESS) image
+
+# For the image, which is made meanwhile: that is mostly the network.
+harness-program: deps-build $(HEADERS)
+	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --bin harness
 
 # The module, pinset and the harness.
 unoptimized: deps-build $(HEADERS)
