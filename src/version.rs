@@ -4,7 +4,7 @@
 /// with. `packaging/install.sh` looks for it in the module's file.
 const BUILT_FOR: &str = env!("AUTHRS_BUILT_FOR");
 
-/// The module's version and the commit it was built from: `0.1.0 (1a2b3c4d)`.
+/// The module's version and the commit it was built from: `0.2.0 (1a2b3c4d)`.
 pub(crate) const VERSION: &str = env!("AUTHRS_VERSION");
 
 /// Returns the major version of the Asterisk whose headers this was built with.
