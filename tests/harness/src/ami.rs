@@ -44,13 +44,12 @@ struct Listener {
 }
 
 impl Listener {
-    /// Sends it the event if it is for it; whether there is still somebody who listens.
-    /// One about no call is for all.
-    fn send(&self, frame: &Arc<Frame>) -> bool {
-        let mut calls = frame.calls().peekable();
+    /// Sends it the event about these calls if it is for it; whether there is still
+    /// somebody who listens. One about no call is for all.
+    fn send(&self, frame: &Arc<Frame>, calls: &[&str]) -> bool {
         let wanted = self.calls.is_empty()
-            || calls.peek().is_none()
-            || calls.any(|call| self.calls.iter().any(|own| own == call));
+            || calls.is_empty()
+            || self.calls.iter().any(|own| calls.contains(&own.as_str()));
         if wanted {
             return self.sender.send(Arc::clone(frame)).is_ok();
         }
@@ -249,7 +248,10 @@ fn read(mut input: impl std::io::BufRead, shared: &Mutex<AmiShared>) {
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if frame.event().is_some() {
             let frame = Arc::new(frame);
-            shared.listeners.retain(|listener| listener.send(&frame));
+            let calls: Vec<_> = frame.calls().collect();
+            shared
+                .listeners
+                .retain(|listener| listener.send(&frame, &calls));
         } else if let Some(asker) = frame
             .get("ActionID")
             .and_then(|id| shared.pending.remove(id))

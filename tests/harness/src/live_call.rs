@@ -89,8 +89,7 @@ impl<'a> Ongoing<'a> {
             report.not_entered = self.player.not_entered();
         }
         if self.has_cdr {
-            let rows = self.pbx.cdr_csv()?;
-            report.cdr = rows.into_iter().find(|row| row.uniqueid == self.callee);
+            report.cdr = self.pbx.cdr_of(&self.callee)?;
         }
         Ok(report)
     }

@@ -257,6 +257,17 @@ impl Pbx {
 
     /// The call detail records so far.
     pub fn cdr_csv(&self) -> Result<Vec<Cdr>> {
+        self.cdr_rows(|_| true)
+    }
+
+    /// The call detail record of a channel, if it is written.
+    pub(crate) fn cdr_of(&self, unique_id: &str) -> Result<Option<Cdr>> {
+        let rows = self.cdr_rows(|row| row.iter().any(|field| field == unique_id))?;
+        Ok(rows.into_iter().find(|row| row.uniqueid == unique_id))
+    }
+
+    /// The wanted ones only are made into a [`Cdr`], which takes long for thousands.
+    fn cdr_rows(&self, wanted: impl Fn(&csv::StringRecord) -> bool) -> Result<Vec<Cdr>> {
         let path = self.dir.path().join("log/cdr-csv/Master.csv");
         if !path.exists() {
             return Ok(Vec::new());
@@ -269,8 +280,12 @@ impl Pbx {
         csv::ReaderBuilder::new()
             .has_headers(false)
             .from_reader(text.as_bytes())
-            .deserialize()
-            .map(|row| row.context("a row of Master.csv"))
+            .into_records()
+            .filter(|row| !matches!(row, Ok(row) if !wanted(row)))
+            .map(|row| {
+                let row = row.and_then(|row| row.deserialize(None));
+                row.context("a row of Master.csv")
+            })
             .collect()
     }
 
