@@ -65,7 +65,7 @@ if [ "$action" = uninstall ]; then
 	done
 	[ -n "$destdir" ] || cat <<- END
 
-		Next:
+		Next, unless 'pinset asterisk disable' was run before:
 		1. In /etc/asterisk/modules.conf remove the lines of app_authenticate_rs.so and
 		   'noload = app_authenticate.so'.
 		2. Restart Asterisk, or, at a quiet moment and in this order:
@@ -138,16 +138,14 @@ done
 [ -n "$destdir" ] || cat <<- END
 
 	Next:
-	1. In /etc/asterisk/modules.conf, section [modules]:
-	       noload = app_authenticate.so
-	       load = app_authenticate_rs.so     ; not needed with autoload=yes
-	2. Restart Asterisk, or, at a quiet moment:
-	       asterisk -rx 'xmldoc reload'
-	       asterisk -rx 'module unload app_authenticate.so'
-	       asterisk -rx 'module load app_authenticate_rs.so'
-	   If an older version of this module runs: asterisk -rx 'module refresh app_authenticate_rs.so'
+	1. $bindir/pinset asterisk enable
+	   changes modules.conf, waits until no call is in Authenticate, and replaces
+	   the stock module. Back, before 'make uninstall': pinset asterisk disable
+	2. $bindir/pinset doctor
+	   checks the installation.
+	If an older version of this module runs: asterisk -rx 'module refresh app_authenticate_rs.so'
 
-	With autoload=yes a restart of Asterisk activates this module even without these
-	lines. To prevent that: noload = app_authenticate_rs.so, or 'make uninstall'.
+	With autoload=yes a restart of Asterisk activates this module even without step 1.
+	To prevent that: pinset asterisk disable
 	First steps: $docdir/docs/getting-started.md
 END

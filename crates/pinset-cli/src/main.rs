@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{add, check, convert, generate, hash, pepper, remove, report, verify};
+use commands::{
+    add, asterisk, check, convert, generate, hash, pepper, remove, report, verify,
+};
 use common::core_dumps;
 use common::error::{note, CommandError};
 
@@ -28,6 +30,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Add(add::Add),
+    Asterisk(asterisk::AsteriskCommand),
     Check(check::Check),
     Convert(convert::Convert),
     Generate(generate::Generate),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
     }
     let done = match &arguments.command {
         Command::Add(add) => add::run(add),
+        Command::Asterisk(command) => asterisk::run(command),
         Command::Check(check) => check::run(check).map(check::Verdict::exit_code),
         Command::Convert(convert) => convert::run(convert),
         Command::Generate(generate) => generate::run(generate),

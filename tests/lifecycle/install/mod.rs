@@ -1,5 +1,6 @@
 //! `packaging/install.sh` beside an Asterisk.
 
+mod switch;
 mod takeover;
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! Taking over from the stock module, going back to it, and upgrades, by the
-//! commands that `make install` and `make uninstall` print.
+//! Taking over from the stock module, going back to it, and upgrades, by the steps that
+//! `make install` and `make uninstall` print.
 
 use std::fs;
 
@@ -10,11 +10,11 @@ use super::{files, install, run, DOCUMENTATION};
 use crate::module::{use_count, OURS, STOCK};
 use crate::support::{on, Shell};
 
-const MODULES: &str = "/etc/asterisk/modules.conf";
+pub(super) const MODULES: &str = "/etc/asterisk/modules.conf";
 const AUTOLOAD: &str = "[modules]\nautoload = yes\n";
 
 /// Asterisk as Debian configures it, without our module.
-fn unconfigured() -> Builder {
+pub(super) fn unconfigured() -> Builder {
     Pbx::builder()
         .module(Module::None)
         .file("modules.conf", AUTOLOAD)
@@ -34,7 +34,17 @@ fn is_ours(pbx: &Pbx) -> Result<bool> {
     Ok(ours)
 }
 
-/// Runs the commands of Asterisk that were printed, but for those of an upgrade.
+/// Runs the command that `make install` prints first.
+fn activate(pbx: &Pbx, printed: &str) -> Result<()> {
+    let step = printed
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("1. "));
+    let command = step.with_context(|| printed.to_owned())?;
+    ensure!(command == "/usr/bin/pinset asterisk enable", "{printed}");
+    pbx.exec(&command.split(' ').collect::<Vec<_>>()).map(drop)
+}
+
+/// Runs the commands of Asterisk that were printed.
 fn follow(pbx: &Pbx, printed: &str) -> Result<()> {
     let commands: Vec<&str> = printed
         .lines()
@@ -93,11 +103,12 @@ fn printed_commands_swap_in_and_uninstall_swaps_back_for_good() {
         let mut shell = Shell::open(pbx)?;
         let installed = install(pbx, &fs::read(our_module()?)?, "")?;
         ensure!(installed.done, "{}", installed.printed);
-        follow(pbx, &installed.printed)?;
+        activate(pbx, &installed.printed)?;
         ensure!(is_ours(pbx)?);
 
         let removed = run(pbx, "sh packaging/install.sh uninstall")?;
         ensure!(removed.done, "{}", removed.printed);
+        pbx.write_file(MODULES, AUTOLOAD)?;
         follow(pbx, &removed.printed)?;
         ensure!(!is_ours(pbx)?, "ours still runs");
         pbx.restart()?;
@@ -140,7 +151,7 @@ fn upgraded_module_runs_after_module_refresh() {
             "{}",
             installed.printed
         );
-        follow(pbx, &installed.printed)?;
+        activate(pbx, &installed.printed)?;
         let old = commit(&pbx.cli("authenticate show version")?)?;
         let listed = pbx.cli(&format!("module show like {OURS}"))?;
         ensure!(commit(&listed)? == old, "{listed}");

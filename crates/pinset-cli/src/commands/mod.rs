@@ -1,6 +1,7 @@
 //! The commands of `pinset`, one file or folder each.
 
 pub(crate) mod add;
+pub(crate) mod asterisk;
 pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod generate;

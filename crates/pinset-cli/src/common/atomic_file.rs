@@ -6,7 +6,7 @@ use std::os::unix::fs::{fchown, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Gid;
-use rustix::fs::{flock, FlockOperation};
+use rustix::fs::{flock, renameat_with, FlockOperation, RenameFlags, CWD};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
@@ -90,6 +90,38 @@ impl LockedFile {
 
     /// Replaces the contents, and keeps owner and permissions.
     pub(crate) fn replace(self, contents: &[u8]) -> io::Result<()> {
+        let temporary = self.replacement(contents)?;
+        temporary.persist(&self.path).map_err(|error| error.error)?;
+        sync_folder(&self.path)
+    }
+
+    /// Replaces the contents if they are still `old`, also for editors that take no lock.
+    /// Returns `false` if they are not, and leaves the file unchanged.
+    pub(crate) fn replace_unchanged(self, old: &[u8], contents: &[u8]) -> io::Result<bool> {
+        let temporary = self.replacement(contents)?;
+        // Both files stay, so that one written in the last moment can be put back.
+        let exchange = || {
+            renameat_with(
+                CWD,
+                temporary.path(),
+                CWD,
+                &self.path,
+                RenameFlags::EXCHANGE,
+            )
+        };
+        let replaced = fs::read(&self.path)? == old && {
+            exchange()?;
+            fs::read(temporary.path())? == old || {
+                exchange()?;
+                false
+            }
+        };
+        sync_folder(&self.path)?;
+        Ok(replaced)
+    }
+
+    /// Creates the file that replaces this one, with its owner and permissions.
+    fn replacement(&self, contents: &[u8]) -> io::Result<NamedTempFile> {
         let mut temporary = temporary(&self.path)?;
         temporary.write_all(contents)?;
         let new = temporary.as_file();
@@ -103,8 +135,7 @@ impl LockedFile {
         // After the change of the owner, which may reset permissions.
         new.set_permissions(Permissions::from_mode(self.metadata.mode() & 0o7777))?;
         new.sync_all()?;
-        temporary.persist(&self.path).map_err(|error| error.error)?;
-        sync_folder(&self.path)
+        Ok(temporary)
     }
 }
 
@@ -211,5 +242,33 @@ fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_changed_by_an_editor_is_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        for (written, replaced) in [("old", true), ("of an editor", false)] {
+            fs::write(&path, "old").expect("written");
+            fs::set_permissions(&path, Permissions::from_mode(0o664)).expect("mode");
+            let locked = LockedFile::open(&path).expect("opened").expect("a file");
+            // The editor replaces the file, as most do, after it was read.
+            let new = folder.path().join("new");
+            fs::write(&new, written).expect("written");
+            fs::set_permissions(&new, Permissions::from_mode(0o664)).expect("mode");
+            fs::rename(&new, &path).expect("renamed");
+            let done = locked.replace_unchanged(b"old", b"ours").expect("done");
+            assert_eq!(done, replaced);
+            let now = fs::read_to_string(&path).expect("read");
+            assert_eq!(now, if replaced { "ours" } else { written });
+            let mode = fs::metadata(&path).expect("metadata").mode() & 0o777;
+            assert_eq!(mode, 0o664);
+            assert_eq!(fs::read_dir(folder.path()).expect("a list").count(), 1);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Code that commands share.
 
+pub(crate) mod asterisk;
 pub(crate) mod atomic_file;
 pub(crate) mod colours;
 pub(crate) mod config_file;

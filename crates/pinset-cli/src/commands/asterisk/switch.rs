@@ -1,0 +1,242 @@
+//! `pinset asterisk enable` and `disable`: first the file, then the running Asterisk. If
+//! the new module can't be loaded, both are taken back.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::commands::asterisk::modules_conf::ModulesConf;
+use crate::common::asterisk::modules::{check_file, Provider, Started};
+use crate::common::asterisk::{Asterisk, AsteriskArgs, CliError};
+use crate::common::atomic_file::LockedFile;
+use crate::common::error::{note, At, CommandError};
+
+/// The exit code if the file is changed, but Asterisk still runs the other module.
+const PENDING: u8 = 1;
+
+/// How often Asterisk is asked whether a call is in the module: it announces no event.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often an edit is repeated if another program changes the file meanwhile.
+const MAX_EDITS: usize = 10;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Changes modules.conf: 'noload' for the one module and, without autoload=yes, 'load'
+for the other one. All other lines, owner and mode stay. Then waits until no call is
+in Authenticate, unloads the one module and loads the other one. If that fails,
+everything is taken back. If Asterisk does not run, the change takes effect when it
+starts.
+
+Exit code: 0 done; 1 modules.conf is changed, but a call is still in Authenticate,
+so that the change takes effect at the next restart of Asterisk, or if the command
+is repeated; 3 an error, nothing has changed.")]
+pub(super) struct SwitchArgs {
+    /// Longest wait, in seconds, until no call is in Authenticate
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, conflicts_with_all = ["now", "no_reload"])]
+    wait: u64,
+    /// Do not wait for calls; a module that a call is using is never unloaded
+    #[arg(long, conflicts_with = "no_reload")]
+    now: bool,
+    /// Change modules.conf only; a restart of Asterisk activates the change
+    #[arg(long)]
+    no_reload: bool,
+    #[command(flatten)]
+    asterisk: AsteriskArgs,
+}
+
+pub(super) fn run(arguments: &SwitchArgs, module: Provider) -> Result<u8, CommandError> {
+    let asterisk = arguments.asterisk.find()?;
+    let started = match Started::ask(&asterisk) {
+        Ok(started) => Some(started),
+        Err(CliError::NotRunning) => None,
+        Err(CliError::Program { .. }) if arguments.no_reload => None,
+        Err(error) => return Err(CommandError::new(error)),
+    };
+    // Before anything is changed: a module that can't be loaded.
+    check(&asterisk, module)?;
+    let edit = Edit::apply(&asterisk.config_dir().join("modules.conf"), module)?;
+    if arguments.no_reload {
+        note("a restart of Asterisk activates this");
+        return Ok(0);
+    }
+    if started.is_none() {
+        note("Asterisk is not running: this takes effect when it starts");
+        return Ok(0);
+    }
+    let wait = Duration::from_secs(if arguments.now { 0 } else { arguments.wait });
+    let done = replace(&asterisk, module, wait);
+    match done {
+        Ok(true) => {
+            note(format!("{module} provides Authenticate"));
+            Ok(0)
+        }
+        Ok(false) => {
+            note(format!(
+                "a call is in Authenticate: {} still runs; the next restart of Asterisk \
+                 loads {module}, or repeat this command",
+                module.other()
+            ));
+            Ok(PENDING)
+        }
+        Err(error) => {
+            edit.take_back()?;
+            Err(error)
+        }
+    }
+}
+
+/// Checks that Asterisk can load the module's file. Without Asterisk's program, only
+/// whether it is there.
+fn check(asterisk: &Asterisk, module: Provider) -> Result<(), CommandError> {
+    let folder = asterisk.module_dir()?;
+    match asterisk.program_version() {
+        Ok(version) => check_file(&folder, module, &version).map_err(CommandError::new),
+        Err(CliError::Program { .. }) if folder.join(module.file()).is_file() => Ok(()),
+        Err(error) => Err(CommandError::new(error)),
+    }
+}
+
+/// A change of `modules.conf`.
+struct Edit {
+    path: PathBuf,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl Edit {
+    /// Changes the file so that it selects `module`.
+    fn apply(path: &Path, module: Provider) -> Result<Self, CommandError> {
+        for _ in 0..MAX_EDITS {
+            let locked = LockedFile::open(path).at(path)?;
+            let locked = locked.ok_or_else(|| CommandError::at(path, "no such file"))?;
+            let conf = ModulesConf::parse(path, &locked.contents().at(path)?)?;
+            for skipped in conf.skipped() {
+                let place = (skipped.file.display(), skipped.number);
+                note(format!("{}:{}: {}", place.0, place.1, skipped.reason));
+            }
+            let after = conf.select(module).at(path)?;
+            let edit = Self {
+                path: path.to_owned(),
+                before: conf.text().to_vec(),
+                after,
+            };
+            if edit.after == edit.before {
+                note(format!("{}: selects {module} already", path.display()));
+                return Ok(edit);
+            }
+            if locked
+                .replace_unchanged(&edit.before, &edit.after)
+                .at(path)?
+            {
+                note(format!("{}: selects {module}", path.display()));
+                if conf.is_of_freepbx() {
+                    note("FreePBX maintains this file, and keeps these lines");
+                }
+                return Ok(edit);
+            }
+        }
+        Err(CommandError::at(path, "another program keeps changing it"))
+    }
+
+    /// Restores the file, unless another program has changed it.
+    fn take_back(self) -> Result<(), CommandError> {
+        let path = &self.path;
+        if self.before == self.after {
+            return Ok(());
+        }
+        let locked = LockedFile::open(path).at(path)?;
+        let restored = match locked {
+            Some(locked) => locked
+                .replace_unchanged(&self.after, &self.before)
+                .at(path)?,
+            None => false,
+        };
+        note(if restored {
+            format!("{}: restored", path.display())
+        } else {
+            format!(
+                "{}: not restored, because another program has changed it: \
+                 'pinset asterisk status' shows what it selects",
+                path.display()
+            )
+        });
+        Ok(())
+    }
+}
+
+/// Makes the running Asterisk use `module`. Returns `false` if calls have kept the other
+/// module in use for `wait`. If `module` can't be loaded, loads the other one again.
+fn replace(asterisk: &Asterisk, module: Provider, wait: Duration) -> Result<bool, CommandError> {
+    let cli = |command: &str| asterisk.cli(command).map_err(CommandError::new);
+    let ask = || Started::ask(asterisk).map_err(CommandError::new);
+    let other = module.other();
+    let started = ask()?;
+    if started.uses(module).is_some() && started.uses(other).is_none() {
+        return Ok(true);
+    }
+    cli("xmldoc reload")?;
+    let was_started = started.uses(other).is_some();
+    if was_started && !unload(asterisk, other, wait)? {
+        return Ok(false);
+    }
+    let answer = cli(&format!("module load {module}"))?;
+    if ask()?.provider() == Some(module) {
+        return Ok(true);
+    }
+    let mut error = format!(
+        "Asterisk can't load {module}: {}: Asterisk's log has the reason",
+        last_line(&answer)
+    );
+    if was_started {
+        let answer = cli(&format!("module load {other}"))?;
+        if ask()?.provider() == Some(other) {
+            error.push_str(&format!("; {other} is loaded again"));
+        } else {
+            error.push_str(&format!(
+                "; {other} can't be loaded again either: {}",
+                last_line(&answer)
+            ));
+        }
+    }
+    Err(CommandError::new(error))
+}
+
+/// Unloads a module as soon as no call is in it. Returns `false` if that has not happened
+/// within `wait`.
+fn unload(asterisk: &Asterisk, module: Provider, wait: Duration) -> Result<bool, CommandError> {
+    let ask = || Started::ask(asterisk).map_err(CommandError::new);
+    let end = Instant::now() + wait;
+    let mut reported = false;
+    loop {
+        match ask()?.uses(module) {
+            None => return Ok(true),
+            Some(0) => {
+                // Asterisk refuses if a call has entered it meanwhile.
+                let command = format!("module unload {module}");
+                asterisk.cli(&command).map_err(CommandError::new)?;
+                if ask()?.uses(module).is_none() {
+                    return Ok(true);
+                }
+            }
+            Some(calls) if !reported && !wait.is_zero() => {
+                note(format!("waiting: calls in Authenticate: {calls}"));
+                reported = true;
+            }
+            Some(_) => {}
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        sleep(left.min(POLL_INTERVAL));
+    }
+}
+
+fn last_line(text: &str) -> &str {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty())
+        .next_back()
+        .unwrap_or("no answer")
+}
