@@ -10,6 +10,7 @@ mod brute_force;
 mod channels;
 mod configuration;
 mod digits;
+mod doctor;
 mod examples;
 mod external;
 mod hangup;

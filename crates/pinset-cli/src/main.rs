@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    add, asterisk, check, convert, generate, hash, pepper, remove, report, verify,
+    add, asterisk, check, convert, doctor, generate, hash, pepper, remove, report, verify,
 };
 use common::core_dumps;
 use common::error::{note, CommandError};
@@ -33,6 +33,7 @@ enum Command {
     Asterisk(asterisk::AsteriskCommand),
     Check(check::Check),
     Convert(convert::Convert),
+    Doctor(doctor::Doctor),
     Generate(generate::Generate),
     Hash(hash::Hash),
     Pepper(pepper::PepperCommand),
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Asterisk(command) => asterisk::run(command),
         Command::Check(check) => check::run(check).map(check::Verdict::exit_code),
         Command::Convert(convert) => convert::run(convert),
+        Command::Doctor(doctor) => doctor::run(doctor),
         Command::Generate(generate) => generate::run(generate),
         Command::Hash(hash) => hash::run(hash),
         Command::Pepper(pepper) => pepper::run(pepper),

@@ -36,8 +36,8 @@ pub fn explain(error: io::Error, path: &Path, account: &AsteriskUser) -> io::Err
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
-/// A word of a shell's command line.
-fn quoted(text: &str) -> String {
+/// Returns a word of a shell's command line.
+pub fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     if text.bytes().all(plain) {
         text.to_owned()

@@ -18,14 +18,17 @@ mod text;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use pinset::list::{open, read, sniff, FileKind, Format, Gives};
+use pinset::Settings;
 
 use crate::common::atomic_file::contents;
-use crate::common::config_file::ConfigFileArgs;
+use crate::common::config_file::{ConfigFileArgs, PinSets};
 use crate::common::error::CommandError;
 use crate::common::numbering_args::NumberingArgs;
 use crate::common::weak_pins::weakness;
 use duplicates::{PinIndex, PinKey};
-use findings::{Duplicate, Findings, InvalidLine, List, ListReport, Reason, Reports, Weak};
+use findings::{
+    Duplicate, Findings, InvalidLine, List, ListReport, Objection, Reason, Reports, Weak,
+};
 use md5_search::Finding;
 use odds::{Alphabet, Odds};
 
@@ -114,6 +117,49 @@ pub(crate) fn run(arguments: &Check) -> Result<Verdict, CommandError> {
     let paths = arguments.files.iter();
     let reports = paths.map(|path| check(path, &rules)).collect();
     print(reports, arguments.json).map_err(CommandError::Output)
+}
+
+/// Checks the PIN files of PIN sets for other commands.
+pub(crate) struct Examiner(Rules);
+
+/// The numbers of findings in a PIN file.
+pub(crate) struct Examined {
+    pub entries: u64,
+    pub invalid: u64,
+    pub weak: u64,
+    /// The reasons why PIN sets can't admit all callers in the file.
+    pub objections: Vec<String>,
+}
+
+impl Examiner {
+    pub(crate) fn new(pin_sets: &PinSets, settings: &Settings) -> Result<Self, CommandError> {
+        settings.numbering.check().map_err(CommandError::new)?;
+        Ok(Self(Rules {
+            format: None,
+            numbering: settings.numbering.clone(),
+            pin_sets: CheckedPinSets::new(pin_sets.clone(), settings),
+            show: 0,
+        }))
+    }
+
+    pub(crate) fn examine(&self, path: &Path) -> io::Result<Examined> {
+        let list = examine(path, &self.0)?;
+        let objections = list.pin_sets.iter();
+        let objections = objections.map(|objection| {
+            let Objection {
+                pin_set,
+                option,
+                reason,
+            } = objection;
+            format!("[{pin_set}] {option}: {reason}")
+        });
+        Ok(Examined {
+            entries: list.entries,
+            invalid: list.broken.count,
+            weak: list.weak.count,
+            objections: objections.collect(),
+        })
+    }
 }
 
 /// Prints the reports and returns the worst verdict.

@@ -97,6 +97,11 @@ impl CheckedPinSets {
             None => false,
         };
         let objection = set.objection(&Answer::Rows(Arc::clone(&rows), kind), &has_key);
+        // Rows without their key, if the others admit callers.
+        if objection.is_none() {
+            let unchecked = rows.unchecked(has_key);
+            found.extend(unchecked.map(|rows| ("pepper_file", rows.to_string())));
+        }
         found.extend(objection.map(|why| ("source", why)));
         let doubts = set.doubts(&rows.profile(), numbering);
         found.extend(

@@ -1,0 +1,124 @@
+//! Checks of the module's file, and of the module that provides `Authenticate`.
+
+use std::fs;
+
+use crate::commands::asterisk::read_modules_conf;
+use crate::commands::doctor::finding::Finding;
+use crate::common::asterisk::modules::{check_file, Provider, Started};
+use crate::common::asterisk::Asterisk;
+use crate::common::error::CommandError;
+
+const FILE: &str = "module_file";
+const PROVIDER: &str = "provider";
+
+pub(super) fn findings(
+    asterisk: &Asterisk,
+    started: Option<Started>,
+) -> Result<Vec<Finding>, CommandError> {
+    let mut findings = vec![file(asterisk)?];
+    let ours_runs = started.is_some_and(|started| started.ours.is_some());
+    if ours_runs {
+        findings.extend(version(asterisk));
+    }
+    findings.push(provider(asterisk, started));
+    Ok(findings)
+}
+
+/// Compares the module's file with Asterisk.
+fn file(asterisk: &Asterisk) -> Result<Finding, CommandError> {
+    let folder = asterisk.module_dir()?;
+    let version = asterisk.program_version().map_err(CommandError::new)?;
+    Ok(match check_file(&folder, Provider::Ours, &version) {
+        Ok(()) => Finding::ok(
+            FILE,
+            format_args!(
+                "{} is built for this Asterisk",
+                folder.join(Provider::Ours.file()).display()
+            ),
+        ),
+        Err(error) => Finding::error(
+            FILE,
+            error,
+            "build it with the headers of this Asterisk and install it: docs/upgrade.md",
+        ),
+    })
+}
+
+/// Compares the running module with `pinset`, and with the installed file.
+fn version(asterisk: &Asterisk) -> Option<Finding> {
+    const CHECK: &str = "module_version";
+    let shown = asterisk.cli("authenticate show version").ok()?;
+    let line = shown
+        .lines()
+        .find(|line| line.starts_with("app_authenticate_rs "))?;
+    let refresh = format!("asterisk -rx 'module refresh {}'", Provider::Ours);
+    if is_replaced(asterisk) {
+        return Some(Finding::warning(
+            CHECK,
+            format_args!("{line}: its file has been replaced since Asterisk loaded it"),
+            refresh,
+        ));
+    }
+    let ours = env!("PINSET_VERSION");
+    if line.contains(ours) {
+        return Some(Finding::ok(CHECK, line));
+    }
+    Some(Finding::warning(
+        CHECK,
+        format_args!("{line}, but pinset is {ours}"),
+        "install module and pinset of the same version",
+    ))
+}
+
+/// Returns whether the file that Asterisk has loaded is no longer there.
+fn is_replaced(asterisk: &Asterisk) -> bool {
+    let maps = asterisk.process().map(|pid| format!("/proc/{pid}/maps"));
+    let maps = maps
+        .and_then(|path| fs::read_to_string(path).ok())
+        .unwrap_or_default();
+    let mut lines = maps.lines();
+    lines.any(|line| line.contains("app_authenticate_rs") && line.ends_with("(deleted)"))
+}
+
+/// Compares the configured module with the running one.
+fn provider(asterisk: &Asterisk, started: Option<Started>) -> Finding {
+    let enable = "pinset asterisk enable";
+    let selection = match read_modules_conf(asterisk) {
+        Ok(selection) => selection,
+        Err(error) => return Finding::error(PROVIDER, error, "correct modules.conf"),
+    };
+    let named = |module: Option<Provider>| module.map_or("no module", Provider::file);
+    if let Some(module) = selection.impossible {
+        let message =
+            format!("modules.conf requires and excludes {module}: Asterisk does not start with it");
+        return Finding::error(PROVIDER, message, enable);
+    }
+    let configured = selection.provider();
+    let running = started.map(Started::provider);
+    match (configured, running) {
+        (Some(Provider::Ours), None | Some(Some(Provider::Ours))) => Finding::ok(
+            PROVIDER,
+            format_args!("{} provides Authenticate", Provider::Ours),
+        ),
+        (_, Some(None)) => Finding::error(
+            PROVIDER,
+            "no module provides Authenticate: calls that reach it are hung up",
+            enable,
+        ),
+        (None, None) => Finding::error(PROVIDER, "modules.conf selects no module", enable),
+        (Some(Provider::Stock), None | Some(Some(Provider::Stock))) => Finding::warning(
+            PROVIDER,
+            format_args!("the stock module {} provides Authenticate", Provider::Stock),
+            enable,
+        ),
+        (configured, Some(running)) => Finding::warning(
+            PROVIDER,
+            format_args!(
+                "{} runs, but the next restart loads {}",
+                named(running),
+                named(configured)
+            ),
+            enable,
+        ),
+    }
+}
