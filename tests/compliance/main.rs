@@ -43,7 +43,7 @@ fn check_in(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) -> Result<(
 
 fn with_table() -> Builder {
     Pbx::builder()
-        .modules("load = app_controlplayback.so")
+        .modules("load = app_controlplayback.so\nload = app_cdr.so")
         .dialplan(&table::dialplan())
 }
 

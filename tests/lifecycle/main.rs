@@ -13,6 +13,7 @@ mod digits;
 mod doctor;
 mod examples;
 mod external;
+mod freepbx;
 mod hangup;
 mod headers;
 mod install;

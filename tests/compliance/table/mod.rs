@@ -3,6 +3,7 @@
 mod changes;
 mod closed;
 mod documents;
+mod freepbx;
 mod kept;
 mod lists;
 mod media;
@@ -37,7 +38,7 @@ pub(crate) fn prepare(pbx: &Pbx) -> Result<()> {
 
 /// The contexts of all rows.
 pub(crate) fn dialplan() -> String {
-    [DIALPLAN, documents::DIALPLAN].concat()
+    [DIALPLAN, documents::DIALPLAN, freepbx::DIALPLAN].concat()
 }
 
 /// All rows.
@@ -50,6 +51,7 @@ pub(crate) fn rows() -> Vec<Row> {
         closed::rows(),
         media::rows(),
         documents::rows(),
+        freepbx::rows(),
     ]
     .concat()
 }
