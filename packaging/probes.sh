@@ -162,6 +162,16 @@ bootstrap() {
 		tar -tf root.tar > /dev/null
 }
 
+# podman-compose runs Debian's Python, even if another one is installed.
+compose() {
+	printf 'services:\n  a: {image: b}\n' > compose.yaml
+	echo A=1 > env
+	/usr/bin/python3 -c '
+import dotenv, yaml
+assert yaml.safe_load(open("compose.yaml"))["services"]["a"]["image"] == "b"
+assert dotenv.dotenv_values("env") == {"A": "1"}'
+}
+
 search() {
 	echo 4711 > list
 	rg -qxF 4711 list

@@ -9,6 +9,7 @@ mod audit;
 mod brute_force;
 mod channels;
 mod configuration;
+mod container_image;
 mod digits;
 mod doctor;
 mod examples;

@@ -47,9 +47,8 @@ impl Engine {
             global: Vec::new(),
             limits: Vec::new(),
         };
-        let podman = Path::new(program).file_name() == Some(OsStr::new("podman"));
         // A containers.conf of the user's has settled these already.
-        if podman && std::env::var_os("CONTAINERS_CONF").is_none() {
+        if engine.is_podman() && std::env::var_os("CONTAINERS_CONF").is_none() {
             // crun wants cgroups v2; runc does with either.
             if !Path::new("/sys/fs/cgroup/cgroup.controllers").exists() && in_path("runc") {
                 engine.global = vec!["--runtime".into(), "runc".into()];
@@ -80,6 +79,38 @@ impl Engine {
     /// host.
     pub fn limits(&self) -> &[String] {
         &self.limits
+    }
+
+    /// The engine and its options for builds on this host, as words of a shell.
+    pub fn build_command(&self) -> String {
+        let mut words = vec![self.program.clone()];
+        words.extend(self.global.iter().cloned());
+        words.push("build".into());
+        if self.is_podman() {
+            // A network of its own takes a bridge, which a restricted host lacks.
+            words.extend(["--isolation", "chroot", "--network", "host"].map(Into::into));
+        }
+        words.extend(self.limits.iter().cloned());
+        words.join(" ")
+    }
+
+    /// The same options as a `containers.conf`, for programs that run podman; none
+    /// if the engine is docker.
+    pub fn containers_conf(&self) -> Option<String> {
+        if !self.is_podman() {
+            return None;
+        }
+        let limits = self.limits.iter().filter(|word| !word.starts_with("--"));
+        let limits: Vec<String> = limits.map(|limit| format!("{limit:?}")).collect();
+        let mut text = format!("[containers]\ndefault_ulimits = [{}]\n", limits.join(", "));
+        if let [_, runtime] = &self.global[..] {
+            text.push_str(&format!("[engine]\nruntime = {runtime:?}\n"));
+        }
+        Some(text)
+    }
+
+    fn is_podman(&self) -> bool {
+        Path::new(&self.program).file_name() == Some(OsStr::new("podman"))
     }
 
     /// Runs the engine with `args` and returns what it printed; an error
