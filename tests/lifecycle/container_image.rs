@@ -151,9 +151,15 @@ impl Drop for Services {
     fn drop(&mut self) {
         // What is not there is no error worth a word.
         let _ = self.compose(&["down", "--volumes"]);
-        let _ = self
-            .engine
-            .output(["rm", "--force", "--time", "0", &self.name]);
+        // A volume of a container that was just starting again is still there.
+        let project = format!("label=com.docker.compose.project={}", self.name);
+        let list = ["volume", "ls", "--quiet", "--filter", &project];
+        let volumes = self.engine.output(list).unwrap_or_default();
+        for volume in String::from_utf8_lossy(&volumes).split_whitespace() {
+            let _ = self.engine.output(["volume", "rm", "--force", volume]);
+        }
+        let network = ["rm", "--force", "--time", "0", &self.name];
+        let _ = self.engine.output(network);
         let _ = self.engine.output(["rmi", "--force", &self.name]);
     }
 }
