@@ -12,6 +12,12 @@ HEADERS = asterisk-headers/$(SUITE)/VERSION
 FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
 	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include
 CARGO ?= cargo
+# Paths of this machine are in no file that is installed, so that the same source gives the
+# same files in every folder.
+CARGO_FOLDER = $(or $(CARGO_HOME),$(HOME)/.cargo)
+WITHOUT_PATHS = --config 'build.rustflags = ["--remap-path-prefix=$(CURDIR)=.", "--remap-path-prefix=$(CARGO_FOLDER)=cargo"]' \
+	--config 'env.CFLAGS = "-ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(CARGO_FOLDER)=cargo"'
+RELEASE = $(CARGO) build --release --locked $(WITHOUT_PATHS)
 # What fuzzing builds and finds, kept between runs and for all clones.
 FUZZ = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/fuzz
 FUZZ_TARGETS = plain md5 external
@@ -57,7 +63,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image podman-compose test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser module-for-tests \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible module-for-tests \
 	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -65,8 +71,8 @@ help: ## This list
 
 # One after the other, so that the module's crates get no features for pinset's.
 build: deps-build ## The module, for the Asterisk whose headers are found, and pinset
-	$(CARGO) build --release --locked
-	$(CARGO) build --release --locked -p pinset-cli
+	$(RELEASE)
+	$(RELEASE) -p pinset-cli
 
 headers: ## Fetch Debian's Asterisk headers (SUITE=sid)
 	asterisk-headers/fetch.sh $(SUITE)
@@ -84,6 +90,21 @@ image: ## The container image (IMAGE, BASE, BUILT, BUILD)
 
 podman-compose: $(PODMAN_COMPOSE) #: For a test; prints where it is
 	@echo PODMAN_COMPOSE=$(PODMAN_COMPOSE)
+
+deb: deps-deb build ## Debian packages of the module and of pinset, in target/deb (SUITE=bullseye: for its Asterisk)
+	packaging/deb.sh $(MODULE) $(RELEASED_PINSET) target/deb
+
+# With SUITE, for that suite's Asterisk; without, for the one whose headers build.rs finds.
+ifneq ($(origin SUITE),file)
+deb: $(HEADERS)
+deb: export ASTERISK_INCLUDE_DIR ?= $(CURDIR)/asterisk-headers/$(SUITE)/usr/include
+endif
+
+dist: ## The source tarball, with all crates, that builds without a network, in target/dist
+	packaging/dist.sh target/dist
+
+reproducible: deps-build $(HEADERS) ## Build the tarball twice in two folders, without a network, and compare
+	$(FOR_TESTS) packaging/reproducible.sh target/dist
 
 test: ## All tests
 	@$(PARTS) tests-built module-and-unit calls lifecycle browser
@@ -163,7 +184,7 @@ bench-service: deps-build deps-bench ## pinset serve beside Flask under gunicorn
 	$(CARGO) bench --quiet --locked -p pinset-cli --bench service
 
 bench-external: deps-run module-for-tests pinset-for-tests ## Calls to a web service, beside libcurl alone; 200 concurrent calls
-	$(CARGO) build --release --locked -p pinset-cli
+	$(RELEASE) -p pinset-cli
 	$(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS_PROGRAM) bench-external $(BENCH)
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. With
@@ -197,7 +218,7 @@ clean: ## Remove what was built and fetched
 	rm -rf target asterisk-headers/*/
 
 module-for-tests: deps-build $(HEADERS)
-	$(FOR_TESTS) $(CARGO) build --release --locked -p app_authenticate_rs
+	$(FOR_TESTS) $(RELEASE) -p app_authenticate_rs
 
 # One command, so that each crate is built once. It builds pinset, the harness and a
 # module that is not optimized, too.
@@ -207,7 +228,7 @@ tests-built: deps-build deps-unit $(HEADERS) #: Build all test programs
 quick-built: deps-unit unoptimized #: Build the test programs that this runs
 	$(TEST) --no-run --lib --bins $(CLI_TESTS) --test compliance
 
-tests-ready: deps-run tests-built module-for-tests image-for-tests
+tests-ready: deps-run deps-deb tests-built module-for-tests image-for-tests
 
 # Linking the module takes one processor, and making the image mostly the network.
 module-and-unit: deps-run #: Build the module and the image, meanwhile run the tests without Asterisk
@@ -268,3 +289,6 @@ deps-bench:
 
 deps-browser:
 	@packaging/deps.sh browser
+
+deps-deb:
+	@packaging/deps.sh deb

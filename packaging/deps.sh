@@ -10,6 +10,7 @@
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
 #   packaging/deps.sh bench    the programs that benchmarks compare with
 #   packaging/deps.sh browser  Chromium and chromedriver
+#   packaging/deps.sh deb      debhelper, lintian, Python
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,8 +27,9 @@ probes() { # JOB: the names of its probes
 	fuzz) echo "rust cxx" ;;
 	bench) echo "search flask_under_gunicorn" ;;
 	browser) echo "browser" ;;
+	deb) echo "python elf debian_package lint_package" ;;
 	*)
-		echo "deps.sh: unknown job '$1': expected build, unit, run, lint, fuzz, bench or browser" >&2
+		echo "deps.sh: unknown job '$1': expected build, unit, run, lint, fuzz, bench, browser or deb" >&2
 		return 2
 		;;
 	esac
@@ -50,6 +52,9 @@ packages() { # PROBE: Debian's packages that make it succeed
 	search) echo "ripgrep" ;;
 	flask_under_gunicorn) echo "gunicorn python3-flask" ;;
 	browser) echo "chromium chromium-driver" ;;
+	elf) echo "binutils" ;;
+	debian_package) echo "gcc libc6-dev debhelper dpkg-dev" ;;
+	lint_package) echo "debhelper dpkg-dev lintian" ;;
 	esac
 }
 
@@ -85,6 +90,9 @@ purpose() { # PROBE: what a person has to see to if packages don't help
 	search) echo "ripgrep (rg)" ;;
 	flask_under_gunicorn) echo "gunicorn and Flask of Debian's Python" ;;
 	browser) echo "Chromium and chromedriver of the same version" ;;
+	elf) echo "readelf (binutils)" ;;
+	debian_package) echo "debhelper 13 and dpkg-buildpackage (dpkg-dev)" ;;
+	lint_package) echo "lintian" ;;
 	esac
 }
 

@@ -187,3 +187,40 @@ flask_under_gunicorn() {
 browser() {
 	timeout 60 bash "$here/probe-browser"
 }
+
+elf() {
+	readelf --dynamic --wide /bin/true | grep -q NEEDED
+}
+
+# A package with a file, made as ours are.
+package() {
+	mkdir -p tree/debian
+	cd tree
+	cat > debian/control <<- END
+		Source: probe
+		Maintainer: Probe <probe@debian.org>
+		Build-Depends: debhelper-compat (= 13)
+		Rules-Requires-Root: no
+
+		Package: probe
+		Architecture: all
+		Description: a probe
+	END
+	printf 'probe (1) unstable; urgency=low\n\n  * .\n\n -- Probe <probe@debian.org>  %s\n' \
+		"$(LC_ALL=C date -R)" > debian/changelog
+	echo 'debian/control usr/share/probe' > debian/probe.install
+	printf '#!/usr/bin/make -f\n%%:\n\tdh $@\n' > debian/rules
+	chmod 755 debian/rules
+	dpkg-buildpackage --build=binary --unsigned-changes && [ -s ../probe_1_all.deb ]
+}
+
+debian_package() {
+	package
+}
+
+# A package without its copyright is an error.
+lint_package() {
+	package || return
+	lintian --allow-root ../probe_1_all.deb > tags || true
+	grep -q '^E: probe: no-copyright-file' tags
+}

@@ -8,10 +8,11 @@ mod serve;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    add, asterisk, check, convert, doctor, generate, hash, pepper, remove, report, verify,
+    add, asterisk, check, convert, doctor, documents, generate, hash, pepper, remove, report,
+    verify,
 };
 use common::core_dumps;
 use common::error::{note, CommandError};
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Check),
     Convert(convert::Convert),
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Documents(documents::Documents),
     Generate(generate::Generate),
     Hash(hash::Hash),
     Pepper(pepper::PepperCommand),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(check).map(check::Verdict::exit_code),
         Command::Convert(convert) => convert::run(convert),
         Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Documents(documents) => documents::run(documents, Arguments::command()),
         Command::Generate(generate) => generate::run(generate),
         Command::Hash(hash) => hash::run(hash),
         Command::Pepper(pepper) => pepper::run(pepper),

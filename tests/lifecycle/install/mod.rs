@@ -1,5 +1,6 @@
 //! `packaging/install.sh` beside an Asterisk.
 
+mod packages;
 mod switch;
 mod takeover;
 

@@ -21,7 +21,7 @@ pub(super) fn unconfigured() -> Builder {
 }
 
 /// Whether our module answers, and not the stock one.
-fn is_ours(pbx: &Pbx) -> Result<bool> {
+pub(super) fn is_ours(pbx: &Pbx) -> Result<bool> {
     let report = pbx.call(&Call::new("1234").keys("1234#"))?;
     ensure!(report.outcome == Outcome::Passed, "{report:#?}");
     let shown = pbx.cli("core show application Authenticate")?;
