@@ -62,7 +62,7 @@ HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
 HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install uninstall image podman-compose test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
+.PHONY: help build headers install uninstall image podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible module-for-tests \
 	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
@@ -213,6 +213,9 @@ lint-and-fuzz: deps-build deps-lint deps-fuzz #: Format, clippy, rustdoc; meanwh
 
 setup-from-bare: deps-run ## Set up and build on minimal Debian systems (SUITES='bookworm trixie sid')
 	.ci/setup-from-bare $(SUITES)
+
+aarch64: deps-build deps-run ## Check the workspace for aarch64, run the unit tests of crates/pinset under qemu
+	.ci/aarch64
 
 clean: ## Remove what was built and fetched
 	rm -rf target asterisk-headers/*/

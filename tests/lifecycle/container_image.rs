@@ -119,11 +119,15 @@ impl Services {
         self.inside("asterisk", &["asterisk", "-rx", command])
     }
 
-    /// Places the call of the sample dialplan with this PIN.
+    /// Places the call of the sample dialplan as `docs/install.md` does, with this PIN.
     fn call(&self, pin: &str, successes: u32) -> Result<()> {
-        self.cli(&format!(
-            "channel originate Local/600@demo extension {pin}@caller"
-        ))?;
+        let page = fs::read_to_string(workspace().join("docs/install.md"))?;
+        let documented = page.lines().find_map(|line| {
+            line.strip_prefix("docker compose exec asterisk asterisk -rx '")?
+                .strip_suffix('\'')
+        });
+        let documented = documented.context("docs/install.md places no call")?;
+        self.cli(&documented.replace("482913", pin))?;
         eventually("the call is admitted", || {
             let stats = self.cli("authenticate show stats")?;
             let mut rows = stats.lines().filter(|line| line.starts_with("people "));
