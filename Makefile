@@ -67,7 +67,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 # One after the other, so that the module's crates get no features for pinset's.
 build: deps-build ## The module, for the Asterisk whose headers are found, and pinset
