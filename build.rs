@@ -1,10 +1,13 @@
 //! Finds Asterisk's headers, compiles the C shim against them and generates
 //! the bindings.
 //!
-//! Headers, first come first served: `ASTERISK_INCLUDE_DIR`, the system's,
-//! what `make headers` fetched. A module must be built with the headers of
-//! the Asterisk that will load it: with an Asterisk installed here whose
+//! Headers, first come first served: `ASTERISK_INCLUDE_DIR`, those fetched for the Debian
+//! suite `ASTERISK_SUITE`, the system's, those fetched for sid. A module must be built with
+//! the headers of the Asterisk that will load it: with an Asterisk installed here whose
 //! headers are not, the build stops rather than take another version's.
+//!
+//! Headers in a root file system that has a C library of its own (`fetch.sh` makes one for
+//! an old suite) are compiled and linked with that C library.
 
 use std::env;
 use std::fmt::Write as _;
@@ -51,6 +54,7 @@ fn main() {
     println!("cargo:rerun-if-changed=src/ffi");
     let include = find_headers().unwrap_or_else(|why| stop(&why));
     let built_for = BuiltFor::read(&include).unwrap_or_else(|why| stop(&why));
+    let root = Root::of(&include);
     println!("cargo:rerun-if-changed={}", include.display());
     println!("cargo:rustc-env=AUTHRS_BUILT_FOR={}", built_for.marker());
     println!("cargo:rerun-if-changed=packaging/revision.rs");
@@ -78,9 +82,54 @@ fn main() {
     if built_for.snapshot_update {
         shim.define("AUTHRS_HAVE_SNAPSHOT_UPDATE", None);
     }
+    if let Some(root) = &root {
+        shim.flag(root.flag());
+    }
     shim.compile("authrs_shim");
 
-    generate_bindings(&include, compiler_headers(&shim.get_compiler()));
+    let compiler_headers = compiler_headers(&shim.get_compiler());
+    generate_bindings(&include, root.as_ref(), compiler_headers);
+    if let Some(root) = root {
+        root.link();
+    }
+}
+
+/// A root file system, other than this machine's, with the libraries to link with.
+struct Root {
+    path: PathBuf,
+    /// Where `libc.so` is.
+    libraries: PathBuf,
+}
+
+impl Root {
+    /// Returns the root that contains these headers and a C library.
+    fn of(include: &Path) -> Option<Self> {
+        let path = include.ancestors().nth(2)?;
+        if !include.ends_with("usr/include") || path.parent().is_none() {
+            return None;
+        }
+        let mut folders = fs::read_dir(path.join("usr/lib")).ok()?.flatten();
+        let libraries = folders.find(|folder| folder.path().join("libc.so").exists())?;
+        Some(Self {
+            path: path.to_owned(),
+            libraries: libraries.path(),
+        })
+    }
+
+    /// Returns the option for the C compiler, clang and the linker.
+    fn flag(&self) -> String {
+        format!("--sysroot={}", self.path.display())
+    }
+
+    /// Links the module with the libraries of this root.
+    fn link(&self) {
+        // Ahead of this machine's folder, which libcurl's build script names.
+        println!(
+            "cargo:rustc-link-search=native={}",
+            self.libraries.display()
+        );
+        println!("cargo:rustc-link-arg-cdylib={}", self.flag());
+    }
 }
 
 /// The C compiler's own headers, such as `limits.h`. bindgen takes the newest libclang,
@@ -92,7 +141,7 @@ fn compiler_headers(compiler: &cc::Tool) -> Option<String> {
     path.starts_with('/').then(|| path.trim().to_owned())
 }
 
-fn generate_bindings(include: &Path, compiler_headers: Option<String>) {
+fn generate_bindings(include: &Path, root: Option<&Root>, compiler_headers: Option<String>) {
     let mut builder = bindgen::Builder::default()
         .header("include/wrapper.h")
         .clang_arg("-Iinclude")
@@ -108,6 +157,9 @@ fn generate_bindings(include: &Path, compiler_headers: Option<String>) {
         .prepend_enum_name(false)
         .layout_tests(true)
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()));
+    if let Some(root) = root {
+        builder = builder.clang_arg(root.flag());
+    }
     if let Some(headers) = compiler_headers {
         builder = builder.clang_arg("-idirafter").clang_arg(headers);
     }
@@ -135,14 +187,14 @@ fn find_headers() -> Result<PathBuf, String> {
     println!("cargo:rerun-if-env-changed=ASTERISK_SUITE");
     if let Some(named) = env::var_os("ASTERISK_INCLUDE_DIR") {
         let named = PathBuf::from(named);
-        return if has_headers(&named) {
-            Ok(named)
-        } else {
-            Err(format!(
-                "ASTERISK_INCLUDE_DIR={}: there is no asterisk.h with asterisk/buildopts.h in it",
-                named.display()
-            ))
-        };
+        return named_headers(&named)
+            .map_err(|why| format!("ASTERISK_INCLUDE_DIR={}: {why}", named.display()));
+    }
+    if let Some(suite) = env::var("ASTERISK_SUITE")
+        .ok()
+        .filter(|suite| !suite.is_empty())
+    {
+        return fetched_headers(&suite);
     }
     for prefix in ["/usr", "/usr/local"] {
         let include = Path::new(prefix).join("include");
@@ -154,34 +206,49 @@ fn find_headers() -> Result<PathBuf, String> {
         if binary.exists() {
             return Err(format!(
                 "{} is installed but its headers are not in {}.\n\
-                 Install them (Debian, Ubuntu: apt-get install asterisk-dev), \
-                 or name where they are in ASTERISK_INCLUDE_DIR.",
+                 Asterisk from a Debian or Ubuntu package: apt-get install asterisk-dev.\n\
+                 Asterisk from source: 'make install-headers' there, or name the folder include \
+                 of the source in ASTERISK_INCLUDE_DIR.",
                 binary.display(),
                 include.display()
             ));
         }
     }
-    let suite = env::var("ASTERISK_SUITE").unwrap_or_else(|_| "sid".to_owned());
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
-    let fetched = root
-        .join("asterisk-headers")
-        .join(&suite)
-        .join("usr/include");
-    if has_headers(&fetched) {
-        return Ok(fetched);
-    }
-    println!(
-        "cargo:rerun-if-changed={}",
-        root.join("asterisk-headers").display()
-    );
-    Err(format!(
-        "there are no Asterisk headers here. Run `make headers` to fetch Debian's \
-         (ASTERISK_SUITE={suite}), or name others in ASTERISK_INCLUDE_DIR."
-    ))
+    fetched_headers("sid")
 }
 
 fn has_headers(include: &Path) -> bool {
     include.join("asterisk.h").exists() && include.join("asterisk/buildopts.h").exists()
+}
+
+/// Returns the folder that a person has named, or why it is not one of headers.
+fn named_headers(named: &Path) -> Result<PathBuf, &'static str> {
+    if has_headers(named) {
+        return Ok(named.to_owned());
+    }
+    Err(if named.join("asterisk.h").exists() {
+        "this Asterisk has no asterisk/buildopts.h yet: run ./configure and make in its source \
+         first"
+    } else if named.join("include/asterisk.h").exists() {
+        "this is Asterisk's source: name its folder include"
+    } else {
+        "there is no asterisk.h with asterisk/buildopts.h in it"
+    })
+}
+
+/// Returns the headers that `asterisk-headers/fetch.sh` has fetched for a suite.
+fn fetched_headers(suite: &str) -> Result<PathBuf, String> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let all = root.join("asterisk-headers");
+    let fetched = all.join(suite).join("usr/include");
+    if has_headers(&fetched) {
+        return Ok(fetched);
+    }
+    println!("cargo:rerun-if-changed={}", all.display());
+    Err(format!(
+        "there are no Asterisk headers here. Run `make headers SUITE={suite}` to fetch those of \
+         Debian {suite},\nor name others in ASTERISK_INCLUDE_DIR."
+    ))
 }
 
 /// What the headers say of the Asterisk they belong to.
@@ -216,8 +283,24 @@ impl BuiltFor {
                 include.display()
             ));
         };
+        let major = ami + 11;
+        let needed = [
+            ("logger.h", "ast_logger_get_dynamic_level("),
+            ("paths.h", "ast_config_AST_CACHE_DIR"),
+        ];
+        for (name, text) in needed {
+            if !header(name)?.contains(text) {
+                let version = version_of(include).unwrap_or_else(|| major.to_string());
+                return Err(format!(
+                    "{}: this is Asterisk {version}, which has no {} ({name}).\n\
+                     The module needs Asterisk 16.22, 18.8 or later.",
+                    include.display(),
+                    text.trim_end_matches('(')
+                ));
+            }
+        }
         Ok(Self {
-            major: ami + 11,
+            major,
             sum,
             db_exists: header("astdb.h")?.contains("ast_db_exists("),
             snapshot_update: header("stasis_channels.h")?
@@ -229,6 +312,20 @@ impl BuiltFor {
     fn marker(&self) -> String {
         format!("authrs-built-for:{}:{}", self.major, self.sum)
     }
+}
+
+/// Returns the version of the Asterisk whose headers these are, where it is noted: in
+/// Asterisk's source (`22.10.1`), and beside what `fetch.sh` fetched
+/// (`1:16.28.0~dfsg-0+deb11u4`).
+fn version_of(include: &Path) -> Option<String> {
+    let noted = ["../.version", "../../VERSION"]
+        .iter()
+        .find_map(|file| fs::read_to_string(include.join(file)).ok())?;
+    let noted = noted.trim();
+    let noted = noted
+        .split_once(':')
+        .map_or(noted, |(_, upstream)| upstream);
+    Some(noted.split(['~', '+']).next()?.to_owned())
 }
 
 /// Ends the build with one clear message.

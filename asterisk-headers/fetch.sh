@@ -1,9 +1,13 @@
 #!/bin/sh
 # Fetches the headers of Asterisk as Debian packages them, for a suite, into
 # asterisk-headers/SUITE, and notes the package's version in SUITE/VERSION.
+# If the suite's C library is older than this machine's, the C library and libcurl to
+# link with come too: a module that is linked with a newer one does not load there.
 # Nothing is installed and the system's own package sources are not touched.
 #
 #   asterisk-headers/fetch.sh [SUITE]     sid, forky, experimental, bullseye
+#
+# Environment: DEBIAN_MIRROR (http://archive.debian.org/debian has old suites).
 set -eu
 
 suite=${1:-sid}
@@ -28,15 +32,34 @@ APT::Sandbox::User "root";
 CONF
 
 export APT_CONFIG="$work/apt.conf"
+
+version_of() { # PACKAGE: its version in the suite, if it has one
+	apt-cache show "$1" 2> /dev/null | sed -n 's/^Version: //p' | head -n 1
+}
+
 echo "fetching asterisk-dev from Debian $suite" >&2
 apt-get -qq update
-version=$(apt-cache show asterisk-dev | sed -n 's/^Version: //p' | head -n 1)
+version=$(version_of asterisk-dev)
 if [ -z "$version" ]; then
 	echo "asterisk-headers: Debian $suite has no package asterisk-dev" >&2
 	exit 1
 fi
-(cd "$work/fetched" && apt-get -qq download asterisk-dev)
-dpkg-deb -x "$work"/fetched/asterisk-dev_*.deb "$work/root"
+packages=asterisk-dev
+libc=$(version_of libc6)
+# "glibc 2.36", as getconf prints it.
+here_libc=$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)
+if [ -n "$libc" ] && dpkg --compare-versions "${libc%%-*}" lt "$here_libc"; then
+	packages="$packages libc6 libc6-dev linux-libc-dev libgcc-s1 libcurl4 libcurl4-openssl-dev"
+fi
+# shellcheck disable=SC2086 # a list of packages
+(cd "$work/fetched" && apt-get -qq download $packages)
+for package in "$work"/fetched/*.deb; do
+	dpkg-deb -x "$package" "$work/root"
+done
+# Links to absolute paths would lead out of the folder.
+find "$work/root" -type l -lname '/*' | while read -r link; do
+	ln -sfr "$work/root$(readlink "$link")" "$link"
+done
 echo "$version" > "$work/root/VERSION"
 rm -rf "${here:?}/$suite"
 mv "$work/root" "$here/$suite"
