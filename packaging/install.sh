@@ -89,6 +89,9 @@ built_for=${built_for#authrs-built-for:}
 if [ -x "$asterisk" ]; then
 	running=$("$asterisk" -V)
 	major=$(echo "$running" | sed 's/^Asterisk //; s/^certified[-\/]//; s/^GIT-//; s/[^0-9].*//')
+	[ -n "$major" ] ||
+		fail "$asterisk is $running, which has no number to compare with Asterisk ${built_for%%:*}:" \
+			"use a release or a release branch"
 	[ "$major" = "${built_for%%:*}" ] ||
 		fail "built for Asterisk ${built_for%%:*}, but $asterisk is $running"
 	# Every module of Asterisk's carries the sum of the build options.

@@ -3,6 +3,8 @@
 use std::ffi::c_int;
 use std::time::Duration;
 
+use pinset::asterisk_version;
+
 use crate::asterisk::dialplan::Application;
 use crate::asterisk::log::log;
 use crate::asterisk::modules::{DECLINED, LOADED};
@@ -107,32 +109,14 @@ fn register_log_level() {
     }
 }
 
-/// Returns whether this Asterisk has the version we were built for. The build sum, which
-/// Asterisk has compared before, is the same in all versions.
+/// Returns whether this Asterisk has the version we were built for.
 fn fits() -> bool {
-    let running = process::version();
-    let built_for = version::built_for();
-    let fits = built_for.is_some() && major(&running) == built_for;
-    if !fits {
-        log!(
-            Error,
-            "not loaded: built for Asterisk {}, this is Asterisk {running}",
-            built_for.unwrap_or_default()
-        );
+    let built_for = version::built_for().unwrap_or_default();
+    let mismatch = asterisk_version::mismatch(built_for, &process::version());
+    if let Some(reason) = &mismatch {
+        log!(Error, "not loaded: {reason}");
     }
-    fits
-}
-
-/// Returns the major version of `22.10.1`, `certified-20.7-cert3`, `GIT-22-1a2b3c`.
-fn major(version: &str) -> Option<&str> {
-    let number = ["certified-", "certified/", "GIT-"]
-        .iter()
-        .find_map(|prefix| version.strip_prefix(prefix))
-        .unwrap_or(version);
-    let end = number
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(number.len());
-    number.get(..end).filter(|digits| !digits.is_empty())
+    mismatch.is_none()
 }
 
 fn is_taken() -> bool {

@@ -41,6 +41,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod asterisk_version;
 pub mod audit;
 pub mod bounded_queue;
 pub mod cache;

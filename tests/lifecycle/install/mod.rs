@@ -161,7 +161,10 @@ fn install_of_a_foreign_module_is_refused() {
         other_options[sum..sum + 32].fill(b'0');
         let script = format!("cat /usr/lib/*/asterisk/modules/{STOCK}");
         let stock = pbx.exec_command(&["sh", "-c", &script]).output()?;
-        let refusals: [(&[u8], &str, &[&str]); 5] = [
+        let checkout = "printf '#!/bin/sh\\necho Asterisk GIT-master-1a2b3c\\n' > /tmp/checkout \
+            && chmod 755 /tmp/checkout";
+        pbx.exec(&["sh", "-c", checkout])?;
+        let refusals: [(&[u8], &str, &[&str]); 6] = [
             (
                 &fs::read(&other_version)?,
                 "",
@@ -182,6 +185,11 @@ fn install_of_a_foreign_module_is_refused() {
                 &module,
                 "ASTERISK=/nowhere",
                 &["no Asterisk at /nowhere", "DESTDIR"],
+            ),
+            (
+                &module,
+                "ASTERISK=/tmp/checkout",
+                &["GIT-master-1a2b3c, which has no number"],
             ),
         ];
         for (module, environment, words) in refusals {
