@@ -1,7 +1,7 @@
 //! Loading, unloading, and Asterisk's status of the module.
 
 use anyhow::{bail, ensure, Context, Result};
-use harness::{Ami, Pbx};
+use harness::{Ami, Pbx, MODULES};
 
 use crate::support::Shell;
 
@@ -13,7 +13,7 @@ pub(crate) const STOCK: &str = "app_authenticate.so";
 /// the file itself takes its place.
 pub(crate) fn load_by_ami(ami: &Ami, shell: &mut Shell) -> Result<()> {
     let printed = shell.run(&format!(
-        "cd /usr/lib/*/asterisk/modules && cp --remove-destination \"$(readlink {OURS})\" {OURS}"
+        "cd {MODULES} && cp --remove-destination \"$(readlink {OURS})\" {OURS}"
     ))?;
     ensure!(printed.trim().is_empty(), "{printed}");
     module_action(ami, "unload", OURS)?;
@@ -60,6 +60,15 @@ pub(crate) fn unload_wholly(pbx: &Pbx, ami: &Ami, shell: &mut Shell) -> Result<(
     ensure!(
         application.contains("not registered"),
         "still registered: {application}"
+    );
+    Ok(())
+}
+
+/// Checks that Asterisk names our module in documentation, which it does since 22.9.
+pub(crate) fn provider_is_shown(pbx: &Pbx, shown: &str) -> Result<()> {
+    ensure!(
+        pbx.version()? < (22, 9) || shown.contains("app_authenticate_rs"),
+        "{shown}"
     );
     Ok(())
 }

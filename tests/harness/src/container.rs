@@ -17,9 +17,12 @@ use crate::container_engine::{output, wait_within, Engine};
 /// harness has dropped the container or was killed, so does the container.
 const KEEPER: &str = r#"
 mkdir -p /run/asterisk
+for folder in /usr/lib/*/asterisk/modules /usr/lib/asterisk/modules; do
+    [ -d "$folder" ] && ln -sfn "$folder" /run/asterisk-modules
+done
 link_modules() {
     for file in /harness/modules/*.so; do
-        [ -e "$file" ] && ln -sf "$file" "$(echo /usr/lib/*/asterisk/modules)/"
+        [ -e "$file" ] && ln -sf "$file" /run/asterisk-modules/
     done
 }
 mkdir -p /usr/share/asterisk/documentation/thirdparty
@@ -47,6 +50,10 @@ while read -r order argument; do
     esac
 done
 "#;
+
+/// Where Asterisk's modules are in the container: a link, because Debian 11 has them in
+/// another folder than later versions.
+pub const MODULES: &str = "/run/asterisk-modules";
 
 /// Where programs are in the container.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

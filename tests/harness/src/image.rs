@@ -33,6 +33,12 @@ const PACKAGES: &[&str] = &[
     "python3",
 ];
 
+/// A suite that has few packages, Asterisk's among them; the others come from sid.
+const EXPERIMENTAL: &str = "experimental";
+
+/// What apt prefers in an image of it, nothing else of which is wanted.
+const PREFERENCES: &str = "Package: src:asterisk\nPin: release a=experimental\nPin-Priority: 990\n";
+
 /// Run in the system once the packages are there.
 const SHORTEN_DOCUMENTATION: &str = include_str!("shorten_documentation.py");
 
@@ -56,23 +62,31 @@ impl Image {
             .ok()
             .filter(|suite| !suite.is_empty())
             .unwrap_or_else(|| "sid".into());
+        Self::of_suite(engine, &suite)
+    }
+
+    /// The image for a suite. Nothing is built yet.
+    pub fn of_suite(engine: &Engine, suite: &str) -> Self {
         // The version of the headers the module was built with, if they were
         // fetched: another version, another image.
         let version = std::env::var("ASTERISK_VERSION")
             .or_else(|_| {
                 let file = workspace()
                     .join("asterisk-headers")
-                    .join(&suite)
+                    .join(suite)
                     .join("VERSION");
                 fs::read_to_string(file)
             })
             .unwrap_or_default();
         let mut hasher = DefaultHasher::new();
-        (PACKAGES, SHORTEN_DOCUMENTATION, &suite, version.trim()).hash(&mut hasher);
+        (PACKAGES, SHORTEN_DOCUMENTATION, suite, version.trim()).hash(&mut hasher);
+        if suite == EXPERIMENTAL {
+            PREFERENCES.hash(&mut hasher);
+        }
         let tag = format!("{NAME}:{suite}-{:016x}", hasher.finish());
         Self {
             engine: engine.clone(),
-            suite,
+            suite: suite.to_owned(),
             tag,
         }
     }
@@ -125,8 +139,36 @@ impl Image {
         self.engine.output(["rmi", "--force", &self.tag]).map(drop)
     }
 
+    /// The suites that packages come from, the complete one first.
+    fn suites(&self) -> Vec<&str> {
+        if self.suite == EXPERIMENTAL {
+            vec!["sid", EXPERIMENTAL]
+        } else {
+            vec![&self.suite]
+        }
+    }
+
+    /// The lines of `sources.list`, from one archive: the headers come from it too.
+    fn sources(&self) -> Vec<String> {
+        let mirror = std::env::var("DEBIAN_MIRROR")
+            .ok()
+            .filter(|mirror| !mirror.is_empty())
+            .unwrap_or_else(|| "http://deb.debian.org/debian".into());
+        let line = |suite| format!("deb {mirror} {suite} main");
+        self.suites().into_iter().map(line).collect()
+    }
+
+    /// What apt prefers, if it is to prefer anything.
+    fn preferences(&self) -> &'static str {
+        if self.suite == EXPERIMENTAL {
+            PREFERENCES
+        } else {
+            ""
+        }
+    }
+
     fn pull(&self) -> Result<String> {
-        let base = format!("docker.io/library/debian:{}", self.suite);
+        let base = format!("docker.io/library/debian:{}", self.suites()[0]);
         let mut command = self.engine.command(["pull", "--quiet", &base]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = command
@@ -145,9 +187,16 @@ impl Image {
         let recipe = dir.path().join("Containerfile");
         fs::write(dir.path().join("shorten.py"), SHORTEN_DOCUMENTATION)?;
         fs::write(
+            dir.path().join("sources.list"),
+            self.sources().join("\n") + "\n",
+        )?;
+        fs::write(dir.path().join("preferences"), self.preferences())?;
+        fs::write(
             &recipe,
             format!(
                 "FROM {base}\n\
+                 RUN rm -rf /etc/apt/sources.list.d/*\n\
+                 COPY sources.list preferences /etc/apt/\n\
                  RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
                  --no-install-recommends {} && apt-get clean && rm -rf /var/lib/apt/lists/*\n\
                  COPY shorten.py /tmp/\n\
@@ -169,6 +218,9 @@ impl Image {
         let script = dir.path().join("shorten.py");
         fs::write(&script, SHORTEN_DOCUMENTATION)?;
         let shorten = format!(r#"chroot "$1" python3 - < '{}'"#, script.display());
+        let preferences = dir.path().join("preferences");
+        fs::write(&preferences, self.preferences())?;
+        let prefer = format!(r#"cp '{}' "$1/etc/apt/preferences""#, preferences.display());
         let mut command = Command::new("mmdebstrap");
         command
             .arg("--quiet")
@@ -176,9 +228,11 @@ impl Image {
             .arg(format!("--include={}", PACKAGES.join(",")))
             // A mirror that lags behind is good enough here.
             .arg("--aptopt=Acquire::Check-Valid-Until \"false\"")
+            .arg(format!("--setup-hook={prefer}"))
             .arg(format!("--customize-hook={shorten}"))
-            .arg(&self.suite)
-            .arg(&tar);
+            .arg(self.suites()[0])
+            .arg(&tar)
+            .args(self.sources());
         loud(command)?;
         let mut import = self.engine.command(["import"]);
         import.arg(&tar).arg(&self.tag);

@@ -37,6 +37,7 @@ pub use ami_frame::Frame;
 pub use builder::{random_word, Builder};
 pub use call::Call;
 pub use cleanup::{remove_dead, remove_own};
+pub use container::MODULES;
 pub use container_engine::Engine;
 pub use examples::{examples, Example};
 pub use image::Image;

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::ami::Ami;
 use crate::builder::Builder;
 use crate::cleanup::{prefix, remove_dead};
-use crate::container::{Container, Spec};
+use crate::container::{Container, Spec, MODULES};
 use crate::container_engine::Engine;
 use crate::image::Image;
 use crate::module::OURS;
@@ -34,10 +34,39 @@ pub struct Pbx {
     // volumes are removed.
     ami: Mutex<Option<Arc<Ami>>>,
     container: Container,
+    settings: ContainerSettings,
     dir: TempDir,
     ami_port: u16,
     ami_secret: String,
     calls: AtomicU64,
+}
+
+/// What a container is started with, whichever its image.
+#[derive(Debug)]
+struct ContainerSettings {
+    network: String,
+    file_systems: bool,
+    environment: Vec<(String, String)>,
+}
+
+impl ContainerSettings {
+    fn start(&self, engine: &Engine, image: &Image, dir: &Path) -> Result<Container> {
+        Container::start(
+            engine,
+            &Spec {
+                image: image.tag(),
+                network: &self.network,
+                file_systems: self.file_systems,
+                environment: &self.environment,
+                volumes: &[
+                    (dir.join("etc"), "/etc/asterisk"),
+                    (dir.join("log"), "/var/log/asterisk"),
+                    (dir.join("pins"), "/pins"),
+                    (dir.join("share"), "/harness"),
+                ],
+            },
+        )
+    }
 }
 
 impl Pbx {
@@ -70,24 +99,16 @@ impl Pbx {
             let name = file.file_name().context("the documentation has no name")?;
             fs::copy(&file, dir.path().join("share/documentation").join(name))?;
         }
-        let container = Container::start(
-            engine,
-            &Spec {
-                image: image.tag(),
-                network: &builder.network,
-                file_systems: builder.file_systems,
-                environment: &builder.environment,
-                volumes: &[
-                    (dir.path().join("etc"), "/etc/asterisk"),
-                    (dir.path().join("log"), "/var/log/asterisk"),
-                    (dir.path().join("pins"), "/pins"),
-                    (dir.path().join("share"), "/harness"),
-                ],
-            },
-        )?;
+        let settings = ContainerSettings {
+            network: builder.network.clone(),
+            file_systems: builder.file_systems,
+            environment: builder.environment.clone(),
+        };
+        let container = settings.start(engine, image, dir.path())?;
         let pbx = Self {
             ami: Mutex::new(None),
             container,
+            settings,
             dir,
             ami_port: builder.config.ami_port,
             ami_secret: builder.config.ami_secret.clone(),
@@ -192,8 +213,8 @@ impl Pbx {
     pub fn put_module(&self, file: &Path, name: &str) -> Result<()> {
         let inside = format!("/harness/modules/{name}");
         install(file, &self.share().join("modules").join(name))?;
-        let script = format!("ln -sf {inside} \"$(echo /usr/lib/*/asterisk/modules)/\"");
-        self.exec(&["bash", "-c", &script]).map(drop)
+        let link = format!("{MODULES}/{name}");
+        self.exec(&["ln", "-sf", &inside, &link]).map(drop)
     }
 
     /// Sets an astdb entry.
@@ -327,6 +348,30 @@ impl Pbx {
     /// Kills Asterisk with SIGKILL and starts it again with its state kept.
     pub fn restart(&self) -> Result<()> {
         self.kill9()?;
+        self.start_again()
+    }
+
+    /// Asterisk's major and minor version: 22 and 10.
+    pub fn version(&self) -> Result<(u32, u32)> {
+        let shown = self.manager()?.command("core show version")?;
+        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+        let mut numbers = shown
+            .split_once("Asterisk ")
+            .map_or("", |(_, version)| version)
+            .split(|c: char| !c.is_ascii_digit());
+        number(numbers.next())
+            .zip(number(numbers.next()))
+            .with_context(|| format!("no version: {shown}"))
+    }
+
+    /// Stops Asterisk and starts that of another suite with the same configuration,
+    /// database, PIN files and module.
+    pub fn change_suite(&mut self, suite: &str) -> Result<()> {
+        self.stop()?;
+        let (engine, _) = prepared()?;
+        let image = Image::of_suite(engine, suite);
+        image.ensure()?;
+        self.container = self.settings.start(engine, &image, self.dir.path())?;
         self.start_again()
     }
 
