@@ -4,9 +4,14 @@
 # built with.
 SUITE ?= sid
 SUITES ?= bookworm trixie sid
+# Further versions of Asterisk that Debian has: 16.28, and the next one.
+VERSIONS ?= bullseye experimental
 MODULE = target/release/libapp_authenticate_rs.so
 RELEASED_PINSET = target/release/pinset
 HEADERS = asterisk-headers/$(SUITE)/VERSION
+# A build for a suite that is named is a build with its headers; else for the Asterisk
+# of this machine.
+NAMED_SUITE = $(if $(filter file,$(origin SUITE)),,$(SUITE))
 # What runs in the container is built for the container's Asterisk, whatever
 # is installed on this machine.
 FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
@@ -62,7 +67,7 @@ HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
 HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install uninstall image podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle browser demo demo-packages demo-build demo-calls call shell bench \
+.PHONY: help build headers install uninstall image podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle test-versions selected upgrade-of-asterisk browser demo demo-packages demo-build demo-calls call shell bench \
 	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible module-for-tests \
 	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
@@ -70,8 +75,8 @@ help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 # One after the other, so that the module's crates get no features for pinset's.
-build: deps-build ## The module, for the Asterisk whose headers are found, and pinset
-	$(RELEASE)
+build: deps-build $(if $(NAMED_SUITE),$(HEADERS)) ## The module, for the Asterisk found here or Debian's SUITE=, and pinset
+	$(if $(NAMED_SUITE),ASTERISK_SUITE=$(NAMED_SUITE)) $(RELEASE)
 	$(RELEASE) -p pinset-cli
 
 headers: ## Fetch Debian's Asterisk headers (SUITE=sid)
@@ -141,8 +146,23 @@ compliance-ours: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
 lifecycle: tests-ready $(PODMAN_COMPOSE) ## Our module alone: loads, unloads, races, crashes
-	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone::
+	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone:: --skip versions::
 	$(IN_CONTAINERS) --test lifecycle -- --include-ignored --test-threads 1 alone::
+
+# The module is not optimized: that takes half the time, and the tests mostly wait.
+test-versions: ## The same calls and selected tests on other versions of Asterisk (VERSIONS='bullseye experimental')
+	@+for suite in $(VERSIONS); do \
+		echo "-- Asterisk of Debian $$suite"; \
+		$(SIDE_BY_SIDE) SUITE=$$suite AUTHENTICATE_MODULE=$(UNOPTIMIZED) \
+			compliance-theirs compliance-ours selected || exit; \
+	done
+	@+$(MAKE) --no-print-directory AUTHENTICATE_MODULE=$(UNOPTIMIZED) upgrade-of-asterisk
+
+selected: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
+	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --exact $$(sed '/^#/d' tests/selected)
+
+upgrade-of-asterisk: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
+	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) versions::
 
 browser: deps-browser tests-built ## The request log of pinset serve in a web browser
 	$(TEST) --test browser -- --include-ignored

@@ -37,6 +37,9 @@ pub(crate) enum Theirs {
     Never,
 }
 
+/// A difference's name, and what the stock module does.
+pub(crate) type Mark = (&'static str, Theirs);
+
 /// What happens to a call from outside while it goes on.
 pub(crate) type Meanwhile = fn(&Pbx, &mut Ongoing<'_>) -> Result<()>;
 
@@ -51,7 +54,9 @@ pub(crate) struct Row {
     pub slow: bool,
     pub ours: Expect,
     /// The difference's name, and what the stock module does.
-    pub mark: Option<(&'static str, Theirs)>,
+    pub mark: Option<Mark>,
+    /// The same for a stock module before 16.30, if that was another.
+    pub mark_before_16_30: Option<Option<Mark>>,
 }
 
 impl Row {
@@ -70,12 +75,21 @@ impl Row {
             slow: false,
             ours,
             mark: None,
+            mark_before_16_30: None,
         }
     }
 
     /// Here the stock module differs. `letter` is the row's in docs/compatibility.md, or a word.
     pub(crate) fn marked(mut self, letter: &'static str, theirs: Expect) -> Self {
         self.mark = Some((letter, Theirs::Does(Box::new(theirs))));
+        self
+    }
+
+    /// Here the stock module of Asterisk before 16.30 did this, or, if `None`, as ours. It
+    /// did not know quotes in lists of prompts, nor needed long URLs.
+    pub(crate) fn before_16_30(mut self, theirs: Option<Expect>) -> Self {
+        let mark = |theirs| ("16.30", Theirs::Does(Box::new(theirs)));
+        self.mark_before_16_30 = Some(theirs.map(mark));
         self
     }
 

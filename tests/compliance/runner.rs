@@ -20,11 +20,18 @@ const ROWS_VAR: &str = "AUTHENTICATE_ROWS";
 /// Runs the rows of a place in the Asterisk made for it.
 pub(crate) fn run(pbx: &Pbx, place: Place, rows: Vec<Row>) -> Result<()> {
     let module = Module::under_test()?;
+    let before_16_30 = pbx.version()? < (16, 30);
     let wanted = std::env::var(ROWS_VAR).unwrap_or_default();
     let mut rows: Vec<Row> = rows
         .into_iter()
         .filter(|row| row.place == place && row.name.contains(&wanted))
         .collect();
+    for row in &mut rows {
+        match row.mark_before_16_30.take() {
+            Some(mark) if before_16_30 => row.mark = mark,
+            _ => {}
+        }
+    }
     rows.sort_by_key(|row| !row.slow);
     for row in &rows {
         set_up(pbx, row).with_context(|| format!("before {}", row.name))?;

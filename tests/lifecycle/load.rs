@@ -9,7 +9,7 @@ use object::elf::FileHeader64;
 use object::read::elf::ElfFile;
 use object::{Endianness, Object, ObjectSymbol};
 
-use crate::module::{use_count, OURS, STOCK};
+use crate::module::{provider_is_shown, use_count, OURS, STOCK};
 use crate::support::on;
 use crate::variants::ASTERISK_16;
 
@@ -100,7 +100,7 @@ fn module_for_another_major_version_is_not_loaded() {
 fn command_line_shows_our_documentation() {
     on(Pbx::builder().module(Module::Ours), |pbx| {
         let shown = pbx.cli("core show application Authenticate")?;
-        ensure!(shown.contains("app_authenticate_rs"), "{shown}");
+        provider_is_shown(pbx, &shown)?;
         for option in ["a", "d", "m", "r", "j", "c", "n", "q"] {
             let documented = |line: &str| line.trim_start().starts_with(&format!("{option}:"));
             ensure!(shown.lines().any(documented), "option {option}: {shown}");

@@ -32,3 +32,4 @@ mod unload;
 mod unprivileged;
 mod uses;
 mod variants;
+mod versions;

@@ -249,7 +249,8 @@ fn prompts() -> Vec<Row> {
             "1234,,, 'beep' & \"agent-pass\" ",
             "<silence> 1234#",
             sounds(&["beep", "agent-pass", "auth-thankyou"]),
-        ),
+        )
+        .before_16_30(Some(failed().sounds(&["vm-goodbye"]).whatever_keyed())),
         Row::new(
             "a prompt's path",
             "1234,,,/pins/path-prompt",

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use harness::Pbx;
 
-use crate::expect::{failed, passed, Expect, ANY};
+use crate::expect::{failed, passed, passed_second, Expect, ANY};
 use crate::row::Row;
 
 /// A web server of the container's own: `/x.wav` is half a second of silence,
@@ -60,8 +60,15 @@ pub(super) fn rows() -> Vec<Row> {
             format!("'{}'&beep", url(&format!("x.wav?a=1&{PAD}"))),
             "<silence> 1234#",
             passed().sounds(&[ANY, "beep", "auth-thankyou"]),
-        ),
-        row("a short URL", url("x.wav"), "1234#", heard()).marked("url", dropped()),
+        )
+        .before_16_30(Some(passed_second().sounds(&[
+            "beep",
+            "auth-incorrect",
+            "auth-thankyou",
+        ]))),
+        row("a short URL", url("x.wav"), "1234#", heard())
+            .marked("url", dropped())
+            .before_16_30(None),
         row(
             "a URL of nothing",
             url(&format!("nothing.wav?{PAD}")),

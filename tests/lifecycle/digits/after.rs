@@ -37,7 +37,8 @@ fn reads_on(witness: &mut Witness<'_>, mut ongoing: Ongoing<'_>) -> Result<()> {
     ensure!(signs.is_empty(), "{signs:#?}");
     press(&ongoing, "5")?;
     is_at(&mut ongoing, "Wait")?;
-    is_seen(&witness.signs()?)?;
+    let signs = witness.signs()?;
+    is_seen(witness.pbx, &signs)?;
     ongoing.hang_up()?;
     let report = ongoing.finish()?;
     ensure!(report.variable("H") == "5", "{report:#?}");

@@ -107,9 +107,14 @@ fn event_on_keys(frame: &Arc<Frame>) -> Option<String> {
     of_keys.then(|| format!("{event} {}", frame.get("EventName").unwrap_or_default()))
 }
 
-/// Checks that digits are visible in every place that can show them.
-fn is_seen(signs: &[String]) -> Result<()> {
+/// Checks that digits are visible in every place that can show them. CEL of
+/// Asterisk 16 has no digits.
+fn is_seen(pbx: &Pbx, signs: &[String]) -> Result<()> {
+    let in_cel = pbx.version()? >= (22, 0);
     for place in ["DTMFEnd ", "CEL DTMF", "] DTMF["] {
+        if place == "CEL DTMF" && !in_cel {
+            continue;
+        }
         ensure!(
             signs.iter().any(|sign| sign.contains(place)),
             "{place}: {signs:#?}"
@@ -151,7 +156,7 @@ fn hidden_digits_appear_nowhere() {
         let shown = call("shown", "99# 4711#").hidden_digits(false);
         let is_shown = |witness: &mut Witness<'_>, call: &Call| {
             becomes(pbx, call, &passed().attempts("2"))?;
-            is_seen(&witness.signs()?)
+            is_seen(pbx, &witness.signs()?)
         };
         is_hidden(&mut witness, &calls)?;
         // Else we have not looked.

@@ -58,7 +58,7 @@ fn hidden_digits_of_a_phone_appear_nowhere() {
             ensure!(signs.is_empty(), "{signal:?}: {signs:#?}");
             // Else we have not looked.
             let signs = key(signal, "shown")?;
-            is_seen(&signs).with_context(|| format!("{signal:?}"))?;
+            is_seen(pbx, &signs).with_context(|| format!("{signal:?}"))?;
             let begins = signs.iter().any(|sign| sign.starts_with("DTMFBegin"));
             ensure!(begins == (signal != Signal::Info), "{signs:#?}");
         }
