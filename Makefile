@@ -99,12 +99,6 @@ podman-compose: $(PODMAN_COMPOSE) #: For a test; prints where it is
 deb: deps-deb build ## Debian packages of the module and of pinset, in target/deb (SUITE=bullseye: for its Asterisk)
 	packaging/deb.sh $(MODULE) $(RELEASED_PINSET) target/deb
 
-# With SUITE, for that suite's Asterisk; without, for the one whose headers build.rs finds.
-ifneq ($(origin SUITE),file)
-deb: $(HEADERS)
-deb: export ASTERISK_INCLUDE_DIR ?= $(CURDIR)/asterisk-headers/$(SUITE)/usr/include
-endif
-
 dist: ## The source tarball, with all crates, that builds without a network, in target/dist
 	packaging/dist.sh target/dist
 
