@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
 use crate::commands::asterisk::modules_conf::ModulesConf;
 use crate::common::asterisk::modules::{check_file, Provider, Started};
 use crate::common::asterisk::{Asterisk, AsteriskArgs, CliError};
@@ -65,25 +67,16 @@ pub(super) fn run(arguments: &SwitchArgs, module: Provider) -> Result<u8, Comman
         return Ok(0);
     }
     let wait = Duration::from_secs(if arguments.now { 0 } else { arguments.wait });
-    let done = replace(&asterisk, module, wait);
-    match done {
-        Ok(true) => {
-            note(format!("{module} provides Authenticate"));
-            Ok(0)
-        }
-        Ok(false) => {
-            note(format!(
-                "a call is in Authenticate: {} still runs; the next restart of Asterisk \
-                 loads {module}, or repeat this command",
-                module.other()
-            ));
-            Ok(PENDING)
-        }
-        Err(error) => {
-            edit.take_back()?;
-            Err(error)
-        }
+    if replace(&asterisk, module, wait, &edit)? {
+        note(format!("{module} provides Authenticate"));
+        return Ok(0);
     }
+    note(format!(
+        "a call is in Authenticate: {} still runs; the next restart of Asterisk loads \
+         {module}, or repeat this command",
+        module.other()
+    ));
+    Ok(PENDING)
 }
 
 /// Checks that Asterisk can load the module's file. Without Asterisk's program, only
@@ -140,7 +133,7 @@ impl Edit {
     }
 
     /// Restores the file, unless another program has changed it.
-    fn take_back(self) -> Result<(), CommandError> {
+    fn take_back(&self) -> Result<(), CommandError> {
         let path = &self.path;
         if self.before == self.after {
             return Ok(());
@@ -166,57 +159,31 @@ impl Edit {
 }
 
 /// Makes the running Asterisk use `module`. Returns `false` if calls have kept the other
-/// module in use for `wait`. If `module` can't be loaded, loads the other one again.
-fn replace(asterisk: &Asterisk, module: Provider, wait: Duration) -> Result<bool, CommandError> {
-    let cli = |command: &str| asterisk.cli(command).map_err(CommandError::new);
-    let ask = || Started::ask(asterisk).map_err(CommandError::new);
+/// module in use for `wait`. If `module` can't be loaded, takes everything back.
+fn replace(
+    asterisk: &Asterisk,
+    module: Provider,
+    wait: Duration,
+    edit: &Edit,
+) -> Result<bool, CommandError> {
     let other = module.other();
-    let started = ask()?;
-    if started.uses(module).is_some() && started.uses(other).is_none() {
-        return Ok(true);
-    }
-    cli("xmldoc reload")?;
-    let was_started = started.uses(other).is_some();
-    if was_started && !unload(asterisk, other, wait)? {
-        return Ok(false);
-    }
-    let answer = cli(&format!("module load {module}"))?;
-    if ask()?.provider() == Some(module) {
-        return Ok(true);
-    }
-    let mut error = format!(
-        "Asterisk can't load {module}: {}: Asterisk's log has the reason",
-        last_line(&answer)
-    );
-    if was_started {
-        let answer = cli(&format!("module load {other}"))?;
-        if ask()?.provider() == Some(other) {
-            error.push_str(&format!("; {other} is loaded again"));
-        } else {
-            error.push_str(&format!(
-                "; {other} can't be loaded again either: {}",
-                last_line(&answer)
-            ));
-        }
-    }
-    Err(CommandError::new(error))
-}
-
-/// Unloads a module as soon as no call is in it. Returns `false` if that has not happened
-/// within `wait`.
-fn unload(asterisk: &Asterisk, module: Provider, wait: Duration) -> Result<bool, CommandError> {
-    let ask = || Started::ask(asterisk).map_err(CommandError::new);
     let end = Instant::now() + wait;
     let mut reported = false;
     loop {
-        match ask()?.uses(module) {
-            None => return Ok(true),
-            Some(0) => {
-                // Asterisk refuses if a call has entered it meanwhile.
-                let command = format!("module unload {module}");
-                asterisk.cli(&command).map_err(CommandError::new)?;
-                if ask()?.uses(module).is_none() {
-                    return Ok(true);
+        let started = ask(asterisk)?;
+        match started.uses(other) {
+            None if started.uses(module).is_some() => return Ok(true),
+            None | Some(0) => {
+                // A PBX without either module hangs up callers.
+                let _uninterrupted = Uninterrupted::begin()?;
+                let exchanged = exchange(asterisk, module, started);
+                if exchanged.is_err() {
+                    if let Err(error) = edit.take_back() {
+                        note(error);
+                    }
+                }
+                if !matches!(exchanged, Ok(false)) {
+                    return exchanged;
                 }
             }
             Some(calls) if !reported && !wait.is_zero() => {
@@ -233,10 +200,69 @@ fn unload(asterisk: &Asterisk, module: Provider, wait: Duration) -> Result<bool,
     }
 }
 
+/// Unloads the other module and loads `module`. Returns `false` if a call has entered the
+/// other module meanwhile. If `module` can't be loaded, loads the other one again.
+fn exchange(asterisk: &Asterisk, module: Provider, started: Started) -> Result<bool, CommandError> {
+    let cli = |command: &str| asterisk.cli(command).map_err(CommandError::new);
+    let other = module.other();
+    cli("xmldoc reload")?;
+    if started.uses(other).is_some() {
+        // Asterisk refuses if a call uses it.
+        cli(&format!("module unload {other}"))?;
+        if ask(asterisk)?.uses(other).is_some() {
+            return Ok(false);
+        }
+    }
+    let answer = cli(&format!("module load {module}"))?;
+    if ask(asterisk)?.provider() == Some(module) {
+        return Ok(true);
+    }
+    let mut error = format!(
+        "Asterisk can't load {module}: {}: Asterisk's log has the reason",
+        last_line(&answer)
+    );
+    if started.uses(other).is_some() {
+        let answer = cli(&format!("module load {other}"))?;
+        if ask(asterisk)?.provider() == Some(other) {
+            error.push_str(&format!("; {other} is loaded again"));
+        } else {
+            error.push_str(&format!(
+                "; {other} can't be loaded again either: {}",
+                last_line(&answer)
+            ));
+        }
+    }
+    Err(CommandError::new(error))
+}
+
+fn ask(asterisk: &Asterisk) -> Result<Started, CommandError> {
+    Started::ask(asterisk).map_err(CommandError::new)
+}
+
+/// Delays signals that would end this program, such as Ctrl-C, until it is dropped. The
+/// programs that it starts inherit this.
+struct Uninterrupted {
+    before: SigSet,
+}
+
+impl Uninterrupted {
+    fn begin() -> Result<Self, CommandError> {
+        let signals = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
+        let signals: SigSet = signals.into_iter().collect();
+        let before = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+        let before = before.map_err(CommandError::new)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Uninterrupted {
+    fn drop(&mut self) {
+        // Fails only for an invalid argument.
+        let _ = self.before.thread_set_mask();
+    }
+}
+
 fn last_line(text: &str) -> &str {
-    let lines = text.lines().map(str::trim);
-    lines
-        .filter(|line| !line.is_empty())
-        .next_back()
-        .unwrap_or("no answer")
+    let mut lines = text.lines().map(str::trim);
+    lines.rfind(|line| !line.is_empty()).unwrap_or("no answer")
 }
