@@ -152,7 +152,6 @@ const FAULTS: &[Fault] = &[
         message: "logged nowhere",
         remedy: "logger reload",
         end: "asterisk -rx 'logger reload'",
-        ..FAULT
     },
     Fault {
         cause: "printf '#!/bin/sh\\necho no\\n' > /usr/local/bin/timedatectl
@@ -178,7 +177,6 @@ const FAULTS: &[Fault] = &[
         message: "the stock module app_authenticate.so provides Authenticate",
         remedy: "pinset asterisk enable",
         end: "pinset asterisk enable",
-        ..FAULT
     },
     Fault {
         cause: "asterisk -rx 'module unload app_authenticate_rs.so'",
