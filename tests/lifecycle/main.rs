@@ -30,6 +30,7 @@ mod report;
 mod support;
 mod unload;
 mod unprivileged;
+mod upgrade;
 mod uses;
 mod variants;
 mod versions;
