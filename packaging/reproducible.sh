@@ -20,7 +20,7 @@ for place in "$work/first" "$work/other/place"; do
 	mkdir -p "$place"
 	tar -xf "$tarball" -C "$place" --strip-components 1
 	# Nothing but the loopback device, which is down.
-	unshare --net make -C "$place" --no-print-directory build CARGO_TARGET_DIR= > "$work/log" 2>&1 ||
+	env -u CARGO_TARGET_DIR unshare --net make -C "$place" build > "$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; exit 1; }
 	(cd "$place/target/release" && sha256sum libapp_authenticate_rs.so pinset) > "$place.sums"
 done

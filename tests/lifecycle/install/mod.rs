@@ -1,6 +1,7 @@
 //! `packaging/install.sh` beside an Asterisk.
 
 mod packages;
+mod release;
 mod switch;
 mod takeover;
 
