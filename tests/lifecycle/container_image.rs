@@ -7,8 +7,6 @@ use std::process::{Command, Stdio};
 use anyhow::{ensure, Context, Result};
 use harness::{our_module, pinset, workspace, Engine, Image};
 
-use crate::support::eventually;
-
 /// The user in the image: `ASTERISK_ID` of the Containerfile.
 const USER: u32 = 5060;
 
@@ -97,11 +95,18 @@ impl Services {
     fn up(&self) -> Result<()> {
         self.compose(&["up", "--detach"])?;
         for service in ["asterisk", "pinset"] {
-            eventually(&format!("{service} is healthy"), || {
-                Ok(self.inside(service, &["healthy", service]).is_ok())
-            })?;
+            self.wait_for(service, &format!("healthy {service}"))?;
         }
         Ok(())
+    }
+
+    /// Waits in a service's container until a command of the shell succeeds. The limit
+    /// ends a test that has failed.
+    fn wait_for(&self, service: &str, command: &str) -> Result<()> {
+        let until = format!("until {command} > /dev/null 2>&1; do sleep 0.2; done");
+        let wait = ["timeout", "120", "bash", "-c", &until];
+        let waited = self.inside(service, &wait);
+        waited.map(drop).with_context(|| command.to_owned())
     }
 
     /// Runs a command in a service's container.
@@ -128,12 +133,9 @@ impl Services {
         });
         let documented = documented.context("docs/install.md places no call")?;
         self.cli(&documented.replace("482913", pin))?;
-        eventually("the call is admitted", || {
-            let stats = self.cli("authenticate show stats")?;
-            let mut rows = stats.lines().filter(|line| line.starts_with("people "));
-            let count = rows.next().and_then(|row| row.split_whitespace().nth(1));
-            Ok(count == Some(successes.to_string().as_str()))
-        })
+        let admitted = format!("grep -q '^people  *{successes} '");
+        let stats = "asterisk -rx 'authenticate show stats'";
+        self.wait_for("asterisk", &format!("{stats} | {admitted}"))
     }
 
     /// The answer of `pinset serve` to a call with this `data`.
