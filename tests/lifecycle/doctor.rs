@@ -307,7 +307,7 @@ fn lockout_foreign_module_and_stopped_asterisk_are_found() {
         pbx.put_module(file.path(), OURS)?;
         expect(&Fault {
             check: "module_file",
-            message: "is built for Asterisk 21, but this is Asterisk 22.",
+            message: "built for Asterisk 21, this is Asterisk 22.",
             remedy: "docs/upgrade.md",
             ..FAULT
         })?;
