@@ -93,11 +93,12 @@ const SHOWN: [&str; 4] = ["crontab", "logrotate", "mermaid", "text"];
 
 /// Commands of examples with `no-run`: they need a network, a package manager,
 /// systemd, or this repository.
-const NOT_IN_A_CONTAINER: [&str; 13] = [
+const NOT_IN_A_CONTAINER: [&str; 14] = [
     "apt-get",
     "argon2",
     "cargo",
     "curl",
+    "docker",
     "fail2ban-regex",
     "git",
     "install",
