@@ -20,7 +20,7 @@ for place in "$work/first" "$work/other/place"; do
 	mkdir -p "$place"
 	tar -xf "$tarball" -C "$place" --strip-components 1
 	# Nothing but the loopback device, which is down.
-	env -u CARGO_TARGET_DIR unshare --net make -C "$place" build > "$work/log" 2>&1 ||
+	env -u CARGO_TARGET_DIR -u MAKEFLAGS -u SUITE unshare --net make -C "$place" build > "$work/log" 2>&1 ||
 		{ cat "$work/log" >&2; exit 1; }
 	(cd "$place/target/release" && sha256sum libapp_authenticate_rs.so pinset) > "$place.sums"
 done
