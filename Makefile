@@ -49,7 +49,8 @@ IMAGE ?= localhost/authenticate
 BASE ?= docker.io/library/debian:sid
 BUILD ?= $(or $(CONTAINER_ENGINE),$(shell command -v podman || echo docker)) build
 PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
-UNOPTIMIZED = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/libapp_authenticate_rs.so
+# A copy, because tests build variants of the module in its place.
+UNOPTIMIZED = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/unoptimized/libapp_authenticate_rs.so
 # All tests of the same crates, so that what they have in common is built once.
 TESTED = -p app_authenticate_rs -p pinset -p pinset-cli -p harness
 # The profile of the build; with another one, everything is built twice.
@@ -57,8 +58,8 @@ TEST = $(FOR_TESTS) PINSET=$(PINSET) $(NICE) $(CARGO) test --locked --profile de
 # Tests in containers mostly wait, so there are more of them than processors.
 IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
 AT_A_TIME = --include-ignored --test-threads 8
-# Built unless AUTHENTICATE_MODULE names a module.
-MODULE_UNDER_TEST = $(if $(AUTHENTICATE_MODULE),,module-for-tests)
+# Built unless AUTHENTICATE_MODULE names another module.
+MODULE_UNDER_TEST = $(if $(AUTHENTICATE_MODULE),$(if $(filter $(UNOPTIMIZED),$(AUTHENTICATE_MODULE)),unoptimized),module-for-tests)
 # The target that builds the test programs.
 BUILT = tests-built
 PARTS = MAKE=$(MAKE) tests/parts
@@ -270,6 +271,7 @@ harness-program: deps-build $(HEADERS)
 # The module, pinset and the harness.
 unoptimized: deps-build $(HEADERS)
 	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins
+	@install -D $(dir $(PINSET))libapp_authenticate_rs.so $(UNOPTIMIZED)
 
 pinset-for-tests: deps-build
 	$(CARGO) build --locked -p pinset -p pinset-cli -p harness --bins

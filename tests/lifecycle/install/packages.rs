@@ -1,10 +1,10 @@
 //! The Debian packages, made of the module under test: what they install, keep and remove.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::{fs, iter};
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use harness::{our_module, pinset, workspace, Pbx};
 
 use super::takeover::{is_ours, unconfigured};
@@ -18,17 +18,33 @@ const SYSTEM: &str = "find / /etc/asterisk -xdev \
     -o -path /var/backups -o -path '/etc/*-' \\) -prune -o -printf '%y %m %u %g %l %p\\n' | sort; \
     find /etc -type f ! -name '*-' -exec md5sum {} + | sort -k 2";
 
-/// Makes the packages, uncompressed to save time; lintian checks them.
-fn make_packages(folder: &Path) -> Result<Vec<PathBuf>> {
-    let output = Command::new(workspace().join("packaging/deb.sh"))
-        .args([our_module()?, pinset()?])
-        .arg(folder)
-        .env("DEB_COMPRESSION", "-z0")
-        .output()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{errors}");
-    let printed = String::from_utf8(output.stdout)?;
-    Ok(printed.lines().map(PathBuf::from).collect())
+/// The name of a package's file, and its content.
+type Package = (String, Vec<u8>);
+
+/// Makes the packages, once, uncompressed to save time; lintian checks them.
+fn packages() -> Result<&'static [Package]> {
+    static MADE: OnceLock<Result<Vec<Package>, String>> = OnceLock::new();
+    let make = || -> Result<_> {
+        let folder = tempfile::tempdir()?;
+        let output = Command::new(workspace().join("packaging/deb.sh"))
+            .args([our_module()?, pinset()?])
+            .arg(folder.path())
+            .env("DEB_COMPRESSION", "-z0")
+            .output()?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{errors}");
+        let mut made = Vec::new();
+        for entry in fs::read_dir(folder.path())? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            made.push((name, fs::read(entry.path())?));
+        }
+        Ok(made)
+    };
+    match MADE.get_or_init(|| make().map_err(|error| format!("{error:#}"))) {
+        Ok(packages) => Ok(packages),
+        Err(error) => bail!("{error}"),
+    }
 }
 
 /// Runs a command of dpkg, which must succeed.
@@ -44,7 +60,7 @@ fn dpkg(shell: &mut Shell, arguments: &str) -> Result<String> {
 /// Makes a later version of the module's package, with another `authenticate.conf`.
 fn make_upgrade(shell: &mut Shell) -> Result<()> {
     let printed = shell.run(
-        "cd /tmp && dpkg-deb -R asterisk-authenticate-rs_*.deb later \
+        "cd /tmp && dpkg-deb -R asterisk-authenticate-rs_made.deb later \
          && sed -i 's/^Version: .*/&.1/' later/DEBIAN/control \
          && echo '; of the later version' >> later/etc/asterisk/authenticate.conf \
          && dpkg-deb -Znone -b later later.deb",
@@ -53,24 +69,22 @@ fn make_upgrade(shell: &mut Shell) -> Result<()> {
     Ok(())
 }
 
-fn copy_into(pbx: &Pbx, packages: &[PathBuf]) -> Result<()> {
-    for package in packages {
-        let name = package.file_name().context("no name")?;
-        let inside = format!("/harness/{}", name.to_string_lossy());
-        let outside = pbx.outside(&inside).context("no way in")?;
-        fs::copy(package, outside)?;
-        pbx.exec(&["mv", &inside, "/tmp/"])?;
-    }
-    Ok(())
+/// Copies one of the packages to `/tmp` in the container.
+fn copy_into(pbx: &Pbx, name: &str) -> Result<()> {
+    let begins = format!("{name}_");
+    let mut all = packages()?.iter();
+    let package = all.find(|(file, _)| file.starts_with(&begins));
+    let (_, content) = package.with_context(|| format!("no package {name}"))?;
+    pbx.write_file(&format!("/tmp/{name}_made.deb"), content)
 }
 
+/// Installs a package as a person would at a terminal that answers no question.
+const INSTALL: &str = "--force-confdef --force-confold -i";
+
 #[test]
-fn packages_keep_configuration_on_upgrade_and_purge_leaves_nothing() {
+fn package_of_the_module_keeps_configuration_and_purge_leaves_nothing() {
     on(unconfigured(), |pbx| {
-        let folder = tempfile::tempdir()?;
-        let packages = make_packages(folder.path())?;
-        ensure!(packages.len() == 2, "{packages:?}");
-        copy_into(pbx, &packages)?;
+        copy_into(pbx, "asterisk-authenticate-rs")?;
         let mut shell = Shell::open(pbx)?;
         let before = shell.run(SYSTEM)?;
         let modules = shell.run("md5sum /etc/asterisk/modules.conf")?;
@@ -81,57 +95,87 @@ fn packages_keep_configuration_on_upgrade_and_purge_leaves_nothing() {
         ensure!(!is_ours(pbx)?);
         pbx.restart()?;
         ensure!(is_ours(pbx)?);
-        documents_are_installed(&mut shell)?;
+        are_installed(
+            &mut shell,
+            &[
+                "/usr/share/doc/asterisk-authenticate-rs/sbom.cdx.json.gz",
+                "/etc/fail2ban/filter.d/asterisk-authenticate.conf",
+            ],
+        )?;
 
         // What an administrator writes.
         shell.run("echo '; mine' >> /etc/asterisk/authenticate.conf")?;
-        shell.run("echo account,secret > /etc/pinset/customers.csv; touch /var/lib/asterisk/app_authenticate_rs.journal")?;
+        shell.run("touch /var/lib/asterisk/app_authenticate_rs.journal")?;
         make_upgrade(&mut shell)?;
-        dpkg(
-            &mut shell,
-            "--force-confdef --force-confold -i /tmp/*.deb /tmp/later.deb",
-        )?;
-        let kept =
-            shell.run("tail -n 1 /etc/asterisk/authenticate.conf; stat -c '%a %G' /etc/pinset")?;
-        ensure!(kept.lines().eq(["; mine", "750 pinset"]), "{kept}");
+        dpkg(&mut shell, &format!("{INSTALL} /tmp/later.deb"))?;
+        let kept = shell.run("tail -n 1 /etc/asterisk/authenticate.conf")?;
+        ensure!(kept.trim() == "; mine", "{kept}");
         pbx.restart()?;
         ensure!(is_ours(pbx)?);
 
-        dpkg(&mut shell, "-r asterisk-authenticate-rs pinset")?;
-        let kept = shell.run("ls /etc/asterisk/authenticate.conf /etc/pinset/customers.csv")?;
+        dpkg(&mut shell, "-r asterisk-authenticate-rs")?;
+        let kept = shell.run("ls /etc/asterisk/authenticate.conf")?;
         ensure!(!kept.contains("No such file"), "{kept}");
         pbx.restart()?;
         ensure!(!is_ours(pbx)?);
 
-        dpkg(&mut shell, "--purge asterisk-authenticate-rs pinset")?;
-        let kept =
-            shell.run("cat /etc/pinset/customers.csv; rm -r /etc/pinset; ls /var/lib/asterisk")?;
-        ensure!(kept.contains("account,secret"), "{kept}");
+        dpkg(&mut shell, "--purge asterisk-authenticate-rs")?;
+        let kept = shell.run("ls /var/lib/asterisk")?;
         ensure!(!kept.contains("app_authenticate_rs"), "{kept}");
-        let after = shell.run(SYSTEM)?;
-        ensure!(after == before, "{}", difference(&before, &after));
-        Ok(())
+        is_as_before(&mut shell, &before)
     });
 }
 
-/// Man pages, completions of the three shells, and units that nothing has enabled.
-fn documents_are_installed(shell: &mut Shell) -> Result<()> {
-    let files = shell.run("dpkg -L pinset asterisk-authenticate-rs")?;
-    for file in [
-        "/usr/share/man/man1/pinset-hash.1.gz",
-        "/usr/share/bash-completion/completions/pinset",
-        "/usr/share/zsh/vendor-completions/_pinset",
-        "/usr/share/fish/vendor_completions.d/pinset.fish",
-        "/systemd/system/pinset-serve.socket",
-        "/usr/share/doc/pinset/sbom.cdx.json.gz",
-        "/usr/share/doc/asterisk-authenticate-rs/sbom.cdx.json.gz",
-        "/etc/fail2ban/filter.d/asterisk-authenticate.conf",
-    ] {
-        ensure!(
-            files.lines().any(|line| line.ends_with(file)),
-            "{file}: {files}"
-        );
+#[test]
+fn package_of_pinset_keeps_files_and_purge_leaves_nothing_else() {
+    on(unconfigured(), |pbx| {
+        copy_into(pbx, "pinset")?;
+        let mut shell = Shell::open(pbx)?;
+        let before = shell.run(SYSTEM)?;
+        dpkg(&mut shell, "-i /tmp/*.deb")?;
+        are_installed(
+            &mut shell,
+            &[
+                "/usr/share/man/man1/pinset-hash.1.gz",
+                "/usr/share/bash-completion/completions/pinset",
+                "/usr/share/zsh/vendor-completions/_pinset",
+                "/usr/share/fish/vendor_completions.d/pinset.fish",
+                "/systemd/system/pinset-serve.socket",
+                "/usr/share/doc/pinset/sbom.cdx.json.gz",
+            ],
+        )?;
+        completion_and_units_work(&mut shell)?;
+
+        shell.run("echo account,secret > /etc/pinset/customers.csv")?;
+        dpkg(&mut shell, &format!("{INSTALL} /tmp/*.deb"))?;
+        let kept = shell.run("stat -c '%a %G' /etc/pinset")?;
+        ensure!(kept.trim() == "750 pinset", "{kept}");
+
+        dpkg(&mut shell, "--purge pinset")?;
+        let kept = shell.run("cat /etc/pinset/customers.csv; rm -r /etc/pinset")?;
+        ensure!(kept.contains("account,secret"), "{kept}");
+        is_as_before(&mut shell, &before)
+    });
+}
+
+fn is_as_before(shell: &mut Shell, before: &str) -> Result<()> {
+    let after = shell.run(SYSTEM)?;
+    ensure!(after == before, "{}", difference(before, &after));
+    Ok(())
+}
+
+/// Whether the packages have files with these ends.
+fn are_installed(shell: &mut Shell, ends: &[&str]) -> Result<()> {
+    let files = shell.run("dpkg -L $(dpkg-deb -f /tmp/*.deb Package)")?;
+    for end in ends {
+        let mut lines = files.lines();
+        ensure!(lines.any(|line| line.ends_with(end)), "{end}: {files}");
     }
+    Ok(())
+}
+
+/// Completion of a subcommand, and units that nothing has enabled.
+fn completion_and_units_work(shell: &mut Shell) -> Result<()> {
     let enabled = shell.run("find /etc/systemd -name 'pinset*'")?;
     ensure!(enabled.trim().is_empty(), "{enabled}");
     let completed = shell.run(
