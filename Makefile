@@ -294,7 +294,8 @@ $(CYCLONEDX): | deps-lint
 	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check \
 		--only-binary :all: --target $@ 'cyclonedx-python-lib[json-validation]==$(CYCLONEDX_VERSION)'
 
-$(HEADERS):
+# Again after a change of what is fetched.
+$(HEADERS): asterisk-headers/fetch.sh
 	asterisk-headers/fetch.sh $(SUITE)
 
 deps-build:
