@@ -92,8 +92,8 @@ const RUN: [&str; 9] = [
 const SHOWN: [&str; 4] = ["crontab", "logrotate", "mermaid", "text"];
 
 /// Commands of examples with `no-run`: they need a network, a package manager,
-/// systemd, or this repository.
-const NOT_IN_A_CONTAINER: [&str; 14] = [
+/// systemd, FreePBX, or this repository.
+const NOT_IN_A_CONTAINER: [&str; 15] = [
     "apt-get",
     "argon2",
     "cargo",
@@ -105,15 +105,17 @@ const NOT_IN_A_CONTAINER: [&str; 14] = [
     "make",
     "ngrok",
     "systemctl",
+    "sub-pincheck'",
     "useradd",
     "$FUZZ",
     "AUTHENTICATE_COMMIT=1a2b3c4d",
 ];
 
-/// Examples with `no-run` that other tests run: `install/takeover.rs`,
+/// Examples with `no-run` that other tests run: `install/takeover.rs`, `install/switch.rs`,
 /// `crates/pinset-cli/tests/report` and `serve`.
-const RUN_ELSEWHERE: [&str; 3] = [
+const RUN_ELSEWHERE: [&str; 4] = [
     "module unload app_authenticate",
+    "pinset asterisk",
     "pinset report",
     "pinset serve",
 ];
