@@ -112,10 +112,11 @@ const NOT_IN_A_CONTAINER: [&str; 15] = [
 ];
 
 /// Examples with `no-run` that other tests run: `install/takeover.rs`, `install/switch.rs`,
-/// `crates/pinset-cli/tests/report` and `serve`.
-const RUN_ELSEWHERE: [&str; 4] = [
+/// `doctor.rs`, `crates/pinset-cli/tests/report` and `serve`.
+const RUN_ELSEWHERE: [&str; 5] = [
     "module unload app_authenticate",
     "pinset asterisk",
+    "pinset doctor",
     "pinset report",
     "pinset serve",
 ];
