@@ -211,7 +211,7 @@ package() {
 	echo 'debian/control usr/share/probe' > debian/probe.install
 	printf '#!/usr/bin/make -f\n%%:\n\tdh $@\n' > debian/rules
 	chmod 755 debian/rules
-	dpkg-buildpackage --build=binary --unsigned-changes && [ -s ../probe_1_all.deb ]
+	dpkg-buildpackage --build=binary --unsigned-changes --no-check-builddeps && [ -s ../probe_1_all.deb ]
 }
 
 debian_package() {

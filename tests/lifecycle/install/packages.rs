@@ -146,7 +146,9 @@ fn package_of_pinset_keeps_files_and_purge_leaves_nothing_else() {
         )?;
         completion_and_units_work(&mut shell)?;
 
+        // What an administrator writes, and the service.
         shell.run("echo account,secret > /etc/pinset/customers.csv")?;
+        shell.run("mkdir /var/lib/pinset; touch /var/lib/pinset/requests.db")?;
         dpkg(&mut shell, &format!("{INSTALL} /tmp/*.deb"))?;
         let kept = shell.run("stat -c '%a %G' /etc/pinset")?;
         ensure!(kept.trim() == "750 pinset", "{kept}");
