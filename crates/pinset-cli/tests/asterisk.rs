@@ -5,6 +5,7 @@ mod lab;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 
 use lab::{Lab, Ran};
 
@@ -91,13 +92,25 @@ fn file_is_changed_before_the_modules_and_keeps_mode_and_comments() {
     );
 }
 
+/// The same command, which no signal is ignored for: who runs the tests may ignore some.
+fn interruptible(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT,TERM,HUP")
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap());
+    env
+}
+
 /// Otherwise neither module would be loaded, and callers hung up.
 #[test]
 fn interruption_waits_for_the_new_module() {
     for signal in ["INT", "TERM", "HUP"] {
         let hook = format!("[ \"$2\" = 'module unload {STOCK}' ] && kill -{signal} $PPID");
         let lab = asterisk(&hook);
-        let status = lab.command(&words("enable")).status().unwrap();
+        let status = interruptible(&lab.command(&words("enable")))
+            .status()
+            .unwrap();
         assert!(status.signal().is_some(), "{status}");
         assert_eq!(lab.text("running").trim(), OURS, "{signal}");
     }
