@@ -15,25 +15,14 @@ mod row;
 mod runner;
 mod table;
 
-use std::sync::{PoisonError, RwLock};
-
 use anyhow::Result;
 use harness::{Builder, Module, Pbx};
 
 use crate::row::Place;
 
-/// Where the stock module never ends it takes all processors there are, and
-/// other calls would miss their keys.
-static PROCESSORS: RwLock<()> = RwLock::new(());
-
 /// Runs a test in an Asterisk of its own. An error is a panic before that is
 /// gone: only then its log is printed.
 fn in_pbx(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) -> Result<()> {
-    let _processors = PROCESSORS.read().unwrap_or_else(PoisonError::into_inner);
-    check_in(builder, test)
-}
-
-fn check_in(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) -> Result<()> {
     let pbx = builder.module(Module::under_test()?).start()?;
     if let Err(error) = test(&pbx) {
         panic!("{error:#}");
@@ -70,8 +59,7 @@ fn table_without_sounds_has_expected_outcomes() -> Result<()> {
 #[test]
 #[ignore = "needs a container engine"]
 fn endless_calls_of_the_stock_module_end_here() -> Result<()> {
-    let _alone = PROCESSORS.write().unwrap_or_else(PoisonError::into_inner);
-    check_in(with_table(), |pbx| {
+    in_pbx(with_table().yielding(), |pbx| {
         runner::run(pbx, Place::Doomed, table::rows())
     })
 }

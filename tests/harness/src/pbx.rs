@@ -353,14 +353,16 @@ impl Pbx {
 
     /// Asterisk's major and minor version: 22 and 10.
     pub fn version(&self) -> Result<(u32, u32)> {
-        let shown = self.manager()?.command("core show version")?;
-        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+        // AMI knows it before the command line does.
+        let settings = self.manager()?.action("CoreSettings", &[])?;
+        let shown = settings.get("AsteriskVersion").unwrap_or_default();
         let mut numbers = shown
-            .split_once("Asterisk ")
-            .map_or("", |(_, version)| version)
-            .split(|c: char| !c.is_ascii_digit());
-        number(numbers.next())
-            .zip(number(numbers.next()))
+            .split(|c: char| !c.is_ascii_digit())
+            .map(|text| text.parse::<u32>().ok());
+        numbers
+            .next()
+            .flatten()
+            .zip(numbers.next().flatten())
             .with_context(|| format!("no version: {shown}"))
     }
 
