@@ -59,7 +59,7 @@ fn table_without_sounds_has_expected_outcomes() -> Result<()> {
 #[test]
 #[ignore = "needs a container engine"]
 fn endless_calls_of_the_stock_module_end_here() -> Result<()> {
-    in_pbx(with_table().yielding(), |pbx| {
+    in_pbx(with_table(), |pbx| {
         runner::run(pbx, Place::Doomed, table::rows())
     })
 }

@@ -155,12 +155,6 @@ impl Builder {
         self.environment("ASTERISK_RUNS_AS", "asterisk")
     }
 
-    /// Runs Asterisk at the lowest priority: calls that never end would take the
-    /// processors from the calls of other tests, which would miss their keys.
-    pub fn yielding(self) -> Self {
-        self.environment("ASTERISK_YIELDS", "1")
-    }
-
     /// Starts Asterisk and waits until it is fully booted.
     pub fn start(self) -> Result<Pbx> {
         Pbx::start(&self)

@@ -37,7 +37,7 @@ run() {
         chmod 777 /var/log/asterisk /harness/db
         chown -R "$ASTERISK_RUNS_AS:" /var/lib/asterisk /var/spool/asterisk /run/asterisk
     fi
-    ${ASTERISK_YIELDS:+nice -n 19} asterisk -f $user </dev/null >>/var/log/asterisk/console 2>&1 &
+    asterisk -f $user </dev/null >>/var/log/asterisk/console 2>&1 &
     echo "up $!"
     wait $!
     echo "down $?"
