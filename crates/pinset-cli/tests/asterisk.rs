@@ -132,6 +132,42 @@ fn change_of_another_program_is_kept_when_the_switch_is_taken_back() {
     assert_eq!(lab.text("running").trim(), STOCK);
 }
 
+/// Otherwise the PBX would have neither module.
+#[test]
+fn unanswered_command_takes_the_switch_back() {
+    for command in [
+        format!("module unload {STOCK}"),
+        format!("module load {OURS}"),
+    ] {
+        // The command takes effect, or not, and has no answer.
+        let hook =
+            format!("if [ \"$2\" = '{command}' ]; then : > running; echo failed >&2; exit 1; fi");
+        let lab = asterisk(&hook);
+        let ran = run(&lab, "enable");
+        assert_eq!(ran.code, 3, "{command}");
+        for wanted in ["restored", &command, "is loaded again"] {
+            assert!(ran.err.contains(wanted), "{wanted}: {}", ran.err);
+        }
+        assert_eq!(lab.text("modules.conf"), MODULES, "{command}");
+        assert_eq!(lab.text("running").trim(), STOCK, "{command}");
+    }
+}
+
+#[test]
+fn asterisk_that_ends_meanwhile_takes_the_file_back() {
+    // It ends while the command waits for a call.
+    let hook = "if [ -e log2 ]; then \
+         echo 'Unable to connect to remote asterisk' >&2; exit 1; fi; \
+         case $2 in 'module show'*) [ \"$(grep -c 'module show' log)\" != 2 ] || { : > log2; \
+         echo 'app_authenticate.so x 1 Running core'; exit; } ;; esac";
+    let lab = asterisk(hook);
+    let ran = run(&lab, "enable");
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert!(ran.err.contains("restored"), "{}", ran.err);
+    assert!(ran.err.contains("waiting: calls"), "{}", ran.err);
+    assert_eq!(lab.text("modules.conf"), MODULES);
+}
+
 #[test]
 fn link_to_the_file_stays() {
     let lab = asterisk(":");

@@ -67,7 +67,13 @@ pub(super) fn run(arguments: &SwitchArgs, module: Provider) -> Result<u8, Comman
         return Ok(0);
     }
     let wait = Duration::from_secs(if arguments.now { 0 } else { arguments.wait });
-    if replace(&asterisk, module, wait, &edit)? {
+    let replaced = replace(&asterisk, module, wait);
+    if replaced.is_err() {
+        if let Err(error) = edit.take_back() {
+            note(error);
+        }
+    }
+    if replaced? {
         note(format!("{module} provides Authenticate"));
         return Ok(0);
     }
@@ -159,13 +165,8 @@ impl Edit {
 }
 
 /// Makes the running Asterisk use `module`. Returns `false` if calls have kept the other
-/// module in use for `wait`. If `module` can't be loaded, takes everything back.
-fn replace(
-    asterisk: &Asterisk,
-    module: Provider,
-    wait: Duration,
-    edit: &Edit,
-) -> Result<bool, CommandError> {
+/// module in use for `wait`.
+fn replace(asterisk: &Asterisk, module: Provider, wait: Duration) -> Result<bool, CommandError> {
     let other = module.other();
     let end = Instant::now() + wait;
     let mut reported = false;
@@ -176,14 +177,8 @@ fn replace(
             None | Some(0) => {
                 // A PBX without either module hangs up callers.
                 let _uninterrupted = Uninterrupted::begin()?;
-                let exchanged = exchange(asterisk, module, started);
-                if exchanged.is_err() {
-                    if let Err(error) = edit.take_back() {
-                        note(error);
-                    }
-                }
-                if !matches!(exchanged, Ok(false)) {
-                    return exchanged;
+                if exchange(asterisk, module, started)? {
+                    return Ok(true);
                 }
             }
             Some(calls) if !reported && !wait.is_zero() => {
@@ -201,38 +196,47 @@ fn replace(
 }
 
 /// Unloads the other module and loads `module`. Returns `false` if a call has entered the
-/// other module meanwhile. If `module` can't be loaded, loads the other one again.
+/// other module meanwhile. After any failure, loads the other one again.
 fn exchange(asterisk: &Asterisk, module: Provider, started: Started) -> Result<bool, CommandError> {
-    let cli = |command: &str| asterisk.cli(command).map_err(CommandError::new);
+    asterisk.cli("xmldoc reload").map_err(CommandError::new)?;
     let other = module.other();
-    cli("xmldoc reload")?;
-    if started.uses(other).is_some() {
-        // Asterisk refuses if a call uses it.
-        cli(&format!("module unload {other}"))?;
-        if ask(asterisk)?.uses(other).is_some() {
-            return Ok(false);
-        }
+    if started.uses(other).is_none() {
+        return load(asterisk, module).map(|()| true);
     }
-    let answer = cli(&format!("module load {module}"))?;
+    unload(asterisk, other)
+        .and_then(|unloaded| {
+            if unloaded {
+                load(asterisk, module)?;
+            }
+            Ok(unloaded)
+        })
+        .map_err(|error| {
+            CommandError::new(match load(asterisk, other) {
+                Ok(()) => format!("{error}; {other} is loaded again"),
+                Err(again) => format!("{error}; {again}"),
+            })
+        })
+}
+
+/// Returns `false` if a call uses the module, which Asterisk then keeps.
+fn unload(asterisk: &Asterisk, module: Provider) -> Result<bool, CommandError> {
+    asterisk
+        .cli(&format!("module unload {module}"))
+        .map_err(CommandError::new)?;
+    Ok(ask(asterisk)?.uses(module).is_none())
+}
+
+fn load(asterisk: &Asterisk, module: Provider) -> Result<(), CommandError> {
+    let answer = asterisk.cli(&format!("module load {module}"));
+    // Asterisk may have loaded it even if it has not answered in time.
     if ask(asterisk)?.provider() == Some(module) {
-        return Ok(true);
+        return Ok(());
     }
-    let mut error = format!(
+    let answer = answer.map_err(CommandError::new)?;
+    Err(CommandError::new(format!(
         "Asterisk can't load {module}: {}: Asterisk's log has the reason",
         last_line(&answer)
-    );
-    if started.uses(other).is_some() {
-        let answer = cli(&format!("module load {other}"))?;
-        if ask(asterisk)?.provider() == Some(other) {
-            error.push_str(&format!("; {other} is loaded again"));
-        } else {
-            error.push_str(&format!(
-                "; {other} can't be loaded again either: {}",
-                last_line(&answer)
-            ));
-        }
-    }
-    Err(CommandError::new(error))
+    )))
 }
 
 fn ask(asterisk: &Asterisk) -> Result<Started, CommandError> {
