@@ -91,10 +91,10 @@ install: ## Install what was built (DESTDIR, MODDIR, DATADIR, ASTERISK, BINDIR, 
 uninstall: ## Remove what was installed (the same variables)
 	packaging/install.sh uninstall
 
-image: ## The container image (IMAGE, BASE, BUILT, BUILD)
+image: ## The container image (IMAGE, BASE, INSTALLED, BUILD)
 	$(BUILD) --file packaging/container/Containerfile --tag $(IMAGE) --build-arg BASE=$(BASE) \
 		--build-arg AUTHENTICATE_COMMIT=$(shell git rev-parse --short=8 HEAD 2> /dev/null || echo unknown) \
-		$(if $(BUILT),--build-context built=$(BUILT)) .
+		$(if $(INSTALLED),--build-context built=$(INSTALLED)) .
 
 podman-compose: $(PODMAN_COMPOSE) #: For a test; prints where it is
 	@echo PODMAN_COMPOSE=$(PODMAN_COMPOSE)

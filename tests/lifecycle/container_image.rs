@@ -39,7 +39,7 @@ impl Services {
         Ok(services)
     }
 
-    /// Makes the image as `make image BUILT=FOLDER` does, of the tests' Debian.
+    /// Makes the image as `make image INSTALLED=FOLDER` does, of the tests' Debian.
     fn build(&self) -> Result<()> {
         let base = Image::from_env(&self.engine);
         base.ensure()?;
@@ -61,7 +61,7 @@ impl Services {
             .args(["--no-print-directory", "image"])
             .arg(format!("IMAGE={}", self.name))
             .arg(format!("BASE={}", base.tag()))
-            .arg(format!("BUILT={}", built.display()))
+            .arg(format!("INSTALLED={}", built.display()))
             .arg(format!("BUILD={}", self.engine.build_command()));
         run(&mut make).map(drop)
     }
