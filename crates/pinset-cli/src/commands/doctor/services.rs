@@ -5,7 +5,7 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::{mpsc, Arc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pinset::config::Source;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -17,8 +17,12 @@ use crate::common::config_file::PinSets;
 
 const CHECK: &str = "web_service";
 
-/// Longest wait for a service: name lookup, connection and handshake.
-const SERVICE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for the services, which are checked side by side: name lookup, connection
+/// and handshake.
+const SERVICES_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for each address of a service.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn findings(pin_sets: &PinSets) -> Vec<Finding> {
     // Each host once, with the first URL that names it.
@@ -35,12 +39,13 @@ pub(super) fn findings(pin_sets: &PinSets) -> Vec<Finding> {
                 .or_insert_with(|| url.clone());
         }
     }
+    let end = Instant::now() + SERVICES_TIMEOUT;
     let waiting: Vec<_> = urls.into_values().map(|url| (start(&url), url)).collect();
     waiting
         .into_iter()
         .map(|(receiver, url)| {
             // The lookup of the name has no limit of its own.
-            let done = receiver.recv_timeout(2 * SERVICE_TIMEOUT);
+            let done = receiver.recv_timeout(end.saturating_duration_since(Instant::now()));
             finding(
                 &url,
                 done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
@@ -67,7 +72,7 @@ fn start(url: &Url) -> mpsc::Receiver<io::Result<()>> {
     let url = url.clone();
     thread::spawn(move || {
         // The receiver no longer waits after the time limit.
-        let _ = sender.send(connect(&url, SERVICE_TIMEOUT));
+        let _ = sender.send(connect(&url, ADDRESS_TIMEOUT));
     });
     receiver
 }
