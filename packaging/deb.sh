@@ -31,7 +31,13 @@ trap 'exit 1' INT TERM
 mkdir "$work/tree"
 cd "$work/tree"
 cp -r "$here/packaging" "$here/packaging/debian" "$here/docs" "$here"/*.md .
-sed -i "s/^Maintainer: .*/Maintainer: $maintainer/" debian/control
+# Not by sed, to which characters of a name may mean something.
+{
+	sed '/^Maintainer:/,$d' debian/control
+	printf 'Maintainer: %s\n' "$maintainer"
+	sed '1,/^Maintainer:/d' debian/control
+} > control.new
+mv control.new debian/control
 for unit in packaging/systemd/*; do
 	cp "$unit" "debian/pinset.${unit##*/}"
 done
