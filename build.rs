@@ -67,6 +67,11 @@ fn main() {
         // As a system's headers, so that only our own code is warned about.
         .flag("-isystem")
         .flag(include.display().to_string())
+        // Assertions of its inline functions name their file.
+        .flag(format!(
+            "-ffile-prefix-map={}=/usr/include",
+            include.display()
+        ))
         .flag("-std=gnu11")
         .warnings(true)
         .extra_warnings(true)

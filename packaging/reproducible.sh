@@ -28,7 +28,7 @@ cmp "$work/first.sums" "$work/other/place.sums" ||
 	{ echo "reproducible.sh: the same source gave other files in another folder" >&2; exit 1; }
 for file in libapp_authenticate_rs.so pinset; do
 	install -D "$work/first/target/release/$file" "$folder/built/$file"
-	for path in "$work" "$HOME"; do
+	for path in "$work" "$PWD/asterisk-headers" "$HOME"; do
 		! grep -aqF "$path/" "$folder/built/$file" ||
 			{ echo "reproducible.sh: $file contains the path $path/" >&2; exit 1; }
 	done
