@@ -52,7 +52,7 @@ PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # A copy, because tests build variants of the module in its place.
 UNOPTIMIZED = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/unoptimized/libapp_authenticate_rs.so
 # All tests of the same crates, so that what they have in common is built once.
-TESTED = -p app_authenticate_rs -p pinset -p pinset-cli -p harness
+TESTED = -p ami -p app_authenticate_rs -p pinset -p pinset-cli -p harness
 # The profile of the build; with another one, everything is built twice.
 TEST = $(FOR_TESTS) PINSET=$(PINSET) $(NICE) $(CARGO) test --locked --profile dev $(TESTED)
 # Tests in containers mostly wait, so there are more of them than processors.

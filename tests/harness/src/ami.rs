@@ -6,13 +6,14 @@
 //! and channels, are all this needs.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Write};
+use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use ami::{Decoder, Limits};
 use anyhow::{anyhow, bail, Context, Result};
 
 use crate::ami_frame::Frame;
@@ -23,6 +24,11 @@ use crate::container_engine::wait_within;
 const ANSWER_TIME: Duration = Duration::from_secs(20);
 /// The longest time until Asterisk is fully booted.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest message: commands print long tables.
+const LIMITS: Limits = Limits {
+    message_bytes: 64 * 1024 * 1024,
+    headers: 1_000_000,
+};
 /// The longest time for a logoff.
 const LOGOFF_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -90,7 +96,7 @@ impl Ami {
         };
         let shared = Arc::new(Mutex::new(AmiShared::default()));
         let reader = Arc::clone(&shared);
-        std::thread::spawn(move || read(BufReader::new(stdout), &reader));
+        std::thread::spawn(move || read(stdout, &reader));
         let ami = Self {
             client,
             input: Mutex::new(Some(input)),
@@ -144,24 +150,18 @@ impl Ami {
     }
 
     fn write(&self, action: &str, id: Option<&str>, headers: &[(&str, &str)]) -> Result<()> {
-        let mut text = format!("Action: {action}\r\n");
-        for (name, value) in id
+        let id = id.map(|id| ("ActionID", id.as_bytes()));
+        let headers = headers
             .iter()
-            .map(|id| ("ActionID", *id))
-            .chain(headers.iter().copied())
-        {
-            if value.contains(['\r', '\n']) {
-                bail!("AMI header {name} can't carry a line break: {value:?}");
-            }
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        text.push_str("\r\n");
+            .map(|(name, value)| (*name, value.as_bytes()));
+        let headers: Vec<_> = id.into_iter().chain(headers).collect();
+        let encoded = ami::encode(action, &headers)?;
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(input) = input.as_mut() else {
             bail!("AMI connection is closing");
         };
         input
-            .write_all(text.as_bytes())
+            .write_all(&encoded)
             .with_context(|| format!("AMI connection lost before {action}"))
     }
 
@@ -243,28 +243,48 @@ fn accepted(action: &str, response: Frame) -> Result<Frame> {
     Ok(response)
 }
 
-fn read(mut input: impl std::io::BufRead, shared: &Mutex<AmiShared>) {
-    while let Ok(Some(frame)) = Frame::read(&mut input) {
-        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if frame.event().is_some() {
-            let frame = Arc::new(frame);
-            let calls: Vec<_> = frame.calls().collect();
-            shared
-                .listeners
-                .retain(|listener| listener.send(&frame, &calls));
-        } else if let Some(asker) = frame
-            .get("ActionID")
-            .and_then(|id| shared.pending.remove(id))
-        {
-            // Whoever asked may have given up.
-            let _ = asker.send(frame);
-        }
+fn read(input: impl Read, shared: &Mutex<AmiShared>) {
+    if let Err(error) = read_messages(input, shared) {
+        eprintln!("AMI connection lost: {error}");
     }
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
     *shared = AmiShared {
         closed: true,
         ..AmiShared::default()
     };
+}
+
+/// Reads until the end of the stream.
+fn read_messages(mut input: impl Read, shared: &Mutex<AmiShared>) -> io::Result<()> {
+    let mut decoder = Decoder::new(LIMITS);
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let mut read = match input.read(&mut buffer)? {
+            0 => return Ok(()),
+            length => &buffer[..length],
+        };
+        while let Some(message) = decoder.decode(&mut read).map_err(io::Error::other)? {
+            deliver(Frame::from(&message), shared);
+        }
+    }
+}
+
+/// Gives a response to whoever asked, and an event to all who listen.
+fn deliver(frame: Frame, shared: &Mutex<AmiShared>) {
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    if frame.event().is_some() {
+        let frame = Arc::new(frame);
+        let calls: Vec<_> = frame.calls().collect();
+        shared
+            .listeners
+            .retain(|listener| listener.send(&frame, &calls));
+    } else if let Some(asker) = frame
+        .get("ActionID")
+        .and_then(|id| shared.pending.remove(id))
+    {
+        // Whoever asked may have given up.
+        let _ = asker.send(frame);
+    }
 }
 
 /// The events of a connection since `Ami::events` was called.
