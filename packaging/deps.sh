@@ -132,7 +132,10 @@ missing=$found
 
 if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get -qq update
+	# Not while another run of this does the same.
+	exec 9< /var/lib/dpkg
+	flock 9
+	apt-get -qq update 9<&-
 	install=
 	for probe in $missing; do
 		install="$install $(packages "$probe")"
@@ -140,8 +143,10 @@ if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
 	install=$(echo "$install" | xargs -n 1 | sort -u | xargs)
 	echo "installing $install" >&2
 	# shellcheck disable=SC2086 # a list of packages
-	[ -z "$install" ] || apt-get -qq install -y --no-install-recommends $install > "$work/apt.log" 2>&1 ||
+	[ -z "$install" ] || apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $install \
+		> "$work/apt.log" 2>&1 9<&- ||
 		tail -n 5 "$work/apt.log" >&2
+	exec 9<&-
 	found=
 	# shellcheck disable=SC2086
 	failing $missing
