@@ -91,11 +91,27 @@ fn main() {
         shim.flag(root.flag());
     }
     shim.compile("authrs_shim");
+    link_stand_ins();
 
     let compiler_headers = compiler_headers(&shim.get_compiler());
     generate_bindings(&include, root.as_ref(), compiler_headers);
     if let Some(root) = root {
         root.link();
+    }
+}
+
+/// In a test build, links functions in place of those of an older Asterisk:
+/// `tests/lifecycle/variants.rs`.
+fn link_stand_ins() {
+    if env::var_os("CARGO_FEATURE_TEST_BUILD").is_none() {
+        return;
+    }
+    println!("cargo:rerun-if-env-changed=AUTHENTICATE_LINK_ARGS");
+    for argument in env::var("AUTHENTICATE_LINK_ARGS")
+        .unwrap_or_default()
+        .lines()
+    {
+        println!("cargo:rustc-cdylib-link-arg={argument}");
     }
 }
 

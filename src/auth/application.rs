@@ -30,7 +30,7 @@ pub(crate) fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
         log!(Warning, "Authenticate requires an argument(password)");
         return Next::HangUp;
     }
-    #[cfg(feature = "deliberate-panic")]
+    #[cfg(feature = "test-build")]
     assert!(data != b"panic!", "deliberate");
 
     let request = Request::parse(data);

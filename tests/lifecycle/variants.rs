@@ -25,7 +25,6 @@ pub(crate) struct Built {
 /// A build kind, built when first asked for.
 pub(crate) struct Variant {
     name: &'static str,
-    features: &'static str,
     headers: Headers,
     built: OnceLock<std::result::Result<Built, String>>,
 }
@@ -63,7 +62,6 @@ const FUNCTION_PROVIDED_BY: Line = Line {
 /// has no `ast_db_exists`: before 18.22, 20.7, 21.2 and 22.0.
 pub(crate) static TEST_BUILD: Variant = Variant {
     name: "test-build",
-    features: "deliberate-panic",
     headers: Headers::Without(&[DB_EXISTS]),
     built: OnceLock::new(),
 };
@@ -71,7 +69,6 @@ pub(crate) static TEST_BUILD: Variant = Variant {
 /// Built for Asterisk 22.0.
 pub(crate) static ASTERISK_22_0: Variant = Variant {
     name: "asterisk-22.0",
-    features: "",
     headers: Headers::Without(&[FUNCTION_SINCE, FUNCTION_PROVIDED_BY]),
     built: OnceLock::new(),
 };
@@ -79,7 +76,6 @@ pub(crate) static ASTERISK_22_0: Variant = Variant {
 /// Built for Asterisk 16.
 pub(crate) static ASTERISK_16: Variant = Variant {
     name: "asterisk-16",
-    features: "",
     headers: Headers::Suite("bullseye"),
     built: OnceLock::new(),
 };
@@ -112,17 +108,16 @@ impl Variant {
             }
         };
         let output = cargo()
-            .args(["rustc", "--locked", "--lib"])
-            .args(["-p", "app_authenticate_rs", "--features", self.features])
+            .args(["build", "--locked", "--lib"])
+            // As the tests were built: cargo compiles each package for the features
+            // that all these need.
+            .args(["-p", "app_authenticate_rs", "-p", "pinset"])
+            .args(["-p", "pinset-cli", "-p", "harness"])
+            .args(["--features", "app_authenticate_rs/test-build"])
             .arg("--message-format=json-render-diagnostics")
-            .arg("--")
-            .args(
-                linked
-                    .iter()
-                    .map(|argument| format!("-Clink-arg={argument}")),
-            )
             .current_dir(workspace())
             .env("ASTERISK_INCLUDE_DIR", headers)
+            .env("AUTHENTICATE_LINK_ARGS", linked.join("\n"))
             .stderr(Stdio::inherit())
             .output()
             .context("can't run cargo")?;
