@@ -3,6 +3,7 @@
 
 mod commands;
 mod common;
+mod http;
 mod serve;
 
 use std::io;

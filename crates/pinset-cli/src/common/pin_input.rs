@@ -3,18 +3,15 @@
 //! PINs are never arguments, because every user of the machine can read those.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use pinset::list::{read, Format, Gives};
 use pinset::pin::{is_key, MAX_DIGITS};
 use pinset::Pin;
-use rustix::termios::{
-    tcgetattr, tcsetattr, LocalModes, OptionalActions, SpecialCodeIndex, Termios,
-};
-use zeroize::Zeroizing;
 
 use crate::common::error::{note, CommandError};
+use crate::common::terminal;
 use crate::common::weak_pins::weakness;
 
 /// How often the terminal prompts for the PIN.
@@ -90,14 +87,7 @@ fn at_terminal(prompts: Prompts) -> Result<Pin, CommandError> {
 
 /// Prompts for one PIN without echo.
 fn prompt_without_echo(prompt: &str) -> Result<Pin, CommandError> {
-    let failed = |error: io::Error| CommandError::new(format!("the terminal: {error}"));
-    let no_echo = NoEcho::new().map_err(failed)?;
-    let mut screen = io::stderr();
-    write!(screen, "{prompt}").map_err(failed)?;
-    let entry = no_echo.read_line();
-    // The line end was not echoed either.
-    writeln!(screen).map_err(failed)?;
-    let entry = entry.map_err(failed)?;
+    let entry = terminal::read_secret(prompt, MAX_DIGITS)?;
     match entry.as_slice() {
         [] => Err(CommandError::new("the PIN is empty")),
         keys if keys.len() > MAX_DIGITS => Err(CommandError::new(format!(
@@ -107,59 +97,6 @@ fn prompt_without_echo(prompt: &str) -> Result<Pin, CommandError> {
             "a PIN may only contain 0 to 9, * and A to D",
         )),
         keys => Ok(pin_from_digits(keys)),
-    }
-}
-
-/// A terminal without echo, until this is dropped.
-///
-/// Keys are read one by one, including Ctrl-C: a signal would end the command and leave
-/// the terminal without echo.
-struct NoEcho(Termios);
-
-impl NoEcho {
-    fn new() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut no_echo = before.clone();
-        no_echo
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        no_echo.special_codes[SpecialCodeIndex::VMIN] = 1;
-        no_echo.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(io::stdin(), OptionalActions::Flush, &no_echo)?;
-        Ok(Self(before))
-    }
-
-    /// Reads keys up to a line end. Keeps one key more than a PIN may have.
-    fn read_line(&self) -> io::Result<Zeroizing<Vec<u8>>> {
-        const INTERRUPT: u8 = 3;
-        const END: u8 = 4;
-        const BACKSPACE: u8 = 8;
-        const KILL: u8 = 21;
-        const DELETE: u8 = 127;
-        let mut line = Zeroizing::new(Vec::with_capacity(MAX_DIGITS + 1));
-        let mut key = Zeroizing::new([0]);
-        loop {
-            if rustix::io::read(io::stdin(), &mut *key)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            match key[0] {
-                b'\n' | b'\r' => return Ok(line),
-                INTERRUPT | END => return Err(io::Error::other("cancelled")),
-                BACKSPACE | DELETE => {
-                    line.pop();
-                }
-                KILL => line.clear(),
-                other if line.len() <= MAX_DIGITS => line.push(other),
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Drop for NoEcho {
-    fn drop(&mut self) {
-        // A failure can't be handled here.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
     }
 }
 

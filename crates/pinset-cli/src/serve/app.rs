@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use crate::common::workers::Workers;
+use crate::http::connections::CloseReason;
+use crate::http::options::Transport;
+use crate::http::server::Host;
 use crate::serve::config::Config;
 use crate::serve::log::RequestLog;
 use crate::serve::metrics::Metrics;
 use crate::serve::prompt_limit::PromptLimiter;
 use crate::serve::state::State;
 use crate::serve::verify::{PinFiles, VerifyResources};
-use crate::serve::workers::Workers;
 
 /// Maximum number of queries of the request log that run at once, and that wait.
 const LOG_THREADS: usize = 2;
@@ -59,5 +62,23 @@ impl App {
     pub(super) fn put(&self, config: Config) {
         self.resources.retain(&config);
         *self.config.write() = Arc::new(config);
+    }
+}
+
+impl Host for App {
+    fn transport(&self) -> Arc<Transport> {
+        Arc::clone(&self.config.read().transport)
+    }
+
+    fn connection_evicted(&self, reason: CloseReason) {
+        self.metrics.connection_evicted(reason);
+    }
+
+    fn connection_refused(&self) {
+        self.metrics.connection_refused();
+    }
+
+    fn warn(&self, why: &str) {
+        self.metrics.warn(&why);
     }
 }

@@ -12,8 +12,8 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::serve::plain_http::PlainHttp;
-use crate::serve::secret_file::{self, SecretFileError};
+use crate::common::secret_file::{self, SecretFileError};
+use crate::http::plain_http::PlainHttp;
 
 /// The credential that a request needs.
 pub enum Auth {

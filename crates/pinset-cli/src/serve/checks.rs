@@ -11,8 +11,8 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{timeout_at, Instant as Deadline};
 
+use crate::common::workers::Workers;
 use crate::serve::config::{Config, Service};
-use crate::serve::workers::Workers;
 
 /// Longest wait for a check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);

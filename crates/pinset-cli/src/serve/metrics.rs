@@ -15,8 +15,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::common::error::note;
-use crate::serve::connections::CloseReason;
-use crate::serve::workers::Workers;
+use crate::common::workers::Workers;
+use crate::http::connections::CloseReason;
 
 /// Time within which a warning is not repeated.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(60);

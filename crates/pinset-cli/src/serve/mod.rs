@@ -3,57 +3,36 @@
 mod app;
 mod auth;
 mod checks;
-mod client;
 mod config;
-mod connection;
-mod connections;
-mod database;
 mod log;
 mod metrics;
 mod pages;
-mod plain_http;
 mod prompt_limit;
 mod redact;
 mod reply;
 mod request;
 mod routes;
-mod secret_file;
 mod state;
 mod tally;
-mod tls;
 mod verify;
-mod workers;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener as Listener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use listenfd::ListenFd;
-use sd_notify::NotifyState;
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{signal, Signal, SignalKind};
-use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
 
-use crate::common::error::{note, At, CommandError};
+use crate::common::error::{note, CommandError};
+use crate::common::workers::Workers;
+use crate::http::server::{self, StopSignals};
 use app::App;
 use config::Config;
-use connection::ConnectionShared;
-use connections::{ConnectionLimits, Connections};
 use metrics::Metrics;
 use verify::{PinFiles, VerifyResources};
-use workers::Workers;
 
-/// Maximum number of connections that wait to be accepted.
-const LISTEN_BACKLOG: u32 = 1024;
-/// Time in which pending requests must be answered when the service stops.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of threads that read sounds.
 const MAX_SOUND_THREADS: usize = 64;
-/// Delay after a failure to accept a connection.
-const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Verifies callers for PBXs over HTTP (External Management).
 ///
@@ -72,7 +51,7 @@ pub(crate) struct Serve {
 }
 
 pub(crate) fn run(arguments: &Serve) -> Result<u8, CommandError> {
-    let inherited = inherited()?;
+    let inherited = server::inherited()?;
     let bound = inherited.as_ref().map(Listener::local_addr);
     let bound = bound.transpose().map_err(CommandError::new)?;
     let config = Config::read(&arguments.config, bound)?;
@@ -116,11 +95,7 @@ fn check(config: Config, address: SocketAddr) -> Result<u8, CommandError> {
     };
     let config = &pin_files.config;
     let mut out = io::stdout().lock();
-    let scheme = if config.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
+    let scheme = config.transport.scheme();
     let mut wrong = 0;
     for service in config.services.values() {
         writeln!(
@@ -157,115 +132,18 @@ async fn serve(
 ) -> Result<(), CommandError> {
     let config = app.config();
     let reload = signal(SignalKind::hangup()).map_err(CommandError::new)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(CommandError::new)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(CommandError::new)?;
-    let listener = listen(&config, inherited)?;
+    let signals = StopSignals::new()?;
+    let listener = server::listen(config.listen, inherited)?;
     let address = listener.local_addr().map_err(CommandError::new)?;
-    let scheme = if config.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
     report_pin_files(&app, &config);
-    let mut out = io::stdout().lock();
-    writeln!(out, "listening on {scheme}://{address}")
-        .and_then(|()| out.flush())
-        .map_err(CommandError::Output)?;
-    drop(out);
-    // Without systemd, there is nothing to notify.
-    let _ = sd_notify::notify(false, &[NotifyState::Ready]);
-    let (stop, stopping) = watch::channel(false);
     drop(config);
-    let connections = Arc::new(Connections::default());
-    let shared = ConnectionShared {
-        app: Arc::clone(&app),
-        router: routes::router(Arc::clone(&app)),
-        stopping,
-    };
-    let accepting = tokio::spawn(accept(listener, Arc::clone(&connections), shared));
+    let router = routes::router(Arc::clone(&app));
+    let host = Arc::clone(&app);
     // A hung file delays only the next reload, not the other signals.
     let reloading = tokio::spawn(reload_at_signal(reload, app, path.to_owned(), address));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let served = server::serve(host, router, listener, signals).await;
     reloading.abort();
-    let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
-    accepting.abort();
-    // Accepted connections are served.
-    let _ = accepting.await;
-    let _ = stop.send(true);
-    if timeout(STOP_TIMEOUT, connections.ended()).await.is_err() {
-        note("some connections did not end in time");
-    }
-    Ok(())
-}
-
-/// Returns the socket that systemd passed, if there is one.
-fn inherited() -> Result<Option<Listener>, CommandError> {
-    let mut sockets = ListenFd::from_env();
-    if sockets.len() > 1 {
-        let why = format!(
-            "{} sockets are inherited, but only one is supported: the socket unit must have one \
-             ListenStream=",
-            sockets.len()
-        );
-        return Err(CommandError::new(why));
-    }
-    let why = |why| format!("the inherited socket can't be used: {why}");
-    sockets
-        .take_tcp_listener(0)
-        .map_err(|error| CommandError::new(why(error)))
-}
-
-/// Listens on the inherited socket, or on a new one.
-fn listen(config: &Config, inherited: Option<Listener>) -> Result<TcpListener, CommandError> {
-    if let Some(listener) = inherited {
-        return into_tokio(listener).map_err(CommandError::new);
-    }
-    let bind = || {
-        let socket = match config.listen.is_ipv4() {
-            true => TcpSocket::new_v4(),
-            false => TcpSocket::new_v6(),
-        }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(config.listen)?;
-        socket.listen(LISTEN_BACKLOG)
-    };
-    bind().at(Path::new(&config.listen.to_string()))
-}
-
-fn into_tokio(listener: Listener) -> io::Result<TcpListener> {
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
-}
-
-async fn accept(listener: TcpListener, connections: Arc<Connections>, shared: ConnectionShared) {
-    let app = Arc::clone(&shared.app);
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let config = app.config();
-                let limits = ConnectionLimits {
-                    all: config.limits.connections,
-                    of_client: config.limits.connections_per_address,
-                };
-                let client = connections::client(peer.ip(), &config.trusted_proxies);
-                let ended = |reason| app.metrics.connection_evicted(reason);
-                // While all connections have requests, new ones wait in the socket.
-                let Some(slot) = connections.slot(client, limits, ended).await else {
-                    app.metrics.connection_refused();
-                    continue;
-                };
-                tokio::spawn(connection::serve(shared.clone(), stream, peer, slot));
-            }
-            Err(error) => {
-                let why = format!("connections can't be accepted: {error}");
-                shared.app.metrics.warn(&why);
-                sleep(ACCEPT_RETRY_DELAY).await;
-            }
-        }
-    }
+    served
 }
 
 /// Reloads the configuration at each SIGHUP. Signals during a reload cause one more.

@@ -14,12 +14,12 @@ use bytes::Bytes;
 use pinset::timestamp::since_epoch;
 use tokio::time::timeout;
 
+use crate::common::workers::BusyError;
+use crate::http::client;
 use crate::serve::app::App;
 use crate::serve::auth::{self, Denied};
-use crate::serve::client;
 use crate::serve::log::{page, CallEnd, Entry, Filter, LogRow, RequestLog, UNAUTHORIZED};
 use crate::serve::reply::{text, Reply};
-use crate::serve::workers::BusyError;
 
 /// Longest wait for a query of the log.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(15);
@@ -78,7 +78,7 @@ async fn query(app: &App, head: &Parts) -> Result<(Filter, Vec<LogRow>), Box<Rep
     };
     let (began, peer) = (Instant::now(), client::peer(&head.extensions));
     if let Err(denied) = auth::check(auth, config.exposure(), peer, &head.headers) {
-        let client = client::of(peer, &head.headers, &config.trusted_proxies);
+        let client = client::of(peer, &head.headers, &config.transport.trusted_proxies);
         return Err(deny(app, log, denied, client, head, began).into());
     }
     let invalid = |name: &str| {

@@ -18,13 +18,15 @@ use thiserror::Error;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::common::workers::BusyError;
+use crate::http::client;
+use crate::http::options::Limits;
 use crate::serve::app::App;
-use crate::serve::config::{Config, Gather, Limits, PostKind, Service};
+use crate::serve::config::{Config, Gather, PostKind, Service};
 use crate::serve::log::{CallEnd, Entry, HANGUP, UNAUTHORIZED};
 use crate::serve::prompt_limit::Prompt;
 use crate::serve::verify::{Attempt, Verified};
-use crate::serve::workers::BusyError;
-use crate::serve::{auth, client, redact};
+use crate::serve::{auth, redact};
 
 /// Longest wait for slow hashes, once the PIN file has been read.
 const HASH_TIMEOUT: Duration = Duration::from_secs(15);
@@ -82,7 +84,7 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let (began, time) = (Instant::now(), since_epoch());
     let (head, body) = request.into_parts();
-    let client = client::of(peer, &head.headers, &config.trusted_proxies);
+    let client = client::of(peer, &head.headers, &config.transport.trusted_proxies);
     let mut challenge = None;
     let answered =
         if let Err(denied) = auth::check(&service.auth, config.exposure(), peer, &head.headers) {
@@ -99,7 +101,7 @@ pub(super) async fn answer(
         } else if head.method != Method::POST {
             RequestOutcome::rejected(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed")
         } else {
-            match (read(body, &config.limits).await, kind) {
+            match (read(body, &config.transport.limits).await, kind) {
                 (Ok(body), PostKind::Call) => answer_call(app, config, &service, &body).await,
                 (Ok(body), PostKind::Webhook) => record_webhook(&body),
                 (Err(error), _) => RequestOutcome::rejected(error.status(), &error.to_string()),

@@ -14,11 +14,12 @@ use axum::Router;
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
+use crate::http::client;
 use crate::serve::app::App;
 use crate::serve::checks::{CheckError, Warnings};
 use crate::serve::config::{self, Config};
 use crate::serve::reply::{text, Reply};
-use crate::serve::{client, pages, request};
+use crate::serve::{pages, request};
 
 /// Returns the router of all paths.
 pub(super) fn router(app: Arc<App>) -> Router {

@@ -13,8 +13,8 @@ use pinset::lockout::{Capacity, Lockouts};
 use pinset::timestamp::since_epoch;
 use rusqlite::{params, Connection};
 
+use crate::common::database;
 use crate::common::error::{note, At, CommandError};
-use crate::serve::database;
 use crate::serve::tally::{key, Key, Tallies, Tally};
 
 /// Time between a change and its write.

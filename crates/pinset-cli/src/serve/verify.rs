@@ -23,11 +23,11 @@ use pinset::verify::{
 use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
 
+use crate::common::workers::{BusyError, Workers};
 use crate::serve::checks::{CheckError, ServiceChecks, Warnings};
 use crate::serve::config::{Config, Service};
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
-use crate::serve::workers::{BusyError, Workers};
 
 /// Maximum number of threads that verify entries by one PIN file, and of entries that
 /// wait for one.

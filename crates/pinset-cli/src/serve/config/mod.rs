@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use ipnet::IpNet;
 use pinset::cache::Rules;
 use pinset::{Pepper, PinSet, Settings};
 
+use crate::http::options::Transport;
+use crate::http::plain_http::PlainHttp;
 use crate::serve::auth::Auth;
-use crate::serve::plain_http::PlainHttp;
 
 mod paths;
-mod position;
 mod raw;
 mod read;
 mod sequence;
@@ -31,11 +30,8 @@ pub(super) const AUDIO: &str = "/static/audio";
 /// The configuration.
 pub struct Config {
     pub listen: SocketAddr,
-    pub tls: Option<Arc<tokio_rustls::rustls::ServerConfig>>,
-    /// The proxies whose `X-Forwarded-For` is trusted.
-    pub trusted_proxies: Vec<IpNet>,
+    pub transport: Arc<Transport>,
     pub plain_http: PlainHttp,
-    pub limits: Limits,
     pub state: PathBuf,
     pub log: Option<Log>,
     /// The folder whose files are served under [`AUDIO`].
@@ -47,23 +43,6 @@ pub struct Config {
     pub services: BTreeMap<String, Arc<Service>>,
     /// The service of each path, and what is posted there.
     pub paths: Paths,
-}
-
-/// Limits of clients.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// Maximum number of bytes of a body.
-    pub body: usize,
-    /// Longest time of a body.
-    pub body_timeout: Duration,
-    /// Longest time of the TLS handshake and the head of the first request.
-    pub head_timeout: Duration,
-    /// Longest time of a connection without the complete head of a further request.
-    pub idle_timeout: Duration,
-    /// Maximum number of connections.
-    pub connections: usize,
-    /// Maximum number of connections of one client.
-    pub connections_per_address: usize,
 }
 
 /// Options of the request log.
@@ -116,7 +95,7 @@ pub struct Answers {
 impl Config {
     /// Returns what decides whether a peer may send credentials over plain HTTP.
     pub fn exposure(&self) -> (PlainHttp, &[IpNet]) {
-        (self.plain_http, &self.trusted_proxies)
+        (self.plain_http, &self.transport.trusted_proxies)
     }
 }
 

@@ -25,8 +25,8 @@ impl ConfigReader<'_> {
         let url = raw.public_url.as_ref();
         let base = Base::new(url.map(|url| url.get_ref().as_str()));
         let base = base.map_err(|why| match url {
-            Some(url) => self.at(url, why),
-            None => CommandError::at(self.path, why),
+            Some(url) => self.file.at(url, why),
+            None => CommandError::at(self.file.path, why),
         })?;
         for (name, raw) in &raw.service {
             let service = Arc::new(self.service(name, raw, settings, (address, base))?);
@@ -41,7 +41,7 @@ impl ConfigReader<'_> {
                 let other = paths.insert(path, (Arc::clone(&service), kind));
                 if let Some((other, _)) = other {
                     let why = format!("service '{}' has the same path", other.name);
-                    return Err(self.at(name, why));
+                    return Err(self.file.at(name, why));
                 }
             }
             services.insert(service.path.clone(), service);
@@ -55,10 +55,10 @@ impl ConfigReader<'_> {
         let taken = [HEALTH, METRICS, LOGS, LOGS_JSON, LOGS_STYLE];
         if !text.starts_with('/') || !text.bytes().all(right) {
             let why = "must be a path such as /api/pins: letters, digits and / - . _ ~";
-            return Err(self.at(path, why));
+            return Err(self.file.at(path, why));
         }
         if taken.contains(&text.as_str()) || text.starts_with(AUDIO) {
-            return Err(self.at(path, "this path is reserved"));
+            return Err(self.file.at(path, "this path is reserved"));
         }
         Ok(text.clone())
     }

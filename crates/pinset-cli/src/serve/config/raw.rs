@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use toml::Spanned;
 
+use crate::http::options::{RawLimits, RawTls};
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
@@ -17,8 +19,8 @@ pub(super) struct Raw {
     pub state: Option<PathBuf>,
     pub audio: Option<Spanned<PathBuf>>,
     pub public_url: Option<Spanned<String>>,
-    pub tls: Option<Tls>,
-    pub limits: Option<Limits>,
+    pub tls: Option<RawTls>,
+    pub limits: Option<RawLimits>,
     pub log: Option<Log>,
     #[serde(default)]
     pub numbers: Numbers,
@@ -26,24 +28,6 @@ pub(super) struct Raw {
     pub lists: Lists,
     #[serde(default)]
     pub service: BTreeMap<Spanned<String>, Service>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Tls {
-    pub certificate: Spanned<PathBuf>,
-    pub key: Spanned<PathBuf>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Limits {
-    pub body: Option<Spanned<u64>>,
-    pub body_timeout: Option<Spanned<u64>>,
-    pub head_timeout: Option<Spanned<u64>>,
-    pub idle_timeout: Option<Spanned<u64>>,
-    pub connections: Option<Spanned<u64>>,
-    pub connections_per_address: Option<Spanned<u64>>,
 }
 
 #[derive(serde::Deserialize)]

@@ -6,7 +6,6 @@ use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use pinset::cache::Rules;
@@ -15,15 +14,15 @@ use pinset::timestamp::Zone;
 use pinset::{Pepper, Settings};
 use toml::Spanned;
 
-use super::position::Position;
 use super::raw::{self, GivenOptions, Raw};
 use super::sequence::{self, Base};
-use super::{Answers, Config, Limits, Log, Service};
+use super::{Answers, Config, Log, Service};
 use crate::common::error::{At, CommandError};
+use crate::common::secret_file;
+use crate::common::toml_file::TomlFile;
+use crate::http::options::{self, Transport};
+use crate::http::plain_http::{is_local, PlainHttp};
 use crate::serve::auth::Auth;
-use crate::serve::plain_http::{is_local, PlainHttp};
-use crate::serve::secret_file;
-use crate::serve::tls;
 
 const DEFAULT_PATH: &str = "/api/external/hipcall-ingress";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
@@ -42,40 +41,30 @@ impl Config {
     /// Fails with file, line and option if something is invalid.
     pub fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, CommandError> {
         let text = std::fs::read_to_string(path).at(path)?;
-        let config = ConfigReader { path, text: &text };
-        config.whole(bound)
+        let file = TomlFile { path, text: &text };
+        ConfigReader { file }.whole(bound)
     }
 }
 
-/// A configuration file and its text.
+/// The reader of a configuration file.
 pub(super) struct ConfigReader<'a> {
-    pub path: &'a Path,
-    text: &'a str,
+    pub file: TomlFile<'a>,
 }
 
 impl ConfigReader<'_> {
     fn whole(&self, bound: Option<SocketAddr>) -> Result<Config, CommandError> {
-        let raw: Raw = toml::from_str(self.text).map_err(|error| {
-            let at = error.span().unwrap_or_default();
-            self.wrong(at.start, error.message())
-        })?;
-        let listen = match &raw.listen {
-            None => DEFAULT_LISTEN,
-            Some(listen) => listen
-                .get_ref()
-                .parse()
-                .map_err(|_| self.at(listen, "must be an address and a port: 127.0.0.1:5000"))?,
-        };
+        let raw: Raw = self.file.parse()?;
+        let listen = options::listen(self.file, raw.listen.as_ref(), DEFAULT_LISTEN)?;
         let address = bound.unwrap_or(listen);
         let mut settings = Settings::default();
         let (numbers, lists) = (raw.numbers.given(), raw.lists.given());
         for (name, value) in numbers.iter().chain(&lists) {
             let set = settings.set(name.as_bytes(), value.get_ref().as_bytes());
-            set.map_err(|fault| self.at(value, fault))?;
+            set.map_err(|fault| self.file.at(value, fault))?;
         }
         if let Some((_, number)) = numbers.first() {
             let checked = settings.numbering.check();
-            checked.map_err(|fault| self.at(number, fault))?;
+            checked.map_err(|fault| self.file.at(number, fault))?;
         }
         let pepper = self.pepper(&settings, &lists)?;
         let rules = Arc::new(Rules {
@@ -84,13 +73,15 @@ impl ConfigReader<'_> {
             keys: pepper.ids().collect(),
         });
         let (services, paths) = self.services(&raw, &settings, address)?;
-        let trusted_proxies = self.proxies(&raw)?;
+        let trusted_proxies = options::proxies(self.file, &raw.trusted_proxies)?;
         let config = Config {
             listen,
-            tls: self.tls(&raw)?,
             plain_http: self.plain_http(&raw, &trusted_proxies, address)?,
-            trusted_proxies,
-            limits: self.limits(&raw)?,
+            transport: Arc::new(Transport {
+                tls: options::tls(self.file, raw.tls.as_ref())?,
+                trusted_proxies,
+                limits: options::limits(self.file, raw.limits.as_ref())?,
+            }),
             state: raw.state.clone().unwrap_or_else(|| DEFAULT_STATE.into()),
             log: raw.log.as_ref().map(|log| self.log(log)).transpose()?,
             audio: self.audio(&raw)?,
@@ -102,7 +93,10 @@ impl ConfigReader<'_> {
         };
         self.guard_audio(&raw, &config)?;
         if config.services.is_empty() {
-            return Err(CommandError::at(self.path, "no [service.NAME] section"));
+            return Err(CommandError::at(
+                self.file.path,
+                "no [service.NAME] section",
+            ));
         }
         Ok(config)
     }
@@ -118,8 +112,8 @@ impl ConfigReader<'_> {
         let wrong = |error: &dyn Display| {
             let why = format!("{}: {error}", path.display());
             match lists.iter().find(|(name, _)| *name == "pepper_file") {
-                Some((_, value)) => self.at(value, why),
-                None => CommandError::at(self.path, why),
+                Some((_, value)) => self.file.at(value, why),
+                None => CommandError::at(self.file.path, why),
             }
         };
         let text = secret_file::read(path).map_err(|error| wrong(&error))?;
@@ -137,7 +131,7 @@ impl ConfigReader<'_> {
         let spelled = name.get_ref();
         if spelled.is_empty() || spelled.len() > MAX_NAME_BYTES || !spelled.chars().all(right) {
             let why = "the name of a service must be up to 64 letters, digits, - and _";
-            return Err(self.at(name, why));
+            return Err(self.file.at(name, why));
         }
         let path = match &raw.path {
             None => DEFAULT_PATH.to_owned(),
@@ -148,15 +142,15 @@ impl ConfigReader<'_> {
         (set.identify, set.attempts) = (Identify::Caller, 1);
         set.source = Some(Source::File(raw.list.get_ref().clone()));
         if !raw.list.get_ref().is_absolute() {
-            return Err(self.at(&raw.list, "must be an absolute path"));
+            return Err(self.file.at(&raw.list, "must be an absolute path"));
         }
         for (option, value) in raw.pin_set() {
             let Some(value) = value else { continue };
             set.set(option.as_bytes(), value.get_ref().as_bytes())
-                .map_err(|fault| self.at(value, fault))?;
+                .map_err(|fault| self.file.at(value, fault))?;
         }
         if let Some(conflict) = set.conflicts(&settings.pin_set).first() {
-            return Err(self.at(name, conflict));
+            return Err(self.file.at(name, conflict));
         }
         let asks_account =
             set.identify == Identify::Account || set.no_caller == NoCaller::AskAccount;
@@ -165,7 +159,7 @@ impl ConfigReader<'_> {
             (None, false) => None,
             (None, true) => {
                 let why = "callers must enter an account: [service.NAME.account] is missing";
-                return Err(self.at(name, why));
+                return Err(self.file.at(name, why));
             }
         };
         let auth = match &raw.auth {
@@ -176,16 +170,18 @@ impl ConfigReader<'_> {
                     "auth is missing: the socket is at {address}, and only a service on the \
                      loopback address may omit it (auth = \"none\" allows everyone)"
                 );
-                return Err(self.at(name, why));
+                return Err(self.file.at(name, why));
             }
         };
         let pin = sequence::gather(raw.gather.as_ref(), "pin_code", base);
-        let pin = pin.map_err(|(at, why)| self.wrong(at.unwrap_or(name.span().start), why))?;
+        let pin = pin.map_err(|(at, why)| self.file.wrong(at.unwrap_or(name.span().start), why))?;
         let account = sequence::gather(account, "account_number", base);
         let account =
-            account.map_err(|(at, why)| self.wrong(at.unwrap_or(name.span().start), why))?;
+            account.map_err(|(at, why)| self.file.wrong(at.unwrap_or(name.span().start), why))?;
         if pin.variable == account.variable {
-            return Err(self.at(name, "PIN and account have the same variable_name"));
+            return Err(self
+                .file
+                .at(name, "PIN and account have the same variable_name"));
         }
         Ok(Service {
             name: spelled.clone(),
@@ -200,7 +196,7 @@ impl ConfigReader<'_> {
 
     fn answers(&self, raw: &raw::Service, base: Base<'_>) -> Result<Answers, CommandError> {
         let of = |actions: &Spanned<Vec<raw::Action>>| {
-            sequence::render(actions.get_ref(), base).map_err(|why| self.at(actions, why))
+            sequence::render(actions.get_ref(), base).map_err(|why| self.file.at(actions, why))
         };
         let failure = of(&raw.failure)?;
         let or_failure = |actions: &Option<Spanned<Vec<raw::Action>>>| {
@@ -213,31 +209,6 @@ impl ConfigReader<'_> {
             error: or_failure(&raw.error)?,
             failure,
         })
-    }
-
-    fn tls(
-        &self,
-        raw: &Raw,
-    ) -> Result<Option<Arc<tokio_rustls::rustls::ServerConfig>>, CommandError> {
-        let Some(tls) = &raw.tls else {
-            return Ok(None);
-        };
-        let (certificate, key) = (tls.certificate.get_ref(), tls.key.get_ref());
-        match tls::config(certificate, key) {
-            Ok(config) => Ok(Some(Arc::new(config))),
-            Err(error) if error.is_about_certificate() => Err(self.file(&tls.certificate, error)),
-            Err(error) => Err(self.file(&tls.key, error)),
-        }
-    }
-
-    fn proxies(&self, raw: &Raw) -> Result<Vec<IpNet>, CommandError> {
-        let of = |proxy: &Spanned<String>| {
-            let text = proxy.get_ref();
-            let one = || text.parse::<IpAddr>().map(IpNet::from);
-            let net = text.parse::<IpNet>().or_else(|_| one());
-            net.map_err(|_| self.at(proxy, "must be an address, or a network as 10.0.0.0/8"))
-        };
-        raw.trusted_proxies.iter().map(of).collect()
     }
 
     /// Refuses credentials that would be readable on the network.
@@ -260,39 +231,17 @@ impl ConfigReader<'_> {
                      address, name the proxy that has TLS in trusted_proxies, or set \
                      allow_plain_http = true"
                 );
-                Err(self.at(auth, why))
+                Err(self.file.at(auth, why))
             }
             _ => Ok(plain),
         }
-    }
-
-    fn limits(&self, raw: &Raw) -> Result<Limits, CommandError> {
-        let limits = raw.limits.as_ref();
-        let number = |given: Option<&Spanned<u64>>, default: u64, most: u64| match given {
-            None => Ok(default),
-            Some(given) if (1..=most).contains(given.get_ref()) => Ok(*given.get_ref()),
-            Some(given) => Err(self.at(given, format!("must be from 1 to {most}"))),
-        };
-        let given =
-            |of: fn(&raw::Limits) -> &Option<Spanned<u64>>| limits.and_then(|l| of(l).as_ref());
-        let seconds = |given, default| number(given, default, 3600).map(Duration::from_secs);
-        let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        Ok(Limits {
-            body: number(given(|l| &l.body), 64 << 10, 16 << 20).map(size)?,
-            body_timeout: seconds(given(|l| &l.body_timeout), 10)?,
-            head_timeout: seconds(given(|l| &l.head_timeout), 5)?,
-            idle_timeout: seconds(given(|l| &l.idle_timeout), 30)?,
-            connections: number(given(|l| &l.connections), 1000, 100_000).map(size)?,
-            connections_per_address: number(given(|l| &l.connections_per_address), 256, 100_000)
-                .map(size)?,
-        })
     }
 
     fn log(&self, raw: &raw::Log) -> Result<Log, CommandError> {
         let number = |given: Option<&Spanned<u32>>, default: u32| match given {
             None => Ok(default),
             Some(given) if *given.get_ref() > 0 => Ok(*given.get_ref()),
-            Some(given) => Err(self.at(given, "must be above 0")),
+            Some(given) => Err(self.file.at(given, "must be above 0")),
         };
         let auth = raw.logs_auth.as_ref();
         Ok(Log {
@@ -314,8 +263,8 @@ impl ConfigReader<'_> {
         let folder = std::fs::metadata(audio.get_ref());
         match folder {
             Ok(about) if about.is_dir() => Ok(Some(audio.get_ref().clone())),
-            Ok(_) => Err(self.file(audio, "not a folder")),
-            Err(error) => Err(self.file(audio, error)),
+            Ok(_) => Err(self.file.file(audio, "not a folder")),
+            Err(error) => Err(self.file.file(audio, error)),
         }
     }
 
@@ -326,12 +275,12 @@ impl ConfigReader<'_> {
             return Ok(());
         };
         let folder = audio.get_ref().canonicalize();
-        let folder = folder.map_err(|error| self.file(audio, error))?;
+        let folder = folder.map_err(|error| self.file.file(audio, error))?;
         let services = raw.service.values();
         let credentials = services.clone().map(|service| service.auth.as_ref());
         let credentials = credentials.chain(raw.log.iter().map(|log| log.logs_auth.as_ref()));
         let credentials = credentials.flatten();
-        let others = [Some(self.path), Some(config.state.as_path())]
+        let others = [Some(self.file.path), Some(config.state.as_path())]
             .into_iter()
             .chain([config.log.as_ref().map(|log| log.file.as_path())])
             .chain([config.settings.pepper_file.as_deref()])
@@ -344,27 +293,13 @@ impl ConfigReader<'_> {
             Some(file) => {
                 let file = file.display();
                 let why = format!("'{file}' would be served: the folder must contain sounds only");
-                Err(self.at(audio, why))
+                Err(self.file.at(audio, why))
             }
         }
     }
 
     fn auth(&self, auth: &Spanned<String>) -> Result<Auth, CommandError> {
-        Auth::read(auth.get_ref()).map_err(|why| self.at(auth, why))
-    }
-
-    fn file(&self, path: &Spanned<PathBuf>, why: impl Display) -> CommandError {
-        self.at(path, format!("{}: {why}", path.get_ref().display()))
-    }
-
-    pub(super) fn at<T>(&self, value: &Spanned<T>, why: impl Display) -> CommandError {
-        self.wrong(value.span().start, why)
-    }
-
-    /// Returns an error with file, line, section and option.
-    fn wrong(&self, at: usize, why: impl Display) -> CommandError {
-        let (path, position) = (self.path.display(), Position::of(self.text, at));
-        CommandError::new(format!("{path}:{position} {why}"))
+        Auth::read(auth.get_ref()).map_err(|why| self.file.at(auth, why))
     }
 }
 

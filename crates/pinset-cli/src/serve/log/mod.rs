@@ -12,8 +12,8 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use crate::common::database;
 use crate::common::error::{note, At, CommandError};
-use crate::serve::database;
 
 mod entry;
 mod filter;

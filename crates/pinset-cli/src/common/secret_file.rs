@@ -1,11 +1,12 @@
 //! Secret files: credentials, the pepper, the key of a certificate.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use pinset::credential::pepper::{Identity, PermissionsError};
 use pinset::credential::secret_file::{self, MAX_SECRET_FILE_BYTES};
-use rustix::process::{getegid, geteuid};
+use rustix::process::{getegid, geteuid, getgroups};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -20,7 +21,7 @@ pub enum SecretFileError {
     Owner,
     #[error("others have rights to it: chmod o= takes them away")]
     Others,
-    #[error("a group that is not the one that serves has rights to it: chmod g= takes them away")]
+    #[error("a group that is none of the service has rights to it: chmod g= takes them away")]
     Group,
     #[error("its group may do more than read it: chmod g=r takes that away")]
     GroupWrites,
@@ -31,15 +32,20 @@ pub enum SecretFileError {
 }
 
 /// Reads a file with a secret if only root, the user that the service runs as and its
-/// group have access to it: the rules of the pepper file.
+/// groups have access to it: the rules of the pepper file. A group of the service may be
+/// a supplementary one, as Asterisk's is of the console.
 ///
 /// # Errors
 ///
 /// The file can't be read, is too large, or other users have access to it.
-pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+    let groups = getgroups().map_err(|error| SecretFileError::Io(error.into()))?;
+    let owner = std::fs::metadata(path).map_err(SecretFileError::Io)?.gid();
+    let own = getegid().as_raw();
+    let is_ours = groups.iter().any(|group| group.as_raw() == owner);
     let identity = Identity {
         uid: geteuid().as_raw(),
-        gid: getegid().as_raw(),
+        gid: if is_ours { owner } else { own },
     };
     Ok(secret_file::read(path, identity)?)
 }
@@ -49,7 +55,7 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
 /// # Errors
 ///
 /// Fails as [`read`] does, and if the file has no line or several.
-pub(super) fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(crate) fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let text = read(path)?;
     let line = text.trim_ascii();
     if line.is_empty() || line.contains(&b'\n') {

@@ -31,9 +31,9 @@ use tokio::time::{sleep_until, timeout, timeout_at, Instant};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::serve::app::App;
-use crate::serve::client::Peer;
-use crate::serve::connections::ConnectionSlot;
+use crate::http::client::Peer;
+use crate::http::connections::ConnectionSlot;
+use crate::http::server::Host;
 
 /// Longest time in which a client reads nothing of a response.
 const STALLED_RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -57,8 +57,8 @@ const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// State that connections share.
 #[derive(Clone)]
-pub(super) struct ConnectionShared {
-    pub app: Arc<App>,
+pub(crate) struct ConnectionShared {
+    pub host: Arc<dyn Host>,
     pub router: Router,
     /// `true` once the service stops.
     pub stopping: watch::Receiver<bool>,
@@ -144,7 +144,7 @@ impl HttpBody for TrackedBody {
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     shared: ConnectionShared,
     stream: TcpStream,
     peer: SocketAddr,
@@ -152,18 +152,16 @@ pub(super) async fn serve(
 ) {
     // The answer is one packet, which must not wait for more data.
     let _ = stream.set_nodelay(true);
-    let config = shared.app.config();
+    let transport = shared.host.transport();
     let times = Deadlines {
-        head: Instant::now() + config.limits.head_timeout,
-        idle: config.limits.idle_timeout,
+        head: Instant::now() + transport.limits.head_timeout,
+        idle: transport.limits.idle_timeout,
     };
-    match config.tls.as_ref().map(Arc::clone) {
-        None => {
-            drop(config);
-            http(shared, stream, peer, times, slot).await;
-        }
+    let tls = transport.tls.clone();
+    drop(transport);
+    match tls {
+        None => http(shared, stream, peer, times, slot).await,
         Some(tls) => {
-            drop(config);
             let accepted = timeout_at(times.head, TlsAcceptor::from(tls).accept(stream));
             let accepted = tokio::select! {
                 accepted = accepted => accepted,

@@ -10,11 +10,11 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use crate::serve::secret_file::{self, SecretFileError};
+use crate::common::secret_file::{self, SecretFileError};
 
 /// The reason why a certificate and its key can't be used.
 #[derive(Debug, Error)]
-pub(super) enum TlsError {
+pub(crate) enum TlsError {
     #[error(transparent)]
     CertificateFile(io::Error),
     #[error(transparent)]
@@ -32,7 +32,7 @@ pub(super) enum TlsError {
 
 impl TlsError {
     /// Returns whether the certificate file is the one to correct, and not the key.
-    pub(super) fn is_about_certificate(&self) -> bool {
+    pub(crate) fn is_about_certificate(&self) -> bool {
         matches!(
             self,
             Self::CertificateFile(_) | Self::Certificate(_) | Self::NoCertificate
@@ -42,7 +42,7 @@ impl TlsError {
 
 /// Returns the configuration of a server with this certificate: TLS 1.2 and 1.3,
 /// HTTP/2 and 1.1.
-pub(super) fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+pub(crate) fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
     let chain = std::fs::read(certificate).map_err(TlsError::CertificateFile)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<_, _>>()

@@ -19,7 +19,7 @@ pub enum PlainHttp {
 }
 
 /// Returns whether only this machine can connect to an address.
-pub(super) fn is_local(address: SocketAddr) -> bool {
+pub(crate) fn is_local(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 

@@ -20,7 +20,7 @@ type Id = u64;
 
 /// All connections of the service.
 #[derive(Default)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     table: Mutex<ConnectionTable>,
     /// Signals that a connection has ended or become idle.
     changed: Notify,
@@ -48,7 +48,7 @@ struct Connection {
 
 /// Limits on the number of connections.
 #[derive(Clone, Copy)]
-pub(super) struct ConnectionLimits {
+pub(crate) struct ConnectionLimits {
     pub all: usize,
     pub of_client: usize,
 }
@@ -72,7 +72,7 @@ enum SlotError {
 }
 
 /// The slot of a connection, until it is dropped.
-pub(super) struct ConnectionSlot {
+pub(crate) struct ConnectionSlot {
     connections: Arc<Connections>,
     id: Id,
     evicted: Arc<Notify>,
@@ -80,7 +80,7 @@ pub(super) struct ConnectionSlot {
 
 /// Returns the client that a connection from this address counts for. Returns `None`
 /// for a trusted proxy, which has many clients.
-pub(super) fn client(peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr> {
+pub(crate) fn client(peer: IpAddr, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = peer.to_canonical();
     if trusted.iter().any(|net| net.contains(&peer)) {
         return None;
@@ -95,7 +95,7 @@ impl Connections {
     /// Waits for a slot for a new connection and returns it. Calls `ended` if another
     /// connection is closed for it. Returns `None` if the client has reached its limit
     /// and all of its connections have requests.
-    pub(super) async fn slot(
+    pub(crate) async fn slot(
         self: &Arc<Self>,
         client: Option<IpAddr>,
         limits: ConnectionLimits,
@@ -122,7 +122,7 @@ impl Connections {
     }
 
     /// Waits until all connections have ended.
-    pub(super) async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -202,13 +202,13 @@ impl ConnectionTable {
 
 impl ConnectionSlot {
     /// Waits until another connection takes the slot.
-    pub(super) async fn evicted(&self) {
+    pub(crate) async fn evicted(&self) {
         self.evicted.notified().await;
     }
 
     /// Counts a request. Returns `false` if the slot was taken before: then the request
     /// must not be answered.
-    pub(super) fn begin(&self) -> bool {
+    pub(crate) fn begin(&self) -> bool {
         let mut table = self.connections.table.lock();
         let ConnectionTable { open, idle, .. } = &mut *table;
         let Some(connection) = open.get_mut(&self.id) else {
@@ -222,7 +222,7 @@ impl ConnectionSlot {
     }
 
     /// Counts a response. A client that reads it slowly counts as idle.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         let mut table = self.connections.table.lock();
         let now = table.tick();
         let ConnectionTable { open, idle, .. } = &mut *table;

@@ -16,7 +16,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens a database for writing. Creates the file with mode 0600, and these tables, if
 /// they are missing.
-pub(super) fn open(path: &Path, tables: &str) -> Result<Connection, CommandError> {
+pub(crate) fn open(path: &Path, tables: &str) -> Result<Connection, CommandError> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -43,7 +43,7 @@ pub(super) fn open(path: &Path, tables: &str) -> Result<Connection, CommandError
 }
 
 /// Opens a database for reading.
-pub(super) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let database = Connection::open_with_flags(path, flags)?;
     database.busy_timeout(BUSY_TIMEOUT)?;

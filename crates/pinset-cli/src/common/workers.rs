@@ -25,7 +25,7 @@ pub struct BusyError;
 
 /// A queue of jobs and the threads that run them. Threads start on demand, and end
 /// when the queue is dropped.
-pub(super) struct Workers {
+pub(crate) struct Workers {
     shared: Arc<WorkersShared>,
     max_threads: usize,
     max_waiting: usize,
@@ -47,7 +47,7 @@ struct Queue {
 }
 
 impl Workers {
-    pub(super) fn new(max_threads: usize, max_waiting: usize) -> Self {
+    pub(crate) fn new(max_threads: usize, max_waiting: usize) -> Self {
         Self {
             shared: Arc::new(WorkersShared {
                 queue: Mutex::default(),
@@ -64,7 +64,7 @@ impl Workers {
     /// # Errors
     ///
     /// Fails if the queue is full or no thread can be started.
-    pub(super) fn run<T: Send + 'static>(
+    pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<T>, BusyError> {
@@ -83,7 +83,7 @@ impl Workers {
     /// # Errors
     ///
     /// Fails if the queue is full or no thread can be started.
-    pub(super) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), BusyError> {
+    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> Result<(), BusyError> {
         let mut queue = self.shared.queue.lock();
         if queue.jobs.len() >= self.max_waiting {
             return Err(BusyError);
