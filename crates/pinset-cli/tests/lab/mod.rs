@@ -1,6 +1,9 @@
 //! Runs of `pinset` in a temporary folder.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod http;
+pub(crate) mod server;
+
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
