@@ -9,6 +9,7 @@ pub(crate) mod csv;
 pub(crate) mod csv_list;
 pub(crate) mod database;
 pub(crate) mod error;
+pub(crate) mod finding;
 pub(crate) mod new_list;
 pub(crate) mod new_row_args;
 pub(crate) mod numbering_args;

@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
-use crate::commands::doctor::finding::Finding;
 use crate::common::asterisk::modules::Provider;
 use crate::common::asterisk::Asterisk;
+use crate::common::finding::Finding;
 
 const CHECK: &str = "clock";
 const REMEDY: &str = "timedatectl set-ntp true, or install chrony";
@@ -49,7 +49,7 @@ fn assess(synchronized: Option<&str>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::doctor::finding::Level;
+    use crate::common::finding::Level;
 
     #[test]
     fn clock_that_is_not_synchronized_is_a_warning() {

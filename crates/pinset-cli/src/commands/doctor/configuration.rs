@@ -2,10 +2,10 @@
 
 use pinset::Settings;
 
-use crate::commands::doctor::finding::Finding;
 use crate::common::asterisk::Asterisk;
 use crate::common::config_file::{ConfigFileArgs, PinSets};
 use crate::common::error::CommandError;
+use crate::common::finding::Finding;
 
 const CHECK: &str = "configuration";
 

@@ -14,9 +14,9 @@ use pinset::{Pepper, Settings};
 use zeroize::Zeroizing;
 
 use crate::commands::check::Examiner;
-use crate::commands::doctor::finding::Finding;
 use crate::commands::doctor::identity::Identity;
 use crate::common::config_file::PinSets;
+use crate::common::finding::Finding;
 
 const PEPPER: &str = "pepper";
 const PIN_FILE: &str = "pin_file";

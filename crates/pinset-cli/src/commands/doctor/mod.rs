@@ -12,8 +12,9 @@ mod services;
 use crate::common::asterisk::modules::Started;
 use crate::common::asterisk::{Asterisk, AsteriskArgs, CliError};
 use crate::common::error::CommandError;
+use crate::common::finding::Finding;
 use configuration::Configuration;
-use finding::{Finding, Report};
+use finding::Report;
 use identity::Identity;
 
 /// Checks the installation: module, configuration, PIN files, web services, clock.

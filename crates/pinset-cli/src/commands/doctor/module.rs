@@ -3,10 +3,10 @@
 use std::fs;
 
 use crate::commands::asterisk::read_modules_conf;
-use crate::commands::doctor::finding::Finding;
 use crate::common::asterisk::modules::{check_file, Provider, Started};
 use crate::common::asterisk::Asterisk;
 use crate::common::error::CommandError;
+use crate::common::finding::Finding;
 
 const FILE: &str = "module_file";
 const PROVIDER: &str = "provider";

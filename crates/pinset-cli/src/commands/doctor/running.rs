@@ -1,7 +1,7 @@
 //! Checks of the running Asterisk: the audit log, lockouts, the last reload.
 
-use crate::commands::doctor::finding::Finding;
 use crate::common::asterisk::{conf, Asterisk, CliError};
+use crate::common::finding::Finding;
 
 const AUDIT_LOG: &str = "audit_log";
 const LEVEL: &str = "AUTHENTICATE";
@@ -116,7 +116,7 @@ fn reload_finding(shown: &str) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::doctor::finding::Level;
+    use crate::common::finding::Level;
     use std::path::Path;
 
     #[test]

@@ -12,8 +12,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use url::Url;
 
-use crate::commands::doctor::finding::Finding;
 use crate::common::config_file::PinSets;
+use crate::common::finding::Finding;
 
 const CHECK: &str = "web_service";
 
