@@ -31,21 +31,38 @@ pub enum SecretFileError {
     NotOneLine,
 }
 
-/// Reads a file with a secret if only root, the user that the service runs as and its
-/// groups have access to it: the rules of the pepper file. A group of the service may be
-/// a supplementary one, as Asterisk's is of the console.
+/// The groups that may read a secret file, besides its owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AllowedGroups {
+    /// Those of the process, which may be supplementary ones: Asterisk's is one of the
+    /// console's.
+    OfProcess,
+    /// The same, unless the process is root's: root checks files for a service whose
+    /// groups it does not have.
+    OfService,
+}
+
+/// Reads a file with a secret if only root, the user that the service runs as and these
+/// groups have access to it: the rules of the pepper file.
 ///
 /// # Errors
 ///
 /// The file can't be read, is too large, or other users have access to it.
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+pub(crate) fn read(
+    path: &Path,
+    allowed: AllowedGroups,
+) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
     let groups = getgroups().map_err(|error| SecretFileError::Io(error.into()))?;
-    let owner = std::fs::metadata(path).map_err(SecretFileError::Io)?.gid();
-    let own = getegid().as_raw();
-    let is_ours = groups.iter().any(|group| group.as_raw() == owner);
+    let group = std::fs::metadata(path).map_err(SecretFileError::Io)?.gid();
+    let is_allowed = groups.iter().any(|of_process| of_process.as_raw() == group)
+        || (allowed == AllowedGroups::OfService && geteuid().is_root());
     let identity = Identity {
         uid: geteuid().as_raw(),
-        gid: if is_ours { owner } else { own },
+        gid: if is_allowed {
+            group
+        } else {
+            getegid().as_raw()
+        },
     };
     Ok(secret_file::read(path, identity)?)
 }
@@ -55,8 +72,11 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
 /// # Errors
 ///
 /// Fails as [`read`] does, and if the file has no line or several.
-pub(crate) fn read_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
-    let text = read(path)?;
+pub(crate) fn read_line(
+    path: &Path,
+    allowed: AllowedGroups,
+) -> Result<Zeroizing<Vec<u8>>, SecretFileError> {
+    let text = read(path, allowed)?;
     let line = text.trim_ascii();
     if line.is_empty() || line.contains(&b'\n') {
         return Err(SecretFileError::NotOneLine);

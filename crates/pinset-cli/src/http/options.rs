@@ -10,6 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 use toml::Spanned;
 
 use crate::common::error::CommandError;
+use crate::common::secret_file::AllowedGroups;
 use crate::common::toml_file::TomlFile;
 use crate::http::tls;
 
@@ -85,12 +86,13 @@ pub(crate) fn listen(
 pub(crate) fn tls(
     file: TomlFile<'_>,
     given: Option<&RawTls>,
+    allowed: AllowedGroups,
 ) -> Result<Option<Arc<ServerConfig>>, CommandError> {
     let Some(given) = given else {
         return Ok(None);
     };
     let (certificate, key) = (given.certificate.get_ref(), given.key.get_ref());
-    match tls::config(certificate, key) {
+    match tls::config(certificate, key, allowed) {
         Ok(config) => Ok(Some(Arc::new(config))),
         Err(error) if error.is_about_certificate() => Err(file.file(&given.certificate, error)),
         Err(error) => Err(file.file(&given.key, error)),

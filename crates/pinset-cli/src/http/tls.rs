@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use crate::common::secret_file::{self, SecretFileError};
+use crate::common::secret_file::{self, AllowedGroups, SecretFileError};
 
 /// The reason why a certificate and its key can't be used.
 #[derive(Debug, Error)]
@@ -42,7 +42,11 @@ impl TlsError {
 
 /// Returns the configuration of a server with this certificate: TLS 1.2 and 1.3,
 /// HTTP/2 and 1.1.
-pub(crate) fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+pub(crate) fn config(
+    certificate: &Path,
+    key: &Path,
+    allowed: AllowedGroups,
+) -> Result<ServerConfig, TlsError> {
     let chain = std::fs::read(certificate).map_err(TlsError::CertificateFile)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain)
         .collect::<Result<_, _>>()
@@ -50,7 +54,7 @@ pub(crate) fn config(certificate: &Path, key: &Path) -> Result<ServerConfig, Tls
     if chain.is_empty() {
         return Err(TlsError::NoCertificate);
     }
-    let text = secret_file::read(key).map_err(TlsError::KeyFile)?;
+    let text = secret_file::read(key, allowed).map_err(TlsError::KeyFile)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(TlsError::Key)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::common::secret_file::{self, SecretFileError};
+use crate::common::secret_file::{self, AllowedGroups, SecretFileError};
 use crate::http::plain_http::PlainHttp;
 
 /// The credential that a request needs.
@@ -74,9 +74,11 @@ impl Auth {
         }
         let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
         let line = |path: &str| {
-            secret_file::read_line(Path::new(path)).map_err(|error| AuthError::File {
-                path: path.to_owned(),
-                error,
+            secret_file::read_line(Path::new(path), AllowedGroups::OfProcess).map_err(|error| {
+                AuthError::File {
+                    path: path.to_owned(),
+                    error,
+                }
             })
         };
         match kind {

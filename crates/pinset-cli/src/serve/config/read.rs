@@ -18,7 +18,7 @@ use super::raw::{self, GivenOptions, Raw};
 use super::sequence::{self, Base};
 use super::{Answers, Config, Log, Service};
 use crate::common::error::{At, CommandError};
-use crate::common::secret_file;
+use crate::common::secret_file::{self, AllowedGroups};
 use crate::common::toml_file::TomlFile;
 use crate::http::options::{self, Transport};
 use crate::http::plain_http::{is_local, PlainHttp};
@@ -78,7 +78,7 @@ impl ConfigReader<'_> {
             listen,
             plain_http: self.plain_http(&raw, &trusted_proxies, address)?,
             transport: Arc::new(Transport {
-                tls: options::tls(self.file, raw.tls.as_ref())?,
+                tls: options::tls(self.file, raw.tls.as_ref(), AllowedGroups::OfProcess)?,
                 trusted_proxies,
                 limits: options::limits(self.file, raw.limits.as_ref())?,
             }),
@@ -116,7 +116,8 @@ impl ConfigReader<'_> {
                 None => CommandError::at(self.file.path, why),
             }
         };
-        let text = secret_file::read(path).map_err(|error| wrong(&error))?;
+        let text =
+            secret_file::read(path, AllowedGroups::OfProcess).map_err(|error| wrong(&error))?;
         Pepper::parse(&text).map_err(|error| wrong(&error))
     }
 
