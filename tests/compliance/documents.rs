@@ -113,9 +113,10 @@ const NOT_IN_A_CONTAINER: [&str; 15] = [
 
 /// Examples with `no-run` that other tests run: `install/takeover.rs`, `install/switch.rs`,
 /// `doctor.rs`, `crates/pinset-cli/tests/report` and `serve`.
-const RUN_ELSEWHERE: [&str; 5] = [
+const RUN_ELSEWHERE: [&str; 6] = [
     "module unload app_authenticate",
     "pinset asterisk",
+    "pinset console",
     "pinset doctor",
     "pinset report",
     "pinset serve",

@@ -3,6 +3,7 @@
 
 mod commands;
 mod common;
+mod console;
 mod http;
 mod serve;
 
@@ -34,6 +35,7 @@ enum Command {
     Add(add::Add),
     Asterisk(asterisk::AsteriskCommand),
     Check(check::Check),
+    Console(console::Console),
     Convert(convert::Convert),
     Doctor(doctor::Doctor),
     #[command(hide = true)]
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Add(add) => add::run(add),
         Command::Asterisk(command) => asterisk::run(command),
         Command::Check(check) => check::run(check).map(check::Verdict::exit_code),
+        Command::Console(console) => console::run(console),
         Command::Convert(convert) => convert::run(convert),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Documents(documents) => documents::run(documents, Arguments::command()),

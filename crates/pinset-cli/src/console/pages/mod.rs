@@ -1,0 +1,11 @@
+//! The pages, made on the server. They work without script and load nothing from
+//! elsewhere; texts are escaped by type.
+
+pub(super) mod account;
+pub(super) mod changes;
+pub(super) mod confirm;
+pub(super) mod error;
+pub(super) mod layout;
+pub(super) mod login;
+pub(super) mod pin_files;
+pub(super) mod setup;

@@ -1,0 +1,124 @@
+//! All paths of the console, and what each needs. The router is built from this table, so
+//! no path can be without an entry.
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use axum::routing::{get, post, MethodRouter};
+use axum::Router;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use super::access::{authorize, Access};
+use super::app::App;
+use super::pages::{account, changes, confirm, error, layout, login, pin_files, setup};
+use super::users::Role::Viewer;
+use super::{headers, origin};
+
+/// Maximum number of bytes of a form.
+const MAX_FORM_BYTES: usize = 64 << 10;
+
+/// A path with a method, and who may request it.
+struct Route {
+    method: Method,
+    path: &'static str,
+    access: Access,
+    handler: fn() -> MethodRouter<Arc<App>>,
+}
+
+const fn page(
+    path: &'static str,
+    access: Access,
+    handler: fn() -> MethodRouter<Arc<App>>,
+) -> Route {
+    Route {
+        method: Method::GET,
+        path,
+        access,
+        handler,
+    }
+}
+
+const fn action(
+    path: &'static str,
+    access: Access,
+    handler: fn() -> MethodRouter<Arc<App>>,
+) -> Route {
+    Route {
+        method: Method::POST,
+        path,
+        access,
+        handler,
+    }
+}
+
+const ROUTES: [Route; 12] = [
+    page("/", Access::Role(Viewer), || get(pin_files::page)),
+    page("/account", Access::Role(Viewer), || get(account::page)),
+    action("/account/end-sessions", Access::Confirmed(Viewer), || {
+        post(account::end_sessions)
+    }),
+    page("/changes", Access::Role(Viewer), || get(changes::page)),
+    page("/changes.csv", Access::Role(Viewer), || get(changes::csv)),
+    page("/confirm", Access::Role(Viewer), || get(confirm::page)),
+    action("/confirm", Access::Role(Viewer), || post(confirm::confirm)),
+    page("/login", Access::Public, || get(login::page)),
+    action("/login", Access::Public, || post(login::log_in)),
+    action("/logout", Access::Role(Viewer), || post(login::log_out)),
+    page("/setup", Access::Role(Viewer), || get(setup::page)),
+    page("/style.css", Access::Public, || get(layout::style)),
+];
+
+/// Returns the router of all paths.
+pub(super) fn router(app: &Arc<App>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let authorized = from_fn_with_state((Arc::clone(app), route.access), authorize);
+        let handler = (route.handler)().route_layer(authorized);
+        debug_assert!(matches!(route.method, Method::GET | Method::POST));
+        router = router.route(route.path, handler);
+    }
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(CsrfLayer::new())
+        .layer(map_response(explain_csrf))
+        .layer(from_fn_with_state(Arc::clone(app), origin::check))
+        .layer(map_response(headers::add))
+        .with_state(Arc::clone(app))
+}
+
+async fn not_found() -> Response {
+    error::page(
+        StatusCode::NOT_FOUND,
+        "There is no such page.",
+        "The PIN sets are at /.",
+    )
+}
+
+async fn not_allowed() -> Response {
+    error::page(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Nothing is done by this kind of request.",
+        "Use the button on the page.",
+    )
+}
+
+/// Gives the refusal of a request from another site a page.
+async fn explain_csrf(response: Response) -> Response {
+    match response.extensions().get::<ProtectionError>() {
+        None => response,
+        Some(_) => error::page(
+            StatusCode::FORBIDDEN,
+            "The form was sent from another site, so nothing was changed.",
+            "Use the form on the console's own page. A proxy must forward Host and Origin \
+             unchanged.",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;
