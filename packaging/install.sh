@@ -58,7 +58,8 @@ xml=$datadir/documentation/thirdparty/app_authenticate_rs-en_US.xml
 
 if [ "$action" = uninstall ]; then
 	for path in "$moddir/app_authenticate_rs.so" "$xml" "$bindir/pinset" \
-		"$unitdir/pinset-serve.service" "$unitdir/pinset-serve.socket" "$docdir"; do
+		"$unitdir/pinset-serve.service" "$unitdir/pinset-serve.socket" \
+		"$unitdir/pinset-console.service" "$docdir"; do
 		[ -e "$destdir$path" ] || continue
 		rm -r "$destdir$path"
 		echo "removed $destdir$path"
@@ -124,7 +125,7 @@ put 644 "$here/packaging/documentation/app_authenticate_rs-en_US.xml" "$xml"
 put 755 "$pinset" "$bindir/pinset"
 unit=$(mktemp)
 trap 'rm -f "$unit"' EXIT
-for file in "$here"/packaging/systemd/pinset-serve.*; do
+for file in "$here"/packaging/systemd/pinset-*; do
 	sed "s:/usr/bin/pinset:$bindir/pinset:" "$file" > "$unit"
 	put 644 "$unit" "$unitdir/${file##*/}"
 done

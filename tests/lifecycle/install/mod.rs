@@ -128,6 +128,7 @@ fn files(moddir: &str) -> Result<Vec<String>> {
         format!("644 {moddir}/{OURS}"),
         format!("644 {DOCUMENTATION}/app_authenticate_rs-en_US.xml"),
         "755 /usr/bin/pinset".to_owned(),
+        "644 /usr/lib/systemd/system/pinset-console.service".to_owned(),
         "644 /usr/lib/systemd/system/pinset-serve.service".to_owned(),
         "644 /usr/lib/systemd/system/pinset-serve.socket".to_owned(),
         format!("644 {SAMPLES}/README.md"),

@@ -140,6 +140,7 @@ fn package_of_pinset_keeps_files_and_purge_leaves_nothing_else() {
                 "/usr/share/bash-completion/completions/pinset",
                 "/usr/share/zsh/vendor-completions/_pinset",
                 "/usr/share/fish/vendor_completions.d/pinset.fish",
+                "/systemd/system/pinset-console.service",
                 "/systemd/system/pinset-serve.socket",
                 "/usr/share/doc/pinset/sbom.cdx.json.gz",
             ],
