@@ -5,6 +5,7 @@ mod commands;
 mod common;
 mod console;
 mod http;
+mod pin_files;
 mod serve;
 
 use std::io;
@@ -13,8 +14,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    add, asterisk, check, convert, doctor, documents, generate, hash, pepper, remove, report,
-    verify,
+    add, asterisk, check, convert, doctor, documents, generate, hash, pepper, remove,
+    report, verify,
 };
 use common::core_dumps;
 use common::error::{note, CommandError};

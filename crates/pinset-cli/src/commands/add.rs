@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use pinset::credential::table::Rows;
 use pinset::list::format::csv::Column;
-use pinset::list::{read, FileKind, Format, Gives, Stamp};
-use pinset::{Numbering, Pin};
+use pinset::list::{FileKind, Format, Stamp};
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::LockedFile;
-use crate::common::csv_list::{check_values, kind, load, same_caller, CsvList, RowValues};
 use crate::common::error::{note, At, CommandError};
 use crate::common::new_row_args::NewCallerRowArgs;
 use crate::common::pin_input::{self, Prompts};
-use crate::common::reach::{is_out_of_reach, OUT_OF_REACH, REMEDY};
-use crate::common::secret_args::{SecretForm, SecretMaker};
+use crate::common::row_args::{at_option, RowArgs};
+use crate::pin_files::add::{AddError, NewRow};
+use crate::pin_files::{DuplicatePin, FieldError, RowRules};
 
 /// The exit code if the list has the PIN already.
 const ALREADY_THERE: u8 = 1;
@@ -49,24 +47,8 @@ pub(crate) struct Add {
     /// Caller number
     #[arg(long, value_name = "NUMBER")]
     caller: Option<String>,
-    /// Name, for information only
-    #[arg(long)]
-    name: Option<String>,
-    /// Level, 0 to 255
-    #[arg(long)]
-    level: Option<String>,
-    /// Start of validity: 2026-11-22, or '2026-11-22 13:30'
-    #[arg(long, value_name = "DATE")]
-    valid_from: Option<String>,
-    /// End of validity; a day is included
-    #[arg(long, value_name = "DATE")]
-    valid_until: Option<String>,
-    /// Maximum number of calls
-    #[arg(long, value_name = "N")]
-    max_uses: Option<String>,
-    /// Context to use instead of that of on_success
-    #[arg(long)]
-    context: Option<String>,
+    #[command(flatten)]
+    values: RowArgs,
     /// Format of the file; auto: detected from its contents
     #[arg(long, value_enum, default_value_t)]
     format: NewListFormat,
@@ -86,252 +68,100 @@ enum NewListFormat {
     Auto,
 }
 
-/// The result for the list.
-enum AddResult {
-    Text(Zeroizing<Vec<u8>>),
-    /// The reason why the list stays unchanged.
-    AlreadyThere(String),
+impl NewListFormat {
+    fn kind(self) -> Option<FileKind> {
+        match self {
+            Self::Plain => Some(FileKind::Lines(Format::Plain)),
+            Self::Md5 => Some(FileKind::Lines(Format::Md5)),
+            Self::Csv => Some(FileKind::Csv),
+            Self::Auto => None,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Add) -> Result<u8, CommandError> {
     let (numbering, maker) = arguments.new_rows.read()?;
-    let task = AddTask {
-        arguments,
-        numbering,
-        maker,
-        // Before the list is locked, so that other commands don't wait for the input.
-        pin: pin_input::read_one(Prompts::Twice)?,
+    // Before the list is locked, so that other commands don't wait for the input.
+    let pin = pin_input::read_one(Prompts::Twice)?;
+    pin_input::warn_if_weak(&pin);
+    let row = NewRow {
+        values: arguments
+            .values
+            .values(arguments.account.as_deref(), arguments.caller.as_deref()),
+        pin: &pin,
+        kind: arguments.format.kind(),
+        form: arguments.new_rows.rows.form(),
     };
-    pin_input::warn_if_weak(&task.pin);
+    let rules = RowRules {
+        numbering: &numbering,
+        maker: &maker,
+        shared_pins: arguments.force,
+    };
     let file = &arguments.file;
     loop {
-        if let Some(old) = LockedFile::open(file).at(file)? {
-            if Stamp::of(old.metadata()).is_world_writable() {
-                note(format!(
-                    "warning: {}: world-writable: PIN sets refuse it",
-                    file.display()
-                ));
+        let old = LockedFile::open(file).at(file)?;
+        let text = match &old {
+            Some(old) => {
+                warn_if_world_writable(old, file);
+                old.contents().at(file)?
             }
-            return match task.added(old.contents().at(file)?)? {
-                AddResult::Text(text) => old.replace(&text).at(file).map(|()| 0),
-                AddResult::AlreadyThere(why) => {
-                    note(format!("{}: {why}", file.display()));
-                    Ok(ALREADY_THERE)
-                }
-            };
+            None => Zeroizing::default(),
+        };
+        let added = row
+            .add(text, &rules)
+            .map_err(|error| failed(file, &error))?;
+        for warning in &added.warnings {
+            note(format!("warning: {warning}"));
         }
-        if let AddResult::Text(text) = task.added(Zeroizing::default())? {
-            if arguments.new_rows.rows.create(file, &text)? {
-                return Ok(0);
+        let text = match added.result {
+            Ok(text) => text,
+            Err(duplicate) => {
+                note(format!("{}: {}", file.display(), refusal(duplicate)));
+                return Ok(ALREADY_THERE);
             }
+        };
+        let is_done = match old {
+            Some(old) => old.replace(&text).at(file).map(|()| true)?,
+            None => arguments.new_rows.rows.create(file, &text)?,
+        };
+        if is_done {
+            return Ok(0);
         }
         // Another process has created it meanwhile.
     }
 }
 
-struct AddTask<'a> {
-    arguments: &'a Add,
-    numbering: Numbering,
-    maker: SecretMaker,
-    pin: Pin,
+/// Prints a warning if every user of the machine can change the list.
+fn warn_if_world_writable(list: &LockedFile, path: &Path) {
+    if Stamp::of(list.metadata()).is_world_writable() {
+        note(format!(
+            "warning: {}: world-writable: PIN sets refuse it",
+            path.display()
+        ));
+    }
 }
 
-impl AddTask<'_> {
-    fn file(&self) -> &Path {
-        &self.arguments.file
-    }
-
-    fn added(&self, text: Zeroizing<Vec<u8>>) -> Result<AddResult, CommandError> {
-        let auto = if self.arguments.account.is_some() {
-            FileKind::Csv
-        } else {
-            FileKind::Lines(Format::Plain)
-        };
-        let is = kind(&text);
-        let kind = match self.arguments.format {
-            NewListFormat::Plain => FileKind::Lines(Format::Plain),
-            NewListFormat::Md5 => FileKind::Lines(Format::Md5),
-            NewListFormat::Csv => FileKind::Csv,
-            NewListFormat::Auto => is.unwrap_or(auto),
-        };
-        if is.is_some_and(|is| is != kind) {
-            return Err(CommandError::at(
-                self.file(),
-                "--format: the file has another format",
-            ));
+/// Returns the error with the option or the file that it is about.
+fn failed(file: &Path, error: &AddError) -> CommandError {
+    match error {
+        AddError::Field(FieldError { column, error }) => at_option("", *column, error),
+        AddError::MissingCsvAccount | AddError::InvalidMd5Account => {
+            at_option("", Column::Account, error)
         }
-        match kind {
-            FileKind::Csv => self.row(text, is.is_none()),
-            FileKind::Lines(format) => self.line(&text, format),
-        }
-    }
-
-    /// Returns the given columns except the secret.
-    fn values(&self) -> RowValues<'_> {
-        let Add {
-            account,
-            caller,
-            name,
-            level,
-            valid_from,
-            valid_until,
-            max_uses,
-            context,
-            ..
-        } = self.arguments;
-        [
-            (Column::Account, account),
-            (Column::Caller, caller),
-            (Column::Name, name),
-            (Column::Level, level),
-            (Column::ValidFrom, valid_from),
-            (Column::ValidUntil, valid_until),
-            (Column::MaxUses, max_uses),
-            (Column::Context, context),
-        ]
-        .into_iter()
-        .filter_map(|(column, value)| Some((column, value.as_deref()?)))
-        .collect()
-    }
-
-    fn row(&self, text: Zeroizing<Vec<u8>>, is_new: bool) -> Result<AddResult, CommandError> {
-        let account = self.arguments.account.as_deref();
-        let account =
-            account.ok_or_else(|| CommandError::new("--account: required for a CSV file"))?;
-        let secret = self.maker.make(&self.pin)?;
-        let mut values = self.values();
-        values.insert(1, (Column::Secret, &secret));
-        if let Some(broken) = check_values(&values, &self.numbering)? {
-            let name = broken.column.map_or("", Column::name).replace('_', "-");
-            return Err(CommandError::new(format!("--{name}: {}", broken.error)));
-        }
-        let sheet = if is_new {
-            let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
-            CsvList::new(&columns)
-        } else {
-            CsvList::read(text).at(self.file())?
-        };
-        let rows = load(sheet.text(), FileKind::Csv, &self.numbering).at(self.file())?;
-        let caller = self.arguments.caller.as_deref();
-        let same_number = |line: u64| {
-            let mut all = sheet.rows().iter();
-            let row = all.find(|row| row.line == line);
-            row.is_some_and(|row| same_caller(row.caller.as_deref(), caller, &self.numbering))
-        };
-        if let Some(why) = self.duplicate(&rows, account.as_bytes(), same_number) {
-            return Ok(AddResult::AlreadyThere(why));
-        }
-        if is_out_of_reach(account, caller, self.maker.form == SecretForm::Argon2id) {
-            note(format!(
-                "warning: the row admits nobody: {OUT_OF_REACH}: {REMEDY}"
-            ));
-        }
-        let by_pin = !rows.is_empty() && rows.argon2id() == 0;
-        if by_pin && self.maker.form == SecretForm::Argon2id {
-            note("warning: no other row is hashed with Argon2id: identify = pin does not find this one");
-        }
-        let text = sheet.with_rows(&[values]);
-        load(&text, FileKind::Csv, &self.numbering).at(self.file())?;
-        Ok(AddResult::Text(text))
-    }
-
-    fn line(&self, text: &[u8], format: Format) -> Result<AddResult, CommandError> {
-        let (name, own) = match format {
-            Format::Plain => ("a plain file", SecretForm::Plain),
-            Format::Md5 => ("an MD5 file", SecretForm::Md5),
-        };
-        let only_account = format == Format::Md5;
-        let foreign = self.values().into_iter();
-        let mut foreign = foreign.filter(|(column, _)| !only_account || *column != Column::Account);
-        if let Some((column, _)) = foreign.next() {
-            let option = column.name().replace('_', "-");
-            return Err(CommandError::at(
-                self.file(),
-                format!("--{option}: {name} has no such value"),
-            ));
-        }
-        if self
-            .arguments
-            .new_rows
-            .rows
-            .form()
-            .is_some_and(|form| form != own)
-        {
-            return Err(CommandError::at(
-                self.file(),
-                format!("{name} has no secrets of this form"),
-            ));
-        }
-        let account = self.arguments.account.as_deref().unwrap_or_default();
-        let maker = SecretMaker {
-            form: own,
-            pepper: pinset::Pepper::default(),
-        };
-        let secret = maker.make(&self.pin)?;
-        let (_, secret) = secret.split_once(':').unwrap_or_default();
-        let mut line = Zeroizing::new(Vec::with_capacity(account.len() + secret.len() + 2));
-        if format == Format::Md5 {
-            line.extend_from_slice(account.as_bytes());
-            line.push(b':');
-        }
-        line.extend_from_slice(secret.as_bytes());
-        line.push(b'\n');
-        if format == Format::Md5 && !gives(&line, account) {
-            return Err(CommandError::new(
-                "--account: required for an MD5 file, without : and line ends",
-            ));
-        }
-        let rows = load(text, FileKind::Lines(format), &self.numbering).at(self.file())?;
-        if let Some(why) = self.duplicate(&rows, account.as_bytes(), |_| true) {
-            return Ok(AddResult::AlreadyThere(why));
-        }
-        let mut new = Zeroizing::new(Vec::with_capacity(text.len() + line.len() + 1));
-        new.extend_from_slice(text);
-        if !matches!(new.last(), None | Some(b'\n')) {
-            new.push(b'\n');
-        }
-        new.extend_from_slice(&line);
-        Ok(AddResult::Text(new))
-    }
-
-    /// Returns the reason why the PIN must not be added.
-    fn duplicate(
-        &self,
-        rows: &Rows,
-        account: &[u8],
-        same_number: impl Fn(u64) -> bool,
-    ) -> Option<String> {
-        let pepper = &self.maker.pepper;
-        let mut found = rows.by_pin(&self.pin, pepper);
-        for id in found.missing() {
-            note(format!(
-                "warning: rows with secrets of key {id} can't be compared without it (--pepper)"
-            ));
-        }
-        let other = found.find(|row| row.account != account).map(|row| row.line);
-        let mut own = rows
-            .by_account(account)
-            .chain(rows.by_pin(&self.pin, pepper));
-        let own = own.find(|row| {
-            row.account == account
-                && same_number(row.line)
-                && row.secret.verify(&self.pin, pepper) == Ok(true)
-        });
-        match (own, other) {
-            (Some(own), _) => Some(format!("line {} has the same PIN already", own.line)),
-            (None, Some(line)) if !self.arguments.force => Some(format!(
-                "line {line} has the same PIN for another account (--force adds it anyway)"
-            )),
-            _ => None,
+        AddError::NoSuchColumn(_, column) => CommandError::at(file, at_option("", *column, error)),
+        AddError::OtherFormat => CommandError::at(file, format!("--format: {error}")),
+        AddError::Secret(_) => CommandError::new(error),
+        AddError::NoSuchForm(_) | AddError::Csv(_) | AddError::Table(_) => {
+            CommandError::at(file, error)
         }
     }
 }
 
-/// Returns whether a line of an MD5 file belongs to this account.
-fn gives(line: &[u8], account: &str) -> bool {
-    let found = read(line, Format::Md5, true, |line| match line.gives {
-        Gives::Account(found, _) => Some(found == account.as_bytes()),
-        _ => None,
-    });
-    matches!(found, Ok(Some(true)))
+/// Returns why a PIN is not added.
+pub(super) fn refusal(duplicate: DuplicatePin) -> String {
+    let remedy = match duplicate {
+        DuplicatePin::SameRow(_) => "",
+        DuplicatePin::OtherAccount(_) => " (--force adds it anyway)",
+    };
+    format!("{duplicate}{remedy}")
 }

@@ -22,7 +22,8 @@ use crate::common::error::{note, At, CommandError};
 use crate::common::new_row_args::NewRowArgs;
 use crate::common::pin_input::pin_from_digits;
 use crate::common::reach::{is_out_of_reach, warn_out_of_reach};
-use crate::common::secret_args::{SecretForm, SecretMaker};
+use crate::common::secret_args::make_all;
+use crate::common::secret_maker::{SecretForm, SecretMaker};
 use crate::common::weak_pins::weakness;
 
 /// Generates random PINs, adds their hashes to a CSV file, and writes them in the clear
@@ -107,7 +108,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
         let unreachable = |account: &&String| is_out_of_reach(account, None, true);
         warn_out_of_reach(accounts.iter().filter(unreachable).count());
     }
-    let secrets = maker.make_all(&pins)?;
+    let secrets = make_all(&maker, &pins).map_err(CommandError::new)?;
     let values: Vec<_> = accounts
         .iter()
         .zip(&secrets)
@@ -120,7 +121,7 @@ pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
         .collect();
     // The new rows alone: of a list with many invalid rows, not all are reported.
     let alone = CsvList::new(&[Column::Account, Column::Secret]).with_rows(&values);
-    let alone = load(&alone, FileKind::Csv, &numbering)?;
+    let alone = load(&alone, FileKind::Csv, &numbering).map_err(CommandError::new)?;
     if let Some(broken) = alone.broken().first() {
         // One line each, after the header.
         let (number, why) = (broken.line - 1, &broken.error);

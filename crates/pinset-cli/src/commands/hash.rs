@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Hash) -> Result<u8, CommandError> {
     let mut out = io::stdout().lock();
     pin_input::for_each(Prompts::Twice, |pin| {
         pin_input::warn_if_weak(&pin);
-        let secret = maker.make(&pin)?;
+        let secret = maker.make(&pin).map_err(CommandError::new)?;
         let mut line = Zeroizing::new(Vec::with_capacity(secret.len() + 3));
         if arguments.unquoted {
             line.extend_from_slice(secret.as_bytes());

@@ -8,7 +8,8 @@ use crate::common::config_file::ConfigFileArgs;
 use crate::common::error::CommandError;
 use crate::common::new_list::NewListArgs;
 use crate::common::numbering_args::NumberingArgs;
-use crate::common::secret_args::{SecretArgs, SecretForm, SecretMaker};
+use crate::common::secret_args::SecretArgs;
+use crate::common::secret_maker::{SecretForm, SecretMaker};
 
 /// The list, the configuration, and the form of new secrets.
 #[derive(Debug, clap::Args)]

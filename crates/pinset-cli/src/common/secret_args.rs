@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressIterator};
 use pinset::credential::pepper::{Identity, Rights};
-use pinset::credential::secret::generate::{Recipe, SALT_BYTES};
-use pinset::credential::secret::Cost;
 use pinset::{Pepper, Pin, Settings};
 use std::os::unix::fs::MetadataExt;
 use zeroize::Zeroizing;
 
 use crate::common::atomic_file::contents;
 use crate::common::error::{At, CommandError};
+use crate::common::secret_maker::{SecretForm, SecretMaker, SecretMakerError};
 
 /// Fewest Argon2id hashes for which a progress bar is shown.
 const MIN_HASHES_FOR_PROGRESS: usize = 100;
@@ -36,15 +35,6 @@ pub(crate) struct SecretArgs {
     /// Pepper file for hmac-sha256
     #[arg(long, value_name = "FILE")]
     pepper: Option<PathBuf>,
-}
-
-/// A form of secrets.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum SecretForm {
-    Argon2id,
-    Hmac,
-    Md5,
-    Plain,
 }
 
 impl SecretArgs {
@@ -78,45 +68,19 @@ impl SecretArgs {
     }
 }
 
-/// Makes secrets.
-pub(crate) struct SecretMaker {
-    pub form: SecretForm,
-    pub pepper: Pepper,
-}
-
-impl SecretMaker {
-    /// Returns the secret of a PIN.
-    pub(crate) fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, CommandError> {
-        let recipe = match self.form {
-            SecretForm::Argon2id => {
-                let mut salt = [0; SALT_BYTES];
-                getrandom::fill(&mut salt).map_err(CommandError::new)?;
-                Recipe::Argon2id(Cost::default(), salt)
-            }
-            SecretForm::Hmac => {
-                let signing = self.pepper.signing();
-                let (id, key) =
-                    signing.ok_or_else(|| CommandError::new("the pepper has no key"))?;
-                Recipe::Hmac(id, key)
-            }
-            SecretForm::Md5 => Recipe::Md5,
-            SecretForm::Plain => Recipe::Plain,
-        };
-        recipe.make(pin).map_err(CommandError::new)
-    }
-
-    /// Returns the secrets of PINs, in their order. Shows a progress bar if that
-    /// takes long.
-    pub(crate) fn make_all(&self, pins: &[Pin]) -> Result<Vec<Zeroizing<String>>, CommandError> {
-        let is_slow = self.form == SecretForm::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
-        let bar = if is_slow {
-            ProgressBar::new(pins.len() as u64)
-        } else {
-            ProgressBar::hidden()
-        };
-        let each = pins.iter().progress_with(bar);
-        each.map(|pin| self.make(pin)).collect()
-    }
+/// Returns the secrets of PINs, in their order. Shows a progress bar if that takes long.
+pub(crate) fn make_all(
+    maker: &SecretMaker,
+    pins: &[Pin],
+) -> Result<Vec<Zeroizing<String>>, SecretMakerError> {
+    let is_slow = maker.form == SecretForm::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
+    let bar = if is_slow {
+        ProgressBar::new(pins.len() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    let each = pins.iter().progress_with(bar);
+    each.map(|pin| maker.make(pin)).collect()
 }
 
 /// Reads a pepper file, whose permissions must be as strict as the module requires.

@@ -194,7 +194,7 @@ fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
 /// Reads one of our own lists: plain secrets are hashed, the others are kept.
 fn own(text: &[u8]) -> Result<Source, CommandError> {
     // Reports an invalid list before anything is converted.
-    CsvList::read(Zeroizing::new(text.to_vec()))?;
+    CsvList::read(Zeroizing::new(text.to_vec())).map_err(CommandError::new)?;
     let source = table(text, &[], &["account", "secret"], |source, line, value| {
         let mut values = Vec::new();
         for column in Column::ALL {

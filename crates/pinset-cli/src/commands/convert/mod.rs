@@ -17,7 +17,8 @@ use crate::common::error::{note, At, CommandError};
 use crate::common::new_row_args::NewCallerRowArgs;
 use crate::common::pin_input::pin_from_digits;
 use crate::common::reach::{is_out_of_reach, warn_out_of_reach};
-use crate::common::secret_args::SecretForm;
+use crate::common::secret_args::make_all;
+use crate::common::secret_maker::SecretForm;
 use importers::{SourceFormat, SourceSecret};
 
 /// The exit code if lines were skipped.
@@ -89,7 +90,7 @@ pub(crate) fn run(arguments: &Convert) -> Result<u8, CommandError> {
         if !values.iter().any(|(column, _)| *column == Column::Account) {
             values.push((Column::Account, ""));
         }
-        if let Some(broken) = check_values(&values, &numbering)? {
+        if let Some(broken) = check_values(&values, &numbering).map_err(CommandError::new)? {
             let name = broken.column.map_or("", Column::name);
             skipped.push((item.line, format!("{name}: {}", broken.error)));
             continue;
@@ -121,7 +122,7 @@ pub(crate) fn run(arguments: &Convert) -> Result<u8, CommandError> {
     if maker.form == SecretForm::Argon2id && !pins.is_empty() {
         note("Argon2id rows are found by caller or account only; use --hmac-sha256 for identify = pin");
     }
-    let made = maker.make_all(&pins)?;
+    let made = make_all(&maker, &pins).map_err(CommandError::new)?;
     let mut made = made.iter();
     let mut rows = Vec::with_capacity(kept.len());
     for item in &kept {

@@ -1,0 +1,53 @@
+//! Making of secrets: a PIN, or a hash of it.
+
+use pinset::credential::secret::generate::{GenerateError, Recipe, SALT_BYTES};
+use pinset::credential::secret::Cost;
+use pinset::{Pepper, Pin};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// A form of secrets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SecretForm {
+    Argon2id,
+    Hmac,
+    Md5,
+    Plain,
+}
+
+/// The reason why no secret can be made.
+#[derive(Debug, Error)]
+pub(crate) enum SecretMakerError {
+    #[error("{0}")]
+    Random(getrandom::Error),
+    #[error("the pepper has no key")]
+    NoKey,
+    #[error(transparent)]
+    Recipe(#[from] GenerateError),
+}
+
+/// Makes secrets.
+pub(crate) struct SecretMaker {
+    pub form: SecretForm,
+    pub pepper: Pepper,
+}
+
+impl SecretMaker {
+    /// Returns the secret of a PIN.
+    pub(crate) fn make(&self, pin: &Pin) -> Result<Zeroizing<String>, SecretMakerError> {
+        let recipe = match self.form {
+            SecretForm::Argon2id => {
+                let mut salt = [0; SALT_BYTES];
+                getrandom::fill(&mut salt).map_err(SecretMakerError::Random)?;
+                Recipe::Argon2id(Cost::default(), salt)
+            }
+            SecretForm::Hmac => {
+                let (id, key) = self.pepper.signing().ok_or(SecretMakerError::NoKey)?;
+                Recipe::Hmac(id, key)
+            }
+            SecretForm::Md5 => Recipe::Md5,
+            SecretForm::Plain => Recipe::Plain,
+        };
+        Ok(recipe.make(pin)?)
+    }
+}

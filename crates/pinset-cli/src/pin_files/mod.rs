@@ -1,0 +1,42 @@
+//! Operations on PIN files: from a text and typed values to a new text, for commands and
+//! web pages. Nothing here reads arguments, prints, or saves a file.
+
+pub(crate) mod add;
+mod duplicates;
+mod field_error;
+pub(crate) mod remove;
+mod warning;
+
+pub(crate) use duplicates::DuplicatePin;
+pub(crate) use field_error::FieldError;
+pub(crate) use warning::Warning;
+
+use pinset::Numbering;
+use zeroize::Zeroizing;
+
+use crate::common::secret_maker::SecretMaker;
+
+/// What the values and secrets of new rows depend on.
+pub(crate) struct RowRules<'a> {
+    pub numbering: &'a Numbering,
+    pub maker: &'a SecretMaker,
+    /// Whether a PIN of another account is accepted.
+    pub shared_pins: bool,
+}
+
+impl RowRules<'_> {
+    /// Returns the duplicate unless these rules accept it.
+    fn refused(&self, duplicate: Option<DuplicatePin>) -> Option<DuplicatePin> {
+        duplicate.filter(|found| match found {
+            DuplicatePin::SameRow(_) => true,
+            DuplicatePin::OtherAccount(_) => !self.shared_pins,
+        })
+    }
+}
+
+/// The result of adding a row.
+pub(crate) struct Edited {
+    /// The new text of the file, or the reason why it stays unchanged.
+    pub result: Result<Zeroizing<Vec<u8>>, DuplicatePin>,
+    pub warnings: Vec<Warning>,
+}
