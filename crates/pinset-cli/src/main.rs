@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    add, asterisk, check, convert, doctor, documents, generate, hash, pepper, remove,
+    add, asterisk, change, check, convert, doctor, documents, generate, hash, pepper, remove,
     report, verify,
 };
 use common::core_dumps;
@@ -35,6 +35,7 @@ struct Arguments {
 enum Command {
     Add(add::Add),
     Asterisk(asterisk::AsteriskCommand),
+    Change(change::Change),
     Check(check::Check),
     Console(console::Console),
     Convert(convert::Convert),
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         Command::Add(add) => add::run(add),
         Command::Asterisk(command) => asterisk::run(command),
+        Command::Change(change) => change::run(change),
         Command::Check(check) => check::run(check).map(check::Verdict::exit_code),
         Command::Console(console) => console::run(console),
         Command::Convert(convert) => convert::run(convert),

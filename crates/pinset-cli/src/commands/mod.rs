@@ -2,6 +2,7 @@
 
 pub(crate) mod add;
 pub(crate) mod asterisk;
+pub(crate) mod change;
 pub(crate) mod check;
 pub(crate) mod convert;
 pub(crate) mod doctor;

@@ -2,6 +2,7 @@
 //! web pages. Nothing here reads arguments, prints, or saves a file.
 
 pub(crate) mod add;
+pub(crate) mod change;
 mod duplicates;
 mod field_error;
 pub(crate) mod remove;
@@ -34,7 +35,7 @@ impl RowRules<'_> {
     }
 }
 
-/// The result of adding a row.
+/// The result of adding or changing a row.
 pub(crate) struct Edited {
     /// The new text of the file, or the reason why it stays unchanged.
     pub result: Result<Zeroizing<Vec<u8>>, DuplicatePin>,
