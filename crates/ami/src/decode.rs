@@ -93,6 +93,11 @@ impl Decoder {
         })
     }
 
+    /// Returns whether the banner has come: a client sends its secret to nobody else.
+    pub fn has_banner(&self) -> bool {
+        matches!(self.state, DecoderState::ReadsMessages)
+    }
+
     fn next_message(&mut self, input: &mut &[u8]) -> Result<Option<Message>, DecodeError> {
         while let Some(line) = self.next_line(input)? {
             let line = without_line_break(&line);

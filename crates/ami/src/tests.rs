@@ -57,6 +57,16 @@ fn line_without_colon_is_dropped() {
 }
 
 #[test]
+fn banner_is_known_once_its_line_has_ended() {
+    let mut decoder = Decoder::new(Limits::default());
+    let (start, end) = BANNER.split_at(BANNER.len() - 1);
+    for (mut input, has_banner) in [(start, false), (end, true), (b"Event: x\r\n", true)] {
+        assert_eq!(decoder.decode(&mut input), Ok(None));
+        assert_eq!(decoder.has_banner(), has_banner);
+    }
+}
+
+#[test]
 fn connection_without_banner_fails_for_good() {
     for first in [
         &b"SSH-2.0-OpenSSH_9.2p1\r\n"[..],
@@ -68,6 +78,7 @@ fn connection_without_banner_fails_for_good() {
         for mut input in [first, BANNER, b"Event: Forged\r\n\r\n"] {
             let decoded = decoder.decode(&mut input);
             assert_eq!(decoded, Err(DecodeError::MissingBanner), "{first:?}");
+            assert!(!decoder.has_banner());
         }
     }
 }
