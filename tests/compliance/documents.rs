@@ -112,9 +112,10 @@ const NOT_IN_A_CONTAINER: [&str; 15] = [
 ];
 
 /// Examples with `no-run` that other tests run: `install/takeover.rs`, `install/switch.rs`,
-/// `doctor.rs`, `crates/pinset-cli/tests/report` and `serve`.
-const RUN_ELSEWHERE: [&str; 6] = [
+/// `doctor.rs`, `console_pbxs.rs`, `crates/pinset-cli/tests/report` and `serve`.
+const RUN_ELSEWHERE: [&str; 7] = [
     "module unload app_authenticate",
+    "openssl req -x509",
     "pinset asterisk",
     "pinset console",
     "pinset doctor",

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::config::Config;
 use super::guard::Guard;
+use super::pbxs::PbxClients;
 use super::sessions::{self, Sessions};
 use super::trail::{self, Trail};
 use crate::common::database;
@@ -22,11 +23,16 @@ pub(super) struct App {
     pub guard: Guard,
     pub sessions: Sessions,
     pub trail: Trail,
+    pub pbxs: PbxClients,
 }
 
 impl App {
     /// Opens the database.
-    pub(super) fn open(config: Config, address: SocketAddr) -> Result<Self, CommandError> {
+    pub(super) fn open(
+        config: Config,
+        address: SocketAddr,
+        pbxs: PbxClients,
+    ) -> Result<Self, CommandError> {
         let tables = [sessions::TABLE, trail::TABLE].concat();
         let database = database::open(&config.database, &tables)?;
         let database = Arc::new(Mutex::new(database));
@@ -36,6 +42,7 @@ impl App {
             guard: Guard::new(),
             sessions: Sessions::new(Arc::clone(&database)),
             trail: Trail::new(database),
+            pbxs,
         })
     }
 

@@ -12,6 +12,8 @@ mod init;
 mod lists;
 mod origin;
 mod pages;
+mod pbx;
+mod pbxs;
 mod routes;
 mod sessions;
 mod trail;
@@ -84,7 +86,8 @@ fn serve_or_check(arguments: &Console) -> Result<u8, CommandError> {
 
 /// Prints the URL and the result of each check.
 fn check(config: &Config, address: SocketAddr) -> Result<u8, CommandError> {
-    let findings = checks::findings(config);
+    let mut findings = checks::findings(config);
+    findings.extend(pbxs::check(config)?);
     let mut text = format!("{}://{address}\n", config.transport.scheme());
     for finding in &findings {
         text.push_str(&format!("{finding}\n"));
@@ -107,7 +110,10 @@ async fn serve(config: Config, inherited: Option<Listener>) -> Result<(), Comman
             note(finding);
         }
     }
-    let app = Arc::new(App::open(config, address)?);
+    let (pbxs, tasks) = pbxs::start(&config);
+    let app = Arc::new(App::open(config, address, pbxs)?);
     let router = routes::router(&app);
-    server::serve(app, router, listener, signals).await
+    let served = server::serve(app, router, listener, signals).await;
+    tasks.stop().await;
+    served
 }

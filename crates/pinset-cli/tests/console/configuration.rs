@@ -60,7 +60,7 @@ fn check_prints_address_and_findings() {
         &lab,
         &format!(
             "listen = \"127.0.0.1:5100\"\n[pbx.main]\nsecret = \"LAB/ami.secret\"\n\
-             [pbx.far]\naddress = \"pbx.example.com:5039\"\nsecret = \"LAB/short.secret\"\n\
+             [pbx.far]\naddress = \"127.0.0.1:1\"\nsecret = \"LAB/short.secret\"\n\
              fingerprint = \"{digest}\"\n"
         ),
     );
@@ -73,7 +73,7 @@ fn check_prints_address_and_findings() {
     );
     for line in [
         "ok: pbx: main: user pinset at 127.0.0.1:5038 (on this machine)\n",
-        &format!("warning: pbx: far: user pinset at pbx.example.com:5039 (TLS, certificate {digest}): the secret is short -> use at least 16 random characters"),
+        &format!("warning: pbx: far: user pinset at 127.0.0.1:1 (TLS, certificate {digest}): the secret is short -> use at least 16 random characters"),
         "ok: pepper: no pepper_file",
     ] {
         assert!(ran.out.contains(line), "{line}: {}", ran.out);

@@ -9,5 +9,6 @@ mod fixture;
 mod init;
 mod login;
 mod pages;
+mod pbx;
 mod requests;
 mod users;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pinset::Pepper;
 use zeroize::Zeroizing;
 
+use super::pbx::AmiSecurity;
 use crate::http::options::Transport;
 use crate::http::plain_http::PlainHttp;
 
@@ -42,6 +43,8 @@ pub(super) struct Pbx {
     /// Host and port.
     pub address: String,
     pub security: PbxSecurity,
+    /// The same, for the client.
+    pub ami_security: AmiSecurity,
     pub user: String,
     pub secret: Zeroizing<Vec<u8>>,
 }

@@ -9,6 +9,7 @@ use super::{raw, Pbx, PbxSecurity};
 use crate::common::error::CommandError;
 use crate::common::secret_file::{self, AllowedGroups};
 use crate::common::toml_file::TomlFile;
+use crate::console::pbx::{tls, AmiSecurity};
 use crate::http::plain_http::is_local;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:5038";
@@ -50,8 +51,10 @@ pub(super) fn pbx(
             None => file.at(name, why),
         }
     })?;
+    let (security, ami_security) = security(file, raw, name, address)?;
     Ok(Pbx {
-        security: security(file, raw, name, address)?,
+        security,
+        ami_security,
         address: address.to_owned(),
         user: user.map_or(DEFAULT_USER, |user| user.get_ref()).to_owned(),
         secret,
@@ -69,10 +72,10 @@ fn security(
     raw: &raw::Pbx,
     name: &Spanned<String>,
     address: &str,
-) -> Result<PbxSecurity, CommandError> {
+) -> Result<(PbxSecurity, AmiSecurity), CommandError> {
     match (&raw.ca, &raw.fingerprint) {
-        (Some(ca), None) => match std::fs::metadata(ca.get_ref()) {
-            Ok(_) => Ok(PbxSecurity::Ca(ca.get_ref().clone())),
+        (Some(ca), None) => match tls::with_ca(ca.get_ref()) {
+            Ok(tls) => Ok((PbxSecurity::Ca(ca.get_ref().clone()), AmiSecurity::Tls(tls))),
             Err(error) => Err(file.file(ca, error)),
         },
         (None, Some(given)) => {
@@ -80,12 +83,12 @@ fn security(
             let why = "must be the SHA-256 of a certificate, 64 hexadecimal digits: openssl x509 \
                        -in FILE -noout -fingerprint -sha256";
             let digest = pinset::hex::bytes(digits.as_bytes());
-            Ok(PbxSecurity::Fingerprint(
-                digest.ok_or_else(|| file.at(given, why))?,
-            ))
+            let digest = digest.ok_or_else(|| file.at(given, why))?;
+            let tls = tls::with_fingerprint(digest).map_err(|error| file.at(given, error))?;
+            Ok((PbxSecurity::Fingerprint(digest), AmiSecurity::Tls(tls)))
         }
         (Some(_), Some(given)) => Err(file.at(given, "there can be ca or fingerprint, not both")),
-        (None, None) if is_loopback(address) => Ok(PbxSecurity::Loopback),
+        (None, None) if is_loopback(address) => Ok((PbxSecurity::Loopback, AmiSecurity::Loopback)),
         (None, None) => {
             let why = format!(
                 "the AMI secret would go to {address} without TLS: add ca or fingerprint, and \

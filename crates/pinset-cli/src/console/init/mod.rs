@@ -12,9 +12,9 @@ use getrandom::fill;
 use nix::unistd::Gid;
 use zeroize::Zeroizing;
 
-use super::checks;
 use super::config::Config;
 use super::users::{command, Role, User, Users};
+use super::{checks, pbxs};
 use crate::common::asterisk::{AsteriskArgs, CliError};
 use crate::common::atomic_file::{create, Access};
 use crate::common::error::{note, At, CommandError};
@@ -110,7 +110,8 @@ pub(super) fn run(arguments: &Init) -> Result<u8, CommandError> {
 /// Reports what is missing, as `--check` does.
 fn report(toml: &Path) -> Result<u8, CommandError> {
     let config = Config::read(toml, None)?;
-    for finding in checks::findings(&config) {
+    let connections = pbxs::check(&config)?;
+    for finding in checks::findings(&config).into_iter().chain(connections) {
         if finding.level != Level::Ok {
             note(finding);
         }

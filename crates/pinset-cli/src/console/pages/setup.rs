@@ -12,14 +12,15 @@ use super::layout::{self, safe};
 use crate::common::finding::Level;
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
-use crate::console::checks;
+use crate::console::{checks, pbxs};
 
 /// Answers with the page.
 pub(in crate::console) async fn page(
     State(app): State<Arc<App>>,
     Extension(user): Extension<CurrentUser>,
 ) -> Response {
-    let findings = checks::findings(&app.config);
+    let mut findings = checks::findings(&app.config);
+    findings.extend(pbxs::findings(&app.pbxs).await);
     let content = html! {
         div.table {
             table {

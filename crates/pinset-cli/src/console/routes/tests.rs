@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -60,7 +61,7 @@ impl Lab {
         let config = Config::read(&path("console.toml"), None);
         let config = config.expect("a configuration");
         let address = "127.0.0.1:5100".parse().expect("an address");
-        let app = App::open(config, address).expect("an app");
+        let app = App::open(config, address, BTreeMap::new()).expect("an app");
         Self {
             app: Arc::new(app),
             folder,

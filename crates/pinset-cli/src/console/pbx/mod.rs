@@ -1,0 +1,25 @@
+//! AMI clients of the console: one for each PBX.
+//!
+//! A [`PbxClient`] connects by itself and again after a failure, so that a page only asks
+//! and gets an answer or the reason why there is none. Nothing a PBX sends is believed
+//! beyond its meaning for the page: texts stay escaped, and lists are bounded.
+
+mod answers;
+mod client;
+mod connect;
+mod error;
+mod options;
+mod pending;
+mod requests;
+mod session;
+mod state;
+mod stop;
+mod text;
+pub(super) mod tls;
+
+pub(super) use client::PbxClient;
+pub(super) use options::{AmiSecurity, PbxOptions, Timing};
+pub(super) use state::PbxState;
+
+#[cfg(test)]
+mod tests;
