@@ -161,7 +161,8 @@ fn described(row: &Candidate, kind: FileKind, text: &[u8]) -> Result<String, Com
             let shown = named.filter(|(name, value)| *name != "secret" && !value.is_empty());
             parts.extend(shown.map(|(name, value)| format!("{name} {}", value.escape_debug())));
         }
-        Ok(())
-    })?;
+        Ok::<_, csv::RowReadError>(())
+    })
+    .map_err(CommandError::new)?;
     Ok(parts.join(", "))
 }

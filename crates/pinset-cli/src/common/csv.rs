@@ -4,8 +4,6 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Writer};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::common::error::CommandError;
-
 /// Maximum number of columns of a table.
 const MAX_COLUMNS: usize = 64;
 
@@ -70,18 +68,27 @@ pub(crate) fn take_row(
     }
 }
 
+/// A row that can't be read, by the line that it begins in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+pub(crate) enum RowReadError {
+    #[error("line {0}: too many values")]
+    TooLarge(u64),
+    #[error("line {0}: not UTF-8")]
+    NotUtf8(u64),
+}
+
 /// Calls `look` with the number of the line that each row begins in, and its trimmed
 /// values. Blank lines are skipped.
-pub(crate) fn rows(
+pub(crate) fn rows<E: From<RowReadError>>(
     text: &[u8],
-    look: impl FnMut(u64, &[&str]) -> Result<(), CommandError>,
-) -> Result<(), CommandError> {
+    look: impl FnMut(u64, &[&str]) -> Result<(), E>,
+) -> Result<(), E> {
     separated_rows(text, b',', look)
 }
 
 /// Returns the table with commas if its first row is separated by semicolons or tabs,
 /// as spreadsheets write it. Each row stays in the same line.
-pub(crate) fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, CommandError> {
+pub(crate) fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, RowReadError> {
     let Some(separator) = other_separator(text) else {
         return Ok(None);
     };
@@ -96,7 +103,7 @@ pub(crate) fn with_commas(text: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Com
         push_row(&mut table, values.iter().copied(), "\n");
         let row = table.get(start..).unwrap_or_default();
         next_line += memchr::memchr_iter(b'\n', row).count() as u64;
-        Ok(())
+        Ok::<_, RowReadError>(())
     })?;
     Ok(Some(table))
 }
@@ -118,11 +125,11 @@ fn other_separator(text: &[u8]) -> Option<u8> {
 }
 
 /// Reads rows as [`rows`] does, with another separator.
-fn separated_rows(
+fn separated_rows<E: From<RowReadError>>(
     text: &[u8],
     separator: u8,
-    mut look: impl FnMut(u64, &[&str]) -> Result<(), CommandError>,
-) -> Result<(), CommandError> {
+    mut look: impl FnMut(u64, &[&str]) -> Result<(), E>,
+) -> Result<(), E> {
     let mut input = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut reader = ReaderBuilder::new().delimiter(separator).build();
     let mut output = Zeroizing::new(vec![0; input.len()]);
@@ -137,14 +144,13 @@ fn separated_rows(
         let read = counted.len() - input.len();
         line += memchr::memchr_iter(b'\n', counted.get(..read).unwrap_or_default()).count() as u64;
         counted = input;
-        let bad = |why: &str| CommandError::new(format!("line {line}: {why}"));
         let (length, fields) = match take_row(&mut reader, &mut input, &mut output, &mut ends) {
             Ok(Some(taken)) => taken,
             Ok(None) => return Ok(()),
-            Err(error) => return Err(bad(&error.to_string())),
+            Err(RowTooLargeError) => return Err(RowReadError::TooLarge(line).into()),
         };
         let row = std::str::from_utf8(output.get(..length).unwrap_or_default());
-        let row = row.map_err(|_| bad("not UTF-8"))?;
+        let row = row.map_err(|_| RowReadError::NotUtf8(line))?;
         let ends = ends.get(..fields).unwrap_or_default();
         let starts = std::iter::once(&0).chain(ends);
         let values = starts.zip(ends).map(|(start, end)| row.get(*start..*end));
@@ -169,7 +175,7 @@ mod tests {
                 line,
                 values.iter().map(|value| (*value).to_owned()).collect(),
             ));
-            Ok(())
+            Ok::<_, RowReadError>(())
         });
         read.expect("rows");
         all

@@ -1,16 +1,16 @@
 //! Arguments for the form of new secrets.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressIterator};
+use indicatif::ProgressBar;
 use pinset::credential::pepper::{Identity, Rights};
-use pinset::{Pepper, Pin, Settings};
+use pinset::{Pepper, Settings};
 use std::os::unix::fs::MetadataExt;
-use zeroize::Zeroizing;
 
 use crate::common::atomic_file::contents;
 use crate::common::error::{At, CommandError};
-use crate::common::secret_maker::{SecretForm, SecretMaker, SecretMakerError};
+use crate::common::secret_maker::{SecretForm, SecretMaker};
 
 /// Fewest Argon2id hashes for which a progress bar is shown.
 const MIN_HASHES_FOR_PROGRESS: usize = 100;
@@ -68,19 +68,19 @@ impl SecretArgs {
     }
 }
 
-/// Returns the secrets of PINs, in their order. Shows a progress bar if that takes long.
-pub(crate) fn make_all(
-    maker: &SecretMaker,
-    pins: &[Pin],
-) -> Result<Vec<Zeroizing<String>>, SecretMakerError> {
-    let is_slow = maker.form == SecretForm::Argon2id && pins.len() >= MIN_HASHES_FOR_PROGRESS;
+/// Returns a function that advances a progress bar after each of these hashes. The bar is
+/// shown if they take long.
+pub(crate) fn progress(maker: &SecretMaker, hashes: usize) -> impl FnMut() -> ControlFlow<()> {
+    let is_slow = maker.form == SecretForm::Argon2id && hashes >= MIN_HASHES_FOR_PROGRESS;
     let bar = if is_slow {
-        ProgressBar::new(pins.len() as u64)
+        ProgressBar::new(hashes as u64)
     } else {
         ProgressBar::hidden()
     };
-    let each = pins.iter().progress_with(bar);
-    each.map(|pin| maker.make(pin)).collect()
+    move || {
+        bar.inc(1);
+        ControlFlow::Continue(())
+    }
 }
 
 /// Reads a pepper file, whose permissions must be as strict as the module requires.

@@ -1,5 +1,7 @@
 //! Making of secrets: a PIN, or a hash of it.
 
+use std::ops::ControlFlow;
+
 use pinset::credential::secret::generate::{GenerateError, Recipe, SALT_BYTES};
 use pinset::credential::secret::Cost;
 use pinset::{Pepper, Pin};
@@ -22,6 +24,8 @@ pub(crate) enum SecretMakerError {
     Random(getrandom::Error),
     #[error("the pepper has no key")]
     NoKey,
+    #[error("stopped: nothing is changed")]
+    Stopped,
     #[error(transparent)]
     Recipe(#[from] GenerateError),
 }
@@ -49,5 +53,22 @@ impl SecretMaker {
             SecretForm::Plain => Recipe::Plain,
         };
         Ok(recipe.make(pin)?)
+    }
+
+    /// Returns the secrets of PINs, in their order. Calls `progress` after each, which
+    /// may stop.
+    pub(crate) fn make_all(
+        &self,
+        pins: &[Pin],
+        mut progress: impl FnMut() -> ControlFlow<()>,
+    ) -> Result<Vec<Zeroizing<String>>, SecretMakerError> {
+        let mut secrets = Vec::with_capacity(pins.len());
+        for pin in pins {
+            secrets.push(self.make(pin)?);
+            if progress().is_break() {
+                return Err(SecretMakerError::Stopped);
+            }
+        }
+        Ok(secrets)
     }
 }

@@ -5,6 +5,8 @@ pub(crate) mod add;
 pub(crate) mod change;
 mod duplicates;
 mod field_error;
+pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod remove;
 mod warning;
 

@@ -1,37 +1,33 @@
-//! Importers of lists of other products and of our own.
+//! Readers of lists of other products and of our own.
 
 use std::collections::HashMap;
 
-use clap::ValueEnum;
 use pinset::hex;
 use pinset::list::format::csv::Column;
 use pinset::list::{read, FileKind, Format, Gives, LineError};
 use zeroize::Zeroizing;
 
+use super::{ImportError, SkipReason, SkippedLine};
 use crate::common::colours::without_colours;
 use crate::common::csv;
 use crate::common::csv_list::{kind, CsvList};
-use crate::common::error::CommandError;
 
-/// The format of a list to convert.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+/// The format of a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SourceFormat {
-    /// Detect the format
-    #[default]
+    /// It is detected.
     Auto,
-    /// One PIN per line
+    /// One PIN per line, as FreePBX has them, too.
     Plain,
-    /// account:md5 per line
+    /// `account:md5` per line.
     Md5,
-    /// account,secret and more columns
+    /// Our own columns.
     Csv,
-    /// /etc/asterisk/pinset_1: one PIN per line
-    Freepbx,
-    /// Output of asterisk -rx 'database show PINSETS/1'
+    /// The output of Asterisk's command `database show FAMILY`.
     DatabaseShow,
-    /// FusionPBX's export of pin numbers
+    /// FusionPBX's export of PIN numbers.
     Fusionpbx,
-    /// Cisco's export (BAT) of forced authorization codes, with or without header
+    /// Cisco's export (BAT) of forced authorization codes, with or without header.
     CiscoFac,
 }
 
@@ -54,9 +50,8 @@ pub(crate) enum SourceSecret {
 /// The contents of a source.
 #[derive(Default)]
 pub(crate) struct Source {
-    pub items: Vec<SourceRow>,
-    /// The skipped lines, with the reason.
-    pub skipped: Vec<(u64, String)>,
+    pub rows: Vec<SourceRow>,
+    pub skipped: Vec<SkippedLine>,
     /// Whether rows may have the same PIN, because other columns distinguish them.
     pub doubles: bool,
 }
@@ -90,10 +85,10 @@ impl SourceFormat {
 
     /// Reads a list. With `assume_enabled`, PINs of a FusionPBX export without the
     /// column `enabled` are converted as well.
-    pub(crate) fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
+    pub(crate) fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, ImportError> {
         match self {
             Self::Auto => Self::detect(text).read(text, assume_enabled),
-            Self::Plain | Self::Freepbx => lines(text, Format::Plain),
+            Self::Plain => lines(text, Format::Plain),
             Self::Md5 => lines(text, Format::Md5),
             Self::DatabaseShow => database(text),
             Self::Csv | Self::Fusionpbx | Self::CiscoFac => {
@@ -106,14 +101,6 @@ impl SourceFormat {
                 }
             }
         }
-    }
-
-    /// Returns the names of all formats, for `--from`.
-    pub(crate) fn names() -> String {
-        let values = Self::value_variants().iter();
-        let values =
-            values.filter_map(|form| Some(form.to_possible_value()?.get_name().to_owned()));
-        values.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -134,7 +121,7 @@ fn is_cisco_row(line: &str) -> bool {
     let read = csv::rows(text, |_, values| {
         found = matches!(values, [code, _, level]
             if !code.is_empty() && digits(code) && digits(level));
-        Ok(())
+        Ok::<_, ImportError>(())
     });
     read.is_ok() && found
 }
@@ -147,19 +134,19 @@ impl Source {
         if !values.iter().any(|(column, _)| *column == Column::Account) {
             values.insert(0, (Column::Account, line.to_string()));
         }
-        self.items.push(SourceRow {
+        self.rows.push(SourceRow {
             line,
             secret: SourceSecret::Pin(Zeroizing::new(pin.to_owned())),
             values,
         });
     }
 
-    fn skip(&mut self, line: u64, why: impl ToString) {
-        self.skipped.push((line, why.to_string()));
+    fn skip(&mut self, line: u64, reason: SkipReason) {
+        self.skipped.push(SkippedLine { line, reason });
     }
 }
 
-fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
+fn lines(text: &[u8], format: Format) -> Result<Source, ImportError> {
     let mut source = Source::default();
     read(text, format, true, |line| {
         let number = line.number;
@@ -167,7 +154,7 @@ fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
             Gives::Blank => {}
             Gives::Pin(pin) => match std::str::from_utf8(pin) {
                 Ok(pin) => source.pin(number, pin, Vec::new()),
-                Err(_) => source.skip(number, LineError::NotOnKeypad),
+                Err(_) => source.skip(number, SkipReason::Line(LineError::NotOnKeypad)),
             },
             Gives::Account(account, digest) => match std::str::from_utf8(account) {
                 Ok(account) => {
@@ -175,26 +162,25 @@ fn lines(text: &[u8], format: Format) -> Result<Source, CommandError> {
                     let mut secret = Zeroizing::new(String::with_capacity(36));
                     secret.push_str("md5:");
                     hex::append(&mut secret, &digest);
-                    source.items.push(SourceRow {
+                    source.rows.push(SourceRow {
                         line: number,
                         secret: SourceSecret::Secret(secret),
                         values: vec![(Column::Account, account.to_owned())],
                     });
                 }
-                Err(_) => source.skip(number, "account is not UTF-8"),
+                Err(_) => source.skip(number, SkipReason::AccountNotUtf8),
             },
-            Gives::Invalid(fault) => source.skip(number, fault),
+            Gives::Invalid(fault) => source.skip(number, SkipReason::Line(fault)),
         }
         None::<()>
-    })
-    .map_err(CommandError::new)?;
+    })?;
     Ok(source)
 }
 
 /// Reads one of our own lists: plain secrets are hashed, the others are kept.
-fn own(text: &[u8]) -> Result<Source, CommandError> {
+fn own(text: &[u8]) -> Result<Source, ImportError> {
     // Reports an invalid list before anything is converted.
-    CsvList::read(Zeroizing::new(text.to_vec())).map_err(CommandError::new)?;
+    CsvList::read(Zeroizing::new(text.to_vec()))?;
     let source = table(text, &[], &["account", "secret"], |source, line, value| {
         let mut values = Vec::new();
         for column in Column::ALL {
@@ -208,7 +194,7 @@ fn own(text: &[u8]) -> Result<Source, CommandError> {
             Some(pin) => SourceSecret::Pin(Zeroizing::new(pin.to_owned())),
             None => SourceSecret::Secret(Zeroizing::new(secret.to_owned())),
         };
-        source.items.push(SourceRow {
+        source.rows.push(SourceRow {
             line,
             secret,
             values,
@@ -221,13 +207,13 @@ fn own(text: &[u8]) -> Result<Source, CommandError> {
 }
 
 /// Reads lines such as `/PINSETS/1/1234      : 1`, and `2 results found.` at the end.
-fn database(text: &[u8]) -> Result<Source, CommandError> {
-    let text = std::str::from_utf8(text).map_err(CommandError::new)?;
+fn database(text: &[u8]) -> Result<Source, ImportError> {
+    let text = std::str::from_utf8(text)?;
     let mut source = Source::default();
     let mut families = HashMap::new();
     for (line, number) in text.lines().zip(1..) {
         let line = without_colours(line.as_bytes());
-        let line = std::str::from_utf8(line.trim_ascii()).map_err(CommandError::new)?;
+        let line = std::str::from_utf8(line.trim_ascii())?;
         if line.is_empty() || line.ends_with(" results found.") || is_prompt(line) {
             continue;
         }
@@ -237,20 +223,18 @@ fn database(text: &[u8]) -> Result<Source, CommandError> {
                 families.entry(family.to_owned()).or_insert(number);
                 source.pin(number, pin, Vec::new());
             }
-            _ => source.skip(number, "not /FAMILY/KEY : VALUE"),
+            _ => source.skip(number, SkipReason::NotAKey),
         }
     }
     if let Some(line) = families.values().max().filter(|_| families.len() > 1) {
-        return Err(CommandError::new(format!(
-            "line {line}: another family begins: convert each family separately"
-        )));
+        return Err(ImportError::SecondFamily(*line));
     }
     Ok(source)
 }
 
 /// Reads an export of FusionPBX, which admits a PIN only if its column `enabled` is
 /// `true`.
-fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> {
+fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, ImportError> {
     let needed = ["pin_number", "enabled"];
     let needed = if assume_enabled {
         &needed[..1]
@@ -260,7 +244,7 @@ fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> 
     table(text, &[], needed, |source, line, value| {
         let enabled = value("enabled");
         if enabled.is_some_and(|value| !value.eq_ignore_ascii_case("true")) {
-            return source.skip(line, "not enabled");
+            return source.skip(line, SkipReason::Disabled);
         }
         let columns = [
             (Column::Account, "accountcode"),
@@ -274,7 +258,7 @@ fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, CommandError> 
     })
 }
 
-fn cisco(text: &[u8]) -> Result<Source, CommandError> {
+fn cisco(text: &[u8]) -> Result<Source, ImportError> {
     let [name, code, level] = [
         "authorization code name",
         "authorization code",
@@ -309,7 +293,7 @@ fn table(
     names: &[&str],
     needed: &[&str],
     mut look: impl for<'v> FnMut(&mut Source, u64, &dyn Fn(&str) -> Option<&'v str>),
-) -> Result<Source, CommandError> {
+) -> Result<Source, ImportError> {
     let mut source = Source::default();
     let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     csv::rows(text, |line, values| {
@@ -322,7 +306,7 @@ fn table(
             };
         }
         if values.len() != names.len() {
-            source.skip(line, "number of values differs from number of columns");
+            source.skip(line, SkipReason::ValueCount);
             return Ok(());
         }
         let place = |name: &str| names.iter().position(|other| other == name);
@@ -342,13 +326,9 @@ fn column_name(name: &str) -> String {
     }
 }
 
-fn column_missing(line: u64, name: &str) -> CommandError {
-    let remedy = match name {
-        "enabled" => {
-            ", which determines whether FusionPBX admits a PIN: export it as well, or convert all \
-             PINs with --assume-enabled"
-        }
-        _ => "",
-    };
-    CommandError::new(format!("line {line}: no column {name}{remedy}"))
+fn column_missing(line: u64, name: &str) -> ImportError {
+    match name {
+        "enabled" => ImportError::MissingEnabled(line),
+        _ => ImportError::MissingColumn(line, name.to_owned()),
+    }
 }
