@@ -6,6 +6,7 @@ mod common;
 mod console;
 mod http;
 mod pin_files;
+mod reports;
 mod serve;
 
 use std::io;

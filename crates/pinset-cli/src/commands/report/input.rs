@@ -5,28 +5,15 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use pinset::list::Blocks;
-use pinset::timestamp::Zone;
 
-use super::audit_log::is_of_a_log;
-use super::cdr::{Parser, Records};
 use crate::common::error::{note, At, CommandError};
+use crate::reports::InputKind;
 
 /// Number of bytes by which a file is recognized.
 const MAX_HEAD_BYTES: u64 = 64 << 10;
 
 /// Maximum number of skipped lines that are reported per file; the others are counted.
 const MAX_REPORTED_LINES: u64 = 20;
-
-/// The kind of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum InputKind {
-    /// Asterisk's `Master.csv`.
-    Cdr,
-    /// A log of Asterisk.
-    Log,
-    /// An empty file, which may be either.
-    Empty,
-}
 
 /// An input file.
 pub(super) struct Input {
@@ -48,7 +35,7 @@ impl Input {
             .take(MAX_HEAD_BYTES)
             .read_to_end(&mut head)
             .at(path)?;
-        let kind = kind(&head).ok_or_else(|| {
+        let kind = InputKind::of(&head).ok_or_else(|| {
             CommandError::at(
                 path,
                 "neither a CDR file (Master.csv) nor a log of Asterisk",
@@ -124,25 +111,4 @@ impl SkippedLines {
         }
         self.count > 0
     }
-}
-
-/// Returns the kind of a file that begins with `head`. A line within a record is not
-/// checked by itself, because callers may have determined it.
-fn kind(head: &[u8]) -> Option<InputKind> {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    // The first record ends the search.
-    let mut records = Records::new(Parser::new(Zone::utc()), |_, record| match record {
-        Ok(_) => Err(()),
-        Err(_) => Ok(()),
-    });
-    for line in head.split(|byte| *byte == b'\n') {
-        let line = line.trim_ascii();
-        if !records.is_open() && is_of_a_log(line) {
-            return Some(InputKind::Log);
-        }
-        if records.line(0, line).is_err() {
-            return Some(InputKind::Cdr);
-        }
-    }
-    head.trim_ascii().is_empty().then_some(InputKind::Empty)
 }

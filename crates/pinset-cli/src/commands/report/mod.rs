@@ -1,32 +1,20 @@
 //! `pinset report`: calls by identity, from CDR and audit log.
 
-mod audit_log;
-mod call;
-mod cdr;
 mod input;
 mod output;
-mod row;
-mod selection;
-mod store;
-mod totals;
+mod selection_args;
 
 use std::path::{Path, PathBuf};
 
 use pinset::timestamp::{Moment, Zone};
 
 use crate::common::config_file::ConfigFileArgs;
-use crate::common::csv::push_row;
 use crate::common::error::{note, CommandError};
 use crate::common::numbering_args::NumberingArgs;
-use audit_log::{LogLine, Outcomes, MAX_CALL_SECS};
-use cdr::{Parser, Record, Records};
-use input::{Input, InputKind};
+use crate::reports::{CallOrder, CallReport, InputKind, Totals};
+use input::Input;
 use output::Output;
-use row::{ReportRow, COLUMNS};
-use rusqlite::types::Value;
-use selection::{Selection, SortColumn};
-use store::Store;
-use totals::Totals;
+use selection_args::{SelectionArgs, SortColumnArg};
 
 /// The exit code if something was skipped.
 const SOME_SKIPPED: u8 = 1;
@@ -80,7 +68,7 @@ pub(crate) struct Report {
     by_day: bool,
     /// Sort the calls by this column [default: order of the CDR]
     #[arg(long, value_enum, value_name = "COLUMN")]
-    sort: Option<SortColumn>,
+    sort: Option<SortColumnArg>,
     /// Reverse the order
     #[arg(long, requires = "sort")]
     reverse: bool,
@@ -88,7 +76,7 @@ pub(crate) struct Report {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    selection: Selection,
+    selection: SelectionArgs,
     #[command(flatten)]
     config: ConfigFileArgs,
     #[command(flatten)]
@@ -117,39 +105,26 @@ pub(crate) fn run(arguments: &Report) -> Result<u8, CommandError> {
         .iter()
         .map(|path| Input::open(path))
         .collect::<Result<_, _>>()?;
-    let gathered = gather(arguments, inputs)?;
-    let store = &gathered.store;
+    let (report, is_incomplete) = gather(arguments, inputs)?;
+    let selection = arguments.selection.selection(period, numbering);
+    let order = CallOrder {
+        column: arguments.sort.map(Into::into),
+        reverse: arguments.reverse,
+    };
     let mut sums = Totals::new(arguments.by_day);
-    store.calls(gathered.outcomes.as_ref(), |first, call| {
-        let row = ReportRow::new(call);
-        if !arguments.selection.has(&row, &numbering, period) {
-            return Ok(());
+    match calls {
+        Some(mut target) => {
+            let mut write = |row: &[u8]| target.write(row);
+            report.write(&selection, order, &mut sums, Some(&mut write))?;
+            target.end()?;
         }
-        sums.add(&row);
-        if calls.is_none() {
-            return Ok(());
-        }
-        let key = arguments
-            .sort
-            .map_or(Value::Null, |column| column.key(&row));
-        store.keep(&key, first, &row.csv())
-    })?;
-    if let Some(mut target) = calls {
-        let mut header = Vec::new();
-        push_row(&mut header, COLUMNS, "\n");
-        target.write(&header)?;
-        store.rows(arguments.reverse, |row| target.write(row))?;
-        target.end()?;
+        None => report.write(&selection, order, &mut sums, None)?,
     }
     if let Some(mut target) = totals {
         target.write(&sums.csv())?;
         target.end()?;
     }
-    Ok(if gathered.is_incomplete {
-        SOME_SKIPPED
-    } else {
-        0
-    })
+    Ok(if is_incomplete { SOME_SKIPPED } else { 0 })
 }
 
 /// Returns the outputs of calls and totals.
@@ -169,8 +144,8 @@ fn targets(arguments: &Report) -> Result<(Option<Output>, Option<Output>), Comma
     Ok((calls, totals))
 }
 
-/// Reads logs and CDR files.
-fn gather(arguments: &Report, inputs: Vec<Input>) -> Result<Gathering<'_>, CommandError> {
+/// Reads logs and CDR files. Returns also whether something was skipped.
+fn gather(arguments: &Report, inputs: Vec<Input>) -> Result<(CallReport, bool), CommandError> {
     let there_is = |kind| inputs.iter().any(|input| input.kind == kind);
     // An empty file may be either a CDR file or a log.
     let (cdr, log) = (there_is(InputKind::Cdr), there_is(InputKind::Log));
@@ -183,107 +158,54 @@ fn gather(arguments: &Report, inputs: Vec<Input>) -> Result<Gathering<'_>, Comma
             "--pinset: the CDR has no PIN sets: add the audit log as a FILE",
         ));
     }
-    let mut gathering = Gathering {
-        arguments,
-        outcomes: (log || empty).then(|| Outcomes::new(arguments.from, arguments.to)),
-        store: Store::new()?,
-        unnamed: 0,
-        is_incomplete: false,
-    };
+    let mut report = CallReport::new((arguments.from, arguments.to), log || empty)?;
+    let mut is_incomplete = false;
     let (logs, cdrs): (Vec<Input>, Vec<Input>) = inputs
         .into_iter()
         .partition(|input| input.kind == InputKind::Log);
     for log in logs {
-        gathering.is_incomplete |= gathering.read_log(log)?;
+        is_incomplete |= read_log(&mut report, log)?;
     }
     for file in cdrs {
         if cdr && !log && file.kind == InputKind::Empty {
             Input::no_outcome(file.path());
-            gathering.is_incomplete = true;
+            is_incomplete = true;
         }
-        gathering.is_incomplete |= gathering.read_cdr(file)?;
+        is_incomplete |= read_cdr(&mut report, file, arguments.utc)?;
     }
-    if gathering.unnamed > 0 {
-        gathering.is_incomplete = true;
+    if report.unnamed() > 0 {
+        is_incomplete = true;
         note(format!(
             "{} calls have no uniqueid to look them up in the log: set loguniqueid = yes in cdr.conf",
-            gathering.unnamed
+            report.unnamed()
         ));
     }
-    Ok(gathering)
+    Ok((report, is_incomplete))
 }
 
-/// The records and outcomes that have been read.
-struct Gathering<'a> {
-    arguments: &'a Report,
-    outcomes: Option<Outcomes>,
-    store: Store,
-    /// Number of records that can't be looked up in the log.
-    unnamed: u64,
-    /// Whether something was skipped.
-    is_incomplete: bool,
+/// Reads a log. Returns whether lines were skipped or it has no outcome.
+fn read_log(report: &mut CallReport, log: Input) -> Result<bool, CommandError> {
+    let path = log.path().to_owned();
+    let mut skipped = log.skipped();
+    let found = report.read_log(|look| log.lines(look), |line, why| skipped.skip(line, why))?;
+    if !found {
+        Input::no_outcome(&path);
+    }
+    Ok(skipped.end() || !found)
 }
 
-impl Gathering<'_> {
-    /// Reads a log. Returns whether lines were skipped or it has no outcome.
-    fn read_log(&mut self, log: Input) -> Result<bool, CommandError> {
-        let path = log.path().to_owned();
-        let mut skipped = log.skipped();
-        let mut found = false;
-        log.lines(|number, line| {
-            match audit_log::line(line) {
-                LogLine::Outcome(outcome) => {
-                    found = true;
-                    if let Some(outcomes) = &mut self.outcomes {
-                        outcomes.add(&outcome);
-                    }
-                }
-                LogLine::Broken => skipped.skip(number, "incomplete outcome"),
-                LogLine::Other => {}
-            }
-            Ok(())
-        })?;
-        if !found {
-            Input::no_outcome(&path);
-        }
-        Ok(skipped.end() || !found)
-    }
-
-    /// Reads the records of a CDR file. Returns whether lines were skipped.
-    fn read_cdr(&mut self, cdr: Input) -> Result<bool, CommandError> {
-        let zone = if self.arguments.utc {
-            Zone::utc()
-        } else {
-            Zone::of_the_machine()
-        };
-        let mut skipped = cdr.skipped();
-        let mut records = Records::new(Parser::new(zone), |line, record| match record {
-            Ok(record) => self.add(&record),
-            Err(error) => {
-                skipped.skip(line, &error.to_string());
-                Ok(())
-            }
-        });
-        cdr.lines(|number, line| records.line(number, line))?;
-        records.end()?;
-        Ok(skipped.end())
-    }
-
-    /// Adds a record that may belong to a call of the period.
-    fn add(&mut self, record: &Record<'_>) -> Result<(), CommandError> {
-        let Report { from, to, .. } = self.arguments;
-        let early = |from: Moment| record.began < from.seconds() - MAX_CALL_SECS;
-        let late = |to: Moment| record.began >= to.seconds() + MAX_CALL_SECS;
-        if from.is_some_and(early) || to.is_some_and(late) {
-            return Ok(());
-        }
-        let outcome = self
-            .outcomes
-            .as_ref()
-            .and_then(|outcomes| outcomes.of(record));
-        let linked = record.linked_id.or(record.unique_id);
-        self.unnamed += u64::from(linked.is_none() && self.outcomes.is_some());
-        let id = outcome.map(|outcome| &*outcome.channel).or(linked);
-        self.store.add(id.unwrap_or_default(), record)
-    }
+/// Reads the records of a CDR file. Returns whether lines were skipped.
+fn read_cdr(report: &mut CallReport, cdr: Input, is_utc: bool) -> Result<bool, CommandError> {
+    let zone = if is_utc {
+        Zone::utc()
+    } else {
+        Zone::of_the_machine()
+    };
+    let mut skipped = cdr.skipped();
+    report.read_cdr(
+        zone,
+        |look| cdr.lines(look),
+        |line, why| skipped.skip(line, why),
+    )?;
+    Ok(skipped.end())
 }

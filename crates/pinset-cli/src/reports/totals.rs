@@ -16,14 +16,14 @@ const COLUMNS: [&str; 5] = [
 ];
 
 /// The totals, by day and identity.
-pub(super) struct Totals {
+pub(crate) struct Totals {
     by_day: bool,
     all: BTreeMap<(String, String), [u64; 4]>,
 }
 
 impl Totals {
     /// Creates totals per day, or of the whole period.
-    pub(super) fn new(by_day: bool) -> Self {
+    pub(crate) fn new(by_day: bool) -> Self {
         Self {
             by_day,
             all: BTreeMap::new(),
@@ -42,7 +42,7 @@ impl Totals {
     }
 
     /// Returns the totals as CSV.
-    pub(super) fn csv(&self) -> Vec<u8> {
+    pub(crate) fn csv(&self) -> Vec<u8> {
         let mut text = Vec::new();
         let columns = self.by_day.then_some("day").into_iter().chain(COLUMNS);
         push_row(&mut text, columns, "\n");
