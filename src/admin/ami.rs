@@ -184,7 +184,7 @@ struct Unlock;
 
 impl Action for Unlock {
     const NAME: &'static CStr = c"AuthenticateUnlock";
-    const CLASS: Class = Class::System;
+    const CLASS: Class = Class::Security;
     type Error = ActionError;
 
     fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {

@@ -11,12 +11,18 @@ use super::in_flight::CallGuard;
 use super::panic::guard;
 use crate::ffi;
 
-/// The classes of `write =` in `manager.conf` that an action needs.
+/// The classes of `write =` in `manager.conf` that an action needs: one of them.
+///
+/// No action of Asterisk itself needs `security`, so a user with this class alone runs
+/// our actions and nothing else. `system` also has `ModuleLoad`, `GetConfig` and
+/// `DBDelTree`, and `reporting` has `DBGetTree`.
 #[derive(Clone, Copy)]
 pub(crate) enum Class {
-    /// `system`.
+    /// `system`: for actions that reveal whether a PIN is right.
     System,
-    /// `system` or `reporting`.
+    /// `system` or `security`: for actions that change something.
+    Security,
+    /// `system`, `reporting` or `security`: for actions that list something.
     Reporting,
 }
 
@@ -41,7 +47,10 @@ pub(crate) trait Action {
 pub(crate) fn register<A: Action>() -> bool {
     let class = match A::CLASS {
         Class::System => ffi::EVENT_FLAG_SYSTEM,
-        Class::Reporting => ffi::EVENT_FLAG_SYSTEM | ffi::EVENT_FLAG_REPORTING,
+        Class::Security => ffi::EVENT_FLAG_SYSTEM | ffi::EVENT_FLAG_SECURITY,
+        Class::Reporting => {
+            ffi::EVENT_FLAG_SYSTEM | ffi::EVENT_FLAG_REPORTING | ffi::EVENT_FLAG_SECURITY
+        }
     };
     let class = c_int::try_from(class).unwrap_or_default();
     // SAFETY: the name is static; the function and the module stay until

@@ -76,7 +76,7 @@ fn option_c_in_an_example_is_recognized() {
 }
 
 /// The kinds of examples that `tests/lifecycle/examples.rs` runs.
-const RUN: [&str; 9] = [
+const RUN: [&str; 10] = [
     "sh",
     "console",
     "csv",
@@ -84,6 +84,7 @@ const RUN: [&str; 9] = [
     "ini authenticate.conf",
     "ini extensions.conf",
     "ini logger.conf",
+    "ini manager.conf",
     "ini modules.conf",
     "toml serve.toml",
 ];

@@ -243,6 +243,30 @@ fn logger(pbx: &Pbx, text: &str, rest: &str) -> Result<()> {
     Ok(())
 }
 
+/// Adds AMI users, and checks that Asterisk shows their classes.
+fn manager(pbx: &Pbx, text: &str) -> Result<()> {
+    let conf = "/etc/asterisk/manager.conf";
+    let before = pbx.exec(&["cat", conf])?;
+    pbx.write_file(conf, format!("{before}\n{text}"))?;
+    pbx.cli("manager reload")?;
+    let (_, rest) = text.split_once('[').context("no user")?;
+    let (user, lines) = rest.split_once(']').context("no user")?;
+    let shown = pbx.cli(&format!("manager show user {user}"))?;
+    for line in lines.lines() {
+        if let Some((name @ ("read" | "write"), class)) = line.split_once(" = ") {
+            let row = shown
+                .lines()
+                .find(|row| row.contains(&format!("{name} perm")));
+            ensure!(
+                row.is_some_and(|row| row.contains(class)),
+                "{line}: {shown}"
+            );
+        }
+    }
+    pbx.write_file(conf, before)?;
+    pbx.cli("manager reload").map(drop)
+}
+
 /// The state of an Asterisk that runs examples.
 struct Runner<'a> {
     pbx: &'a Pbx,
@@ -277,6 +301,7 @@ impl<'a> Runner<'a> {
             "ini extensions.conf" => dialplan(pbx, text, &self.dialplan, &self.names),
             "ini modules.conf" => modules(text),
             "ini logger.conf" => logger(pbx, text, &self.logger),
+            "ini manager.conf" => manager(pbx, text),
             "toml serve.toml" => {
                 pbx.write_file("/etc/pinset/serve.toml", text)?;
                 let check = "pinset serve --config /etc/pinset/serve.toml --check";

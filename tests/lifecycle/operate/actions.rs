@@ -1,7 +1,7 @@
 //! AMI actions.
 
 use anyhow::{ensure, Context, Result};
-use harness::{Ami, Call, Outcome, Pbx};
+use harness::{Ami, Call, Outcome};
 
 use super::{field, says, some, verify, CONF, CUSTOMERS, PIN};
 use crate::module::{module_action, use_count, OURS};
@@ -266,51 +266,6 @@ fn invalid_actions_are_errors() {
         ensure!(super::verify(&ami, "customers", PIN, "1")? == "SUCCESS");
         Ok(())
     });
-}
-
-/// What one may, another may not.
-#[test]
-fn actions_need_their_privilege_class() {
-    on(some(), |pbx| {
-        let conf = "/etc/asterisk/manager.conf";
-        let mut text = pbx.exec(&["cat", conf])?;
-        for class in ["reporting", "call,originate,agent,user", "system"] {
-            let name = class.split(',').next().unwrap_or_default();
-            text += &format!("[{name}]\nsecret = secret\nread = all\nwrite = {class}\n");
-        }
-        pbx.write_file(conf, text)?;
-        pbx.cli("manager reload")?;
-        let show = ["Action: AuthenticatePinsets", "Action: AuthenticateStats"];
-        let change = [
-            "Action: AuthenticateUnlock\nType: caller\nValue: 1",
-            "Action: AuthenticateVerify\nPinSet: customers\nSecret: 1\nCaller: 1",
-        ];
-        for (user, sees, does) in [
-            ("reporting", true, false),
-            ("call", false, false),
-            ("system", true, true),
-        ] {
-            for (actions, may) in [(&show, sees), (&change, does)] {
-                for action in actions {
-                    let printed = raw(pbx, user, action)?;
-                    ensure!(printed.contains("Authentication accepted"), "{printed}");
-                    let denied = printed.contains("Permission denied");
-                    ensure!(denied != may, "{user}: {action}: {printed}");
-                }
-            }
-        }
-        Ok(())
-    });
-}
-
-/// What an AMI session of another user says to an action.
-fn raw(pbx: &Pbx, user: &str, action: &str) -> Result<String> {
-    let script = "exec 3<>/dev/tcp/127.0.0.1/5038; printf '%b' \"$1\" >&3; cat <&3";
-    let text = format!(
-        "Action: Login\nUsername: {user}\nSecret: secret\nEvents: off\n\n{action}\n\nAction: Logoff\n\n"
-    );
-    let text = text.replace('\n', "\\r\\n");
-    pbx.exec(&["timeout", "20", "bash", "-c", script, "-", &text])
 }
 
 /// Not in what Asterisk prints of AMI and debugs, and not in an event.

@@ -29,13 +29,19 @@ fn xml_documentation_is_valid_by_dtd() {
 }
 
 const ACTIONS: [(&str, &[&str]); 6] = [
-    ("AuthenticatePinsets", &["system,reporting,all"]),
-    ("AuthenticatePinset", &["PinSet", "system,reporting,all"]),
-    ("AuthenticateLockouts", &["PinSet", "system,reporting,all"]),
-    ("AuthenticateStats", &["system,reporting,all"]),
+    ("AuthenticatePinsets", &["system,reporting,security,all"]),
+    (
+        "AuthenticatePinset",
+        &["PinSet", "system,reporting,security,all"],
+    ),
+    (
+        "AuthenticateLockouts",
+        &["PinSet", "system,reporting,security,all"],
+    ),
+    ("AuthenticateStats", &["system,reporting,security,all"]),
     (
         "AuthenticateUnlock",
-        &["Type", "Value", "PinSet", "system,all"],
+        &["Type", "Value", "PinSet", "system,security,all"],
     ),
     (
         "AuthenticateVerify",

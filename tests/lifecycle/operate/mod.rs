@@ -6,6 +6,7 @@ mod documentation;
 mod doubts;
 mod many;
 mod number;
+mod privilege;
 mod prometheus;
 mod rounds;
 
