@@ -9,6 +9,7 @@ use pinset::verify::{CallOrigin, NoChannel};
 use pinset::{Pin, Status};
 use thiserror::Error;
 
+use super::paging::{self, PageError};
 use super::queries::{self, QueryError, Summary};
 use crate::asterisk::ami::{self, Action, Class, Fields, HeaderError, Message, Session};
 use crate::asterisk::channel::Origin;
@@ -48,6 +49,9 @@ enum ActionError {
     /// Nothing is found.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// There is no page.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// `Channel` names none.
     #[error("there is no such channel")]
     UnknownChannel,
@@ -69,7 +73,7 @@ impl Action for PinSets {
         for set in &sets {
             session.item("AuthenticatePinset", &summary(set, &lock_counts));
         }
-        session.end(c"AuthenticatePinsetsComplete", sets.len());
+        session.end(c"AuthenticatePinsetsComplete", sets.len(), &Fields::new());
         Ok(())
     }
 }
@@ -126,7 +130,7 @@ impl Action for OnePinSet {
         }
         session.begin(c"The PIN set will follow");
         session.item("AuthenticatePinsetDetail", &fields);
-        session.end(c"AuthenticatePinsetComplete", 1);
+        session.end(c"AuthenticatePinsetComplete", 1, &Fields::new());
         Ok(())
     }
 }
@@ -139,9 +143,10 @@ impl Action for Lockouts {
     type Error = ActionError;
 
     fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
-        let locks = queries::locks(message.header(PIN_SET)?)?;
+        let (request, keys) = (paging::request(message)?, paging::keys()?);
+        let (locks, total) = queries::lock_page(message.header(PIN_SET)?, request, &keys)?;
         session.begin(c"Lockouts will follow");
-        for lock in &locks {
+        for (key, lock) in &locks {
             let seconds = lock.seconds.map(|seconds| seconds.to_string());
             let mut fields = Fields::new();
             fields
@@ -151,12 +156,20 @@ impl Action for Lockouts {
                 .add("Endpoint", lock.endpoint.as_deref().unwrap_or_default())
                 .add("LockedSeconds", seconds.as_deref().unwrap_or("by hand"))
                 .number("Times", lock.times.into())
-                .number("Failures", lock.failures.into());
+                .number("Failures", lock.failures.into())
+                .add("Key", key.to_string());
             session.item("AuthenticateLockout", &fields);
         }
-        session.end(c"AuthenticateLockoutsComplete", locks.len());
+        session.end(c"AuthenticateLockoutsComplete", locks.len(), &of_all(total));
         Ok(())
     }
+}
+
+/// Returns the field with the length of the whole list, of which a page was sent.
+fn of_all(total: usize) -> Fields {
+    let mut fields = Fields::new();
+    fields.number("Total", total.try_into().unwrap_or(u64::MAX));
+    fields
 }
 
 struct Stats;
@@ -175,7 +188,7 @@ impl Action for Stats {
             counts(&mut fields, of);
             session.item("AuthenticateStat", &fields);
         }
-        session.end(c"AuthenticateStatsComplete", all.len());
+        session.end(c"AuthenticateStatsComplete", all.len(), &Fields::new());
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 mod ami;
 mod cli;
 mod number;
+mod paging;
 mod prometheus;
 mod queries;
 

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use pinset::admin::{EntryKey, EntryKeys, Page, PageRequest};
 use pinset::audit::stats::Counts;
 use pinset::cache::{Contents, Recalled};
 use pinset::config::Source;
 use pinset::credential::table::Rows;
 use pinset::escape::escape;
 use pinset::list::FileKind;
-use pinset::lockout::{Kind as By, Unlock};
+use pinset::lockout::{Held, Kind as By, Unlock};
 use pinset::timestamp::since_epoch;
 use pinset::verify::{Answer, Doubt};
 use pinset::{PinSet, Status};
@@ -228,6 +229,25 @@ impl Lock {
     }
 }
 
+impl From<Held> for Lock {
+    fn from(held: Held) -> Self {
+        let now = since_epoch();
+        let left = |until: Duration| {
+            let left = until.saturating_sub(now);
+            left.as_secs() + u64::from(left.subsec_nanos() > 0)
+        };
+        Self {
+            by: held.kind.word(),
+            seconds: held.until.map(left),
+            pin_set: held.pin_set,
+            what: held.what,
+            endpoint: held.endpoint,
+            times: held.times,
+            failures: held.failures,
+        }
+    }
+}
+
 /// Returns the locks in force, in one PIN set or in all.
 ///
 /// # Errors
@@ -235,30 +255,41 @@ impl Lock {
 /// Fails if there is no PIN set of this name.
 pub(super) fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
-    let now = since_epoch();
-    let held = lockouts::held(pin_set.as_deref()).into_iter();
-    let left = |until: Duration| {
-        let left = until.saturating_sub(now);
-        left.as_secs() + u64::from(left.subsec_nanos() > 0)
-    };
-    let locks = held.map(|held| Lock {
-        by: held.kind.word(),
-        seconds: held.until.map(left),
-        pin_set: held.pin_set,
-        what: held.what,
-        endpoint: held.endpoint,
-        times: held.times,
-        failures: held.failures,
+    let held = lockouts::held(pin_set.as_deref());
+    Ok(held.into_iter().map(Lock::from).collect())
+}
+
+/// Returns a page of the locks in force, in one PIN set or in all. The whole list is
+/// sorted as in [`locks`].
+///
+/// # Errors
+///
+/// Fails if there is no PIN set of this name.
+pub(super) fn lock_page(
+    pin_set: Option<&[u8]>,
+    request: PageRequest,
+    keys: &EntryKeys,
+) -> Result<(Vec<(EntryKey, Lock)>, usize), QueryError> {
+    let pin_set = pin_set.map(counted_as).transpose()?;
+    let mut page = Page::new(request);
+    lockouts::each(pin_set.as_deref(), |held| {
+        page.add(keys.of(&held.digest), held);
     });
-    Ok(locks.collect())
+    let total = page.total();
+    let mut entries = page.entries();
+    if request.is_whole() {
+        entries.sort_unstable_by(|(_, one), (_, other)| one.cmp(other));
+    }
+    let locks = entries.into_iter().map(|(key, held)| (key, held.into()));
+    Ok((locks.collect(), total))
 }
 
 /// Returns the number of locks in each PIN set that has any, in one walk.
 pub(super) fn lock_counts() -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    for held in lockouts::held(None) {
+    lockouts::each(None, |held| {
         *counts.entry(held.pin_set).or_default() += 1;
-    }
+    });
     counts
 }
 
@@ -291,25 +322,25 @@ pub(super) fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<u
     let kind = By::ALL
         .into_iter()
         .find(|kind| kind.word().as_bytes().eq_ignore_ascii_case(by));
+    let kind = kind.ok_or(QueryError::UnknownKind)?;
     let unlocked = match kind {
-        Some(By::Caller) => {
+        By::Caller => {
             let caller = Unlock::Caller(&meant, number.as_deref());
             lockouts::unlock(caller, pin_set.as_deref())
         }
-        Some(By::Account) => lockouts::unlock(Unlock::Account(&meant), pin_set.as_deref()),
-        Some(By::PinSet) => {
+        By::Account => lockouts::unlock(Unlock::Account(&meant), pin_set.as_deref()),
+        By::PinSet => {
             let name = counted_as(meant.as_bytes())?;
             lockouts::unlock(Unlock::PinSet(&name), pin_set.as_deref())
         }
-        None => return Err(QueryError::UnknownKind),
     };
-    match unlocked {
-        0 => Err(QueryError::NotLocked {
+    if unlocked.locks == 0 {
+        return Err(QueryError::NotLocked {
             kind: String::from_utf8_lossy(by).into_owned(),
             value: String::from_utf8_lossy(what).into_owned(),
-        }),
-        unlocked => Ok(unlocked),
+        });
     }
+    Ok(unlocked.locks)
 }
 
 /// Returns the value that is meant: it may be given as it was shown, escaped.

@@ -193,13 +193,15 @@ impl Session<'_> {
         self.send(&format!("Event: {event}\r\n"), &fields.0);
     }
 
-    /// Ends a list of `count` events.
-    pub(crate) fn end(&mut self, event: &CStr, count: usize) {
+    /// Ends a list of `count` events. The event that ends it has these fields, too.
+    pub(crate) fn end(&mut self, event: &CStr, count: usize, fields: &Fields) {
         let count = c_int::try_from(count).unwrap_or(c_int::MAX);
-        // SAFETY: as above; the name is only read.
+        let fields = Text::new(fields.0.as_bytes());
+        // SAFETY: as above; the name is only read, and the text is copied.
         unsafe {
             let event = event.as_ptr();
             ffi::astman_send_list_complete_start(self.raw, self.message, event, count);
+            ffi::authrs_manager_append(self.raw, fields.as_c().as_ptr());
             ffi::astman_send_list_complete_end(self.raw);
         }
     }

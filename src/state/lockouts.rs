@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use pinset::lockout::{Capacity, Change, Cursor, Held, Lock, Lockouts, Unlock};
+use pinset::lockout::{Capacity, Change, Cursor, Held, Lock, Lockouts, Unlock, Unlocked};
 use pinset::timestamp::since_epoch;
 use pinset::verify::{LockoutContext, Notice, Reason};
 
@@ -179,27 +179,34 @@ pub(crate) fn clear() {
     QUEUE.clear();
 }
 
-/// Returns the locks in force, of one PIN set or of all.
-pub(crate) fn held(pin_set: Option<&str>) -> Vec<Held> {
-    let (mut held, mut cursor) = (Vec::new(), Cursor::default());
+/// Calls `look` with each lock in force, of one PIN set or of all, in no order.
+pub(crate) fn each(pin_set: Option<&str>, mut look: impl FnMut(Held)) {
+    let mut cursor = Cursor::default();
     in_pieces(|lockouts| {
         let (some, next) =
             lockouts.locks_after(pin_set, cursor, MAX_LOCKS_PER_PIECE, since_epoch());
-        held.extend(some);
+        some.into_iter().for_each(&mut look);
         cursor = next.unwrap_or_default();
         next.is_some()
     });
+}
+
+/// Returns the locks in force, of one PIN set or of all.
+pub(crate) fn held(pin_set: Option<&str>) -> Vec<Held> {
+    let mut held = Vec::new();
+    each(pin_set, |one| held.push(one));
     held.sort_unstable();
     held
 }
 
-/// Ends locks and resets their failure counts. Returns the number of locks.
-pub(crate) fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> usize {
-    let (mut unlocked, mut cursor) = (0, Cursor::default());
+/// Ends locks and resets their failure counts. Returns what was ended.
+pub(crate) fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> Unlocked {
+    let (mut unlocked, mut cursor) = (Unlocked::default(), Cursor::default());
     in_pieces(|lockouts| {
         let (some, next) =
             lockouts.unlock_after(what, pin_set, cursor, MAX_UNLOCKED_PER_PIECE, since_epoch());
-        unlocked += some;
+        unlocked.locks += some.locks;
+        unlocked.is_named |= some.is_named;
         cursor = next.unwrap_or_default();
         if lockouts.has_changes() {
             write_later();

@@ -36,7 +36,7 @@ const ACTIONS: [(&str, &[&str]); 6] = [
     ),
     (
         "AuthenticateLockouts",
-        &["PinSet", "system,reporting,security,all"],
+        &["PinSet", "Limit", "After", "system,reporting,security,all"],
     ),
     ("AuthenticateStats", &["system,reporting,security,all"]),
     (

@@ -2,6 +2,7 @@
 
 mod actions;
 mod commands;
+mod console;
 mod documentation;
 mod doubts;
 mod many;

@@ -1,7 +1,10 @@
-//! Text for those who operate it: tables for a terminal, metrics for Prometheus.
+//! Text for administrators: tables for a terminal, metrics for Prometheus, pages of long
+//! lists.
 
 mod metric;
+mod page;
 mod table;
 
 pub use metric::Metric;
+pub use page::{EntryKey, EntryKeys, Page, PageRequest};
 pub use table::Table;

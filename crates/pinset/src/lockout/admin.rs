@@ -18,6 +18,16 @@ pub enum Unlock<'a> {
     PinSet(&'a str),
 }
 
+/// What an unlock has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Unlocked {
+    /// How many locks.
+    pub locks: usize,
+    /// Whether the value may be shown: not if all are locks of accounts that are in no
+    /// list, because a caller may have entered a PIN there.
+    pub is_named: bool,
+}
+
 /// After all others that end then.
 const LAST: Key = [u8::MAX; 16];
 
@@ -48,6 +58,9 @@ pub struct Held {
     /// Failures in its window since the lock began. Of an account locked until
     /// it is unlocked by hand, those since its last success.
     pub failures: u32,
+    /// A digest that no other lock has. Not to be shown: digits that were entered
+    /// for an account that is in no list could be found from it.
+    pub digest: [u8; 16],
 }
 
 impl Lockouts {
@@ -87,14 +100,14 @@ impl Lockouts {
                 left -= 1;
                 after = (end, key);
                 if pin_set.is_none_or(|pin_set| count.pin_set == pin_set) {
-                    held.push(self.held(count));
+                    held.push(self.held(key, count));
                 }
             }
         }
         (held, None)
     }
 
-    fn held(&self, count: &Count) -> Held {
+    fn held(&self, digest: Key, count: &Count) -> Held {
         let (what, endpoint) = match &count.who {
             FailureOwner::Caller(caller) => {
                 let endpoint = caller.endpoint();
@@ -115,6 +128,7 @@ impl Lockouts {
                 Some(_) => count.failures(),
                 None => count.all_consecutive(),
             },
+            digest,
         }
     }
 
@@ -122,8 +136,8 @@ impl Lockouts {
     /// earlier locks too. Returns how many were locked. It takes as long as
     /// there are callers or accounts: up to 2 µs each.
     pub fn unlock(&mut self, what: Unlock<'_>, pin_set: Option<&str>, now: Duration) -> usize {
-        self.unlock_after(what, pin_set, Cursor::default(), usize::MAX, now)
-            .0
+        let all = self.unlock_after(what, pin_set, Cursor::default(), usize::MAX, now);
+        all.0.locks
     }
 
     /// The same in pieces: looks at `most` callers or accounts, and returns where the
@@ -135,7 +149,7 @@ impl Lockouts {
         cursor: Cursor,
         most: usize,
         now: Duration,
-    ) -> (usize, Option<Cursor>) {
+    ) -> (Unlocked, Option<Cursor>) {
         let now = self.now(now);
         let table = match what {
             Unlock::Caller(..) => &mut self.callers,
@@ -161,9 +175,18 @@ impl Lockouts {
                 }
             }
         }
-        let unlock = |key| table.change(key, |count| count.unlock(now));
-        let unlocked = keys.iter().filter_map(unlock).filter(|locked| *locked);
-        (unlocked.count(), next)
+        let mut unlocked = Unlocked::default();
+        for key in &keys {
+            let is_named = table.change(key, |count| {
+                let is_named = !matches!(count.who, FailureOwner::Account(None));
+                count.unlock(now).then_some(is_named)
+            });
+            if let Some(is_named) = is_named.flatten() {
+                unlocked.locks += 1;
+                unlocked.is_named |= is_named;
+            }
+        }
+        (unlocked, next)
     }
 }
 

@@ -32,7 +32,7 @@ mod persist;
 mod subject;
 mod trust;
 
-pub use admin::{Cursor, Held, Unlock};
+pub use admin::{Cursor, Held, Unlock, Unlocked};
 pub use charge::Charge;
 pub use persist::{Change, StoredRowError};
 pub use subject::{endpoint, Account, Caller, Limits, Subject};

@@ -182,12 +182,15 @@ fn an_account_that_does_not_exist_is_locked_as_one_that_does() {
     let (one, other) = (&known.locks()[0], &unknown.locks()[0]);
     assert_eq!((one.until, one.what.as_deref()), (None, Some("42")));
     assert_eq!((other.until, other.what.as_deref()), (None, None));
-    // An administrator who has its name can unlock it.
-    let unlocked = unknown
-        .lockouts
-        .unlock(Unlock::Account("42"), Some(SET), unknown.now);
-    assert_eq!(unlocked, 1);
-    assert_eq!(unknown.locks(), []);
+    // An administrator who has its name can unlock it; the log must not have it.
+    for (pbx, is_named) in [(&mut known, true), (&mut unknown, false)] {
+        let (what, first) = (Unlock::Account("42"), Cursor::default());
+        let unlocked = pbx
+            .lockouts
+            .unlock_after(what, Some(SET), first, 1000, pbx.now);
+        assert_eq!(unlocked, (Unlocked { locks: 1, is_named }, None));
+        assert_eq!(pbx.locks(), []);
+    }
 }
 
 #[test]
