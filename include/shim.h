@@ -38,6 +38,12 @@ void authrs_digits_done(void *data);
  * lock when the channel with this unique id has ended.
  */
 void authrs_channel_ended(const char *unique_id);
+/*
+ * Implemented in Rust (src/asterisk/ami_logins.rs), called on a thread of Asterisk
+ * without a lock when a user has logged in to AMI: the address of the session as `%p`
+ * prints it, the user, and where from. None is NULL.
+ */
+void authrs_ami_login(const char *session, const char *user, const char *address);
 
 /* This module, once Asterisk has registered it. */
 struct ast_module *authrs_self(void);
@@ -57,6 +63,8 @@ void authrs_verbose(const char *file, int line, const char *text, size_t length)
 void authrs_cli_complete(const char *text);
 /* Sends `text` to an AMI session. `%` has no meaning in it. */
 void authrs_manager_append(struct mansession *session, const char *text);
+/* Returns what the security events of a session have as its address, to compare only. */
+const void *authrs_manager_session(const struct mansession *session);
 /* Appends `text` to the metrics of a scrape. */
 void authrs_metrics_append(struct ast_str **output, const char *text);
 /* Returns 1 if Asterisk has started all its modules, else 0. */
@@ -191,11 +199,13 @@ int authrs_security_event(int admitted, const char *account, const char *session
 	const char *local, const char *remote, enum ast_transport transport);
 
 /*
- * Subscribes `authrs_channel_ended` to the ends of all channels, until
- * `authrs_ignore_channels`, which waits for its last call. Returns NULL if that fails.
+ * Subscribe `authrs_channel_ended` to the ends of all channels and `authrs_ami_login` to
+ * all logins, until `authrs_unsubscribe`, which waits for the last call. Return NULL if
+ * that fails.
  */
 struct stasis_subscription *authrs_watch_channels(void);
-void authrs_ignore_channels(struct stasis_subscription *subscription);
+struct stasis_subscription *authrs_watch_logins(void);
+void authrs_unsubscribe(struct stasis_subscription *subscription);
 
 /* Registers the dialplan function AUTHENTICATE_VERIFY. Returns 0 on success. */
 int authrs_function_register(void);

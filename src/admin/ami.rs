@@ -202,7 +202,8 @@ impl Action for Unlock {
 
     fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
         let (by, what) = (message.need("Type")?, message.need("Value")?);
-        let unlocked = queries::unlock(by, what, message.header(PIN_SET)?)?;
+        let pin_set = message.header(PIN_SET)?;
+        let unlocked = queries::unlock(by, what, pin_set, &session.administrator())?;
         let mut fields = Fields::new();
         fields.number("Unlocked", unlocked.try_into().unwrap_or(u64::MAX));
         session.respond(&fields);

@@ -1,6 +1,7 @@
 //! CLI commands `authenticate show …` and `authenticate unlock …`.
 
 use pinset::admin::Table;
+use pinset::audit::change::Administrator;
 use pinset::cache::Contents;
 use pinset::config::span;
 use pinset::escape::escape;
@@ -263,7 +264,7 @@ fn unlock(words: &[&[u8]]) -> CommandOutput {
         [_, _, by, what, word, name] if is(word, "pinset") => (by, what, Some(*name)),
         _ => return CommandOutput::Usage,
     };
-    match queries::unlock(by, what, pin_set) {
+    match queries::unlock(by, what, pin_set, &Administrator::CommandLine) {
         Ok(unlocked) => CommandOutput::Done(format!("{unlocked} unlocked\n")),
         Err(error) => failed(&error),
     }

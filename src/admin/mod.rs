@@ -11,8 +11,11 @@ mod queries;
 
 pub(crate) use prometheus::{hold_off, shutdown as shutdown_metrics, start as start_metrics};
 
+use crate::asterisk::ami_logins;
+
 /// Registers commands and actions. Returns false if that fails, which Asterisk logs.
 pub(crate) fn register() -> bool {
+    ami_logins::start();
     cli::register() && ami::register()
 }
 
@@ -20,5 +23,6 @@ pub(crate) fn register() -> bool {
 /// about to. A session that has found an action before may still run it.
 pub(crate) fn unregister() -> bool {
     ami::unregister();
+    ami_logins::shutdown();
     cli::unregister()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use pinset::admin::{EntryKey, EntryKeys, Page, PageRequest};
+use pinset::audit::change::{Action, Administrator, ChangeRecord};
 use pinset::audit::stats::Counts;
 use pinset::cache::{Contents, Recalled};
 use pinset::config::Source;
@@ -19,7 +20,7 @@ use pinset::{PinSet, Status};
 use thiserror::Error;
 
 use crate::config::PinSetError;
-use crate::state::{lockouts, stats};
+use crate::state::{audit, lockouts, stats};
 use crate::{config, pin_files};
 
 /// A PIN set, in one line.
@@ -305,12 +306,17 @@ pub(super) fn locked(by: &[u8]) -> Vec<String> {
 }
 
 /// Unlocks callers by number or endpoint, an account or a PIN set, in one PIN set or in
-/// all. Returns the number of locks.
+/// all, and reports it. Returns the number of locks.
 ///
 /// # Errors
 ///
 /// Fails if there is no such kind, no such PIN set, or nothing was locked.
-pub(super) fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<usize, QueryError> {
+pub(super) fn unlock(
+    by: &[u8],
+    what: &[u8],
+    pin_set: Option<&[u8]>,
+    administrator: &Administrator,
+) -> Result<usize, QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
     let in_force = config::current();
     let meant = meant(by, what);
@@ -340,6 +346,16 @@ pub(super) fn unlock(by: &[u8], what: &[u8], pin_set: Option<&[u8]>) -> Result<u
             value: String::from_utf8_lossy(what).into_owned(),
         });
     }
+    audit::report_change(&ChangeRecord {
+        action: Action::Unlock(kind),
+        pin_set: pin_set.as_deref(),
+        value: match unlocked.is_named {
+            true => meant.as_bytes(),
+            false => b"",
+        },
+        count: unlocked.locks,
+        by: administrator,
+    });
     Ok(unlocked.locks)
 }
 

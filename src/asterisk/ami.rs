@@ -3,9 +3,11 @@
 use std::ffi::{c_char, c_int, CStr};
 use std::fmt::{self, Write};
 
+use pinset::audit::change::Administrator;
 use pinset::escape::escape;
 use thiserror::Error;
 
+use super::ami_logins;
 use super::c_string::{self, Text};
 use super::in_flight::CallGuard;
 use super::panic::guard;
@@ -204,6 +206,11 @@ impl Session<'_> {
             ffi::authrs_manager_append(self.raw, fields.as_c().as_ptr());
             ffi::astman_send_list_complete_end(self.raw);
         }
+    }
+
+    /// Returns who runs the action.
+    pub(crate) fn administrator(&self) -> Administrator {
+        Administrator::Ami(ami_logins::user_of(self.raw))
     }
 
     fn send(&mut self, head: &str, fields: &str) {

@@ -29,7 +29,7 @@ impl HangupSubscription {
 impl Drop for HangupSubscription {
     fn drop(&mut self) {
         // SAFETY: the subscription is ours, and ends here and nowhere else.
-        unsafe { ffi::authrs_ignore_channels(self.0.as_ptr()) }
+        unsafe { ffi::authrs_unsubscribe(self.0.as_ptr()) }
     }
 }
 

@@ -5,6 +5,7 @@
 //! and copied by Asterisk unless a comment says otherwise.
 
 pub(crate) mod ami;
+pub(crate) mod ami_logins;
 pub(crate) mod astdb;
 pub(crate) mod c_string;
 pub(crate) mod call;

@@ -79,7 +79,6 @@ pub(crate) const SHIM: &[&str] = &[
     "authrs_has_place",
     "authrs_hide_digits",
     "authrs_hold",
-    "authrs_ignore_channels",
     "authrs_is_booted",
     "authrs_is_gone",
     "authrs_is_streaming",
@@ -92,6 +91,7 @@ pub(crate) const SHIM: &[&str] = &[
     "authrs_is_verbose",
     "authrs_verbose",
     "authrs_manager_append",
+    "authrs_manager_session",
     "authrs_metrics_append",
     "authrs_name",
     "authrs_origin",
@@ -108,5 +108,7 @@ pub(crate) const SHIM: &[&str] = &[
     "authrs_take_variable",
     "authrs_thread_start",
     "authrs_transmits_silence",
+    "authrs_unsubscribe",
     "authrs_watch_channels",
+    "authrs_watch_logins",
 ];

@@ -12,6 +12,7 @@
 #include "asterisk/astdb.h"
 #include "asterisk/cli.h"
 #include "asterisk/config.h"
+#include "asterisk/json.h"
 #include "asterisk/logger.h"
 #include "asterisk/manager.h"
 #include "asterisk/module.h"
@@ -67,6 +68,15 @@ void authrs_cli_complete(const char *text)
 void authrs_manager_append(struct mansession *session, const char *text)
 {
 	astman_append(session, "%s", text);
+}
+
+/*
+ * The structure is Asterisk's own, and begins with this pointer in 16 to 23. If it did
+ * not, no login would have what is read here.
+ */
+const void *authrs_manager_session(const struct mansession *session)
+{
+	return *(const void *const *) session;
 }
 
 void authrs_metrics_append(struct ast_str **output, const char *text)
@@ -282,7 +292,49 @@ struct stasis_subscription *authrs_watch_channels(void)
 	return subscription;
 }
 
-void authrs_ignore_channels(struct stasis_subscription *subscription)
+/*
+ * ast_json_object_get and ast_json_string_get: NULL: there is none, or no object or text.
+ * ast_json_integer_get: 0, which is no login: it is no number.
+ */
+static void on_security_event(void *data, struct stasis_subscription *subscription,
+	struct stasis_message *message)
+{
+	struct ast_json *event;
+	const char *service, *session, *user, *address;
+
+	(void) data;
+	(void) subscription;
+	if (stasis_message_type(message) != ast_security_event_type()) {
+		return;
+	}
+	event = ((struct ast_json_payload *) stasis_message_data(message))->json;
+	if (ast_json_integer_get(ast_json_object_get(event, "SecurityEvent"))
+		!= AST_SECURITY_EVENT_SUCCESSFUL_AUTH) {
+		return;
+	}
+	service = ast_json_string_get(ast_json_object_get(event, "Service"));
+	session = ast_json_string_get(ast_json_object_get(event, "SessionID"));
+	user = ast_json_string_get(ast_json_object_get(event, "AccountID"));
+	address = ast_json_string_get(ast_json_object_get(event, "RemoteAddress"));
+	if (service && !strcmp(service, "AMI") && session && user && address) {
+		authrs_ami_login(session, user, address);
+	}
+}
+
+/* stasis_subscribe: as above. */
+struct stasis_subscription *authrs_watch_logins(void)
+{
+	struct stasis_subscription *subscription = __stasis_subscribe(ast_security_topic(),
+		on_security_event, NULL, __FILE__, __LINE__, __func__);
+
+	if (subscription) {
+		stasis_subscription_accept_message_type(subscription, ast_security_event_type());
+		stasis_subscription_set_filter(subscription, STASIS_SUBSCRIPTION_FILTER_SELECTIVE);
+	}
+	return subscription;
+}
+
+void authrs_unsubscribe(struct stasis_subscription *subscription)
 {
 	stasis_unsubscribe_and_join(subscription);
 }

@@ -1,10 +1,12 @@
 //! Call outcomes, each reported exactly once: counted, as a line of the log level
 //! `AUTHENTICATE`, as an AMI event, and for phones, if configured, as a security event.
+//! Changes by administrators are reported as a line and an event.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use pinset::audit::{line, sentence, AuditRecord, Remote};
+use pinset::audit::change::ChangeRecord;
+use pinset::audit::{line, sentence, AuditRecord, Field, Remote};
 use pinset::escape::escape_audit_value;
 use pinset::lockout::Kind;
 use pinset::{Grant, Settings, Status};
@@ -137,14 +139,25 @@ impl AuditContext {
         log!(Authenticate, "{}", line(&fields));
         let (reason, number) = (facts.reason.as_deref(), facts.number.as_deref());
         verbose!(|| sentence(&record, reason, number));
-        let fields = fields
-            .iter()
-            .map(|field| (field.header, field.value.as_str()));
-        events::publish(record.event(), fields);
+        publish(record.event(), &fields);
         if let Some(phone) = phone {
             phone.report(&record);
         }
     }
+}
+
+/// Reports a change by an administrator.
+pub(crate) fn report_change(change: &ChangeRecord<'_>) {
+    let fields = change.fields();
+    log!(Authenticate, "{}", line(&fields));
+    publish(change.event(), &fields);
+}
+
+fn publish(event: &str, fields: &[Field]) {
+    let fields = fields
+        .iter()
+        .map(|field| (field.header, field.value.as_str()));
+    events::publish(event, fields);
 }
 
 impl OutcomeObserver for AuditContext {

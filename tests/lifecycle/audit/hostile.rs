@@ -5,10 +5,8 @@ use std::fs;
 use anyhow::{ensure, Context, Result};
 use harness::{Call, Pbx};
 
-use super::{builder, lines, of_channel, parse_text, OutcomeFields, OutcomeReader};
+use super::{builder, lines, of_channel, parse_text, OutcomeFields, OutcomeReader, JSON};
 use crate::support::{on, side_by_side};
-
-const JSON: &str = "/var/log/asterisk/authenticate.json";
 
 /// Lines that an attacker would like to forge: a ban, or an admission.
 const FORGED: &[u8] =

@@ -1,5 +1,6 @@
 //! Outcomes of calls in the audit log and in AMI events.
 
+mod changes;
 mod hostile;
 mod level;
 mod locked;
@@ -17,6 +18,7 @@ use anyhow::{ensure, Context, Result};
 use harness::{Builder, Events, Frame, Pbx};
 
 const LOG: &str = "/var/log/asterisk/authenticate.log";
+const JSON: &str = "/var/log/asterisk/authenticate.json";
 
 /// What `docs/audit.md` says to put into `logger.conf`, and the same as JSON.
 const LOGGER: &str = "[general]\n\

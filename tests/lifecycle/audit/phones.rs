@@ -7,10 +7,8 @@ use std::sync::Mutex;
 use anyhow::{ensure, Context, Result};
 use harness::{Builder, Pbx, Phone};
 
-use super::{builder, lines, OutcomeFields, OutcomeReader, LOG, LOGGER};
+use super::{builder, lines, OutcomeFields, OutcomeReader, JSON, LOG, LOGGER};
 use crate::support::{eventually, on, side_by_side};
-
-const JSON: &str = "/var/log/asterisk/authenticate.json";
 
 const CONF: &str = "
 [general]
@@ -245,7 +243,7 @@ fn check(fields: &OutcomeFields, call: &SipCall) -> Result<()> {
 
 /// The addresses that the real `fail2ban-regex` finds with our filter, and how
 /// often.
-fn banned(pbx: &Pbx, log: &str) -> Result<Vec<String>> {
+pub(super) fn banned(pbx: &Pbx, log: &str) -> Result<Vec<String>> {
     let filter = include_str!("../../../packaging/fail2ban/asterisk-authenticate.filter.conf");
     let path = "/etc/fail2ban/filter.d/asterisk-authenticate.conf";
     pbx.write_file(path, filter)?;

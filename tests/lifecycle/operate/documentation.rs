@@ -92,6 +92,13 @@ fn asterisk_shows_the_documentation() {
         }
         let shown = ami.command("manager show event AuthenticateLocked")?;
         says(&shown, &["LockedBy", "LockedSeconds", "by hand"])?;
+        for event in ["AuthenticateUnlocked"] {
+            let shown = ami.command(&format!("manager show event {event}"))?;
+            says(
+                &shown,
+                &["Action", "Type", "Value", "Count", "By", "User", "Address"],
+            )?;
+        }
         for event in ["Pinset", "PinsetDetail", "Lockout", "Stat"] {
             let shown = ami.command(&format!("manager show event Authenticate{event}"))?;
             says(&shown, &["PinSet"])?;

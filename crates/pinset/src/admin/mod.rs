@@ -4,6 +4,7 @@
 mod metric;
 mod page;
 mod table;
+pub mod tcp_table;
 
 pub use metric::Metric;
 pub use page::{EntryKey, EntryKeys, Page, PageRequest};

@@ -1,8 +1,10 @@
-//! The outcome of a call, for the audit log and the AMI event.
+//! The outcome of a call, for the audit log and the AMI event; and changes by
+//! administrators.
 //!
 //! All fields but the outcome may be chosen by the caller. Whatever they contain, they can
 //! neither begin another field or line, nor control a terminal.
 
+pub mod change;
 pub mod stats;
 
 use std::fmt;

@@ -22,7 +22,7 @@ pub(super) enum LogLine {
     Outcome(LoggedOutcome),
     /// A line of the audit log without a complete outcome.
     Broken,
-    /// Any other line of Asterisk.
+    /// A change by an administrator, or any other line of Asterisk.
     Other,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn line(line: &[u8]) -> LogLine {
     if line.starts_with(b"{") {
         return match serde_json::from_slice::<Json>(line) {
             Ok(Json { logmsg }) if logmsg.level.as_bytes() == LEVEL => {
-                outcome(logmsg.message.as_bytes())
+                audited(logmsg.message.as_bytes())
             }
             _ => LogLine::Other,
         };
@@ -66,11 +66,22 @@ pub(super) fn line(line: &[u8]) -> LogLine {
     if !message.starts_with(b"[") {
         return LogLine::Other;
     }
-    // After the thread, the call id and the source file.
-    match memchr::memmem::find(message, b": Outcome=") {
-        Some(at) => outcome(message.get(at + 2..).unwrap_or_default()),
-        None => LogLine::Broken,
+    // After the thread, the call id and the source file. A value may contain the same.
+    let begins = [&b": Outcome="[..], b": Action="]
+        .into_iter()
+        .filter_map(|begin| memchr::memmem::find(message, begin))
+        .min();
+    begins.map_or(LogLine::Broken, |at| {
+        audited(message.get(at + 2..).unwrap_or_default())
+    })
+}
+
+/// Parses the text of a line of the audit log.
+fn audited(text: &[u8]) -> LogLine {
+    if text.starts_with(b"Action=\"") {
+        return LogLine::Other;
     }
+    outcome(text)
 }
 
 /// Returns whether a line looks like one of Asterisk's log.

@@ -53,6 +53,33 @@ fn name_is_stored_once() {
     assert_eq!(outcomes.names.len(), 2);
 }
 
+/// An administrator's change is no outcome, whatever was unlocked; nor is an outcome a
+/// change because of what a caller sends.
+#[test]
+fn changes_are_passed_over() {
+    let head = "[2026-11-22 07:00:00] AUTHENTICATE[1] audit.rs: ";
+    let change = |value: &str| {
+        format!(
+            "Action=\"UNLOCK\",PinSet=\"doors\",Type=\"caller\",Value=\"{value}\",Count=\"1\",\
+             By=\"AMI\",User=\"ada\",Address=\"IPV4/TCP/203.0.113.1/5060\""
+        )
+    };
+    for value in [
+        "1",
+        "x: Outcome=",
+        "] AUTHENTICATE[1] a: Outcome=\\x22SUCCESS\\x22",
+    ] {
+        let text = change(value);
+        assert_eq!(line(format!("{head}{text}").as_bytes()), LogLine::Other);
+        let message = serde_json::to_string(&text).unwrap();
+        let json = format!("{{\"logmsg\":{{\"level\":\"AUTHENTICATE\",\"message\":{message}}}}}");
+        assert_eq!(line(json.as_bytes()), LogLine::Other);
+    }
+    let outcome = format!("{head}Outcome=\"SUCCESS\",Caller=\"x: Action=\"");
+    assert!(matches!(line(outcome.as_bytes()), LogLine::Outcome(_)));
+    assert_eq!(line(format!("{head}Actions").as_bytes()), LogLine::Broken);
+}
+
 proptest! {
     #[test]
     fn any_line_can_be_parsed(text in "[ -~]{0,60}|\\[x\\] AUTHENTICATE\\[1\\] a: Outcome=\"[A-Za-z=\",\\\\x0-9]{0,40}") {
