@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::paging::{self, PageError};
 use super::queries::{self, QueryError, Summary};
+use super::uses::{self, UsesError};
 use crate::asterisk::ami::{self, Action, Class, Fields, HeaderError, Message, Session};
 use crate::asterisk::channel::Origin;
 use crate::auth::verify::{self, Attempt};
@@ -24,6 +25,8 @@ pub(super) fn register() -> bool {
         && ami::register::<Lockouts>()
         && ami::register::<Stats>()
         && ami::register::<Unlock>()
+        && ami::register::<Uses>()
+        && ami::register::<ResetUses>()
         && ami::register::<Verify>()
 }
 
@@ -34,6 +37,8 @@ pub(super) fn unregister() {
     ami::unregister::<Lockouts>();
     ami::unregister::<Stats>();
     ami::unregister::<Unlock>();
+    ami::unregister::<Uses>();
+    ami::unregister::<ResetUses>();
     ami::unregister::<Verify>();
 }
 
@@ -52,6 +57,9 @@ enum ActionError {
     /// There is no page.
     #[error(transparent)]
     Page(#[from] PageError),
+    /// Uses can't be shown or set back.
+    #[error(transparent)]
+    Uses(#[from] UsesError),
     /// `Channel` names none.
     #[error("there is no such channel")]
     UnknownChannel,
@@ -206,6 +214,56 @@ impl Action for Unlock {
         let unlocked = queries::unlock(by, what, pin_set, &session.administrator())?;
         let mut fields = Fields::new();
         fields.number("Unlocked", unlocked.try_into().unwrap_or(u64::MAX));
+        session.respond(&fields);
+        Ok(())
+    }
+}
+
+struct Uses;
+
+impl Action for Uses {
+    const NAME: &'static CStr = c"AuthenticateUses";
+    const CLASS: Class = Class::Reporting;
+    type Error = ActionError;
+
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
+        let pin_set = message.need(PIN_SET)?;
+        let (request, keys) = (paging::request(message)?, paging::keys()?);
+        let (all, total) = uses::page(pin_set, request, &keys)?;
+        session.begin(c"Uses will follow");
+        for (key, uses) in &all {
+            let line = uses.row.map(|row| row.line.to_string());
+            let max_uses = uses.row.and_then(|row| row.max_uses);
+            let max_uses = max_uses.map(|max_uses| max_uses.to_string());
+            let mut fields = Fields::new();
+            fields
+                .add(PIN_SET, pin_set.to_ascii_lowercase())
+                .add("Account", &uses.account)
+                .add("Uses", &uses.uses)
+                .add("MaxUses", max_uses.unwrap_or_default())
+                .add("Line", line.unwrap_or_default())
+                .add("Key", key.to_string());
+            session.item("AuthenticateUse", &fields);
+        }
+        session.end(c"AuthenticateUsesComplete", all.len(), &of_all(total));
+        Ok(())
+    }
+}
+
+struct ResetUses;
+
+impl Action for ResetUses {
+    const NAME: &'static CStr = c"AuthenticateResetUses";
+    const CLASS: Class = Class::Security;
+    type Error = ActionError;
+
+    fn run(message: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
+        let (pin_set, account) = (message.need(PIN_SET)?, message.header("Account")?);
+        let (key, keys) = (paging::key(message, "Key")?, paging::keys()?);
+        let by = session.administrator();
+        let reset = uses::reset(pin_set, account, key, &keys, &by)?;
+        let mut fields = Fields::new();
+        fields.number("Reset", reset.try_into().unwrap_or(u64::MAX));
         session.respond(&fields);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Administration: CLI commands (`authenticate …`), AMI actions and Prometheus metrics.
 //! [`queries`] collects what they show; no call waits for a terminal, a session or a
-//! disk meanwhile. Only [`number`] reads a PIN file.
+//! disk meanwhile. Only [`number`] and [`uses`] read a PIN file.
 
 mod ami;
 mod cli;
@@ -8,6 +8,7 @@ mod number;
 mod paging;
 mod prometheus;
 mod queries;
+mod uses;
 
 pub(crate) use prometheus::{hold_off, shutdown as shutdown_metrics, start as start_metrics};
 

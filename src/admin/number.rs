@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use pinset::admin::Table;
 use pinset::config::{Identify, NoCaller, Source};
-use pinset::credential::table::Candidate;
+use pinset::credential::table::{Candidate, Rows};
 use pinset::escape::escape;
 use pinset::timestamp::Moment;
 use pinset::verify::{CallOrigin, Reason, Searched};
@@ -47,7 +47,8 @@ pub(super) fn report(number: &[u8], name: &[u8]) -> Result<String, QueryError> {
         }
         (_, Identify::Caller, None) => "Rows: none, the call is refused\n".to_owned(),
         (_, Identify::Caller, Some(number)) => {
-            match backend::rows_of(&set, Arc::clone(&in_force), &number) {
+            let by_number = |rows: &Rows| rows.by_caller(&number).collect::<Vec<_>>();
+            match backend::find_rows(&set, Arc::clone(&in_force), by_number) {
                 Ok(rows) if rows.is_empty() => {
                     format!("Rows: {}\n", Reason::NoRow(Searched::Caller(number)))
                 }

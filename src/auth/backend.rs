@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use pinset::config::{AstdbValue, Source, Times};
-use pinset::credential::table::Candidate;
+use pinset::credential::table::Rows;
 use pinset::verify::{
     Answer, BackEnd, CallOrigin, Entries, FileQuery, NoChannel, ServiceChannel, Use, UseError,
     Verification, Verifier, Work,
 };
-use pinset::{hex, Grant, Number, Pepper, Pin, PinSet, Verdict};
+use pinset::{hex, Grant, Pepper, Pin, PinSet, Verdict};
 use thiserror::Error;
 
 use crate::asterisk::dialplan;
@@ -74,16 +74,17 @@ pub(crate) enum RowsError {
     Unusable(String),
 }
 
-/// Returns the rows of a PIN set that a caller number finds, as for a call.
+/// Returns what `find` finds in the rows of a PIN set, which are read as for a call, or
+/// nothing if its source has no rows.
 ///
 /// # Errors
 ///
 /// Fails if the PIN set admits nobody.
-pub(crate) fn rows_of(
+pub(crate) fn find_rows<T: Default>(
     set: &Arc<PinSet>,
     in_force: Arc<InForce>,
-    number: &Number,
-) -> Result<Vec<Candidate>, RowsError> {
+    find: impl FnOnce(&Rows) -> T,
+) -> Result<T, RowsError> {
     let back_end = AsteriskBackEnd { in_force };
     let answer = back_end.ask(&mut NoChannel, set, &Pin::new());
     let answer = answer.ok_or(RowsError::Unread)?;
@@ -92,9 +93,9 @@ pub(crate) fn rows_of(
         return Err(RowsError::Unusable(why));
     }
     Ok(match answer {
-        Answer::Rows(rows, _) => rows.by_caller(number).collect(),
-        Answer::Family(family) => family.rows.by_caller(number).collect(),
-        Answer::Entry(..) | Answer::Refused(_) => Vec::new(),
+        Answer::Rows(rows, _) => find(&rows),
+        Answer::Family(family) => find(&family.rows),
+        Answer::Entry(..) | Answer::Refused(_) => T::default(),
     })
 }
 

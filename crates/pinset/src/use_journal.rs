@@ -1,7 +1,8 @@
 //! The journal of uses: what may not yet be on disk in Asterisk's database.
-//! One record a line, `use FAMILY KEY` for a one-time PIN whose key is removed
-//! and `count FAMILY KEY N` for a row that has had N uses; family and key in
-//! hexadecimal so that any byte is allowed in either.
+//! One record a line, `use FAMILY KEY` for a one-time PIN whose key is removed,
+//! `count FAMILY KEY N` for a row that has had N uses, and `set FAMILY KEY N` for one that
+//! has had N since an administrator has set it back; family and key in hexadecimal so
+//! that any byte is allowed in either.
 
 use std::fmt::Write;
 
@@ -27,6 +28,9 @@ pub enum Effect {
     Removed,
     /// It holds the number of uses so far.
     Counted(u64),
+    /// It holds the number of uses since it was set back, whatever the database, which
+    /// may not have been written since, holds.
+    Set(u64),
 }
 
 impl UseRecord {
@@ -43,11 +47,12 @@ impl UseRecord {
         line.push_str(match self.effect {
             Effect::Removed => "use ",
             Effect::Counted(_) => "count ",
+            Effect::Set(_) => "set ",
         });
         hex::append(&mut line, &self.family);
         line.push(' ');
         hex::append(&mut line, &self.key);
-        if let Effect::Counted(uses) = self.effect {
+        if let Effect::Counted(uses) | Effect::Set(uses) = self.effect {
             // Writing to a String can't fail.
             let _ = write!(line, " {uses}");
         }
@@ -99,6 +104,7 @@ fn parse(line: &[u8]) -> Option<UseRecord> {
     let effect = match kind {
         b"use" => Effect::Removed,
         b"count" => Effect::Counted(uses(words.next()?)?),
+        b"set" => Effect::Set(uses(words.next()?)?),
         _ => return None,
     };
     (words.next().is_none() && !family.is_empty() && !key.is_empty()).then_some(UseRecord {
@@ -144,6 +150,7 @@ mod tests {
                 Effect::Counted(u64::MAX),
                 "count 70696e 31322a41 18446744073709551615\n",
             ),
+            (Effect::Set(0), "set 70696e 31322a41 0\n"),
         ] {
             assert_eq!(*record(b"pin", b"12*A", effect).line(), line);
         }
@@ -156,6 +163,8 @@ mod tests {
             ("use 70696E 31", true),
             ("count 70696e 31 1", true),
             ("count 70696e 31 007", true),
+            ("set 70696e 31 0", true),
+            ("set 70696e 31", false),
             ("", false),
             ("use 7 31", false),
             ("use  31", false),

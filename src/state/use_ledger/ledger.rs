@@ -110,14 +110,36 @@ impl Ledger {
     ) -> io::Result<bool> {
         // In this order, as in `use_up`.
         let mut uses = uses_of(family, key)?;
-        if let Some(Effect::Counted(known)) = self.undone(family, key) {
-            uses = uses.max(known);
+        match self.undone(family, key) {
+            Some(Effect::Counted(known)) => uses = uses.max(known),
+            Some(Effect::Set(known)) => uses = known,
+            Some(Effect::Removed) | None => {}
         }
         if uses >= u64::from(limit.get()) {
             return Ok(false);
         }
-        self.enter(family, key, Effect::Counted(uses + 1), wanted)?;
+        // Until a reset is on disk, what follows must not count on from what was before.
+        let effect = match self.pending(family, key) {
+            Some(Effect::Set(_)) => Effect::Set(uses + 1),
+            _ => Effect::Counted(uses + 1),
+        };
+        self.enter(family, key, effect, wanted)?;
         Ok(true)
+    }
+
+    /// Sets the uses of a row back to zero, also if their number is none. Returns whether
+    /// there were any.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that is not certain.
+    pub(super) fn reset(&mut self, family: &[u8], key: &[u8]) -> io::Result<bool> {
+        let is_undone = self.undone(family, key).is_some();
+        let there = is_undone || astdb::exists(family, key);
+        if there {
+            self.enter(family, key, Effect::Set(0), &|| true)?;
+        }
+        Ok(there)
     }
 
     /// Deletes the number of uses of a row that no PIN file has any more, unless the row
@@ -171,7 +193,7 @@ impl Ledger {
             }
             match record.effect {
                 Effect::Removed => back += u32::from(lost),
-                Effect::Counted(_) => behind += u32::from(lost),
+                Effect::Counted(_) | Effect::Set(_) => behind += u32::from(lost),
             }
         }
         if back > 0 {
@@ -249,8 +271,8 @@ impl Ledger {
         let written_before = astdb::written();
         let family = MARKERS.to_bytes();
         let write = || match record.effect {
-            Effect::Removed => astdb::delete(&record.family, &record.key),
-            Effect::Counted(uses) => {
+            Effect::Removed | Effect::Set(0) => astdb::delete(&record.family, &record.key),
+            Effect::Counted(uses) | Effect::Set(uses) => {
                 astdb::put(&record.family, &record.key, uses.to_string().as_bytes())
             }
         };
@@ -285,12 +307,22 @@ impl Ledger {
         }
     }
 
+    /// Returns the effect on a key that may not be on disk yet.
+    fn pending(&self, family: &[u8], key: &[u8]) -> Option<Effect> {
+        let pending = self.pending_use(family, key)?;
+        Some(pending.record.effect)
+    }
+
     /// Returns what a failed commit of Asterisk has undone of a key: its value in the
     /// database is older, and was not set by an administrator.
     fn undone(&self, family: &[u8], key: &[u8]) -> Option<Effect> {
-        let same = |pending: &&Pending| pending.record.is_about(family, key);
-        let pending = self.pending.iter().find(same)?;
+        let pending = self.pending_use(family, key)?;
         pending.is_undone().then_some(pending.record.effect)
+    }
+
+    fn pending_use(&self, family: &[u8], key: &[u8]) -> Option<&Pending> {
+        let same = |pending: &&Pending| pending.record.is_about(family, key);
+        self.pending.iter().find(same)
     }
 
     /// Retires uses that are on disk, and applies again those that a failed commit of
@@ -367,11 +399,12 @@ fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
 
 /// Returns whether the database agrees with a record, or counts further uses.
 fn is_in_force(record: &UseRecord) -> bool {
+    let (family, key) = (&record.family, &record.key);
+    let counted = || uses(&astdb::own_value(family, key)?);
     match record.effect {
-        Effect::Removed => astdb::presence(&record.family, &record.key) == Presence::Absent,
-        Effect::Counted(known) => astdb::own_value(&record.family, &record.key)
-            .and_then(|value| uses(&value))
-            .is_some_and(|uses| uses >= known),
+        Effect::Removed | Effect::Set(0) => astdb::presence(family, key) == Presence::Absent,
+        Effect::Counted(known) => counted().is_some_and(|uses| uses >= known),
+        Effect::Set(known) => counted() == Some(known),
     }
 }
 
@@ -379,7 +412,7 @@ fn log_undone(record: &UseRecord) {
     let family = String::from_utf8_lossy(&record.family);
     let (what, done) = match record.effect {
         Effect::Removed => ("one-time PINs of", "removed"),
-        Effect::Counted(_) => ("uses in", "counted"),
+        Effect::Counted(_) | Effect::Set(_) => ("uses in", "counted"),
     };
     log_once!(
         Warning,

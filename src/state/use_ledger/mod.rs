@@ -20,16 +20,17 @@ mod journal;
 mod ledger;
 mod purge;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use pinset::verify::ServiceChannel;
+use pinset::verify::{NoChannel, ServiceChannel};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::asterisk::astdb::MAX_WAITING;
+use crate::asterisk::astdb::{self, MAX_WAITING};
 use crate::asterisk::log::log;
 use crate::asterisk::schedule::Schedule;
 use crate::sync::lock::lock;
@@ -38,6 +39,9 @@ use ledger::Ledger;
 
 /// The family of the database in which uses are counted; PIN sets are below it.
 pub(crate) const FAMILY: &str = "authenticate-uses";
+
+/// Numbers of uses, or absences, by their keys.
+pub(crate) type Values = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// How often pending uses are checked, in milliseconds.
 const LOOK_INTERVAL: i32 = 1000;
@@ -158,6 +162,51 @@ pub(crate) fn count<H: ServiceChannel>(
     take(host, timeout, move |ledger, wanted| {
         ledger.count(&family, &key, limit, wanted)
     })
+}
+
+/// Sets the uses of rows back to zero, by their keys in a family, within `timeout`.
+/// Returns how many rows had any. It is on disk before this returns, and holds whatever
+/// crashes afterwards: uses that follow are counted from zero.
+///
+/// # Errors
+///
+/// Fails if that is not certain of all of them: some may be set back all the same.
+pub(crate) fn reset(
+    family: Vec<u8>,
+    keys: Vec<Vec<u8>>,
+    timeout: Duration,
+) -> Result<usize, UseError> {
+    let reset = move |_: &dyn Fn() -> bool| {
+        let mut ledger = ledger();
+        if !ledger.has_journal() {
+            return Some(Err(UseError::NoJournal));
+        }
+        let each = keys.iter().map(|key| ledger.reset(&family, key));
+        let there: io::Result<Vec<bool>> = each.collect();
+        let count = there.map(|there| there.into_iter().filter(|there| *there).count());
+        Some(count.map_err(UseError::Io))
+    };
+    // Without a caller, nobody hangs up.
+    let done = QUEUE.run(&mut NoChannel, 1, timeout, reset);
+    done.map_or(Ok(0), |done| done?)
+}
+
+/// Returns the numbers of uses of a family by their keys, as they are in the database,
+/// within `timeout`.
+///
+/// # Errors
+///
+/// Fails if the database has not answered by then.
+pub(crate) fn uses_in(family: Vec<u8>, timeout: Duration) -> Result<Values, UseError> {
+    let read = move |_: &dyn Fn() -> bool| {
+        let mut all = Values::new();
+        astdb::each_below(&family, |key, uses| {
+            all.insert(key.to_vec(), uses.to_vec());
+        });
+        Some(all)
+    };
+    let done = QUEUE.run(&mut NoChannel, 1, timeout, read);
+    Ok(done.transpose()?.unwrap_or_default())
 }
 
 /// Counts a use on the thread for uses, unless its caller has given up waiting.

@@ -19,7 +19,7 @@ use pinset::credential::table::absent::{digest_of_key, retain_absent, Absence};
 use pinset::list::{open, sniff, Stamp};
 use pinset::timestamp::since_epoch;
 
-use super::{ledger, schedule, FAMILY};
+use super::{ledger, schedule, Values, FAMILY};
 use crate::asterisk::astdb;
 use crate::asterisk::log::log;
 use crate::asterisk::thread_pool;
@@ -35,9 +35,6 @@ pub(super) const FIRST_LOOK_DELAY: i32 = 5_000;
 const LOOK_INTERVAL: i32 = 6 * 60 * 60 * 1000;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
-
-/// Numbers of uses, or absences, by their keys.
-type Values = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Runs the first look, and schedules the others. Called by the scheduler.
 pub(super) fn first_look() -> bool {

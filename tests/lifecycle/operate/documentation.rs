@@ -28,7 +28,7 @@ fn xml_documentation_is_valid_by_dtd() {
     });
 }
 
-const ACTIONS: [(&str, &[&str]); 6] = [
+const ACTIONS: [(&str, &[&str]); 8] = [
     ("AuthenticatePinsets", &["system,reporting,security,all"]),
     (
         "AuthenticatePinset",
@@ -37,6 +37,14 @@ const ACTIONS: [(&str, &[&str]); 6] = [
     (
         "AuthenticateLockouts",
         &["PinSet", "Limit", "After", "system,reporting,security,all"],
+    ),
+    (
+        "AuthenticateUses",
+        &["PinSet", "Limit", "After", "system,reporting,security,all"],
+    ),
+    (
+        "AuthenticateResetUses",
+        &["PinSet", "Account", "Key", "system,security,all"],
     ),
     ("AuthenticateStats", &["system,reporting,security,all"]),
     (
@@ -92,14 +100,14 @@ fn asterisk_shows_the_documentation() {
         }
         let shown = ami.command("manager show event AuthenticateLocked")?;
         says(&shown, &["LockedBy", "LockedSeconds", "by hand"])?;
-        for event in ["AuthenticateUnlocked"] {
+        for event in ["AuthenticateUnlocked", "AuthenticateUsesReset"] {
             let shown = ami.command(&format!("manager show event {event}"))?;
             says(
                 &shown,
                 &["Action", "Type", "Value", "Count", "By", "User", "Address"],
             )?;
         }
-        for event in ["Pinset", "PinsetDetail", "Lockout", "Stat"] {
+        for event in ["Pinset", "PinsetDetail", "Lockout", "Stat", "Use"] {
             let shown = ami.command(&format!("manager show event Authenticate{event}"))?;
             says(&shown, &["PinSet"])?;
         }
@@ -121,11 +129,13 @@ fn asterisk_shows_the_documentation() {
 /// Each field of our events is documented, and each documented one is there.
 #[test]
 fn event_fields_match_the_documentation() {
-    on(super::some(), |pbx| {
+    let guests = "[guests]\nsource = file:/pins/customers.csv\none_time = yes\n";
+    on(super::with(&format!("{}{guests}", super::CONF)), |pbx| {
         let ami = pbx.manager()?;
         for _ in 0..2 {
             super::verify(&ami, "customers", "1", "5550101")?;
         }
+        super::verify(&ami, "guests", super::PIN, "5550101")?;
         super::verify(&ami, "callers", "1", "+902125550101")?;
         for (action, headers, event, left_out) in [
             ("AuthenticatePinsets", vec![], "AuthenticatePinset", &[][..]),
@@ -137,6 +147,12 @@ fn event_fields_match_the_documentation() {
                 &["Option-name"],
             ),
             ("AuthenticateLockouts", vec![], "AuthenticateLockout", &[]),
+            (
+                "AuthenticateUses",
+                vec![("PinSet", "guests")],
+                "AuthenticateUse",
+                &[],
+            ),
         ] {
             let list = ami.list(action, &headers)?;
             ensure!(!list.is_empty(), "{action}");

@@ -21,13 +21,17 @@ fn add_users(pbx: &Pbx, classes: &[&str]) -> Result<()> {
     pbx.cli("manager reload").map(drop)
 }
 
-const LIST: [&str; 4] = [
+const LIST: [&str; 5] = [
     "Action: AuthenticatePinsets",
     "Action: AuthenticatePinset\nPinSet: customers",
     "Action: AuthenticateLockouts",
     "Action: AuthenticateStats",
+    "Action: AuthenticateUses\nPinSet: customers",
 ];
-const CHANGE: [&str; 1] = ["Action: AuthenticateUnlock\nType: caller\nValue: 1"];
+const CHANGE: [&str; 2] = [
+    "Action: AuthenticateUnlock\nType: caller\nValue: 1",
+    "Action: AuthenticateResetUses\nPinSet: customers\nAccount: ada",
+];
 const VERIFY: [&str; 1] = ["Action: AuthenticateVerify\nPinSet: customers\nSecret: 1\nCaller: 1"];
 /// Of Asterisk, which would read secrets or change PINs.
 const DANGEROUS: [&str; 5] = [

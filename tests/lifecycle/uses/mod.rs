@@ -6,6 +6,7 @@ mod database;
 mod locked;
 mod purge;
 mod race;
+mod reset;
 
 use std::collections::BTreeMap;
 

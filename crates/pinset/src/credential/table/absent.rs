@@ -10,6 +10,7 @@ use std::io::Read;
 
 use super::{credential, digest, TableError};
 use crate::credential::secret::Secret;
+use crate::hex;
 use crate::list::format::csv;
 use crate::list::format::lines::{first_line, trimmed};
 use crate::list::{Blocks, FileKind, Format, Gives};
@@ -128,9 +129,55 @@ pub fn digest_of_key(key: &[u8]) -> Option<[u8; 16]> {
     Some(number.to_be_bytes())
 }
 
+/// The account in such a key, from the form that [`<[u8]>::escape_ascii`] has given it;
+/// empty if the list has no accounts, or it is in no such form.
+pub fn account_of_key(key: &[u8]) -> Vec<u8> {
+    let mut rest = match key.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => &key[..slash],
+        None => b"",
+    };
+    let mut account = Vec::new();
+    while let [first, behind @ ..] = rest {
+        let (byte, behind) = match (first, behind) {
+            (b'\\', [b'x', high, low, behind @ ..]) => match hex::bytes(&[*high, *low]) {
+                Some([byte]) => (byte, behind),
+                None => return Vec::new(),
+            },
+            (b'\\', [escaped, behind @ ..]) => match escaped {
+                b'n' => (b'\n', behind),
+                b'r' => (b'\r', behind),
+                b't' => (b'\t', behind),
+                other => (*other, behind),
+            },
+            _ => (*first, behind),
+        };
+        account.push(byte);
+        rest = behind;
+    }
+    account
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn account_of_a_key_is_the_one_it_was_made_of(account: Vec<u8>) {
+            let digest = "0".repeat(32);
+            let key = format!("{}/{digest}", account.escape_ascii());
+            prop_assert_eq!(account_of_key(key.as_bytes()), account);
+        }
+    }
+
+    #[test]
+    fn key_without_an_account_has_none() {
+        for key in ["", "00", "\\xg0/00"] {
+            assert_eq!(account_of_key(key.as_bytes()), b"", "{key}");
+        }
+    }
+
     use crate::pin::Pin;
     use crate::verify::admission::digest_of_entry;
 
