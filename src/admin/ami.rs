@@ -14,7 +14,9 @@ use super::queries::{self, QueryError, Summary};
 use super::uses::{self, UsesError};
 use crate::asterisk::ami::{self, Action, Class, Fields, HeaderError, Message, Session};
 use crate::asterisk::channel::Origin;
+use crate::asterisk::modules::{self, ReloadError};
 use crate::auth::verify::{self, Attempt};
+use crate::config;
 use crate::state::audit::{AuditContext, CallSource};
 use crate::state::stats;
 
@@ -27,6 +29,7 @@ pub(super) fn register() -> bool {
         && ami::register::<Unlock>()
         && ami::register::<Uses>()
         && ami::register::<ResetUses>()
+        && ami::register::<Reload>()
         && ami::register::<Verify>()
 }
 
@@ -39,6 +42,7 @@ pub(super) fn unregister() {
     ami::unregister::<Unlock>();
     ami::unregister::<Uses>();
     ami::unregister::<ResetUses>();
+    ami::unregister::<Reload>();
     ami::unregister::<Verify>();
 }
 
@@ -60,6 +64,9 @@ enum ActionError {
     /// Uses can't be shown or set back.
     #[error(transparent)]
     Uses(#[from] UsesError),
+    /// There was no reload.
+    #[error(transparent)]
+    Reload(#[from] ReloadError),
     /// `Channel` names none.
     #[error("there is no such channel")]
     UnknownChannel,
@@ -265,6 +272,42 @@ impl Action for ResetUses {
         let mut fields = Fields::new();
         fields.number("Reset", reset.try_into().unwrap_or(u64::MAX));
         session.respond(&fields);
+        Ok(())
+    }
+}
+
+struct Reload;
+
+impl Action for Reload {
+    const NAME: &'static CStr = c"AuthenticateReload";
+    const CLASS: Class = Class::Security;
+    type Error = ActionError;
+
+    fn run(_: &Message<'_>, session: &mut Session<'_>) -> Result<(), ActionError> {
+        let reloaded = modules::reload_ours();
+        let rejected = match (reloaded, config::rejected()) {
+            (Ok(()), _) => None,
+            (Err(ReloadError::Failed), Some(rejected)) => Some(rejected),
+            (Err(error), _) => return Err(error.into()),
+        };
+        let errors = rejected.as_ref().map(|rejected| rejected.errors.as_slice());
+        let errors = errors.unwrap_or_default();
+        session.begin(c"The errors of authenticate.conf will follow");
+        for error in errors {
+            let (file, line) = error.file_and_line();
+            let mut fields = Fields::new();
+            fields
+                .add("File", file)
+                .add("Line", line)
+                .add("Section", &error.section)
+                .add("Option", &error.option)
+                .add("Message", &error.message);
+            session.item("AuthenticateReloadError", &fields);
+        }
+        let mut fields = of_all(rejected.as_ref().map_or(0, |rejected| rejected.count));
+        let applied = if rejected.is_none() { "yes" } else { "no" };
+        fields.add("Applied", applied);
+        session.end(c"AuthenticateReloadComplete", errors.len(), &fields);
         Ok(())
     }
 }

@@ -13,6 +13,9 @@ use crate::asterisk::cli::{self, Command, CommandOutput};
 use crate::state::stats;
 use crate::{config, version};
 
+/// Most errors of a rejected file that are shown.
+const MAX_SHOWN_ERRORS: usize = 20;
+
 static COMMANDS: [Command; 7] = [
     Command {
         words: c"authenticate show pinsets",
@@ -140,10 +143,11 @@ fn show_pin_sets(words: &[&[u8]]) -> CommandOutput {
             "authenticate.conf was rejected at {}, the version before it is shown:\n",
             rejected.at
         ));
-        for error in &rejected.errors {
-            text.push_str(&format!("  {}\n", escape(error.as_bytes())));
+        let shown = rejected.errors.iter().take(MAX_SHOWN_ERRORS);
+        for error in shown.clone() {
+            text.push_str(&format!("  {}\n", escape(error.to_string().as_bytes())));
         }
-        match rejected.count - rejected.errors.len() {
+        match rejected.count - shown.len() {
             0 => {}
             more => text.push_str(&format!("  and {more} more errors\n")),
         }

@@ -2,6 +2,8 @@
 
 use std::ffi::{c_char, c_int, c_void, CStr};
 
+use thiserror::Error;
+
 use super::c_string;
 use super::panic::guard;
 use crate::ffi;
@@ -11,6 +13,36 @@ pub(crate) const LOADED: c_int = ffi::AST_MODULE_LOAD_SUCCESS;
 /// A load's result: the module is not loaded, and Asterisk goes on. A failure at start
 /// would end Asterisk.
 pub(crate) const DECLINED: c_int = ffi::AST_MODULE_LOAD_DECLINE;
+
+/// Why Asterisk has not reloaded us.
+#[derive(Debug, Error)]
+pub(crate) enum ReloadError {
+    /// Another reload runs.
+    #[error("another reload is in progress: try again")]
+    InProgress,
+    /// Asterisk is still starting, and reloads us then.
+    #[error("Asterisk is starting: the reload follows")]
+    Queued,
+    /// We have failed, or Asterisk does not know us.
+    #[error("Asterisk has not reloaded the module")]
+    Failed,
+}
+
+/// Reloads us as `module reload` does, one reload at a time. Returns once the reload is
+/// over.
+///
+/// # Errors
+///
+/// Fails if there was none, or ours has failed.
+pub(crate) fn reload_ours() -> Result<(), ReloadError> {
+    // SAFETY: our own module, which stays while an action runs, and so does its name.
+    match unsafe { ffi::ast_module_reload(ffi::ast_module_name(ffi::authrs_self())) } {
+        ffi::AST_MODULE_RELOAD_SUCCESS => Ok(()),
+        ffi::AST_MODULE_RELOAD_IN_PROGRESS => Err(ReloadError::InProgress),
+        ffi::AST_MODULE_RELOAD_QUEUED => Err(ReloadError::Queued),
+        _ => Err(ReloadError::Failed),
+    }
+}
 
 struct ModuleQuery<'a> {
     name: &'a CStr,

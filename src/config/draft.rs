@@ -35,9 +35,11 @@ impl Draft {
 
     /// Returns a file that could not be read, and logs why.
     pub(super) fn failed(error: &str) -> Self {
-        log!(Error, "{error}");
         let mut draft = Self::empty();
-        draft.errors.add(error.to_owned());
+        draft.errors.add(ConfigError {
+            message: error.to_owned(),
+            ..ConfigError::default()
+        });
         draft
     }
 
@@ -77,16 +79,56 @@ impl SourceCheck {
 /// Places of options (`authenticate.conf:12`), by their names in lower case.
 pub(super) type Places = BTreeMap<String, String>;
 
+/// An error of a file.
+#[derive(Clone, Default)]
+pub(crate) struct ConfigError {
+    /// Its place (`authenticate.conf:12`), or empty if the file can't be read.
+    pub place: String,
+    /// The section, as written.
+    pub section: String,
+    /// The option, or empty if the error is the section's.
+    pub option: String,
+    /// What is wrong, and the remedy.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// Returns the file and the line, as far as they are known.
+    pub(crate) fn file_and_line(&self) -> (&str, &str) {
+        let is_number = |line: &str| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit());
+        match self.place.rsplit_once(':') {
+            Some((file, line)) if is_number(line) => (file, line),
+            _ => (&self.place, ""),
+        }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            section,
+            option,
+            message,
+        } = self;
+        if place.is_empty() {
+            return f.write_str(message);
+        }
+        let gap = if option.is_empty() { "" } else { " " };
+        write!(f, "{place}: [{section}]{gap}{option}: {message}")
+    }
+}
+
 /// The errors of a file.
 #[derive(Default)]
 pub(super) struct Errors {
-    pub first: Vec<String>,
+    pub first: Vec<ConfigError>,
     pub count: usize,
 }
 
 impl Errors {
     /// Most errors that are kept.
-    const MAX_KEPT: usize = 20;
+    const MAX_KEPT: usize = 1000;
 
     /// Logs an error of an option, or of the section if `option` is empty.
     pub(super) fn report(
@@ -96,13 +138,16 @@ impl Errors {
         option: &str,
         error: impl fmt::Display,
     ) {
-        let gap = if option.is_empty() { "" } else { " " };
-        let error = format!("{place}: [{section}]{gap}{option}: {error}");
-        log!(Error, "{error}");
-        self.add(error);
+        self.add(ConfigError {
+            place: place.to_owned(),
+            section: section.to_owned(),
+            option: option.to_owned(),
+            message: error.to_string(),
+        });
     }
 
-    fn add(&mut self, error: String) {
+    fn add(&mut self, error: ConfigError) {
+        log!(Error, "{error}");
         if self.first.len() < Self::MAX_KEPT {
             self.first.push(error);
         }

@@ -20,7 +20,7 @@ use crate::sync::lock::lock;
 use in_force::{now, FILE};
 use parse::Parser;
 
-pub(crate) use draft::{Draft, SourceCheck};
+pub(crate) use draft::{ConfigError, Draft, SourceCheck};
 pub(crate) use in_force::{InForce, PinSetError};
 
 /// The configuration in force; `None` stands for the defaults.
@@ -31,8 +31,8 @@ static CURRENT: Mutex<Option<Arc<InForce>>> = Mutex::new(None);
 pub(crate) struct RejectedFile {
     /// When, in local time.
     pub at: String,
-    /// The first errors, as they were logged.
-    pub errors: Vec<String>,
+    /// The first errors.
+    pub errors: Vec<ConfigError>,
     /// Number of all errors.
     pub count: usize,
 }

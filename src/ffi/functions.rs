@@ -37,6 +37,8 @@ pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
     ("ast_manager_publish_event", "nothing"),
     ("ast_manager_register2", "0: registered. -1: not registered"),
     ("ast_manager_unregister", "0"),
+    ("ast_module_name", "the module's name. NULL: there is no module"),
+    ("ast_module_reload", "AST_MODULE_RELOAD_SUCCESS: reloaded. Others: not, or not yet"),
     ("ast_register_application2", "0: registered. -1: not registered"),
     ("ast_register_atexit", "0: registered. -1: no memory"),
     ("ast_sched_add", "the entry's id, 0 or more. -1: not scheduled"),

@@ -1,9 +1,9 @@
-//! Actions for consoles: pages of lockouts.
+//! Actions for consoles: pages of lockouts, and a reload that answers with its errors.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 use harness::{Ami, Frame};
 
-use super::{field, some, verify};
+use super::{field, some, verify, with, CONF, PIN};
 use crate::support::on;
 
 /// A list, and the event that ends it.
@@ -99,5 +99,102 @@ fn key_of_a_lockout_differs_from_its_stored_digest() {
             ensure!(!shown.contains(key), "{shown}");
             Ok(shown.contains("/authenticate-lockouts/c"))
         })
+    });
+}
+
+#[test]
+fn reload_answers_with_the_errors() {
+    // Without its PIN set with errors.
+    let right = CONF.split("[wrong]").next().unwrap_or_default();
+    on(with(right), |pbx| {
+        let ami = pbx.manager()?;
+        let conf = "/etc/asterisk/authenticate.conf";
+        let reload = || whole(&ami, "AuthenticateReload", &[]);
+        let (errors, end) = reload()?;
+        ensure!(
+            errors.is_empty() && end.has("Applied", "yes"),
+            "{errors:?} {end:?}"
+        );
+        ensure!(end.has("Total", "0"), "{end:?}");
+
+        pbx.write_file(
+            conf,
+            "[general]\nlockout_calller = 1\n[doors]\nsource = astdb:doors\nattempts = 0\n",
+        )?;
+        let (errors, end) = reload()?;
+        ensure!(end.has("Applied", "no") && end.has("Total", "2"), "{end:?}");
+        ensure!(end.has("ListItems", "2"), "{end:?}");
+        for (error, line, section, option) in [
+            (&errors[0], "2", "general", "lockout_calller"),
+            (&errors[1], "5", "doors", "attempts"),
+        ] {
+            ensure!(
+                error.event() == Some("AuthenticateReloadError"),
+                "{error:?}"
+            );
+            for (name, value) in [
+                ("File", "authenticate.conf"),
+                ("Line", line),
+                ("Section", section),
+                ("Option", option),
+            ] {
+                ensure!(error.has(name, value), "{name}: {error:?}");
+            }
+        }
+        let message = field(&errors[0], "Message");
+        ensure!(
+            message.contains("did you mean 'lockout_caller'?"),
+            "{message}"
+        );
+        // The old one stays in force.
+        ensure!(verify(&ami, "customers", PIN, "1")? == "SUCCESS");
+        let shown = pbx.cli("authenticate show pinsets")?;
+        ensure!(
+            shown.contains("was rejected") && shown.contains("lockout_calller"),
+            "{shown}"
+        );
+
+        pbx.write_file(conf, "[new\n")?;
+        let (errors, end) = reload()?;
+        ensure!(errors.len() == 1 && end.has("Applied", "no"), "{errors:?}");
+
+        pbx.write_file(conf, right.replace("[doors]", "[gates]"))?;
+        let (errors, end) = reload()?;
+        ensure!(
+            errors.is_empty() && end.has("Applied", "yes"),
+            "{errors:?} {end:?}"
+        );
+        let sets = ami.list("AuthenticatePinsets", &[])?;
+        let gates = sets.iter().find(|set| set.has("PinSet", "gates"));
+        gates.context("no new PIN set").map(drop)
+    });
+}
+
+/// Two reloads at once: each is done, or refused because of the other.
+#[test]
+fn concurrent_reloads_are_harmless() {
+    let right = CONF.split("[wrong]").next().unwrap_or_default();
+    on(with(right), |pbx| {
+        let done = std::sync::atomic::AtomicUsize::new(0);
+        crate::support::side_by_side(4, 4, |_| {
+            let ami = pbx.ami()?;
+            for _ in 0..10 {
+                let answer = ami.ask("AuthenticateReload", &[])?;
+                if answer.has("Response", "Success") {
+                    done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                } else {
+                    let message = field(&answer, "Message");
+                    ensure!(
+                        message.contains("another reload is in progress"),
+                        "{answer:?}"
+                    );
+                }
+            }
+            Ok(())
+        })?;
+        ensure!(done.into_inner() > 0, "no reload was done");
+        let sets = pbx.manager()?.list("AuthenticatePinsets", &[])?;
+        ensure!(sets.len() == 3, "{sets:?}");
+        Ok(())
     });
 }

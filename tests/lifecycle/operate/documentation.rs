@@ -28,7 +28,7 @@ fn xml_documentation_is_valid_by_dtd() {
     });
 }
 
-const ACTIONS: [(&str, &[&str]); 8] = [
+const ACTIONS: [(&str, &[&str]); 9] = [
     ("AuthenticatePinsets", &["system,reporting,security,all"]),
     (
         "AuthenticatePinset",
@@ -46,6 +46,7 @@ const ACTIONS: [(&str, &[&str]); 8] = [
         "AuthenticateResetUses",
         &["PinSet", "Account", "Key", "system,security,all"],
     ),
+    ("AuthenticateReload", &["system,security,all"]),
     ("AuthenticateStats", &["system,reporting,security,all"]),
     (
         "AuthenticateUnlock",
@@ -107,6 +108,8 @@ fn asterisk_shows_the_documentation() {
                 &["Action", "Type", "Value", "Count", "By", "User", "Address"],
             )?;
         }
+        let shown = ami.command("manager show event AuthenticateReloadError")?;
+        says(&shown, &["File", "Line", "Section", "Option", "Message"])?;
         for event in ["Pinset", "PinsetDetail", "Lockout", "Stat", "Use"] {
             let shown = ami.command(&format!("manager show event Authenticate{event}"))?;
             says(&shown, &["PinSet"])?;

@@ -28,9 +28,10 @@ const LIST: [&str; 5] = [
     "Action: AuthenticateStats",
     "Action: AuthenticateUses\nPinSet: customers",
 ];
-const CHANGE: [&str; 2] = [
+const CHANGE: [&str; 3] = [
     "Action: AuthenticateUnlock\nType: caller\nValue: 1",
     "Action: AuthenticateResetUses\nPinSet: customers\nAccount: ada",
+    "Action: AuthenticateReload",
 ];
 const VERIFY: [&str; 1] = ["Action: AuthenticateVerify\nPinSet: customers\nSecret: 1\nCaller: 1"];
 /// Of Asterisk, which would read secrets or change PINs.
