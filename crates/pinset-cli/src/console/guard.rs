@@ -11,7 +11,7 @@ use pinset::lockout::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::users::{spend, User};
+use super::users::{PasswordHash, User};
 use crate::common::workers::Workers;
 use crate::http::connections;
 
@@ -81,6 +81,7 @@ impl Guard {
         client: IpAddr,
         now: impl Fn() -> Duration,
     ) -> Result<User, PasswordError> {
+        let nobodys = PasswordHash::nobodys();
         // The proxies' addresses are resolved before, so every address is a client's.
         let address = connections::client(client, &[]).unwrap_or(client);
         let caller = Caller::new(Some(name.as_bytes()), &address.to_string());
@@ -95,14 +96,9 @@ impl Guard {
             ChargeError::Busy => PasswordError::Busy,
         })?;
         let verified = self.hashing.run(move || {
-            let password = password.as_bytes();
-            match user {
-                Some(user) => user.password.is_of(password).then_some(user),
-                None => {
-                    spend(password);
-                    None
-                }
-            }
+            let hash = user.as_ref().map(|user| &user.password);
+            let is_right = hash.unwrap_or(&nobodys).is_of(password.as_bytes());
+            user.filter(|_| is_right)
         });
         let verified = match verified {
             Ok(verified) => verified.await.ok(),

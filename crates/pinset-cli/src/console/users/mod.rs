@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::common::secret_file::{self, AllowedGroups, SecretFileError};
-pub(super) use password::{spend, PasswordHash};
+pub(super) use password::PasswordHash;
 
 /// Maximum length of a user's name.
 const MAX_NAME_BYTES: usize = 32;

@@ -14,6 +14,9 @@ pub(super) const MAX_BYTES: usize = 200;
 const MAX_MEMORY_KIB: u32 = 256 << 10;
 const MAX_PASSES: u32 = 16;
 
+/// What hashes begin with, by OWASP's parameters: 19 MiB, two passes.
+const PREFIX: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+
 /// The Argon2id hash of a password.
 #[derive(Clone)]
 pub(in crate::console) struct PasswordHash(String);
@@ -60,21 +63,18 @@ impl PasswordHash {
         parsed.is_ok_and(|hash| hasher().verify_password(password, &hash).is_ok())
     }
 
+    /// Returns the hash for names that no user has. It takes as long as another, so that
+    /// the response time does not reveal whether a user exists.
+    pub(in crate::console) fn nobodys() -> Self {
+        Self(format!("{PREFIX}bm9ib2R5J3Mgc2FsdCAxNg${}", "A".repeat(43)))
+    }
+
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Takes as long as verifying a password against a hash of [`PasswordHash::make`], so
-/// that the response time does not reveal whether a user exists.
-pub(in crate::console) fn spend(password: &[u8]) {
-    let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
-    let done = hasher().hash_password_into(password, b"nobody's salt 16", &mut out);
-    // Else the compiler may see that it can be left out.
-    let _ = std::hint::black_box((done, out));
-}
-
-/// OWASP's parameters: 19 MiB, two passes.
+/// Returns what computes hashes with the parameters of [`PREFIX`].
 fn hasher() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }
@@ -105,6 +105,20 @@ mod tests {
         }
         let again = PasswordHash::make(b"correct horse", "ada").expect("a hash");
         assert_ne!(again.as_str(), hash.as_str());
+    }
+
+    #[test]
+    fn hash_of_nobody_is_valid_and_costs_the_same() {
+        let hash = PasswordHash::make(b"correct horse", "ada").expect("a hash");
+        let nobodys = PasswordHash::nobodys();
+        for hash in [hash.as_str(), nobodys.as_str()] {
+            assert!(hash.starts_with(PREFIX), "{hash}");
+            assert!(PasswordHash::parse(hash).is_some(), "{hash}");
+        }
+        // It is computed, not refused at once.
+        let parsed = password_hash::PasswordHash::new(nobodys.as_str()).expect("a hash");
+        let verified = hasher().verify_password(b"correct horse", &parsed);
+        assert_eq!(verified, Err(password_hash::Error::Password));
     }
 
     #[test]
