@@ -10,8 +10,9 @@ use tokio::time::{sleep, timeout_at, Instant};
 
 use super::connect::AmiConnection;
 use super::error::{ConnectionError, RequestError};
+use super::events::LiveEvents;
 use super::options::{PbxOptions, Timing};
-use super::pending::{Request, Rows};
+use super::pending::{Answer, AnswerKind, Request};
 use super::session::AmiSession;
 use super::state::{Outage, PbxState};
 use super::stop::stopped;
@@ -26,6 +27,7 @@ pub(crate) struct PbxClient {
     timing: Timing,
     requests: mpsc::Sender<Request>,
     state: watch::Receiver<PbxState>,
+    events: Arc<LiveEvents>,
 }
 
 impl PbxClient {
@@ -37,22 +39,30 @@ impl PbxClient {
     ) -> (Self, JoinHandle<()>) {
         let (sender, requests) = mpsc::channel(MAX_WAITING);
         let (state, receiver) = watch::channel(PbxState::Connecting);
+        let events = Arc::new(LiveEvents::new());
         let client = Self {
             timing: options.timing,
             requests: sender,
             state: receiver,
+            events: Arc::clone(&events),
         };
         let connector = Connector {
             options,
             requests,
             state,
+            events,
             stopping,
         };
         (client, tokio::spawn(connector.run()))
     }
 
+    /// Returns whether the PBX is connected now.
+    pub(crate) fn state(&self) -> PbxState {
+        self.state.borrow().clone()
+    }
+
     /// Returns the states of the connection as they change.
-    pub(super) fn states(&self) -> watch::Receiver<PbxState> {
+    pub(crate) fn states(&self) -> watch::Receiver<PbxState> {
         self.state.clone()
     }
 
@@ -64,17 +74,43 @@ impl PbxClient {
         known.unwrap_or(PbxState::Stopped)
     }
 
+    /// Returns the latest events.
+    pub(crate) fn events(&self) -> &LiveEvents {
+        &self.events
+    }
+
+    /// Sends an action and returns its response.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the PBX is not connected, does not answer in time, or refuses.
+    pub(super) async fn ask(
+        &self,
+        action: &'static str,
+        headers: Vec<(&'static str, Vec<u8>)>,
+    ) -> Result<Answer, RequestError> {
+        self.request(action, headers, AnswerKind::Response).await
+    }
+
     /// Sends an action that is answered with a list.
     ///
     /// # Errors
     ///
-    /// Fails if the PBX is not connected, does not answer in time, or refuses, and if the
-    /// list is too long or incomplete.
+    /// Fails as [`PbxClient::ask`] does, and if the list is too long or incomplete.
     pub(super) async fn list(
         &self,
         action: &'static str,
         headers: Vec<(&'static str, Vec<u8>)>,
-    ) -> Result<Rows, RequestError> {
+    ) -> Result<Answer, RequestError> {
+        self.request(action, headers, AnswerKind::List).await
+    }
+
+    async fn request(
+        &self,
+        action: &'static str,
+        headers: Vec<(&'static str, Vec<u8>)>,
+        kind: AnswerKind,
+    ) -> Result<Answer, RequestError> {
         self.check_connected()?;
         let limit = self.timing.answer;
         let end = Instant::now() + limit;
@@ -82,6 +118,7 @@ impl PbxClient {
         let request = Request {
             action,
             headers,
+            kind,
             end,
             reply,
         };
@@ -113,6 +150,7 @@ struct Connector {
     options: PbxOptions,
     requests: mpsc::Receiver<Request>,
     state: watch::Sender<PbxState>,
+    events: Arc<LiveEvents>,
     stopping: watch::Receiver<bool>,
 }
 
@@ -151,7 +189,8 @@ impl Connector {
     async fn serve(&mut self, connection: AmiConnection) -> Result<(), ConnectionError> {
         self.state.send_replace(PbxState::Up);
         note(format!("PBX {}: connected", self.options.name));
-        let session = AmiSession::new(connection, self.options.timing);
+        let events = Arc::clone(&self.events);
+        let session = AmiSession::new(connection, self.options.timing, events);
         session.run(&mut self.requests, &mut self.stopping).await
     }
 

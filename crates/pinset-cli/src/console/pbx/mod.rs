@@ -2,12 +2,13 @@
 //!
 //! A [`PbxClient`] connects by itself and again after a failure, so that a page only asks
 //! and gets an answer or the reason why there is none. Nothing a PBX sends is believed
-//! beyond its meaning for the page: texts stay escaped, and lists are bounded.
+//! beyond its meaning for the page: texts stay escaped, lists and events are bounded.
 
 mod answers;
 mod client;
 mod connect;
 mod error;
+mod events;
 mod options;
 mod pending;
 mod requests;

@@ -20,15 +20,31 @@ const HEADER_BYTES: usize = 64;
 /// The longest text of a PBX that is repeated, in bytes before escaping.
 const MAX_REASON_BYTES: usize = 1024;
 
-/// The rows of a list.
-pub(super) type Rows = Vec<Message>;
+/// What ends an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum AnswerKind {
+    /// The response.
+    Response,
+    /// The event that completes the list.
+    List,
+}
 
-/// A request for a list, and where it goes.
+/// A request, and where its answer goes.
 pub(super) struct Request {
     pub action: &'static str,
     pub headers: Vec<(&'static str, Vec<u8>)>,
+    pub kind: AnswerKind,
     pub end: Instant,
-    pub reply: oneshot::Sender<Result<Rows, RequestError>>,
+    pub reply: oneshot::Sender<Result<Answer, RequestError>>,
+}
+
+/// What a PBX has answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The events of a list.
+    pub rows: Vec<Message>,
+    /// The response, or the event that completes the list.
+    pub last: Message,
 }
 
 /// Requests in flight, by their `ActionID`.
@@ -41,7 +57,7 @@ struct PendingRequest {
     request: Request,
     /// Whether the response has begun the list.
     has_begun: bool,
-    rows: Rows,
+    rows: Vec<Message>,
     bytes: usize,
 }
 
@@ -106,10 +122,12 @@ impl PendingRequests {
         }
     }
 
-    fn settle(&mut self, id: u64, outcome: Result<(), RequestError>) {
+    fn settle(&mut self, id: u64, outcome: Result<Message, RequestError>) {
         if let Some(PendingRequest { request, rows, .. }) = self.pending.remove(&id) {
             // The requester may have given up.
-            let _ = request.reply.send(outcome.map(|()| rows));
+            let _ = request
+                .reply
+                .send(outcome.map(|last| Answer { rows, last }));
         }
     }
 
@@ -128,27 +146,33 @@ impl PendingRequests {
 }
 
 impl PendingRequest {
-    /// Returns how the list has ended, or `None` if more is to come. `held` is the number of
-    /// bytes of all lists.
-    fn receive(&mut self, message: Message, held: usize) -> Option<Result<(), RequestError>> {
+    /// Returns the message that has ended the answer, or `None` if more is to come. `held`
+    /// is the number of bytes of all lists.
+    fn receive(&mut self, message: Message, held: usize) -> Option<Result<Message, RequestError>> {
+        let is_list = self.request.kind == AnswerKind::List;
         match message.event() {
-            None => self.begin(&message).err().map(Err),
-            Some(_) if has_word(&message, "EventList", b"Complete") => {
-                Some(self.complete(&message))
-            }
+            None => self.receive_response(message, is_list),
+            // Of an action that is answered without a list.
+            Some(_) if !is_list => None,
+            Some(_) if has_word(&message, "EventList", b"Complete") => Some(self.complete(message)),
             Some(_) => self.add_row(message, held).err().map(Err),
         }
     }
 
-    fn begin(&mut self, response: &Message) -> Result<(), RequestError> {
+    fn receive_response(
+        &mut self,
+        message: Message,
+        is_list: bool,
+    ) -> Option<Result<Message, RequestError>> {
         let action = self.request.action;
-        if !response.has("Response", b"Success") {
-            return Err(refusal(action, response));
+        if !message.has("Response", b"Success") {
+            return Some(Err(refusal(action, &message)));
         }
-        self.has_begun = has_word(response, "EventList", b"start");
-        match self.has_begun {
-            true => Ok(()),
-            false => Err(RequestError::NoList(action)),
+        self.has_begun = has_word(&message, "EventList", b"start");
+        match (is_list, self.has_begun) {
+            (true, true) => None,
+            (false, false) => Some(Ok(message)),
+            _ => Some(Err(RequestError::NoList(action))),
         }
     }
 
@@ -168,8 +192,9 @@ impl PendingRequest {
         Ok(())
     }
 
-    /// Checks that the list has begun, and has as many rows as the PBX has sent.
-    fn complete(&self, last: &Message) -> Result<(), RequestError> {
+    /// Returns the last event if the list has begun, and has as many rows as the PBX has
+    /// sent.
+    fn complete(&self, last: Message) -> Result<Message, RequestError> {
         let announced = last.get("ListItems").unwrap_or_default();
         let received = self.rows.len();
         if !self.has_begun {
@@ -181,7 +206,7 @@ impl PendingRequest {
                 received,
             });
         }
-        Ok(())
+        Ok(last)
     }
 }
 

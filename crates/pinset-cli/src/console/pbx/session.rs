@@ -1,5 +1,6 @@
-//! One connection that is logged in: requests and answers, keep-alive.
+//! One connection that is logged in: requests and answers, events, keep-alive.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ami::Message;
@@ -8,6 +9,7 @@ use tokio::time::{sleep_until, timeout, Instant};
 
 use super::connect::AmiConnection;
 use super::error::ConnectionError;
+use super::events::LiveEvents;
 use super::options::Timing;
 use super::pending::{PendingRequests, Request};
 use super::stop::stopped;
@@ -20,6 +22,7 @@ pub(super) struct AmiSession {
     connection: AmiConnection,
     timing: Timing,
     pending: PendingRequests,
+    events: Arc<LiveEvents>,
     /// When the last message came.
     last_received: Instant,
     /// When the PBX must have answered a `Ping`, if it is asked.
@@ -27,11 +30,12 @@ pub(super) struct AmiSession {
 }
 
 impl AmiSession {
-    pub(super) fn new(connection: AmiConnection, timing: Timing) -> Self {
+    pub(super) fn new(connection: AmiConnection, timing: Timing, events: Arc<LiveEvents>) -> Self {
         Self {
             connection,
             timing,
             pending: PendingRequests::new(),
+            events,
             last_received: Instant::now(),
             ping_end: None,
         }
@@ -67,8 +71,9 @@ impl AmiSession {
     fn receive(&mut self, message: Message) {
         self.last_received = Instant::now();
         self.ping_end = None;
-        if let Some(id) = message.get("ActionID").map(<[u8]>::to_vec) {
-            self.pending.receive(&id, message);
+        match message.get("ActionID").map(<[u8]>::to_vec) {
+            Some(id) => self.pending.receive(&id, message),
+            None => self.events.push(&message),
         }
     }
 

@@ -15,7 +15,7 @@ async fn refused_connection_is_reported_and_made_again() {
     drop(pbx);
     let started = start(options);
     assert_eq!(failure(&started.client).await, "connection refused");
-    let error = started.client.pin_sets().await.expect_err("down");
+    let error = started.client.stats().await.expect_err("down");
     let RequestError::Down(outage) = &error else {
         panic!("{error:?}");
     };
@@ -135,7 +135,7 @@ async fn answered_pings_keep_the_connection() {
             .respond(&ping, &["Response: Success", "Ping: Pong"])
             .await;
     }
-    assert!(matches!(current(&started.client), PbxState::Up));
+    assert!(matches!(started.client.state(), PbxState::Up));
 }
 
 #[tokio::test]
@@ -147,6 +147,7 @@ async fn overlong_message_ends_the_connection() {
     session.send_bytes(&[b'x'; 64 * 1024]).await;
     let why = failure(&started.client).await;
     assert_eq!(why, "an AMI message is over 65536 bytes");
+    assert!(started.client.events().after(None).events.is_empty());
     within(pbx.accept_login()).await;
 }
 
@@ -154,15 +155,15 @@ async fn overlong_message_ends_the_connection() {
 async fn stop_logs_off_and_ends_the_task() {
     let (started, _pbx, mut session) = connected(PATIENT).await;
     let client = started.client.clone();
-    let waiting = tokio::spawn(async move { client.pin_sets().await });
-    within(session.action("AuthenticatePinsets")).await;
+    let waiting = tokio::spawn(async move { client.stats().await });
+    within(session.action("AuthenticateStats")).await;
     started.stop.send_replace(true);
     within(session.action("Logoff")).await;
     assert_eq!(within(session.next()).await, None);
     within(started.task).await.expect("no panic");
     let lost = within(waiting).await.expect("no panic");
     assert!(matches!(lost, Err(RequestError::Lost)), "{lost:?}");
-    assert!(matches!(current(&started.client), PbxState::Stopped));
+    assert!(matches!(started.client.state(), PbxState::Stopped));
 }
 
 #[tokio::test]

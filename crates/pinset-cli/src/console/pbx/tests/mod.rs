@@ -1,6 +1,7 @@
 //! Tests with an AMI server in the test.
 
 mod connection;
+mod events;
 mod requests;
 mod security;
 mod server;
@@ -43,10 +44,6 @@ fn start(options: PbxOptions) -> Started {
     let (stop, stopping) = watch::channel(false);
     let (client, task) = PbxClient::start(options, stopping);
     Started { client, stop, task }
-}
-
-fn current(client: &PbxClient) -> PbxState {
-    client.states().borrow().clone()
 }
 
 /// Waits for a state.

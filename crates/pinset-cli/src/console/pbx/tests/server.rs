@@ -149,6 +149,11 @@ impl FakeSession {
 
     /// Sends a list with these rows.
     pub(super) async fn list(&mut self, action: &Message, rows: &[&[&str]]) {
+        self.list_of(action, rows, &[]).await;
+    }
+
+    /// Sends a list whose last event has these lines, too.
+    pub(super) async fn list_of(&mut self, action: &Message, rows: &[&[&str]], last: &[&str]) {
         self.respond(action, &["Response: Success", "EventList: start"])
             .await;
         for row in rows {
@@ -156,7 +161,7 @@ impl FakeSession {
         }
         let count = format!("ListItems: {}", rows.len());
         let end = ["Event: Complete", "EventList: Complete", &count];
-        self.respond(action, &end).await;
+        self.respond(action, &[&end, last].concat()).await;
     }
 }
 
