@@ -9,6 +9,7 @@ mod audit;
 mod brute_force;
 mod channels;
 mod configuration;
+mod console_pages;
 mod console_pbxs;
 mod container_image;
 mod digits;

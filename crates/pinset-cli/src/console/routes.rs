@@ -13,8 +13,11 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::access::{authorize, Access};
 use super::app::App;
-use super::pages::{account, changes, confirm, error, layout, login, pin_files, setup};
-use super::users::Role::Viewer;
+use super::pages::{
+    account, changes, confirm, error, layout, live, locked, login, pin_files, pin_set, reload,
+    setup,
+};
+use super::users::Role::{Admin, Operator, Viewer};
 use super::{headers, origin};
 
 /// Maximum number of bytes of a form.
@@ -54,7 +57,7 @@ const fn action(
     }
 }
 
-const ROUTES: [Route; 12] = [
+const ROUTES: [Route; 18] = [
     page("/", Access::Role(Viewer), || get(pin_files::page)),
     page("/account", Access::Role(Viewer), || get(account::page)),
     action("/account/end-sessions", Access::Confirmed(Viewer), || {
@@ -64,9 +67,19 @@ const ROUTES: [Route; 12] = [
     page("/changes.csv", Access::Role(Viewer), || get(changes::csv)),
     page("/confirm", Access::Role(Viewer), || get(confirm::page)),
     action("/confirm", Access::Role(Viewer), || post(confirm::confirm)),
+    page("/live", Access::Role(Viewer), || get(live::page)),
+    page("/locked", Access::Role(Viewer), || get(locked::page)),
+    action("/locked/unlock", Access::Role(Operator), || {
+        post(locked::unlock)
+    }),
     page("/login", Access::Public, || get(login::page)),
     action("/login", Access::Public, || post(login::log_in)),
     action("/logout", Access::Role(Viewer), || post(login::log_out)),
+    page("/pin-set", Access::Role(Viewer), || get(pin_set::page)),
+    action("/pin-set/reset-uses", Access::Role(Operator), || {
+        post(pin_set::reset_uses)
+    }),
+    action("/reload", Access::Role(Admin), || post(reload::reload)),
     page("/setup", Access::Role(Viewer), || get(setup::page)),
     page("/style.css", Access::Public, || get(layout::style)),
 ];
@@ -77,7 +90,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
     for route in ROUTES {
         let authorized = from_fn_with_state((Arc::clone(app), route.access), authorize);
         let handler = (route.handler)().route_layer(authorized);
-        debug_assert!(matches!(route.method, Method::GET | Method::POST));
+        assert!(matches!(route.method, Method::GET | Method::POST));
         router = router.route(route.path, handler);
     }
     router

@@ -7,9 +7,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::Extension;
 use maud::html;
-use pinset::timestamp::since_epoch;
 
-use super::{layout, login};
+use super::{changes, layout, login};
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
 use crate::console::trail::Change;
@@ -41,11 +40,8 @@ pub(in crate::console) async fn end_sessions(
     Extension(user): Extension<CurrentUser>,
 ) -> Response {
     let change = Change::of("log out everywhere");
-    let recorded = app
-        .trail
-        .record(&user.name, user.client, &change, since_epoch());
-    if let Err(error) = recorded {
-        return login::unrecorded(&error.to_string());
+    if let Err(answer) = changes::record(&app, &user, &change) {
+        return *answer;
     }
     match app.sessions.end_all(&user.name) {
         Ok(_) => login::leave(&app),

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::Extension;
 use maud::{html, Markup};
+use pinset::timestamp::since_epoch;
 use serde::Deserialize;
 
 use super::layout::{self, safe, time};
@@ -16,7 +17,7 @@ use crate::common::csv::push_row;
 use crate::common::sanitize::safe_cell;
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
-use crate::console::trail::{StoredChange, COLUMNS, PAGE_ROWS};
+use crate::console::trail::{Change, StoredChange, COLUMNS, PAGE_ROWS};
 
 /// The rows of a page.
 #[derive(Deserialize)]
@@ -37,6 +38,14 @@ const HEADINGS: [&str; 10] = [
     "File before",
     "File after",
 ];
+
+/// Records a change, before it is made. Returns the page that nothing was changed if that
+/// fails.
+pub(super) fn record(app: &App, user: &CurrentUser, change: &Change) -> Result<(), Box<Response>> {
+    app.trail
+        .record(&user.name, user.client, change, since_epoch())
+        .map_err(|error| Box::new(unrecorded(&error.to_string())))
+}
 
 /// Answers with a page of the trail, newest first.
 pub(in crate::console) async fn page(

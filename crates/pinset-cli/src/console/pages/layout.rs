@@ -13,8 +13,10 @@ use crate::console::access::CurrentUser;
 const STYLE: &str = include_str!("style.css");
 
 /// The pages in the navigation.
-const NAVIGATION: [(&str, &str); 3] = [
+const NAVIGATION: [(&str, &str); 5] = [
     ("/", "PIN sets"),
+    ("/locked", "Locked out"),
+    ("/live", "Live"),
     ("/changes", "Changes"),
     ("/setup", "Setup"),
 ];

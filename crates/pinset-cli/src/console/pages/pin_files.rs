@@ -1,4 +1,4 @@
-//! The PIN files in the folder of lists.
+//! The first page: the PIN sets of all PBXs, and the PIN files in the folder of lists.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use axum::Extension;
 use maud::html;
 
 use super::layout::{self, safe, time};
+use super::pin_sets;
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
 use crate::console::lists::{self, ListFile};
@@ -24,6 +25,7 @@ pub(in crate::console) async fn page(
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
     let content = html! {
+        (pin_sets::tables(&app).await)
         @if let Some(why) = &why {
             (layout::summary(&format!("{}: {why}", folder.display())))
         }

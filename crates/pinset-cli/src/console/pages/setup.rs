@@ -12,6 +12,7 @@ use super::layout::{self, safe};
 use crate::common::finding::Level;
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
+use crate::console::users::Role;
 use crate::console::{checks, pbxs};
 
 /// Answers with the page.
@@ -22,6 +23,14 @@ pub(in crate::console) async fn page(
     let mut findings = checks::findings(&app.config);
     findings.extend(pbxs::findings(&app.pbxs).await);
     let content = html! {
+        @if user.role >= Role::Admin {
+            @for name in app.pbxs.keys() {
+                form method="post" action="/reload" {
+                    input type="hidden" name="pbx" value=(name);
+                    button type="submit" { "Reload authenticate.conf of " (name) }
+                }
+            }
+        }
         div.table {
             table {
                 caption { "What the console needs, and the command that mends what is missing" }

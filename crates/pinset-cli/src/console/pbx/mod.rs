@@ -18,8 +18,15 @@ mod stop;
 mod text;
 pub(super) mod tls;
 
+pub(super) use answers::{
+    AmiPage, Lockout, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadError, ReloadResult,
+    RowUses,
+};
 pub(super) use client::PbxClient;
+pub(super) use error::RequestError;
+pub(super) use events::{EventBatch, EventId, LiveEvent};
 pub(super) use options::{AmiSecurity, PbxOptions, Timing};
+pub(super) use requests::ListPart;
 pub(super) use state::PbxState;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::console::config::Config;
-use crate::console::users::Role::{self, Admin, Operator};
+use crate::console::users::Role;
 use crate::console::users::{User, Users};
 use crate::http::client::Peer;
 
@@ -25,9 +25,15 @@ GET /changes Role(Viewer)
 GET /changes.csv Role(Viewer)
 GET /confirm Role(Viewer)
 POST /confirm Role(Viewer)
+GET /live Role(Viewer)
+GET /locked Role(Viewer)
+POST /locked/unlock Role(Operator)
 GET /login Public
 POST /login Public
 POST /logout Role(Viewer)
+GET /pin-set Role(Viewer)
+POST /pin-set/reset-uses Role(Operator)
+POST /reload Role(Admin)
 GET /setup Role(Viewer)
 GET /style.css Public
 ";

@@ -21,9 +21,9 @@ const MAX_NAME_BYTES: usize = 32;
 pub(super) enum Role {
     /// Reads.
     Viewer,
-    /// Changes rows and PINs, and unlocks.
+    /// Unlocks, and sets uses back.
     Operator,
-    /// Replaces and deletes lists, and downloads secrets.
+    /// Reloads `authenticate.conf`.
     Admin,
 }
 
