@@ -1,5 +1,4 @@
-//! Users of AMI sessions. Asterisk offers an action no name of the user who has sent it,
-//! but raises a security event at each login, with the address of the session in memory.
+//! Users of AMI sessions. Asterisk offers an action no name of its user, but raises a security event at each login, with the address of the session in memory.
 //!
 //! A session that ends raises nothing, and the next one may be at the same address, so a
 //! login counts only while its connection is open. Sessions with HTTP digest
@@ -75,13 +74,24 @@ pub(crate) fn shutdown() {
 pub(super) fn user_of(session: *const ffi::mansession) -> Option<AmiUser> {
     // SAFETY: Asterisk lends us the session until the action returns.
     let session = unsafe { ffi::authrs_manager_session(session) }.addr();
-    let find = |logins: &VecDeque<Login>| {
-        let login = logins.iter().find(|login| login.session == session)?;
-        is_connected(&login.user.address).then(|| login.user.clone())
-    };
+    let user = wait_for_login(session, None)?;
+    if is_connected(&user.address) {
+        return Some(user);
+    }
+    // That session has ended, and the login of the one at its address is on its way.
+    let user = wait_for_login(session, Some(&user))?;
+    is_connected(&user.address).then_some(user)
+}
+
+/// Returns the user of the last login of a session, if there is one within the time that
+/// is not `ended`.
+fn wait_for_login(session: usize, ended: Option<&AmiUser>) -> Option<AmiUser> {
     let mut user = None;
     let (_logins, _) = wait_while(&LOGIN_ADDED, lock(&LOGINS), LOGIN_WAIT, |logins| {
-        user = find(logins);
+        let mut logins = logins.iter();
+        let login = logins.find(|login| login.session == session);
+        let found = login.map(|login| &login.user);
+        user = found.filter(|found| Some(*found) != ended).cloned();
         user.is_none()
     });
     user
