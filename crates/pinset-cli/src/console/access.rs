@@ -1,4 +1,4 @@
-//! Who may request a path: the session of a request, and the role that a path needs.
+//! Access to paths: the session of a request, and the role that a path needs.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -93,7 +93,7 @@ fn pin_files(folder: &Path) -> Vec<Finding> {
     )];
     findings.extend(files.into_iter().filter_map(|list| {
         let remedy = list.denied?;
-        let message = format!("{}: can't be changed from the console", list.name);
+        let message = format!("{}: the service may not write it", list.name);
         Some(Finding::warning(LISTS, message, remedy))
     }));
     findings

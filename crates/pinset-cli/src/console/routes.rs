@@ -23,7 +23,7 @@ use super::{headers, origin};
 /// Maximum number of bytes of a form.
 const MAX_FORM_BYTES: usize = 64 << 10;
 
-/// A path with a method, and who may request it.
+/// A path with a method, and what a request needs.
 struct Route {
     method: Method,
     path: &'static str,

@@ -141,7 +141,7 @@ fn unit_is_hardened_as_that_of_serve_and_may_write_lists_only() {
         "User=pinset",
         "Group=pinset",
         "SupplementaryGroups=asterisk",
-        "ReadWritePaths=-/etc/asterisk/pins -/etc/asterisk/authenticate.d",
+        "ReadWritePaths=-/etc/asterisk/pins",
         "UMask=0077",
     ] {
         assert!(console.lines().any(|found| found == line), "{line}");

@@ -13,7 +13,7 @@ pub enum Action {
     ResetUses,
 }
 
-/// Who has changed it.
+/// The origin of a change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Administrator {
     /// A user of the command line, whom Asterisk does not name.
@@ -42,7 +42,7 @@ pub struct ChangeRecord<'a> {
     pub value: &'a [u8],
     /// How many locks or rows.
     pub count: usize,
-    /// Who has changed it.
+    /// Its origin.
     pub by: &'a Administrator,
 }
 

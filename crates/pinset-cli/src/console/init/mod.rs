@@ -38,10 +38,6 @@ pub(super) struct Init {
     /// Name of the first administrator
     #[arg(long, value_name = "NAME")]
     admin: String,
-    /// Edit PIN files only: do not create the folder in which the console makes PIN
-    /// sets
-    #[arg(long)]
-    lists_only: bool,
     /// Folder of the console's files
     #[arg(long, value_name = "DIR", default_value = "/etc/pinset")]
     pinset_dir: PathBuf,
@@ -86,14 +82,6 @@ pub(super) fn run(arguments: &Init) -> Result<u8, CommandError> {
     }
     let owner = Some(accounts.service);
     folder(&lists, owner, accounts.asterisk, 0o2750)?;
-    if !arguments.lists_only {
-        folder(
-            &etc.join("authenticate.d"),
-            owner,
-            accounts.asterisk,
-            0o2750,
-        )?;
-    }
     match asterisk.cli("manager reload") {
         Ok(_) => note("Asterisk has reloaded AMI"),
         Err(CliError::NotRunning) => {

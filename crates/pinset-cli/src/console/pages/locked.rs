@@ -98,7 +98,7 @@ fn table(pbx: &str, lockouts: &AmiPage<Lockout>, user: &CurrentUser) -> Markup {
                 tbody {
                     @for lockout in &lockouts.rows { (row(pbx, lockout, user)) }
                     @if lockouts.rows.is_empty() {
-                        tr { td colspan=(HEADINGS.len()) { "Nobody is locked out here." } }
+                        tr { td colspan=(HEADINGS.len()) { "There is no lockout." } }
                     }
                 }
             }

@@ -67,7 +67,7 @@ fn row(file: &ListFile) -> maud::Markup {
             td { (time(file.changed)) }
             td {
                 @match &file.denied {
-                    None => { "can be changed" }
+                    None => { "writable" }
                     Some(remedy) => { "read only: " code { (safe(remedy)) } }
                 }
             }

@@ -70,7 +70,14 @@ fn others_table(pbx: &str, others: &[(String, OutcomeCounts)]) -> Markup {
 }
 
 fn refused(counts: &OutcomeCounts) -> u64 {
-    counts.failure + counts.timeout + counts.expired + counts.locked
+    let counts = [
+        counts.failure,
+        counts.timeout,
+        counts.expired,
+        counts.locked,
+    ];
+    // The PBX may send any numbers.
+    counts.into_iter().fold(0, u64::saturating_add)
 }
 
 fn table(pbx: &str, sets: &[PinSetSummary]) -> Markup {

@@ -42,8 +42,8 @@ enum UserAction {
     Add {
         /// Name: up to 32 letters, digits and . _ - @
         name: String,
-        /// viewer reads; operator also changes rows and PINs, and unlocks; admin also
-        /// replaces and deletes lists, and downloads secrets
+        /// viewer reads; operator also unlocks, and sets uses back; admin also reloads
+        /// authenticate.conf
         #[arg(long, value_name = "ROLE", default_value = "viewer")]
         role: Role,
     },
