@@ -8,11 +8,6 @@ mod field_error;
 pub(crate) mod generate;
 pub(crate) mod import;
 pub(crate) mod remove;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the forms of the web console")
-)]
-pub(crate) mod row_tag;
 mod warning;
 
 pub(crate) use duplicates::DuplicatePin;

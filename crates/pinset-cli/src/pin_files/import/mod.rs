@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::str::Utf8Error;
 
 use pinset::credential::secret;
-use pinset::credential::table::{Candidate, TableError};
+use pinset::credential::table::TableError;
 use pinset::list::format::csv::Column;
 use pinset::list::{FileKind, LineError};
 use pinset::pin::{is_key, MAX_DIGITS};
@@ -19,8 +19,7 @@ use zeroize::Zeroizing;
 pub(crate) use sources::SourceFormat;
 
 use super::field_error::FieldError;
-use super::warning::Warning;
-use super::{DuplicatePin, RowRules};
+use super::RowRules;
 use crate::common::csv::RowReadError;
 use crate::common::csv_list::{check_values, load, CsvList, CsvListError, RowValues};
 use crate::common::reach::is_out_of_reach;
@@ -83,9 +82,6 @@ pub(crate) enum SkipReason {
     /// A line before it has the same PIN.
     #[error("same PIN as line {0}")]
     SamePin(u64),
-    /// The list that the rows are for has the PIN.
-    #[error("{0}")]
-    InList(DuplicatePin),
 }
 
 /// The rows of a source that the module would accept, and the other lines.
@@ -144,46 +140,6 @@ impl Import {
         Ok(import)
     }
 
-    /// Skips the rows whose PIN a list has already, so that the rest can be appended to
-    /// it. Kept secrets and Argon2id rows can't be compared; nor can rows whose key the
-    /// pepper lacks, for which warnings are returned.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the preview of the web console")
-    )]
-    pub(crate) fn skip_known(
-        &mut self,
-        list: &CsvList,
-        rules: &RowRules<'_>,
-    ) -> Result<Vec<Warning>, TableError> {
-        let rows = load(list.text(), FileKind::Csv, rules.numbering)?;
-        let pepper = &rules.maker.pepper;
-        let mut warnings = Vec::new();
-        let mut known = Vec::new();
-        self.rows.retain(|row| {
-            let Some(pin) = row.pin() else {
-                return true;
-            };
-            let mut found = rows.by_pin(&pin, pepper);
-            if warnings.is_empty() {
-                warnings.extend(found.missing().iter().map(|id| Warning::MissingKey(*id)));
-            }
-            let is_own = |other: &Candidate| other.account == row.account().as_bytes();
-            let duplicate = found.next().map(|first| match is_own(&first) {
-                true => DuplicatePin::SameRow(first.line),
-                false => DuplicatePin::OtherAccount(first.line),
-            });
-            known.extend(duplicate.map(|duplicate| SkippedLine {
-                line: row.line,
-                reason: SkipReason::InList(duplicate),
-            }));
-            duplicate.is_none()
-        });
-        self.skipped.extend(known);
-        self.skipped.sort_by_key(|skipped| skipped.line);
-        Ok(warnings)
-    }
-
     /// Returns the number of PINs that are hashed.
     pub(crate) fn pins(&self) -> usize {
         let is_pin = |row: &&SourceRow| matches!(row.secret, SourceSecret::Pin(_));
@@ -224,12 +180,6 @@ impl SourceRow {
         let values = self.values.iter();
         let values = values.map(|(column, value)| (*column, value.as_str()));
         values.chain([(Column::Secret, secret)]).collect()
-    }
-
-    fn account(&self) -> &str {
-        let mut all = self.values.iter();
-        let account = all.find(|(column, _)| *column == Column::Account);
-        account.map_or("", |(_, value)| value)
     }
 
     /// Returns the PIN, if the row has one that telephones have the keys for.
@@ -305,59 +255,6 @@ mod tests {
     fn import(text: &str) -> Import {
         let numbering = Numbering::default();
         Import::read(text.as_bytes(), SourceFormat::Auto, false, &numbering).expect("a source")
-    }
-
-    fn lines(import: &Import) -> Vec<u64> {
-        import.rows.iter().map(|row| row.line).collect()
-    }
-
-    #[test]
-    fn preview_has_new_known_duplicate_and_invalid_lines() {
-        let maker = SecretMaker {
-            form: SecretForm::Plain,
-            pepper: Pepper::default(),
-        };
-        let rules = RowRules {
-            numbering: &Numbering::default(),
-            maker: &maker,
-            shared_pins: false,
-        };
-        let list = list("account,secret\n2,plain:2002\nada,md5:81dc9bdb52d04dc20036dbd8313ed055\n");
-        // 1234 is the PIN of ada.
-        let mut import = import("1001\n2002\n1234\n1001\n12x\n4004\n");
-        assert_eq!(lines(&import), [1, 2, 3, 6]);
-        let warnings = import.skip_known(&list, &rules).expect("compared");
-        assert_eq!((lines(&import), warnings), (vec![1, 6], Vec::new()));
-        let skipped = [
-            (2, SkipReason::InList(DuplicatePin::SameRow(2))),
-            (3, SkipReason::InList(DuplicatePin::OtherAccount(3))),
-            (4, SkipReason::SamePin(1)),
-            (5, SkipReason::Line(LineError::NotOnKeypad)),
-        ];
-        let skipped = skipped.map(|(line, reason)| SkippedLine { line, reason });
-        assert_eq!(import.skipped, skipped);
-        let appended = import.append(&list, &rules, || ControlFlow::Continue(()));
-        let text = appended.expect("appended").text;
-        let new = text.strip_prefix(list.text()).expect("the list");
-        assert_eq!(new, b"1,plain:1001\n6,plain:4004\n");
-    }
-
-    #[test]
-    fn rows_whose_key_is_missing_give_a_warning() {
-        let maker = SecretMaker {
-            form: SecretForm::Plain,
-            pepper: Pepper::default(),
-        };
-        let rules = RowRules {
-            numbering: &Numbering::default(),
-            maker: &maker,
-            shared_pins: false,
-        };
-        let digest = "0".repeat(64);
-        let list = list(&format!("account,secret\nada,hmac-sha256:main:{digest}\n"));
-        let mut import = import("1001\n2002\n");
-        let warnings = import.skip_known(&list, &rules).expect("compared");
-        assert_eq!((lines(&import), warnings.len()), (vec![1, 2], 1));
     }
 
     #[test]
