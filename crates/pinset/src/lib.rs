@@ -33,6 +33,7 @@
 //! | [`list`] | PIN files: opening, formats, lookups |
 //! | [`cache`] | PIN files in memory |
 //! | [`config`] | options of `authenticate.conf` |
+//! | [`database`] | PIN sets in PostgreSQL: schema, statements, rows |
 //! | [`external`] | External Management: requests, responses, the flow of a call |
 //! | [`audit`], [`admin`] | audit log, statistics, tables and metrics |
 //! | [`dialplan`], [`escape`], [`hex`], [`phone_number`], [`pin`], [`prompt`], [`timestamp`], … | values without a state, which import no other module above them |
@@ -48,6 +49,7 @@ pub mod cache;
 pub mod call;
 pub mod config;
 pub mod credential;
+pub mod database;
 pub mod dialplan;
 pub mod escape;
 pub mod external;

@@ -3,6 +3,7 @@
 //! of the blank if wanted (ISO 8601), and with `Z` or `+03:00` behind a time
 //! that is not local.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
@@ -23,7 +24,10 @@ pub fn since_epoch() -> Duration {
 
 /// The rules of a place's clocks.
 #[derive(Clone, Debug)]
-pub struct Zone(TimeZone);
+pub struct Zone {
+    rules: TimeZone,
+    digest: u64,
+}
 
 impl Zone {
     /// That of this machine, as it is now: `TZ`, as tzset(3) reads it, or
@@ -36,27 +40,45 @@ impl Zone {
             Ok(named) => zone_named(named.strip_prefix(':').unwrap_or(&named)),
             Err(_) => zone_in(Path::new("/etc/localtime")),
         };
-        Self(zone.unwrap_or(TimeZone::UTC))
+        zone.unwrap_or_else(Self::utc)
     }
 
     /// Universal time.
     pub fn utc() -> Self {
-        Self(TimeZone::UTC)
+        Self::of(TimeZone::UTC, b"")
+    }
+
+    /// Returns the rules that this text describes.
+    fn of(rules: TimeZone, text: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(text);
+        Self {
+            rules,
+            digest: hasher.finish(),
+        }
+    }
+
+    /// Returns a number that other rules do not have. It tells this version of the program
+    /// that times computed with the rules must be computed again.
+    pub fn digest(&self) -> u64 {
+        self.digest
     }
 }
 
 /// The value of `TZ`: `Europe/Istanbul`, `/path/of/a/zone`, `CET-1CEST,M3.5.0,M10.5.0/3`.
-fn zone_named(name: &str) -> Option<TimeZone> {
+fn zone_named(name: &str) -> Option<Zone> {
     if name.is_empty() {
         return None;
     }
     // An absolute path replaces the folder.
-    zone_in(&Path::new("/usr/share/zoneinfo").join(name)).or_else(|| TimeZone::posix(name).ok())
+    zone_in(&Path::new("/usr/share/zoneinfo").join(name))
+        .or_else(|| Some(Zone::of(TimeZone::posix(name).ok()?, name.as_bytes())))
 }
 
 /// The zone that a file in the format of tzfile(5) holds.
-fn zone_in(path: &Path) -> Option<TimeZone> {
-    TimeZone::tzif("Local", &fs::read(path).ok()?).ok()
+fn zone_in(path: &Path) -> Option<Zone> {
+    let text = fs::read(path).ok()?;
+    Some(Zone::of(TimeZone::tzif("Local", &text).ok()?, &text))
 }
 
 impl Zone {
@@ -65,7 +87,11 @@ impl Zone {
         let seconds = Moment::of(clock).seconds();
         Timestamp::from_second(seconds).map_or_else(
             |_| String::new(),
-            |time| time.to_zoned(self.0.clone()).strftime("%F %T").to_string(),
+            |time| {
+                time.to_zoned(self.rules.clone())
+                    .strftime("%F %T")
+                    .to_string()
+            },
         )
     }
 }
@@ -131,7 +157,7 @@ impl Moment {
 /// A local time. One that the clock skips in spring is taken an hour later,
 /// of one that it shows twice in autumn the first (RFC 5545, 3.3.5).
 fn local(at: DateTime, zone: &Zone) -> Option<Moment> {
-    let at = zone.0.to_ambiguous_timestamp(at).compatible().ok()?;
+    let at = zone.rules.to_ambiguous_timestamp(at).compatible().ok()?;
     Some(Moment(at.as_second()))
 }
 
@@ -182,22 +208,23 @@ fn number<T: std::str::FromStr>(text: &str, digits: usize) -> Option<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashSet;
     use std::time::Duration;
 
     /// A place whose summer begins on 29 March 2026 at 02:00, and ends on
     /// 25 October at 03:00.
     fn berlin() -> Zone {
-        Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"))
+        zone_named("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone")
     }
 
     #[test]
     fn zones_are_those_of_the_system() {
-        let noon = |zone: Option<TimeZone>| {
-            let zone = Zone(zone.expect("a zone"));
+        let noon = |zone: Option<Zone>| {
+            let zone = zone.expect("a zone");
             let moment = Moment::from_which("2026-11-22 12:00", &zone);
             moment.expect("a date").seconds()
         };
-        assert_eq!(noon(Some(TimeZone::UTC)), 1_795_348_800);
+        assert_eq!(noon(Some(Zone::utc())), 1_795_348_800);
         let ahead = 3 * 60 * 60;
         for name in [
             "Europe/Istanbul",
@@ -209,6 +236,16 @@ mod tests {
         for name in ["", "Nowhere/City", "/etc/passwd", "/usr/share/zoneinfo"] {
             assert!(zone_named(name).is_none(), "{name}");
         }
+    }
+
+    #[test]
+    fn digest_is_that_of_the_rules() {
+        let digest = |name| zone_named(name).map(|zone| zone.digest());
+        let names = ["Europe/Istanbul", "Europe/Berlin", "<+03>-3", "<+04>-4"];
+        let digests: HashSet<_> = names.iter().map(|name| digest(name)).collect();
+        assert_eq!(digests.len(), names.len());
+        let path = digest("/usr/share/zoneinfo/Europe/Istanbul");
+        assert!(path.is_some() && path == digest("Europe/Istanbul"));
     }
 
     #[test]

@@ -27,7 +27,10 @@ impl Metric {
             let _ = write!(self.text, "{before}{label}=\"{value}\"");
             before = ',';
         }
-        let _ = writeln!(self.text, "}} {value}");
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
     }
 
     /// Returns the text.
@@ -51,8 +54,9 @@ mod tests {
     fn label_with_control_characters_is_escaped() {
         let mut metric = Metric::new("m", "gauge", "Help.");
         metric.add(&[("a", "x\"y\\z\n%s"), ("b", "ç")], 7);
+        metric.add(&[], 8);
         let wanted = "# HELP m Help.\n# TYPE m gauge\n\
-            m{a=\"x\\\"y\\\\x5cz\\\\x0a%s\",b=\"ç\"} 7\n";
+            m{a=\"x\\\"y\\\\x5cz\\\\x0a%s\",b=\"ç\"} 7\nm 8\n";
         assert_eq!(metric.finish(), wanted);
     }
 }

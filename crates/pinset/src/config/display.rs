@@ -155,6 +155,8 @@ fn source(source: &Source) -> Vec<u8> {
     match source {
         Source::File(path) => [b"file:", path.as_os_str().as_bytes()].concat(),
         Source::Astdb(family) => format!("astdb:{family}").into_bytes(),
+        Source::Database(None) => b"database".to_vec(),
+        Source::Database(Some(name)) => format!("database:{name}").into_bytes(),
         Source::Url(url) => url.as_str().as_bytes().to_vec(),
     }
 }

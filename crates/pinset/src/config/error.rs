@@ -33,15 +33,22 @@ pub enum OptionError {
     /// The value is not a path that starts with `/`.
     #[error("must be the path of a file and start with '/'")]
     InvalidPath,
+    /// The value is not a path that starts with `/` and has a name.
+    #[error("must be the path of a folder and start with '/'")]
+    InvalidFolder,
     /// A numbering option is invalid.
     #[error("{0}")]
     Numbering(NumberingError),
     /// The value is none of `file:`, `astdb:` and a URL.
     #[error(
         "must be file: and a path that starts with '/', astdb: and a family \
-         without '/' at its ends, or the https:// URL of a web service"
+         without '/' at its ends, database for PostgreSQL, or the https:// URL of a web \
+         service"
     )]
     InvalidSource,
+    /// What follows `database:` is not the name of a PIN set.
+    #[error("behind database: there must be the name that the PIN set has in the database")]
+    InvalidDatabaseName,
     /// The value is not a URL, or has a fragment.
     #[error("must be the URL of a web service, without a # in it")]
     InvalidUrl,

@@ -5,6 +5,7 @@
 //! [`Settings::pin_set`]. So `[general]` is read before any PIN set, wherever
 //! it stands. [`PinSet::conflicts`] says what can't be together.
 
+mod console;
 mod display;
 mod endpoints;
 mod error;
@@ -21,6 +22,10 @@ use std::time::Duration;
 use crate::phone_number::Numbering;
 use crate::suggestion::nearest;
 
+pub use console::{
+    parse_console_file, read_folder, ConsoleFile, ConsoleFileError, ConsoleFileErrorKind,
+    ConsoleOption, ConsoleOptionError, ConsoleSection, FolderError,
+};
 pub use display::span;
 pub use endpoints::Endpoints;
 pub use error::OptionError;
@@ -58,12 +63,20 @@ pub struct Settings {
     /// `stock_hide_digits`: digits that are entered without a PIN set are hidden from
     /// events and Asterisk's log.
     pub stock_hide_digits: bool,
+    /// `database_file`: where the connection string of PostgreSQL is.
+    pub database_file: Option<PathBuf>,
+    /// `database_connections`: how many connections it gets at most; 1 to 32.
+    pub database_connections: u32,
+    /// `console_sets`: the folder with PIN sets of the console, or `None` for none.
+    pub console_sets: Option<PathBuf>,
+    /// `console_lists`: the folder that the PIN files of these PIN sets must be below.
+    pub console_lists: PathBuf,
     /// The defaults of the PIN sets.
     pub pin_set: PinSet,
 }
 
 /// The options that no PIN set may have.
-const GENERAL_ONLY_OPTIONS: [&str; 12] = [
+const GENERAL_ONLY_OPTIONS: [&str; 16] = [
     "max_list_memory",
     "source_timeout",
     "pepper_file",
@@ -76,6 +89,10 @@ const GENERAL_ONLY_OPTIONS: [&str; 12] = [
     "phone_endpoints",
     "security_events",
     "stock_hide_digits",
+    "database_file",
+    "database_connections",
+    "console_sets",
+    "console_lists",
 ];
 
 /// Returns the option that was probably meant by an unknown name.
@@ -100,6 +117,10 @@ impl Default for Settings {
             phone_endpoints: Endpoints::default(),
             security_events: false,
             stock_hide_digits: false,
+            database_file: None,
+            database_connections: 4,
+            console_sets: Some(PathBuf::from("/etc/asterisk/authenticate.d")),
+            console_lists: PathBuf::from("/etc/asterisk/pins"),
             pin_set: PinSet::default(),
         }
     }
@@ -144,6 +165,12 @@ impl Settings {
             b"phone_endpoints" => self.phone_endpoints = Endpoints::parse(value)?,
             b"security_events" => self.security_events = value::truth(value)?,
             b"stock_hide_digits" => self.stock_hide_digits = value::truth(value)?,
+            b"database_file" => self.database_file = value::unless_empty(value, value::path)?,
+            b"database_connections" => {
+                self.database_connections = value::from_to(value, 1, 32)?;
+            }
+            b"console_sets" => self.console_sets = value::unless_empty(value, value::folder)?,
+            b"console_lists" => self.console_lists = value::folder(value)?,
             _ => self.pin_set.set(name, value)?,
         }
         Ok(())

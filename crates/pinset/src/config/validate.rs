@@ -23,6 +23,12 @@ pub enum ConflictError {
     /// Only AstDB has values of this kind; the source is a file.
     #[error("astdb_value is for astdb, and source is a file: leave it ignore")]
     AstdbValueForFile,
+    /// Only files have a format; the source is PostgreSQL.
+    #[error("format is for files, and source is database: leave it auto")]
+    FormatForDatabase,
+    /// Only AstDB has values of this kind; the source is PostgreSQL.
+    #[error("astdb_value is for astdb, and source is database: leave it ignore")]
+    AstdbValueForDatabase,
     /// Only a CSV list has caller numbers.
     #[error("identify = caller needs a csv list: no other has the numbers of callers")]
     CallerWithoutNumbers,
@@ -99,8 +105,8 @@ impl ConflictError {
         match self {
             Self::MissingSource => "source",
             Self::MinDigitsAboveMax => "min_digits",
-            Self::FormatForAstdb => "format",
-            Self::AstdbValueForFile => "astdb_value",
+            Self::FormatForAstdb | Self::FormatForDatabase => "format",
+            Self::AstdbValueForFile | Self::AstdbValueForDatabase => "astdb_value",
             Self::CallerWithoutNumbers | Self::AccountWithoutAccounts => "identify",
             Self::AccountCodeWithoutAccounts | Self::PinAsAccountCode => "account_code",
             Self::RequiredLevelWithoutLevels => "required_level",
@@ -146,6 +152,11 @@ impl PinSet {
             Some(Source::Astdb(_)) => {
                 add(self.format.is_some(), ConflictError::FormatForAstdb);
                 self.against(by_value, false, &mut add);
+            }
+            Some(Source::Database(_)) => {
+                add(self.format.is_some(), ConflictError::FormatForDatabase);
+                add(by_value, ConflictError::AstdbValueForDatabase);
+                self.against(true, true, &mut add);
             }
             Some(Source::Url(url)) => self.against_service(url, &mut add),
             Some(Source::File(_)) => {
@@ -246,6 +257,7 @@ mod tests {
         let md5 = "source=file:/p;format=md5";
         let csv = "source=file:/p;format=csv";
         let web = "source=https://h/;connect_context=in";
+        let database = "source=database";
         let table: &[(&str, &str, &[ConflictError])] = &[
             ("", "", &[MissingSource]),
             (
@@ -291,6 +303,20 @@ mod tests {
                 &[],
             ),
             (csv, "account_code=pin", &[PinAsAccountCode]),
+            (
+                database,
+                "identify=caller;no_caller=account;one_time=yes",
+                &[],
+            ),
+            (database, "required_level=9;account_code=yes", &[]),
+            (database, "account_code=pin", &[PinAsAccountCode]),
+            (database, "format=csv", &[FormatForDatabase]),
+            (
+                database,
+                "astdb_value=account:secret",
+                &[AstdbValueForDatabase],
+            ),
+            (database, "timeout=3", &[OnlyForServices("timeout")]),
             (web, "", &[]),
             (
                 web,

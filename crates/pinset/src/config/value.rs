@@ -112,6 +112,11 @@ pub(super) fn path(value: &[u8]) -> Result<PathBuf, OptionError> {
     }
 }
 
+/// The path of a folder, with or without `/` at its end.
+pub(super) fn folder(value: &[u8]) -> Result<PathBuf, OptionError> {
+    path(value.strip_suffix(b"/").unwrap_or(value)).map_err(|_| OptionError::InvalidFolder)
+}
+
 /// An `&`-list; an empty one is silence.
 pub(super) fn sounds(value: &[u8]) -> Result<Vec<Sound>, OptionError> {
     let sounds = prompt::split(value);

@@ -29,6 +29,8 @@ mod key;
 mod monotonic_clock;
 mod owed;
 mod persist;
+pub mod stored;
+pub mod stored_admin;
 mod subject;
 mod trust;
 
@@ -107,6 +109,8 @@ pub enum Standing {
     OneTry,
     /// Nothing.
     Locked(Lock),
+    /// Nothing: the database with the lockouts has not answered.
+    Unknown,
 }
 
 /// Why an attempt can't be charged, so that its digits must not be verified.

@@ -135,6 +135,18 @@ impl Numbering {
         }
     }
 
+    /// Returns the options with their values, as [`Self::set`] takes them.
+    pub fn options(&self) -> [(&'static str, String); 4] {
+        let text = |digits: &[u8]| String::from_utf8_lossy(digits).into_owned();
+        let (shortest, longest) = (self.national_length.start(), self.national_length.end());
+        [
+            ("country_code", text(&self.country_code)),
+            ("national_prefix", text(&self.national_prefix)),
+            ("international_prefix", text(&self.international_prefix)),
+            ("national_length", format!("{shortest}-{longest}")),
+        ]
+    }
+
     /// Returns the number of a caller, its parameters left out: a row has none.
     pub fn normalize_caller(&self, text: &[u8]) -> Option<Number> {
         self.normalize(without_parameters(text))
@@ -272,15 +284,11 @@ pub fn without_parameters(number: &[u8]) -> &[u8] {
 /// As the file could have it.
 impl fmt::Display for Numbering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shortest, longest) = (self.national_length.start(), self.national_length.end());
-        write!(
-            f,
-            "country_code = {}, national_prefix = {}, international_prefix = {}, \
-             national_length = {shortest}-{longest}",
-            String::from_utf8_lossy(&self.country_code),
-            String::from_utf8_lossy(&self.national_prefix),
-            String::from_utf8_lossy(&self.international_prefix),
-        )
+        for (at, (name, value)) in self.options().iter().enumerate() {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(f, "{separator}{name} = {value}")?;
+        }
+        Ok(())
     }
 }
 

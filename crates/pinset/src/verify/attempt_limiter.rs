@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::notice::Notice;
 use super::reason::Reason;
+use super::shared_lockouts::{SharedLockouts, Uncharged};
+use super::ticket::Ticket;
 use crate::lockout::{
-    Account, AttemptResult, Caller, Charge, ChargeError, Limits, Lock, Lockouts, Standing, Subject,
+    AttemptResult, Caller, ChargeError, Limits, Lock, Lockouts, Standing, Subject,
 };
 use crate::pin::Pin;
 use crate::timestamp::since_epoch;
@@ -63,6 +65,12 @@ pub trait LockoutContext {
     /// Reports a notice for the administrator.
     fn notice(&self, notice: &Notice<'_>);
 
+    /// The database with the lockouts of the PIN set, if they are not those of
+    /// [`Self::lockouts`].
+    fn shared(&self) -> Option<&dyn SharedLockouts> {
+        None
+    }
+
     /// The time since the Unix epoch.
     fn now(&self) -> Duration {
         since_epoch()
@@ -77,7 +85,7 @@ pub struct Counter<K> {
     caller: Caller,
     keeper: K,
     /// The number of charged entries.
-    tries: Cell<u32>,
+    pub(super) tries: Cell<u32>,
 }
 
 /// An entry is not to be verified.
@@ -90,6 +98,8 @@ pub enum AttemptError {
     /// Concurrent attempts use up the limit for too long, which was reported to
     /// [`LockoutContext::notice`].
     Busy,
+    /// The lockouts are not known, which was reported to [`LockoutContext::notice`].
+    Unknown,
 }
 
 impl<K: LockoutContext> Counter<K> {
@@ -119,7 +129,7 @@ impl<K: LockoutContext> Counter<K> {
         &self.caller
     }
 
-    fn subject(&self) -> Subject<'_> {
+    pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             pin_set: &self.name,
             limits: self.limits,
@@ -128,9 +138,8 @@ impl<K: LockoutContext> Counter<K> {
     }
 
     /// What the caller may do, before anything is asked.
-    pub fn look(&self) -> Standing {
-        let look = |lockouts: &mut Lockouts, now| lockouts.look(&self.subject(), now);
-        let standing = self.with_lockouts(look);
+    pub fn look<H: ServiceChannel>(&self, host: &mut H) -> Standing {
+        let standing = self.standing(host);
         if let Standing::Locked(lock) = standing {
             self.leave(lock);
         }
@@ -144,9 +153,7 @@ impl<K: LockoutContext> Counter<K> {
     /// The entry is not to be verified, and nothing is charged.
     pub fn charge<H: ServiceChannel>(&self, host: &mut H) -> Result<Ticket<'_, K>, AttemptError> {
         let tries = self.tries.get();
-        let charge = self.charged(host, |lockouts, now| {
-            lockouts.charge(&self.subject(), tries, now)
-        })?;
+        let charge = self.charged(host, |host| self.try_charge(host, tries))?;
         self.tries.set(tries.saturating_add(1));
         Ok(Ticket::new(self, Some(charge), tries))
     }
@@ -160,6 +167,9 @@ impl<K: LockoutContext> Counter<K> {
         pin: &Pin,
         verify: impl FnOnce(&mut H, &mut Ticket<'_, K>) -> Option<Verdict>,
     ) -> Option<Verdict> {
+        if let Some(shared) = self.keeper.shared() {
+            shared.begin();
+        }
         if pin.is_empty() {
             return verify(host, &mut Ticket::new(self, None, 0));
         }
@@ -167,7 +177,7 @@ impl<K: LockoutContext> Counter<K> {
             Ok(ticket) => ticket,
             Err(AttemptError::Locked) => return Some(Verdict::Locked { verified: false }),
             Err(AttemptError::Gone) => return None,
-            Err(AttemptError::Busy) => return Some(Verdict::Unavailable),
+            Err(AttemptError::Busy | AttemptError::Unknown) => return Some(Verdict::Unavailable),
         };
         let verdict = verify(host, &mut ticket)?;
         let verified = match &verdict {
@@ -177,7 +187,7 @@ impl<K: LockoutContext> Counter<K> {
         };
         // It may have been the PIN of the account that is locked.
         let stands = ticket.locked.filter(|_| verdict == Verdict::Wrong);
-        let begins = ticket.settle(verified);
+        let begins = ticket.settle(Some(host), verified);
         if let Some(lock) = stands.filter(|_| !begins) {
             self.leave(lock);
         }
@@ -189,7 +199,7 @@ impl<K: LockoutContext> Counter<K> {
     }
 
     /// Reports the lock that ends the call.
-    fn leave(&self, lock: Lock) {
+    pub(super) fn leave(&self, lock: Lock) {
         let left = lock
             .until
             .map(|until| until.saturating_sub(self.keeper.now()));
@@ -197,7 +207,7 @@ impl<K: LockoutContext> Counter<K> {
     }
 
     /// Runs `what` with the lockouts, and has its changes stored.
-    fn with_lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+    pub(super) fn with_lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         let (result, changes) = self.keeper.lockouts(|lockouts, now| {
             let result = what(lockouts, now);
             (result, lockouts.has_changes())
@@ -209,196 +219,37 @@ impl<K: LockoutContext> Counter<K> {
     }
 
     /// Retries until the result does not depend on entries that are being verified.
-    fn charged<H: ServiceChannel, T>(
+    pub(super) fn charged<H: ServiceChannel, T>(
         &self,
         host: &mut H,
-        mut charge: impl FnMut(&mut Lockouts, Duration) -> Result<T, ChargeError>,
+        mut charge: impl FnMut(&mut H) -> Result<T, Uncharged>,
     ) -> Result<T, AttemptError> {
         let until = Instant::now() + K::SETTLE_TIMEOUT;
         loop {
-            match self.with_lockouts(&mut charge) {
+            match charge(host) {
                 Ok(charged) => return Ok(charged),
-                Err(ChargeError::Locked(lock)) => {
+                Err(Uncharged::Refused(ChargeError::Locked(lock))) => {
                     self.leave(lock);
                     return Err(AttemptError::Locked);
                 }
-                Err(ChargeError::Busy) if Instant::now() >= until => {
+                Err(Uncharged::Refused(ChargeError::Busy)) if Instant::now() >= until => {
                     self.keeper.notice(&Notice::Busy(&self.name));
                     return Err(AttemptError::Busy);
                 }
-                Err(ChargeError::Busy) if !host.listen(POLL_INTERVAL_MS) => {
+                Err(Uncharged::Refused(ChargeError::Busy)) if host.listen(POLL_INTERVAL_MS) => {
+                    // It is others that are waited for, not the database.
+                    if let Some(shared) = self.keeper.shared() {
+                        shared.begin();
+                    }
+                }
+                Err(Uncharged::Refused(ChargeError::Busy) | Uncharged::Gone) => {
                     return Err(AttemptError::Gone)
                 }
-                Err(ChargeError::Busy) => {}
-            }
-        }
-    }
-}
-
-/// An entry that is being verified, charged to its caller and PIN set.
-///
-/// It ends in one of two ways: [`Self::settle`] gives the result, or it is
-/// dropped (a hang-up, a panic) and counts as wrong. Once it has been compared
-/// with a credential, only a right PIN refunds it.
-pub struct Ticket<'a, K: LockoutContext> {
-    counter: &'a Counter<K>,
-    counted: bool,
-    /// `None` if it is not counted, or settled.
-    charge: Option<Charge>,
-    compared: bool,
-    /// How many entries of the call were charged before.
-    tries: u32,
-    /// The lock of one of its accounts: it is verified for the others.
-    locked: Option<Lock>,
-}
-
-impl<'a, K: LockoutContext> Ticket<'a, K> {
-    /// An entry of a call with `tries` charged entries before it. Without a charge, it
-    /// is not counted.
-    fn new(counter: &'a Counter<K>, charge: Option<Charge>, tries: u32) -> Self {
-        Self {
-            counter,
-            counted: charge.is_some(),
-            charge,
-            compared: false,
-            tries,
-            locked: None,
-        }
-    }
-
-    /// Notes that the entry is compared with a credential from now on, or waits
-    /// in the queue for that. To be called before the first comparison.
-    pub fn compare(&mut self) {
-        self.compared = true;
-    }
-
-    /// Charges the entry to these accounts as well, before it is compared with a
-    /// secret of theirs. Returns for each whether it may be: locked accounts are
-    /// left out. While others in flight may fill a limit, nothing of the entry
-    /// is in flight: it waits, and is then charged again.
-    ///
-    /// # Errors
-    ///
-    /// The entry is not to be verified: all of them are locked.
-    pub fn accounts<H: ServiceChannel>(
-        &mut self,
-        host: &mut H,
-        accounts: &[Account<'_>],
-    ) -> Result<Vec<bool>, AttemptError> {
-        if !self.counted {
-            return Ok(vec![true; accounts.len()]);
-        }
-        let Self { counter, tries, .. } = *self;
-        let held = &mut self.charge;
-        let locks = counter.charged(host, |lockouts, now| {
-            let mut charge = match held.take() {
-                Some(charge) => charge,
-                None => lockouts.charge(&counter.subject(), tries, now)?,
-            };
-            match charge_accounts(lockouts, &mut charge, accounts, now) {
-                Ok(locks) => {
-                    *held = Some(charge);
-                    Ok(locks)
-                }
-                Err(refused) => {
-                    lockouts.settle(charge, AttemptResult::Void, now);
-                    Err(refused)
+                Err(Uncharged::Failed(why)) => {
+                    self.keeper.notice(&Notice::Refused(&self.name, &why));
+                    return Err(AttemptError::Unknown);
                 }
             }
-        })?;
-        self.locked = locks.iter().flatten().next().copied();
-        Ok(locks.iter().map(Option::is_none).collect())
-    }
-
-    /// Takes the entry out of flight as one step of several. It counts as wrong
-    /// once the [`Debt`] is dropped, unless that is forgiven first. The try goes
-    /// on with the next step.
-    pub fn owe(mut self) -> Debt<'a, K> {
-        let (counter, owed) = (self.counter, self.charge.is_some());
-        self.end(AttemptResult::Void);
-        counter.tries.set(counter.tries.get().saturating_sub(1));
-        Debt { counter, owed }
-    }
-
-    /// Settles the entry; returns whether that locks the caller out.
-    /// [`AttemptResult::Void`] refunds an entry that was compared with nothing; any other
-    /// counts as wrong.
-    pub fn settle(mut self, verified: AttemptResult<'_>) -> bool {
-        self.end(match verified {
-            AttemptResult::Void if self.compared => AttemptResult::Wrong,
-            verified => verified,
-        })
-    }
-
-    fn end(&mut self, verified: AttemptResult<'_>) -> bool {
-        let Some(charge) = self.charge.take() else {
-            return false;
-        };
-        let over_budget = charge.is_over_budget();
-        let counter = self.counter;
-        let settle = |lockouts: &mut Lockouts, now| lockouts.settle(charge, verified, now);
-        let begins = counter.with_lockouts(settle);
-        if let Some(notice) = begins.and_then(|lock| Notice::of(&counter.name, lock, over_budget)) {
-            counter.keeper.notice(&notice);
         }
-        if let Some(lock) = begins {
-            counter.leave(lock);
-        }
-        begins.is_some()
-    }
-}
-
-impl<K: LockoutContext> Drop for Ticket<'_, K> {
-    fn drop(&mut self) {
-        self.end(AttemptResult::Wrong);
-    }
-}
-
-/// An entry that was one step of several and is not in flight any more. Dropped,
-/// it counts as wrong, whatever else is in flight or locked by then.
-pub struct Debt<'a, K: LockoutContext> {
-    counter: &'a Counter<K>,
-    owed: bool,
-}
-
-impl<K: LockoutContext> Debt<'_, K> {
-    /// The last step has admitted the caller: it does not count.
-    pub fn forgive(mut self) {
-        self.owed = false;
-    }
-}
-
-impl<K: LockoutContext> Drop for Debt<'_, K> {
-    fn drop(&mut self) {
-        if !self.owed {
-            return;
-        }
-        let counter = self.counter;
-        let charge =
-            counter.with_lockouts(|lockouts, now| lockouts.charge_owed(&counter.subject(), now));
-        Ticket::new(counter, Some(charge), 0).settle(AttemptResult::Wrong);
-    }
-}
-
-/// Charges an entry to accounts. Returns the lock of each that is locked, unless
-/// all are.
-fn charge_accounts(
-    lockouts: &mut Lockouts,
-    charge: &mut Charge,
-    accounts: &[Account<'_>],
-    now: Duration,
-) -> Result<Vec<Option<Lock>>, ChargeError> {
-    let mut locks = Vec::with_capacity(accounts.len());
-    for account in accounts {
-        match lockouts.charge_account(charge, *account, now) {
-            Ok(()) => locks.push(None),
-            Err(ChargeError::Locked(lock)) => locks.push(Some(lock)),
-            Err(ChargeError::Busy) => return Err(ChargeError::Busy),
-        }
-    }
-    let all_locked = locks.iter().all(Option::is_some);
-    match locks.first() {
-        Some(Some(lock)) if all_locked => Err(ChargeError::Locked(*lock)),
-        _ => Ok(locks),
     }
 }

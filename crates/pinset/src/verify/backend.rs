@@ -6,12 +6,15 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::attempt_limiter::ServiceChannel;
+use super::reason::Searched;
 use crate::cache::Report;
 use crate::config::{PinSet, Times};
 use crate::credential::pepper::Pepper;
 use crate::credential::secret::{Cost, VerifyError};
-use crate::credential::table::{Candidate, Rows};
+use crate::credential::table::{Candidate, FoundBy, Rows};
+use crate::database::{LookupClock, StoredRows};
 use crate::list::{FileKind, Format};
+use crate::phone_number::Number;
 use crate::pin::Pin;
 use crate::verdict::Verdict;
 
@@ -21,9 +24,17 @@ use crate::verdict::Verdict;
 /// Slow methods service the channel of `host` meanwhile, and return `None` only if
 /// the caller has hung up.
 pub trait BackEnd {
-    /// Asks the source of this PIN set, as it is now. The entry is needed
-    /// where the list is asked for it alone: [`Answer::Entry`].
-    fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer>;
+    /// Asks the source of the PIN set of this name, as it is now. Query and entry are
+    /// needed where the source is asked for them alone: [`Answer::Entry`],
+    /// [`Answer::Stored`].
+    fn ask<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        name: &str,
+        set: &Arc<PinSet>,
+        query: &RowQuery<'_>,
+        pin: &Pin,
+    ) -> Option<Answer>;
 
     /// Runs [`Work::carry_out`] where it blocks no other call.
     fn run_work<H: ServiceChannel>(&self, host: &mut H, work: Work) -> Verification;
@@ -46,6 +57,35 @@ pub trait BackEnd {
 
     /// The keys of hmac-sha256 secrets.
     fn pepper(&self) -> &Pepper;
+}
+
+/// The way in which the caller's rows are found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RowQuery<'a> {
+    /// By the PIN alone.
+    Anybody,
+    /// By the number of the caller.
+    Caller(&'a Number),
+    /// By an account number.
+    Account(&'a [u8]),
+}
+
+impl RowQuery<'_> {
+    pub(super) fn found_by(&self) -> FoundBy {
+        match self {
+            Self::Anybody => FoundBy::Pin,
+            Self::Caller(_) => FoundBy::Caller,
+            Self::Account(_) => FoundBy::Account,
+        }
+    }
+
+    pub(super) fn searched(&self) -> Searched {
+        match self {
+            Self::Anybody => Searched::Pin,
+            Self::Caller(number) => Searched::Caller(**number),
+            Self::Account(_) => Searched::Account,
+        }
+    }
 }
 
 /// Why a use can't be taken.
@@ -71,6 +111,8 @@ pub enum Answer {
     Rows(Arc<Rows>, FileKind),
     /// All the values of a family of Asterisk's database.
     Family(Box<Family>),
+    /// The rows that PostgreSQL has found for this query.
+    Stored(Box<StoredRows>),
     /// All entries are refused, for this reason.
     Refused(String),
 }
@@ -123,6 +165,17 @@ pub enum Use<'a> {
         digest: [u8; 16],
         /// How many it may have.
         limit: NonZeroU32,
+    },
+    /// One of the uses of a row in PostgreSQL.
+    Stored {
+        /// The row's id.
+        id: &'a str,
+        /// Its secret, as it was found.
+        secret: &'a str,
+        /// How many it may have.
+        limit: NonZeroU32,
+        /// When it was found.
+        clock: &'a LookupClock,
     },
     /// The one use of a key of Asterisk's database: it is removed.
     Key {

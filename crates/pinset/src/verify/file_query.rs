@@ -58,7 +58,7 @@ impl FileQuery {
         let rows = match answer {
             Answer::Rows(rows, _) => rows.profile(),
             Answer::Family(family) => family.rows.profile(),
-            Answer::Entry(..) | Answer::Refused(_) => return Vec::new(),
+            Answer::Entry(..) | Answer::Stored(_) | Answer::Refused(_) => return Vec::new(),
         };
         self.set.doubts(&rows, &self.rules.numbering)
     }

@@ -23,17 +23,23 @@ mod doubt;
 mod file_query;
 mod notice;
 mod reason;
+mod shared_lockouts;
+mod stored;
+mod ticket;
 mod usable;
 mod verdict;
 
-pub use attempt_limiter::{
-    AttemptError, Counter, Debt, LockoutContext, NoChannel, ServiceChannel, Ticket,
+pub use attempt_limiter::{AttemptError, Counter, LockoutContext, NoChannel, ServiceChannel};
+pub use backend::{
+    Answer, BackEnd, Entries, Family, Hashed, RowQuery, Use, UseError, Verification, Work,
 };
-pub use backend::{Answer, BackEnd, Entries, Family, Hashed, Use, UseError, Verification, Work};
 pub use doubt::Doubt;
 pub use file_query::{FileAnswer, FileQuery, FileQueryError, QueryContext};
 pub use notice::Notice;
 pub use reason::{Reason, Searched};
+pub use shared_lockouts::SharedLockouts;
+pub use stored::{consume_stored, look_up_stored, DatabaseQueries};
+pub use ticket::{Debt, Ticket};
 
 /// Verifies the entries of a call against a PIN set.
 pub struct Verifier<B, K> {
@@ -176,6 +182,7 @@ impl<H: ServiceChannel, B: BackEnd, K: LockoutContext> PinSource<H> for Verifier
                 Ok(verdict) => Some(verdict),
                 Err(DecisionError::Gone) => None,
                 Err(DecisionError::Locked) => Some(Verdict::Locked { verified: false }),
+                Err(DecisionError::Unknown) => Some(Verdict::Unavailable),
                 Err(DecisionError::Refused(why)) => {
                     let notice = Notice::Refused(self.name(), &why);
                     self.keeper().notice(&notice);

@@ -23,6 +23,8 @@ pub enum Notice<'a> {
     Refused(&'a str, &'a str),
     /// An entry counts as wrong for a failure of ours, and why.
     Rejected(&'a str, &'a str),
+    /// The result of an entry can't be recorded, and why.
+    Unrecorded(&'a str, &'a str),
     /// An entry matches no row, but some rows can't be checked.
     Unchecked(&'a str, &'a SignedRows),
 }
@@ -77,6 +79,11 @@ impl fmt::Display for Notice<'_> {
             Self::Rejected(name, why) => {
                 write!(f, "PIN set '{name}': attempt rejected as wrong: {why}")
             }
+            Self::Unrecorded(name, why) => write!(
+                f,
+                "PIN set '{name}': the result of an attempt can't be recorded, which counts as \
+                 wrong within a minute: {why}"
+            ),
             Self::Unchecked(name, rows) => {
                 write!(f, "PIN set '{name}': attempt matches no row, but {rows}")
             }

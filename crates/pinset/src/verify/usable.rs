@@ -23,6 +23,7 @@ impl PinSet {
                 .kind_objection(*kind)
                 .or_else(|| self.rows_objection(rows, has_key)),
             Answer::Family(family) => self.rows_objection(&family.rows, has_key),
+            Answer::Stored(stored) => self.rows_objection(&stored.rows, has_key),
         }
     }
 

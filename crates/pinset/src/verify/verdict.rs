@@ -6,45 +6,21 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-use super::attempt_limiter::{AttemptError, LockoutContext, ServiceChannel, Ticket};
-use super::backend::{Answer, BackEnd, Entries, Use, Verification, Work};
+use super::attempt_limiter::{AttemptError, LockoutContext, ServiceChannel};
+use super::backend::{Answer, BackEnd, Entries, RowQuery, Use, Verification, Work};
 use super::notice::Notice;
 use super::reason::{Reason, Searched};
+use super::ticket::Ticket;
 use super::Verifier;
 use crate::config::{Identify, Source};
-use crate::credential::table::{Candidate, FoundBy, Rows};
+use crate::credential::table::{Candidate, Rows};
+use crate::database::StoredRows;
 use crate::list::FileKind;
 use crate::lockout::Account;
-use crate::phone_number::Number;
 use crate::pin::Pin;
 use crate::timestamp::Moment;
 use crate::verdict::{Entry, Grant, Verdict};
 use crate::verify::admission::{admit, digest_of_entry, Denial, Taken, Terms};
-
-/// The way in which the caller's rows are found.
-enum RowQuery<'a> {
-    Anybody,
-    Caller(&'a Number),
-    Account(&'a [u8]),
-}
-
-impl RowQuery<'_> {
-    fn found_by(&self) -> FoundBy {
-        match self {
-            Self::Anybody => FoundBy::Pin,
-            Self::Caller(_) => FoundBy::Caller,
-            Self::Account(_) => FoundBy::Account,
-        }
-    }
-
-    fn searched(&self) -> Searched {
-        match self {
-            Self::Anybody => Searched::Pin,
-            Self::Caller(number) => Searched::Caller(**number),
-            Self::Account(_) => Searched::Account,
-        }
-    }
-}
 
 /// Why there is no verdict.
 #[derive(Debug, Error)]
@@ -55,6 +31,9 @@ pub(super) enum DecisionError {
     /// There is a lock.
     #[error("locked")]
     Locked,
+    /// The lockouts are not known, which was reported.
+    #[error("lockouts unknown")]
+    Unknown,
     /// The entry is refused, for this reason.
     #[error("{0}")]
     Refused(String),
@@ -66,6 +45,7 @@ impl From<AttemptError> for DecisionError {
             AttemptError::Gone => Self::Gone,
             AttemptError::Locked => Self::Locked,
             AttemptError::Busy => Self::Refused("too many entries are verified at once".to_owned()),
+            AttemptError::Unknown => Self::Unknown,
         }
     }
 }
@@ -98,7 +78,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
                 return Ok(Verdict::Wrong);
             }
         };
-        let answer = self.back_end.ask(host, &self.set, pin);
+        let answer = self.back_end.ask(host, self.name(), &self.set, &who, pin);
         let answer = answer.ok_or(DecisionError::Gone)?;
         let has_key = |key| self.back_end.pepper().key(key).is_some();
         if let Some(why) = self.set.objection(&answer, &has_key) {
@@ -129,6 +109,10 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
                 };
                 let verdict = self.rows(host, &family.rows, &who, pin, ticket, take)?;
                 Ok(without_level(verdict))
+            }
+            Answer::Stored(stored) => {
+                let take = |host: &mut H, row: &Candidate| self.take_stored(host, &stored, row);
+                self.rows(host, &stored.rows, &who, pin, ticket, take)
             }
         }
     }
@@ -288,10 +272,11 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         rows: &Rows,
         mut take: impl FnMut(&mut H, &Candidate) -> Result<Taken, DecisionError>,
     ) -> Result<Verdict, DecisionError> {
+        let ours = || Moment::of(SystemTime::UNIX_EPOCH + self.keeper().now());
         let terms = Terms {
             required_level: self.set.required_level,
             open: self.is_open(),
-            now: Moment::of(SystemTime::UNIX_EPOCH + self.keeper().now()),
+            now: rows.now().unwrap_or_else(ours),
         };
         // The account of the PIN is known, whether or not the row admits.
         let right = right.into_iter().inspect(|row| {
@@ -336,14 +321,39 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         host: &mut H,
         row: &Candidate,
     ) -> Result<Taken, DecisionError> {
-        let limit = if self.set.one_time {
-            Some(NonZeroU32::MIN)
-        } else {
-            row.max_uses
-        };
-        limit.map_or(Ok(Taken::Yes), |limit| {
+        self.limit_of(row).map_or(Ok(Taken::Yes), |limit| {
             self.count(host, &row.account, row.digest(), limit)
         })
+    }
+
+    /// How many calls a row admits, or `None` for any number.
+    fn limit_of(&self, row: &Candidate) -> Option<NonZeroU32> {
+        match self.set.one_time {
+            true => Some(NonZeroU32::MIN),
+            false => row.max_uses,
+        }
+    }
+
+    /// Takes one of the uses of a row in PostgreSQL.
+    fn take_stored<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        stored: &StoredRows,
+        row: &Candidate,
+    ) -> Result<Taken, DecisionError> {
+        let Some(limit) = self.limit_of(row) else {
+            return Ok(Taken::Yes);
+        };
+        let Some((id, secret)) = stored.id(row) else {
+            return Ok(Taken::NoneLeft);
+        };
+        let use_of_row = Use::Stored {
+            id,
+            secret,
+            limit,
+            clock: &stored.clock,
+        };
+        self.take(host, use_of_row)
     }
 
     fn count<H: ServiceChannel>(

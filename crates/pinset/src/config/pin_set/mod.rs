@@ -85,6 +85,9 @@ pub struct PinSet {
     pub on_locked: Route,
     /// The options for a web service.
     pub external: External,
+    /// The folder that the file of `source` must be below, without symbolic links on the
+    /// way from there: for PIN sets of the console. No option sets it.
+    pub confined_to: Option<PathBuf>,
 }
 
 /// The source of the PINs, or the web service that decides about calls.
@@ -95,6 +98,9 @@ pub enum Source {
     /// `astdb:FAMILY`: a family of Asterisk's database, without a `/` at
     /// either end.
     Astdb(String),
+    /// `database` or `database:NAME`: PostgreSQL, and the name that the PIN set has there
+    /// in lower case, or `None` for its own.
+    Database(Option<String>),
     /// `https://…`: a web service says what becomes of the call. The URL names a
     /// host and no user.
     Url(Url),
@@ -197,6 +203,7 @@ impl Default for PinSet {
             on_failure: Route::Hangup,
             on_locked: Route::Hangup,
             external: External::default(),
+            confined_to: None,
         }
     }
 }
@@ -278,6 +285,11 @@ fn source(value: &[u8]) -> Result<Source, OptionError> {
         Err(OptionError::UnsupportedSource)
     } else if web.iter().any(|head| strip_prefix(value, head).is_some()) {
         external::url(value).map(Source::Url)
+    } else if value.eq_ignore_ascii_case(b"database") {
+        Ok(Source::Database(None))
+    } else if let Some(name) = strip_prefix(value, "database:") {
+        let name = set_name(name).ok_or(OptionError::InvalidDatabaseName)?;
+        Ok(Source::Database(Some(name)))
     } else if let Some(path) = strip_prefix(value, "file:") {
         let path = value::path(path).map_err(|_| OptionError::InvalidSource)?;
         Ok(Source::File(path))
@@ -287,6 +299,13 @@ fn source(value: &[u8]) -> Result<Source, OptionError> {
             .map(Source::Astdb)
             .ok_or(OptionError::InvalidSource)
     }
+}
+
+/// The name of a PIN set in PostgreSQL.
+fn set_name(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?;
+    let right = !name.is_empty() && !name.contains(char::is_control);
+    right.then(|| name.to_lowercase())
 }
 
 /// The name of a family: parts with one `/` between them.

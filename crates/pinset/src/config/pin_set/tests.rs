@@ -115,6 +115,16 @@ fn options_are_what_they_say() {
         ),
         (
             "source",
+            "Database",
+            but(|s| s.source = Some(Source::Database(None))),
+        ),
+        (
+            "source",
+            "database:Éva",
+            but(|s| s.source = Some(Source::Database(Some("éva".to_owned())))),
+        ),
+        (
+            "source",
             "HTTPS://H/a?b",
             but(|s| s.source = Url::parse("https://h/a?b").ok().map(Source::Url)),
         ),
@@ -275,6 +285,11 @@ fn invalid_options_are_refused_with_a_reason() {
             InvalidSource,
         ),
         ("source", &["realtime:pins"], UnsupportedSource),
+        (
+            "source",
+            &["database:", "database:a\tb"],
+            InvalidDatabaseName,
+        ),
         (
             "format",
             &["", "txt", "csv ", "plain,csv"],

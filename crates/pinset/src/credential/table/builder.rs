@@ -223,6 +223,7 @@ impl RowSorting {
             dearest: Dearest::default(),
             broken: self.about.broken,
             limited: self.about.limited,
+            now: None,
         })
     }
 }

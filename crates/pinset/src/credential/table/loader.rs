@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::mem;
+use std::num::NonZeroU32;
 
 use super::builder::{Draft, RowSorting};
 use super::error::{RowError, RowErrorKind, TableError};
@@ -12,8 +13,8 @@ use crate::dialplan::MAX_NAME_BYTES;
 use crate::list::format::csv::{self, Column};
 use crate::list::format::lines::{first_line, trimmed};
 use crate::list::{Blocks, FileKind, Format, Gives};
-use crate::phone_number::Numbering;
-use crate::timestamp::Zone;
+use crate::phone_number::{Number, Numbering};
+use crate::timestamp::{Moment, Zone};
 
 /// The rows of a CSV list that are read in one step.
 const ROWS_PER_STEP: usize = 1000;
@@ -143,6 +144,7 @@ fn add_rows<R: Read>(
             until: row.until,
             max_uses: row.max_uses,
             context: row.context,
+            enabled: row.enabled,
             ..Record::new(row.line, row.account.as_bytes(), row.secret.as_bytes())
         };
         let caller = caller.flatten();
@@ -213,4 +215,58 @@ pub fn of_credentials<'a>(
         });
     }
     draft.sort()?.finish().finish()
+}
+
+/// A row of a database with the columns of a CSV list. It has no `Debug`: its secret is a
+/// digest or a hash.
+pub struct StoredRow<'a> {
+    /// Its account.
+    pub account: &'a [u8],
+    /// The text of its secret.
+    pub secret: &'a [u8],
+    /// Its level.
+    pub level: u8,
+    /// Whether it admits at all.
+    pub enabled: bool,
+    /// From when on it admits.
+    pub from: Option<Moment>,
+    /// Until when it admits.
+    pub until: Option<Moment>,
+    /// How many calls it admits.
+    pub max_uses: Option<NonZeroU32>,
+    /// Takes the place of the context of `on_success`.
+    pub context: Option<&'a str>,
+}
+
+/// The rows that a database has found for one entry, at the time `now` of its own clock.
+/// The place of each among them, from 1, is its line; all have this number, if there is
+/// one. `dearest` is the work of the most expensive Argon2id hash of the PIN set, 0 if it
+/// has none: each entry of an identified caller costs as much.
+///
+/// # Errors
+///
+/// They have too many slow secrets or accounts.
+pub fn of_stored(
+    found: &[StoredRow<'_>],
+    number: Option<&Number>,
+    now: Moment,
+    dearest: u64,
+) -> Result<Rows, TableError> {
+    let mut draft = Draft::new(u64::MAX);
+    for (line, row) in (1..).zip(found) {
+        let record = Record {
+            level: row.level,
+            from: row.from,
+            until: row.until,
+            max_uses: row.max_uses,
+            context: row.context,
+            enabled: row.enabled,
+            ..Record::new(line, row.account, row.secret)
+        };
+        draft.add(record, number)?;
+    }
+    let mut rows = draft.sort()?.finish().finish()?;
+    rows.now = Some(now);
+    rows.dearest.at_least(dearest);
+    Ok(rows)
 }

@@ -33,7 +33,7 @@ mod signed;
 mod weighing;
 
 pub use error::{RowError, RowErrorKind, TableError};
-pub use loader::{of_credentials, Reading};
+pub use loader::{of_credentials, of_stored, Reading, StoredRow};
 pub use profile::Profile;
 pub use signed::{FoundBy, SignedRows};
 
@@ -70,6 +70,8 @@ pub struct Rows {
     broken: Vec<RowError>,
     limited: Option<(u64, Column)>,
     profile: Profile,
+    /// The time by the clock of the source, if it has one of its own.
+    now: Option<Moment>,
 }
 
 /// A row that may be the caller's. It has no `Debug`; its secret is wiped when
@@ -91,6 +93,8 @@ pub struct Candidate {
     pub max_uses: Option<NonZeroU32>,
     /// Takes the place of the context of `on_success`.
     pub context: Option<String>,
+    /// Whether it admits at all.
+    pub enabled: bool,
     /// The secret as it stands in the list.
     text: Zeroizing<Vec<u8>>,
 }
@@ -210,6 +214,12 @@ impl Rows {
         self.limited
     }
 
+    /// The time by the clock of their source, if it has one of its own: it decides about
+    /// the dates of the rows.
+    pub fn now(&self) -> Option<Moment> {
+        self.now
+    }
+
     /// Returns the memory they take, in bytes.
     pub fn memory(&self) -> u64 {
         let indexes = [&self.pins, &self.callers, &self.accounts].map(RowIndex::size);
@@ -274,6 +284,7 @@ impl Candidate {
             until: record.until,
             max_uses: record.max_uses,
             context: record.context.map(str::to_owned),
+            enabled: record.enabled,
             text: Zeroizing::new(record.secret.to_vec()),
         })
     }

@@ -1,22 +1,23 @@
 //! A row in memory, serialized.
 //!
-//! A byte of flags, the line, the account and the secret; then the cost, the number, the
-//! level, the dates, the uses and the context, each if its flag is set. Texts are preceded
-//! by their length; lengths and the line have seven bits a byte.
+//! The flags, the line, the account and the secret; then the cost, the number, the level,
+//! the dates, the uses and the context, each if its flag is set. Texts are preceded by
+//! their length; flags, lengths and the line have seven bits a byte.
 
 use std::num::NonZeroU32;
 
 use crate::phone_number::Number;
 use crate::timestamp::Moment;
 
-const SLOW: u8 = 1;
-const CALLER: u8 = 1 << 1;
-const INTERNATIONAL: u8 = 1 << 2;
-const LEVEL: u8 = 1 << 3;
-const FROM: u8 = 1 << 4;
-const UNTIL: u8 = 1 << 5;
-const USES: u8 = 1 << 6;
-const CONTEXT: u8 = 1 << 7;
+const SLOW: u64 = 1;
+const CALLER: u64 = 1 << 1;
+const INTERNATIONAL: u64 = 1 << 2;
+const LEVEL: u64 = 1 << 3;
+const FROM: u64 = 1 << 4;
+const UNTIL: u64 = 1 << 5;
+const USES: u64 = 1 << 6;
+const CONTEXT: u64 = 1 << 7;
+const DISABLED: u64 = 1 << 8;
 
 /// Memory, passes and lanes of an Argon2id hash.
 pub(super) type CostParts = (u32, u32, u32);
@@ -44,6 +45,8 @@ pub(super) struct Record<'a> {
     pub max_uses: Option<NonZeroU32>,
     /// Takes the place of the context of `on_success`.
     pub context: Option<&'a str>,
+    /// Whether it admits at all.
+    pub enabled: bool,
 }
 
 /// The form in which a number is kept.
@@ -65,6 +68,7 @@ impl<'a> Record<'a> {
             until: None,
             max_uses: None,
             context: None,
+            enabled: true,
         }
     }
 
@@ -80,10 +84,11 @@ impl<'a> Record<'a> {
             (self.until.is_some(), UNTIL),
             (self.max_uses.is_some(), USES),
             (self.context.is_some(), CONTEXT),
+            (!self.enabled, DISABLED),
         ] {
             flags |= if has { flag } else { 0 };
         }
-        bytes.push(flags);
+        write_number(flags, bytes);
         write_number(self.line, bytes);
         write_text(self.account, bytes);
         write_text(self.secret, bytes);
@@ -112,7 +117,7 @@ impl<'a> Record<'a> {
     /// Reads what [`Self::write`] wrote; `None` if it did not.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Rest(bytes);
-        let flags = rest.byte()?;
+        let flags = rest.number()?;
         let has = |flag| flags & flag != 0;
         Some(Self {
             line: rest.number()?,
@@ -146,6 +151,7 @@ impl<'a> Record<'a> {
                 true => Some(std::str::from_utf8(rest.text()?).ok()?),
                 false => None,
             },
+            enabled: !has(DISABLED),
         })
     }
 }
@@ -224,6 +230,7 @@ mod tests {
             dates: (Option<i64>, Option<i64>),
             uses: Option<u32>,
             context in prop::option::of("\\PC{1,10}"),
+            enabled: bool,
             behind: [u8; 3],
         ) {
             let record = || Record {
@@ -237,6 +244,7 @@ mod tests {
                 until: dates.1.map(Moment::at),
                 max_uses: uses.and_then(NonZeroU32::new),
                 context: context.as_deref(),
+                enabled,
             };
             let parts = |record: Record<'_>| format!("{:?}", (
                 record.line,
@@ -245,7 +253,7 @@ mod tests {
                 record.cost,
                 record.caller,
                 record.level,
-                (record.from, record.until, record.max_uses, record.context),
+                (record.from, record.until, record.max_uses, record.context, record.enabled),
             ));
             let mut bytes = Vec::new();
             record().write(&mut bytes);

@@ -13,7 +13,7 @@ use super::record::{CostParts, Record};
 use super::signed::FoundBy;
 use super::{Candidate, Rows};
 use super::{MAX_ACCOUNTS, MAX_ARGON2ID_ROWS};
-use crate::credential::secret::Cost;
+use crate::credential::secret::{Cost, MAX_MEMORY_KIB, MAX_PASSES};
 
 /// How many entries of an index are checked in one step.
 const ENTRIES_PER_STEP: usize = 32 << 10;
@@ -21,11 +21,35 @@ const ENTRIES_PER_STEP: usize = 32 << 10;
 /// The least memory that Argon2 takes, in KiB.
 const LEAST_MEMORY: u32 = 8;
 
+/// The memory that is recommended for Argon2id with two passes, in KiB (OWASP, Password
+/// Storage).
+const USUAL_MEMORY: u32 = 19 << 10;
+
 /// The costs of the hashes that cost most together, the dearest first.
 #[derive(Default)]
 pub(super) struct Dearest {
     of_caller: Vec<Cost>,
     of_account: Vec<Cost>,
+}
+
+impl Dearest {
+    /// Raises the costs to those of one hash of this work, if they are below it.
+    pub(super) fn at_least(&mut self, dearest: u64) {
+        // A row of a higher cost is refused.
+        let dearest = dearest.min(u64::from(MAX_MEMORY_KIB) * u64::from(MAX_PASSES));
+        for costs in [&mut self.of_caller, &mut self.of_account] {
+            if work(costs) < dearest {
+                *costs = one_hash(dearest);
+            }
+        }
+    }
+}
+
+/// The costs of a hash of this work, with the memory that is recommended for one.
+fn one_hash(total: u64) -> Vec<Cost> {
+    let total = u32::try_from(total).unwrap_or(u32::MAX);
+    let memory = total.clamp(LEAST_MEMORY, USUAL_MEMORY);
+    Cost::of((memory, total / memory, 1)).into_iter().collect()
 }
 
 /// Rows whose hashes are being weighed, a part at a time.

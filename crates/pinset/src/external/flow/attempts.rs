@@ -65,14 +65,14 @@ impl<'a, K: LockoutContext> Attempts<'a, K> {
         // A lock that begins with it ends the call at the next entry.
         match meaning {
             Meaning::Admitted => {
-                ticket.settle(AttemptResult::Right(None));
+                ticket.settle(None, AttemptResult::Right(None));
             }
             Meaning::Step => self.owed.push(ticket.owe()),
             Meaning::Wrong => {
-                ticket.settle(AttemptResult::Wrong);
+                ticket.settle(None, AttemptResult::Wrong);
             }
             Meaning::Unknown => {
-                ticket.settle(AttemptResult::Void);
+                ticket.settle(None, AttemptResult::Void);
             }
         }
     }

@@ -267,7 +267,7 @@ impl<H: Speaker, K: LockoutContext> Flow<'_, H, K> {
                 .charge(self.line.host)
                 .map_err(|halt| match halt {
                     AttemptError::Locked => End::Refused(Status::Locked),
-                    AttemptError::Busy => End::Refused(Status::Error),
+                    AttemptError::Busy | AttemptError::Unknown => End::Refused(Status::Error),
                     AttemptError::Gone => End::Gone,
                 })?;
             self.posted += 1;

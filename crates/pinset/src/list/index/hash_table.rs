@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash};
 
-use foldhash::fast::RandomState;
+use foldhash::quality::RandomState;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -23,8 +23,8 @@ const PLACES: u32 = 12;
 
 /// Entries on their way into a table: each is put into its share of the array
 /// as it comes. Memory is wiped when dropped.
-pub(crate) struct Heap<E: HashEntry> {
-    table: HashTable<E>,
+pub(crate) struct Heap<E: HashEntry, S = RandomState> {
+    table: HashTable<E, S>,
     /// The number of entries, and the limit on it.
     count: usize,
     room: usize,
@@ -73,6 +73,12 @@ const fn share_size(entries: usize) -> usize {
 impl<E: HashEntry> Heap<E> {
     /// Room for `room` entries.
     pub(crate) fn with_room(room: usize) -> Result<Self, TableFullError> {
+        Self::with_hasher(room, RandomState::default())
+    }
+}
+
+impl<E: HashEntry, S: BuildHasher> Heap<E, S> {
+    fn with_hasher(room: usize, hasher: S) -> Result<Self, TableFullError> {
         // The start of a place is kept in 32 bits.
         u32::try_from(room).map_err(|_| TableFullError)?;
         let bits = place_bits(room);
@@ -88,8 +94,8 @@ impl<E: HashEntry> Heap<E> {
                 entries: Zeroizing::new(entries),
                 starts: Vec::new(),
                 bits,
-                hasher: RandomState::default(),
-                others: HashSet::default(),
+                others: HashSet::with_hasher(RandomState::default()),
+                hasher,
             },
             count: 0,
             room,
@@ -121,7 +127,7 @@ impl<E: HashEntry> Heap<E> {
     }
 
     /// No more will come.
-    pub(crate) fn sort(mut self) -> Sorting<E> {
+    pub(crate) fn sort(mut self) -> Sorting<E, S> {
         self.table.starts.reserve_exact((1 << self.table.bits) + 1);
         self.table.starts.push(0);
         // As large as it will ever be: what a larger one replaces is not wiped.
@@ -135,14 +141,14 @@ impl<E: HashEntry> Heap<E> {
 }
 
 /// A table being sorted, a share at a time, so that others get their turn.
-pub(crate) struct Sorting<E: HashEntry> {
-    heap: Heap<E>,
+pub(crate) struct Sorting<E: HashEntry, S = RandomState> {
+    heap: Heap<E, S>,
     /// The number of shares that are in order.
     done: usize,
     scratch: Zeroizing<Vec<E>>,
 }
 
-impl<E: HashEntry> Sorting<E> {
+impl<E: HashEntry, S: BuildHasher> Sorting<E, S> {
     /// Sorts a share; false when all is done.
     pub(crate) fn step(&mut self) -> bool {
         let Heap {
@@ -179,7 +185,7 @@ impl<E: HashEntry> Sorting<E> {
     }
 
     /// The table; what is not sorted yet is.
-    pub(crate) fn finish(mut self) -> HashTable<E> {
+    pub(crate) fn finish(mut self) -> HashTable<E, S> {
         while self.step() {}
         let mut table = self.heap.table;
         let end = table.starts.last().copied().unwrap_or_default() as usize;
@@ -198,20 +204,21 @@ fn first_bits(hash: u64, bits: u32) -> usize {
 }
 
 /// The table. It is wiped when dropped.
-pub(crate) struct HashTable<E: HashEntry> {
+pub(crate) struct HashTable<E: HashEntry, S = RandomState> {
     entries: Zeroizing<Vec<E>>,
     /// Where the entries of each place begin, and the end.
     starts: Vec<u32>,
     bits: u32,
     /// Differs from table to table, so that an attacker can't choose PINs that all
-    /// belong in one place.
-    hasher: RandomState,
+    /// belong in one place. Not foldhash's `fast` variant: with one seed in a hundred it
+    /// puts fifty or more of a run of numbers into one place.
+    hasher: S,
     /// What its share has no room for. That is no chance: one PIN stands there
     /// thousands of times.
     others: HashSet<E, RandomState>,
 }
 
-impl<E: HashEntry> HashTable<E> {
+impl<E: HashEntry, S: BuildHasher> HashTable<E, S> {
     /// The few entries that `wanted` is among, if it is there.
     pub(crate) fn candidates(&self, wanted: &E) -> impl Iterator<Item = &E> {
         let place = self.place_of(wanted);
@@ -255,6 +262,8 @@ impl<E: HashEntry> HashTable<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use foldhash::quality::SeedableRandomState;
+    use foldhash::SharedSeed;
     use proptest::prelude::*;
     use std::hash::Hasher;
     use std::iter::repeat_n;
@@ -337,6 +346,23 @@ mod tests {
             let (size, reckoned) = (table.size(), memory::<u64>(all.len()));
             assert!(size <= reckoned, "{size} of {entries}");
             assert!(reckoned <= all.len() * 10 + 16, "{reckoned} of {entries}");
+        }
+    }
+
+    #[test]
+    fn no_seed_crowds_a_run_of_numbers() {
+        let all: Vec<u64> = (1..=4095).collect();
+        for seed in 0..100 {
+            // The seed that a process has for all its tables.
+            let shared = Box::leak(Box::new(SharedSeed::from_u64(seed)));
+            let hasher = SeedableRandomState::with_seed(seed, shared);
+            let mut heap = Heap::with_hasher(all.len(), hasher).expect("memory");
+            all.iter()
+                .for_each(|entry| heap.push(*entry).expect("room"));
+            let table = heap.sort().finish();
+            let most = all.iter().map(|entry| table.candidates(entry).count());
+            let most = most.max();
+            assert!(most < Some(40), "{most:?} with seed {seed}");
         }
     }
 

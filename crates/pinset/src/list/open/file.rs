@@ -3,8 +3,10 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Component, Path};
 use std::time::{Duration, SystemTime};
+
+use rustix::fs::{openat, Mode, OFlags};
 
 /// A last line without a line end counts if the file was not written to for this
 /// long.
@@ -24,6 +26,26 @@ pub fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)?;
+    regular(file)
+}
+
+/// Opens a regular file as [`open`] does. None of the last `names` of its path may be a
+/// link, not even one that takes a file's place at this moment.
+pub fn open_without_links(path: &Path, names: usize) -> io::Result<File> {
+    let folder = path.ancestors().nth(names).unwrap_or(path);
+    let below = path.strip_prefix(folder).unwrap_or(path);
+    let mut below = below.components().map(Component::as_os_str);
+    let file = below.next_back().unwrap_or_default();
+    let to_folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut at = rustix::fs::open(folder, to_folder, Mode::empty())?;
+    for name in below {
+        at = openat(&at, name, to_folder | OFlags::NOFOLLOW, Mode::empty())?;
+    }
+    let to_file = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    regular(openat(&at, file, to_file, Mode::empty())?.into())
+}
+
+fn regular(file: File) -> io::Result<File> {
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
@@ -94,6 +116,33 @@ fn age((seconds, nanoseconds): (i64, i64), now: SystemTime) -> Option<Duration> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// A link that takes a name's place after it was found to be none.
+    #[test]
+    fn last_names_are_opened_without_following_links() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("lists/sub")).expect("a folder");
+        fs::write(at("lists/sub/list"), "1234\n").expect("written");
+        symlink("list", at("lists/sub/link")).expect("a link");
+        symlink("sub", at("lists/way")).expect("a link");
+        symlink("lists", at("other")).expect("a link");
+        for (path, names, is_open) in [
+            ("lists/sub/list", 2, true),
+            ("other/sub/list", 2, true),
+            ("other/sub/list", 3, false),
+            ("lists/sub/link", 1, false),
+            ("lists/way/list", 2, false),
+            ("lists/way/list", 1, true),
+            ("lists/sub", 1, false),
+            ("lists/none", 1, false),
+        ] {
+            let opened = open_without_links(&at(path), names);
+            assert_eq!(opened.is_ok(), is_open, "{path} {names}: {opened:?}");
+        }
+    }
 
     #[test]
     fn ages() {

@@ -11,7 +11,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::file::open;
+use super::file::{open, open_without_links};
 
 /// The most symbolic links in a path, as in Linux.
 const MAX_SYMLINKS: usize = 40;
@@ -132,16 +132,21 @@ pub struct PathWalk {
     /// The names still to go.
     ahead: VecDeque<OsString>,
     links: usize,
+    /// The number of the last names that may not be links.
+    confined: usize,
     device: Device,
 }
 
 impl PathWalk {
-    /// The way to `path`, from `/`. It touches nothing.
-    pub fn new(path: &Path, mounts: &Mounts) -> Self {
+    /// The way to `path`, from `/`. It touches nothing. Links are followed, but not those
+    /// below `folder`, if one is given.
+    pub fn new(path: &Path, folder: Option<&Path>, mounts: &Mounts) -> Self {
+        let below = folder.and_then(|folder| path.strip_prefix(folder).ok());
         let mut way = Self {
             behind: PathBuf::from("/"),
             ahead: VecDeque::new(),
             links: 0,
+            confined: below.map_or(0, |below| below.components().count()),
             device: Device::default(),
         };
         way.begin_at_root(path, mounts);
@@ -193,6 +198,12 @@ impl PathWalk {
                 return Ok(None);
             }
             match fs::read_link(&next) {
+                // A link adds names in front of those that are ahead.
+                Ok(_) if self.ahead.len() < self.confined => {
+                    return Err(io::Error::other(
+                        "symbolic links below console_lists are not followed",
+                    ));
+                }
                 Ok(target) => self.follow(&target, mounts)?,
                 // It is no link.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.behind = next,
@@ -205,7 +216,12 @@ impl PathWalk {
             self.device = device;
             return Ok(None);
         }
-        open(&self.behind).map(Some)
+        match self.confined {
+            0 => open(&self.behind),
+            // The last names were no links a moment ago.
+            confined => open_without_links(&self.behind, confined),
+        }
+        .map(Some)
     }
 
     fn follow(&mut self, target: &Path, mounts: &Mounts) -> io::Result<()> {
@@ -279,11 +295,62 @@ mod tests {
             ("/mnt/a/x/../y", "/mnt/a", "x/../y", device(0, 42)),
             ("/mnt/../mnt/a/y", "/", "mnt/../mnt/a/y", device(8, 1)),
         ] {
-            let way = PathWalk::new(Path::new(path), &mounts);
+            let way = PathWalk::new(Path::new(path), None, &mounts);
             assert_eq!(way.behind, Path::new(behind), "{path}");
             assert_eq!(way.ahead.iter().collect::<PathBuf>(), Path::new(ahead));
             assert_eq!(way.device(), found);
         }
+    }
+
+    #[test]
+    fn links_are_followed_to_the_folder_and_not_below() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| root.path().join(name);
+        fs::create_dir_all(at("real/sub")).expect("a folder");
+        for name in ["real/list", "real/sub/list", "secret"] {
+            fs::write(at(name), "1234\n").expect("written");
+        }
+        symlink("real", at("lists")).expect("a link");
+        symlink("../secret", at("real/link")).expect("a link");
+        symlink(at("secret"), at("real/far")).expect("a link");
+        symlink("sub", at("real/way")).expect("a link");
+        let (mounts, lists) = (Mounts::default(), at("lists"));
+        for (name, is_confined) in [
+            ("list", true),
+            ("sub/list", true),
+            (".//sub/list", true),
+            ("link", false),
+            ("far", false),
+            ("way/list", false),
+        ] {
+            let open = |folder| PathWalk::new(&lists.join(name), folder, &mounts).go(&mounts);
+            assert!(open(None).is_ok_and(|file| file.is_some()), "{name}");
+            let confined = open(Some(lists.as_path()));
+            assert_eq!(
+                confined.is_ok_and(|file| file.is_some()),
+                is_confined,
+                "{name}"
+            );
+        }
+    }
+
+    /// All names were walked, and were no links then.
+    #[test]
+    fn link_that_comes_after_the_walk_is_not_followed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| root.path().join(name);
+        fs::write(at("secret"), "1234\n").expect("written");
+        symlink("secret", at("list")).expect("a link");
+        let mounts = Mounts::default();
+        let walked = |confined| PathWalk {
+            behind: at("list"),
+            ahead: VecDeque::new(),
+            links: 0,
+            confined,
+            device: Device::default(),
+        };
+        assert!(walked(0).go(&mounts).is_ok_and(|file| file.is_some()));
+        assert!(walked(1).go(&mounts).is_err());
     }
 
     #[test]
@@ -314,7 +381,7 @@ mod tests {
             ("one/../two/list", &[2, 3]),
             ("link/list", &[1, 2]),
         ] {
-            let mut way = PathWalk::new(&at(name), &mounts);
+            let mut way = PathWalk::new(&at(name), None, &mounts);
             let mut seen = vec![way.device().minor];
             while way.go(&mounts).expect(name).is_none() {
                 seen.push(way.device().minor);
@@ -323,7 +390,7 @@ mod tests {
             assert_eq!(seen, stops, "{name}");
         }
         for name in ["one/round", "one/none", "one", "one/list/x"] {
-            let mut way = PathWalk::new(&at(name), &mounts);
+            let mut way = PathWalk::new(&at(name), None, &mounts);
             let error = loop {
                 match way.go(&mounts) {
                     Ok(None) => {}

@@ -1,4 +1,4 @@
-//! Conditions on a right PIN: level, dates, times and uses.
+//! Conditions on a right PIN: level, enabled or not, dates, times and uses.
 
 use std::fmt;
 
@@ -41,6 +41,8 @@ pub enum Denial {
         /// The least level that admits.
         required: u8,
     },
+    /// The row is disabled.
+    Disabled,
     /// The PIN set does not admit at this time of day.
     Closed,
     /// The row isn't valid yet.
@@ -57,7 +59,9 @@ impl Denial {
     /// The verdict on the attempt.
     pub fn verdict(self) -> Verdict {
         match self {
-            Self::Closed | Self::NotYet | Self::Over | Self::Used => Verdict::Expired,
+            Self::Disabled | Self::Closed | Self::NotYet | Self::Over | Self::Used => {
+                Verdict::Expired
+            }
             Self::Level { .. } | Self::Uncounted => Verdict::Wrong,
         }
     }
@@ -72,6 +76,7 @@ impl fmt::Display for Denial {
                     "right PIN, but its level is below required_level = {required}"
                 )
             }
+            Self::Disabled => f.write_str("right PIN, but its row is disabled"),
             Self::Closed => f.write_str("right PIN, but outside the times of the PIN set"),
             Self::NotYet => f.write_str("right PIN, but its valid_from is still to come"),
             Self::Over => f.write_str("right PIN, but its valid_until is past"),
@@ -125,6 +130,9 @@ fn denial_of(row: &Candidate, terms: Terms) -> Option<Denial> {
     if row.level < terms.required_level {
         let required = terms.required_level;
         return Some(Denial::Level { required });
+    }
+    if !row.enabled {
+        return Some(Denial::Disabled);
     }
     if !terms.open {
         return Some(Denial::Closed);

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 /// The rows of a csv list without its header, in their order.
 fn rows(list: &str) -> Vec<Candidate> {
-    let columns = "account,secret,level,valid_from,valid_until,context";
+    let columns = "account,secret,level,valid_from,valid_until,context,enabled";
     let text = format!("{columns}\n{list}");
     let (zone, numbering) = (Zone::utc(), Numbering::default());
     let mut reading = Reading::new(
@@ -62,14 +62,17 @@ fn verdict(list: &str, terms: Terms) -> String {
 fn the_first_row_that_admits_does() {
     let table = [
         ("", "Wrong"),
-        ("a,plain:1,,,,one\na,plain:1,,,,two\n", "one"),
-        ("a,plain:1,,,2026-11-21,one\na,plain:1,,,,two\n", "two"),
-        ("a,plain:1,,2026-11-23,,one\na,plain:1,,,,two\n", "two"),
-        ("a,plain:1,,2026-11-22,2026-11-22,one\n", "one"),
-        ("a,plain:1,,2026-11-22 12:00Z,,one\n", "one"),
-        ("a,plain:1,,2026-11-22 12:00:01Z,,one\n", "Expired"),
-        ("a,plain:1,,,2026-11-22 12:00Z,one\n", "Expired"),
-        ("a,plain:1,,,2026-11-22 12:00:01Z,one\n", "one"),
+        ("a,plain:1,,,,one,\na,plain:1,,,,two,\n", "one"),
+        ("a,plain:1,,,2026-11-21,one,\na,plain:1,,,,two,\n", "two"),
+        ("a,plain:1,,2026-11-23,,one,\na,plain:1,,,,two,\n", "two"),
+        ("a,plain:1,,2026-11-22,2026-11-22,one,\n", "one"),
+        ("a,plain:1,,2026-11-22 12:00Z,,one,\n", "one"),
+        ("a,plain:1,,2026-11-22 12:00:01Z,,one,\n", "Expired"),
+        ("a,plain:1,,,2026-11-22 12:00Z,one,\n", "Expired"),
+        ("a,plain:1,,,2026-11-22 12:00:01Z,one,\n", "one"),
+        ("a,plain:1,,,,one,yes\n", "one"),
+        ("a,plain:1,,,,one,no\n", "Expired"),
+        ("a,plain:1,,,,one,no\na,plain:1,,,,two,\n", "two"),
     ];
     for (list, want) in table {
         assert_eq!(verdict(list, terms(0, true)), want, "{list}");
@@ -78,17 +81,20 @@ fn the_first_row_that_admits_does() {
 
 #[test]
 fn a_level_too_low_is_wrong_and_not_expired() {
-    let list = "a,plain:1,4,,2026-11-21,one\na,plain:1,5,,,two\n";
+    let list = "a,plain:1,4,,2026-11-21,one,\na,plain:1,5,,,two,\n";
     assert_eq!(verdict(list, terms(5, true)), "two");
     assert_eq!(verdict(list, terms(6, true)), "Wrong");
     assert_eq!(verdict(list, terms(5, false)), "Expired");
     assert_eq!(verdict(list, terms(6, false)), "Wrong");
+    let list = "a,plain:1,4,,,one,no\n";
+    assert_eq!(verdict(list, terms(4, true)), "Expired");
+    assert_eq!(verdict(list, terms(5, true)), "Wrong");
 }
 
 #[test]
 fn a_use_is_taken_of_the_row_that_admits_alone() {
-    let list = "a,plain:1,1,,,one\na,plain:1,2,,2026-11-21,two\n\
-                a,plain:1,2,,,three\na,plain:1,2,,,four\na,plain:1,2,,,five\n";
+    let list = "a,plain:1,1,,,one,\na,plain:1,2,,2026-11-21,two,\n\
+                a,plain:1,2,,,off,no\na,plain:1,2,,,three,\na,plain:1,2,,,four,\na,plain:1,2,,,five,\n";
     let mut asked = Vec::new();
     let verdict = admitted(rows(list), terms(2, true), |row| {
         asked.push(row.context.clone().expect("a context"));
@@ -113,7 +119,7 @@ fn a_use_is_taken_of_the_row_that_admits_alone() {
 
 #[test]
 fn use_that_cant_be_counted_is_wrong_unless_another_row_admits() {
-    let list = "a,plain:1,,,,one\na,plain:1,,,,two\n";
+    let list = "a,plain:1,,,,one,\na,plain:1,,,,two,\n";
     let failed = admitted(rows(list), terms(0, true), |_| Taken::Failed);
     assert_eq!(failed, Verdict::Wrong);
     let mut asked = 0;

@@ -166,7 +166,7 @@ fn entry_waiting_for_its_account_is_not_in_flight_elsewhere() {
                 let others = [charge(), charge()];
                 assert!(others.iter().all(Option::is_some), "{limit}");
                 for ticket in others.into_iter().flatten() {
-                    ticket.settle(AttemptResult::Void);
+                    ticket.settle(None, AttemptResult::Void);
                 }
                 waits.set(waits.get() + 1);
                 waits.get() < 3
@@ -222,7 +222,7 @@ fn entry_counts_everywhere_after_it_waited_for_its_account() {
         listened += 1;
         if listened == 3 {
             for ticket in held.drain(..) {
-                ticket.settle(AttemptResult::Void);
+                ticket.settle(None, AttemptResult::Void);
             }
         }
         true

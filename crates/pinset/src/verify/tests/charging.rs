@@ -68,10 +68,15 @@ fn missing_key_row_answers_as_an_unknown_account() {
 
 #[test]
 fn expired_pin_counts_as_a_wrong_entry() {
-    let pbx = Pbx::csv("account,secret,valid_until\nbob,plain:4321,2020-01-01\n");
-    let mut verifier = pbx.verify(&[("lockout_caller", "2/1h/1h")], Some("1"));
-    assert_eq!(verified(&mut verifier, "4321"), "expired");
-    assert_eq!(verified(&mut verifier, "4321"), "locked, verified");
+    for list in [
+        "account,secret,valid_until\nbob,plain:4321,2020-01-01\n",
+        "account,secret,enabled\nbob,plain:4321,no\n",
+    ] {
+        let pbx = Pbx::csv(list);
+        let mut verifier = pbx.verify(&[("lockout_caller", "2/1h/1h")], Some("1"));
+        assert_eq!(verified(&mut verifier, "4321"), "expired", "{list}");
+        assert_eq!(verified(&mut verifier, "4321"), "locked, verified");
+    }
 }
 
 #[test]
@@ -89,7 +94,10 @@ fn hang_up_while_an_entry_is_checked_counts_as_a_wrong_entry() {
         let options = [("identify", "account"), ("lockout_caller", "1/1h/1h")];
         let mut verifier = pbx.verify(&options, Some(&listens.to_string()));
         assert_eq!(verifier.verify(&mut Host(listens), entry), None);
-        assert!(matches!(verifier.counter().look(), Standing::Locked(_)));
+        assert!(matches!(
+            verifier.counter().look(&mut stays()),
+            Standing::Locked(_)
+        ));
     }
     let pbx = Pbx::csv(&list);
     let mut verifier = pbx.verify(&options, None);
@@ -137,7 +145,10 @@ fn panic_while_an_entry_is_checked_counts_as_a_wrong_entry() {
     let entered = std::panic::AssertUnwindSafe(|| for_account(&mut verifier, Some("4711"), "1234"));
     assert!(std::panic::catch_unwind(entered).is_err());
     let verifier = pbx.verify(&options, Some("1"));
-    assert!(matches!(verifier.counter().look(), Standing::Locked(_)));
+    assert!(matches!(
+        verifier.counter().look(&mut stays()),
+        Standing::Locked(_)
+    ));
 }
 
 #[test]

@@ -6,7 +6,7 @@ const LIST: &str = "account,secret,caller\n\
     alice,plain:1234,+905060508169\nbob,plain:4321,+905060508169\n4711,plain:9999,\n";
 
 fn look(verifier: &Verifier<&Pbx, &Pbx>) -> Standing {
-    verifier.counter().look()
+    verifier.counter().look(&mut stays())
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn entry_waits_for_entries_that_may_fill_the_limit() {
             assert!((1..=100).contains(&milliseconds));
             self.2 += 1;
             if self.2 == 3 {
-                let settled = self.0.take().map(|ticket| ticket.settle(self.1));
+                let settled = self.0.take().map(|ticket| ticket.settle(None, self.1));
                 assert_eq!(settled, Some(self.1 == AttemptResult::Wrong));
             }
             true
@@ -216,7 +216,7 @@ fn entry_that_waits_too_long_is_not_verified() {
     assert_eq!(gone, None);
     assert_eq!(pbx.notices(), "");
     assert_eq!(
-        ticket.map(|ticket| ticket.settle(AttemptResult::Void)),
+        ticket.map(|ticket| ticket.settle(None, AttemptResult::Void)),
         Some(false)
     );
     assert!(two.charge(&mut stays()).is_ok());

@@ -81,7 +81,7 @@ impl OnDisk {
         let answer = match objection.map_or(answer, Answer::Refused) {
             Answer::Entry(verdict, entries) => format!("{} {entries:?}", said(Some(verdict))),
             Answer::Rows(rows, kind) => format!("{} rows {kind:?}", rows.len()),
-            Answer::Family(_) => "a family".to_owned(),
+            Answer::Family(_) | Answer::Stored(_) => "a family".to_owned(),
             Answer::Refused(why) => format!("refused: {why}"),
         };
         let path = self.path.display().to_string();

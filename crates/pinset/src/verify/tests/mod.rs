@@ -163,7 +163,14 @@ impl Pbx {
 }
 
 impl BackEnd for &Pbx {
-    fn ask<H: ServiceChannel>(&self, host: &mut H, _: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
+    fn ask<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        _: &str,
+        _: &Arc<PinSet>,
+        _: &RowQuery<'_>,
+        pin: &Pin,
+    ) -> Option<Answer> {
         let here = host.listen(0);
         (self.source)(pin).filter(|_| here)
     }
@@ -217,6 +224,7 @@ impl BackEnd for &Pbx {
                 *uses += u32::from(left);
                 left
             }
+            Use::Stored { .. } => panic!("there is no PostgreSQL"),
             Use::Key { family, key } => {
                 assert_eq!(family, "PINS/1");
                 self.keys.borrow_mut().remove(key)

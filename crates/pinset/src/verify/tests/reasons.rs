@@ -3,10 +3,11 @@
 use super::*;
 use crate::verify::Entries;
 
-const LIST: &str = "account,secret,caller,level,valid_from,valid_until,max_uses\n\
-    ada,plain:1234,+902125550101,1,,,1\n\
-    bob,plain:2222,+902125550102,,2030-01-01,,\n\
-    eve,plain:3333,+902125550103,,,2020-01-01,\n";
+const LIST: &str = "account,secret,caller,level,valid_from,valid_until,max_uses,enabled\n\
+    ada,plain:1234,+902125550101,1,,,1,\n\
+    bob,plain:2222,+902125550102,,2030-01-01,,,\n\
+    eve,plain:3333,+902125550103,,,2020-01-01,,\n\
+    sam,plain:4444,+902125550104,,2030-01-01,,,no\n";
 
 /// The reason for the last of these attempts.
 fn reason(pbx: &Pbx, options: &[(&str, &str)], number: Option<&str>, pins: &[&str]) -> String {
@@ -32,6 +33,11 @@ fn refused_attempt_has_reason_with_number_as_compared() {
             "0212 555 01 03",
             "3333",
             "right PIN, but its valid_until is past",
+        ),
+        (
+            "0212 555 01 04",
+            "4444",
+            "right PIN, but its row is disabled",
         ),
         ("anonymous", "1234", "no usable caller number"),
     ] {

@@ -145,9 +145,10 @@ fn rows_are_found_by_all_they_have() {
 
 #[test]
 fn a_row_is_what_its_columns_say() {
-    let list = "account,secret,caller,name,level,valid_from,valid_until,max_uses,context\n\
-                42,plain:1,,Ada,7,2026-01-01,2026-01-01,3,in\n\
-                43,plain:2,,,,,,,\n";
+    let list = "account,secret,caller,name,level,valid_from,valid_until,max_uses,context,\
+                enabled\n\
+                42,plain:1,,Ada,7,2026-01-01,2026-01-01,3,in,no\n\
+                43,plain:2,,,,,,,,\n";
     let rows = rows(list, CSV);
     let (pin, pepper) = (entered("1"), pepper());
     let row = rows.by_pin(&pin, &pepper).next().expect("a row");
@@ -156,13 +157,14 @@ fn a_row_is_what_its_columns_say() {
     assert_eq!(row.until.map(Moment::seconds), Some(1_767_312_000));
     assert_eq!(row.max_uses, NonZeroU32::new(3));
     assert_eq!(row.context.as_deref(), Some("in"));
+    assert!(!row.enabled);
     assert_eq!(row.digest(), digest(b"42", b"plain:1"));
     let row = rows.by_account(b"43").next().expect("a row");
     assert_eq!(
         (row.line, row.level, row.from, row.until),
         (3, 0, None, None)
     );
-    assert_eq!((row.max_uses, row.context), (None, None));
+    assert_eq!((row.max_uses, row.context, row.enabled), (None, None, true));
     assert_eq!(row.secret.verify(&entered("2"), &pepper), Ok(true));
     assert_eq!(row.secret.verify(&pin, &pepper), Ok(false));
 }

@@ -8,6 +8,7 @@ use crate::config::Lockout;
 use crate::lockout::{
     AttemptResult, Caller, Capacity, Charge, ChargeError, Lock, Lockouts, Standing, Subject,
 };
+use crate::verify::NoChannel;
 use crate::verify::Notice;
 
 const NOW: Duration = Duration::from_secs(1_795_000_000);
@@ -318,7 +319,7 @@ fn owed_steps_count_when_the_next_entry_is_refused() {
         assert_eq!(service.posts.len(), 2);
         books.refund(charges.take());
         if locks {
-            assert!(matches!(counter.look(), Standing::Locked(_)));
+            assert!(matches!(counter.look(&mut NoChannel), Standing::Locked(_)));
         } else {
             assert_eq!(books.taken(), 1);
         }

@@ -51,6 +51,9 @@ pub enum ValueError {
     /// The value is not the name of a context.
     #[error("must be the name of a context, of at most 79 bytes, without blanks and commas")]
     InvalidContext,
+    /// The value is neither `yes` nor `no`.
+    #[error("must be yes or no, or nothing")]
+    InvalidEnabled,
 }
 
 /// Why a whole list is rejected.

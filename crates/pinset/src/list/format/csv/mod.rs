@@ -37,11 +37,13 @@ pub enum Column {
     MaxUses,
     /// Takes the place of the context of `on_success`.
     Context,
+    /// Whether the row admits at all.
+    Enabled,
 }
 
 impl Column {
     /// All there are, in the order they are declared.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Account,
         Self::Secret,
         Self::Caller,
@@ -51,6 +53,7 @@ impl Column {
         Self::ValidUntil,
         Self::MaxUses,
         Self::Context,
+        Self::Enabled,
     ];
 
     /// Its name in the header.
@@ -65,6 +68,7 @@ impl Column {
             Self::ValidUntil => "valid_until",
             Self::MaxUses => "max_uses",
             Self::Context => "context",
+            Self::Enabled => "enabled",
         }
     }
 
@@ -98,6 +102,8 @@ pub struct Row<'a> {
     pub max_uses: Option<NonZeroU32>,
     /// Takes the place of the context of `on_success`.
     pub context: Option<&'a str>,
+    /// Whether it admits at all.
+    pub enabled: bool,
 }
 
 /// The rows of a list, one by one. A list of any size is read in the same
@@ -147,6 +153,15 @@ impl<R: Read> Reader<R> {
 
 /// Whether a line is a header with `account` and `secret`, with any separator.
 pub(super) fn is_header(line: &[u8]) -> bool {
+    // Making a reader takes much longer, and each line of a list may be looked at.
+    let has = |column: Column| {
+        let name = column.name().as_bytes();
+        line.windows(name.len())
+            .any(|part| part.eq_ignore_ascii_case(name))
+    };
+    if !has(Column::Account) || !has(Column::Secret) {
+        return false;
+    }
     let mut records = Records::of_size(line, true, line.len());
     let header = records.next_record().ok().flatten();
     header.is_some_and(|header| has_needed(header.fields())) || other_separator(line).is_some()
@@ -208,6 +223,7 @@ fn row<'a>(
         until: None,
         max_uses: None,
         context: None,
+        enabled: true,
     };
     for (column, value) in columns.iter().zip(record.fields()) {
         row.set(*column, value, zone)
@@ -261,6 +277,7 @@ impl<'a> Row<'a> {
             Column::MaxUses => self.max_uses = Some(number(value).ok_or(ValueError::InvalidUses)?),
             Column::Context if !is_name(value) => return Err(ValueError::InvalidContext),
             Column::Context => self.context = Some(value),
+            Column::Enabled => self.enabled = enabled(value).ok_or(ValueError::InvalidEnabled)?,
         }
         Ok(())
     }
@@ -270,6 +287,15 @@ impl<'a> Row<'a> {
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
+}
+
+/// Whether a row is enabled, by a value that is not empty.
+fn enabled(text: &str) -> Option<bool> {
+    match text {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -314,7 +314,10 @@ mod tests {
             (b"a,b\n1,\"2\" \n", (2, CsvErrorKind::MisplacedQuote)),
             (b"a,b\n1,\xff\n", (2, CsvErrorKind::NotUtf8)),
             (b"a,b\n\xc3,\xa9\n", (2, CsvErrorKind::NotUtf8)),
-            (b"1,2,3,4,5,6,7,8,9,10,11\n", (1, CsvErrorKind::FieldCount)),
+            (
+                b"1,2,3,4,5,6,7,8,9,10,11,12\n",
+                (1, CsvErrorKind::FieldCount),
+            ),
             (long.as_bytes(), (2, CsvErrorKind::TooLong)),
         ];
         for (list, broken) in table {

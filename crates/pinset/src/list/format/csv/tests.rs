@@ -15,8 +15,13 @@ fn say(row: Result<Row<'_>, InvalidValue>) -> String {
             let optional = [row.caller, row.name, row.context].map(Option::unwrap_or_default);
             let [from, until] = [row.from, row.until].map(|moment| moment.map(Moment::seconds));
             format!(
-                "{} {} {} {optional:?} {} {from:?} {until:?} {:?}",
-                row.line, row.account, row.secret, row.level, row.max_uses
+                "{} {} {} {optional:?} {} {from:?} {until:?} {:?}{}",
+                row.line,
+                row.account,
+                row.secret,
+                row.level,
+                row.max_uses,
+                if row.enabled { "" } else { " disabled" },
             )
         }
     }
@@ -77,6 +82,15 @@ fn rows_are_what_their_columns_say() {
                 "3 b 2 [\"\", \"\", \"\"] 0 None None Some(1)",
             ],
         ),
+        (
+            "Enabled,account,secret\n",
+            "yes,a,1\n no ,b,2\n,c,3\n",
+            &[
+                "2 a 1 [\"\", \"\", \"\"] 0 None None None",
+                "3 b 2 [\"\", \"\", \"\"] 0 None None None disabled",
+                "4 c 3 [\"\", \"\", \"\"] 0 None None None",
+            ],
+        ),
     ];
     for (header, list, expected) in table {
         let read = rows(&format!("{header}{list}"), true);
@@ -130,6 +144,11 @@ fn a_wrong_value_refuses_its_row_alone() {
             Context,
             &["a b", "\"a,b\"", &long],
             ValueError::InvalidContext,
+        ),
+        (
+            Enabled,
+            &["true", "false", "0", "1", "NO", "n", "off", "-"],
+            ValueError::InvalidEnabled,
         ),
     ];
     for (column, values, error) in table {
