@@ -5,6 +5,7 @@ mod commands;
 mod common;
 mod console;
 mod http;
+mod installation;
 mod pin_files;
 mod reports;
 mod serve;
@@ -15,8 +16,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    add, asterisk, change, check, convert, doctor, documents, generate, hash, pepper, remove,
-    report, verify,
+    add, asterisk, change, check, convert, database, doctor, documents, generate, hash, pepper,
+    remove, report, verify,
 };
 use common::core_dumps;
 use common::error::{note, CommandError};
@@ -40,6 +41,7 @@ enum Command {
     Check(check::Check),
     Console(console::Console),
     Convert(convert::Convert),
+    Database(database::DatabaseCommand),
     Doctor(doctor::Doctor),
     #[command(hide = true)]
     Documents(documents::Documents),
@@ -69,9 +71,10 @@ fn main() -> ExitCode {
         Command::Add(add) => add::run(add),
         Command::Asterisk(command) => asterisk::run(command),
         Command::Change(change) => change::run(change),
-        Command::Check(check) => check::run(check).map(check::Verdict::exit_code),
+        Command::Check(check) => check::run(check),
         Command::Console(console) => console::run(console),
         Command::Convert(convert) => convert::run(convert),
+        Command::Database(command) => database::run(command),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Documents(documents) => documents::run(documents, Arguments::command()),
         Command::Generate(generate) => generate::run(generate),

@@ -39,14 +39,16 @@ fn list_is_created_and_gets_further_columns() {
         "3",
         "--context",
         "out",
+        "--enabled",
+        "yes",
     ];
     assert_eq!(add(&lab, &all, OTHER).code, 0);
     assert_eq!(
         lab.text("list"),
         format!(
-            "account,secret,caller,name,level,valid_from,valid_until,max_uses,context\n\
-             alice,plain:{PIN},,,,,,,\n\
-             \"bob, \"\"b\"\"\",plain:{OTHER},+905060508169,Bob,7,2026-01-01,2099-12-31 13:30,3,out\n"
+            "account,secret,caller,name,level,valid_from,valid_until,max_uses,context,enabled\n\
+             alice,plain:{PIN},,,,,,,,\n\
+             \"bob, \"\"b\"\"\",plain:{OTHER},+905060508169,Bob,7,2026-01-01,2099-12-31 13:30,3,out,yes\n"
         )
     );
     assert_eq!(
@@ -118,6 +120,10 @@ fn invalid_value_names_the_option() {
         ),
         (&["--account", "a", "--max-uses", "0"], "--max-uses: must"),
         (&["--account", "a", "--context", "a,b"], "--context: must"),
+        (
+            &["--account", "a", "--enabled", "true"],
+            "--enabled: must be yes or no, or nothing",
+        ),
         (
             &["--account", "a", "--country-code", "0"],
             "--country-code: must",
@@ -236,6 +242,19 @@ fn plain_and_md5_lists_are_edited() {
         0
     );
     assert_eq!(lab.text("list"), format!("bob:{MD5_OF_PIN}\n"));
+    assert_eq!(lab.run(&["remove", "list"], &format!("{OTHER}\n")).code, 1);
+    let ran = lab.run(&["remove", "list"], &format!("{PIN}\n"));
+    assert_eq!((ran.out.as_str(), ran.code), ("list: 1 row removed\n", 0));
+    assert_eq!(lab.text("list"), "");
+
+    lab.list("list", "account,secret\n");
+    let ran = lab.run(&["remove", "list"], &format!("{PIN}\n"));
+    assert_eq!(ran.code, 3);
+    assert!(
+        ran.err.contains("--account: required for this file"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]

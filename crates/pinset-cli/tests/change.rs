@@ -116,6 +116,31 @@ fn missing_columns_are_added_unless_they_stay_empty() {
 }
 
 #[test]
+fn row_is_disabled_and_enabled_again() {
+    let lab = Lab::new();
+    let list = format!("account,secret\nada,plain:{PIN}\nbob,plain:{OTHER}\n");
+    lab.list("list", &list);
+    for (enabled, text, verdict) in [
+        (
+            "no",
+            format!("account,secret,enabled\nada,plain:{PIN},no\nbob,plain:{OTHER},\n"),
+            2,
+        ),
+        (
+            "yes",
+            format!("account,secret,enabled\nada,plain:{PIN},yes\nbob,plain:{OTHER},\n"),
+            0,
+        ),
+    ] {
+        let ran = change(&lab, &["--account", "ada", "--enabled", enabled], "");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert_eq!(lab.text("list"), text);
+        assert_eq!(lab.verify("list", &[], PIN), verdict, "{enabled}");
+        assert_eq!(lab.verify("list", &[], OTHER), 0);
+    }
+}
+
+#[test]
 fn new_pin_replaces_the_old_one() {
     let lab = Lab::new();
     lab.pepper();
@@ -243,6 +268,11 @@ fn error_leaves_the_list_unchanged() {
             "pinset: --valid-until: must",
         ),
         (
+            &["--line", "2", "--enabled", "No"],
+            3,
+            "pinset: --enabled: must be yes or no, or nothing",
+        ),
+        (
             &["--line", "6", "--name", "Carl"],
             3,
             "list: line 6, level: must",
@@ -289,4 +319,16 @@ fn ninth_argon2id_row_of_an_account_is_refused() {
     let ran = change(&lab, &["--account", "bob", "--new-account", "eve"], "");
     assert_eq!(ran.code, 0);
     assert!(ran.err.contains("the row admits nobody"), "{}", ran.err);
+}
+
+/// Such a list can be mended row by row.
+#[test]
+fn ninth_argon2id_row_can_be_given_to_another_account() {
+    let lab = Lab::new();
+    let hash = lab.run(&["hash"], &format!("{OTHER}\n")).out;
+    let list = format!("account,secret\n{}", format!("ada,{hash}").repeat(9));
+    lab.list("list", &list);
+    let ran = change(&lab, &["--line", "10", "--new-account", "eve"], "");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(lab.text("list").ends_with(&format!("eve,{hash}")));
 }

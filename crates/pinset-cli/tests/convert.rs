@@ -98,13 +98,37 @@ fn fusionpbx_export_is_converted() {
              \"u7\",\"d\",\"4711473\",\"x\",\"t\",\"\"\n"
         ),
         "fusionpbx",
-        &format!("account,secret,name\nsales,plain:{PIN},\"Bob, sales\"\n4,plain:{OTHER},\n"),
+        &format!(
+            "account,secret,name,enabled\n\
+             sales,plain:{PIN},\"Bob, sales\",\n\
+             x,plain:4711471,,no\n\
+             4,plain:{OTHER},,\n\
+             x,plain:4711472,,no\n\
+             x,plain:4711473,,no\n"
+        ),
         &[
-            "line 3: skipped: not enabled",
             "line 5: skipped: no PIN",
             "line 6: skipped: number of values differs",
-            "line 7: skipped: not enabled",
-            "line 8: skipped: not enabled",
+        ],
+    );
+}
+
+/// FusionPBX admits a PIN if one of its entries is enabled.
+#[test]
+fn enabled_pin_of_fusionpbx_is_kept_before_disabled_ones() {
+    plain(
+        &format!(
+            "pin_number,accountcode,enabled\n\
+             {PIN},old,false\n\
+             {OTHER},ada,false\n\
+             {PIN},new,true\n\
+             {OTHER},bob,false\n"
+        ),
+        "fusionpbx",
+        &format!("account,secret,enabled\nada,plain:{OTHER},no\nnew,plain:{PIN},\n"),
+        &[
+            "line 2: skipped: same PIN as line 4",
+            "line 5: skipped: same PIN as line 3",
         ],
     );
 }
@@ -129,9 +153,12 @@ fn fusionpbx_export_without_enabled_is_refused_unless_assumed() {
     let ran = convert(&lab, input, &["--plain", "--assume-enabled"]);
     assert_eq!(
         (ran.code, lab.text("out").as_str()),
-        (1, "account,secret\n3,plain:4567\n")
+        (
+            0,
+            "account,secret,enabled\n2,plain:0123,no\n3,plain:4567,\n"
+        )
     );
-    assert!(ran.err.contains("1 converted, 1 skipped"), "{}", ran.err);
+    assert!(ran.err.contains("2 converted, 0 skipped"), "{}", ran.err);
 }
 
 #[test]
@@ -187,12 +214,52 @@ fn tables_separated_by_semicolons_or_tabs_are_converted() {
 }
 
 #[test]
+fn accounts_with_pins_in_the_clear_are_converted() {
+    let wanted = "account,secret,caller,name,level,valid_until,max_uses\n\
+                  ada,plain:4711,+905060508169,Ada,3,2027-01-31,5\nbob,plain:8150,,,,,\n";
+    let rows = "ada,4711,Ada,+905060508169,3,2027-01-31,5\nbob,8150,,,,,\n";
+    plain(rows, "account-pin", wanted, &[]);
+    let header = "Account,PIN,Name,Number,Level,Until,Uses\n";
+    plain(&format!("{header}{rows}"), "account-pin", wanted, &[]);
+    plain(
+        "max_uses;caller;pin;account;e-mail;enabled\n5;0532 111 22 33;4711;ada;a@example.com;no\n",
+        "account-pin",
+        "account,secret,caller,max_uses,enabled\nada,plain:4711,0532 111 22 33,5,no\n",
+        &[],
+    );
+    let two = "account,secret\nada,plain:4711\nbob,plain:8150\n";
+    plain(
+        "ada,4711\nbob,8150\nmax,8150\n",
+        "account-pin",
+        two,
+        &["line 3: skipped: same PIN as line 2"],
+    );
+    plain(
+        "pin\n4711\n",
+        "account-pin",
+        "account,secret\n2,plain:4711\n",
+        &[],
+    );
+    let wrong = "ada,4711,Ada\nbob,8150\nmax,12x,\n";
+    let skipped = [
+        "line 2: skipped: number of values differs",
+        "line 3: skipped: PIN with a character",
+    ];
+    plain(
+        wrong,
+        "account-pin",
+        "account,secret,name\nada,plain:4711,Ada\n",
+        &skipped,
+    );
+}
+
+#[test]
 fn nothing_converted_creates_no_file_and_lists_the_formats() {
     for input in [
         "",
         "x\ny\n",
         "account,secret\n",
-        "pin_number,enabled\n1,false\n",
+        "pin_number,enabled\n,true\n",
     ] {
         let lab = Lab::new();
         let ran = convert(&lab, input, &["--plain"]);
@@ -204,6 +271,7 @@ fn nothing_converted_creates_no_file_and_lists_the_formats() {
             "database-show",
             "fusionpbx",
             "cisco-fac",
+            "account-pin",
         ] {
             assert!(ran.err.contains(form), "{}", ran.err);
         }

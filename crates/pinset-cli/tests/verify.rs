@@ -71,6 +71,33 @@ fn dates_determine_validity() {
 }
 
 #[test]
+fn disabled_row_is_reported_unless_another_admits() {
+    let lab = Lab::new();
+    for (rows, code, said) in [
+        (
+            "no,2020-01-01",
+            2,
+            "list: right, but the row is disabled: line 2, account a, enabled no",
+        ),
+        ("no,", 2, "right, but the row is disabled: line 2"),
+        ("no,\nyes,", 0, "right: line 3"),
+        ("yes,", 0, "right: line 2"),
+    ] {
+        let row = |row: &str| format!("a,plain:{PIN},{row}\n");
+        let rows: String = rows.lines().map(row).collect();
+        lab.list(
+            "list",
+            format!("account,secret,enabled,valid_until\n{rows}"),
+        );
+        for more in [&[][..], &["--account", "a"]] {
+            let ran = lab.run(&[&["verify", "list"], more].concat(), &format!("{PIN}\n"));
+            assert_eq!(ran.code, code, "{rows}");
+            assert!(ran.out.contains(said), "{}", ran.out);
+        }
+    }
+}
+
+#[test]
 fn plain_and_md5_lists_are_verified_and_unsafe_ones_refused() {
     let lab = Lab::new();
     lab.list("plain", format!("{OTHER}\n{PIN}\n"));

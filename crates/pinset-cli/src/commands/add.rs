@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use pinset::list::format::csv::Column;
 use pinset::list::{FileKind, Format, Stamp};
-use zeroize::Zeroizing;
 
 use crate::common::atomic_file::LockedFile;
-use crate::common::error::{note, At, CommandError};
+use crate::common::error::{note, CommandError};
 use crate::common::new_row_args::NewCallerRowArgs;
 use crate::common::pin_input::{self, Prompts};
+use crate::common::pin_list::{DatabaseArgs, PinList};
 use crate::common::row_args::{at_option, RowArgs};
+use crate::common::stored_list::RowFilter;
 use crate::pin_files::add::{AddError, NewRow};
 use crate::pin_files::{DuplicatePin, FieldError, RowRules};
 
@@ -56,6 +57,8 @@ pub(crate) struct Add {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
     new_rows: NewCallerRowArgs,
 }
 
@@ -80,6 +83,8 @@ impl NewListFormat {
 }
 
 pub(crate) fn run(arguments: &Add) -> Result<u8, CommandError> {
+    let database = &arguments.database;
+    database.check_form(arguments.new_rows.rows.form())?;
     let (numbering, maker) = arguments.new_rows.read()?;
     // Before the list is locked, so that other commands don't wait for the input.
     let pin = pin_input::read_one(Prompts::Twice)?;
@@ -97,34 +102,34 @@ pub(crate) fn run(arguments: &Add) -> Result<u8, CommandError> {
         maker: &maker,
         shared_pins: arguments.force,
     };
+    let filter = RowFilter {
+        accounts: arguments.account.as_deref().into_iter().collect(),
+        callers: arguments.caller.as_deref().into_iter().collect(),
+        pin: Some((&pin, &maker.pepper)),
+        id: None,
+    };
     let file = &arguments.file;
     loop {
-        let old = LockedFile::open(file).at(file)?;
-        let text = match &old {
-            Some(old) => {
-                warn_if_world_writable(old, file);
-                old.contents().at(file)?
-            }
-            None => Zeroizing::default(),
-        };
+        let mut list = PinList::lock(file, database, &numbering)?;
+        if let Some(old) = list.file() {
+            warn_if_world_writable(old, file);
+        }
+        let text = list.text_for(&filter)?;
         let added = row
             .add(text, &rules)
-            .map_err(|error| failed(file, &error))?;
+            .map_err(|error| failed(file, &list, &error))?;
         for warning in &added.warnings {
             note(format!("warning: {warning}"));
         }
         let text = match added.result {
             Ok(text) => text,
             Err(duplicate) => {
-                note(format!("{}: {}", file.display(), refusal(duplicate)));
+                note(format!("{}: {}", file.display(), refusal(&list, duplicate)));
                 return Ok(ALREADY_THERE);
             }
         };
-        let is_done = match old {
-            Some(old) => old.replace(&text).at(file).map(|()| true)?,
-            None => arguments.new_rows.rows.create(file, &text)?,
-        };
-        if is_done {
+        let create = |path: &Path, text: &[u8]| arguments.new_rows.rows.create(path, text);
+        if list.save(text, create, |_| {})? {
             return Ok(0);
         }
         // Another process has created it meanwhile.
@@ -142,7 +147,7 @@ fn warn_if_world_writable(list: &LockedFile, path: &Path) {
 }
 
 /// Returns the error with the option or the file that it is about.
-fn failed(file: &Path, error: &AddError) -> CommandError {
+fn failed(file: &Path, list: &PinList, error: &AddError) -> CommandError {
     match error {
         AddError::Field(FieldError { column, error }) => at_option("", *column, error),
         AddError::MissingCsvAccount | AddError::InvalidMd5Account => {
@@ -152,16 +157,16 @@ fn failed(file: &Path, error: &AddError) -> CommandError {
         AddError::OtherFormat => CommandError::at(file, format!("--format: {error}")),
         AddError::Secret(_) => CommandError::new(error),
         AddError::NoSuchForm(_) | AddError::Csv(_) | AddError::Table(_) => {
-            CommandError::at(file, error)
+            CommandError::at(file, list.message(error))
         }
     }
 }
 
 /// Returns why a PIN is not added.
-pub(super) fn refusal(duplicate: DuplicatePin) -> String {
+pub(super) fn refusal(list: &PinList, duplicate: DuplicatePin) -> String {
     let remedy = match duplicate {
         DuplicatePin::SameRow(_) => "",
         DuplicatePin::OtherAccount(_) => " (--force adds it anyway)",
     };
-    format!("{duplicate}{remedy}")
+    duplicate.text(list.row_name(duplicate.line())) + remedy
 }

@@ -2,17 +2,16 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
-use crate::common::atomic_file::{create, Access, LockedFile};
+use crate::common::atomic_file::{create, Access};
 use crate::common::error::{note, At, CommandError};
 use crate::common::new_row_args::NewRowArgs;
+use crate::common::pin_list::{DatabaseArgs, PinList};
 use crate::common::reach::warn_out_of_reach;
 use crate::common::secret_args::progress;
 use crate::common::secret_maker::SecretForm;
-use crate::pin_files::generate::{self, GenerateError, NewPins};
+use crate::pin_files::generate::{self, GenerateError, NewAccount, NewPins};
 
 /// Generates random PINs, adds their hashes to a CSV file, and writes them in the clear
 /// to be handed out.
@@ -52,49 +51,49 @@ pub(crate) struct Generate {
     #[arg(long, conflicts_with = "pins")]
     print: bool,
     #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
     new_rows: NewRowArgs,
 }
 
 pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
+    arguments.database.check_form(arguments.new_rows.form())?;
     let accounts = accounts(arguments)?;
-    let maker = arguments.new_rows.maker(&arguments.new_rows.settings()?)?;
+    let settings = arguments.new_rows.settings()?;
+    let maker = arguments.new_rows.maker(&settings)?;
     let new = NewPins {
         accounts: &accounts,
         digits: arguments.digits,
         maker: &maker,
     };
     let into = &arguments.into;
-    let old = LockedFile::open(into).at(into)?;
-    let text = match &old {
-        Some(old) => old.contents().at(into)?,
-        None => Zeroizing::default(),
-    };
+    let mut list = PinList::lock(into, &arguments.database, &settings.numbering)?;
+    let text = list.text()?;
     let made = new.generate(text, progress(&maker, accounts.len()));
     let made = made.map_err(|error| match error {
         GenerateError::InvalidDigits => CommandError::new(format!("--digits: {error}")),
         GenerateError::InvalidAccount(..) | GenerateError::Secret(_) => CommandError::new(error),
-        error => CommandError::at(into, error),
+        error => CommandError::at(into, list.message(error)),
     })?;
     if maker.form == SecretForm::Argon2id {
         note("Argon2id rows are found by caller or account only; use --hmac-sha256 for identify = pin");
         warn_out_of_reach(made.out_of_reach);
     }
+    let clear = generate::clear(&accounts, &made.pins, false);
     // The PINs first: rows whose PIN nobody knows would be useless.
     if let Some(path) = &arguments.pins {
-        if !create(path, &made.clear, Access::Owner).at(path)? {
+        if !create(path, &clear, Access::Owner).at(path)? {
             return Err(CommandError::at(path, "file exists already"));
         }
     }
-    let written = match old {
-        Some(old) => old.replace(&made.text).at(into),
-        None => match arguments.new_rows.create(into, &made.text) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(CommandError::at(
-                into,
-                "created by another process meanwhile",
-            )),
-            Err(failure) => Err(failure),
-        },
+    let create = |path: &Path, text: &[u8]| arguments.new_rows.create(path, text);
+    let written = match list.save(made.text, create, |_| {}) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CommandError::at(
+            into,
+            "created by another process meanwhile",
+        )),
+        Err(failure) => Err(failure),
     };
     if let (Err(_), Some(path)) = (&written, &arguments.pins) {
         fs::remove_file(path).at(path)?;
@@ -102,17 +101,17 @@ pub(crate) fn run(arguments: &Generate) -> Result<u8, CommandError> {
     written?;
     if arguments.print {
         let mut out = io::stdout().lock();
-        out.write_all(&made.clear).map_err(CommandError::Output)?;
+        out.write_all(&clear).map_err(CommandError::Output)?;
         out.flush().map_err(CommandError::Output)?;
     }
     Ok(0)
 }
 
 /// Returns the accounts that PINs are generated for.
-fn accounts(arguments: &Generate) -> Result<Vec<String>, CommandError> {
+fn accounts(arguments: &Generate) -> Result<Vec<NewAccount>, CommandError> {
     let Some(path) = &arguments.accounts else {
         return Ok((1..=arguments.count.unwrap_or(0))
-            .map(|number| number.to_string())
+            .map(|number| NewAccount::without_name(number.to_string()))
             .collect());
     };
     let accounts = generate::accounts(&fs::read_to_string(path).at(path)?).at(path)?;

@@ -5,6 +5,7 @@ pub(crate) mod asterisk;
 pub(crate) mod change;
 pub(crate) mod check;
 pub(crate) mod convert;
+pub(crate) mod database;
 pub(crate) mod doctor;
 pub(crate) mod documents;
 pub(crate) mod generate;

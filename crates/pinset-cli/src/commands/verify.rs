@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use pinset::credential::table::Candidate;
 use pinset::list::{open, FileKind, Format, Stamp};
 use pinset::timestamp::Moment;
-use pinset::{Pepper, Pin};
 
 use crate::common::atomic_file::contents;
 use crate::common::config_file::ConfigFileArgs;
@@ -17,8 +16,9 @@ use crate::common::error::{At, CommandError};
 use crate::common::numbering_args::NumberingArgs;
 use crate::common::pin_input::{self, Prompts};
 use crate::common::secret_args;
+use crate::pin_files::verify::{verify, IdentifiedBy, PinVerdict};
 
-/// The exit codes of a wrong PIN, and of one that is not valid now.
+/// The exit codes of a wrong PIN, and of one whose row is disabled or not valid now.
 const WRONG: u8 = 1;
 const EXPIRED: u8 = 2;
 
@@ -33,8 +33,8 @@ NumberingArgs, dates and secrets are interpreted as by the module. Uses are not 
 because they are counted in Asterisk's database, nor are times and required_level
 of the PIN set.
 
-Exit code: 0 right; 1 wrong; 2 right, but not valid now; 3 an error: the PIN can't
-be verified, or the module would refuse the file.")]
+Exit code: 0 right; 1 wrong; 2 right, but the row is disabled or not valid now; 3 an
+error: the PIN can't be verified, or the module would refuse the file.")]
 pub(crate) struct Verify {
     /// PIN file
     #[arg(value_name = "FILE")]
@@ -70,76 +70,30 @@ pub(crate) fn run(arguments: &Verify) -> Result<u8, CommandError> {
     let text = contents(&file).at(path)?;
     let kind = kind(&text).unwrap_or(FileKind::Lines(Format::Plain));
     let rows = load(&text, kind, &numbering).at(path)?;
-    let number = match &arguments.caller {
-        Some(caller) => Some(
+    let by = match (&arguments.caller, &arguments.account) {
+        (Some(caller), _) => IdentifiedBy::Caller(
             numbering
                 .normalize_caller(caller.as_bytes())
                 .ok_or_else(|| CommandError::new("--caller: not a usable number"))?,
         ),
-        None => None,
+        (None, Some(account)) => IdentifiedBy::Account(account.clone()),
+        (None, None) => IdentifiedBy::Pin,
     };
     let pin = pin_input::read_one(Prompts::Once)?;
-    let mut undecided = None;
-    let found: Vec<Candidate> = if let Some(number) = &number {
-        right(rows.by_caller(number), &pin, &pepper, &mut undecided)
-    } else if let Some(account) = &arguments.account {
-        right(
-            rows.by_account(account.as_bytes()),
-            &pin,
-            &pepper,
-            &mut undecided,
-        )
-    } else {
-        let found = rows.by_pin(&pin, &pepper);
-        let missing = found.missing().first();
-        undecided = missing.map(|id| format!("the pepper file has no key {id}"));
-        found.collect()
-    };
     let now = Moment::of(SystemTime::now());
-    let (verdict, row) = match found.iter().find(|row| valid(row, now)) {
-        Some(row) => (0, Some(row)),
-        None if !found.is_empty() => (EXPIRED, found.first()),
-        None => (WRONG, None),
-    };
-    if let (None, Some(why)) = (row, undecided) {
-        return Err(CommandError::at(path, why));
-    }
+    let (verdict, row) = verify(&rows, &by, &pin, &pepper, now).at(path)?;
     let mut out = io::stdout().lock();
-    let name = path.display();
+    let (name, what) = (path.display(), verdict.text());
     match row {
-        None => writeln!(out, "{name}: wrong"),
-        Some(row) => {
-            let what = match verdict {
-                0 => "right",
-                _ if row.from.is_some_and(|from| now < from) => "right, but not valid yet",
-                _ => "right, but no longer valid",
-            };
-            writeln!(out, "{name}: {what}: {}", described(row, kind, &text)?)
-        }
+        None => writeln!(out, "{name}: {what}"),
+        Some(row) => writeln!(out, "{name}: {what}: {}", described(&row, kind, &text)?),
     }
     .map_err(CommandError::Output)?;
-    Ok(verdict)
-}
-
-/// Returns the rows with this PIN. Sets `undecided` if some can't be verified.
-fn right(
-    rows: impl Iterator<Item = Candidate>,
-    pin: &Pin,
-    pepper: &Pepper,
-    undecided: &mut Option<String>,
-) -> Vec<Candidate> {
-    rows.filter(|row| match row.secret.verify(pin, pepper) {
-        Ok(right) => right,
-        Err(why) => {
-            *undecided = Some(why.to_string());
-            false
-        }
+    Ok(match verdict {
+        PinVerdict::Right => 0,
+        PinVerdict::Wrong => WRONG,
+        PinVerdict::Disabled | PinVerdict::NotYet | PinVerdict::Expired => EXPIRED,
     })
-    .collect()
-}
-
-fn valid(row: &Candidate, now: Moment) -> bool {
-    row.from.is_none_or(|from| from <= now) && row.until.is_none_or(|until| now < until)
 }
 
 /// Returns the non-empty columns of a row, without its secret.

@@ -10,6 +10,9 @@ use rustix::fs::{flock, renameat_with, FlockOperation, RenameFlags, CWD};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
+/// Bytes that are compared at once.
+const PART_BYTES: usize = 64 << 10;
+
 /// Group and permissions of a new file. Its owner is the user who creates it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Access {
@@ -97,8 +100,8 @@ impl LockedFile {
 
     /// Replaces the contents if they are still `old`, also for editors that take no lock.
     /// Returns `false` if they are not, and leaves the file unchanged.
-    pub(crate) fn replace_unchanged(self, old: &[u8], contents: &[u8]) -> io::Result<bool> {
-        let temporary = self.replacement(contents)?;
+    pub(crate) fn replace_unchanged(self, old: &[u8], new: &[u8]) -> io::Result<bool> {
+        let temporary = self.replacement(new)?;
         // Both files stay, so that one written in the last moment can be put back.
         let exchange = || {
             renameat_with(
@@ -109,9 +112,10 @@ impl LockedFile {
                 RenameFlags::EXCHANGE,
             )
         };
-        let replaced = fs::read(&self.path)? == old && {
+        let is_old = |path: &Path| has_contents(&File::open(path)?, old);
+        let replaced = is_old(&self.path)? && {
             exchange()?;
-            fs::read(temporary.path())? == old || {
+            is_old(temporary.path())? || {
                 exchange()?;
                 false
             }
@@ -223,6 +227,21 @@ pub(crate) fn contents(mut file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
         .map_err(io::Error::other)?;
     file.read_to_end(&mut contents)?;
     Ok(contents)
+}
+
+/// Returns whether a file has these contents. Reads it a part at a time.
+fn has_contents(mut file: &File, mut wanted: &[u8]) -> io::Result<bool> {
+    let mut part = Zeroizing::new(vec![0; PART_BYTES]);
+    loop {
+        let read = file.read(&mut part)?;
+        if read == 0 {
+            return Ok(wanted.is_empty());
+        }
+        match wanted.strip_prefix(part.get(..read).unwrap_or_default()) {
+            Some(rest) => wanted = rest,
+            None => return Ok(false),
+        }
+    }
 }
 
 /// Creates a temporary file in the folder of `path`.

@@ -1,8 +1,10 @@
-//! Reading of `authenticate.conf`: the numbering options, `pepper_file` and the PIN sets.
+//! Reading of `authenticate.conf`: the numbering options, `pepper_file` and the PIN sets,
+//! with those of the console.
 
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use pinset::config::read_folder;
 use pinset::{PinSet, Settings};
 
 use crate::common::asterisk::conf::{self, Section};
@@ -31,12 +33,13 @@ impl ConfigFileArgs {
         general(&self.sections()?)
     }
 
-    /// Reads `[general]` and the sections of PIN sets: their names and options.
+    /// Reads `[general]` and the sections of PIN sets, also those of the console: their
+    /// names and options.
     pub(crate) fn settings_and_pin_sets(&self) -> Result<(Settings, PinSets), CommandError> {
         let sections = self.sections()?;
         let settings = general(&sections)?;
         let pin_sets = sections.iter().filter(|section| !is_general(section));
-        let pin_sets = pin_sets
+        let mut pin_sets = pin_sets
             .filter(|section| !section.template)
             .map(|section| {
                 let mut set = settings.pin_set.clone();
@@ -44,6 +47,11 @@ impl ConfigFileArgs {
                 Ok((section.name.clone(), set))
             })
             .collect::<Result<_, CommandError>>()?;
+        if let (Some(_), Some(folder)) = (&self.config, &settings.console_sets) {
+            let lines = || sections.iter().flat_map(|section| &section.options);
+            let is_included = |path: &Path| lines().any(|line| line.file == path);
+            add_console_sets(folder, is_included, &settings, &mut pin_sets)?;
+        }
         Ok((settings, pin_sets))
     }
 
@@ -53,6 +61,36 @@ impl ConfigFileArgs {
             None => Ok(Vec::new()),
         }
     }
+}
+
+/// Adds the PIN sets of the console, except from files that `is_included` names.
+fn add_console_sets(
+    folder: &Path,
+    is_included: impl Fn(&Path) -> bool,
+    settings: &Settings,
+    pin_sets: &mut PinSets,
+) -> Result<(), CommandError> {
+    for file in read_folder(folder, is_included).map_err(|error| CommandError::at(folder, error))? {
+        let at = |line: usize, error: &dyn Display| {
+            CommandError::at(Path::new(&file.path), format!("line {line}: {error}"))
+        };
+        let sections = file.sections.map_err(|error| match error.line {
+            Some(line) => at(line, &error),
+            None => CommandError::at(Path::new(&file.path), error),
+        })?;
+        for section in sections {
+            let (set, errors) = section.pin_set(&settings.pin_set, &settings.console_lists);
+            if let Some((option, error)) = errors.first() {
+                return Err(at(option.line, &format_args!("{}: {error}", option.name)));
+            }
+            let mut others = pin_sets.iter();
+            if others.any(|(name, _)| name.eq_ignore_ascii_case(&section.name)) {
+                return Err(at(section.line, &"there is another PIN set of this name"));
+            }
+            pin_sets.push((section.name, set));
+        }
+    }
+    Ok(())
 }
 
 fn general(sections: &[Section]) -> Result<Settings, CommandError> {
@@ -167,6 +205,50 @@ mod tests {
             ("other".to_owned(), set(&[("source", "file:/o")])),
         ];
         assert_eq!(sets, wanted);
+    }
+
+    #[test]
+    fn pin_sets_of_the_console_are_added() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("sets")).expect("a folder");
+        let text = format!(
+            "[general]\nconsole_sets = {0}/sets\nconsole_lists = {0}/pins\n[staff]\n\
+             source = file:/s\n#include sets/own.conf\n",
+            folder.path().display()
+        );
+        fs::write(at("authenticate.conf"), text).expect("written");
+        fs::write(at("sets/own.conf"), "attempts = 2\n").expect("written");
+        let source = format!("source = file:{}/pins/a\n", folder.path().display());
+        let read = |section: &str| {
+            fs::write(at("sets/a.conf"), section).expect("written");
+            let read = ConfigFileArgs::of(at("authenticate.conf")).settings_and_pin_sets();
+            let names = |sets: PinSets| sets.into_iter().map(|(name, _)| name).collect();
+            let error = |error: CommandError| {
+                let error = error.to_string();
+                error.replace(&folder.path().display().to_string(), "")
+            };
+            read.map(|(_, sets)| names(sets)).map_err(error)
+        };
+        let names: Result<Vec<String>, String> = read(&format!("[a]\n{source}"));
+        assert_eq!(names, Ok(vec!["staff".to_owned(), "a".to_owned()]));
+        for (section, error) in [
+            (
+                format!("[a]\n{source}attempts = 3\n"),
+                "/sets/a.conf: line 3: attempts: not allowed",
+            ),
+            ("#include x\n".to_owned(), "/sets/a.conf: line 1: #include"),
+            (
+                format!("[STAFF]\n{source}"),
+                "/sets/a.conf: line 1: there is another PIN set",
+            ),
+        ] {
+            let read = read(&section);
+            assert!(
+                read.as_ref().is_err_and(|read| read.starts_with(error)),
+                "{read:?}"
+            );
+        }
     }
 
     #[test]

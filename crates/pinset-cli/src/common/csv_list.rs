@@ -1,6 +1,7 @@
 //! Editing of CSV files: all rows that are not edited stay the same, byte for byte.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use pinset::credential::table::{Reading, RowError, Rows, TableError};
 use pinset::list::format::csv::{self, Column, CsvError};
@@ -109,6 +110,22 @@ impl CsvList {
         self.text
     }
 
+    /// Returns the bytes of the header, with what is before the first row.
+    pub(crate) fn header(&self) -> Range<u64> {
+        let start = self.starts.first().copied().unwrap_or_default();
+        start as u64..self.start(0)
+    }
+
+    /// Returns the offset of a row, or of the end if there is no such row.
+    pub(crate) fn start(&self, row: usize) -> u64 {
+        let start = self.starts.get(row + 1).copied();
+        start.unwrap_or(self.text.len()) as u64
+    }
+
+    pub(crate) fn has(&self, column: Column) -> bool {
+        self.columns.contains(&column)
+    }
+
     /// Returns a value of a row, which may be invalid, as it is after unquoting. Returns
     /// `None` if the list lacks the column.
     pub(crate) fn value(&self, row: usize, wanted: Column) -> Option<Cow<'_, str>> {
@@ -116,13 +133,36 @@ impl CsvList {
         fields(self.span(row + 1)).nth(at).map(value)
     }
 
-    /// Returns the list with no other row than this one.
+    /// Returns the bytes of a row, up to the next one.
+    pub(crate) fn row_text(&self, row: usize) -> &[u8] {
+        self.span(row + 1)
+    }
+
+    /// Returns the values of a row, which may be invalid, in the order of [`Column::ALL`].
+    /// Those of columns that the list lacks are empty.
+    pub(crate) fn values(&self, row: usize) -> [Cow<'_, str>; Column::ALL.len()] {
+        let mut values = Column::ALL.map(|_| Cow::Borrowed(""));
+        for (column, field) in self.columns.iter().zip(fields(self.span(row + 1))) {
+            // Columns are numbered in that order.
+            if let Some(place) = values.get_mut(*column as usize) {
+                *place = value(field);
+            }
+        }
+        values
+    }
+
+    /// Returns the text of the list with no other row than this one.
     pub(crate) fn row_alone(&self, row: usize) -> Zeroizing<Vec<u8>> {
         let (header, row) = (self.span(0), self.span(row + 1));
         let mut text = Zeroizing::new(Vec::with_capacity(header.len() + row.len()));
         text.extend_from_slice(header);
         text.extend_from_slice(row);
         text
+    }
+
+    /// Returns the position of the row that begins in a line.
+    pub(crate) fn row_in_line(&self, line: u64) -> Option<usize> {
+        self.rows.binary_search_by_key(&line, |row| row.line).ok()
     }
 
     /// Returns the list with these rows appended, and with the columns that they need.
@@ -140,12 +180,16 @@ impl CsvList {
         text
     }
 
-    /// Returns the list with these values in a row, which is counted from 0, and with the
-    /// columns that they need. The other values of the row stay as they are.
-    pub(crate) fn with_changed(&self, row: usize, values: &RowValues<'_>) -> Zeroizing<Vec<u8>> {
+    /// Returns the list with these values in some rows, which are counted from 0 and in
+    /// order, and with the columns that they need. The other values stay as they are.
+    pub(crate) fn with_changed(
+        &self,
+        rows: &[usize],
+        values: &RowValues<'_>,
+    ) -> Zeroizing<Vec<u8>> {
         let needed = values.iter().filter(|(_, value)| !value.is_empty());
         let more = self.missing(needed);
-        self.rewritten(&more, room(values), Some((row + 1, values)))
+        self.rewritten(&more, room(values) * rows.len(), Some((rows, values)))
     }
 
     /// Returns the columns of these values that the list lacks.
@@ -160,25 +204,34 @@ impl CsvList {
         Column::ALL.into_iter().filter(is_missing).collect()
     }
 
-    /// Returns the list with more columns, and with other values in one of its lines:
-    /// the header is line 0. There is room for `room` more bytes.
+    /// Returns the list with more columns, and with other values in some of its rows. There
+    /// is room for `room` more bytes.
     fn rewritten(
         &self,
         more: &[Column],
         room: usize,
-        changed: Option<(usize, &RowValues<'_>)>,
+        changed: Option<(&[usize], &RowValues<'_>)>,
     ) -> Zeroizing<Vec<u8>> {
         let size = self.text.len() + (self.starts.len() + 10) * (more.len() + 1) + room + 200;
         let mut text = Zeroizing::new(Vec::with_capacity(size));
         let before = self.starts.first().copied().unwrap_or(0);
         text.extend_from_slice(self.text.get(..before).unwrap_or_default());
+        let is_changed = |at: usize| {
+            let (rows, values) = changed?;
+            let row = at.checked_sub(1)?;
+            rows.binary_search(&row).ok().map(|_| values)
+        };
         for (at, row) in self.spans().enumerate() {
+            let values = is_changed(at);
+            if more.is_empty() && values.is_none() {
+                text.extend_from_slice(row);
+                continue;
+            }
             // After the last value: blanks, line ends, blank lines.
             let length = row.trim_ascii_end().len();
             let (row, behind) = row.split_at_checked(length).unwrap_or((row, &[]));
-            let values = changed.filter(|(changed, _)| *changed == at);
             let behind = match values {
-                Some((_, values)) => {
+                Some(values) => {
                     self.push_changed(&mut text, row, values);
                     // A blank may not follow a quoted value.
                     from_line_end(behind)
@@ -192,7 +245,7 @@ impl CsvList {
                 text.push(b',');
                 match values {
                     _ if at == 0 => push_value(&mut text, column.name()),
-                    Some((_, values)) => {
+                    Some(values) => {
                         push_value(&mut text, given(values, *column).unwrap_or_default());
                     }
                     None => {}
@@ -334,10 +387,18 @@ pub(crate) fn check_values(
     values: &RowValues<'_>,
     numbering: &Numbering,
 ) -> Result<Option<RowError>, TableError> {
-    let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
-    let text = CsvList::new(&columns).with_rows(std::slice::from_ref(values));
-    let rows = load(&text, FileKind::Csv, numbering)?;
+    let rows = load(&text_of(values), FileKind::Csv, numbering)?;
     Ok(rows.broken().first().copied())
+}
+
+/// Returns a list with a row of these values alone, which may be invalid.
+pub(crate) fn list_of(values: &RowValues<'_>) -> Result<CsvList, CsvListError> {
+    CsvList::read(text_of(values))
+}
+
+fn text_of(row: &RowValues<'_>) -> Zeroizing<Vec<u8>> {
+    let columns: Vec<Column> = row.iter().map(|(column, _)| *column).collect();
+    CsvList::new(&columns).with_rows(std::slice::from_ref(row))
 }
 
 /// Returns whether two rows have the same caller number, or both have none.
@@ -347,122 +408,4 @@ pub(crate) fn same_caller(one: Option<&str>, other: Option<&str>, numbering: &Nu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const ROWS: usize = 4;
-
-    fn text(list: &[u8]) -> String {
-        String::from_utf8(list.to_vec()).expect("text")
-    }
-
-    fn list(text: &str) -> CsvList {
-        CsvList::read(Zeroizing::new(text.as_bytes().to_vec())).expect("a list")
-    }
-
-    #[test]
-    fn changed_row_keeps_its_other_fields_and_gets_columns() {
-        let old = list("\u{feff}\r\nSecret , account\r\n\r\n plain:1 , a \n\nplain:2,bob");
-        for (row, values, wanted) in [
-            (
-                0,
-                vec![(Column::Secret, "md5:x"), (Column::Level, "")],
-                "\u{feff}\r\nSecret , account\r\n\r\nmd5:x, a\n\nplain:2,bob",
-            ),
-            (
-                1,
-                vec![(Column::Level, "7"), (Column::Account, "b\"c")],
-                "\u{feff}\r\nSecret , account,level\r\n\r\n plain:1 , a, \n\nplain:2,\"b\"\"c\",7",
-            ),
-        ] {
-            assert_eq!(text(&old.with_changed(row, &values)), wanted);
-        }
-        assert_eq!(old.value(0, Column::Account).as_deref(), Some("a"));
-        assert_eq!(old.value(0, Column::Level), None);
-        assert_eq!(old.value(2, Column::Account), None);
-    }
-
-    prop_compose! {
-        /// A field as people may write it, and its value.
-        fn field()(value in "[a-c\",\r\n é]{0,5}", quoted: bool, blanks in " {0,2}") -> String {
-            let mut field = Vec::new();
-            if quoted || value.contains(['"', ',', '\r', '\n']) {
-                return format!("\"{}\"", value.replace('"', "\"\""));
-            }
-            push_value(&mut field, &value);
-            blanks + &text(&field)
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn changed_row_has_the_values_and_other_rows_stay(
-            rows in prop::collection::vec(prop::array::uniform2(field()), ROWS),
-            ends in prop::collection::vec("\r?\n[ \n]{0,2}", ROWS + 1),
-            changed in 0..ROWS,
-            name in prop::option::of("[a-c\",\r\n é]{0,5}"),
-            level in prop::option::of("[0-9]{0,2}"),
-        ) {
-            let mut old = format!("account,secret,name{}", ends[0]);
-            for ((row, end), at) in rows.iter().zip(&ends[1..]).zip(0..) {
-                old += &format!("a{at},{},{}{end}", row[0], row[1]);
-            }
-            // CSV with an empty secret is read; only its row is invalid.
-            let old = list(&old);
-            prop_assert_eq!(old.rows().len(), ROWS);
-            let mut values = Vec::new();
-            values.extend(name.as_deref().map(|name| (Column::Name, name)));
-            values.extend(level.as_deref().map(|level| (Column::Level, level)));
-            let new = list(&text(&old.with_changed(changed, &values)));
-            let has_level = level.as_deref().is_some_and(|level| !level.is_empty());
-            prop_assert_eq!(new.columns.contains(&Column::Level), has_level);
-            for (at, (before, after)) in old.spans().zip(new.spans()).enumerate().skip(1) {
-                let at = at - 1;
-                let value = |column| new.value(at, column).map(Cow::into_owned);
-                if at == changed {
-                    let name = name.as_deref().map(|name| name.trim().to_owned());
-                    prop_assert_eq!(value(Column::Name), name.or(old.value(at, Column::Name).map(Cow::into_owned)));
-                    let level = level.clone().filter(|_| has_level);
-                    prop_assert_eq!(value(Column::Level), level);
-                } else if has_level {
-                    prop_assert_eq!(value(Column::Level), Some(String::new()));
-                    let after = text(after);
-                    let (row, behind) = after.rsplit_once(',').expect("a column");
-                    prop_assert_eq!(text(before), format!("{row}{behind}"));
-                } else {
-                    prop_assert_eq!(before, after);
-                }
-                prop_assert_eq!(
-                    old.value(at, Column::Secret).map(Cow::into_owned),
-                    value(Column::Secret)
-                );
-            }
-            prop_assert_eq!(new.rows().len(), ROWS);
-        }
-
-        /// Our own reading of fields agrees with that of the module.
-        #[test]
-        fn values_are_those_that_the_module_reads(
-            rows in prop::collection::vec(prop::array::uniform3(field()), 0..5),
-        ) {
-            let mut all = "account,secret,name\n".to_owned();
-            for row in &rows {
-                all += &(row.join(",") + "\n");
-            }
-            let list = list(&all);
-            let mut at = 0;
-            let zone = Zone::of_the_machine();
-            let mut reader = csv::Reader::new(all.as_bytes(), true, &zone);
-            while let Some(row) = reader.next_row().expect("a list") {
-                if let Ok(row) = row {
-                    let values = [Some(row.account), Some(row.secret), row.name.or(Some(""))];
-                    let columns = [Column::Account, Column::Secret, Column::Name];
-                    prop_assert_eq!(columns.map(|column| list.value(at, column)), values.map(|value| value.map(Cow::Borrowed)));
-                }
-                at += 1;
-            }
-            prop_assert_eq!(at, rows.len());
-        }
-    }
-}
+mod tests;

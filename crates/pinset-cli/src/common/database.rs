@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
@@ -48,4 +48,13 @@ pub(crate) fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     let database = Connection::open_with_flags(path, flags)?;
     database.busy_timeout(BUSY_TIMEOUT)?;
     Ok(database)
+}
+
+/// Interval of checks whether a query has timed out, in steps of SQLite.
+const PROGRESS_STEPS: i32 = 10_000;
+
+/// Ends queries that take longer than this, from now on.
+pub(crate) fn limit_time(database: &Connection, longest: Duration) {
+    let until = SystemTime::now() + longest;
+    database.progress_handler(PROGRESS_STEPS, Some(move || SystemTime::now() > until));
 }

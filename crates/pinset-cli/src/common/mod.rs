@@ -2,6 +2,7 @@
 
 pub(crate) mod asterisk;
 pub(crate) mod atomic_file;
+pub(crate) mod certificate;
 pub(crate) mod colours;
 pub(crate) mod config_file;
 pub(crate) mod core_dumps;
@@ -14,12 +15,15 @@ pub(crate) mod new_list;
 pub(crate) mod new_row_args;
 pub(crate) mod numbering_args;
 pub(crate) mod pin_input;
+pub(crate) mod pin_list;
+pub(crate) mod postgres;
 pub(crate) mod reach;
 pub(crate) mod row_args;
 pub(crate) mod sanitize;
 pub(crate) mod secret_args;
 pub(crate) mod secret_file;
 pub(crate) mod secret_maker;
+pub(crate) mod stored_list;
 pub(crate) mod terminal;
 pub(crate) mod toml_file;
 pub(crate) mod weak_pins;

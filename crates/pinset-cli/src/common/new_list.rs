@@ -16,7 +16,7 @@ use crate::common::error::{note, At, CommandError};
 pub(crate) struct NewListArgs {
     /// Group with read access to a new file, such as asterisk [default: the group
     /// of its folder]
-    #[arg(long, value_name = "NAME", value_parser = group)]
+    #[arg(long, value_name = "NAME", value_parser = group, conflicts_with = "database")]
     group: Option<Gid>,
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct RowArgs {
     /// Context to use instead of that of on_success
     #[arg(long)]
     context: Option<String>,
+    /// Whether the row admits: yes or no
+    #[arg(long, value_name = "YES|NO")]
+    enabled: Option<String>,
 }
 
 impl RowArgs {
@@ -46,6 +49,7 @@ impl RowArgs {
             (Column::ValidUntil, self.valid_until.as_deref()),
             (Column::MaxUses, self.max_uses.as_deref()),
             (Column::Context, self.context.as_deref()),
+            (Column::Enabled, self.enabled.as_deref()),
         ]
         .into_iter()
         .filter_map(|(column, value)| Some((column, value?)))

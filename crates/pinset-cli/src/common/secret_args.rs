@@ -2,11 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indicatif::ProgressBar;
 use pinset::credential::pepper::{Identity, Rights};
 use pinset::{Pepper, Settings};
 use std::os::unix::fs::MetadataExt;
+
+use zeroize::Zeroizing;
 
 use crate::common::atomic_file::contents;
 use crate::common::error::{At, CommandError};
@@ -64,6 +67,7 @@ impl SecretArgs {
             ));
         }
         let pepper = path.map(read_pepper).transpose()?.unwrap_or_default();
+        let pepper = Arc::new(pepper);
         Ok(SecretMaker { form, pepper })
     }
 }
@@ -85,9 +89,14 @@ pub(crate) fn progress(maker: &SecretMaker, hashes: usize) -> impl FnMut() -> Co
 
 /// Reads a pepper file, whose permissions must be as strict as the module requires.
 pub(crate) fn read_pepper(path: &Path) -> Result<Pepper, CommandError> {
+    Pepper::parse(&read_protected(path)?).at(path)
+}
+
+/// Reads a file with secrets, whose permissions must be as strict as the module requires.
+pub(crate) fn read_protected(path: &Path) -> Result<Zeroizing<Vec<u8>>, CommandError> {
     let file = pinset::list::open(path).at(path)?;
     check_permissions(&file.metadata().at(path)?).at(path)?;
-    Pepper::parse(&contents(&file).at(path)?).at(path)
+    contents(&file).at(path)
 }
 
 /// Checks that only the owner and the group, which may be Asterisk's, have access to a

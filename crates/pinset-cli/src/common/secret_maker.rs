@@ -1,6 +1,7 @@
 //! Making of secrets: a PIN, or a hash of it.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use pinset::credential::secret::generate::{GenerateError, Recipe, SALT_BYTES};
 use pinset::credential::secret::Cost;
@@ -15,6 +16,26 @@ pub(crate) enum SecretForm {
     Hmac,
     Md5,
     Plain,
+}
+
+impl SecretForm {
+    /// All forms, the strongest first.
+    pub(crate) const ALL: [Self; 4] = [Self::Argon2id, Self::Hmac, Self::Md5, Self::Plain];
+
+    /// Returns the form of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.name() == name)
+    }
+
+    /// Returns its name in files and forms.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Argon2id => "argon2id",
+            Self::Hmac => "hmac-sha256",
+            Self::Md5 => "md5",
+            Self::Plain => "plain",
+        }
+    }
 }
 
 /// The reason why no secret can be made.
@@ -33,7 +54,7 @@ pub(crate) enum SecretMakerError {
 /// Makes secrets.
 pub(crate) struct SecretMaker {
     pub form: SecretForm,
-    pub pepper: Pepper,
+    pub pepper: Arc<Pepper>,
 }
 
 impl SecretMaker {

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use pinset::timestamp::since_epoch;
 use thiserror::Error;
+use url::Position;
 
 use super::app::App;
 use super::cookie;
@@ -48,6 +49,13 @@ pub(super) struct CurrentUser {
     pub session: SessionId,
     pub client: IpAddr,
     is_confirmed: bool,
+}
+
+impl CurrentUser {
+    /// Returns whether the password was entered within the last five minutes.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.is_confirmed
+    }
 }
 
 /// The reason why users can't be known.
@@ -104,12 +112,53 @@ pub(super) async fn authorize(
     next.run(request).await
 }
 
+/// Gives pages of errors the navigation, if the request is one of a session that stands.
+pub(super) async fn add_navigation(
+    State(app): State<Arc<App>>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let id = cookie::session(&app, request.headers());
+    let client = client(&app, &request);
+    let response = next.run(request).await;
+    if !error::is_error(&response) {
+        return response;
+    }
+    match id.map(|id| of_session(&app, id, client)) {
+        Some(Ok(Some(user))) => error::for_user(response, &user),
+        _ => response,
+    }
+}
+
+/// Returns whether the session of a user stands. Open pages ask, so it counts as no use.
+pub(super) fn stands(app: &App, user: &CurrentUser) -> bool {
+    let found = || {
+        let session = app.sessions.look(user.session, since_epoch())?;
+        let users = Users::read(&app.config.users)?;
+        let stored = users.find(&user.name);
+        Ok::<_, IdentityError>(session.zip(stored).is_some_and(|(s, user)| s.is_of(user)))
+    };
+    found().unwrap_or_else(|why| {
+        note(format!("an open page ends: {why}"));
+        false
+    })
+}
+
 /// Returns the user of a request, if its session stands.
 fn current(app: &App, request: &Request<Body>) -> Result<Option<CurrentUser>, IdentityError> {
+    match cookie::session(app, request.headers()) {
+        Some(id) => of_session(app, id, client(app, request)),
+        None => Ok(None),
+    }
+}
+
+/// Returns the user of a session, if it stands.
+fn of_session(
+    app: &App,
+    id: SessionId,
+    client: IpAddr,
+) -> Result<Option<CurrentUser>, IdentityError> {
     let now = since_epoch();
-    let Some(id) = cookie::session(app, request.headers()) else {
-        return Ok(None);
-    };
     let Some(session) = app.sessions.find(id, now)? else {
         return Ok(None);
     };
@@ -117,14 +166,14 @@ fn current(app: &App, request: &Request<Body>) -> Result<Option<CurrentUser>, Id
     let user = users.find(&session.user);
     let Some(user) = user.filter(|user| session.is_of(user)) else {
         // The user was changed or removed.
-        app.sessions.end(id)?;
+        app.end_session(id)?;
         return Ok(None);
     };
     Ok(Some(CurrentUser {
         name: user.name.clone(),
         role: user.role,
         session: id,
-        client: client(app, request),
+        client,
         is_confirmed: session.is_confirmed(now),
     }))
 }
@@ -154,11 +203,13 @@ fn unavailable(why: &IdentityError) -> Response {
     )
 }
 
-/// Returns the path of the page that a form was on.
+/// Returns path and query of the page that a form was on.
 fn previous_page(request: &Request<Body>) -> String {
     let referer = request.headers().get(REFERER);
     let url = referer.and_then(|referer| url::Url::parse(referer.to_str().ok()?).ok());
-    let path = url.map_or_else(String::new, |url| url.path().to_owned());
+    let path = url.map_or_else(String::new, |url| {
+        url[Position::BeforePath..Position::AfterQuery].to_owned()
+    });
     local_path(&path).to_owned()
 }
 

@@ -3,17 +3,23 @@
 use std::fs::File;
 use std::path::Path;
 
+use jiff::Timestamp;
 use pinset::permission::quoted;
 use rustix::fs::{access, Access};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use super::config::{Config, Pbx, PbxSecurity};
 use super::lists;
 use super::users::Users;
+use crate::common::certificate;
 use crate::common::finding::Finding;
 
 const USERS: &str = "users";
 const LISTS: &str = "lists";
+const SETS: &str = "sets";
 const PEPPER: &str = "pepper";
+const CERTIFICATE: &str = "certificate";
 const PBX: &str = "pbx";
 const CDR: &str = "cdr";
 const AUDIT_LOG: &str = "audit_log";
@@ -25,7 +31,9 @@ const MIN_SECRET_BYTES: usize = 16;
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![users(&config.users)];
     findings.extend(pin_files(&config.lists));
+    findings.extend(config.sets.as_deref().map(pin_sets));
     findings.push(pepper(config));
+    findings.extend(config.certificate.as_deref().map(own_certificate));
     findings.extend(config.pbxs.iter().map(|(name, found)| pbx(name, found)));
     if config.pbxs.is_empty() {
         findings.push(Finding::warning(
@@ -34,17 +42,21 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             "add a section [pbx.main] to console.toml",
         ));
     }
-    findings.push(readable(
-        CDR,
-        &config.cdr,
-        "module load cdr_csv.so, and loguniqueid = yes in [csv] of cdr.conf",
-    ));
-    findings.push(readable(
-        AUDIT_LOG,
-        &config.audit_log,
-        "add authenticate.log => authenticate to [logfiles] of logger.conf",
-    ));
+    findings.push(cdr(config));
+    findings.push(audit_log(config));
     findings
+}
+
+/// Checks that the CDR can be read.
+pub(super) fn cdr(config: &Config) -> Finding {
+    let missing = "module load cdr_csv.so, and loguniqueid = yes in [csv] of cdr.conf";
+    readable(CDR, &config.cdr, missing)
+}
+
+/// Checks that the audit log can be read.
+pub(super) fn audit_log(config: &Config) -> Finding {
+    let missing = "add authenticate.log => authenticate to [logfiles] of logger.conf";
+    readable(AUDIT_LOG, &config.audit_log, missing)
 }
 
 /// Checks the file of users. The service must not be able to write it: else a console
@@ -71,6 +83,24 @@ fn users(path: &Path) -> Finding {
     Finding::ok(USERS, name)
 }
 
+/// Checks the folder of the PIN sets that the console makes.
+fn pin_sets(folder: &Path) -> Finding {
+    let name = folder.display();
+    let file = quoted(&name.to_string());
+    if !folder.is_dir() {
+        let make = format!("install -d -o pinset -g asterisk -m 2750 {file}");
+        return Finding::error(SETS, format_args!("{name}: no such folder"), make);
+    }
+    match access(folder, Access::WRITE_OK) {
+        Ok(()) => Finding::ok(SETS, name),
+        Err(_) => {
+            let message = format!("{name}: the service may not write it");
+            let remedy = format!("chown pinset:asterisk {file} && chmod 2750 {file}");
+            Finding::error(SETS, message, remedy)
+        }
+    }
+}
+
 /// Checks the folder of PIN files, and each of them.
 fn pin_files(folder: &Path) -> Vec<Finding> {
     let name = folder.display();
@@ -91,12 +121,31 @@ fn pin_files(folder: &Path) -> Vec<Finding> {
         LISTS,
         format_args!("{name}: {} PIN files", files.len()),
     )];
-    findings.extend(files.into_iter().filter_map(|list| {
-        let remedy = list.denied?;
-        let message = format!("{}: the service may not write it", list.name);
-        Some(Finding::warning(LISTS, message, remedy))
+    findings.extend(files.into_iter().map(|list| match list.denied {
+        None => Finding::ok(LISTS, list.name),
+        Some(remedy) => {
+            let message = format!("{}: the service may not write it", list.name);
+            Finding::warning(LISTS, message, remedy)
+        }
     }));
     findings
+}
+
+/// Checks the certificate in the file, which the service reads at its start.
+fn own_certificate(path: &Path) -> Finding {
+    let name = path.display().to_string();
+    let renew = "renew it, then systemctl restart pinset-console";
+    let read = || {
+        let text = std::fs::read(path).ok()?;
+        certificate::expiry(&CertificateDer::from_pem_slice(&text).ok()?)
+    };
+    match read() {
+        Some(expiry) => certificate::finding(CERTIFICATE, &name, expiry, Timestamp::now(), renew),
+        None => {
+            let message = format!("{name}: the certificate can't be read");
+            Finding::error(CERTIFICATE, message, renew)
+        }
+    }
 }
 
 fn pepper(config: &Config) -> Finding {

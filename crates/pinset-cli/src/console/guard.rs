@@ -24,13 +24,16 @@ const ALL: &str = "console";
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Wrong passwords of one name from one address: 5/15m/30m. Of all: 100/1h/15m.
+/// Wrong secrets of one user: 5/15m/30m.
+pub(super) const USER_LIMIT: Lockout = Lockout {
+    failures: 5,
+    window: MINUTE.saturating_mul(15),
+    lock: MINUTE.saturating_mul(30),
+};
+
+/// Wrong passwords of one name from one address, and of all: 100/1h/15m.
 const LIMITS: Limits = Limits {
-    caller: Some(Lockout {
-        failures: 5,
-        window: MINUTE.saturating_mul(15),
-        lock: MINUTE.saturating_mul(30),
-    }),
+    caller: Some(USER_LIMIT),
     account: None,
     pin_set: Some(Lockout {
         failures: 100,

@@ -2,19 +2,32 @@
 
 mod access;
 mod app;
+mod calls;
+mod checked;
 mod checks;
 mod config;
+mod contents;
 mod cookie;
+mod edits;
 mod form;
 mod guard;
+mod hand_out;
 mod headers;
+mod held;
+mod indexes;
 mod init;
+mod jobs;
 mod lists;
+mod local_checks;
+mod new_pin_set;
+mod once;
 mod origin;
 mod pages;
 mod pbx;
 mod pbxs;
+mod pin_tries;
 mod routes;
+mod rows;
 mod sessions;
 mod trail;
 mod users;
@@ -22,7 +35,8 @@ mod users;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener as Listener};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 
@@ -31,6 +45,9 @@ use crate::common::finding::Level;
 use crate::http::server::{self, StopSignals};
 use app::App;
 use config::Config;
+
+/// Interval in which what was held long enough is wiped.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the web console, on which administrators manage PIN sets.
 ///
@@ -88,6 +105,9 @@ fn serve_or_check(arguments: &Console) -> Result<u8, CommandError> {
 fn check(config: &Config, address: SocketAddr) -> Result<u8, CommandError> {
     let mut findings = checks::findings(config);
     findings.extend(pbxs::check(config)?);
+    let has_failed = findings.iter().any(|found| found.level == Level::Error);
+    // The console works without the Asterisk on this machine.
+    findings.extend(local_checks::findings(config));
     let mut text = format!("{}://{address}\n", config.transport.scheme());
     for finding in &findings {
         text.push_str(&format!("{finding}\n"));
@@ -95,7 +115,7 @@ fn check(config: &Config, address: SocketAddr) -> Result<u8, CommandError> {
     let mut out = io::stdout().lock();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     printed.map_err(CommandError::Output)?;
-    match findings.iter().any(|found| found.level == Level::Error) {
+    match has_failed {
         false => Ok(0),
         true => Err(CommandError::new("some checks have failed")),
     }
@@ -112,8 +132,23 @@ async fn serve(config: Config, inherited: Option<Listener>) -> Result<(), Comman
     }
     let (pbxs, tasks) = pbxs::start(&config);
     let app = Arc::new(App::open(config, address, pbxs)?);
+    let following = app.calls.follow(&app.config)?;
     let router = routes::router(&app);
+    tokio::spawn(expire(Arc::downgrade(&app)));
     let served = server::serve(app, router, listener, signals).await;
     tasks.stop().await;
+    following.stop();
     served
+}
+
+/// Wipes in time what is held, also if nobody comes back for it.
+async fn expire(app: Weak<App>) {
+    let mut interval = tokio::time::interval(EXPIRY_INTERVAL);
+    loop {
+        interval.tick().await;
+        match app.upgrade() {
+            Some(app) => app.expire(Instant::now()),
+            None => return,
+        }
+    }
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Zoned;
+use futures_util::future::join_all;
+use jiff::{Timestamp, Zoned};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::config::{Config, Pbx};
-use super::pbx::{PbxClient, PbxOptions, PbxState, Timing};
+use super::pbx::{ModuleVersion, PbxClient, PbxOptions, PbxState, Timing};
+use crate::common::certificate;
 use crate::common::error::CommandError;
 use crate::common::finding::Finding;
+use crate::installation::module;
 
 const CONNECTION: &str = "connection";
+const CERTIFICATE: &str = "certificate";
 const PIN_SETS: &str = "pin_sets";
 
 /// The clients of all PBXs, by name.
@@ -78,24 +82,24 @@ pub(super) fn check(config: &Config) -> Result<Vec<Finding>, CommandError> {
 
 /// Returns whether the PBXs are connected, and their PIN sets admit callers.
 pub(super) async fn findings(clients: &PbxClients) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (name, client) in clients {
-        match client.first_state().await {
-            PbxState::Up => findings.extend(pin_sets(name, client).await),
-            PbxState::Down(outage) => {
-                let message = outage.describe(&Zoned::now());
-                let remedy = outage.why.remedy();
-                findings.push(Finding::warning(CONNECTION, message, remedy));
-            }
-            PbxState::Connecting | PbxState::Stopped => {}
+    let all = clients.iter().map(|(name, client)| of(name, client));
+    join_all(all).await.concat()
+}
+
+async fn of(name: &str, client: &PbxClient) -> Vec<Finding> {
+    match client.first_state().await {
+        PbxState::Up => pin_sets(name, client).await,
+        PbxState::Down(outage) => {
+            let message = outage.describe(&Zoned::now());
+            vec![Finding::warning(CONNECTION, message, outage.why.remedy())]
         }
+        PbxState::Connecting | PbxState::Stopped => Vec::new(),
     }
-    findings
 }
 
 async fn pin_sets(name: &str, client: &PbxClient) -> Vec<Finding> {
-    let sets = match client.pin_sets().await {
-        Ok(sets) => sets,
+    let (sets, module) = match client.pin_sets_and_module().await {
+        Ok(answer) => answer,
         Err(error) => {
             let message = format!("{name}: {error}");
             return vec![Finding::warning(CONNECTION, message, error.remedy())];
@@ -115,5 +119,28 @@ async fn pin_sets(name: &str, client: &PbxClient) -> Vec<Finding> {
             "asterisk -rx 'authenticate show pinsets'",
         )
     });
-    std::iter::once(connected).chain(unusable).collect()
+    let mut findings = vec![connected, module_version(name, module.as_ref())];
+    findings.extend(
+        client
+            .certificate_expiry()
+            .map(|end| certificate(name, end)),
+    );
+    findings.extend(unusable);
+    findings
+}
+
+fn module_version(pbx: &str, found: Option<&ModuleVersion>) -> Finding {
+    let found = found.map_or_else(
+        || "app_authenticate_rs before 0.2.0".to_owned(),
+        |found| {
+            let ModuleVersion { version, built_for } = found;
+            format!("app_authenticate_rs {version}, built for Asterisk {built_for}")
+        },
+    );
+    module::version(&format!("{pbx}: {found}"))
+}
+
+fn certificate(pbx: &str, expiry: Timestamp) -> Finding {
+    let renew = "renew it on the PBX, and with fingerprint enter the new one in console.toml";
+    certificate::finding(CERTIFICATE, pbx, expiry, Timestamp::now(), renew)
 }

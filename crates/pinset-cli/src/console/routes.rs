@@ -11,17 +11,19 @@ use axum::routing::{get, post, MethodRouter};
 use axum::Router;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
-use super::access::{authorize, Access};
+use super::access::{add_navigation, authorize, Access};
 use super::app::App;
 use super::pages::{
-    account, changes, confirm, error, layout, live, locked, login, pin_files, pin_set, reload,
-    setup,
+    account, callers, calls, changes, confirm, error, hand_out, job, layout, live, locked, login,
+    make_pins, new_pin_set, paste, pin_file, pin_files, pin_set, reload, setup,
 };
 use super::users::Role::{Admin, Operator, Viewer};
 use super::{headers, origin};
 
 /// Maximum number of bytes of a form.
 const MAX_FORM_BYTES: usize = 64 << 10;
+/// The same of a form with a list.
+const MAX_LIST_FORM_BYTES: usize = paste::MAX_LIST_BYTES + MAX_FORM_BYTES;
 
 /// A path with a method, and what a request needs.
 struct Route {
@@ -57,17 +59,25 @@ const fn action(
     }
 }
 
-const ROUTES: [Route; 18] = [
+const ROUTES: [Route; 57] = [
     page("/", Access::Role(Viewer), || get(pin_files::page)),
     page("/account", Access::Role(Viewer), || get(account::page)),
     action("/account/end-sessions", Access::Confirmed(Viewer), || {
         post(account::end_sessions)
     }),
+    page("/callers", Access::Role(Viewer), || get(callers::page)),
+    page("/calls", Access::Role(Viewer), || get(calls::page)),
+    page("/calls-totals.csv", Access::Role(Viewer), || {
+        get(calls::totals_csv)
+    }),
+    page("/calls.csv", Access::Role(Viewer), || get(calls::csv)),
     page("/changes", Access::Role(Viewer), || get(changes::page)),
     page("/changes.csv", Access::Role(Viewer), || get(changes::csv)),
     page("/confirm", Access::Role(Viewer), || get(confirm::page)),
     action("/confirm", Access::Role(Viewer), || post(confirm::confirm)),
     page("/live", Access::Role(Viewer), || get(live::page)),
+    page("/live/events", Access::Role(Viewer), || get(live::stream)),
+    page("/live.js", Access::Public, || get(live::script)),
     page("/locked", Access::Role(Viewer), || get(locked::page)),
     action("/locked/unlock", Access::Role(Operator), || {
         post(locked::unlock)
@@ -75,6 +85,103 @@ const ROUTES: [Route; 18] = [
     page("/login", Access::Public, || get(login::page)),
     action("/login", Access::Public, || post(login::log_in)),
     action("/logout", Access::Role(Viewer), || post(login::log_out)),
+    page("/new-pin-set", Access::Role(Admin), || {
+        get(new_pin_set::page)
+    }),
+    action("/new-pin-set", Access::Role(Admin), || {
+        post(new_pin_set::create)
+    }),
+    page("/pin-file", Access::Role(Viewer), || get(pin_file::page)),
+    page("/pin-file/add", Access::Role(Operator), || {
+        get(pin_file::row::add_page)
+    }),
+    action("/pin-file/add", Access::Role(Operator), || {
+        post(pin_file::row::add)
+    }),
+    page("/pin-file/add-pin", Access::Role(Operator), || {
+        get(pin_file::line_file::add::page)
+    }),
+    action("/pin-file/add-pin", Access::Role(Operator), || {
+        post(pin_file::line_file::add::add)
+    }),
+    page("/pin-file/change", Access::Role(Operator), || {
+        get(pin_file::row::change_page)
+    }),
+    action("/pin-file/change", Access::Role(Operator), || {
+        post(pin_file::row::change)
+    }),
+    page("/pin-file/check", Access::Role(Operator), || {
+        get(pin_file::check::page)
+    }),
+    page("/pin-file/convert", Access::Role(Admin), || {
+        get(paste::convert::page)
+    }),
+    action("/pin-file/convert", Access::Confirmed(Admin), || {
+        post(paste::convert::convert)
+    }),
+    action("/pin-file/download", Access::Confirmed(Admin), || {
+        post(pin_file::download::with_secrets)
+    }),
+    page("/pin-file/job", Access::Role(Operator), || get(job::page)),
+    action("/pin-file/job/stop", Access::Role(Operator), || {
+        post(job::stop)
+    }),
+    page("/pin-file/make-pins", Access::Role(Operator), || {
+        get(make_pins::page)
+    }),
+    action("/pin-file/make-pins", Access::Role(Operator), || {
+        post(make_pins::make)
+    }),
+    page("/pin-file/paste", Access::Role(Operator), || {
+        get(paste::page)
+    }),
+    action("/pin-file/paste", Access::Role(Operator), || {
+        post(paste::upload).layer(DefaultBodyLimit::max(MAX_LIST_FORM_BYTES))
+    }),
+    action("/pin-file/paste/add", Access::Role(Operator), || {
+        post(paste::add)
+    }),
+    action("/pin-file/paste/discard", Access::Role(Operator), || {
+        post(paste::discard)
+    }),
+    page("/pin-file/paste/preview", Access::Role(Operator), || {
+        get(paste::preview)
+    }),
+    action("/pin-file/paste/replace", Access::Confirmed(Admin), || {
+        post(paste::replace)
+    }),
+    action("/pin-file/pins/csv", Access::Confirmed(Operator), || {
+        post(hand_out::csv)
+    }),
+    action(
+        "/pin-file/pins/letters",
+        Access::Confirmed(Operator),
+        || post(hand_out::letters),
+    ),
+    page("/pin-file/remove-pin", Access::Role(Operator), || {
+        get(pin_file::line_file::remove::page)
+    }),
+    action("/pin-file/remove-pin", Access::Role(Operator), || {
+        post(pin_file::line_file::remove::remove)
+    }),
+    action("/pin-file/rows", Access::Role(Operator), || {
+        post(pin_file::chosen::change)
+    }),
+    page("/pin-file/rows.csv", Access::Role(Viewer), || {
+        get(pin_file::download::without_secrets)
+    }),
+    page("/pin-file/saving", Access::Role(Operator), || {
+        get(pin_file::saving::page)
+    }),
+    action("/pin-file/undo", Access::Role(Operator), || {
+        post(pin_file::undo::undo)
+    }),
+    page("/pin-file/verify", Access::Role(Operator), || {
+        get(pin_file::verify::page)
+    }),
+    action("/pin-file/verify", Access::Role(Operator), || {
+        post(pin_file::verify::check)
+    }),
     page("/pin-set", Access::Role(Viewer), || get(pin_set::page)),
     action("/pin-set/reset-uses", Access::Role(Operator), || {
         post(pin_set::reset_uses)
@@ -99,6 +206,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(CsrfLayer::new())
         .layer(map_response(explain_csrf))
+        .layer(from_fn_with_state(Arc::clone(app), add_navigation))
         .layer(from_fn_with_state(Arc::clone(app), origin::check))
         .layer(map_response(headers::add))
         .with_state(Arc::clone(app))

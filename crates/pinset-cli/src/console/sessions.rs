@@ -59,15 +59,22 @@ impl SessionId {
     }
 }
 
-/// A session that stands.
+/// A session in the database.
 #[derive(Clone, Debug)]
 pub(super) struct StoredSession {
     pub user: String,
     user_tag: Vec<u8>,
+    began: Duration,
+    /// The time of its last request.
+    seen: Duration,
     confirmed: Duration,
 }
 
 impl StoredSession {
+    fn stands(&self, now: Duration) -> bool {
+        !is_over(self.seen, IDLE_TIMEOUT, now) && !is_over(self.began, MAX_AGE, now)
+    }
+
     /// Returns whether this user has begun the session, with the role and the password of
     /// now.
     pub(super) fn is_of(&self, user: &User) -> bool {
@@ -123,33 +130,28 @@ impl Sessions {
         now: Duration,
     ) -> Result<Option<StoredSession>, SessionError> {
         let database = self.database.lock();
-        let mut found = database.prepare_cached(
-            "SELECT user, user_tag, began, seen, confirmed FROM sessions WHERE digest = ?1",
-        )?;
-        let found = found.query_row([id.0], |row| {
-            let times = (time(row.get(2)?), time(row.get(3)?));
-            let session = StoredSession {
-                user: row.get(0)?,
-                user_tag: row.get(1)?,
-                confirmed: time(row.get(4)?),
-            };
-            Ok((session, times))
-        });
-        let Some((session, (began, seen))) = found.optional()? else {
+        let Some(found) = stored(&database, id)? else {
             return Ok(None);
         };
-        // A clock that was set back ends no session, and a session from the future has
-        // just begun.
-        let is_over = |since: Duration, limit| now.saturating_sub(since) >= limit;
-        if is_over(seen, IDLE_TIMEOUT) || is_over(began, MAX_AGE) {
+        if !found.stands(now) {
             database.execute("DELETE FROM sessions WHERE digest = ?1", [id.0])?;
             return Ok(None);
         }
-        if is_over(seen, SEEN_INTERVAL) {
+        if is_over(found.seen, SEEN_INTERVAL, now) {
             let seen = "UPDATE sessions SET seen = ?2 WHERE digest = ?1";
             database.execute(seen, params![id.0, seconds(now)])?;
         }
-        Ok(Some(session))
+        Ok(Some(found))
+    }
+
+    /// Returns a session if it stands, without a note of its use.
+    pub(super) fn look(
+        &self,
+        id: SessionId,
+        now: Duration,
+    ) -> Result<Option<StoredSession>, SessionError> {
+        let found = stored(&self.database.lock(), id)?;
+        Ok(found.filter(|session| session.stands(now)))
     }
 
     /// Takes note that the password was entered again.
@@ -172,6 +174,28 @@ impl Sessions {
         let database = self.database.lock();
         Ok(database.execute("DELETE FROM sessions WHERE user = ?1", [user])?)
     }
+}
+
+fn stored(database: &Connection, id: SessionId) -> Result<Option<StoredSession>, rusqlite::Error> {
+    let mut found = database.prepare_cached(
+        "SELECT user, user_tag, began, seen, confirmed FROM sessions WHERE digest = ?1",
+    )?;
+    let found = found.query_row([id.0], |row| {
+        Ok(StoredSession {
+            user: row.get(0)?,
+            user_tag: row.get(1)?,
+            began: time(row.get(2)?),
+            seen: time(row.get(3)?),
+            confirmed: time(row.get(4)?),
+        })
+    });
+    found.optional()
+}
+
+/// Returns whether a time has passed since another. A clock that was set back ends no
+/// session, and a session from the future has just begun.
+fn is_over(since: Duration, limit: Duration, now: Duration) -> bool {
+    now.saturating_sub(since) >= limit
 }
 
 fn seconds(time: Duration) -> i64 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pinset::escape::escape_audit_value;
-use rusqlite::{params, Connection};
+use rusqlite::{params, Connection, OptionalExtension};
 use thiserror::Error;
 
 use crate::common::error::note;
@@ -78,6 +78,29 @@ pub(super) const COLUMNS: [&str; 9] = [
     "tag_after",
 ];
 
+/// The order of changes: by one of [`COLUMNS`], or by their time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrailOrder {
+    pub column: Option<&'static str>,
+    pub is_descending: bool,
+}
+
+impl TrailOrder {
+    pub(super) const NEWEST_FIRST: Self = Self {
+        column: None,
+        is_descending: true,
+    };
+}
+
+/// A part of the changes in an order.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TrailPart {
+    First,
+    /// Those after the change with this id.
+    After(i64),
+    Before(i64),
+}
+
 /// The change must not happen, because it can't be recorded.
 #[derive(Debug, Error)]
 #[error("the trail of changes can't be written, so nothing was changed: {0}")]
@@ -132,22 +155,51 @@ impl Trail {
         Ok(())
     }
 
-    /// Returns up to `most` changes, newest first, older than `before` if that is given.
-    pub(super) fn newest(
+    /// Returns who has changed a PIN file to the one with this tag, if the trail has it.
+    pub(super) fn user_of(
         &self,
-        before: Option<i64>,
+        pin_set: &str,
+        tag_after: &str,
+    ) -> rusqlite::Result<Option<String>> {
+        let database = self.database.lock();
+        let mut found = database.prepare_cached(
+            "SELECT user FROM changes WHERE pin_set = ?1 AND tag_after = ?2 ORDER BY id DESC LIMIT 1",
+        )?;
+        let found = found.query_row([pin_set, tag_after], |row| row.get(0));
+        found.optional()
+    }
+
+    /// Returns up to `most` changes of a part, in its order.
+    pub(super) fn page(
+        &self,
+        order: TrailOrder,
+        part: TrailPart,
         most: usize,
     ) -> rusqlite::Result<Vec<StoredChange>> {
+        let (is_back, id) = match part {
+            TrailPart::First => (false, None),
+            TrailPart::After(id) => (false, Some(id)),
+            TrailPart::Before(id) => (true, Some(id)),
+        };
+        let (than, direction) = match order.is_descending != is_back {
+            true => ("<", "DESC"),
+            false => (">", "ASC"),
+        };
+        let (beyond, by_value) = match order.column {
+            None => (format!("id {than} ?1"), String::new()),
+            Some(column) => (
+                format!("({column}, id) {than} ((SELECT {column} FROM changes WHERE id = ?1), ?1)"),
+                format!("{column} {direction}, "),
+            ),
+        };
         let database = self.database.lock();
-        let mut rows = database.prepare_cached(
+        let mut rows = database.prepare_cached(&format!(
             "SELECT id, time, user, client, action, pin_set, account, before, after, tag_before, \
-             tag_after FROM changes WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        )?;
-        let (before, most) = (
-            before.unwrap_or(i64::MAX),
-            i64::try_from(most).unwrap_or(i64::MAX),
-        );
-        let rows = rows.query_map([before, most], |row| {
+             tag_after FROM changes WHERE ?1 IS NULL OR {beyond} \
+             ORDER BY {by_value}id {direction} LIMIT ?2"
+        ))?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = rows.query_map(params![id, most], |row| {
             let mut fields: [String; 9] = Default::default();
             for (at, field) in fields.iter_mut().enumerate() {
                 *field = row.get(at + 2)?;
@@ -158,7 +210,11 @@ impl Trail {
                 fields,
             })
         })?;
-        rows.collect()
+        let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        if is_back {
+            rows.reverse();
+        }
+        Ok(rows)
     }
 }
 

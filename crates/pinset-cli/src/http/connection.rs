@@ -55,6 +55,19 @@ const MAX_SEND_BYTES: usize = 64 << 10;
 /// Maximum number of bytes of an HTTP/1.1 head, and of what is read ahead.
 const MAX_HEAD_BYTES: usize = 32 << 10;
 
+/// The stop of the service, which each connection adds to its requests: a response without
+/// an end must end then.
+#[derive(Clone)]
+pub(crate) struct Stopping(pub watch::Receiver<bool>);
+
+impl Stopping {
+    /// Waits until the service stops.
+    pub(crate) async fn wait(&mut self) {
+        // Fails only if the sender is dropped, which happens later.
+        let _ = self.0.wait_for(|stops| *stops).await;
+    }
+}
+
 /// State that connections share.
 #[derive(Clone)]
 pub(crate) struct ConnectionShared {
@@ -289,6 +302,7 @@ async fn answer(
     active.0.is_http2.store(is_http2, Relaxed);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(Stopping(stopping.clone()));
     let activity = Arc::clone(&active.0);
     if !activity.slot.begin() {
         return Err(EvictedError);

@@ -1,6 +1,8 @@
 //! Adding of a PIN to a PIN file.
 
-use pinset::credential::table::TableError;
+use std::sync::Arc;
+
+use pinset::credential::table::{Rows, TableError};
 use pinset::list::format::csv::Column;
 use pinset::list::{read, FileKind, Format, Gives};
 use pinset::Pin;
@@ -10,10 +12,8 @@ use zeroize::Zeroizing;
 use super::duplicates::NewPin;
 use super::field_error::FieldError;
 use super::warning::Warning;
-use super::{Edited, RowRules};
-use crate::common::csv_list::{
-    check_values, kind, load, same_caller, CsvList, CsvListError, RowValues,
-};
+use super::{Edited, EditedRow, RowRules};
+use crate::common::csv_list::{kind, list_of, load, same_caller, CsvList, CsvListError, RowValues};
 use crate::common::reach::is_out_of_reach;
 use crate::common::secret_maker::{SecretForm, SecretMaker, SecretMakerError};
 
@@ -40,9 +40,9 @@ pub(crate) enum AddError {
     InvalidMd5Account,
     #[error("the file has another format")]
     OtherFormat,
-    #[error("{} has no such value", name(*.0))]
+    #[error("{} has no such value", format_name(*.0))]
     NoSuchColumn(Format, Column),
-    #[error("{} has no secrets of this form", name(*.0))]
+    #[error("{} has no secrets of this form", format_name(*.0))]
     NoSuchForm(Format),
     #[error(transparent)]
     Secret(#[from] SecretMakerError),
@@ -70,7 +70,11 @@ impl NewRow<'_> {
             return Err(AddError::OtherFormat);
         }
         match kind {
-            FileKind::Csv => self.add_row(text, is.is_none(), rules),
+            FileKind::Csv => {
+                let list = csv_list(text, &self.values)?;
+                let rows = load(list.text(), FileKind::Csv, rules.numbering)?;
+                Ok(self.add_to(&list, &rows, rules)?.edited)
+            }
             FileKind::Lines(format) => self.add_line(&text, format, rules),
         }
     }
@@ -80,12 +84,13 @@ impl NewRow<'_> {
         all.find_map(|(column, value)| (*column == wanted).then_some(*value))
     }
 
-    fn add_row(
+    /// Returns a CSV file with this row. `rows` are those of the list.
+    pub(crate) fn add_to(
         &self,
-        text: Zeroizing<Vec<u8>>,
-        is_new: bool,
+        list: &CsvList,
+        rows: &Rows,
         rules: &RowRules<'_>,
-    ) -> Result<Edited, AddError> {
+    ) -> Result<EditedRow, AddError> {
         let RowRules {
             numbering, maker, ..
         } = rules;
@@ -94,30 +99,23 @@ impl NewRow<'_> {
         let secret = maker.make(self.pin)?;
         let mut values = self.values.clone();
         values.insert(1, (Column::Secret, &secret));
-        if let Some(error) = check_values(&values, numbering)? {
-            return Err(FieldError::of(&error).into());
+        let row = list_of(&values)?;
+        let alone = load(row.text(), FileKind::Csv, numbering)?;
+        if let Some(error) = alone.broken().first() {
+            return Err(FieldError::of(error).into());
         }
-        let list = if is_new {
-            let columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
-            CsvList::new(&columns)
-        } else {
-            CsvList::read(text)?
-        };
-        let rows = load(list.text(), FileKind::Csv, numbering)?;
         let caller = self.value(Column::Caller);
         let has_caller = |line: u64| {
-            let mut all = list.rows().iter();
-            let row = all.find(|row| row.line == line);
+            let row = list.row_in_line(line).and_then(|row| list.rows().get(row));
             row.is_some_and(|row| same_caller(row.caller.as_deref(), caller, numbering))
         };
         let mut warnings = Vec::new();
         let new = self.new_pin(account, maker);
-        let duplicate = new.duplicate(&rows, has_caller, &mut warnings);
+        let duplicate = new.duplicate(rows, has_caller, &mut warnings);
         if let Some(duplicate) = rules.refused(duplicate) {
-            return Ok(Edited {
-                result: Err(duplicate),
-                warnings,
-            });
+            let result = Err(duplicate);
+            let edited = Edited { result, warnings };
+            return Ok(EditedRow { edited, row });
         }
         let is_argon2id = maker.form == SecretForm::Argon2id;
         if is_out_of_reach(account, caller, is_argon2id) {
@@ -129,10 +127,9 @@ impl NewRow<'_> {
         }
         let text = list.with_rows(&[values]);
         load(&text, FileKind::Csv, numbering)?;
-        Ok(Edited {
-            result: Ok(text),
-            warnings,
-        })
+        let result = Ok(text);
+        let edited = Edited { result, warnings };
+        Ok(EditedRow { edited, row })
     }
 
     fn add_line(
@@ -187,29 +184,62 @@ impl NewRow<'_> {
     }
 }
 
-/// Returns a line of a file without columns.
-fn line(account: &str, pin: &Pin, format: Format) -> Result<Zeroizing<Vec<u8>>, AddError> {
+/// Returns the CSV file to which a row with these values is added. An empty text is a new
+/// file.
+pub(crate) fn csv_list(
+    text: Zeroizing<Vec<u8>>,
+    values: &RowValues<'_>,
+) -> Result<CsvList, AddError> {
+    match kind(&text) {
+        Some(FileKind::Csv) => Ok(CsvList::read(text)?),
+        Some(FileKind::Lines(_)) => Err(AddError::OtherFormat),
+        None => {
+            let mut columns: Vec<Column> = values.iter().map(|(column, _)| *column).collect();
+            columns.insert(1.min(columns.len()), Column::Secret);
+            Ok(CsvList::new(&columns))
+        }
+    }
+}
+
+/// Returns a line of a file without columns. A plain file has no accounts.
+pub(super) fn line(
+    account: &str,
+    pin: &Pin,
+    format: Format,
+) -> Result<Zeroizing<Vec<u8>>, AddError> {
     let form = match format {
         Format::Plain => SecretForm::Plain,
         Format::Md5 => SecretForm::Md5,
     };
     let maker = SecretMaker {
         form,
-        pepper: pinset::Pepper::default(),
+        pepper: Arc::default(),
     };
     let secret = maker.make(pin)?;
     let (_, secret) = secret.split_once(':').unwrap_or_default();
-    let mut line = Zeroizing::new(Vec::with_capacity(account.len() + secret.len() + 2));
-    if format == Format::Md5 {
-        line.extend_from_slice(account.as_bytes());
-        line.push(b':');
+    match format {
+        Format::Plain => Ok(joined(&[secret, "\n"])),
+        Format::Md5 => line_of_md5(account, secret),
     }
-    line.extend_from_slice(secret.as_bytes());
-    line.push(b'\n');
-    if format == Format::Md5 && !gives(&line, account) {
-        return Err(AddError::InvalidMd5Account);
+}
+
+/// Returns a line of an MD5 file.
+pub(super) fn line_of_md5(account: &str, digest: &str) -> Result<Zeroizing<Vec<u8>>, AddError> {
+    let line = joined(&[account, ":", digest, "\n"]);
+    match gives(&line, account) {
+        true => Ok(line),
+        false => Err(AddError::InvalidMd5Account),
     }
-    Ok(line)
+}
+
+/// Returns a text of these parts, which is not moved while it is made.
+fn joined(parts: &[&str]) -> Zeroizing<Vec<u8>> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(length));
+    for part in parts {
+        text.extend_from_slice(part.as_bytes());
+    }
+    text
 }
 
 /// Returns whether a line of an MD5 file belongs to this account.
@@ -222,7 +252,7 @@ fn gives(line: &[u8], account: &str) -> bool {
 }
 
 /// Returns the name of a format, with its article.
-fn name(format: Format) -> &'static str {
+pub(super) fn format_name(format: Format) -> &'static str {
     match format {
         Format::Plain => "a plain file",
         Format::Md5 => "an MD5 file",

@@ -1,6 +1,6 @@
 //! Change of a row of a CSV file in place.
 
-use pinset::credential::table::TableError;
+use pinset::credential::table::{Rows, TableError};
 use pinset::list::format::csv::Column;
 use pinset::list::FileKind;
 use pinset::{Numbering, Pin, Secret};
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::duplicates::NewPin;
 use super::field_error::FieldError;
 use super::warning::Warning;
-use super::{Edited, RowRules};
+use super::{Edited, EditedRow, RowRules};
 use crate::common::csv_list::{kind, load, same_caller, CsvList, CsvListError, RowValues};
 use crate::common::reach::is_out_of_reach;
 use crate::common::secret_maker::{SecretForm, SecretMakerError};
@@ -92,12 +92,23 @@ pub(crate) fn csv_list(text: Zeroizing<Vec<u8>>) -> Result<CsvList, ChangeError>
     }
 }
 
+/// Returns the rows of a list, with which a new PIN is compared.
+pub(crate) fn loaded(list: &CsvList, numbering: &Numbering) -> Result<Rows, ChangeError> {
+    Ok(load(list.text(), FileKind::Csv, numbering)?)
+}
+
 /// New values of a row.
 pub(crate) struct RowChange<'a> {
     /// All changed columns except the secret. An empty value clears a column.
     pub values: RowValues<'a>,
     /// The new PIN, if it changes.
-    pub pin: Option<&'a Pin>,
+    pub pin: Option<ComparedPin<'a>>,
+}
+
+/// A new PIN, and the rows of the list, with which it is compared.
+pub(crate) struct ComparedPin<'a> {
+    pub pin: &'a Pin,
+    pub rows: &'a Rows,
 }
 
 impl RowChange<'_> {
@@ -108,27 +119,21 @@ impl RowChange<'_> {
         list: &CsvList,
         row: usize,
         rules: &RowRules<'_>,
-    ) -> Result<Edited, ChangeError> {
+    ) -> Result<EditedRow, ChangeError> {
         let RowRules {
             numbering, maker, ..
         } = rules;
-        let secret = self.pin.map(|pin| maker.make(pin)).transpose()?;
+        let pin = self.pin.as_ref();
+        let secret = pin.map(|pin| maker.make(pin.pin)).transpose()?;
         let mut values = self.values.clone();
         values.extend(secret.as_deref().map(|secret| (Column::Secret, &**secret)));
-        let new = CsvList::read(list.with_changed(row, &values))?;
-        // By itself: of a list with many invalid rows, not all are reported.
-        let alone = load(&new.row_alone(row), FileKind::Csv, numbering)?;
-        if let Some(error) = alone.broken().first() {
-            return Err(FieldError::of(error).into());
-        }
-        let old = load(list.text(), FileKind::Csv, numbering)?;
+        let new = changed_alone(list, row, &values, numbering)?;
         let mut warnings = Vec::new();
-        if let Some(pin) = self.pin {
-            let value = |column| new.value(row, column);
+        if let Some(ComparedPin { pin, rows }) = pin {
+            let value = |column| new.value(0, column);
             let account = value(Column::Account).unwrap_or_default();
             let has_caller = |line: u64| {
-                let mut all = list.rows().iter();
-                let other = all.find(|other| other.line == line);
+                let other = list.row_in_line(line).and_then(|row| list.rows().get(row));
                 let other = other.and_then(|other| other.caller.as_deref());
                 let caller = value(Column::Caller).filter(|caller| !caller.is_empty());
                 same_caller(other, caller.as_deref(), numbering)
@@ -139,27 +144,71 @@ impl RowChange<'_> {
                 account: account.as_bytes(),
                 replaced: list.rows().get(row).map(|row| row.line),
             };
-            let duplicate = pin.duplicate(&old, has_caller, &mut warnings);
+            let duplicate = pin.duplicate(rows, has_caller, &mut warnings);
             if let Some(duplicate) = rules.refused(duplicate) {
-                return Ok(Edited {
-                    result: Err(duplicate),
-                    warnings,
-                });
+                let result = Err(duplicate);
+                let edited = Edited { result, warnings };
+                return Ok(EditedRow { edited, row: new });
             }
-            if maker.form == SecretForm::Argon2id && !old.is_empty() && old.argon2id() == 0 {
+            if maker.form == SecretForm::Argon2id && !rows.is_empty() && rows.argon2id() == 0 {
                 warnings.push(Warning::OnlyArgon2id);
             }
         }
-        if is_row_out_of_reach(&new, row) {
+        if is_row_out_of_reach(&new, 0) {
             warnings.push(Warning::OutOfReach);
         }
-        // A list of valid rows is invalid if too many of them are slow to verify.
-        load(new.text(), FileKind::Csv, numbering)?;
-        Ok(Edited {
-            result: Ok(new.into_text()),
-            warnings,
-        })
+        let result = Ok(with_changed(list, &[row], &values, numbering)?);
+        let edited = Edited { result, warnings };
+        Ok(EditedRow { edited, row: new })
     }
+}
+
+/// Returns the list with the same new values, none of them a secret, in several rows, whose
+/// positions are from 0 and in order. Each must be valid then.
+///
+/// # Errors
+///
+/// With the row that is to blame, if it is one.
+pub(crate) fn change_rows(
+    list: &CsvList,
+    rows: &[usize],
+    values: &RowValues<'_>,
+    numbering: &Numbering,
+) -> Result<Zeroizing<Vec<u8>>, (Option<usize>, ChangeError)> {
+    for row in rows {
+        let alone = changed_alone(list, *row, values, numbering);
+        alone.map_err(|error| (Some(*row), error))?;
+    }
+    with_changed(list, rows, values, numbering).map_err(|error| (None, error))
+}
+
+/// Returns a changed row by itself: of a list with many invalid rows, not all are reported.
+fn changed_alone(
+    list: &CsvList,
+    row: usize,
+    values: &RowValues<'_>,
+    numbering: &Numbering,
+) -> Result<CsvList, ChangeError> {
+    let old = CsvList::read(list.row_alone(row))?;
+    let new = CsvList::read(old.with_changed(&[0], values))?;
+    let rows = load(new.text(), FileKind::Csv, numbering)?;
+    match rows.broken().first() {
+        Some(error) => Err(FieldError::of(error).into()),
+        None => Ok(new),
+    }
+}
+
+/// Returns the list with changed rows. A list of valid rows is invalid if too many of them
+/// are slow to verify.
+fn with_changed(
+    list: &CsvList,
+    rows: &[usize],
+    values: &RowValues<'_>,
+    numbering: &Numbering,
+) -> Result<Zeroizing<Vec<u8>>, ChangeError> {
+    let text = list.with_changed(rows, values);
+    load(&text, FileKind::Csv, numbering)?;
+    Ok(text)
 }
 
 /// Returns whether no caller can use a valid row.

@@ -1,19 +1,41 @@
 //! Search for a PIN that a file has already.
 
+use std::fmt;
+
 use pinset::credential::table::Rows;
 use pinset::{Pepper, Pin};
-use thiserror::Error;
 
 use super::warning::Warning;
 
 /// A row that has the PIN of the new one, by its line.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DuplicatePin {
     /// A row of the same account and, in a CSV file, the same caller number.
-    #[error("line {0} has the same PIN already")]
     SameRow(u64),
-    #[error("line {0} has the same PIN for another account")]
     OtherAccount(u64),
+}
+
+impl DuplicatePin {
+    /// Returns the line of the row, from 1.
+    pub(crate) fn line(self) -> u64 {
+        match self {
+            Self::SameRow(line) | Self::OtherAccount(line) => line,
+        }
+    }
+
+    /// Returns a message about the row, which people call by this name.
+    pub(crate) fn text(self, row: impl fmt::Display) -> String {
+        match self {
+            Self::SameRow(_) => format!("{row} has the same PIN already"),
+            Self::OtherAccount(_) => format!("{row} has the same PIN for another account"),
+        }
+    }
+}
+
+impl fmt::Display for DuplicatePin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(format_args!("line {}", self.line())))
+    }
 }
 
 /// The PIN of a new row.

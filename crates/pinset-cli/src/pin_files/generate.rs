@@ -9,22 +9,29 @@ use pinset::credential::table::{Rows, TableError};
 use pinset::list::format::csv::Column;
 use pinset::list::FileKind;
 use pinset::pin::MAX_DIGITS;
-use pinset::{Numbering, Pin};
+use pinset::{Numbering, Pepper, Pin};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::field_error::FieldError;
 use crate::common::csv::push_row;
-use crate::common::csv_list::{kind, load, CsvList, CsvListError};
+use crate::common::csv_list::{kind, load, CsvList, CsvListError, RowValues};
 use crate::common::pin_input::pin_from_digits;
 use crate::common::reach::is_out_of_reach;
 use crate::common::secret_maker::{SecretForm, SecretMaker, SecretMakerError};
 use crate::common::weak_pins::weakness;
 
+/// An account that gets a PIN.
+pub(crate) struct NewAccount {
+    pub account: String,
+    /// A name for people, or nothing.
+    pub name: String,
+}
+
 /// The rows to make.
 pub(crate) struct NewPins<'a> {
     /// No account may be there twice.
-    pub accounts: &'a [String],
+    pub accounts: &'a [NewAccount],
     /// Number of digits of each PIN.
     pub digits: usize,
     pub maker: &'a SecretMaker,
@@ -34,8 +41,8 @@ pub(crate) struct NewPins<'a> {
 pub(crate) struct GeneratedPins {
     /// The file with the new rows.
     pub text: Zeroizing<Vec<u8>>,
-    /// Accounts and PINs in the clear, as CSV.
-    pub clear: Zeroizing<Vec<u8>>,
+    /// In the order of the accounts.
+    pub pins: Vec<Pin>,
     /// Number of new rows that admit nobody, because of their accounts.
     pub out_of_reach: usize,
 }
@@ -67,6 +74,15 @@ pub(crate) enum GenerateError {
     Table(#[from] TableError),
 }
 
+impl NewAccount {
+    pub(crate) fn without_name(account: String) -> Self {
+        Self {
+            account,
+            name: String::new(),
+        }
+    }
+}
+
 impl NewPins<'_> {
     /// Returns a CSV file, which may be empty, with rows for new PINs. None of them is
     /// weak, duplicate or in the file, except that Argon2id rows can't be compared.
@@ -77,9 +93,7 @@ impl NewPins<'_> {
         text: Zeroizing<Vec<u8>>,
         progress: impl FnMut() -> ControlFlow<()>,
     ) -> Result<GeneratedPins, GenerateError> {
-        if !(1..=MAX_DIGITS).contains(&self.digits) {
-            return Err(GenerateError::InvalidDigits);
-        }
+        check_digits(self.digits)?;
         let list = match kind(&text) {
             Some(FileKind::Csv) => CsvList::read(text)?,
             Some(FileKind::Lines(_)) => return Err(GenerateError::NotCsv),
@@ -88,19 +102,9 @@ impl NewPins<'_> {
         self.check_accounts(&list)?;
         let numbering = Numbering::default();
         let rows = load(list.text(), FileKind::Csv, &numbering)?;
-        let pins = self.pins(&rows)?;
+        let pins = unused_pins(&rows, self.accounts.len(), self.digits, &self.maker.pepper)?;
         let secrets = self.maker.make_all(&pins, progress)?;
-        let values: Vec<_> = self
-            .accounts
-            .iter()
-            .zip(&secrets)
-            .map(|(account, secret)| {
-                vec![
-                    (Column::Account, account.as_str()),
-                    (Column::Secret, secret.as_str()),
-                ]
-            })
-            .collect();
+        let values = self.values(&secrets);
         // The new rows alone: of a list with many invalid rows, not all are reported.
         let alone = CsvList::new(&[Column::Account, Column::Secret]).with_rows(&values);
         let alone = load(&alone, FileKind::Csv, &numbering)?;
@@ -112,12 +116,28 @@ impl NewPins<'_> {
         let text = list.with_rows(&values);
         load(&text, FileKind::Csv, &numbering)?;
         let is_argon2id = self.maker.form == SecretForm::Argon2id;
-        let is_lost = |account: &&String| is_out_of_reach(account, None, is_argon2id);
+        let is_lost = |new: &&NewAccount| is_out_of_reach(&new.account, None, is_argon2id);
         Ok(GeneratedPins {
             text,
-            clear: clear(self.accounts, &pins),
+            pins,
             out_of_reach: self.accounts.iter().filter(is_lost).count(),
         })
+    }
+
+    /// Returns the rows with these secrets.
+    fn values<'v>(&'v self, secrets: &'v [Zeroizing<String>]) -> Vec<RowValues<'v>> {
+        let rows = self.accounts.iter().zip(secrets);
+        let row = |(new, secret): (&'v NewAccount, &'v Zeroizing<String>)| {
+            let mut values = vec![
+                (Column::Account, new.account.as_str()),
+                (Column::Secret, secret.as_str()),
+            ];
+            if !new.name.is_empty() {
+                values.push((Column::Name, new.name.as_str()));
+            }
+            values
+        };
+        rows.map(row).collect()
     }
 
     /// Checks that no account has a row already.
@@ -125,42 +145,52 @@ impl NewPins<'_> {
         let rows = list.rows().iter();
         let there: HashSet<&str> = rows.map(|row| row.account.as_str()).collect();
         let mut accounts = self.accounts.iter();
-        match accounts.position(|account| there.contains(account.as_str())) {
+        match accounts.position(|new| there.contains(new.account.as_str())) {
             Some(at) => Err(GenerateError::AccountExists(at + 1)),
             None => Ok(()),
         }
     }
+}
 
-    /// Returns a PIN for each account.
-    fn pins(&self, rows: &Rows) -> Result<Vec<Pin>, GenerateError> {
-        let Self { digits, maker, .. } = *self;
-        let count = self.accounts.len();
-        let there = usize::try_from(rows.len()).unwrap_or(usize::MAX);
-        let all = u32::try_from(digits)
-            .ok()
-            .and_then(|digits| 10_usize.checked_pow(digits));
-        if all.is_some_and(|all| count.saturating_add(there) > all / 2) {
-            return Err(GenerateError::TooFewPins(digits));
-        }
-        let mut seen = HashSet::with_capacity(count);
-        let mut pins = Vec::with_capacity(count);
-        while pins.len() < count {
-            let pin = random(digits)?;
-            if weakness(pin.as_bytes()).is_some() {
-                continue;
-            }
-            let mut found = rows.by_pin(&pin, &maker.pepper);
-            if let Some(id) = found.missing().first() {
-                return Err(GenerateError::MissingKey(*id));
-            }
-            let key = secret::Form::Plain.index_key(&pin, &maker.pepper)?;
-            if found.next().is_none() && seen.insert(key) {
-                drop(found);
-                pins.push(pin);
-            }
-        }
-        Ok(pins)
+fn check_digits(digits: usize) -> Result<(), GenerateError> {
+    let is_valid = (1..=MAX_DIGITS).contains(&digits);
+    is_valid.then_some(()).ok_or(GenerateError::InvalidDigits)
+}
+
+/// Returns new PINs. None of them is weak, duplicate or that of one of the rows, except
+/// that Argon2id rows can't be compared.
+pub(crate) fn unused_pins(
+    rows: &Rows,
+    count: usize,
+    digits: usize,
+    pepper: &Pepper,
+) -> Result<Vec<Pin>, GenerateError> {
+    check_digits(digits)?;
+    let there = usize::try_from(rows.len()).unwrap_or(usize::MAX);
+    let all = u32::try_from(digits)
+        .ok()
+        .and_then(|digits| 10_usize.checked_pow(digits));
+    if all.is_some_and(|all| count.saturating_add(there) > all / 2) {
+        return Err(GenerateError::TooFewPins(digits));
     }
+    let mut seen = HashSet::with_capacity(count);
+    let mut pins = Vec::with_capacity(count);
+    while pins.len() < count {
+        let pin = random(digits)?;
+        if weakness(pin.as_bytes()).is_some() {
+            continue;
+        }
+        let mut found = rows.by_pin(&pin, pepper);
+        if let Some(id) = found.missing().first() {
+            return Err(GenerateError::MissingKey(*id));
+        }
+        let key = secret::Form::Plain.index_key(&pin, pepper)?;
+        if found.next().is_none() && seen.insert(key) {
+            drop(found);
+            pins.push(pin);
+        }
+    }
+    Ok(pins)
 }
 
 /// The reason why a file of accounts can't be used: its line, from 1.
@@ -169,7 +199,7 @@ impl NewPins<'_> {
 pub(crate) struct DuplicateAccountError(u64);
 
 /// Returns the accounts in a text with one per line. Blank lines are skipped.
-pub(crate) fn accounts(text: &str) -> Result<Vec<String>, DuplicateAccountError> {
+pub(crate) fn accounts(text: &str) -> Result<Vec<NewAccount>, DuplicateAccountError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut seen = HashSet::new();
     let mut accounts = Vec::new();
@@ -181,7 +211,7 @@ pub(crate) fn accounts(text: &str) -> Result<Vec<String>, DuplicateAccountError>
         if !seen.insert(account) {
             return Err(DuplicateAccountError(number));
         }
-        accounts.push(account.to_owned());
+        accounts.push(NewAccount::without_name(account.to_owned()));
     }
     Ok(accounts)
 }
@@ -202,17 +232,22 @@ fn random(digits: usize) -> Result<Pin, GenerateError> {
     Ok(pin_from_digits(&keys))
 }
 
-/// Returns accounts and PINs as CSV.
-fn clear(accounts: &[String], pins: &[Pin]) -> Zeroizing<Vec<u8>> {
+/// Returns accounts and PINs in the clear as CSV, with names if they are wanted.
+pub(crate) fn clear(accounts: &[NewAccount], pins: &[Pin], with_names: bool) -> Zeroizing<Vec<u8>> {
     let rows = accounts.iter().zip(pins);
-    let size: usize = rows
-        .map(|(account, pin)| 2 * account.len() + pin.len() + 6)
-        .sum();
-    let mut text = Zeroizing::new(Vec::with_capacity(size + 16));
-    push_row(&mut text, ["account", "pin"], "\n");
-    for (account, pin) in accounts.iter().zip(pins) {
-        let keys = std::str::from_utf8(pin.as_bytes()).unwrap_or_default();
-        push_row(&mut text, [account, keys], "\n");
+    let size =
+        |(new, pin): (&NewAccount, &Pin)| 2 * (new.account.len() + new.name.len()) + pin.len() + 9;
+    let size: usize = rows.clone().map(size).sum();
+    let mut text = Zeroizing::new(Vec::with_capacity(size + 24));
+    let mut push = |account: &str, name: &str, pin: &str| {
+        let name = with_names.then_some(name);
+        let values = [Some(account), name, Some(pin)];
+        push_row(&mut text, values.into_iter().flatten(), "\n");
+    };
+    push("account", "name", "pin");
+    for (new, pin) in rows {
+        let digits = std::str::from_utf8(pin.as_bytes()).unwrap_or_default();
+        push(&new.account, &new.name, digits);
     }
     text
 }

@@ -3,11 +3,14 @@
 
 pub(crate) mod add;
 pub(crate) mod change;
+pub(crate) mod check;
 mod duplicates;
 mod field_error;
 pub(crate) mod generate;
 pub(crate) mod import;
 pub(crate) mod remove;
+pub(crate) mod tags;
+pub(crate) mod verify;
 mod warning;
 
 pub(crate) use duplicates::DuplicatePin;
@@ -17,6 +20,7 @@ pub(crate) use warning::Warning;
 use pinset::Numbering;
 use zeroize::Zeroizing;
 
+use crate::common::csv_list::CsvList;
 use crate::common::secret_maker::SecretMaker;
 
 /// What the values and secrets of new rows depend on.
@@ -42,4 +46,11 @@ pub(crate) struct Edited {
     /// The new text of the file, or the reason why it stays unchanged.
     pub result: Result<Zeroizing<Vec<u8>>, DuplicatePin>,
     pub warnings: Vec<Warning>,
+}
+
+/// The result of adding or changing a row of a CSV file.
+pub(crate) struct EditedRow {
+    pub edited: Edited,
+    /// A list with no other row than the new one.
+    pub row: CsvList,
 }

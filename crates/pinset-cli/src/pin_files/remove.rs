@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use pinset::credential::table::TableError;
 use pinset::list::{read, FileKind, Format, Gives};
-use pinset::{Numbering, Pin};
+use pinset::{Numbering, Pepper, Pin};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::common::csv_list::{kind, same_caller, CsvList, CsvListError};
+use crate::common::csv_list::{kind, load, same_caller, CsvList, CsvListError};
 
 /// The rows to remove.
 pub(crate) enum RemovedRows<'a> {
@@ -18,7 +19,7 @@ pub(crate) enum RemovedRows<'a> {
         account: &'a str,
         caller: Option<&'a str>,
     },
-    /// Rows with a PIN, of plain files.
+    /// Rows with a PIN, of plain and MD5 files.
     Pin(&'a Pin),
 }
 
@@ -33,6 +34,8 @@ pub(crate) enum RemoveError {
     MissingAccount,
     #[error(transparent)]
     Csv(#[from] CsvListError),
+    #[error(transparent)]
+    Table(#[from] TableError),
     #[error(transparent)]
     Unreadable(#[from] io::Error),
 }
@@ -58,43 +61,38 @@ impl RemovedRows<'_> {
                     account,
                     caller: None,
                 },
-            ) => Ok(without_lines(
-                &text,
-                Format::Md5,
-                |gives| matches!(gives, Gives::Account(found, _) if *found == account.as_bytes()),
-            )?),
-            (FileKind::Lines(Format::Plain), Self::Pin(pin)) => Ok(without_lines(
-                &text,
-                Format::Plain,
-                |gives| matches!(gives, Gives::Pin(keys) if pin.is(keys)),
-            )?),
+            ) => {
+                let mut gone = BTreeSet::new();
+                read(text.as_slice(), Format::Md5, true, |line| {
+                    if matches!(line.gives, Gives::Account(found, _) if found == account.as_bytes())
+                    {
+                        gone.insert(line.number);
+                    }
+                    None::<()>
+                })?;
+                Ok(without_lines(&text, &gone))
+            }
+            (FileKind::Lines(format), Self::Pin(pin)) => {
+                let rows = load(&text, FileKind::Lines(format), numbering)?;
+                let found = rows.by_pin(pin, &Pepper::default());
+                let gone = found.map(|row| row.line).collect();
+                Ok(without_lines(&text, &gone))
+            }
             (FileKind::Lines(Format::Plain), _) if text.trim_ascii().is_empty() => Ok((text, 0)),
             (FileKind::Lines(Format::Plain), _) => Err(RemoveError::NoAccounts),
             (FileKind::Lines(Format::Md5), Self::Account { .. }) => Err(RemoveError::NoCallers),
-            (_, Self::Pin(_)) => Err(RemoveError::MissingAccount),
+            (FileKind::Csv, Self::Pin(_)) => Err(RemoveError::MissingAccount),
         }
     }
 }
 
-/// Returns a list without the lines for which `goes` returns `true`, and the number of
-/// removed lines.
-fn without_lines(
-    text: &[u8],
-    format: Format,
-    goes: impl Fn(&Gives<'_>) -> bool,
-) -> io::Result<(Zeroizing<Vec<u8>>, usize)> {
-    let mut gone = BTreeSet::new();
-    read(text, format, true, |line| {
-        if goes(&line.gives) {
-            gone.insert(line.number);
-        }
-        None::<()>
-    })?;
+/// Returns a list without these lines, and the number of removed lines.
+pub(super) fn without_lines(text: &[u8], gone: &BTreeSet<u64>) -> (Zeroizing<Vec<u8>>, usize) {
     let mut left = Zeroizing::new(Vec::with_capacity(text.len()));
     for (line, number) in text.split_inclusive(|byte| *byte == b'\n').zip(1..) {
         if !gone.contains(&number) {
             left.extend_from_slice(line);
         }
     }
-    Ok((left, gone.len()))
+    (left, gone.len())
 }

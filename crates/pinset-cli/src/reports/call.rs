@@ -16,7 +16,8 @@ const INTERVALS_TO_MERGE: usize = 64;
 
 /// The dispositions of a record, weakest first. A call has the strongest of its
 /// records.
-const DISPOSITIONS: [&str; 5] = ["FAILED", "NO ANSWER", "CONGESTION", "BUSY", "ANSWERED"];
+pub(crate) const DISPOSITIONS: [&str; 5] =
+    ["FAILED", "NO ANSWER", "CONGESTION", "BUSY", "ANSWERED"];
 
 /// A call.
 pub(super) struct Call {
@@ -103,11 +104,6 @@ impl Call {
     /// Returns the seconds in which any of its channels was answered.
     pub(super) fn billed(&self) -> u64 {
         self.billed.total()
-    }
-
-    /// Returns the day of its start, as in the CDR.
-    pub(super) fn day(&self) -> &str {
-        self.start.get(..10).unwrap_or(&self.start)
     }
 }
 

@@ -3,7 +3,9 @@
 mod audit_log;
 mod call;
 mod cdr;
+mod history;
 mod input_kind;
+mod record_table;
 mod row;
 mod selection;
 mod store;
@@ -12,15 +14,19 @@ mod totals;
 use pinset::timestamp::{Moment, Zone};
 use rusqlite::types::Value;
 
+pub(crate) use call::DISPOSITIONS;
+pub(crate) use history::{
+    Attempt, CallColumn, CallFilter, CallHistory, CallKey, CallPart, Chunk, FilePosition,
+    HistoryReader, HistorySource, IdentityTotals, PageOrder, SlotTotals, SourceState, StoredRow,
+};
 pub(crate) use input_kind::InputKind;
 pub(crate) use selection::{CallSelection, SortColumn};
 pub(crate) use totals::Totals;
 
-use crate::common::csv::push_row;
 use crate::common::error::CommandError;
 use audit_log::{LogLine, Outcomes, MAX_CALL_SECS};
-use cdr::{Parser, Record, Records};
-use row::{ReportRow, COLUMNS};
+use cdr::{call_id, Parser, Record, Records};
+pub(crate) use row::{push_header, ReportRow};
 use store::Store;
 
 /// A function that gets the number of each line of a file, from 1, and the line without
@@ -133,13 +139,15 @@ impl CallReport {
                 return Ok(());
             }
             let key = order.column.map_or(Value::Null, |column| column.key(&row));
-            store.keep(&key, first, &row.csv())
+            let mut text = Vec::new();
+            row.push_csv(&mut text);
+            store.keep(&key, first, &text)
         })?;
         let Some(write) = write else {
             return Ok(());
         };
         let mut header = Vec::new();
-        push_row(&mut header, COLUMNS, "\n");
+        push_header(&mut header);
         write(&header)?;
         store.rows(order.reverse, write)
     }
@@ -155,9 +163,9 @@ impl CallReport {
             .outcomes
             .as_ref()
             .and_then(|outcomes| outcomes.of(record));
-        let linked = record.linked_id.or(record.unique_id);
-        self.unnamed += u64::from(linked.is_none() && self.outcomes.is_some());
-        let id = outcome.map(|outcome| &*outcome.channel).or(linked);
-        self.store.add(id.unwrap_or_default(), record)
+        self.unnamed += u64::from(!record.has_id() && self.outcomes.is_some());
+        let channel = outcome.map(|outcome| &*outcome.channel);
+        let call = call_id(channel, record.unique_id, record.linked_id);
+        self.store.add(call, record)
     }
 }

@@ -5,7 +5,7 @@ use crate::common::csv::push_row;
 use crate::common::sanitize::safe_cell;
 
 /// The columns of the calls.
-pub(super) const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 11] = [
     "identity",
     "pin_set",
     "caller",
@@ -19,11 +19,23 @@ pub(super) const COLUMNS: [&str; 11] = [
     "uniqueid",
 ];
 
-/// A call with its identity and its seconds.
-pub(super) struct ReportRow<'a> {
-    pub call: &'a Call,
+/// The disposition of a call that was answered.
+pub(super) const ANSWERED: &str = "ANSWERED";
+
+/// A call with its identity and its seconds. Texts have no invisible characters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ReportRow<'a> {
     pub identity: &'a str,
     pub pin_set: &'a str,
+    pub caller: &'a str,
+    pub called: &'a str,
+    pub start: &'a str,
+    pub answer: &'a str,
+    pub end: &'a str,
+    pub disposition: &'a str,
+    pub unique_id: &'a str,
+    /// `start`, in seconds since 1970.
+    pub began: i64,
     pub duration: u64,
     pub billed: u64,
 }
@@ -38,34 +50,48 @@ impl<'a> ReportRow<'a> {
             _ => call.account_code.as_str(),
         };
         Self {
-            call,
             identity,
             pin_set: call.outcome.as_ref().map_or("", |outcome| &outcome.pin_set),
+            caller: &call.source,
+            called: &call.destination,
+            start: &call.start,
+            answer: &call.answer,
+            end: &call.end,
+            disposition: &call.disposition,
+            unique_id: &call.unique_id,
+            began: call.began,
             duration: call.duration(),
             billed: call.billed(),
         }
     }
 
-    /// Returns it as CSV.
-    pub(super) fn csv(&self) -> Vec<u8> {
-        let call = self.call;
+    /// Returns the day of its start, as in the CDR.
+    pub(super) fn day(&self) -> &'a str {
+        self.start.get(..10).unwrap_or(self.start)
+    }
+
+    /// Appends it as CSV.
+    pub(crate) fn push_csv(&self, text: &mut Vec<u8>) {
         let numbers = [self.duration, self.billed].map(|number| number.to_string());
         let cells = [
             self.identity,
             self.pin_set,
-            &call.source,
-            &call.destination,
-            &call.start,
-            &call.answer,
-            &call.end,
+            self.caller,
+            self.called,
+            self.start,
+            self.answer,
+            self.end,
             &numbers[0],
             &numbers[1],
-            &call.disposition,
-            &call.unique_id,
+            self.disposition,
+            self.unique_id,
         ]
         .map(safe_cell);
-        let mut text = Vec::new();
-        push_row(&mut text, cells.iter().map(|cell| &**cell), "\n");
-        text
+        push_row(text, cells.iter().map(|cell| &**cell), "\n");
     }
+}
+
+/// Appends the header of the calls.
+pub(crate) fn push_header(text: &mut Vec<u8>) {
+    push_row(text, COLUMNS, "\n");
 }

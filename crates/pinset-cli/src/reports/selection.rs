@@ -30,20 +30,19 @@ pub(crate) struct CallSelection {
 impl CallSelection {
     /// Returns whether a call is selected.
     pub(super) fn has(&self, row: &ReportRow<'_>) -> bool {
-        let call = row.call;
         let one_of =
             |names: &[String], name| names.is_empty() || names.iter().any(|one| one == name);
         let number_of = |numbers: &[String], text: &str| {
             let mut all = numbers.iter();
             numbers.is_empty() || all.any(|one| same_caller(Some(one), Some(text), &self.numbering))
         };
-        let has_disposition = |wanted: &String| wanted.eq_ignore_ascii_case(&call.disposition);
-        self.from.is_none_or(|from| from.seconds() <= call.began)
-            && self.to.is_none_or(|to| call.began < to.seconds())
+        let has_disposition = |wanted: &String| wanted.eq_ignore_ascii_case(row.disposition);
+        self.from.is_none_or(|from| from.seconds() <= row.began)
+            && self.to.is_none_or(|to| row.began < to.seconds())
             && one_of(&self.identities, row.identity)
             && one_of(&self.pin_sets, row.pin_set)
-            && number_of(&self.callers, &call.source)
-            && number_of(&self.called, &call.destination)
+            && number_of(&self.callers, row.caller)
+            && number_of(&self.called, row.called)
             && (self.dispositions.is_empty() || self.dispositions.iter().any(has_disposition))
             && self.min_duration.is_none_or(|least| least <= row.duration)
             && self.max_duration.is_none_or(|most| row.duration <= most)
@@ -69,18 +68,17 @@ impl SortColumn {
     /// Returns the sort key of a call: a number or a text.
     pub(super) fn key(self, row: &ReportRow<'_>) -> Value {
         let seconds = |seconds: u64| Value::from(i64::try_from(seconds).unwrap_or(i64::MAX));
-        let call = row.call;
         let text = match self {
-            Self::Start => return Value::from(call.began),
+            Self::Start => return Value::from(row.began),
             Self::DurationSeconds => return seconds(row.duration),
             Self::BilledSeconds => return seconds(row.billed),
             Self::Identity => row.identity,
             Self::PinSet => row.pin_set,
-            Self::Caller => &call.source,
-            Self::Called => &call.destination,
-            Self::Answer => &call.answer,
-            Self::End => &call.end,
-            Self::Disposition => &call.disposition,
+            Self::Caller => row.caller,
+            Self::Called => row.called,
+            Self::Answer => row.answer,
+            Self::End => row.end,
+            Self::Disposition => row.disposition,
         };
         Value::from(text.to_owned())
     }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::row::ReportRow;
+use super::history::IdentityTotals;
+use super::row::{ReportRow, ANSWERED};
 use crate::common::csv::push_row;
 use crate::common::sanitize::safe_cell;
 
@@ -30,12 +31,21 @@ impl Totals {
         }
     }
 
+    /// Adds the totals of an identity, of the whole period.
+    pub(crate) fn add_identity(&mut self, row: &IdentityTotals) {
+        let more = [row.calls, row.answered, row.duration, row.billed];
+        self.add_to(String::new(), &row.identity, more);
+    }
+
     pub(super) fn add(&mut self, row: &ReportRow<'_>) {
-        let answered = u64::from(row.call.disposition == "ANSWERED");
-        let day = if self.by_day { row.call.day() } else { "" };
-        let key = (day.to_owned(), row.identity.to_owned());
-        let totals = self.all.entry(key).or_default();
+        let answered = u64::from(row.disposition == ANSWERED);
+        let day = if self.by_day { row.day() } else { "" };
         let more = [1, answered, row.duration, row.billed];
+        self.add_to(day.to_owned(), row.identity, more);
+    }
+
+    fn add_to(&mut self, day: String, identity: &str, more: [u64; 4]) {
+        let totals = self.all.entry((day, identity.to_owned())).or_default();
         for (total, more) in totals.iter_mut().zip(more) {
             *total = total.saturating_add(more);
         }

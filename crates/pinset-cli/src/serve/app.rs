@@ -32,13 +32,15 @@ pub(super) struct App {
 
 impl App {
     pub(super) fn new(config: Config, state: State, log: Option<RequestLog>) -> Self {
+        let metrics = Metrics::new();
+        metrics.add_services(service_names(&config));
         Self {
             config: RwLock::new(Arc::new(config)),
             state: Arc::new(state),
             prompts: PromptLimiter::default(),
             log: log.map(Arc::new),
             resources: Arc::new(VerifyResources::new()),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(metrics),
             log_queries: Workers::new(LOG_THREADS, MAX_WAITING_QUERIES),
         }
     }
@@ -61,8 +63,13 @@ impl App {
     /// Puts a new configuration in force.
     pub(super) fn put(&self, config: Config) {
         self.resources.retain(&config);
+        self.metrics.add_services(service_names(&config));
         *self.config.write() = Arc::new(config);
     }
+}
+
+fn service_names(config: &Config) -> impl Iterator<Item = &str> {
+    config.services.values().map(|service| &*service.name)
 }
 
 impl Host for App {

@@ -26,7 +26,7 @@ pub enum CheckError {
     /// The PIN set can't use the file.
     #[error("{0}")]
     Unusable(String),
-    #[error("only lists in files are served")]
+    #[error("only PIN files and PIN sets in a database are served")]
     NotAFile,
     /// The check did not end in time.
     #[error("its list did not respond in time")]

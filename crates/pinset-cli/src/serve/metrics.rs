@@ -24,6 +24,10 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// at the end.
 const MAX_WAITING_NOTES: usize = 1000;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+/// The outcomes of calls that [`Metrics::add_services`] counts from 0.
+const CALL_OUTCOMES: [&str; 5] = ["success", "failure", "expired", "locked", "error"];
+/// The reasons why connections are closed.
+const CLOSE_REASONS: [&str; 3] = ["full", "address", "refused"];
 /// Maximum number of warnings that are remembered.
 const MAX_REMEMBERED_WARNINGS: usize = 1000;
 
@@ -70,13 +74,16 @@ impl Metrics {
         let mut registry = Registry::with_prefix("pinset");
         let requests = Family::default();
         let outcomes = Family::default();
-        let closed = Family::default();
+        let closed = Family::<CloseLabels, Counter>::default();
         let lockouts = Family::default();
         let durations = Histogram::new([
             0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
             2.5, 5.0, 10.0,
         ]);
         let lost = Counter::default();
+        for reason in CLOSE_REASONS {
+            closed.get_or_create(&CloseLabels { reason }).inc_by(0);
+        }
         registry.register(
             "requests",
             "Requests, by service and status",
@@ -109,6 +116,25 @@ impl Metrics {
             lost,
             warned: Mutex::default(),
             notes: Workers::new(1, MAX_WAITING_NOTES),
+        }
+    }
+
+    /// Counts the calls of these services from 0: `increase()` of Prometheus misses the
+    /// first call of a counter that begins at 1.
+    pub fn add_services<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        for name in names {
+            for outcome in CALL_OUTCOMES {
+                let service = name.to_owned();
+                self.outcomes
+                    .get_or_create(&OutcomeLabels { service, outcome })
+                    .inc_by(0);
+            }
+            for kind in Kind::ALL.map(Kind::word) {
+                let service = name.to_owned();
+                self.lockouts
+                    .get_or_create(&LockoutLabels { service, kind })
+                    .inc_by(0);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod app;
 mod auth;
 mod checks;
 mod config;
+mod database;
 mod log;
 mod metrics;
 mod pages;

@@ -352,6 +352,7 @@ fn entry(
     match known.standing {
         Standing::Locked(_) => return Err(decision(&answers.locked, "locked")),
         Standing::OneTry if tries > 0 => return Err(decision(&answers.locked, "locked")),
+        Standing::Unknown => return Err(decision(&answers.error, "error")),
         Standing::OneTry | Standing::Open => {}
     }
     if known.refuses {

@@ -12,15 +12,17 @@ use parking_lot::{Condvar, Mutex};
 use pinset::cache::{Cache, Progress, Rebuild, Report, RowList, RowProgress, RowReading, Rules};
 use pinset::config::{Source, Times};
 use pinset::credential::table::Rows;
+use pinset::database::DatabaseError;
 use pinset::external::EnteredDigits;
 use pinset::list::format::csv::Column;
 use pinset::list::{open, Stamp};
 use pinset::lockout::{Lock, Lockouts, Standing};
 use pinset::verify::{
-    Answer, BackEnd, CallOrigin, FileAnswer, FileQuery, LockoutContext, NoChannel, Notice, Outcome,
-    QueryContext, ServiceChannel, Use, UseError, Verification, Verifier, Work,
+    consume_stored, look_up_stored, Answer, BackEnd, CallOrigin, FileAnswer, FileQuery,
+    LockoutContext, NoChannel, Notice, Outcome, QueryContext, RowQuery, ServiceChannel, Use,
+    UseError, Verification, Verifier, Work,
 };
-use pinset::{Pepper, Pin, PinSet};
+use pinset::{hex, Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
 
 use crate::common::workers::{BusyError, Workers};
@@ -101,12 +103,18 @@ impl VerifyResources {
     }
 }
 
+/// Returns the key of the threads that verify entries of a service.
 fn list(service: &Service) -> Option<&Path> {
     match &service.set.source {
         Some(Source::File(path)) => Some(path),
+        Some(Source::Database(_)) => Some(Path::new(DATABASE)),
         _ => None,
     }
 }
+
+/// Stands for the database where threads are kept by path: no PIN file has it, as theirs
+/// are absolute.
+const DATABASE: &str = "database";
 
 /// Rows that were read.
 struct LoadedRows {
@@ -208,7 +216,7 @@ impl Attempt {
         let verifier = self.verifier();
         let caller = verifier.counter().caller();
         CallerState {
-            standing: verifier.counter().look(),
+            standing: verifier.counter().look(&mut NoChannel),
             refuses: verifier.refuses(),
             asks_account: verifier.asks_account(),
             number: caller.number().unwrap_or_default().to_owned(),
@@ -277,9 +285,17 @@ impl LockoutContext for AttemptContext<'_> {
 }
 
 impl BackEnd for &Attempt {
-    fn ask<H: ServiceChannel>(&self, _: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
+    fn ask<H: ServiceChannel>(
+        &self,
+        _: &mut H,
+        _: &str,
+        set: &Arc<PinSet>,
+        query: &RowQuery<'_>,
+        pin: &Pin,
+    ) -> Option<Answer> {
         let answer = match &set.source {
             Some(Source::File(path)) => self.pin_files.file(path, set, pin),
+            Some(Source::Database(Some(name))) => self.pin_files.stored(name, query, pin),
             _ => Answer::Refused(CheckError::NotAFile.to_string()),
         };
         self.file_read.store(true, Relaxed);
@@ -298,8 +314,32 @@ impl BackEnd for &Attempt {
         }
     }
 
-    fn take<H: ServiceChannel>(&self, _: &mut H, _: Use<'_>) -> Option<Result<bool, UseError>> {
-        Some(Err(UseError::Unsupported(NO_USES)))
+    fn take<H: ServiceChannel>(&self, _: &mut H, what: Use<'_>) -> Option<Result<bool, UseError>> {
+        let (
+            Use::Stored {
+                id,
+                secret,
+                limit,
+                clock,
+            },
+            Some(pool),
+        ) = (what, &self.pin_files.config.database)
+        else {
+            return Some(Err(UseError::Unsupported(NO_USES)));
+        };
+        let mut bytes = [0; 16];
+        if let Err(error) = getrandom::fill(&mut bytes) {
+            return Some(Err(UseError::NotCounted(error.to_string())));
+        }
+        let mut token = String::with_capacity(2 * bytes.len());
+        hex::append(&mut token, &bytes);
+        let lost = |error: &DatabaseError| {
+            let why =
+                format!("a use of pinset_pins, id {id}, may be taken without a call: {error}");
+            self.pin_files.metrics.warn(&why);
+        };
+        let taken = consume_stored(&mut &**pool, (id, secret), limit, clock, &token, lost)?;
+        Some(taken.map_err(|error| UseError::NotCounted(error.to_string())))
     }
 
     fn is_time(&self, _: &Times) -> bool {
@@ -328,6 +368,27 @@ impl PinFiles {
             let (path, name, why) = (path.display(), column.name(), why(column));
             Answer::Refused(format!("'{path}', line {line}: {name}: {why}"))
         })
+    }
+
+    /// Returns the rows of a PIN set that the database finds, or a refusal if one has a
+    /// context, which only the module supports.
+    fn stored(&self, name: &str, query: &RowQuery<'_>, pin: &Pin) -> Answer {
+        let Some(pool) = &self.config.database else {
+            return Answer::Refused(DatabaseError::Unusable.to_string());
+        };
+        let timeout = self.config.settings.source_timeout;
+        let pepper = &self.config.pepper;
+        match look_up_stored(&mut &**pool, name, query, pin, pepper, timeout) {
+            Some(Ok(rows)) => match rows.id_with_context() {
+                Some(id) => {
+                    Answer::Refused(format!("pinset_pins, id {id}: context: {NO_CONTEXTS}"))
+                }
+                None => Answer::Stored(Box::new(rows)),
+            },
+            Some(Err(error)) => Answer::Refused(error.to_string()),
+            // No caller waits here that could hang up.
+            None => Answer::Refused(DatabaseError::Unusable.to_string()),
+        }
     }
 
     /// Returns the answer of a PIN file, from memory if the file has not changed.
@@ -429,8 +490,16 @@ impl PinFiles {
     ///
     /// Fails if it can't be used.
     pub fn check(&self, service: &Service) -> Result<Warnings, CheckError> {
-        let Some(Source::File(path)) = &service.set.source else {
-            return Err(CheckError::NotAFile);
+        let path = match &service.set.source {
+            Some(Source::File(path)) => path,
+            Some(Source::Database(Some(name))) => {
+                // An empty PIN finds no row, so this is whether the database answers.
+                return match self.stored(name, &RowQuery::Anybody, &Pin::new()) {
+                    Answer::Refused(why) => Err(CheckError::Unusable(why)),
+                    _ => Ok(Warnings::new()),
+                };
+            }
+            _ => return Err(CheckError::NotAFile),
         };
         // An empty PIN is looked up nowhere.
         let answer = self.file(path, &service.set, &Pin::new());

@@ -8,20 +8,24 @@ fn invalid_configuration_names_file_line_option_and_remedy() {
     lab.file("ami.secret", "0123456789abcdef\n", 0o600);
     lab.file("open.secret", "0123456789abcdef\n", 0o604);
     for (options, message) in [
-        ("listen = \"here\"", "4: listen: must be an address and a port: 127.0.0.1:5100"),
-        ("listen = \"0.0.0.0:5100\"", "4: listen: passwords over plain HTTP at 0.0.0.0:5100: add [tls], listen on the loopback address, or name the proxy that has TLS in trusted_proxies"),
-        ("nonsense = 1", "5: nonsense: unknown field `nonsense`"),
-        ("hosts = [\"pbx:80\"]", "5: hosts: must be a name without a port"),
-        ("trusted_proxies = [\"x\"]", "5: trusted_proxies: must be an address"),
-        ("cdr = \"Master.csv\"", "5: cdr: must be an absolute path"),
-        ("pepper_file = \"LAB/none\"", "5: pepper_file: LAB/none: No such file"),
-        ("[tls]\ncertificate = \"LAB/none\"\nkey = \"LAB/none\"", "6: [tls] certificate: LAB/none: No such file"),
-        ("[pbx.main]\nsecret = \"LAB/open.secret\"", "6: [pbx.main] secret: LAB/open.secret: others have rights to it"),
-        ("[pbx.main]\naddress = \"192.0.2.1\"", "6: [pbx.main] address: must be a host and a port"),
-        ("[pbx.main]\naddress = \"192.0.2.1:5038\"\nsecret = \"LAB/ami.secret\"", "6: [pbx.main] address: the AMI secret would go to 192.0.2.1:5038 without TLS: add ca or fingerprint"),
-        ("[pbx.main]\nsecret = \"LAB/ami.secret\"\nfingerprint = \"00:11\"", "7: [pbx.main] fingerprint: must be the SHA-256 of a certificate"),
-        ("[pbx.main]\nsecret = \"LAB/ami.secret\"\nuser = \"a\\nb\"", "7: [pbx.main] user: must be the name of an AMI user"),
-        ("[pbx.\"a b\"]\nsecret = \"LAB/ami.secret\"", "5: [pbx.\"a b\"] the name of a PBX"),
+        ("listen = \"here\"", "5: listen: must be an address and a port: 127.0.0.1:5100"),
+        ("listen = \"0.0.0.0:5100\"", "5: listen: passwords over plain HTTP at 0.0.0.0:5100: add [tls], listen on the loopback address, or name the proxy that has TLS in trusted_proxies"),
+        ("nonsense = 1", "6: nonsense: unknown field `nonsense`"),
+        ("hosts = [\"pbx:80\"]", "6: hosts: must be a name without a port"),
+        ("trusted_proxies = [\"x\"]", "6: trusted_proxies: must be an address"),
+        ("[numbers]\ncountry_code = \"0090\"", "7: [numbers] country_code: must be a country code of one to three digits"),
+        ("[numbers]\nnational_length = 14\ncountry_code = 90", "8: [numbers] country_code: country_code and national_length together must not be over 15 digits"),
+        ("[numbers]\ndefault_country = 90", "7: [numbers] default_country: unknown field `default_country`"),
+        ("days = 0", "6: days: must be from 1 to 36500"),
+        ("cdr = \"Master.csv\"", "6: cdr: must be an absolute path"),
+        ("pepper_file = \"LAB/none\"", "6: pepper_file: LAB/none: No such file"),
+        ("[tls]\ncertificate = \"LAB/none\"\nkey = \"LAB/none\"", "7: [tls] certificate: LAB/none: No such file"),
+        ("[pbx.main]\nsecret = \"LAB/open.secret\"", "7: [pbx.main] secret: LAB/open.secret: others have rights to it"),
+        ("[pbx.main]\naddress = \"192.0.2.1\"", "7: [pbx.main] address: must be a host and a port"),
+        ("[pbx.main]\naddress = \"192.0.2.1:5038\"\nsecret = \"LAB/ami.secret\"", "7: [pbx.main] address: the AMI secret would go to 192.0.2.1:5038 without TLS: add ca or fingerprint"),
+        ("[pbx.main]\nsecret = \"LAB/ami.secret\"\nfingerprint = \"00:11\"", "8: [pbx.main] fingerprint: must be the SHA-256 of a certificate"),
+        ("[pbx.main]\nsecret = \"LAB/ami.secret\"\nuser = \"a\\nb\"", "8: [pbx.main] user: must be the name of an AMI user"),
+        ("[pbx.\"a b\"]\nsecret = \"LAB/ami.secret\"", "6: [pbx.\"a b\"] the name of a PBX"),
     ] {
         configure(&lab, &format!("{options}\n"));
         let ran = check(&lab);
@@ -141,7 +145,8 @@ fn unit_is_hardened_as_that_of_serve_and_may_write_lists_only() {
         "User=pinset",
         "Group=pinset",
         "SupplementaryGroups=asterisk",
-        "ReadWritePaths=-/etc/asterisk/pins",
+        "ReadWritePaths=-/etc/asterisk/pins -/etc/asterisk/authenticate.d",
+        "InaccessiblePaths=-/etc/asterisk/manager.conf -/etc/asterisk/manager.d",
         "UMask=0077",
     ] {
         assert!(console.lines().any(|found| found == line), "{line}");

@@ -2,7 +2,7 @@
 
 use rustix::process::{getegid, geteuid};
 
-use crate::lab::http::Response;
+use crate::lab::http::{request, Connection, Response};
 use crate::lab::server::Server;
 use crate::lab::Lab;
 
@@ -21,6 +21,7 @@ pub(crate) fn lab(options: &str) -> Lab {
 pub(crate) fn configure(lab: &Lab, options: &str) {
     let text = format!(
         "{}lists = \"LAB/pins\"\nusers = \"LAB/console.users\"\ndatabase = \"LAB/console.db\"\n\
+         config_dir = \"LAB/asterisk\"\n\
          {options}",
         match options.contains("listen =") {
             true => "",
@@ -99,6 +100,16 @@ impl<'a> Browser<'a> {
             &[("Sec-Fetch-Site", "same-origin")],
             &form.finish(),
         )
+    }
+
+    /// Opens a response without an end.
+    pub(crate) fn open(&self, path: &str, more: &[(&str, &str)]) -> Connection {
+        let cookie = self.cookie.clone().unwrap_or_default();
+        let mut headers = vec![("Cookie", cookie.as_str()), ("Host", &self.host)];
+        headers.extend(more);
+        let mut connection = Connection::new(self.server.address);
+        connection.send(&request("GET", path, &headers, ""));
+        connection
     }
 
     /// Sends a request with the cookie and these headers, and keeps a new cookie.

@@ -74,6 +74,19 @@ fn is_owned(lab: &Lab, name: &str, owner: u32, group: u32, mode: u32) {
 }
 
 #[test]
+fn numbering_options_of_authenticate_conf_are_taken_over() {
+    let lab = lab(DEBIAN);
+    let conf = "[general]\ncountry_code = 90\nnational_length = 9-10\n";
+    lab.file("etc/authenticate.conf", conf, 0o640);
+    assert_eq!(init(&lab, &[], PASSWORD).code, 0);
+    let text = lab.text("own/console.toml");
+    let part = "[numbers]\ncountry_code = \"90\"\nnational_length = \"9-10\"\n\n[pbx.main]\n";
+    assert!(text.contains(part), "{text}");
+    let folder = format!("config_dir = {:?}\n", lab.path("etc"));
+    assert!(text.contains(&folder), "{text}");
+}
+
+#[test]
 fn files_are_written_once_with_their_owners() {
     let lab = lab(DEBIAN);
     let (_, service, service_group, _, asterisk) = accounts();
@@ -85,7 +98,11 @@ fn files_are_written_once_with_their_owners() {
     for name in ["own/console.toml", "own/ami.secret", "own/console.users"] {
         is_owned(&lab, name, root, service_group, 0o640);
     }
-    is_owned(&lab, "etc/pins", service, asterisk, 0o2750);
+    for name in ["etc/pins", "etc/authenticate.d"] {
+        is_owned(&lab, name, service, asterisk, 0o2750);
+    }
+    let sets = format!("sets = {:?}\n", lab.path("etc/authenticate.d"));
+    assert!(lab.text("own/console.toml").contains(&sets));
     let secret = lab.text("own/ami.secret").trim().to_owned();
     assert_eq!(secret.len(), 64);
     let user = lab.text("etc/manager.d/pinset.conf");
@@ -115,6 +132,7 @@ fn files_are_written_once_with_their_owners() {
         "own/ami.secret",
         "own/console.users",
         "etc/pins",
+        "etc/authenticate.d",
     ] {
         let line = format!("pinset: wrote {}", lab.path(name).display());
         assert!(ran.err.contains(&line), "{line}: {}", ran.err);
@@ -144,10 +162,12 @@ fn files_of_the_administrator_are_kept_and_used() {
     let lab = lab(DEBIAN);
     let user = "[pinset]\nsecret = of-the-administrator\nread = security\nwrite = security\n";
     lab.file("etc/manager.d/pinset.conf", user, 0o640);
-    let ran = init(&lab, &[], PASSWORD);
+    let ran = init(&lab, &["--lists-only"], PASSWORD);
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(lab.text("etc/manager.d/pinset.conf"), user);
     assert_eq!(lab.text("own/ami.secret"), "of-the-administrator\n");
+    assert!(!lab.path("etc/authenticate.d").exists());
+    assert!(!lab.text("own/console.toml").contains("sets"));
 }
 
 #[test]
@@ -206,4 +226,18 @@ fn init_that_can_not_end_well_writes_nothing() {
         assert!(!lab.path("own").exists() && !lab.path("etc/pins").exists());
         assert!(!lab.path("etc/manager.d/pinset.conf").exists());
     }
+}
+
+/// What the console writes there would have all options.
+#[test]
+fn included_folder_of_pin_sets_is_refused() {
+    let lab = lab(DEBIAN);
+    let conf = "[general]\n #tryinclude authenticate.d/*.conf\n";
+    lab.file("etc/authenticate.conf", conf, 0o640);
+    let ran = init(&lab, &[], PASSWORD);
+    assert_eq!(ran.code, 3);
+    let wanted = "authenticate.conf: line 2: the console would write files that are included here";
+    assert!(ran.err.contains(wanted), "{}", ran.err);
+    assert!(!lab.path("own").exists() && !lab.path("etc/authenticate.d").exists());
+    assert_eq!(init(&lab, &["--lists-only"], PASSWORD).code, 0);
 }

@@ -72,10 +72,13 @@ impl<S: Read + Write> Connection<S> {
             };
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
+        let is_chunked = headers.iter().any(|(name, _)| name == "transfer-encoding");
         let length = headers.iter().find(|(name, _)| name == "content-length");
         let length: usize = length.map_or(0, |(_, value)| value.parse().unwrap());
         let mut body = vec![0; length];
-        if status != 304 {
+        if is_chunked {
+            body = self.chunks();
+        } else if status != 304 {
             self.0.read_exact(&mut body).unwrap();
         }
         Some(Response {
@@ -83,6 +86,31 @@ impl<S: Read + Write> Connection<S> {
             headers,
             body,
         })
+    }
+
+    /// Reads a line of a response without a length, or the size of its next chunk. Returns
+    /// `None` at the end.
+    pub(crate) fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        (!line.is_empty()).then(|| line.trim_end().to_owned())
+    }
+
+    /// Reads a body in chunks (RFC 9112, 7.1).
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let mut size = String::new();
+            self.0.read_line(&mut size).unwrap();
+            let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
+            let start = body.len();
+            body.resize(start + size + 2, 0);
+            self.0.read_exact(&mut body[start..]).unwrap();
+            body.truncate(start + size);
+            if size == 0 {
+                return body;
+            }
+        }
     }
 
     /// Waits for the end of the data. Returns whether the connection was closed.

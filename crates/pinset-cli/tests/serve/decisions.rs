@@ -42,6 +42,19 @@ fn wrong_pin_is_prompted_for_again() {
 }
 
 #[test]
+fn disabled_row_admits_nobody_and_is_logged_as_expired() {
+    let lab = lab();
+    let list = |enabled: &str| format!("account,secret,enabled\nalice,plain:1234,{enabled}\n");
+    configure(&lab, "", &format!("identify = \"pin\"\n{HIPCALL}"));
+    lab.list("list.csv", list("no"));
+    let server = Server::start(&lab);
+    assert_eq!(server.call(ALICE, "1234"), "1092");
+    assert_eq!(server.rows("?outcome=expired")[0]["account"], "alice");
+    lab.list("list.csv", list("yes"));
+    assert_eq!(server.call(ALICE, "1234"), "1091");
+}
+
+#[test]
 fn pin_alone_identifies_row() {
     let lab = lab();
     lab.list("list.csv", "account,secret\nalice,plain:1234\n");

@@ -40,10 +40,31 @@ fn metrics_count_requests_and_outcomes() {
         "pinset_requests_total{service=\"\",status=\"404\"} 1",
         "pinset_outcomes_total{service=\"hipcall\",outcome=\"success\"} 2",
         "pinset_outcomes_total{service=\"hipcall\",outcome=\"failure\"} 1",
+        "pinset_outcomes_total{service=\"hipcall\",outcome=\"error\"} 0",
+        "pinset_lockouts_total{service=\"hipcall\",kind=\"pinset\"} 0",
         "pinset_request_duration_seconds_count 5",
         "pinset_log_lost_total 0",
         "# EOF",
     ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+/// `increase()` of Prometheus misses what a counter has when it is first seen.
+#[test]
+fn counters_begin_at_0() {
+    let lab = lab();
+    let text = Server::hipcall(&lab).get("/metrics").text();
+    let outcomes = ["success", "failure", "expired", "locked", "error"];
+    let outcomes = outcomes
+        .map(|word| format!("pinset_outcomes_total{{service=\"hipcall\",outcome=\"{word}\"}} 0"));
+    let kinds = ["caller", "account", "pinset"];
+    let kinds =
+        kinds.map(|word| format!("pinset_lockouts_total{{service=\"hipcall\",kind=\"{word}\"}} 0"));
+    let reasons = ["full", "address", "refused"];
+    let reasons =
+        reasons.map(|word| format!("pinset_connections_closed_total{{reason=\"{word}\"}} 0"));
+    for line in outcomes.iter().chain(&kinds).chain(&reasons) {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
     }
 }

@@ -13,10 +13,10 @@ use pinset::permission::quoted;
 use pinset::{Pepper, Settings};
 use zeroize::Zeroizing;
 
-use crate::commands::check::Examiner;
 use crate::commands::doctor::identity::Identity;
 use crate::common::config_file::PinSets;
 use crate::common::finding::Finding;
+use crate::pin_files::check::Examiner;
 
 const PEPPER: &str = "pepper";
 const PIN_FILE: &str = "pin_file";

@@ -1,19 +1,17 @@
 //! `pinset doctor`: what is wrong with the `Authenticate` of an installed PBX.
 
-mod clock;
-mod configuration;
 mod files;
 mod finding;
 mod identity;
 mod module;
-mod running;
 mod services;
 
 use crate::common::asterisk::modules::Started;
 use crate::common::asterisk::{Asterisk, AsteriskArgs, CliError};
 use crate::common::error::CommandError;
 use crate::common::finding::Finding;
-use configuration::Configuration;
+use crate::installation::configuration::Configuration;
+use crate::installation::{clock, running};
 use finding::Report;
 use identity::Identity;
 
@@ -41,7 +39,7 @@ pub(crate) struct Doctor {
 pub(crate) fn run(arguments: &Doctor) -> Result<u8, CommandError> {
     let asterisk = arguments.asterisk.find()?;
     let mut findings = Vec::new();
-    let started = running(&asterisk, &mut findings)?;
+    let started = started(&asterisk, &mut findings)?;
     findings.extend(module::findings(&asterisk, started)?);
     let configuration = Configuration::read(&asterisk);
     findings.extend(configuration.findings());
@@ -62,7 +60,7 @@ pub(crate) fn run(arguments: &Doctor) -> Result<u8, CommandError> {
 }
 
 /// Reports whether Asterisk runs. Returns its modules if it does.
-fn running(
+fn started(
     asterisk: &Asterisk,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Started>, CommandError> {

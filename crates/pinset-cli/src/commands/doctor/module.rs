@@ -1,21 +1,21 @@
-//! Checks of the module's file, and of the module that provides `Authenticate`.
+//! Checks of the running module, and of the module that provides `Authenticate`.
 
 use std::fs;
 
 use crate::commands::asterisk::read_modules_conf;
-use crate::common::asterisk::modules::{check_file, Provider, Started};
+use crate::common::asterisk::modules::{Provider, Started};
 use crate::common::asterisk::Asterisk;
 use crate::common::error::CommandError;
 use crate::common::finding::Finding;
+use crate::installation::module;
 
-const FILE: &str = "module_file";
 const PROVIDER: &str = "provider";
 
 pub(super) fn findings(
     asterisk: &Asterisk,
     started: Option<Started>,
 ) -> Result<Vec<Finding>, CommandError> {
-    let mut findings = vec![file(asterisk)?];
+    let mut findings = vec![module::file(asterisk)?];
     let ours_runs = started.is_some_and(|started| started.ours.is_some());
     if ours_runs {
         findings.extend(version(asterisk));
@@ -24,29 +24,8 @@ pub(super) fn findings(
     Ok(findings)
 }
 
-/// Compares the module's file with Asterisk.
-fn file(asterisk: &Asterisk) -> Result<Finding, CommandError> {
-    let folder = asterisk.module_dir()?;
-    let version = asterisk.program_version().map_err(CommandError::new)?;
-    Ok(match check_file(&folder, Provider::Ours, &version) {
-        Ok(()) => Finding::ok(
-            FILE,
-            format_args!(
-                "{} is built for this Asterisk",
-                folder.join(Provider::Ours.file()).display()
-            ),
-        ),
-        Err(error) => Finding::error(
-            FILE,
-            error,
-            "build it with the headers of this Asterisk and install it: docs/upgrade.md",
-        ),
-    })
-}
-
 /// Compares the running module with `pinset`, and with the installed file.
 fn version(asterisk: &Asterisk) -> Option<Finding> {
-    const CHECK: &str = "module_version";
     let shown = asterisk.cli("authenticate show version").ok()?;
     let line = shown
         .lines()
@@ -54,20 +33,12 @@ fn version(asterisk: &Asterisk) -> Option<Finding> {
     let refresh = format!("asterisk -rx 'module refresh {}'", Provider::Ours);
     if is_replaced(asterisk) {
         return Some(Finding::warning(
-            CHECK,
+            module::VERSION,
             format_args!("{line}: its file has been replaced since Asterisk loaded it"),
             refresh,
         ));
     }
-    let ours = env!("PINSET_VERSION");
-    if line.contains(ours) {
-        return Some(Finding::ok(CHECK, line));
-    }
-    Some(Finding::warning(
-        CHECK,
-        format_args!("{line}, but pinset is {ours}"),
-        "install module and pinset of the same version",
-    ))
+    Some(module::version(line))
 }
 
 /// Returns whether the file that Asterisk has loaded is no longer there.

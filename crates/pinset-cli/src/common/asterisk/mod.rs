@@ -37,21 +37,14 @@ pub(crate) struct AsteriskArgs {
 }
 
 impl AsteriskArgs {
-    /// Reads `asterisk.conf`. A missing one means Asterisk's defaults.
+    /// Returns the folder with `asterisk.conf`.
+    pub(crate) fn config_dir(&self) -> &Path {
+        &self.config_dir
+    }
+
+    /// Reads `asterisk.conf`, as [`Asterisk::find`] does.
     pub(crate) fn find(&self) -> Result<Asterisk, CommandError> {
-        let path = self.config_dir.join("asterisk.conf");
-        let exists = path.exists();
-        let options = if exists {
-            conf::read_most(&path)?
-        } else {
-            conf::Readable::default()
-        };
-        Ok(Asterisk {
-            program: self.asterisk.clone(),
-            config_dir: self.config_dir.clone(),
-            conf: exists.then_some(path),
-            options,
-        })
+        Asterisk::find(&self.config_dir, &self.asterisk)
     }
 }
 
@@ -80,6 +73,28 @@ pub(crate) enum CliError {
 }
 
 impl Asterisk {
+    /// Reads `asterisk.conf` in a folder. A missing one means Asterisk's defaults.
+    pub(crate) fn find(config_dir: &Path, program: &Path) -> Result<Self, CommandError> {
+        let path = config_dir.join("asterisk.conf");
+        let exists = path.exists();
+        let options = if exists {
+            conf::read_most(&path)?
+        } else {
+            conf::Readable::default()
+        };
+        Ok(Self {
+            program: program.to_owned(),
+            config_dir: config_dir.to_owned(),
+            conf: exists.then_some(path),
+            options,
+        })
+    }
+
+    /// Returns whether there is an `asterisk.conf`.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.conf.is_some()
+    }
+
     /// Returns an option of `asterisk.conf`.
     pub(crate) fn option(&self, section: &str, name: &str) -> Option<&str> {
         let value = self.options.value(section, name)?;

@@ -1,5 +1,6 @@
 //! Configuration files in TOML, and errors in them by line, section and option.
 
+mod options;
 mod position;
 
 use std::fmt::Display;
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 
 use crate::common::error::CommandError;
+pub(crate) use options::{option_section, GivenOptions, Numbers, OptionText};
 use position::Position;
 
 /// A configuration file and its text.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use pinset::Pepper;
+use pinset::{Numbering, Pepper};
 use zeroize::Zeroizing;
 
 use super::pbx::AmiSecurity;
@@ -23,17 +24,27 @@ pub(super) const DEFAULT_FILE: &str = "/etc/pinset/console.toml";
 pub(super) struct Config {
     pub listen: SocketAddr,
     pub transport: Arc<Transport>,
+    /// The file of the certificate, with TLS.
+    pub certificate: Option<PathBuf>,
     /// Which peers may connect without TLS.
     pub plain_http: PlainHttp,
     /// Names by which browsers reach the console, besides the address.
     pub hosts: Vec<String>,
     /// The folder of the PIN files.
     pub lists: PathBuf,
+    /// The folder of the PIN sets that the console makes, or `None` if it may not.
+    pub sets: Option<PathBuf>,
+    /// The folder of the configuration of the Asterisk on this machine, if there is one.
+    pub config_dir: PathBuf,
     pub database: PathBuf,
     pub users: PathBuf,
     pub cdr: PathBuf,
     pub audit_log: PathBuf,
-    pub pepper: Pepper,
+    pub pepper: Arc<Pepper>,
+    /// How caller numbers are compared.
+    pub numbering: Numbering,
+    /// Time for which calls are kept.
+    pub retention: Duration,
     /// By name.
     pub pbxs: BTreeMap<String, Pbx>,
 }

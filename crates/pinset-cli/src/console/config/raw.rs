@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
+use crate::common::toml_file::Numbers;
 use crate::http::options::{RawLimits, RawTls};
 
 #[derive(serde::Deserialize)]
@@ -16,13 +17,18 @@ pub(super) struct Raw {
     #[serde(default)]
     pub hosts: Vec<Spanned<String>>,
     pub lists: Option<Spanned<PathBuf>>,
+    pub sets: Option<Spanned<PathBuf>>,
+    pub config_dir: Option<Spanned<PathBuf>>,
     pub database: Option<Spanned<PathBuf>>,
     pub users: Option<Spanned<PathBuf>>,
     pub cdr: Option<Spanned<PathBuf>>,
     pub audit_log: Option<Spanned<PathBuf>>,
+    pub days: Option<Spanned<u32>>,
     pub pepper_file: Option<Spanned<PathBuf>>,
     pub tls: Option<RawTls>,
     pub limits: Option<RawLimits>,
+    #[serde(default)]
+    pub numbers: Numbers,
     #[serde(default)]
     pub pbx: BTreeMap<Spanned<String>, Pbx>,
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use pinset::Pepper;
@@ -19,10 +20,13 @@ use crate::http::plain_http::PlainHttp;
 
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5100);
 const DEFAULT_LISTS: &str = "/etc/asterisk/pins";
+const DEFAULT_CONFIG_DIR: &str = "/etc/asterisk";
 const DEFAULT_DATABASE: &str = "/var/lib/pinset/console.db";
 const DEFAULT_USERS: &str = "/etc/pinset/console.users";
 const DEFAULT_CDR: &str = "/var/log/asterisk/cdr-csv/Master.csv";
 const DEFAULT_AUDIT_LOG: &str = "/var/log/asterisk/authenticate.log";
+const DEFAULT_DAYS: u32 = 400;
+const MAX_DAYS: u32 = 36_500;
 
 impl Config {
     /// Reads the file, and the secrets and certificates that it names. `bound` is the
@@ -63,14 +67,25 @@ impl Config {
                 trusted_proxies,
                 limits: options::limits(file, raw.limits.as_ref())?,
             }),
+            certificate: raw
+                .tls
+                .as_ref()
+                .map(|tls| tls.certificate.get_ref().clone()),
             plain_http,
             hosts: hosts(file, &raw.hosts)?,
             lists: path_of(&raw.lists, DEFAULT_LISTS)?,
+            sets: match raw.sets {
+                Some(_) => Some(path_of(&raw.sets, "")?),
+                None => None,
+            },
+            config_dir: path_of(&raw.config_dir, DEFAULT_CONFIG_DIR)?,
             database: path_of(&raw.database, DEFAULT_DATABASE)?,
             users: path_of(&raw.users, DEFAULT_USERS)?,
             cdr: path_of(&raw.cdr, DEFAULT_CDR)?,
             audit_log: path_of(&raw.audit_log, DEFAULT_AUDIT_LOG)?,
-            pepper: pepper(file, raw.pepper_file.as_ref())?,
+            pepper: Arc::new(pepper(file, raw.pepper_file.as_ref())?),
+            numbering: raw.numbers.numbering(file)?,
+            retention: retention(file, raw.days.as_ref())?,
             pbxs: pbxs.collect::<Result<_, CommandError>>()?,
         })
     }
@@ -108,6 +123,15 @@ fn hosts(file: TomlFile<'_>, given: &[Spanned<String>]) -> Result<Vec<String>, C
         }
     };
     given.iter().map(of).collect()
+}
+
+/// Returns the time for which calls are kept.
+fn retention(file: TomlFile<'_>, given: Option<&Spanned<u32>>) -> Result<Duration, CommandError> {
+    let days = given.map_or(DEFAULT_DAYS, |days| *days.get_ref());
+    if let Some(given) = given.filter(|_| !(1..=MAX_DAYS).contains(&days)) {
+        return Err(file.at(given, format!("must be from 1 to {MAX_DAYS}")));
+    }
+    Ok(Duration::from_secs(u64::from(days) * 24 * 60 * 60))
 }
 
 fn pepper(file: TomlFile<'_>, given: Option<&Spanned<PathBuf>>) -> Result<Pepper, CommandError> {

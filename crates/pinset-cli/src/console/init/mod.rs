@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 
 use getrandom::fill;
 use nix::unistd::Gid;
+use pinset::Numbering;
 use zeroize::Zeroizing;
 
 use super::config::Config;
 use super::users::{command, Role, User, Users};
-use super::{checks, pbxs};
+use super::{checks, local_checks, pbxs};
 use crate::common::asterisk::{AsteriskArgs, CliError};
 use crate::common::atomic_file::{create, Access};
+use crate::common::config_file::ConfigFileArgs;
 use crate::common::error::{note, At, CommandError};
 use crate::common::finding::Level;
 use crate::common::secret_file::{self, AllowedGroups};
@@ -27,7 +29,7 @@ use manager::Manager;
 ///
 /// Asks for the administrator's password. Writes console.toml, ami.secret and
 /// console.users to /etc/pinset, and an AMI user that may only use Authenticate's
-/// actions; creates the folder of PIN files; and reloads AMI. Says each file that it
+/// actions; creates the folders of PIN files and of PIN sets; and reloads AMI. Says each file that it
 /// writes. Keeps what is there, so it can be run again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -38,6 +40,9 @@ pub(super) struct Init {
     /// Name of the first administrator
     #[arg(long, value_name = "NAME")]
     admin: String,
+    /// Edit PIN files only: leave out the folder in which the console makes PIN sets
+    #[arg(long)]
+    lists_only: bool,
     /// Folder of the console's files
     #[arg(long, value_name = "DIR", default_value = "/etc/pinset")]
     pinset_dir: PathBuf,
@@ -59,6 +64,13 @@ pub(super) fn run(arguments: &Init) -> Result<u8, CommandError> {
     // Everything that can fail for a reason on this machine is looked at before the first
     // file is written.
     let manager = Manager::read(&etc)?;
+    let sets = match arguments.lists_only {
+        true => None,
+        false => Some(etc.join("authenticate.d")),
+    };
+    if let Some(sets) = &sets {
+        check_includes(&etc.join("authenticate.conf"), sets)?;
+    }
     let users = arguments.pinset_dir.join("console.users");
     let admin = match Users::read_or_none(&users)?.find(&arguments.admin) {
         Some(_) => None,
@@ -72,7 +84,16 @@ pub(super) fn run(arguments: &Init) -> Result<u8, CommandError> {
     let secret = files.secret(&manager)?;
     manager.add_user(&secret, accounts.asterisk)?;
     let lists = etc.join("pins");
-    let toml = files.configuration(&lists, &users, manager.port())?;
+    let toml = files.configuration(
+        &Paths {
+            lists: &lists,
+            sets: sets.as_deref(),
+            users: &users,
+            config_dir: arguments.asterisk.config_dir(),
+        },
+        &numbering(&etc),
+        manager.port(),
+    )?;
     match admin {
         Some(admin) => {
             command::add(&users, &admin, || Ok(accounts.service_group))?;
@@ -82,6 +103,9 @@ pub(super) fn run(arguments: &Init) -> Result<u8, CommandError> {
     }
     let owner = Some(accounts.service);
     folder(&lists, owner, accounts.asterisk, 0o2750)?;
+    if let Some(sets) = &sets {
+        folder(sets, owner, accounts.asterisk, 0o2750)?;
+    }
     match asterisk.cli("manager reload") {
         Ok(_) => note("Asterisk has reloaded AMI"),
         Err(CliError::NotRunning) => {
@@ -98,8 +122,10 @@ pub(super) fn run(arguments: &Init) -> Result<u8, CommandError> {
 /// Reports what is missing, as `--check` does.
 fn report(toml: &Path) -> Result<u8, CommandError> {
     let config = Config::read(toml, None)?;
-    let connections = pbxs::check(&config)?;
-    for finding in checks::findings(&config).into_iter().chain(connections) {
+    let mut findings = checks::findings(&config);
+    findings.extend(local_checks::findings(&config));
+    findings.extend(pbxs::check(&config)?);
+    for finding in findings {
         if finding.level != Level::Ok {
             note(finding);
         }
@@ -109,6 +135,21 @@ fn report(toml: &Path) -> Result<u8, CommandError> {
         config.listen
     ));
     Ok(0)
+}
+
+/// Returns the numbering options of `authenticate.conf`; the defaults if that is invalid,
+/// which the checks report.
+fn numbering(etc: &Path) -> Numbering {
+    let file = ConfigFileArgs::of(etc.join("authenticate.conf"));
+    file.settings().unwrap_or_default().numbering
+}
+
+/// The paths in `console.toml`.
+struct Paths<'a> {
+    lists: &'a Path,
+    sets: Option<&'a Path>,
+    users: &'a Path,
+    config_dir: &'a Path,
 }
 
 /// The files in the folder of the console.
@@ -138,22 +179,38 @@ impl Files<'_> {
     /// Writes `console.toml`.
     fn configuration(
         &self,
-        lists: &Path,
-        users: &Path,
+        paths: &Paths<'_>,
+        numbering: &Numbering,
         port: u16,
     ) -> Result<PathBuf, CommandError> {
         let path = self.pinset_dir.join("console.toml");
         let quoted = |path: &Path| toml::Value::from(path.to_string_lossy().as_ref()).to_string();
+        let sets = paths.sets.map(|sets| format!("sets = {}\n", quoted(sets)));
+        let mut numbers = String::new();
+        let defaults = Numbering::default().options();
+        for (option, default) in numbering.options().into_iter().zip(defaults) {
+            if option != default {
+                numbers += &format!("{} = {:?}\n", option.0, option.1);
+            }
+        }
+        if !numbers.is_empty() {
+            numbers = format!("[numbers]\n{numbers}\n");
+        }
         let text = format!(
             "# pinset console: docs/console.md documents all options.\n\
              #listen = \"127.0.0.1:5100\"\n\
              lists = {}\n\
-             users = {}\n\n\
+             {}\
+             users = {}\n\
+             config_dir = {}\n\n\
+             {numbers}\
              [pbx.main]\n\
              address = \"127.0.0.1:{port}\"\n\
              secret = {}\n",
-            quoted(lists),
-            quoted(users),
+            quoted(paths.lists),
+            sets.unwrap_or_default(),
+            quoted(paths.users),
+            quoted(paths.config_dir),
             quoted(&self.pinset_dir.join("ami.secret")),
         );
         self.write(&path, text.as_bytes())?;
@@ -167,6 +224,29 @@ impl Files<'_> {
             false => kept(path),
         }
         Ok(())
+    }
+}
+
+/// Refuses a folder of PIN sets that `authenticate.conf` includes: what the console writes
+/// there would have all options.
+fn check_includes(conf: &Path, sets: &Path) -> Result<(), CommandError> {
+    let text = match fs::read(conf) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text.at(conf)?,
+    };
+    let text = String::from_utf8_lossy(&text);
+    let name = sets.file_name().unwrap_or_default().to_string_lossy();
+    let mut lines = text.lines().zip(1..);
+    let includes = lines.find(|(line, _)| line.trim().starts_with('#') && line.contains(&*name));
+    match includes {
+        None => Ok(()),
+        Some((_, number)) => Err(CommandError::at(
+            conf,
+            format!(
+                "line {number}: the console would write files that are included here: remove the \
+                 line, or run init with --lists-only"
+            ),
+        )),
     }
 }
 

@@ -43,7 +43,7 @@ pub(in crate::console) async fn end_sessions(
     if let Err(answer) = changes::record(&app, &user, &change) {
         return *answer;
     }
-    match app.sessions.end_all(&user.name) {
+    match app.end_sessions_of(&user.name) {
         Ok(_) => login::leave(&app),
         Err(error) => login::unrecorded(&error.to_string()),
     }

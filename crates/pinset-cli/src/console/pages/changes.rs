@@ -13,31 +13,71 @@ use serde::Deserialize;
 
 use super::layout::{self, safe, time};
 use super::login::unrecorded;
+use super::sorting::{TableColumn, TableOrder};
 use crate::common::csv::push_row;
 use crate::common::sanitize::safe_cell;
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
-use crate::console::trail::{Change, StoredChange, COLUMNS, PAGE_ROWS};
+use crate::console::trail::{Change, StoredChange, TrailOrder, TrailPart, COLUMNS, PAGE_ROWS};
 
-/// The rows of a page.
-#[derive(Deserialize)]
+/// The rows of a page, and their order.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(in crate::console) struct PageQuery {
-    /// Rows older than this one.
+    sort: String,
+    /// Rows after or before the one with this id, in the order.
+    after: Option<i64>,
     before: Option<i64>,
 }
 
-const HEADINGS: [&str; 10] = [
-    "Time",
-    "User",
-    "From",
-    "What",
-    "PIN set",
-    "Account",
-    "Before",
-    "After",
-    "File before",
-    "File after",
+/// The order without a choice.
+const NEWEST_FIRST: &str = "-time";
+
+/// The headings, the words of the columns in URLs, and whether they have numbers. The words
+/// are those of [`COLUMNS`].
+const HEADINGS: [TableColumn; 10] = [
+    ("Time", "time", false),
+    ("User", "user", false),
+    ("From", "client", false),
+    ("What", "action", false),
+    ("PIN set", "pin_set", false),
+    ("Account", "account", false),
+    ("Before", "before", false),
+    ("After", "after", false),
+    ("File before", "tag_before", false),
+    ("File after", "tag_after", false),
 ];
+
+impl PageQuery {
+    fn order(&self) -> TableOrder {
+        match TableOrder::read(&self.sort, &HEADINGS) {
+            order if order.text().is_empty() => TableOrder::read(NEWEST_FIRST, &HEADINGS),
+            order => order,
+        }
+    }
+
+    fn trail_order(&self) -> TrailOrder {
+        let order = self.order();
+        let mut columns = COLUMNS.into_iter();
+        TrailOrder {
+            column: columns.find(|column| *column == order.word()),
+            is_descending: order.is_descending,
+        }
+    }
+
+    fn part(&self) -> TrailPart {
+        match (self.after, self.before) {
+            (Some(id), _) => TrailPart::After(id),
+            (None, Some(id)) => TrailPart::Before(id),
+            (None, None) => TrailPart::First,
+        }
+    }
+
+    /// Returns the URL of a part in the order of this one.
+    fn link(&self, name: &str, id: i64) -> String {
+        format!("/changes?sort={}&{name}={id}", self.order().text())
+    }
+}
 
 /// Records a change, before it is made. Returns the page that nothing was changed if that
 /// fails.
@@ -47,26 +87,39 @@ pub(super) fn record(app: &App, user: &CurrentUser, change: &Change) -> Result<(
         .map_err(|error| Box::new(unrecorded(&error.to_string())))
 }
 
-/// Answers with a page of the trail, newest first.
+/// Answers with a page of the trail.
 pub(in crate::console) async fn page(
     State(app): State<Arc<App>>,
     Extension(user): Extension<CurrentUser>,
     Query(query): Query<PageQuery>,
 ) -> Response {
-    let mut rows = match app.trail.newest(query.before, PAGE_ROWS + 1) {
+    let part = query.part();
+    let rows = app.trail.page(query.trail_order(), part, PAGE_ROWS + 1);
+    let mut rows = match rows {
         Ok(rows) => rows,
         Err(error) => return unrecorded(&error.to_string()),
     };
-    let has_older = rows.len() > PAGE_ROWS;
-    rows.truncate(PAGE_ROWS);
+    let has_more = rows.len() > PAGE_ROWS;
+    let is_back = matches!(part, TrailPart::Before(_));
+    match is_back {
+        // The row in excess is at the front.
+        true => drop(rows.drain(..rows.len().saturating_sub(PAGE_ROWS))),
+        false => rows.truncate(PAGE_ROWS),
+    }
+    let has_previous = if is_back {
+        has_more
+    } else {
+        !matches!(part, TrailPart::First)
+    };
     let content = html! {
-        div.table { (table(&rows)) }
+        (table(&query, &rows))
         p {
-            @if query.before.is_some() {
-                a href="/changes" { "Newest" } " "
+            @if let Some(first) = rows.first().filter(|_| has_previous) {
+                a href={ "/changes?sort=" (query.order().text()) } { "First " (PAGE_ROWS) } " "
+                a href=(query.link("before", first.id)) { "Previous " (PAGE_ROWS) } " "
             }
-            @if let Some(last) = rows.last().filter(|_| has_older) {
-                a href={ "/changes?before=" (last.id) } { "Older" } " "
+            @if let Some(last) = rows.last().filter(|_| is_back || has_more) {
+                a href=(query.link("after", last.id)) { "Next " (PAGE_ROWS) } " "
             }
             a href="/changes.csv" { "CSV of all" }
         }
@@ -74,37 +127,33 @@ pub(in crate::console) async fn page(
     layout::page(StatusCode::OK, "Changes", Some(&user), "/changes", content)
 }
 
-fn table(rows: &[StoredChange]) -> Markup {
-    html! {
-        table {
-            caption { "Log-ins and changes, newest first. They contain no PIN." }
-            thead {
+fn table(query: &PageQuery, rows: &[StoredChange]) -> Markup {
+    let caption = "Log-ins and changes. They contain no PIN.";
+    let rows = html! {
+        (query.order().head(&HEADINGS, |order| format!("/changes?sort={order}")))
+        tbody {
+            @for row in rows {
                 tr {
-                    @for heading in HEADINGS {
-                        th scope="col" { (heading) }
+                    td { (time(row.time)) }
+                    @for field in &row.fields {
+                        td { (safe(field)) }
                     }
                 }
             }
-            tbody {
-                @for row in rows {
-                    tr {
-                        td { (time(row.time)) }
-                        @for field in &row.fields {
-                            td { (safe(field)) }
-                        }
-                    }
-                }
-                @if rows.is_empty() {
-                    tr { td colspan=(HEADINGS.len()) { "Nothing was changed yet." } }
-                }
+            @if rows.is_empty() {
+                tr { td colspan=(HEADINGS.len()) { "Nothing was changed yet." } }
             }
         }
-    }
+    };
+    layout::table(caption, rows)
 }
 
 /// Answers with the whole trail, newest first.
 pub(in crate::console) async fn csv(State(app): State<Arc<App>>) -> Response {
-    let rows = match app.trail.newest(None, usize::MAX) {
+    let rows = match app
+        .trail
+        .page(TrailOrder::NEWEST_FIRST, TrailPart::First, usize::MAX)
+    {
         Ok(rows) => rows,
         Err(error) => return unrecorded(&error.to_string()),
     };

@@ -13,10 +13,12 @@ use crate::console::access::CurrentUser;
 const STYLE: &str = include_str!("style.css");
 
 /// The pages in the navigation.
-const NAVIGATION: [(&str, &str); 5] = [
+const NAVIGATION: [(&str, &str); 7] = [
     ("/", "PIN sets"),
     ("/locked", "Locked out"),
     ("/live", "Live"),
+    ("/callers", "Callers"),
+    ("/calls", "Calls"),
     ("/changes", "Changes"),
     ("/setup", "Setup"),
 ];
@@ -83,6 +85,18 @@ fn header(user: &CurrentUser, path: &str) -> Markup {
     }
 }
 
+/// Returns a table, which scrolls by itself where it is too wide.
+pub(in crate::console) fn table(caption: &str, content: Markup) -> Markup {
+    html! {
+        div.table role="group" aria-label=(caption) tabindex="0" {
+            table {
+                caption { (caption) }
+                (content)
+            }
+        }
+    }
+}
+
 /// Returns a summary of errors, which takes the focus when the page is loaded.
 pub(in crate::console) fn summary(text: &str) -> Markup {
     html! {
@@ -105,9 +119,18 @@ pub(in crate::console) fn safe(text: &str) -> String {
 
 /// Returns a time in the zone of the machine.
 pub(in crate::console) fn time(milliseconds: i64) -> String {
+    formatted(milliseconds, "%Y-%m-%d %H:%M:%S %:z")
+}
+
+/// Returns a time of today in the zone of the machine.
+pub(in crate::console) fn clock(milliseconds: i64) -> String {
+    formatted(milliseconds, "%H:%M:%S")
+}
+
+fn formatted(milliseconds: i64, format: &str) -> String {
     let Ok(time) = Timestamp::from_millisecond(milliseconds) else {
         return String::new();
     };
     let time = time.to_zoned(TimeZone::system());
-    time.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    time.strftime(format).to_string()
 }

@@ -90,7 +90,7 @@ pub(in crate::console) async fn log_in(
         recorded.map_err(|error| error.to_string())?;
         // The identity of the browser changes, so the old session must not go on.
         if let Some(old) = old {
-            app.sessions.end(old).map_err(|error| error.to_string())?;
+            app.end_session(old).map_err(|error| error.to_string())?;
         }
         let begun = app.sessions.begin(&user, now);
         begun.map_err(|error| error.to_string())
@@ -185,7 +185,7 @@ pub(in crate::console) async fn log_out(
     State(app): State<Arc<App>>,
     Extension(user): Extension<CurrentUser>,
 ) -> Response {
-    if let Err(error) = app.sessions.end(user.session) {
+    if let Err(error) = app.end_session(user.session) {
         return unrecorded(&error.to_string());
     }
     let change = Change::of("log out");

@@ -10,33 +10,82 @@ use form_urlencoded::Serializer;
 use maud::{html, Markup};
 use serde::Deserialize;
 
-use super::{changes, layout, pbx};
+use super::sorting::{number, text, TableColumn, TableOrder};
+use super::{changes, layout, pbx, pin_file};
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
 use crate::console::form::Fields;
-use crate::console::pbx::{AmiPage, ListPart, PinSetDetail, RowUses};
+use crate::console::pbx::{ListPart, PbxClient, PinSetDetail, RequestError, RowUses};
 use crate::console::trail::Change;
 use crate::console::users::Role;
 
 /// Number of rows with uses on a page.
 const PAGE_ROWS: u16 = 50;
 
-const HEADINGS: [&str; 5] = ["Account", "Line", "Uses", "At most", "Set back"];
+/// Most rows with uses that are sorted.
+const MAX_SORTED: u16 = 10_000;
 
-/// A PIN set, and the part of its uses.
+const HEADINGS: [TableColumn; 5] = [
+    ("Account", "account", false),
+    ("Line", "line", true),
+    ("Uses", "uses", true),
+    ("At most", "at_most", true),
+    ("Set back", "", false),
+];
+
+const OPTIONS: [TableColumn; 2] = [("Option", "option", false), ("Value", "value", false)];
+
+/// A PIN set, the part of its uses, and the orders.
 #[derive(Deserialize)]
 pub(in crate::console) struct PinSetQuery {
     pbx: String,
     name: String,
     /// Rows after the one with this key.
     after: Option<String>,
+    /// The order of the uses.
+    #[serde(default)]
+    sort: String,
+    #[serde(default)]
+    options: String,
+}
+
+/// The uses of a page.
+struct UsesPart {
+    rows: Vec<RowUses>,
+    /// The number of all.
+    total: u64,
+    is_last: bool,
+    /// Whether there are too many to sort them.
+    is_unsorted: bool,
+}
+
+impl PinSetQuery {
+    fn order(&self) -> TableOrder {
+        TableOrder::read(&self.sort, &HEADINGS)
+    }
+
+    fn option_order(&self) -> TableOrder {
+        TableOrder::read(&self.options, &OPTIONS)
+    }
+
+    /// Returns the URL of a part in these orders.
+    fn url(&self, sort: &str, options: &str, after: &str) -> String {
+        let more = [("sort", sort), ("options", options), ("after", after)];
+        url(&self.pbx, &self.name, &more)
+    }
 }
 
 /// Returns the path of the page of a PIN set.
 pub(super) fn path(pbx: &str, name: &str) -> String {
+    url(pbx, name, &[])
+}
+
+/// Returns the same with further values, unless they are empty.
+fn url(pbx: &str, name: &str, more: &[(&str, &str)]) -> String {
     let page = "/pin-set?";
     let mut query = Serializer::for_suffix(page.to_owned(), page.len());
     query.append_pair("pbx", pbx).append_pair("name", name);
+    query.extend_pairs(more.iter().filter(|(_, value)| !value.is_empty()));
     query.finish()
 }
 
@@ -54,15 +103,11 @@ pub(in crate::console) async fn page(
         Ok(detail) => detail,
         Err(why) => return pbx::failed(&query.pbx, &why),
     };
-    let part = ListPart {
-        limit: Some(PAGE_ROWS),
-        after: query.after,
-    };
-    let uses = match client.uses(&query.name, &part).await {
-        Ok(uses) => table(&query.pbx, &query.name, &uses, &user),
+    let uses = match part(client, &query).await {
+        Ok(uses) => table(&query, &uses, &user),
         Err(why) => pbx::failure(&query.pbx, &why),
     };
-    let content = html! { (options(&query.pbx, &detail)) (uses) };
+    let content = html! { (options(&app, &query, &detail)) (uses) };
     layout::page(
         StatusCode::OK,
         &detail.summary.name,
@@ -72,11 +117,70 @@ pub(in crate::console) async fn page(
     )
 }
 
-fn options(pbx: &str, detail: &PinSetDetail) -> Markup {
-    let set = &detail.summary;
+/// Returns the uses of a page. The PBX has an order of its own; for another one, all are
+/// read, if they are not too many.
+async fn part(client: &PbxClient, query: &PinSetQuery) -> Result<UsesPart, RequestError> {
+    let order = query.order();
+    if !order.text().is_empty() {
+        let all = ListPart {
+            limit: Some(MAX_SORTED),
+            after: None,
+        };
+        let all = client.uses(&query.name, &all).await?;
+        if all.total <= all.rows.len() as u64 {
+            return Ok(sorted(all.rows, order, query));
+        }
+    }
+    let part = ListPart {
+        limit: Some(PAGE_ROWS),
+        after: query.after.clone(),
+    };
+    let page = client.uses(&query.name, &part).await?;
+    Ok(UsesPart {
+        is_last: page.rows.len() as u64 >= page.total,
+        total: page.total,
+        rows: page.rows,
+        is_unsorted: !order.text().is_empty(),
+    })
+}
+
+/// Returns the part of all uses that a page shows. If the row before them is no longer
+/// there, it is the first part.
+fn sorted(mut rows: Vec<RowUses>, order: TableOrder, query: &PinSetQuery) -> UsesPart {
+    let total = rows.len() as u64;
+    order.sort(&mut rows, |uses, word| match word {
+        "account" => text(&uses.account),
+        // A row that is no longer there is last.
+        "line" => number(uses.line.unwrap_or(u64::MAX)),
+        "uses" => number(uses.uses.parse().unwrap_or(u64::MAX)),
+        // Without a limit is most.
+        _ => number(uses.max_uses.unwrap_or(u64::MAX)),
+    });
+    let after = query.after.as_ref();
+    let before = after.and_then(|after| rows.iter().position(|uses| uses.key == *after));
+    let mut rows = rows.split_off(before.map_or(0, |before| before + 1));
+    let is_last = rows.len() <= usize::from(PAGE_ROWS);
+    rows.truncate(usize::from(PAGE_ROWS));
+    UsesPart {
+        rows,
+        total,
+        is_last,
+        is_unsorted: false,
+    }
+}
+
+fn options(app: &App, query: &PinSetQuery, detail: &PinSetDetail) -> Markup {
+    let (set, pbx) = (&detail.summary, &query.pbx);
+    let (order, uses) = (query.option_order(), query.order().text());
+    let mut options: Vec<&(String, String)> = detail.options.iter().collect();
+    order.sort(&mut options, |(option, value), word| match word {
+        "option" => text(option),
+        _ => text(value),
+    });
     html! {
         p {
-            "PIN set of " (pbx) ". State: " (set.state) ". "
+            "PIN set of " (pbx) ". State: " (set.state) ". Source: "
+            (pin_file::source(app, &set.source)) ". "
             @if detail.reading { "Its PIN file is being read. " }
             @if let Some(seconds) = detail.read_seconds_ago {
                 "Its PIN file was last read " (seconds) " s ago. "
@@ -86,42 +190,38 @@ fn options(pbx: &str, detail: &PinSetDetail) -> Markup {
                 "Pepper keys: " (detail.pepper_keys.join(", ")) "."
             }
         }
-        div.table {
-            table {
-                caption { "Options in force, from authenticate.conf of the PBX" }
-                thead { tr { th scope="col" { "Option" } th scope="col" { "Value" } } }
-                tbody {
-                    @for (option, value) in &detail.options {
-                        tr { td { code { (option) } } td { (value) } }
-                    }
-                    @if detail.options.is_empty() {
-                        tr { td colspan="2" { "Its section has errors: no option is in force." } }
-                    }
+        (layout::table("Options in force, from authenticate.conf of the PBX", html! {
+            (order.head(&OPTIONS, |order| query.url(&uses, order, "")))
+            tbody {
+                @for (option, value) in &options {
+                    tr { td { code { (option) } } td { (value) } }
+                }
+                @if detail.options.is_empty() {
+                    tr { td colspan="2" { "Its section has errors: no option is in force." } }
                 }
             }
-        }
+        }))
     }
 }
 
-fn table(pbx: &str, name: &str, uses: &AmiPage<RowUses>, user: &CurrentUser) -> Markup {
-    let is_part = u64::try_from(uses.rows.len()).is_ok_and(|shown| shown < uses.total);
+fn table(query: &PinSetQuery, uses: &UsesPart, user: &CurrentUser) -> Markup {
+    let (pbx, name) = (&query.pbx, &query.name);
+    let (order, options) = (query.order(), query.option_order().text());
     html! {
-        div.table {
-            table {
-                caption { "Rows whose uses are counted: " (uses.total) }
-                thead {
-                    tr { @for heading in HEADINGS { th scope="col" { (heading) } } }
-                }
-                tbody {
-                    @for row_uses in &uses.rows { (row(pbx, name, row_uses, user)) }
-                    @if uses.rows.is_empty() {
-                        tr { td colspan=(HEADINGS.len()) { "No uses are counted." } }
-                    }
+        @if uses.is_unsorted {
+            p.warning { "More than " (MAX_SORTED) " rows are not sorted." }
+        }
+        (layout::table(&format!("Rows whose uses are counted: {}", uses.total), html! {
+            (order.head(&HEADINGS, |order| query.url(order, &options, "")))
+            tbody {
+                @for row_uses in &uses.rows { (row(pbx, name, row_uses, user)) }
+                @if uses.rows.is_empty() {
+                    tr { td colspan=(HEADINGS.len()) { "No uses are counted." } }
                 }
             }
-        }
-        @if let Some(last) = uses.rows.last().filter(|_| is_part) {
-            p { a href={ (path(pbx, name)) "&after=" (last.key) } { "Next " (PAGE_ROWS) } }
+        }))
+        @if let Some(last) = uses.rows.last().filter(|_| !uses.is_last) {
+            p { a href=(query.url(&order.text(), &options, &last.key)) { "Next " (PAGE_ROWS) } }
         }
     }
 }

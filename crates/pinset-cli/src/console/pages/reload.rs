@@ -66,17 +66,21 @@ fn result_of(pbx: &str, result: &ReloadResult) -> Markup {
             )))
         }
         @if !result.errors.is_empty() {
-            div.table {
-                table {
-                    caption { "Correct these, and reload again" }
-                    thead {
-                        tr { @for heading in HEADINGS { th scope="col" { (heading) } } }
-                    }
-                    tbody { @for error in &result.errors { (row(error)) } }
-                }
-            }
+            (table(&result.errors))
         }
         p { a href="/setup" { "Setup" } }
+    }
+}
+
+/// Returns a table of errors.
+pub(super) fn table(errors: &[ReloadError]) -> Markup {
+    html! {
+        (layout::table("Correct these, and reload again", html! {
+            thead {
+                tr { @for heading in HEADINGS { th scope="col" { (heading) } } }
+            }
+            tbody { @for error in errors { (row(error)) } }
+        }))
     }
 }
 

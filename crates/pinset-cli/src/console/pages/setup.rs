@@ -6,22 +6,31 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::Extension;
+use futures_util::future::join;
 use maud::html;
+use tokio::task::spawn_blocking;
 
 use super::layout::{self, safe};
 use crate::common::finding::Level;
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
 use crate::console::users::Role;
-use crate::console::{checks, pbxs};
+use crate::console::{checks, local_checks, pbxs};
 
 /// Answers with the page.
 pub(in crate::console) async fn page(
     State(app): State<Arc<App>>,
     Extension(user): Extension<CurrentUser>,
 ) -> Response {
-    let mut findings = checks::findings(&app.config);
-    findings.extend(pbxs::findings(&app.pbxs).await);
+    let checking = Arc::clone(&app);
+    let local = spawn_blocking(move || {
+        let config = &checking.config;
+        [checks::findings(config), local_checks::findings(config)].concat()
+    });
+    let (local, pbxs) = join(local, pbxs::findings(&app.pbxs)).await;
+    // A panic was reported.
+    let mut findings = local.unwrap_or_default();
+    findings.extend(pbxs);
     let content = html! {
         @if user.role >= Role::Admin {
             @for name in app.pbxs.keys() {
@@ -31,33 +40,30 @@ pub(in crate::console) async fn page(
                 }
             }
         }
-        div.table {
-            table {
-                caption { "What the console needs, and the command that mends what is missing" }
-                thead {
-                    tr {
-                        th scope="col" { "State" }
-                        th scope="col" { "Check" }
-                        th scope="col" { "Found" }
-                        th scope="col" { "Remedy" }
-                    }
+        (layout::table("What the console needs, and the command that mends what is missing", html! {
+            thead {
+                tr {
+                    th scope="col" { "State" }
+                    th scope="col" { "Check" }
+                    th scope="col" { "Found" }
+                    th scope="col" { "Remedy" }
                 }
-                tbody {
-                    @for finding in &findings {
-                        tr {
-                            td class=(finding.level) { (mark(finding.level)) (finding.level) }
-                            td { (finding.check) }
-                            td { (safe(&finding.message)) }
-                            td {
-                                @if let Some(remedy) = &finding.remedy {
-                                    code { (safe(remedy)) }
-                                }
+            }
+            tbody {
+                @for finding in &findings {
+                    tr {
+                        td class=(finding.level) { (mark(finding.level)) (finding.level) }
+                        td { (finding.check) }
+                        td { (safe(&finding.message)) }
+                        td {
+                            @if let Some(remedy) = &finding.remedy {
+                                code { (safe(remedy)) }
                             }
                         }
                     }
                 }
             }
-        }
+        }))
     };
     layout::page(StatusCode::OK, "Setup", Some(&user), "/setup", content)
 }

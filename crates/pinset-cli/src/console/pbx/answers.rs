@@ -38,6 +38,15 @@ pub(crate) struct PinSetSummary {
     pub counts: OutcomeCounts,
 }
 
+/// The version of the module on a PBX.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ModuleVersion {
+    /// The version, and the commit it was built from.
+    pub version: String,
+    /// The major version of the Asterisk it was built for.
+    pub built_for: String,
+}
+
 /// A PIN set with its options in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct PinSetDetail {
@@ -124,6 +133,17 @@ pub(crate) struct ReloadError {
 pub(crate) struct AmiPage<T> {
     pub rows: Vec<T>,
     pub total: u64,
+}
+
+impl ModuleVersion {
+    /// Reads the end of a list of PIN sets.
+    pub(super) fn read(last: &Message) -> Option<Self> {
+        let reader = RowReader(last);
+        Some(Self {
+            version: reader.text("ModuleVersion").ok()?,
+            built_for: reader.text("BuiltFor").ok()?,
+        })
+    }
 }
 
 impl<T> AmiPage<T> {

@@ -27,6 +27,7 @@ pub(crate) struct PbxClient {
     timing: Timing,
     requests: mpsc::Sender<Request>,
     state: watch::Receiver<PbxState>,
+    certificate: watch::Receiver<Option<Timestamp>>,
     events: Arc<LiveEvents>,
 }
 
@@ -39,17 +40,20 @@ impl PbxClient {
     ) -> (Self, JoinHandle<()>) {
         let (sender, requests) = mpsc::channel(MAX_WAITING);
         let (state, receiver) = watch::channel(PbxState::Connecting);
+        let (expiry, certificate) = watch::channel(None);
         let events = Arc::new(LiveEvents::new());
         let client = Self {
             timing: options.timing,
             requests: sender,
             state: receiver,
+            certificate,
             events: Arc::clone(&events),
         };
         let connector = Connector {
             options,
             requests,
             state,
+            expiry,
             events,
             stopping,
         };
@@ -64,6 +68,11 @@ impl PbxClient {
     /// Returns the states of the connection as they change.
     pub(crate) fn states(&self) -> watch::Receiver<PbxState> {
         self.state.clone()
+    }
+
+    /// Returns when the certificate of the last connection expires, if that had TLS.
+    pub(crate) fn certificate_expiry(&self) -> Option<Timestamp> {
+        *self.certificate.borrow()
     }
 
     /// Waits for the first attempt to connect and returns how it has ended.
@@ -150,6 +159,7 @@ struct Connector {
     options: PbxOptions,
     requests: mpsc::Receiver<Request>,
     state: watch::Sender<PbxState>,
+    expiry: watch::Sender<Option<Timestamp>>,
     events: Arc<LiveEvents>,
     stopping: watch::Receiver<bool>,
 }
@@ -187,6 +197,7 @@ impl Connector {
     }
 
     async fn serve(&mut self, connection: AmiConnection) -> Result<(), ConnectionError> {
+        self.expiry.send_replace(connection.certificate_expiry());
         self.state.send_replace(PbxState::Up);
         note(format!("PBX {}: connected", self.options.name));
         let events = Arc::clone(&self.events);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use ami::{Decoder, Limits, Message};
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{lookup_host, TcpStream};
 use tokio::time::timeout;
@@ -13,6 +14,7 @@ use zeroize::Zeroizing;
 use super::error::ConnectionError;
 use super::options::{AmiSecurity, PbxOptions};
 use super::tls;
+use crate::common::certificate;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -28,6 +30,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 /// A connection that is logged in.
 pub(super) struct AmiConnection {
     stream: Box<dyn ByteStream>,
+    certificate_expiry: Option<Timestamp>,
     decoder: Decoder,
     buffer: Box<[u8]>,
     /// Which part of the buffer is not decoded.
@@ -43,7 +46,8 @@ impl AmiConnection {
     pub(super) async fn open(options: &PbxOptions) -> Result<Self, ConnectionError> {
         let limit = options.timing.connect;
         let opened = timeout(limit, async {
-            let mut connection = Self::new(stream(options).await?);
+            let (stream, certificate_expiry) = stream(options).await?;
+            let mut connection = Self::new(stream, certificate_expiry);
             connection.read_banner().await?;
             connection.log_in(options).await?;
             Ok(connection)
@@ -51,13 +55,19 @@ impl AmiConnection {
         opened.await.unwrap_or(Err(ConnectionError::Silent(limit)))
     }
 
-    fn new(stream: Box<dyn ByteStream>) -> Self {
+    fn new(stream: Box<dyn ByteStream>, certificate_expiry: Option<Timestamp>) -> Self {
         Self {
             stream,
+            certificate_expiry,
             decoder: Decoder::new(Limits::default()),
             buffer: vec![0; READ_BYTES].into(),
             unread: 0..0,
         }
+    }
+
+    /// Returns when the certificate of the PBX expires, if there is TLS.
+    pub(super) fn certificate_expiry(&self) -> Option<Timestamp> {
+        self.certificate_expiry
     }
 
     /// Returns the next message. If this future is dropped, nothing is lost.
@@ -125,12 +135,15 @@ impl AmiConnection {
     }
 }
 
-async fn stream(options: &PbxOptions) -> Result<Box<dyn ByteStream>, ConnectionError> {
+/// Connects. Returns also when the certificate of the PBX expires, if there is TLS.
+async fn stream(
+    options: &PbxOptions,
+) -> Result<(Box<dyn ByteStream>, Option<Timestamp>), ConnectionError> {
     let tcp = connect(options).await?;
     // Actions are small, and each waits for its answer.
     tcp.set_nodelay(true)?;
     let AmiSecurity::Tls(config) = &options.security else {
-        return Ok(Box::new(tcp));
+        return Ok((Box::new(tcp), None));
     };
     let host = options.address.rsplit_once(':').unwrap_or_default().0;
     let host = host
@@ -141,7 +154,10 @@ async fn stream(options: &PbxOptions) -> Result<Box<dyn ByteStream>, ConnectionE
         .map_err(|error| ConnectionError::Tls(std::io::Error::other(error)))?;
     let connector = TlsConnector::from(std::sync::Arc::clone(config));
     let connected = connector.connect(name, tcp).await;
-    Ok(Box::new(connected.map_err(tls::handshake_error)?))
+    let stream = connected.map_err(tls::handshake_error)?;
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let certificate_expiry = chain.first().and_then(|own| certificate::expiry(own));
+    Ok((Box::new(stream), certificate_expiry))
 }
 
 /// Connects to the first address that accepts, and without TLS only to this machine,

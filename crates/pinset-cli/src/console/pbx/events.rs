@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ami::Message;
 use jiff::Timestamp;
@@ -45,6 +45,8 @@ pub(crate) struct LiveEvent {
     /// What an administrator has changed: `AuthenticateUnlocked` and
     /// `AuthenticateUsesReset`.
     pub change: Option<AdministratorChange>,
+    /// What pages show of it, made once for all of them.
+    pub rendered: OnceLock<String>,
 }
 
 /// A change by an administrator of the PBX. Texts are escaped.
@@ -151,11 +153,9 @@ impl LiveEvents {
         let ring = self.ring.lock();
         let seen = self.number(seen);
         let oldest = ring.front().map_or(1, |event| event.id.number);
-        let events = ring
-            .iter()
-            .filter(|event| event.id.number > seen.unwrap_or(0));
+        let first = ring.partition_point(|event| event.id.number <= seen.unwrap_or(0));
         EventBatch {
-            events: events.cloned().collect(),
+            events: ring.range(first..).cloned().collect(),
             missed: seen.map_or(0, |seen| oldest.saturating_sub(seen + 1)),
         }
     }
@@ -205,5 +205,6 @@ fn event(id: EventId, name: &[u8], message: &Message) -> LiveEvent {
             user: text("User"),
             address: text("Address"),
         }),
+        rendered: OnceLock::new(),
     }
 }

@@ -19,14 +19,14 @@ mod text;
 pub(super) mod tls;
 
 pub(super) use answers::{
-    AmiPage, Lockout, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadError, ReloadResult,
-    RowUses,
+    AmiPage, Lockout, ModuleVersion, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadError,
+    ReloadResult, RowUses,
 };
 pub(super) use client::PbxClient;
 pub(super) use error::RequestError;
-pub(super) use events::{EventBatch, EventId, LiveEvent};
+pub(super) use events::{EventId, LiveEvent};
 pub(super) use options::{AmiSecurity, PbxOptions, Timing};
-pub(super) use requests::ListPart;
+pub(super) use requests::{ListPart, LOCKOUTS_AT_ONCE};
 pub(super) use state::PbxState;
 
 #[cfg(test)]

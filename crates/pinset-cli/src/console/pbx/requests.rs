@@ -3,10 +3,14 @@
 use pinset::lockout::Kind;
 
 use super::answers::{
-    AmiPage, Lockout, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadResult, RowReader, RowUses,
+    AmiPage, Lockout, ModuleVersion, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadResult,
+    RowReader, RowUses,
 };
 use super::client::PbxClient;
 use super::error::RequestError;
+
+/// Number of lockouts that a PBX is asked for at once.
+pub(crate) const LOCKOUTS_AT_ONCE: u16 = 10_000;
 
 /// Headers of an action.
 type Headers = Vec<(&'static str, Vec<u8>)>;
@@ -18,8 +22,23 @@ impl PbxClient {
     ///
     /// Fails if the PBX does not answer, or not as the module does.
     pub(crate) async fn pin_sets(&self) -> Result<Vec<PinSetSummary>, RequestError> {
+        Ok(self.pin_sets_and_module().await?.0)
+    }
+
+    /// Returns all PIN sets, and the version of the module, which 0.1.0 does not send.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`PbxClient::pin_sets`] does.
+    pub(crate) async fn pin_sets_and_module(
+        &self,
+    ) -> Result<(Vec<PinSetSummary>, Option<ModuleVersion>), RequestError> {
         let answer = self.list("AuthenticatePinsets", Headers::new()).await?;
-        answer.rows.iter().map(PinSetSummary::read).collect()
+        let sets = answer.rows.iter().map(PinSetSummary::read);
+        Ok((
+            sets.collect::<Result<_, _>>()?,
+            ModuleVersion::read(&answer.last),
+        ))
     }
 
     /// Returns one PIN set with its options.
@@ -64,6 +83,31 @@ impl PbxClient {
         let headers = part.of(with_pin_set(pin_set));
         let answer = self.list("AuthenticateLockouts", headers).await?;
         AmiPage::read(&answer, Lockout::read)
+    }
+
+    /// Returns all lockouts that fit.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`PbxClient::pin_sets`] does.
+    pub(crate) async fn lockouts_that(
+        &self,
+        mut fits: impl FnMut(&Lockout) -> bool,
+    ) -> Result<Vec<Lockout>, RequestError> {
+        let mut found = Vec::new();
+        let mut part = ListPart {
+            limit: Some(LOCKOUTS_AT_ONCE),
+            after: None,
+        };
+        loop {
+            let page = self.lockouts(None, &part).await?;
+            let is_last = page.rows.len() < usize::from(LOCKOUTS_AT_ONCE);
+            part.after = page.rows.last().map(|lockout| lockout.key.clone());
+            found.extend(page.rows.into_iter().filter(&mut fits));
+            if is_last {
+                return Ok(found);
+            }
+        }
     }
 
     /// Ends lockouts of a value, as in [`Lockout::value`], and returns their number.

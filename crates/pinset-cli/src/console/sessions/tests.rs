@@ -108,3 +108,17 @@ fn ended_sessions_are_gone_and_others_stay() {
     assert_eq!(sessions.end_all("ada").expect("ended"), 1);
     assert!(!stands(&sessions, &second, NOW) && stands(&sessions, &bob, NOW));
 }
+
+#[test]
+fn look_is_no_use_of_the_session() {
+    let (sessions, ada) = (sessions(), user("ada", Role::Admin));
+    let token = sessions.begin(&ada, NOW).expect("a session");
+    let id = SessionId::of(token.as_str());
+    let is_there = |at| {
+        let found = sessions.look(id, NOW + minutes(at));
+        found.expect("looked").is_some()
+    };
+    assert!(is_there(29));
+    assert!(!is_there(31));
+    assert!(!stands(&sessions, &token, NOW + minutes(31)));
+}

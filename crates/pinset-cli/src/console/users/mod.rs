@@ -21,9 +21,9 @@ const MAX_NAME_BYTES: usize = 32;
 pub(super) enum Role {
     /// Reads.
     Viewer,
-    /// Unlocks, and sets uses back.
+    /// Changes and adds rows, makes PINs, unlocks, and sets uses back.
     Operator,
-    /// Reloads `authenticate.conf`.
+    /// Replaces rows by a list, and reloads `authenticate.conf`.
     Admin,
 }
 

@@ -29,6 +29,18 @@ pub(crate) enum SourceFormat {
     Fusionpbx,
     /// Cisco's export (BAT) of forced authorization codes, with or without header.
     CiscoFac,
+    /// Accounts and PINs in the clear, and more columns, with or without header.
+    AccountPin,
+}
+
+/// How a source is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SourceOptions {
+    pub format: SourceFormat,
+    /// Whether an export of FusionPBX may lack the column `enabled`.
+    pub assume_enabled: bool,
+    /// Whether several accounts may have the same PIN.
+    pub shared_pins: bool,
 }
 
 /// A row of a source.
@@ -39,6 +51,8 @@ pub(crate) struct SourceRow {
     pub secret: SourceSecret,
     /// The other columns.
     pub values: Vec<(Column, String)>,
+    /// Whether the source has no account for it, so that its line number is used.
+    pub is_numbered: bool,
 }
 
 /// The PIN or the secret of a row.
@@ -68,7 +82,7 @@ impl SourceFormat {
         let lines = text.split(|byte| *byte == b'\n');
         let mut lines = lines.map(|line| {
             let line = without_colours(line);
-            String::from_utf8_lossy(line.trim_ascii()).to_lowercase()
+            Zeroizing::new(String::from_utf8_lossy(line.trim_ascii()).to_lowercase())
         });
         let line = lines.find(|line| !line.is_empty() && !is_prompt(line));
         let line = line.unwrap_or_default();
@@ -78,25 +92,28 @@ impl SourceFormat {
             Self::Fusionpbx
         } else if line.contains("authorization code") || is_cisco_row(&line) {
             Self::CiscoFac
+        } else if is_account_pin(&line) {
+            Self::AccountPin
         } else {
             Self::Plain
         }
     }
 
-    /// Reads a list. With `assume_enabled`, PINs of a FusionPBX export without the
-    /// column `enabled` are converted as well.
+    /// Reads a list. With `assume_enabled`, an export of FusionPBX may lack the column
+    /// `enabled`.
     pub(crate) fn read(self, text: &[u8], assume_enabled: bool) -> Result<Source, ImportError> {
         match self {
             Self::Auto => Self::detect(text).read(text, assume_enabled),
             Self::Plain => lines(text, Format::Plain),
             Self::Md5 => lines(text, Format::Md5),
             Self::DatabaseShow => database(text),
-            Self::Csv | Self::Fusionpbx | Self::CiscoFac => {
+            Self::Csv | Self::Fusionpbx | Self::CiscoFac | Self::AccountPin => {
                 let commas = csv::with_commas(text)?;
                 let text = commas.as_ref().map_or(text, |commas| commas.as_slice());
                 match self {
                     Self::Fusionpbx => fusionpbx(text, assume_enabled),
                     Self::CiscoFac => cisco(text),
+                    Self::AccountPin => account_pin(text),
                     _ => own(text),
                 }
             }
@@ -109,21 +126,36 @@ fn is_prompt(line: &str) -> bool {
     !line.starts_with('/') && line.to_lowercase().contains("cli>")
 }
 
-/// Returns whether a line is a row of Cisco's text format without header: code, name,
-/// level.
-fn is_cisco_row(line: &str) -> bool {
-    let mut found = false;
+/// Returns what `look` makes of the values of a line, whatever separates them.
+fn first_row<T>(line: &str, look: impl Fn(&[&str]) -> T) -> Option<T> {
     let commas = csv::with_commas(line.as_bytes()).ok().flatten();
     let text = commas
         .as_ref()
         .map_or(line.as_bytes(), |commas| commas.as_slice());
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut found = None;
     let read = csv::rows(text, |_, values| {
-        found = matches!(values, [code, _, level]
-            if !code.is_empty() && digits(code) && digits(level));
+        found = Some(look(values));
         Ok::<_, ImportError>(())
     });
-    read.is_ok() && found
+    read.ok().and(found)
+}
+
+/// Returns whether a line is a row of Cisco's text format without header: code, name,
+/// level.
+fn is_cisco_row(line: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let found = first_row(line, |values| {
+        matches!(values, [code, _, level]
+            if !code.is_empty() && digits(code) && digits(level))
+    });
+    found == Some(true)
+}
+
+/// Returns whether a line is a row with a PIN in the clear and other values, or its
+/// header.
+fn is_account_pin(line: &str) -> bool {
+    let found = first_row(line, |values| values.len() > 1 || values == ["pin"]);
+    found == Some(true)
 }
 
 impl Source {
@@ -131,13 +163,15 @@ impl Source {
     /// enter.
     fn pin(&mut self, line: u64, pin: &str, values: Vec<(Column, String)>) {
         let mut values = values;
-        if !values.iter().any(|(column, _)| *column == Column::Account) {
+        let is_numbered = !values.iter().any(|(column, _)| *column == Column::Account);
+        if is_numbered {
             values.insert(0, (Column::Account, line.to_string()));
         }
         self.rows.push(SourceRow {
             line,
             secret: SourceSecret::Pin(Zeroizing::new(pin.to_owned())),
             values,
+            is_numbered,
         });
     }
 
@@ -166,6 +200,7 @@ fn lines(text: &[u8], format: Format) -> Result<Source, ImportError> {
                         line: number,
                         secret: SourceSecret::Secret(secret),
                         values: vec![(Column::Account, account.to_owned())],
+                        is_numbered: false,
                     });
                 }
                 Err(_) => source.skip(number, SkipReason::AccountNotUtf8),
@@ -198,6 +233,7 @@ fn own(text: &[u8]) -> Result<Source, ImportError> {
             line,
             secret,
             values,
+            is_numbered: false,
         });
     })?;
     Ok(Source {
@@ -233,7 +269,7 @@ fn database(text: &[u8]) -> Result<Source, ImportError> {
 }
 
 /// Reads an export of FusionPBX, which admits a PIN only if its column `enabled` is
-/// `true`.
+/// `true`. Rows of other PINs are disabled.
 fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, ImportError> {
     let needed = ["pin_number", "enabled"];
     let needed = if assume_enabled {
@@ -242,19 +278,16 @@ fn fusionpbx(text: &[u8], assume_enabled: bool) -> Result<Source, ImportError> {
         &needed
     };
     table(text, &[], needed, |source, line, value| {
-        let enabled = value("enabled");
-        if enabled.is_some_and(|value| !value.eq_ignore_ascii_case("true")) {
-            return source.skip(line, SkipReason::Disabled);
-        }
         let columns = [
             (Column::Account, "accountcode"),
             (Column::Name, "description"),
         ];
-        source.pin(
-            line,
-            value("pin_number").unwrap_or_default(),
-            given(columns, value),
-        );
+        let mut values = given(columns, value);
+        let enabled = value("enabled");
+        if enabled.is_some_and(|value| !value.eq_ignore_ascii_case("true")) {
+            values.push((Column::Enabled, "no".to_owned()));
+        }
+        source.pin(line, value("pin_number").unwrap_or_default(), values);
     })
 }
 
@@ -271,6 +304,51 @@ fn cisco(text: &[u8]) -> Result<Source, ImportError> {
     table(text, names, &[name, code], |source, line, value| {
         let columns = [(Column::Account, name), (Column::Level, level)];
         source.pin(line, value(code).unwrap_or_default(), given(columns, value));
+    })
+}
+
+/// Names of columns beside a PIN in the clear, and the columns they are.
+const ACCOUNT_PIN_COLUMNS: [(&str, Column); 13] = [
+    ("account", Column::Account),
+    ("name", Column::Name),
+    ("number", Column::Caller),
+    ("caller", Column::Caller),
+    ("level", Column::Level),
+    ("from", Column::ValidFrom),
+    ("valid_from", Column::ValidFrom),
+    ("until", Column::ValidUntil),
+    ("valid_until", Column::ValidUntil),
+    ("uses", Column::MaxUses),
+    ("max_uses", Column::MaxUses),
+    ("context", Column::Context),
+    ("enabled", Column::Enabled),
+];
+
+/// The columns of rows without a header, of which the last may be missing.
+const ACCOUNT_PIN_ORDER: [&str; 7] = ["account", "pin", "name", "number", "level", "until", "uses"];
+
+fn account_pin(text: &[u8]) -> Result<Source, ImportError> {
+    let first = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let first = first.trim_ascii_start().split(|byte| *byte == b'\n').next();
+    let first = Zeroizing::new(String::from_utf8_lossy(first.unwrap_or_default()).into_owned());
+    let (has_header, width) = first_row(&first, |values| {
+        let has_header = values.iter().any(|name| name.eq_ignore_ascii_case("pin"));
+        (has_header, values.len())
+    })
+    .unwrap_or_default();
+    let names = match has_header {
+        true => &[][..],
+        false => ACCOUNT_PIN_ORDER.get(..width).unwrap_or(&ACCOUNT_PIN_ORDER),
+    };
+    table(text, names, &["pin"], |source, line, value| {
+        let values = ACCOUNT_PIN_COLUMNS
+            .into_iter()
+            .filter_map(|(name, column)| {
+                let value = value(name).filter(|value| !value.is_empty())?;
+                Some((column, value.to_owned()))
+            });
+        let values = values.collect();
+        source.pin(line, value("pin").unwrap_or_default(), values);
     })
 }
 

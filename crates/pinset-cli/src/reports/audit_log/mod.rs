@@ -29,11 +29,12 @@ pub(super) enum LogLine {
 /// An outcome as logged.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub(super) struct LoggedOutcome {
-    outcome: Vec<u8>,
-    pin_set: Vec<u8>,
-    identity: Vec<u8>,
-    unique_id: Vec<u8>,
-    linked_id: Vec<u8>,
+    pub outcome: Vec<u8>,
+    pub pin_set: Vec<u8>,
+    pub identity: Vec<u8>,
+    pub caller: Vec<u8>,
+    pub unique_id: Vec<u8>,
+    pub linked_id: Vec<u8>,
 }
 
 /// A line in the format `[json]` of `logger.conf`.
@@ -118,6 +119,7 @@ fn outcome(message: &[u8]) -> LogLine {
             b"Outcome" => &mut outcome.outcome,
             b"PinSet" => &mut outcome.pin_set,
             b"Identity" => &mut outcome.identity,
+            b"Caller" => &mut outcome.caller,
             b"UniqueID" => &mut outcome.unique_id,
             b"LinkedID" => &mut outcome.linked_id,
             _ => &mut Vec::new(),
@@ -176,6 +178,63 @@ pub(super) struct CallOutcome {
     pub pin_set: Rc<str>,
 }
 
+impl CallOutcome {
+    /// Returns the outcome of a line. `name` returns a text without invisible characters.
+    pub(super) fn of(logged: &LoggedOutcome, mut name: impl FnMut(&[u8]) -> Rc<str>) -> Self {
+        let admitted = logged.outcome == b"SUCCESS";
+        // A refused caller has not proved to be the identity.
+        let identity: &[u8] = if admitted { &logged.identity } else { b"" };
+        Self {
+            channel: logged.unique_id.as_slice().into(),
+            admitted,
+            identity: name(identity),
+            pin_set: name(&logged.pin_set),
+        }
+    }
+
+    /// Returns whether it counts in place of an earlier one of its call: the last that
+    /// admits counts, else the last.
+    pub(super) fn replaces(&self, before_admitted: bool) -> bool {
+        self.admitted || !before_admitted
+    }
+}
+
+/// What an outcome is looked up by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum OutcomeKey<'a> {
+    /// The unique id of the channel that authenticated.
+    Channel(&'a [u8]),
+    /// The id that linked channels share, if it differs from that of the channel.
+    Link(&'a [u8]),
+}
+
+impl<'a> OutcomeKey<'a> {
+    /// Returns the keys under which an outcome is kept.
+    pub(super) fn of_outcome(logged: &'a LoggedOutcome) -> impl Iterator<Item = Self> {
+        let (channel, link) = (logged.unique_id.as_slice(), logged.linked_id.as_slice());
+        let link = (link != channel).then_some(Self::Link(link));
+        let keys = [link, Some(Self::Channel(channel))].into_iter().flatten();
+        keys.filter(|key| !key.id().is_empty())
+    }
+
+    /// Returns the keys under which the outcome of the call of a channel may be. The first
+    /// one that has an outcome counts.
+    pub(super) fn of_channel(
+        unique_id: Option<&'a [u8]>,
+        linked_id: Option<&'a [u8]>,
+    ) -> impl Iterator<Item = Self> {
+        let links = [linked_id.map(Self::Channel), linked_id.map(Self::Link)];
+        let keys = [unique_id.map(Self::Channel)].into_iter().chain(links);
+        keys.flatten()
+    }
+
+    pub(super) fn id(self) -> &'a [u8] {
+        match self {
+            Self::Channel(id) | Self::Link(id) => id,
+        }
+    }
+}
+
 /// The outcomes of a period, by call.
 #[derive(Default)]
 pub(super) struct Outcomes {
@@ -198,8 +257,7 @@ impl Outcomes {
         }
     }
 
-    /// Adds an outcome. If a call has several, the last that admits it counts, else the
-    /// last.
+    /// Adds an outcome.
     pub(super) fn add(&mut self, outcome: &LoggedOutcome) {
         let began = began(&outcome.unique_id);
         let early = |began: i64| {
@@ -213,27 +271,21 @@ impl Outcomes {
         if began.is_some_and(|began| early(began) || late(began)) {
             return;
         }
-        let admitted = outcome.outcome == b"SUCCESS";
-        // A refused caller has not proved to be the identity.
-        let identity: &[u8] = if admitted { &outcome.identity } else { b"" };
-        let call = CallOutcome {
-            channel: outcome.unique_id.as_slice().into(),
-            admitted,
-            identity: self.name(identity),
-            pin_set: self.name(&outcome.pin_set),
-        };
-        if outcome.linked_id != outcome.unique_id {
-            settle(&mut self.links, &outcome.linked_id, call.clone());
+        let call = CallOutcome::of(outcome, |bytes| name(&mut self.names, bytes));
+        for key in OutcomeKey::of_outcome(outcome) {
+            match key {
+                OutcomeKey::Channel(id) => settle(&mut self.channels, id, &call),
+                OutcomeKey::Link(id) => settle(&mut self.links, id, &call),
+            }
         }
-        settle(&mut self.channels, &outcome.unique_id, call);
     }
 
     /// Returns the outcome of the call of a record.
     pub(super) fn of(&self, record: &Record<'_>) -> Option<&CallOutcome> {
-        let own = record.unique_id.and_then(|id| self.channels.get(id));
-        own.or_else(|| {
-            let id = record.linked_id?;
-            self.channels.get(id).or_else(|| self.links.get(id))
+        let mut keys = OutcomeKey::of_channel(record.unique_id, record.linked_id);
+        keys.find_map(|key| match key {
+            OutcomeKey::Channel(id) => self.channels.get(id),
+            OutcomeKey::Link(id) => self.links.get(id),
         })
     }
 
@@ -241,35 +293,32 @@ impl Outcomes {
     pub(super) fn of_channel(&self, unique_id: &[u8]) -> Option<&CallOutcome> {
         self.channels.get(unique_id)
     }
-
-    /// Returns a name that is stored only once.
-    fn name(&mut self, bytes: &[u8]) -> Rc<str> {
-        let text = escape_invisible(bytes);
-        if let Some(name) = self.names.get(text.as_str()) {
-            return Rc::clone(name);
-        }
-        let name: Rc<str> = text.into();
-        self.names.insert(Rc::clone(&name));
-        name
-    }
 }
 
-fn settle(calls: &mut HashMap<Box<[u8]>, CallOutcome>, id: &[u8], outcome: CallOutcome) {
-    if id.is_empty() {
-        return;
+/// Returns a name that is stored only once.
+fn name(names: &mut HashSet<Rc<str>>, bytes: &[u8]) -> Rc<str> {
+    let text = escape_invisible(bytes);
+    if let Some(name) = names.get(text.as_str()) {
+        return Rc::clone(name);
     }
+    let name: Rc<str> = text.into();
+    names.insert(Rc::clone(&name));
+    name
+}
+
+fn settle(calls: &mut HashMap<Box<[u8]>, CallOutcome>, id: &[u8], outcome: &CallOutcome) {
     match calls.get_mut(id) {
-        Some(before) if before.admitted && !outcome.admitted => {}
-        Some(before) => *before = outcome,
+        Some(before) if !outcome.replaces(before.admitted) => {}
+        Some(before) => *before = outcome.clone(),
         None => {
-            calls.insert(id.into(), outcome);
+            calls.insert(id.into(), outcome.clone());
         }
     }
 }
 
 /// Returns the creation time of a channel in seconds since 1970, from its unique id:
 /// `1790000000.12`, `system-1790000000.12`.
-fn began(unique_id: &[u8]) -> Option<i64> {
+pub(super) fn began(unique_id: &[u8]) -> Option<i64> {
     let text = std::str::from_utf8(unique_id).ok()?;
     let (seconds, _) = text.rsplit('-').next()?.split_once('.')?;
     seconds.parse().ok()

@@ -9,6 +9,7 @@ fn outcome(outcome: &str, identity: &str, unique_id: &str) -> LoggedOutcome {
         identity: identity.into(),
         unique_id: unique_id.into(),
         linked_id: unique_id.into(),
+        ..LoggedOutcome::default()
     }
 }
 

@@ -36,6 +36,23 @@ pub(super) struct Record<'a> {
     pub linked_id: Option<&'a [u8]>,
 }
 
+/// Returns the id by which the records of a call are grouped; it is empty if there is none.
+/// `channel` is the one that authenticated, if it is in the log.
+pub(super) fn call_id<'a>(
+    channel: Option<&'a [u8]>,
+    unique_id: Option<&'a [u8]>,
+    linked_id: Option<&'a [u8]>,
+) -> &'a [u8] {
+    channel.or(linked_id).or(unique_id).unwrap_or_default()
+}
+
+impl Record<'_> {
+    /// Returns whether it has an id by which it can be looked up in the log.
+    pub(super) fn has_id(&self) -> bool {
+        self.linked_id.is_some() || self.unique_id.is_some()
+    }
+}
+
 /// The reason why a line is not a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub(super) enum CdrError {
@@ -182,6 +199,11 @@ impl<E, F: FnMut(u64, Result<Record<'_>, CdrError>) -> Result<(), E>> Records<F>
     /// Returns whether a record is incomplete.
     pub(super) fn is_open(&self) -> bool {
         !self.held.is_empty()
+    }
+
+    /// Returns the number of the line in which an incomplete record begins.
+    pub(super) fn open_at(&self) -> Option<u64> {
+        self.is_open().then_some(self.held_at)
     }
 
     /// Ends the input.

@@ -13,6 +13,7 @@ use pinset::{Pepper, PinSet, Settings};
 use crate::http::options::Transport;
 use crate::http::plain_http::PlainHttp;
 use crate::serve::auth::Auth;
+use crate::serve::database::DatabasePool;
 
 mod paths;
 mod raw;
@@ -39,6 +40,8 @@ pub struct Config {
     pub settings: Settings,
     pub pepper: Pepper,
     pub rules: Arc<Rules>,
+    /// The database of PIN sets, if there is one.
+    pub database: Option<Arc<DatabasePool>>,
     /// By path.
     pub services: BTreeMap<String, Arc<Service>>,
     /// The service of each path, and what is posted there.

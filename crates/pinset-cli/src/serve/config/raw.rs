@@ -1,12 +1,11 @@
 //! The file as serde reads it, see `docs/pinset.md`.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::{self, Deserialize, Deserializer, Visitor};
 use toml::Spanned;
 
+use crate::common::toml_file::{option_section, Numbers, OptionText};
 use crate::http::options::{RawLimits, RawTls};
 
 #[derive(serde::Deserialize)]
@@ -39,32 +38,7 @@ pub(super) struct Log {
     pub logs_auth: Option<Spanned<String>>,
 }
 
-/// Options with the names of `authenticate.conf`.
-pub(super) type GivenOptions<'a> = Vec<(&'static str, &'a Spanned<OptionText>)>;
-
-/// Defines a section of such options.
-macro_rules! options {
-    ($section:ident: $($option:ident)*) => {
-        #[derive(Default, serde::Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub(in crate::serve) struct $section {
-            $($option: Option<Spanned<OptionText>>,)*
-        }
-
-        impl $section {
-            /// Returns the options that are set.
-            pub(in crate::serve) fn given(&self) -> GivenOptions<'_> {
-                let all = [$((stringify!($option), self.$option.as_ref())),*];
-                all.into_iter()
-                    .filter_map(|(name, value)| Some((name, value?)))
-                    .collect()
-            }
-        }
-    };
-}
-
-options!(Numbers: country_code national_prefix international_prefix national_length);
-options!(Lists: pepper_file max_list_memory source_timeout);
+option_section!(Lists: pepper_file max_list_memory source_timeout database_file database_connections);
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +46,8 @@ pub(super) struct Service {
     pub path: Option<Spanned<String>>,
     pub hangup_path: Option<Spanned<String>>,
     pub auth: Option<Spanned<String>>,
-    pub list: Spanned<PathBuf>,
+    pub list: Option<Spanned<PathBuf>>,
+    pub database: Option<Spanned<String>>,
     format: Option<Spanned<OptionText>>,
     identify: Option<Spanned<OptionText>>,
     no_caller: Option<Spanned<OptionText>>,
@@ -133,49 +108,4 @@ pub(super) enum Action {
 pub(super) struct Say {
     pub text: String,
     pub language: Option<String>,
-}
-
-/// The value of an option of `authenticate.conf`, given as `"90"`, `90` or `true`.
-pub(super) struct OptionText(String);
-
-impl OptionText {
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for OptionText {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(OptionTextVisitor)
-    }
-}
-
-struct OptionTextVisitor;
-
-impl Visitor<'_> for OptionTextVisitor {
-    type Value = OptionText;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or a number")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<OptionText, E> {
-        Ok(OptionText(text.to_owned()))
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<OptionText, E> {
-        Ok(OptionText(number.to_string()))
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<OptionText, E> {
-        Ok(OptionText(number.to_string()))
-    }
-
-    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<OptionText, E> {
-        Ok(OptionText(if truth { "yes" } else { "no" }.to_owned()))
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Options that `authenticate.conf` has too are parsed by the same code.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,18 +12,19 @@ use ipnet::IpNet;
 use pinset::cache::Rules;
 use pinset::config::{Identify, NoCaller, Source};
 use pinset::timestamp::Zone;
-use pinset::{Pepper, Settings};
+use pinset::{Pepper, PinSet, Settings};
 use toml::Spanned;
 
-use super::raw::{self, GivenOptions, Raw};
+use super::raw::{self, Raw};
 use super::sequence::{self, Base};
 use super::{Answers, Config, Log, Service};
 use crate::common::error::{At, CommandError};
 use crate::common::secret_file::{self, AllowedGroups};
-use crate::common::toml_file::TomlFile;
+use crate::common::toml_file::{GivenOptions, TomlFile};
 use crate::http::options::{self, Transport};
 use crate::http::plain_http::{is_local, PlainHttp};
 use crate::serve::auth::Auth;
+use crate::serve::database::DatabasePool;
 
 const DEFAULT_PATH: &str = "/api/external/hipcall-ingress";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
@@ -56,23 +58,24 @@ impl ConfigReader<'_> {
         let raw: Raw = self.file.parse()?;
         let listen = options::listen(self.file, raw.listen.as_ref(), DEFAULT_LISTEN)?;
         let address = bound.unwrap_or(listen);
-        let mut settings = Settings::default();
-        let (numbers, lists) = (raw.numbers.given(), raw.lists.given());
-        for (name, value) in numbers.iter().chain(&lists) {
+        let mut settings = Settings {
+            numbering: raw.numbers.numbering(self.file)?,
+            ..Settings::default()
+        };
+        let lists = raw.lists.given();
+        for (name, value) in &lists {
             let set = settings.set(name.as_bytes(), value.get_ref().as_bytes());
             set.map_err(|fault| self.file.at(value, fault))?;
         }
-        if let Some((_, number)) = numbers.first() {
-            let checked = settings.numbering.check();
-            checked.map_err(|fault| self.file.at(number, fault))?;
-        }
         let pepper = self.pepper(&settings, &lists)?;
+        let database = self.database(&settings, &lists)?;
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
             numbering: settings.numbering.clone(),
             keys: pepper.ids().collect(),
         });
         let (services, paths) = self.services(&raw, &settings, address)?;
+        self.check_databases(&raw, &services, database.is_some(), &pepper)?;
         let trusted_proxies = options::proxies(self.file, &raw.trusted_proxies)?;
         let config = Config {
             listen,
@@ -88,6 +91,7 @@ impl ConfigReader<'_> {
             settings,
             pepper,
             rules,
+            database,
             services,
             paths,
         };
@@ -121,6 +125,79 @@ impl ConfigReader<'_> {
         Pepper::parse(&text).map_err(|error| wrong(&error))
     }
 
+    /// Returns the database whose connection string a file has.
+    fn database(
+        &self,
+        settings: &Settings,
+        lists: &GivenOptions<'_>,
+    ) -> Result<Option<Arc<DatabasePool>>, CommandError> {
+        let given = |wanted| lists.iter().find(|(name, _)| *name == wanted);
+        let (Some(path), Some((_, value))) = (&settings.database_file, given("database_file"))
+        else {
+            return Ok(None);
+        };
+        let wrong =
+            |error: &dyn Display| self.file.at(value, format!("{}: {error}", path.display()));
+        let text =
+            secret_file::read(path, AllowedGroups::OfProcess).map_err(|error| wrong(&error))?;
+        let most = usize::try_from(settings.database_connections).unwrap_or(1);
+        let pool = DatabasePool::new(&text, most).map_err(|error| wrong(&error))?;
+        Ok(Some(Arc::new(pool)))
+    }
+
+    /// Refuses services whose PIN set in a database can't be looked up.
+    fn check_databases(
+        &self,
+        raw: &Raw,
+        services: &BTreeMap<String, Arc<Service>>,
+        has_database: bool,
+        pepper: &Pepper,
+    ) -> Result<(), CommandError> {
+        for (name, service) in &raw.service {
+            let Some(database) = &service.database else {
+                continue;
+            };
+            if !has_database {
+                let why = "requires database_file in [lists], the file with the connection string \
+                           of PostgreSQL";
+                return Err(self.file.at(database, why));
+            }
+            let mut all = services.values();
+            let read = all.find(|service| service.name == *name.get_ref());
+            let by_pin = read.is_some_and(|service| service.set.identify == Identify::Pin);
+            if by_pin && pepper.signing().is_none() {
+                let why = "identify = pin finds rows in a database by a key of pepper_file, and \
+                           there is none";
+                return Err(self.file.at(name, why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the source of a service's PIN set.
+    fn source(&self, name: &Spanned<String>, raw: &raw::Service) -> Result<Source, CommandError> {
+        match (&raw.list, &raw.database) {
+            (Some(list), None) if list.get_ref().is_absolute() => {
+                Ok(Source::File(list.get_ref().clone()))
+            }
+            (Some(list), None) => Err(self.file.at(list, "must be an absolute path")),
+            (None, Some(set)) => {
+                let mut parsed = PinSet::default();
+                let text = format!("database:{}", set.get_ref());
+                let done = parsed.set(b"source", text.as_bytes());
+                done.map_err(|error| self.file.at(set, error))?;
+                let source = parsed.source;
+                source.ok_or_else(|| self.file.at(set, "must be the name of a PIN set"))
+            }
+            (None, None) => {
+                let why = "list or database is missing: the path of a PIN file, or the name of a \
+                           PIN set in the database of [lists]";
+                Err(self.file.at(name, why))
+            }
+            (Some(_), Some(set)) => Err(self.file.at(set, "either list or database, not both")),
+        }
+    }
+
     pub(super) fn service(
         &self,
         name: &Spanned<String>,
@@ -141,10 +218,7 @@ impl ConfigReader<'_> {
         let mut set = settings.pin_set.clone();
         // As in Hipcall's guide.
         (set.identify, set.attempts) = (Identify::Caller, 1);
-        set.source = Some(Source::File(raw.list.get_ref().clone()));
-        if !raw.list.get_ref().is_absolute() {
-            return Err(self.file.at(&raw.list, "must be an absolute path"));
-        }
+        set.source = Some(self.source(name, raw)?);
         for (option, value) in raw.pin_set() {
             let Some(value) = value else { continue };
             set.set(option.as_bytes(), value.get_ref().as_bytes())
@@ -287,7 +361,12 @@ impl ConfigReader<'_> {
             .chain([config.settings.pepper_file.as_deref()])
             .chain([raw.tls.as_ref().map(|tls| tls.key.get_ref().as_path())])
             .flatten()
-            .chain(services.map(|service| service.list.get_ref().as_path()))
+            .chain(
+                [config.settings.database_file.as_deref()]
+                    .into_iter()
+                    .flatten(),
+            )
+            .chain(services.filter_map(|service| Some(service.list.as_ref()?.get_ref().as_path())))
             .chain(credentials.filter_map(|auth| auth.get_ref().rsplit(':').next().map(Path::new)));
         match others.into_iter().find(|file| is_within(file, &folder)) {
             None => Ok(()),

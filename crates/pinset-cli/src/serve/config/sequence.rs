@@ -6,6 +6,7 @@ use pinset::pin::MAX_DIGITS;
 use thiserror::Error;
 
 use super::{raw, AUDIO};
+use crate::common::toml_file::OptionText;
 
 /// The reason why prompts or actions can't be carried out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -162,7 +163,7 @@ fn action(raw: &raw::Action, base: Base<'_>) -> Result<Action, SequenceError> {
     })
 }
 
-fn destination(to: &raw::OptionText) -> Result<String, SequenceError> {
+fn destination(to: &OptionText) -> Result<String, SequenceError> {
     let right = |byte: u8| byte.is_ascii_alphanumeric() || b"+*#-_.".contains(&byte);
     let to = to.as_str();
     if to.is_empty() || !to.bytes().all(right) {

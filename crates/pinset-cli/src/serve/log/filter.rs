@@ -1,18 +1,18 @@
 //! Filter of the request log.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pinset::timestamp::{Moment, Zone};
 use rusqlite::types::Value;
 use rusqlite::{params_from_iter, Connection};
 use serde::{Deserialize, Serialize};
 
+use crate::common::database::limit_time;
+
 /// Number of rows on a page.
 pub(super) const PAGE_ROWS: usize = 50;
 /// Longest time of a search.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Interval of checks whether a search has timed out, in steps of SQLite.
-const PROGRESS_STEPS: i32 = 10_000;
 
 /// Selects the row that reports the end of a row's call to the same service: reports
 /// to other services don't count.
@@ -110,8 +110,7 @@ impl Filter {
         add("uuid = ?", text(&self.uuid).map(Value::from));
         let wanted = text(&self.text).map(Value::from);
         add("instr(request || char(10) || response, ?)", wanted);
-        let until = SystemTime::now() + SEARCH_TIMEOUT;
-        database.progress_handler(PROGRESS_STEPS, Some(move || SystemTime::now() > until));
+        limit_time(database, SEARCH_TIMEOUT);
         let mut rows = database.prepare(&format!(
             "SELECT log.id, log.time, log.method, log.path, log.client, log.caller, log.outcome, \
              log.account, log.status, log.duration, log.request, log.response, log.uuid, \

@@ -1,7 +1,11 @@
 //! PBXs: an AMI server in the test.
 
+mod callers;
 mod fake_pbx;
+mod live;
+mod new_pin_set;
 mod pages;
+mod several;
 
 use crate::fixture::{check, configure, lab, start, Browser};
 use fake_pbx::{FakePbx, SECRET};
@@ -15,6 +19,11 @@ fn check_connects_to_each_pbx_and_lists_what_admits_nobody() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     for line in [
         "ok: connection: main: connected, 2 PIN sets\n",
+        concat!(
+            "ok: module_version: main: app_authenticate_rs ",
+            env!("PINSET_VERSION"),
+            ", built for Asterisk 22\n"
+        ),
         "warning: pin_sets: main: staff admits nobody: no <key> \\x1b -> asterisk -rx 'authenticate show pinsets'\n",
     ] {
         assert!(ran.out.contains(line), "{line}: {}", ran.out);
@@ -53,7 +62,7 @@ fn ca_file_must_be_a_certificate() {
     let ran = check(&lab);
     assert_eq!(ran.code, 3);
     assert!(
-        ran.err.contains("console.toml:7: [pbx.main] ca: "),
+        ran.err.contains("console.toml:8: [pbx.main] ca: "),
         "{}",
         ran.err
     );

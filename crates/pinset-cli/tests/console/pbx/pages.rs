@@ -4,7 +4,7 @@ use super::fake_pbx::FakePbx;
 use crate::fixture::{add_user, database, lab, start, Browser};
 
 /// Checks that a page has these parts and nothing that the PBX or a caller wrote as HTML.
-fn has(text: &str, parts: &[&str]) {
+pub(super) fn has(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -61,6 +61,80 @@ fn pbx_that_refuses_is_named_with_the_remedy() {
     for path in ["/locked?pbx=other", "/live?pbx=other"] {
         assert_eq!(browser.get(path).status, 404, "{path}");
     }
+}
+
+/// Returns the ends of the values of the lockouts on a page, and the link with a text.
+fn locked_values(page: &str, link: &str) -> (Vec<String>, Option<String>) {
+    let values = page.split("/callers?q=%2B4930").skip(1);
+    let values = values.map(|rest| rest[..3].to_owned());
+    let is_number = |value: &String| value.bytes().all(|byte| byte.is_ascii_digit());
+    let values = values.filter(is_number).collect();
+    let end = page.find(&format!("\">{link}</a>"));
+    let link = end.map(|end| page[..end].rsplit("href=\"").next().unwrap());
+    (values, link.map(|link| link.replace("&amp;", "&")))
+}
+
+#[test]
+fn lockouts_are_sorted_and_searched() {
+    let pbx = FakePbx::start(None);
+    let lab = lab("");
+    pbx.configure(&lab);
+    let server = start(&lab);
+    let mut browser = Browser::logged_in(&server, "ada");
+    let mut next = locked_values(&browser.get("/locked").text(), "Value").1;
+    let (mut values, mut pages) = (Vec::new(), Vec::new());
+    while let Some(link) = next {
+        let page = browser.get(&link).text();
+        let more;
+        (more, next) = locked_values(&page, "Next 50");
+        values.extend(more);
+        pages.push(page);
+    }
+    let numbers = |numbers: std::ops::Range<usize>| numbers.map(|at| format!("{at:03}"));
+    assert_eq!(values, numbers(0..120).collect::<Vec<_>>());
+    assert_eq!(pages.len(), 3);
+    let sorted = "aria-sort=\"ascending\"><a href=\"/locked?sort=-value\"";
+    has(&pages[0], &["lockouts in force: 121", sorted]);
+    let first = "href=\"/locked?pbx=main&amp;sort=value\">First 50</a>";
+    has(&pages[2], &[first]);
+    let page = browser.get("/locked?sort=-times").text();
+    assert_eq!(locked_values(&page, "Next 50").0[..2], ["113", "106"]);
+    let page = browser.get("/locked?q=%2B493011&sort=-value").text();
+    let found = numbers(110..120).rev().collect();
+    assert_eq!(locked_values(&page, "Next 50"), (found, None));
+    has(&page, &["lockouts that fit: 10", "value=\"+493011\""]);
+    let page = browser.get("/locked?q=TRUNK").text();
+    has(&page, &["lockouts that fit: 121", "Next 50"]);
+    let page = browser.get("/locked?q=nobody").text();
+    has(&page, &["lockouts that fit: 0", "There is no lockout."]);
+}
+
+#[test]
+fn pin_sets_are_sorted_by_the_links_of_their_headings() {
+    let pbx = FakePbx::start(None);
+    let lab = lab("");
+    pbx.configure(&lab);
+    let server = start(&lab);
+    let mut browser = Browser::logged_in(&server, "ada");
+    for (order, is_doors_first) in [
+        ("", true),
+        ("-name", false),
+        ("-state", true),
+        ("state", false),
+    ] {
+        let page = browser.get(&format!("/?sets={order}")).text();
+        let place = |name: &str| page.find(&format!("name={name}\">{name}</a>")).unwrap();
+        assert_eq!(
+            place("doors") < place("staff"),
+            is_doors_first,
+            "{order}: {page}"
+        );
+    }
+    let page = browser.get("/?others=-admitted").text();
+    has(
+        &page,
+        &["aria-sort=\"descending\"><a href=\"/?others=admitted\">Admitted</a>"],
+    );
 }
 
 #[test]
@@ -125,31 +199,6 @@ fn operator_unlocks_and_the_trail_says_so() {
 }
 
 #[test]
-fn latest_attempts_are_shown_and_newer_ones_waited_for() {
-    let pbx = FakePbx::start(None);
-    let lab = lab("");
-    pbx.configure(&lab);
-    let server = start(&lab);
-    let mut browser = Browser::logged_in(&server, "ada");
-    // Answered after the event, which comes with the login.
-    browser.get("/");
-    let text = browser.get("/live").text();
-    let row = "<td>Failure</td><td>doors</td><td></td><td>+4930&lt;b&gt;</td><td>SIP/a-1</td>\
-               <td>192.0.2.7</td><td class=\"number\">3</td><td>caller locked: 1800 s</td>";
-    has(&text, &[row]);
-    let newer = text
-        .split("href=\"/live?pbx=main&amp;after=")
-        .nth(1)
-        .unwrap();
-    let id = newer.split('"').next().unwrap();
-    // An id of an earlier run: all are newer.
-    let all = browser.get("/live?pbx=main&after=1-1").text();
-    has(&all, &[row]);
-    let none = browser.get(&format!("/live?pbx=main&after={id}")).text();
-    has(&none, &["There was no attempt."]);
-}
-
-#[test]
 fn pin_set_shows_options_and_uses_that_are_set_back() {
     let pbx = FakePbx::start(None);
     let lab = lab("");
@@ -184,6 +233,189 @@ fn pin_set_shows_options_and_uses_that_are_set_back() {
     let actions = pbx.ended.recv().unwrap();
     let reset = "AuthenticateResetUses PinSet=doors Key=u1";
     assert!(actions.iter().any(|action| action == reset), "{actions:?}");
+}
+
+#[test]
+fn pin_file_of_a_pin_set_is_linked_and_has_its_uses() {
+    let lab = lab("");
+    let folder = lab.path("pins");
+    let pbx = FakePbx::with_files_in(folder.to_str().unwrap(), None);
+    pbx.configure(&lab);
+    let text = "account,secret,max_uses\neve,plain:1,7\nada <i>,plain:2,5\n";
+    lab.list("pins/doors", text);
+    let server = start(&lab);
+    let mut browser = Browser::logged_in(&server, "ada");
+    let link = format!(
+        "<a href=\"/pin-file?name=doors\">file:{}/doors</a>",
+        folder.display()
+    );
+    for path in ["/", "/pin-set?pbx=main&name=doors"] {
+        has(&browser.get(path).text(), &[&link]);
+    }
+    let text = browser.get("/pin-file?name=doors").text();
+    has(
+        &text,
+        &[
+            "Uses: of PIN set doors of main.",
+            "<td class=\"number\">1/5</td>",
+            "<td class=\"number\">7</td>",
+        ],
+    );
+    // The same account in another line is another row.
+    let text = "account,secret,max_uses\nada <i>,plain:2,5\neve,plain:1,7\n";
+    lab.list("pins/doors", text);
+    assert!(!browser.get("/pin-file?name=doors").text().contains("1/5"));
+}
+
+#[test]
+fn locked_rows_are_marked_and_unlocked_on_the_page_of_the_file() {
+    let lab = lab("");
+    let folder = lab.path("pins");
+    let pbx = FakePbx::with_files_in(folder.to_str().unwrap(), None);
+    pbx.configure_with(&lab, "[numbers]\ncountry_code = \"90\"\n");
+    add_user(&lab, "vic", "viewer");
+    let rows =
+        "account,secret,caller\neve,plain:1,0532 111 22 33\nada <i>,plain:2,\nzoe,plain:3,+49\n";
+    for name in ["doors", "other"] {
+        lab.list(&format!("pins/{name}"), rows);
+    }
+    let server = start(&lab);
+    let mut browser = Browser::logged_in(&server, "ada");
+    let text = browser.get("/pin-file?name=doors").text();
+    has(
+        &text,
+        &[
+            "valid, <strong>locked 29 min</strong> (caller) <button type=\"submit\" \
+             form=\"unlock-0\" aria-label=\"Unlock caller +905321112233\">Unlock</button>",
+            "valid, <strong>locked 29 min</strong> (account) <button type=\"submit\" \
+             form=\"unlock-1\" aria-label=\"Unlock account ada &lt;i&gt;\">Unlock</button>",
+            "<strong>PIN set doors of main is locked</strong> for all callers, 29 min. ",
+            "PIN set doors of main has 1200 lockouts, of which 4 are shown here.",
+            "<form id=\"unlock-1\" method=\"post\" action=\"/locked/unlock\">",
+        ],
+    );
+    // Those of the rows, and that of the PIN set; none in the form of the table.
+    assert_eq!(
+        text.matches("action=\"/locked/unlock\"").count(),
+        3,
+        "{text}"
+    );
+    let table = text.find("</table>").unwrap();
+    assert!(text.find("id=\"unlock-0\"").unwrap() > table);
+    assert!(text.matches("locked 29 min").count() == 2, "{text}");
+    let fields = [
+        ("pbx", "main"),
+        ("kind", "caller"),
+        ("value", "+905321112233"),
+        ("pin_set", "doors"),
+        ("file", "doors"),
+    ];
+    let answer = browser.post("/locked/unlock", &fields);
+    let location = answer.header("location").unwrap();
+    assert_eq!(location, "/pin-file?name=doors&unlocked=1");
+    has(
+        &browser.get(location).text(),
+        &["<p role=\"status\">Unlocked: 1</p>"],
+    );
+    // No PIN set has this file.
+    let text = browser.get("/pin-file?name=other").text();
+    assert!(!text.contains("locked 29 min"), "{text}");
+    let text = Browser::logged_in(&server, "vic")
+        .get("/pin-file?name=doors")
+        .text();
+    has(&text, &["valid, <strong>locked 29 min</strong> (caller)"]);
+    assert!(!text.contains("/locked/unlock") && !text.contains("aria-label=\"Unlock"));
+    // The PBX is asked once for each page.
+    server.stop();
+    let actions = pbx.ended.recv().unwrap();
+    let asked = |name: &str| {
+        actions
+            .iter()
+            .filter(|action| action.starts_with(name))
+            .count()
+    };
+    assert_eq!(asked("AuthenticateLockouts PinSet=doors Limit=1000"), 3);
+    assert_eq!(asked("AuthenticateLockouts"), 3);
+}
+
+#[test]
+fn rows_of_a_file_are_sorted_by_uses() {
+    let lab = lab("");
+    let folder = lab.path("pins");
+    let pbx = FakePbx::with_files_in(folder.to_str().unwrap(), None);
+    pbx.configure(&lab);
+    let text = "account,secret\neve,plain:1\nada <i>,plain:2\nzoe,plain:3\n";
+    lab.list("pins/doors", text);
+    let server = start(&lab);
+    let mut browser = Browser::logged_in(&server, "ada");
+    let page = "/pin-file?name=doors&sort=";
+    for (order, wanted) in [
+        ("uses", ["eve", "zoe", "ada &lt;i&gt;"]),
+        ("-uses", ["ada &lt;i&gt;", "zoe", "eve"]),
+    ] {
+        let text = browser.get(&format!("{page}{order}")).text();
+        has(
+            &text,
+            &[
+                "Uses: of PIN set doors of main.",
+                "<td class=\"number\">1</td>",
+            ],
+        );
+        let place = |account: &str| text.find(&format!("<td>{account}</td>")).unwrap();
+        let places = wanted.map(place);
+        assert!(places.is_sorted(), "{order}: {text}");
+    }
+    let link = "aria-sort=\"ascending\"><a href=\"/pin-file?name=doors&amp;sort=-uses\">Uses</a>";
+    has(&browser.get(&format!("{page}uses")).text(), &[link]);
+}
+
+#[test]
+fn uses_and_options_of_a_pin_set_are_sorted_by_the_links_of_their_headings() {
+    let pbx = FakePbx::start(None);
+    let lab = lab("");
+    pbx.configure(&lab);
+    let server = start(&lab);
+    let mut browser = Browser::logged_in(&server, "ada");
+    let path = "/pin-set?pbx=main&name=doors";
+    let page = browser.get(path).text();
+    for link in [
+        "&amp;sort=-uses\">Uses</a>",
+        "&amp;sort=account\">Account</a>",
+        "&amp;options=option\">Option</a>",
+    ] {
+        assert!(page.contains(link), "{link}: {page}");
+    }
+    assert!(!page.contains("aria-sort"), "{page}");
+    let uses = |page: &str| {
+        let rows = page.split("<tr><td>a").skip(1);
+        let uses = rows.map(|row| row.split("<td class=\"number\">").nth(2).unwrap());
+        let uses = uses.map(|uses| uses.split('<').next().unwrap().parse().unwrap());
+        uses.collect::<Vec<usize>>()
+    };
+    let page = browser
+        .get(&format!("{path}&sort=-uses&options=-value"))
+        .text();
+    assert_eq!(uses(&page), (10..60).rev().collect::<Vec<_>>());
+    let both = "aria-sort=\"descending\"><a href=\"/pin-set?pbx=main&amp;name=doors&amp;";
+    has(
+        &page,
+        &[
+            &format!("{both}sort=uses&amp;options=-value\">Uses</a>"),
+            &format!("{both}sort=-uses&amp;options=value\">Value</a>"),
+        ],
+    );
+    let next = page
+        .split("\">Next 50")
+        .next()
+        .unwrap()
+        .rsplit("href=\"")
+        .next()
+        .unwrap();
+    let page = browser.get(&next.replace("&amp;", "&")).text();
+    assert_eq!(uses(&page), (0..10).rev().collect::<Vec<_>>());
+    assert!(!page.contains("Next 50"), "{page}");
+    let page = browser.get(&format!("{path}&sort=line")).text();
+    assert!(page.find("<td>a59</td>").unwrap() < page.find("<td>a20</td>").unwrap());
 }
 
 #[test]

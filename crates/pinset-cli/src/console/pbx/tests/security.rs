@@ -90,6 +90,8 @@ async fn certificate_of_ca_file_or_fingerprint_is_accepted() {
         let mut session = within(pbx.accept_tls(of.server())).await.expect("TLS");
         within(session.admit()).await;
         state(&started.client, |state| matches!(state, PbxState::Up)).await;
+        let expiry = started.client.certificate_expiry();
+        assert_eq!(expiry.expect("TLS").to_string(), "4096-01-01T00:00:00Z");
         let client = started.client.clone();
         let asked = tokio::spawn(async move { client.pin_sets().await });
         let action = within(session.action("AuthenticatePinsets")).await;

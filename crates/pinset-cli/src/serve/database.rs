@@ -1,0 +1,229 @@
+//! Connections to the PostgreSQL of PIN sets, which entries share.
+//!
+//! An entry's thread waits for a connection and for the reply, until `source_timeout` is
+//! over. One thread at a time makes a connection; while none can be made, entries are
+//! refused at once.
+
+use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+use libpq::{
+    Connection, ConnectionError, ConnectionString, Library, Parameter, Query, Reply, Statement,
+};
+use parking_lot::{Condvar, Mutex};
+use pinset::database::{is_served, DatabaseError, SCHEMA_VERSION, VERSION};
+use pinset::verify::DatabaseQueries;
+
+/// Options of a connection, unless the connection string has others.
+const DEFAULTS: [(&CStr, &CStr); 3] = [
+    (c"connect_timeout", c"2"),
+    (c"tcp_user_timeout", c"3000"),
+    (c"fallback_application_name", c"pinset serve"),
+];
+
+/// Longest wait for the version of the tables after connecting.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time after a connection could not be made in which entries are refused at once.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// SQLSTATE of a statement that a standby can't run: a primary has become one.
+const READ_ONLY: &str = "25006";
+
+/// A database, and its connections.
+pub struct DatabasePool {
+    libpq: Library,
+    string: ConnectionString,
+    max_connections: usize,
+    state: Mutex<PoolState>,
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct PoolState {
+    idle: Vec<Connection>,
+    /// Number of connections, those in use included.
+    open: usize,
+    /// Whether a thread is connecting.
+    is_connecting: bool,
+    /// Why no connection could be made, and when.
+    outage: Option<(String, Instant)>,
+}
+
+/// The next step of an entry that needs a connection.
+enum Permit {
+    Use(Connection),
+    Connect,
+}
+
+impl DatabasePool {
+    /// Returns a pool without connections.
+    ///
+    /// # Errors
+    ///
+    /// Fails if libpq can't be loaded, or the text is no connection string.
+    pub fn new(text: &[u8], max_connections: usize) -> Result<Self, String> {
+        let libpq = Library::load().map_err(|error| error.to_string())?;
+        let string = ConnectionString::parse(&libpq, text).map_err(|error| error.to_string())?;
+        Ok(Self {
+            libpq,
+            string,
+            max_connections,
+            state: Mutex::default(),
+            freed: Condvar::new(),
+        })
+    }
+
+    /// Runs a statement by `deadline`, without its name: each entry has one or two.
+    fn query(
+        &self,
+        statement: &'static Statement,
+        parameters: &[Parameter],
+        timeout: Duration,
+    ) -> Result<Reply, DatabaseError> {
+        let deadline = Instant::now() + timeout;
+        let mut connection = match self.permit(deadline, timeout)? {
+            Permit::Use(connection) => connection,
+            Permit::Connect => {
+                let connection = self.connect()?;
+                // The next entry has it, if it took too long for this one.
+                if Instant::now() >= deadline {
+                    self.put_back(Some(connection));
+                    return Err(DatabaseError::Timeout(timeout));
+                }
+                connection
+            }
+        };
+        let query = Query {
+            statement,
+            parameters,
+        };
+        let replies = connection.run(&[query], deadline, None);
+        let is_usable = match &replies {
+            Ok(replies) => !replies.iter().any(|reply| {
+                reply
+                    .as_ref()
+                    .is_err_and(|error| error.sqlstate() == READ_ONLY)
+            }),
+            Err(_) => false,
+        };
+        self.put_back(is_usable.then_some(connection));
+        match replies {
+            Ok(mut replies) => match replies.pop() {
+                Some(reply) => Ok(reply?),
+                None => Err(DatabaseError::Lost("no reply".to_owned())),
+            },
+            Err(ConnectionError::Timeout) => Err(DatabaseError::Timeout(timeout)),
+            Err(error) => Err(DatabaseError::Lost(error.to_string())),
+        }
+    }
+
+    /// Waits for a connection, or for the permission to make one.
+    fn permit(&self, deadline: Instant, timeout: Duration) -> Result<Permit, DatabaseError> {
+        let mut state = self.state.lock();
+        loop {
+            while let Some(mut connection) = state.idle.pop() {
+                // A server that was restarted has ended it meanwhile.
+                if connection.is_usable() {
+                    return Ok(Permit::Use(connection));
+                }
+                state.open -= 1;
+            }
+            if let Some((why, at)) = &state.outage {
+                if state.is_connecting || at.elapsed() < RETRY_DELAY {
+                    return Err(DatabaseError::Unreachable(why.clone()));
+                }
+            }
+            if state.open < self.max_connections && !state.is_connecting {
+                state.open += 1;
+                state.is_connecting = true;
+                return Ok(Permit::Connect);
+            }
+            if self.freed.wait_until(&mut state, deadline).timed_out() {
+                return Err(DatabaseError::Timeout(timeout));
+            }
+        }
+    }
+
+    /// Makes a connection. Blocks for `connect_timeout` for each host, and for as long as
+    /// the name service takes; the entry's request does not wait for that.
+    fn connect(&self) -> Result<Connection, DatabaseError> {
+        /// Ends the permission, even during a panic.
+        struct Connecting<'a>(&'a DatabasePool, Option<String>);
+        impl Drop for Connecting<'_> {
+            fn drop(&mut self) {
+                let mut state = self.0.state.lock();
+                state.is_connecting = false;
+                state.outage = self.1.take().map(|why| (why, Instant::now()));
+                if state.outage.is_some() {
+                    state.open -= 1;
+                }
+                drop(state);
+                self.0.freed.notify_all();
+            }
+        }
+        let mut connecting = Connecting(self, Some("connecting has failed".to_owned()));
+        match self.try_connect() {
+            Ok(connection) => {
+                connecting.1 = None;
+                Ok(connection)
+            }
+            Err(why) => {
+                connecting.1 = Some(why.clone());
+                Err(DatabaseError::Unreachable(why))
+            }
+        }
+    }
+
+    fn try_connect(&self) -> Result<Connection, String> {
+        let connection = Connection::open(&self.libpq, &self.string, &DEFAULTS);
+        let mut connection = connection.map_err(|error| error.to_string())?;
+        connection.send_unnamed();
+        let query = Query {
+            statement: &VERSION,
+            parameters: &[],
+        };
+        let deadline = Instant::now() + VERSION_TIMEOUT;
+        let replies = connection.run(&[query], deadline, None);
+        let reply = replies.map_err(|error| error.to_string())?.pop();
+        let version = match reply {
+            Some(Ok(reply)) => reply.text(0, 0).unwrap_or_default().to_owned(),
+            Some(Err(error)) => {
+                return Err(format!(
+                    "its role can't read the tables of PIN sets ({error}): docs/cluster.md"
+                ))
+            }
+            None => String::new(),
+        };
+        if version.parse().is_ok_and(is_served) {
+            Ok(connection)
+        } else {
+            Err(format!(
+                "its tables have version '{version}', and pinset needs {SCHEMA_VERSION}: run \
+                 'pinset database upgrade'"
+            ))
+        }
+    }
+
+    /// Takes a connection back; `None` if it can't be used any more.
+    fn put_back(&self, connection: Option<Connection>) {
+        let mut state = self.state.lock();
+        match connection {
+            Some(connection) => state.idle.push(connection),
+            None => state.open -= 1,
+        }
+        drop(state);
+        self.freed.notify_one();
+    }
+}
+
+impl DatabaseQueries for &DatabasePool {
+    fn run(
+        &mut self,
+        statement: &'static Statement,
+        parameters: Vec<Parameter>,
+        timeout: Duration,
+    ) -> Option<Result<Reply, DatabaseError>> {
+        Some(self.query(statement, &parameters, timeout))
+    }
+}
