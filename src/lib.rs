@@ -13,6 +13,7 @@ mod admin;
 mod asterisk;
 mod auth;
 mod config;
+mod database;
 mod external;
 mod ffi;
 mod http;

@@ -16,11 +16,10 @@ use crate::auth::{application, astdb_rows, slow_hash, source_check, url_prompt, 
 use crate::linux::mounts;
 use crate::state::{audit, lockouts, stats, use_ledger};
 use crate::work_queue;
-use crate::{admin, config, external, http, pin_files, version};
+use crate::{admin, config, database, external, http, pin_files, version};
 
 /// How long an unload waits for running work, and for the database.
-const WORK_TIMEOUT: Duration = Duration::from_millis(100);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+const WORK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Loads the module. If anything is wrong, it declines: a failure at boot would end
 /// Asterisk. The application is registered last, so that nothing is left of a load that
@@ -56,15 +55,32 @@ extern "C" fn authrs_load() -> c_int {
 /// hang the unload, which holds Asterisk's lock on its modules. Returns whether they are
 /// written.
 fn write_lockouts() -> bool {
-    let written = thread_pool::start(lockouts::write) && thread_pool::are_idle(WRITE_TIMEOUT);
+    if !thread_pool::start_unheld(lockouts::write) {
+        log!(Warning, "not unloaded: no thread to write the lockouts");
+        return false;
+    }
+    let written = thread_pool::are_idle(WORK_TIMEOUT);
     if !written {
         log!(
             Warning,
             "not unloaded: Asterisk's database has not answered within {} s",
-            WRITE_TIMEOUT.as_secs()
+            WORK_TIMEOUT.as_secs()
         );
     }
     written
+}
+
+/// Waits for the work of our threads. Returns false if it lasts too long.
+fn work_has_ended() -> bool {
+    let ended = thread_pool::are_idle(WORK_TIMEOUT);
+    if !ended {
+        log!(
+            Warning,
+            "not unloaded: work in progress has not ended within {} s",
+            WORK_TIMEOUT.as_secs()
+        );
+    }
+    ended
 }
 
 /// Stops the use ledger, and writes the lockouts.
@@ -83,6 +99,7 @@ fn load_config() {
     let mut draft = config::read();
     source_check::check(&mut draft);
     config::put(draft);
+    database::sync(&config::current());
     external::sync(&config::current());
 }
 
@@ -93,6 +110,7 @@ fn reload_config() -> bool {
     source_check::check(&mut draft);
     let replaced = config::replace(draft);
     if replaced {
+        database::sync(&config::current());
         external::sync(&config::current());
     }
     replaced
@@ -143,7 +161,7 @@ extern "C" fn authrs_unload() -> c_int {
             return -1;
         }
         let _no_hangups = external::hold_off_hangups();
-        if !thread_pool::are_idle(WORK_TIMEOUT) || !write_lockouts() {
+        if !database::stop() || !work_has_ended() || !write_lockouts() {
             return -1;
         }
         // First, so that `dialplan::unregister` also waits for calls that have found it.
@@ -165,9 +183,11 @@ fn clear() {
     process::unregister_at_exit();
     shutdown_state();
     external::shutdown();
+    database::stop();
     http::close_connections();
     thread_pool::join_all();
     external::clear();
+    database::clear();
     slow_hash::clear();
     astdb_rows::clear();
     use_ledger::clear();

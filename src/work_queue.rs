@@ -57,6 +57,8 @@ pub(crate) fn hold_off() -> impl Sized {
 pub(crate) struct WorkQueue {
     queue: Mutex<Queue<Job>>,
     priority: Priority,
+    /// Whether a job keeps the module from being unloaded.
+    holds: bool,
     /// The resource that the jobs use, for error messages.
     resource: &'static str,
 }
@@ -71,8 +73,16 @@ impl WorkQueue {
         Self {
             queue: Mutex::new(Queue::new(max_waiting)),
             priority,
+            holds: true,
             resource,
         }
+    }
+
+    /// The same queue for short jobs: an unload waits for them, rather than being
+    /// refused.
+    pub(crate) const fn awaited_by_unload(mut self) -> Self {
+        self.holds = false;
+        self
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<Job>> {
@@ -142,9 +152,11 @@ impl WorkQueue {
     }
 
     fn start(&'static self) -> bool {
-        match self.priority {
-            Priority::Low => thread_pool::start_low_priority(|| self.run_jobs()),
-            Priority::Normal => thread_pool::start(|| self.run_jobs()),
+        let run = || self.run_jobs();
+        match (self.priority, self.holds) {
+            (Priority::Low, _) => thread_pool::start_low_priority(run),
+            (Priority::Normal, true) => thread_pool::start(run),
+            (Priority::Normal, false) => thread_pool::start_unheld(run),
         }
     }
 

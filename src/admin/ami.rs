@@ -9,6 +9,7 @@ use pinset::verify::{CallOrigin, NoChannel};
 use pinset::{Pin, Status};
 use thiserror::Error;
 
+use super::database::Database;
 use super::paging::{self, PageError};
 use super::queries::{self, QueryError, Summary};
 use super::uses::{self, UsesError};
@@ -19,6 +20,7 @@ use crate::auth::verify::{self, Attempt};
 use crate::config;
 use crate::state::audit::{AuditContext, CallSource};
 use crate::state::stats;
+use crate::version;
 
 /// Registers the actions. Returns false if that fails, which Asterisk logs.
 pub(super) fn register() -> bool {
@@ -30,6 +32,7 @@ pub(super) fn register() -> bool {
         && ami::register::<Uses>()
         && ami::register::<ResetUses>()
         && ami::register::<Reload>()
+        && ami::register::<Database>()
         && ami::register::<Verify>()
 }
 
@@ -43,6 +46,7 @@ pub(super) fn unregister() {
     ami::unregister::<Uses>();
     ami::unregister::<ResetUses>();
     ami::unregister::<Reload>();
+    ami::unregister::<Database>();
     ami::unregister::<Verify>();
 }
 
@@ -88,7 +92,12 @@ impl Action for PinSets {
         for set in &sets {
             session.item("AuthenticatePinset", &summary(set, &lock_counts));
         }
-        session.end(c"AuthenticatePinsetsComplete", sets.len(), &Fields::new());
+        let mut module = Fields::new();
+        let built_for = version::built_for().unwrap_or_default();
+        module
+            .add("ModuleVersion", version::VERSION)
+            .add("BuiltFor", built_for);
+        session.end(c"AuthenticatePinsetsComplete", sets.len(), &module);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use pinset::escape::escape;
 use pinset::Status;
 
 use super::queries::QueryError;
-use super::{number, queries};
+use super::{database, number, queries};
 use crate::asterisk::cli::{self, Command, CommandOutput};
 use crate::state::stats;
 use crate::{config, version};
@@ -16,7 +16,7 @@ use crate::{config, version};
 /// Most errors of a rejected file that are shown.
 const MAX_SHOWN_ERRORS: usize = 20;
 
-static COMMANDS: [Command; 7] = [
+static COMMANDS: [Command; 8] = [
     Command {
         words: c"authenticate show pinsets",
         summary: c"List the PIN sets of Authenticate",
@@ -67,6 +67,16 @@ static COMMANDS: [Command; 7] = [
         complete: no_words,
     },
     Command {
+        words: c"authenticate show database",
+        summary: c"Show the PostgreSQL of Authenticate",
+        usage: c"Usage: authenticate show database\n\
+            \x20      Shows the server of the PIN sets with source = database, whether it is\n\
+            \x20      reached, the connections, and the queries since the configuration was\n\
+            \x20      read.\n",
+        run: show_database,
+        complete: no_words,
+    },
+    Command {
         words: c"authenticate show version",
         summary: c"Show the version of the Authenticate module",
         usage: c"Usage: authenticate show version\n\
@@ -106,6 +116,13 @@ fn show_version(words: &[&[u8]]) -> CommandOutput {
         "app_authenticate_rs {}, built for Asterisk {built_for}\n",
         version::VERSION
     ))
+}
+
+fn show_database(words: &[&[u8]]) -> CommandOutput {
+    if words.len() != 3 {
+        return CommandOutput::Usage;
+    }
+    CommandOutput::Done(database::show())
 }
 
 fn show_pin_sets(words: &[&[u8]]) -> CommandOutput {

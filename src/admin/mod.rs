@@ -4,6 +4,7 @@
 
 mod ami;
 mod cli;
+mod database;
 mod number;
 mod paging;
 mod prometheus;

@@ -9,7 +9,7 @@ use pinset::config::{Identify, NoCaller, Source};
 use pinset::credential::table::{Candidate, Rows};
 use pinset::escape::escape;
 use pinset::timestamp::Moment;
-use pinset::verify::{CallOrigin, Reason, Searched};
+use pinset::verify::{CallOrigin, Reason, RowQuery, Searched};
 
 use super::queries::{self, Lock, QueryError};
 use crate::auth::backend;
@@ -48,7 +48,8 @@ pub(super) fn report(number: &[u8], name: &[u8]) -> Result<String, QueryError> {
         (_, Identify::Caller, None) => "Rows: none, the call is refused\n".to_owned(),
         (_, Identify::Caller, Some(number)) => {
             let by_number = |rows: &Rows| rows.by_caller(&number).collect::<Vec<_>>();
-            match backend::find_rows(&set, Arc::clone(&in_force), by_number) {
+            let query = RowQuery::Caller(&number);
+            match backend::find_rows(&name, &set, &query, Arc::clone(&in_force), by_number) {
                 Ok(rows) if rows.is_empty() => {
                     format!("Rows: {}\n", Reason::NoRow(Searched::Caller(number)))
                 }
@@ -70,9 +71,10 @@ pub(super) fn report(number: &[u8], name: &[u8]) -> Result<String, QueryError> {
 /// Formats the rows, without their secrets.
 fn table(rows: Vec<Candidate>) -> String {
     let now = Moment::of(SystemTime::now());
-    let mut table = Table::new(["Line", "Account", "Level", "Dates"]);
+    let mut table = Table::new(["Line", "Account", "Level", "Validity"]);
     for row in rows {
-        let dates = match (row.from, row.until) {
+        let validity = match (row.from, row.until) {
+            _ if !row.enabled => "disabled",
             (Some(from), _) if from > now => "not yet valid",
             (_, Some(until)) if until <= now => "no longer valid",
             _ => "valid",
@@ -82,7 +84,7 @@ fn table(rows: Vec<Candidate>) -> String {
             account => escape(account),
         };
         let (line, level) = (row.line.to_string(), row.level.to_string());
-        table.row([line, account, level, dates.to_owned()]);
+        table.row([line, account, level, validity.to_owned()]);
     }
     table.finish("row", "rows")
 }

@@ -11,8 +11,9 @@ use pinset::Status;
 use super::queries;
 use crate::asterisk::schedule::Schedule;
 use crate::asterisk::{process, prometheus};
-use crate::state::{lockouts, stats};
+use crate::state::stats;
 use crate::sync::lock::{lock, try_lock};
+use crate::{config, database};
 
 /// How often we poll whether Asterisk has started, in milliseconds.
 const POLL_INTERVAL: i32 = 1000;
@@ -67,9 +68,14 @@ pub(crate) fn shutdown() {
 /// Returns the metrics in Prometheus' text format.
 fn scrape() -> String {
     let mut locks = BTreeMap::<_, u64>::new();
-    for held in lockouts::held(None) {
+    let known = queries::each_lock(None, |held| {
         *locks.entry((held.pin_set, held.kind)).or_default() += 1;
-    }
+    });
+    // A gauge that is not known is left out.
+    let unknown = match known {
+        Ok(()) => Vec::new(),
+        Err(_) => database::pin_sets(&config::current(), None),
+    };
     // Configured PIN sets are there from the beginning, with zeros.
     let mut counts = stats::all();
     let locked = locks.keys().map(|(name, _)| name.clone());
@@ -106,13 +112,15 @@ fn scrape() -> String {
             outcomes.add(&[("pinset", &name), ("outcome", &outcome)], count);
         }
         entries.add(&[("pinset", &name)], counts.entries);
+        if unknown.contains(&name) {
+            continue;
+        }
         for kind in Kind::ALL {
             let key = (name.clone(), kind);
             let count = locks.get(&key).copied().unwrap_or_default();
             lockouts.add(&[("pinset", &name), ("kind", kind.word())], count);
         }
     }
-    [outcomes, entries, lockouts, usable]
-        .map(Metric::finish)
-        .concat()
+    let metrics = [outcomes, entries, lockouts, usable].map(Metric::finish);
+    metrics.concat() + &super::database::metrics()
 }

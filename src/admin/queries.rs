@@ -1,7 +1,7 @@
 //! Queries of PIN sets, lockouts and counts, and unlocking. Of PIN files, only what is
 //! in memory is shown: the disk is never read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,7 @@ use pinset::audit::stats::Counts;
 use pinset::cache::{Contents, Recalled};
 use pinset::config::Source;
 use pinset::credential::table::Rows;
+use pinset::database::DatabaseError;
 use pinset::escape::escape;
 use pinset::list::FileKind;
 use pinset::lockout::{Held, Kind as By, Unlock};
@@ -20,6 +21,7 @@ use pinset::{PinSet, Status};
 use thiserror::Error;
 
 use crate::config::PinSetError;
+use crate::database;
 use crate::state::{audit, lockouts, stats};
 use crate::{config, pin_files};
 
@@ -71,7 +73,7 @@ impl Summary {
     pub(super) fn format(&self) -> Option<&'static str> {
         let set = self.set.as_ref()?;
         match set.source {
-            Some(Source::Astdb(_) | Source::Url(_)) => None,
+            Some(Source::Astdb(_) | Source::Database(_) | Source::Url(_)) => None,
             _ => Some(set.format.map_or("auto", FileKind::word)),
         }
     }
@@ -109,6 +111,9 @@ pub(super) enum QueryError {
     /// Locks are of other kinds.
     #[error("what is locked is a caller, an account or a pinset")]
     UnknownKind,
+    /// The locks in the database are not known, and why.
+    #[error("the lockouts of PIN sets in the database are not known: {0}")]
+    Database(#[from] DatabaseError),
     /// There is no such lock.
     #[error("no {kind} '{value}' is locked")]
     NotLocked {
@@ -249,14 +254,30 @@ impl From<Held> for Lock {
     }
 }
 
+/// Calls `look` with each lock in force, in one PIN set or in all: those in memory, then
+/// those in the database.
+///
+/// # Errors
+///
+/// The database has not answered.
+pub(super) fn each_lock(
+    pin_set: Option<&str>,
+    mut look: impl FnMut(Held),
+) -> Result<(), DatabaseError> {
+    lockouts::each(pin_set, &mut look);
+    database::each_lock(pin_set, look)
+}
+
 /// Returns the locks in force, in one PIN set or in all.
 ///
 /// # Errors
 ///
-/// Fails if there is no PIN set of this name.
+/// Fails if there is no PIN set of this name, or the database has not answered.
 pub(super) fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
-    let held = lockouts::held(pin_set.as_deref());
+    let mut held = Vec::new();
+    each_lock(pin_set.as_deref(), |one| held.push(one))?;
+    held.sort_unstable();
     Ok(held.into_iter().map(Lock::from).collect())
 }
 
@@ -265,7 +286,7 @@ pub(super) fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
 ///
 /// # Errors
 ///
-/// Fails if there is no PIN set of this name.
+/// Fails if there is no PIN set of this name, or the database has not answered.
 pub(super) fn lock_page(
     pin_set: Option<&[u8]>,
     request: PageRequest,
@@ -273,9 +294,9 @@ pub(super) fn lock_page(
 ) -> Result<(Vec<(EntryKey, Lock)>, usize), QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
     let mut page = Page::new(request);
-    lockouts::each(pin_set.as_deref(), |held| {
+    each_lock(pin_set.as_deref(), |held| {
         page.add(keys.of(&held.digest), held);
-    });
+    })?;
     let total = page.total();
     let mut entries = page.entries();
     if request.is_whole() {
@@ -285,10 +306,11 @@ pub(super) fn lock_page(
     Ok((locks.collect(), total))
 }
 
-/// Returns the number of locks in each PIN set that has any, in one walk.
+/// Returns the number of locks in each PIN set that has any, in one walk. Those in a
+/// database that does not answer are left out.
 pub(super) fn lock_counts() -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    lockouts::each(None, |held| {
+    let _ = each_lock(None, |held| {
         *counts.entry(held.pin_set).or_default() += 1;
     });
     counts
@@ -296,13 +318,13 @@ pub(super) fn lock_counts() -> BTreeMap<String, u64> {
 
 /// Returns what is locked of this kind, for completion.
 pub(super) fn locked(by: &[u8]) -> Vec<String> {
-    let mut what: Vec<String> = lockouts::held(None)
-        .into_iter()
-        .filter(|held| held.kind.word().as_bytes().eq_ignore_ascii_case(by))
-        .filter_map(|held| held.what)
-        .collect();
-    what.dedup();
-    what
+    let mut what = BTreeSet::new();
+    let _ = each_lock(None, |held| {
+        if held.kind.word().as_bytes().eq_ignore_ascii_case(by) {
+            what.extend(held.what);
+        }
+    });
+    what.into_iter().collect()
 }
 
 /// Unlocks callers by number or endpoint, an account or a PIN set, in one PIN set or in
@@ -329,17 +351,20 @@ pub(super) fn unlock(
         .into_iter()
         .find(|kind| kind.word().as_bytes().eq_ignore_ascii_case(by));
     let kind = kind.ok_or(QueryError::UnknownKind)?;
-    let unlocked = match kind {
-        By::Caller => {
-            let caller = Unlock::Caller(&meant, number.as_deref());
-            lockouts::unlock(caller, pin_set.as_deref())
-        }
-        By::Account => lockouts::unlock(Unlock::Account(&meant), pin_set.as_deref()),
+    let name;
+    let what_is_locked = match kind {
+        By::Caller => Unlock::Caller(&meant, number.as_deref()),
+        By::Account => Unlock::Account(&meant),
         By::PinSet => {
-            let name = counted_as(meant.as_bytes())?;
-            lockouts::unlock(Unlock::PinSet(&name), pin_set.as_deref())
+            name = counted_as(meant.as_bytes())?;
+            Unlock::PinSet(&name)
         }
     };
+    // The database first: nothing is ended if it does not answer.
+    let mut unlocked = database::unlock(what_is_locked, pin_set.as_deref())?;
+    let own = lockouts::unlock(what_is_locked, pin_set.as_deref());
+    unlocked.locks += own.locks;
+    unlocked.is_named |= own.is_named;
     if unlocked.locks == 0 {
         return Err(QueryError::NotLocked {
             kind: String::from_utf8_lossy(by).into_owned(),
@@ -382,9 +407,7 @@ fn counted_as(name: &[u8]) -> Result<String, QueryError> {
         return Ok(lower);
     }
     let given = String::from_utf8_lossy(name);
-    let mut counted = stats::all()
-        .into_keys()
-        .chain(lockouts::held(None).into_iter().map(|held| held.pin_set));
+    let mut counted = stats::all().into_keys().chain(lockouts::pin_sets());
     counted
         .find(|other| *other == given)
         .ok_or_else(|| unknown(&given))

@@ -13,6 +13,7 @@ use pinset::audit::change::{Action, Administrator, ChangeRecord};
 use pinset::credential::table::absent::{account_of_key, digest_of_key};
 use pinset::credential::table::Rows;
 use pinset::escape::escape;
+use pinset::verify::RowQuery;
 use pinset::PinSet;
 use thiserror::Error;
 
@@ -74,7 +75,7 @@ pub(super) fn page(
     let total = page.total();
     let mut entries = page.entries();
     let one_time = set.one_time.then_some(NonZeroU32::MIN);
-    let rows = rows(&set, in_force, &entries);
+    let rows = rows(&name, &set, in_force, &entries);
     for (_, uses) in &mut entries {
         let row = digest_of_key(&uses.key).and_then(|digest| rows.get(&digest).copied());
         uses.row = row.map(|row| Row {
@@ -90,6 +91,7 @@ pub(super) fn page(
 
 /// Returns the rows of these uses that the PIN file has, by their digests.
 fn rows(
+    name: &str,
     set: &Arc<PinSet>,
     in_force: Arc<InForce>,
     entries: &[(EntryKey, RowUses)],
@@ -105,7 +107,8 @@ fn rows(
         found
     };
     // A PIN set that admits nobody has no rows to show.
-    backend::find_rows(set, in_force, of_accounts).unwrap_or_default()
+    let query = RowQuery::Account(b"");
+    backend::find_rows(name, set, &query, in_force, of_accounts).unwrap_or_default()
 }
 
 /// Sets the uses of rows back to zero, by account or key, and reports it. Returns how many

@@ -157,6 +157,11 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// Returns the file: its path if it is an included one.
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(self.file.as_ref())
+    }
+
     /// Returns the place of a file as a whole.
     fn file(file: &'a CStr) -> Self {
         Self {

@@ -60,7 +60,7 @@ type Source<'call> = Box<dyn PinSource<Call<'call>> + 'call>;
 /// Returns the plan of the dialog, and the source of PINs.
 fn prepared<'call>(
     request: &Request,
-    call: &Call<'call>,
+    call: &mut Call<'call>,
     audit: AuditContext,
 ) -> (Plan, Source<'call>) {
     let plan = request.plan();
@@ -113,8 +113,8 @@ fn prepared<'call>(
     }
     let caller = calling.caller(&settings.numbering);
     audit.set_number(caller.number());
-    let counter = Counter::new(&name, limits, caller, CallLockouts(audit));
-    let plan = limited(plan, &counter);
+    let counter = Counter::new(&name, limits, caller, CallLockouts::own(audit));
+    let plan = limited(plan, &counter, call);
     (plan, Box::new(LimitedSource { counter, source }))
 }
 
@@ -155,7 +155,7 @@ fn hides(request: &Request) -> bool {
 }
 
 /// Returns the plan of the dialog for a PIN set and this caller.
-fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
+fn plan_of(request: &Request, source: &PinSetSource, call: &mut Call<'_>) -> Plan {
     let refused = source.refuses().then_some(Status::Failure);
     if refused.is_some() {
         let why = format!(
@@ -163,23 +163,24 @@ fn plan_of(request: &Request, source: &PinSetSource, call: &Call<'_>) -> Plan {
             escape_audit_value(&call.origin().caller)
         );
         log!(Notice, "{} is refused: {why}", call.name());
-        source.counter().keeper().0.set_reason(why);
+        source.counter().keeper().audit.set_reason(why);
     }
     let account = source.asks_account();
     let plan = Plan {
         account: account.then(|| source.set().account_prompt.clone()),
         ..request.plan_of(source.set(), refused)
     };
-    limited(plan, source.counter())
+    limited(plan, source.counter(), call)
 }
 
 /// Restricts a plan for a caller who may have entered wrong PINs before.
-fn limited(mut plan: Plan, counter: &Counter) -> Plan {
+fn limited(mut plan: Plan, counter: &Counter, call: &mut Call<'_>) -> Plan {
     if plan.refused.is_none() {
-        match counter.look() {
+        match counter.look(call) {
             Standing::Open => {}
             Standing::OneTry => plan.attempts = 1,
             Standing::Locked(_) => plan.refused = Some(Status::Locked),
+            Standing::Unknown => plan.refused = Some(Status::Error),
         }
     }
     plan

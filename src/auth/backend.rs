@@ -1,12 +1,13 @@
-//! Sources of PIN sets in Asterisk: PIN files and its database.
+//! Sources of PIN sets in Asterisk: PIN files, its database, and PostgreSQL.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use pinset::config::{AstdbValue, Source, Times};
 use pinset::credential::table::Rows;
 use pinset::verify::{
-    Answer, BackEnd, CallOrigin, Entries, FileQuery, NoChannel, ServiceChannel, Use, UseError,
-    Verification, Verifier, Work,
+    Answer, BackEnd, CallOrigin, Entries, FileQuery, NoChannel, RowQuery, ServiceChannel, Use,
+    UseError, Verification, Verifier, Work,
 };
 use pinset::{hex, Grant, Pepper, Pin, PinSet, Verdict};
 use thiserror::Error;
@@ -14,6 +15,7 @@ use thiserror::Error;
 use crate::asterisk::dialplan;
 use crate::auth::{astdb_rows, slow_hash};
 use crate::config::{InForce, PinSetError};
+use crate::database::{self, CallDatabase, EntryBudget};
 use crate::pin_files::{self, LookupKind, QueryLimits};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
@@ -53,11 +55,16 @@ pub(crate) fn source(
     if let Some(Source::Url(_)) = set.source {
         return Err(SourceError::WebService { name });
     }
+    let budget = Rc::new(EntryBudget::new(in_force.settings.source_timeout));
+    let lockouts = match database::is_here(&set) {
+        true => CallLockouts::stored(audit.clone(), CallDatabase(Rc::clone(&budget))),
+        false => CallLockouts::own(audit.clone()),
+    };
     let back_end = AsteriskBackEnd {
         in_force: Arc::clone(&in_force),
+        budget,
     };
     let numbering = &in_force.settings.numbering;
-    let lockouts = CallLockouts(audit.clone());
     let verifier = Verifier::new(&name, set, origin, numbering, back_end, lockouts);
     audit.set_number(verifier.counter().caller().number());
     Ok(verifier)
@@ -74,19 +81,22 @@ pub(crate) enum RowsError {
     Unusable(String),
 }
 
-/// Returns what `find` finds in the rows of a PIN set, which are read as for a call, or
-/// nothing if its source has no rows.
+/// Returns what `find` finds in the rows of the PIN set of this name, which are read as
+/// for a call with this query, or nothing if its source has no rows.
 ///
 /// # Errors
 ///
 /// Fails if the PIN set admits nobody.
 pub(crate) fn find_rows<T: Default>(
+    name: &str,
     set: &Arc<PinSet>,
+    query: &RowQuery<'_>,
     in_force: Arc<InForce>,
     find: impl FnOnce(&Rows) -> T,
 ) -> Result<T, RowsError> {
-    let back_end = AsteriskBackEnd { in_force };
-    let answer = back_end.ask(&mut NoChannel, set, &Pin::new());
+    let budget = Rc::new(EntryBudget::new(in_force.settings.source_timeout));
+    let back_end = AsteriskBackEnd { in_force, budget };
+    let answer = back_end.ask(&mut NoChannel, name, set, query, &Pin::new());
     let answer = answer.ok_or(RowsError::Unread)?;
     let has_key = |key| back_end.pepper().key(key).is_some();
     if let Some(why) = set.objection(&answer, &has_key) {
@@ -95,6 +105,7 @@ pub(crate) fn find_rows<T: Default>(
     Ok(match answer {
         Answer::Rows(rows, _) => find(&rows),
         Answer::Family(family) => find(&family.rows),
+        Answer::Stored(stored) => find(&stored.rows),
         Answer::Entry(..) | Answer::Refused(_) => T::default(),
     })
 }
@@ -102,11 +113,22 @@ pub(crate) fn find_rows<T: Default>(
 /// The sources of PINs, as they are configured for a call.
 pub(crate) struct AsteriskBackEnd {
     in_force: Arc<InForce>,
+    budget: Rc<EntryBudget>,
 }
 
 impl BackEnd for AsteriskBackEnd {
-    fn ask<H: ServiceChannel>(&self, host: &mut H, set: &Arc<PinSet>, pin: &Pin) -> Option<Answer> {
+    fn ask<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        name: &str,
+        set: &Arc<PinSet>,
+        query: &RowQuery<'_>,
+        pin: &Pin,
+    ) -> Option<Answer> {
         match &set.source {
+            Some(Source::Database(of)) => {
+                self.stored(host, of.as_deref().unwrap_or(name), query, pin)
+            }
             Some(Source::File(path)) => {
                 let kind = LookupKind::PinSet(Arc::new(FileQuery {
                     set: Arc::clone(set),
@@ -150,6 +172,15 @@ impl BackEnd for AsteriskBackEnd {
                     use_ledger::count(host, family.as_bytes(), key.as_bytes(), limit, timeout)?;
                 taken.map_err(|why| UseError::NotCounted(why.to_string()))
             }
+            Use::Stored {
+                id,
+                secret,
+                limit,
+                clock,
+            } => {
+                let taken = database::consume(host, (id, secret), limit, clock, &self.budget)?;
+                taken.map_err(|why| UseError::NotCounted(why.to_string()))
+            }
             Use::Key { family, key } => {
                 let taken = use_ledger::use_up(host, family.as_bytes(), key, timeout)?;
                 taken.map_err(|why| UseError::NotRemoved(why.to_string()))
@@ -177,6 +208,21 @@ impl AsteriskBackEnd {
             Err(error) => return Some(Answer::Refused(error.to_string())),
         };
         Some(Answer::Entry(verdict, Entries::Keys))
+    }
+
+    /// Looks up rows in PostgreSQL.
+    fn stored<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        name: &str,
+        query: &RowQuery<'_>,
+        pin: &Pin,
+    ) -> Option<Answer> {
+        let rows = database::look_up(host, name, query, pin, self.pepper(), &self.budget)?;
+        Some(match rows {
+            Ok(rows) => Answer::Stored(Box::new(rows)),
+            Err(error) => Answer::Refused(error.to_string()),
+        })
     }
 
     /// Reads a family of the database whose values are `account:secret`.

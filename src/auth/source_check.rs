@@ -1,14 +1,16 @@
 //! Checks of the sources of PIN sets while the configuration is read: a reload with a
 //! source that can't be used is refused.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pinset::config::{AstdbValue, Source};
+use pinset::config::{AstdbValue, Identify, Source};
 use pinset::verify::FileQuery;
 
 use crate::auth::astdb_rows;
 use crate::config::{Draft, SourceCheck};
+use crate::database;
 use crate::pin_files::{self, LookupKind, QueryLimits, SourceState};
 
 /// Checks all sources, and logs what is wrong with them by file and line.
@@ -16,6 +18,7 @@ pub(crate) fn check(draft: &mut Draft) {
     let sources = std::mem::take(&mut draft.sources);
     check_files(draft, &sources);
     check_families(draft, &sources);
+    check_databases(draft, &sources);
 }
 
 /// Checks whether the PIN files are there. One that is missing may come: a call
@@ -53,6 +56,34 @@ fn check_families(draft: &mut Draft, sources: &[SourceCheck]) {
             source,
             astdb_rows::check(family, &wanted, limit, left),
         );
+    }
+}
+
+/// Checks whether PIN sets in PostgreSQL could be looked up. Whether it answers is not
+/// checked: a call sees that, and a reload must be possible without it.
+fn check_databases(draft: &mut Draft, sources: &[SourceCheck]) {
+    for source in sources {
+        let Some(Source::Database(_)) = &source.set.source else {
+            continue;
+        };
+        let in_force = &draft.in_force;
+        if in_force.settings.database_file.is_none() {
+            let error = "database needs database_file in [general], the file with the connection \
+                         string of PostgreSQL";
+            draft.reject_source(source, error);
+        } else if let Some(string) = in_force.database_string() {
+            if let Err(error) = database::check(string) {
+                let file = in_force.settings.database_file.as_deref();
+                let file = file.unwrap_or(Path::new("")).display().to_string();
+                draft.reject_source(source, format!("'{file}': {error}"));
+            }
+        }
+        let by_pin = source.set.identify == Identify::Pin;
+        if by_pin && draft.in_force.pepper.signing().is_none() {
+            let error = "identify = pin finds rows in a database by a key of pepper_file, and \
+                         there is none";
+            draft.reject_source(source, error);
+        }
     }
 }
 

@@ -82,9 +82,9 @@ pub(super) type Places = BTreeMap<String, String>;
 /// An error of a file.
 #[derive(Clone, Default)]
 pub(crate) struct ConfigError {
-    /// Its place (`authenticate.conf:12`), or empty if the file can't be read.
+    /// Its place (`authenticate.conf:12`), or empty if authenticate.conf can't be read.
     pub place: String,
-    /// The section, as written.
+    /// The section, as written, or empty if the error is the file's.
     pub section: String,
     /// The option, or empty if the error is the section's.
     pub option: String,
@@ -113,6 +113,9 @@ impl fmt::Display for ConfigError {
         } = self;
         if place.is_empty() {
             return f.write_str(message);
+        }
+        if section.is_empty() {
+            return write!(f, "{place}: {message}");
         }
         let gap = if option.is_empty() { "" } else { " " };
         write!(f, "{place}: [{section}]{gap}{option}: {message}")

@@ -30,6 +30,8 @@ pub(crate) struct InForce {
     pub(super) pin_sets: BTreeMap<String, Option<Arc<PinSet>>>,
     /// Headers that authenticate us to the web services of PIN sets, by the same names.
     pub(super) credentials: BTreeMap<String, Arc<Zeroizing<String>>>,
+    /// The connection string of PostgreSQL, if there is one.
+    pub(super) database: Option<Arc<Zeroizing<Vec<u8>>>>,
     /// When the file was read, in local time.
     pub(super) read_at: String,
 }
@@ -113,6 +115,16 @@ impl InForce {
         })
     }
 
+    /// Returns the connection string of PostgreSQL if a PIN set uses it.
+    pub(crate) fn database_string(&self) -> Option<&[u8]> {
+        let mut sets = self.pin_sets.values().flatten();
+        let is_used = sets.any(|set| matches!(set.source, Some(Source::Database(_))));
+        self.database
+            .as_ref()
+            .filter(|_| is_used)
+            .map(|string| string.as_slice())
+    }
+
     /// Returns all PIN sets with their names in lower case; `None` stands for one with
     /// errors.
     pub(crate) fn pin_sets(&self) -> impl Iterator<Item = (&str, Option<&PinSet>)> {
@@ -134,6 +146,7 @@ impl Default for InForce {
             }),
             pin_sets: BTreeMap::new(),
             credentials: BTreeMap::new(),
+            database: None,
             read_at: now(),
             settings,
         }

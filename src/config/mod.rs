@@ -1,11 +1,12 @@
-//! `authenticate.conf`, read at load and at each reload. Errors are logged with file,
-//! line, section and option. At load, a PIN set with an error admits nobody, and the
-//! others work; a reload takes the file whole or not at all.
+//! `authenticate.conf` and the PIN sets of the console, read at load and at each reload.
+//! Errors are logged with file, line, section and option. At load, a PIN set with an error
+//! admits nobody, and the others work; a reload takes the file whole or not at all.
 //!
 //! In three steps, so that nothing here knows the files and services it names:
 //! [`read`], then `auth::source_check` checks the sources of the PIN sets, then
 //! [`put`] or [`replace`].
 
+mod console_sets;
 mod draft;
 mod in_force;
 mod parse;
@@ -56,8 +57,8 @@ pub(crate) fn current() -> Arc<InForce> {
 /// Reads the file, and logs its errors.
 pub(crate) fn read() -> Draft {
     match config::load(FILE) {
-        LoadResult::Read(config) => Parser::of(&config),
-        LoadResult::Missing => Draft::empty(),
+        LoadResult::Read(config) => Parser::of(Some(&config)),
+        LoadResult::Missing => Parser::of(None),
         LoadResult::Unreadable => Draft::failed(&format!(
             "authenticate.conf can't be opened or is no regular file: Asterisk runs as {}",
             process::account()

@@ -1,6 +1,6 @@
 //! Parsing of the configuration file, line by line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,56 +20,66 @@ use super::secret_file;
 use crate::asterisk::config::{Config, Section};
 use crate::asterisk::log::log;
 
-const GENERAL: &str = "general";
+pub(super) const GENERAL: &str = "general";
 
-/// Options of `[general]` whose errors concern no PIN set.
-const OUTSIDE_PIN_SETS: [&str; 4] = [
+/// Options of `[general]` whose errors concern no PIN set, or only those in PostgreSQL, which
+/// admit nobody then.
+const OUTSIDE_PIN_SETS: [&str; 8] = [
     "max_list_memory",
     "source_timeout",
     "phone_endpoints",
     "security_events",
+    "database_file",
+    "database_connections",
+    "console_sets",
+    "console_lists",
 ];
 
 /// A file being read.
 #[derive(Default)]
 pub(super) struct Parser {
-    settings: Settings,
+    pub(super) settings: Settings,
     /// Places of options of `[general]`.
     places: Places,
-    errors: Errors,
+    pub(super) errors: Errors,
     /// Whether there is no error that a PIN set might depend on.
     sound: bool,
+    /// Whether an option for the PIN sets of the console is invalid.
+    console_is_unclear: bool,
 }
 
 /// A PIN set that has been read.
-struct ParsedPinSet {
+pub(super) struct ParsedPinSet {
     /// The name of its section, as written.
-    name: String,
-    set: Option<Arc<PinSet>>,
-    places: Places,
+    pub name: String,
+    pub set: Option<Arc<PinSet>>,
+    pub places: Places,
     /// Place of the section.
-    place: String,
+    pub place: String,
     /// The header that authenticates us to the web service.
-    credential: Option<Arc<Zeroizing<String>>>,
+    pub credential: Option<Arc<Zeroizing<String>>>,
 }
 
 impl Parser {
-    /// Reads the file, and logs its errors.
-    pub(super) fn of(config: &Config) -> Draft {
+    /// Reads the file, if there is one, and the PIN sets of the console, and logs their
+    /// errors.
+    pub(super) fn of(config: Option<&Config>) -> Draft {
         let mut parser = Self {
             sound: true,
             ..Self::default()
         };
         // Asterisk finds sections whatever their case.
         let is_general = |section: &Section<'_>| section.name.eq_ignore_ascii_case(GENERAL);
-        for section in config.sections().filter(is_general) {
+        let sections = || config.into_iter().flat_map(Config::sections);
+        for section in sections().filter(is_general) {
             parser.general(&section);
         }
         let pepper = parser.pepper();
+        let database = parser.database();
         parser.numbering();
 
         let mut sets: BTreeMap<String, ParsedPinSet> = BTreeMap::new();
-        for section in config.sections().filter(|section| !is_general(section)) {
+        for section in sections().filter(|section| !is_general(section)) {
             let mut read = parser.pin_set(&section);
             let name = section.name.to_ascii_lowercase();
             if sets.contains_key(&name) {
@@ -82,6 +92,9 @@ impl Parser {
                 read.set = None;
             }
             sets.insert(name, read);
+        }
+        if !parser.console_is_unclear {
+            parser.console_sets(&mut sets, &files_of(config));
         }
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
@@ -106,6 +119,7 @@ impl Parser {
             rules,
             pin_sets,
             credentials,
+            database,
             read_at: now(),
         };
         Draft {
@@ -117,7 +131,13 @@ impl Parser {
     }
 
     /// Logs an error of an option, or of the section if `option` is empty.
-    fn wrong(&mut self, place: &str, section: &str, option: &str, error: impl fmt::Display) {
+    pub(super) fn wrong(
+        &mut self,
+        place: &str,
+        section: &str,
+        option: &str,
+        error: impl fmt::Display,
+    ) {
         self.errors.report(place, section, option, error);
     }
 
@@ -135,17 +155,7 @@ impl Parser {
             let name = line.option.to_string_lossy();
             let place = line.place.to_string();
             if let Err(fault) = set(self, line.option.to_bytes(), line.value.to_bytes()) {
-                let meant = match fault {
-                    OptionError::UnknownOption => nearest_option(&name),
-                    _ => None,
-                };
-                match meant {
-                    Some(meant) => {
-                        let fault = format!("{fault}: did you mean '{meant}'?");
-                        self.wrong(&place, &section.name, &name, fault);
-                    }
-                    None => self.wrong(&place, &section.name, &name, fault),
-                }
+                self.wrong(&place, &section.name, &name, with_suggestion(fault, &name));
                 right &= outside_pin_sets(&name);
             }
             places.insert(name.to_ascii_lowercase(), place);
@@ -164,12 +174,17 @@ impl Parser {
             section,
             &mut places,
             outside_pin_sets,
-            |parser, name, value| parser.settings.set(name, value),
+            |parser, name, value| {
+                let done = parser.settings.set(name, value);
+                let of_console = name.to_ascii_lowercase().starts_with(b"console_");
+                parser.console_is_unclear |= of_console && done.is_err();
+                done
+            },
         );
         self.places = places;
     }
 
-    fn place_in_general(&self, option: &str) -> String {
+    pub(super) fn place_in_general(&self, option: &str) -> String {
         let place = self.places.get(option).cloned();
         place.unwrap_or_else(|| FILE.to_string_lossy().into_owned())
     }
@@ -186,6 +201,20 @@ impl Parser {
         })
     }
 
+    /// Reads the connection string of PostgreSQL.
+    fn database(&mut self) -> Option<Arc<Zeroizing<Vec<u8>>>> {
+        let path = self.settings.database_file.clone()?;
+        match secret_file::contents(&path) {
+            Ok(string) => Some(Arc::new(string)),
+            Err(why) => {
+                let option = "database_file";
+                let why = format!("'{}': {why}", path.display());
+                self.wrong(&self.place_in_general(option), GENERAL, option, why);
+                None
+            }
+        }
+    }
+
     fn numbering(&mut self) {
         if let Err(fault) = self.settings.numbering.check() {
             let option = match fault {
@@ -199,35 +228,42 @@ impl Parser {
 
     fn pin_set(&mut self, section: &Section<'_>) -> ParsedPinSet {
         let (mut set, mut places) = (self.settings.pin_set.clone(), Places::new());
-        let mut right = self.lines(
+        let right = self.lines(
             section,
             &mut places,
             |_| false,
             |_, name, value| set.set(name, value),
         );
-        let mut read = ParsedPinSet {
+        let read = ParsedPinSet {
             name: section.name.to_string(),
             set: None,
             place: section.place().to_string(),
             places,
             credential: None,
         };
+        self.checked(read, set, right)
+    }
+
+    /// Checks a PIN set as a whole, and logs its errors. If it is `right` so far and has
+    /// none, it can be used.
+    pub(super) fn checked(
+        &mut self,
+        mut read: ParsedPinSet,
+        set: PinSet,
+        mut right: bool,
+    ) -> ParsedPinSet {
         for conflict in set.conflicts(&self.settings.pin_set) {
             right = false;
             let option = conflict.option();
-            self.wrong(
-                &self.place_of(&read, option),
-                &section.name,
-                option,
-                conflict,
-            );
+            let place = self.place_of(&read, option);
+            self.wrong(&place, &read.name, option, conflict);
         }
         if let Some(Source::Url(_)) = set.source {
             match credential(&set.external.auth) {
                 Ok(credential) => read.credential = credential.map(Arc::new),
                 Err(why) => {
                     right = false;
-                    self.wrong(&self.place_of(&read, "auth"), &section.name, "auth", why);
+                    self.wrong(&self.place_of(&read, "auth"), &read.name, "auth", why);
                 }
             }
             let sends = &set.external;
@@ -236,7 +272,7 @@ impl Parser {
                     Warning,
                     "{}: [{}] connect_context: not set, so the service can send calls nowhere",
                     self.place_of(&read, "source"),
-                    section.name
+                    read.name
                 );
             }
         }
@@ -245,7 +281,7 @@ impl Parser {
                 Notice,
                 "{}: [{}] account_code: PINs are written to the account code, which the CDR shows",
                 self.place_of(&read, "account_code"),
-                section.name
+                read.name
             );
         }
         read.set = right.then(|| Arc::new(set));
@@ -270,6 +306,25 @@ impl Parser {
         let places = [&read.places, &self.places];
         let place = places.iter().find_map(|places| places.get(option));
         place.unwrap_or(&read.place).clone()
+    }
+}
+
+/// Returns the paths of the files that a file includes, as far as they have options.
+fn files_of(config: Option<&Config>) -> BTreeSet<PathBuf> {
+    let sections = config.into_iter().flat_map(Config::sections);
+    let lines = sections.flat_map(|section| section.lines());
+    lines.map(|line| line.place.path().to_owned()).collect()
+}
+
+/// Returns the error with the option that was probably meant.
+pub(super) fn with_suggestion(error: OptionError, name: &str) -> String {
+    let meant = match error {
+        OptionError::UnknownOption => nearest_option(name),
+        _ => None,
+    };
+    match meant {
+        Some(meant) => format!("{error}: did you mean '{meant}'?"),
+        None => error.to_string(),
     }
 }
 

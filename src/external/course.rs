@@ -2,7 +2,7 @@
 
 use pinset::external::flow::{self, conclude, FlowOutcome, Order};
 use pinset::lockout::Standing;
-use pinset::verify::{CallOrigin, Counter};
+use pinset::verify::{CallOrigin, Counter, NoChannel};
 use pinset::{Next, Request, Status};
 
 use super::call::ServiceCall;
@@ -40,7 +40,7 @@ pub(crate) fn authenticate(
         &pin_set.name,
         pin_set.limits(),
         caller,
-        CallLockouts(audit.clone()),
+        CallLockouts::own(audit.clone()),
     );
     let mut service = Service::new(
         pin_set,
@@ -51,7 +51,7 @@ pub(crate) fn authenticate(
     );
     let mut service_call = ServiceCall::new(call, pin_set);
     // Failures are counted per call, so one attempt is enough.
-    let locked = || matches!(counter.look(), Standing::Locked(_));
+    let locked = || matches!(counter.look(&mut NoChannel), Standing::Locked(_));
     let outcome = match refused.or_else(|| locked().then_some(Status::Locked)) {
         Some(status) => FlowOutcome::refused(status),
         None => {

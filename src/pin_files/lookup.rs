@@ -26,6 +26,16 @@ pub(crate) enum LookupKind {
     PinSet(Arc<FileQuery>),
 }
 
+impl LookupKind {
+    /// Returns the folder that the PIN file must be below, if there is one.
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Lines(_) => None,
+            Self::PinSet(query) => query.set.confined_to.as_deref(),
+        }
+    }
+}
+
 /// A lookup, until it is answered or canceled.
 pub(super) struct Lookup {
     pub path: PathBuf,
@@ -60,9 +70,9 @@ impl Lookup {
     ) -> Self {
         Self {
             path: path.to_owned(),
+            walk: Mutex::new(PathWalk::new(path, kind.folder(), mounts)),
             kind,
             pin: pin.clone(),
-            walk: Mutex::new(PathWalk::new(path, mounts)),
             limit,
             format: OnceLock::new(),
             answer: Oneshot::new(),
@@ -82,6 +92,7 @@ impl Lookup {
                     && Arc::ptr_eq(&one.rules, &two.rules)
                     && one.set.format == two.set.format
                     && one.set.identify == two.set.identify
+                    && one.set.confined_to == two.set.confined_to
             }
             _ => false,
         }

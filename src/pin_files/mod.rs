@@ -71,7 +71,7 @@ impl PinSource<Call<'_>> for FileSource {
         let answer = look_up(call, &self.path, &kind, entry.pin, self.limits)?;
         Some(match answer {
             Answer::Entry(verdict, _) => verdict,
-            Answer::Rows(..) | Answer::Family(_) => Verdict::Unavailable,
+            Answer::Rows(..) | Answer::Family(_) | Answer::Stored(_) => Verdict::Unavailable,
             Answer::Refused(why) => {
                 log!(Warning, "'{}' admits nobody: {why}", self.path.display());
                 Verdict::Unavailable

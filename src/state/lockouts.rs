@@ -3,17 +3,18 @@
 //! The lockouts in memory decide. Changes are written to Asterisk's database a second
 //! later, on a thread of ours; Asterisk commits within another second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use pinset::lockout::{Capacity, Change, Cursor, Held, Lock, Lockouts, Unlock, Unlocked};
 use pinset::timestamp::since_epoch;
-use pinset::verify::{LockoutContext, Notice, Reason};
+use pinset::verify::{LockoutContext, Notice, Reason, SharedLockouts};
 
 use crate::asterisk::astdb;
 use crate::asterisk::log::{log, log_once};
 use crate::asterisk::schedule::Schedule;
+use crate::database::CallDatabase;
 use crate::state::audit::AuditContext;
 use crate::sync::lock::lock;
 use crate::work_queue::{Priority, WorkQueue};
@@ -61,7 +62,8 @@ impl Writer {
 }
 
 /// Runs the writes, on one thread.
-static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, 1, "Asterisk's database");
+static QUEUE: WorkQueue =
+    WorkQueue::new(Priority::Normal, 1, "Asterisk's database").awaited_by_unload();
 
 /// Held while the database is written, so that the value written last is the latest.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -191,12 +193,13 @@ pub(crate) fn each(pin_set: Option<&str>, mut look: impl FnMut(Held)) {
     });
 }
 
-/// Returns the locks in force, of one PIN set or of all.
-pub(crate) fn held(pin_set: Option<&str>) -> Vec<Held> {
-    let mut held = Vec::new();
-    each(pin_set, |one| held.push(one));
-    held.sort_unstable();
-    held
+/// Returns the names of the PIN sets and lists with locks in force.
+pub(crate) fn pin_sets() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    each(None, |held| {
+        names.insert(held.pin_set);
+    });
+    names
 }
 
 /// Ends locks and resets their failure counts. Returns what was ended.
@@ -217,7 +220,30 @@ pub(crate) fn unlock(what: Unlock<'_>, pin_set: Option<&str>) -> Unlocked {
 }
 
 /// The lockouts, for one call, which notes in its audit context what is locked and why.
-pub(crate) struct CallLockouts(pub AuditContext);
+pub(crate) struct CallLockouts {
+    /// Where it is noted.
+    pub audit: AuditContext,
+    /// The database with the lockouts, if they are not ours.
+    stored: Option<CallDatabase>,
+}
+
+impl CallLockouts {
+    /// Lockouts of this PBX alone.
+    pub(crate) fn own(audit: AuditContext) -> Self {
+        Self {
+            audit,
+            stored: None,
+        }
+    }
+
+    /// Lockouts that many PBXs share.
+    pub(crate) fn stored(audit: AuditContext, stored: CallDatabase) -> Self {
+        Self {
+            audit,
+            stored: Some(stored),
+        }
+    }
+}
 
 impl LockoutContext for CallLockouts {
     fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
@@ -229,21 +255,27 @@ impl LockoutContext for CallLockouts {
         write_later();
     }
 
+    fn shared(&self) -> Option<&dyn SharedLockouts> {
+        self.stored
+            .as_ref()
+            .map(|stored| stored as &dyn SharedLockouts)
+    }
+
     fn locked(&self, lock: Lock, left: Option<Duration>) {
-        self.0.set_locked(lock.kind, left);
+        self.audit.set_locked(lock.kind, left);
     }
 
     fn identified(&self, account: &[u8]) {
-        self.0.set_identity(account);
+        self.audit.set_identity(account);
     }
 
     fn reason(&self, reason: Reason) {
-        self.0.set_reason(reason);
+        self.audit.set_reason(reason);
     }
 
     fn notice(&self, notice: &Notice<'_>) {
         if notice.is_error() {
-            self.0.set_reason(notice);
+            self.audit.set_reason(notice);
         }
         match notice {
             Notice::Argon2id(..) => log_once!(Warning, "{notice}"),

@@ -12,8 +12,8 @@ use super::lock::{lock, wait_while};
 /// frame of audio takes four times as long.
 const UNSERVICED_WAIT: Duration = Duration::from_millis(5);
 
-/// How often the result is polled: ever less, the longer it takes. A hundred callers
-/// who wait would otherwise take a processor from the threads they wait for.
+/// How often the result is polled: ever less, the longer it takes. Otherwise a
+/// hundred waiting callers would take a processor from the threads they wait for.
 const POLL_INTERVAL: RangeInclusive<Duration> =
     Duration::from_millis(5)..=Duration::from_millis(50);
 
@@ -60,7 +60,7 @@ impl<T> Oneshot<T> {
     }
 
     /// Waits for the value until `deadline`, while servicing the channel.
-    pub(crate) fn wait_while_servicing<H: ServiceChannel>(
+    pub(crate) fn wait_while_servicing<H: ServiceChannel + ?Sized>(
         &self,
         host: &mut H,
         deadline: Instant,

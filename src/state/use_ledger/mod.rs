@@ -47,7 +47,8 @@ pub(crate) type Values = BTreeMap<Vec<u8>, Vec<u8>>;
 const LOOK_INTERVAL: i32 = 1000;
 
 /// Uses are counted one after the other.
-static QUEUE: WorkQueue = WorkQueue::new(Priority::Normal, MAX_WAITING, "Asterisk's database");
+static QUEUE: WorkQueue =
+    WorkQueue::new(Priority::Normal, MAX_WAITING, "Asterisk's database").awaited_by_unload();
 
 /// Held during lookup, journal and write, so that two callers with one PIN are serialized.
 /// No thread of a channel takes it.

@@ -1,0 +1,435 @@
+//! Queries that wait for a connection, and the state of the connections.
+
+use std::collections::VecDeque;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use libpq::{ConnectionString, Library, Parameter, Reply, Statement};
+use pinset::database::PURGE;
+use pinset::escape::escape;
+use pinset::verify::ServiceChannel;
+use rustix::event::{eventfd, EventfdFlags};
+use zeroize::Zeroizing;
+
+use super::status::{Latencies, Status};
+use super::worker;
+use super::{DatabaseError, DatabaseSetupError};
+use crate::asterisk::events;
+use crate::asterisk::log::log;
+use crate::asterisk::thread_pool;
+use crate::sync::lock::{lock, wait_while};
+use crate::sync::oneshot::{Awaited, Oneshot};
+
+/// Most queries that wait for a connection.
+const MAX_WAITING: usize = 1000;
+
+/// How often what counts for nothing any more is deleted, and how many rows at most.
+const PURGE_INTERVAL: Duration = Duration::from_secs(600);
+const MAX_PURGED: &CStr = c"10000";
+
+/// How long a connection is kept that nobody uses.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) type Answer = Result<Reply, DatabaseError>;
+
+/// A query that waits for its answer.
+pub(super) struct Job {
+    pub(super) statement: &'static Statement,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) timeout: Duration,
+    pub(super) deadline: Instant,
+    /// Where the answer goes; `None` if nobody waits for it.
+    waiting: Option<Weak<Oneshot<Answer>>>,
+}
+
+impl Job {
+    pub(super) fn answer(&self, answer: Answer) {
+        match (&self.waiting, answer) {
+            (Some(waiting), answer) => {
+                if let Some(waiting) = waiting.upgrade() {
+                    waiting.set(answer);
+                }
+            }
+            (None, Err(error)) => log!(
+                Warning,
+                "{} is not done in the database: {error}",
+                self.statement.name.to_string_lossy()
+            ),
+            (None, Ok(_)) => {}
+        }
+    }
+
+    /// Whether it is still to be run.
+    pub(super) fn is_wanted(&self) -> bool {
+        let waits = |waiting: &Weak<_>| waiting.strong_count() > 0;
+        self.waiting.as_ref().is_none_or(waits)
+    }
+}
+
+/// How long a caller waits for the database.
+#[derive(Clone, Copy)]
+pub(super) struct Wait {
+    /// Altogether, for messages.
+    pub(super) timeout: Duration,
+    /// What is left of it.
+    pub(super) left: Duration,
+}
+
+/// A database and its connections.
+pub(super) struct Pool {
+    pub(super) libpq: Library,
+    pub(super) string: ConnectionString,
+    /// The file's contents, to notice a change.
+    text: Zeroizing<Vec<u8>>,
+    max_connections: u32,
+    /// The pepper's ids and [`fingerprints`](pinset::database::fingerprints).
+    pub(super) keys: (String, String),
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Readable when the threads are to end.
+    stop: OwnedFd,
+}
+
+struct State {
+    jobs: VecDeque<Job>,
+    /// How many threads there are, wait for queries, and have a connection.
+    threads: u32,
+    idle: u32,
+    connected: u32,
+    /// The server of the latest connection, for people, and its role.
+    server: String,
+    role: &'static str,
+    /// Why there is no connection, once one could not be made: queries fail at once.
+    outage: Option<String>,
+    /// A pooler keeps no prepared statements.
+    unnamed: bool,
+    stopping: bool,
+    queries: u64,
+    failed: u64,
+    latencies: Latencies,
+    /// When the next [`PURGE`] is due.
+    purge_at: Instant,
+}
+
+impl Pool {
+    /// A database without connections.
+    ///
+    /// # Errors
+    ///
+    /// There is no libpq, or it is no connection string.
+    pub(super) fn new(
+        text: &[u8],
+        max_connections: u32,
+        keys: (String, String),
+    ) -> Result<Self, DatabaseSetupError> {
+        let libpq = Library::load()?;
+        let string = ConnectionString::parse(&libpq, text)?;
+        Ok(Self {
+            libpq,
+            string,
+            text: Zeroizing::new(text.to_vec()),
+            max_connections,
+            keys,
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                threads: 0,
+                idle: 0,
+                connected: 0,
+                server: String::new(),
+                role: "",
+                outage: None,
+                unnamed: false,
+                stopping: false,
+                queries: 0,
+                failed: 0,
+                latencies: Latencies::default(),
+                purge_at: Instant::now() + PURGE_INTERVAL,
+            }),
+            changed: Condvar::new(),
+            stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                .map_err(|error| DatabaseSetupError::Descriptor(error.into()))?,
+        })
+    }
+
+    pub(super) fn is_for(&self, text: &[u8], max: u32, keys: &(String, String)) -> bool {
+        *self.text == text && self.max_connections == max && self.keys == *keys
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// What an administrator asks.
+    pub(crate) fn status(&self) -> Status {
+        let state = self.state();
+        Status {
+            server: state.server.clone(),
+            role: state.role,
+            connections: state.connected,
+            max_connections: self.max_connections,
+            outage: state.outage.clone(),
+            waiting: state.jobs.len(),
+            queries: state.queries,
+            failed: state.failed,
+            latencies: state.latencies.percentiles(),
+        }
+    }
+
+    /// Runs a query while the caller is served. Returns `None` if the caller has hung
+    /// up.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or the database has refused the query.
+    pub(super) fn query<H: ServiceChannel + ?Sized>(
+        self: &Arc<Self>,
+        host: &mut H,
+        statement: &'static Statement,
+        parameters: Vec<Parameter>,
+        wait: Wait,
+    ) -> Option<Answer> {
+        let waiting = Arc::new(Oneshot::new());
+        let asked = Instant::now();
+        let deadline = asked + wait.left;
+        let job = Job {
+            statement,
+            parameters,
+            timeout: wait.timeout,
+            deadline,
+            waiting: Some(Arc::downgrade(&waiting)),
+        };
+        let answer = match self.put(job) {
+            Ok(()) => match waiting.wait_while_servicing(host, deadline) {
+                Awaited::Value(answer) => answer,
+                Awaited::Timeout => Err(DatabaseError::Timeout(wait.timeout)),
+                Awaited::HungUp => return None,
+            },
+            Err(error) => Err(error),
+        };
+        let is_purge_due = {
+            let mut state = self.state();
+            state.queries += 1;
+            state.failed += u64::from(answer.is_err());
+            if answer.is_ok() {
+                state.latencies.add(asked.elapsed());
+            }
+            let is_due = state.purge_at <= Instant::now();
+            if is_due {
+                state.purge_at = Instant::now() + PURGE_INTERVAL;
+            }
+            is_due
+        };
+        if is_purge_due {
+            let most = Zeroizing::new(MAX_PURGED.to_owned());
+            self.send(&PURGE, vec![Some(most)], wait.timeout);
+        }
+        Some(answer)
+    }
+
+    /// Has a query run, and waits for nothing. One that fails is logged.
+    pub(super) fn send(
+        self: &Arc<Self>,
+        statement: &'static Statement,
+        parameters: Vec<Parameter>,
+        timeout: Duration,
+    ) {
+        let job = Job {
+            statement,
+            parameters,
+            timeout,
+            deadline: Instant::now() + timeout,
+            waiting: None,
+        };
+        // Without a connection it stays undone.
+        let _ = self.put(job);
+    }
+
+    fn put(self: &Arc<Self>, job: Job) -> Result<(), DatabaseError> {
+        let mut state = self.state();
+        if let Some(why) = &state.outage {
+            return Err(DatabaseError::Unreachable(why.clone()));
+        }
+        if state.jobs.len() >= MAX_WAITING {
+            return Err(DatabaseError::Full);
+        }
+        let free = state.idle as usize > state.jobs.len();
+        if !free && !self.start_thread(&mut state) && state.threads == 0 {
+            return Err(DatabaseError::NoThread);
+        }
+        state.jobs.push_back(job);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Makes the first connection, if there is none.
+    pub(super) fn connect(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.threads == 0 {
+            self.start_thread(&mut state);
+        }
+    }
+
+    /// Starts a thread, unless there are enough.
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> bool {
+        if state.threads >= self.max_connections {
+            return false;
+        }
+        if state.stopping && state.threads > 0 {
+            return false;
+        }
+        // After an unload that was refused, or for a call that has begun before a reload.
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&self.stop, &mut count);
+        state.stopping = false;
+        let pool = Arc::clone(self);
+        let started = thread_pool::start_unheld(move || worker::run(&pool));
+        state.threads += u32::from(started);
+        started
+    }
+
+    /// Lets all threads end when nobody waits for a query.
+    pub(super) fn retire(&self) {
+        let mut state = self.state();
+        state.stopping = state.threads > 0;
+        self.changed.notify_all();
+    }
+
+    /// Lets all threads end, at the latest when their connecting has: what they wait for
+    /// is wanted by nobody any more.
+    pub(super) fn stop(&self) {
+        self.retire();
+        let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+    }
+
+    /// Whether no thread is left, waiting for at most this time.
+    pub(super) fn has_ended(&self, within: Duration) -> bool {
+        let running = |state: &mut State| state.threads > 0;
+        let (_state, timed_out) = wait_while(&self.changed, self.state(), within, running);
+        !timed_out
+    }
+
+    /// Whether no more queries come.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.state();
+        state.stopping && state.jobs.is_empty()
+    }
+
+    /// What becomes readable when the threads are to end.
+    pub(super) fn stop_signal(&self) -> BorrowedFd<'_> {
+        self.stop.as_fd()
+    }
+
+    /// Waits for queries: at most `most`. None: the thread is to end, for there were
+    /// none for a while, or no more will come.
+    pub(super) fn take(&self, most: usize) -> Vec<Job> {
+        let mut state = self.state();
+        state.idle += 1;
+        let none = |state: &mut State| state.jobs.is_empty() && !state.stopping;
+        let (mut state, _) = wait_while(&self.changed, state, IDLE_TIMEOUT, none);
+        state.idle -= 1;
+        let count = state.jobs.len().min(most);
+        state.jobs.drain(..count).collect()
+    }
+
+    /// Puts queries back that were not sent.
+    pub(super) fn put_back(&self, jobs: Vec<Job>) {
+        let mut state = self.state();
+        for job in jobs.into_iter().rev() {
+            state.jobs.push_front(job);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Notes a connection to this server, and its role.
+    pub(super) fn connected(&self, server: String, role: &'static str) {
+        let was_out = {
+            let mut state = self.state();
+            state.connected += 1;
+            state.server.clone_from(&server);
+            state.role = role;
+            state.outage.take().is_some()
+        };
+        if was_out {
+            log!(Notice, "the database is reached again: {server}");
+            events::publish(
+                "AuthenticateDatabaseReached",
+                [("Server", &*escape(server.as_bytes()))],
+            );
+        }
+    }
+
+    /// Notes that a connection has ended.
+    pub(super) fn disconnected(&self) {
+        let mut state = self.state();
+        state.connected = state.connected.saturating_sub(1);
+    }
+
+    /// Notes that a connection could not be made. Returns whether the thread is to try
+    /// again: one does if there is no connection at all, and until then queries fail at
+    /// once.
+    pub(super) fn unreachable(&self, why: String) -> bool {
+        let mut state = self.state();
+        if state.stopping || state.connected > 0 {
+            return false;
+        }
+        let lost = std::mem::take(&mut state.jobs);
+        let before = state.outage.replace(why.clone());
+        // The one that has noted the outage, or the last one left.
+        let goes_on = before.is_none() || state.threads == 1;
+        drop(state);
+        for job in lost {
+            job.answer(Err(DatabaseError::Unreachable(why.clone())));
+        }
+        if before.as_ref() != Some(&why) {
+            log!(Error, "the database can't be reached: {why}");
+        }
+        if before.is_none() {
+            events::publish(
+                "AuthenticateDatabaseLost",
+                [("Reason", &*escape(why.as_bytes()))],
+            );
+        }
+        goes_on
+    }
+
+    /// Waits before another try. Returns false if the thread is to end.
+    pub(super) fn pause(&self, time: Duration) -> bool {
+        let going = |state: &mut State| !state.stopping;
+        let (state, _) = wait_while(&self.changed, self.state(), time, going);
+        !state.stopping
+    }
+
+    /// Notes that a thread ends. Queries that wait and have no other thread fail.
+    pub(super) fn ended(&self) {
+        let mut state = self.state();
+        state.threads = state.threads.saturating_sub(1);
+        self.changed.notify_all();
+        if state.threads > 0 {
+            return;
+        }
+        state.outage = None;
+        let lost = std::mem::take(&mut state.jobs);
+        drop(state);
+        for job in lost {
+            job.answer(Err(DatabaseError::NoThread));
+        }
+    }
+
+    /// Whether statements are sent without their names.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.state().unnamed
+    }
+
+    /// Statements are sent without their names from now on, for good.
+    pub(super) fn use_unnamed(&self) {
+        let was_unnamed = std::mem::replace(&mut self.state().unnamed, true);
+        if !was_unnamed {
+            log!(
+                Notice,
+                "the database's pooler keeps no prepared statements: they are sent with each query"
+            );
+        }
+    }
+}
