@@ -7,6 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure, Context, Result};
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine as _;
 use serde_json::{json, Value};
 use ureq::Agent;
 
@@ -61,6 +63,41 @@ impl Browser {
     /// Goes to an address, and waits for the page.
     pub(crate) fn open(&self, url: &str) -> Result<()> {
         self.post("/url", &json!({ "url": url })).map(drop)
+    }
+
+    /// Goes to the page before, as the button of the browser does.
+    pub(crate) fn back(&self) -> Result<()> {
+        self.post("/back", &json!({})).map(drop)
+    }
+
+    /// Sends a command of Chromium's own protocol.
+    pub(crate) fn command(&self, command: &str, parameters: &Value) -> Result<Value> {
+        let body = json!({"cmd": command, "params": parameters});
+        self.post("/goog/cdp/execute", &body)
+    }
+
+    /// Presses and releases keys, one after the other, wherever the focus is.
+    pub(crate) fn press(&self, keys: &str) -> Result<()> {
+        let strokes = keys.chars().flat_map(|key| {
+            ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key.to_string()}))
+        });
+        let strokes: Vec<Value> = strokes.collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": strokes});
+        self.post("/actions", &json!({"actions": [keyboard]}))
+            .map(drop)
+    }
+
+    /// Runs a script that calls its last argument with a result.
+    pub(crate) fn result(&self, script: &str) -> Result<Value> {
+        let body = json!({"script": script, "args": []});
+        self.post("/execute/async", &body)
+    }
+
+    /// Returns a picture of the window, as PNG.
+    pub(crate) fn screenshot(&self) -> Result<Vec<u8>> {
+        let picture = self.command("Page.captureScreenshot", &json!({}))?;
+        let picture = picture["data"].as_str().context("no picture")?;
+        Ok(STANDARD.decode(picture)?)
     }
 
     /// The value of an expression of JavaScript in the page.

@@ -1,6 +1,7 @@
-//! The page of the request log of `pinset serve` in a web browser: values from callers
-//! are shown as text and have no effect.
+//! Pages in a web browser: the request log of `pinset serve`, where values from callers are
+//! shown as text and have no effect, and the web console.
 
+mod console;
 mod driver;
 mod served;
 

@@ -1,9 +1,11 @@
 //! Documents agree with the table, and their examples can be tested.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result};
-use harness::{examples, workspace};
+use harness::{documents, examples, workspace};
+use serde_json::Value;
 
 use crate::table;
 
@@ -35,14 +37,9 @@ fn examples_of_option_c_check_the_status() -> Result<()> {
         "README.md".to_owned(),
         "packaging/documentation/app_authenticate_rs-en_US.xml".to_owned(),
     ];
-    for entry in fs::read_dir(workspace().join("docs"))? {
-        paths.push(format!("docs/{}", entry?.file_name().to_string_lossy()));
-    }
+    paths.extend(documents()?);
     let mut uses = 0;
-    for path in paths
-        .iter()
-        .filter(|path| path.ends_with("md") || path.ends_with("xml"))
-    {
+    for path in &paths {
         let text = document(path)?;
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
@@ -89,8 +86,8 @@ const RUN: [&str; 10] = [
     "toml serve.toml",
 ];
 
-/// What other programs read, and what is printed.
-const SHOWN: [&str; 4] = ["crontab", "logrotate", "mermaid", "text"];
+/// What other programs read, and what is printed. `tests/lifecycle/database` runs SQL.
+const SHOWN: [&str; 5] = ["crontab", "logrotate", "mermaid", "sql", "text"];
 
 /// Commands of examples with `no-run`: they need a network, a package manager,
 /// systemd, FreePBX, or this repository.
@@ -113,25 +110,28 @@ const NOT_IN_A_CONTAINER: [&str; 15] = [
 ];
 
 /// Examples with `no-run` that other tests run: `install/takeover.rs`, `install/switch.rs`,
-/// `doctor.rs`, `console_pbxs.rs`, `crates/pinset-cli/tests/report` and `serve`.
-const RUN_ELSEWHERE: [&str; 7] = [
+/// `doctor.rs`, `console_pbxs.rs`, `database/documented.rs`, `database/alembic.rs`,
+/// `crates/pinset-cli/tests/report` and `serve`.
+const RUN_ELSEWHERE: [&str; 11] = [
+    "--database owner.database",
+    "alembic -c pinset.ini",
     "module unload app_authenticate",
     "openssl req -x509",
     "pinset asterisk",
     "pinset console",
+    "pinset database",
     "pinset doctor",
     "pinset report",
     "pinset serve",
+    "source = database",
 ];
 
 #[test]
 fn every_example_has_a_kind_that_is_tested() -> Result<()> {
-    let mut pages = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
-    for entry in fs::read_dir(workspace().join("docs"))? {
-        pages.push(format!("docs/{}", entry?.file_name().to_string_lossy()));
-    }
+    let mut paths = documents()?;
+    paths.extend(["README.md".to_owned(), "CONTRIBUTING.md".to_owned()]);
     let mut count = 0;
-    for page in pages {
+    for page in paths {
         for example in examples(&document(&page)?).with_context(|| page.clone())? {
             let place = format!("{page}:{}", example.line);
             let kind = example.kind.as_str();
@@ -148,5 +148,69 @@ fn every_example_has_a_kind_that_is_tested() -> Result<()> {
         }
     }
     assert!(count > 50, "{count}");
+    Ok(())
+}
+
+#[test]
+fn each_alert_has_a_section_a_severity_and_a_unit_test() -> Result<()> {
+    let rules = document("packaging/grafana/authenticate.rules.yml")?;
+    let tests = document("packaging/grafana/authenticate.rules.test.yml")?;
+    let page = document("docs/monitoring.md")?;
+    let mut names = BTreeSet::new();
+    for alert in rules.split("- alert: ").skip(1) {
+        let (name, rule) = alert.split_once('\n').context("no name")?;
+        let severity = ["Critical", "Warning"]
+            .into_iter()
+            .find(|word| rule.contains(&format!("severity: {}}}", word.to_lowercase())));
+        let severity = severity.context(name.to_owned())?;
+        assert!(
+            page.contains(&format!("\n### {name}\n\n{severity}: ")),
+            "docs/monitoring.md: {name}"
+        );
+        let runbook = format!("runbook: \"docs/monitoring.md#{}\"", name.to_lowercase());
+        assert!(rule.contains(&runbook), "{name}: {runbook}");
+        let fires = format!("alertname: {name}\n");
+        assert!(tests.contains(&fires), "no unit test: {name}");
+        names.insert(name);
+    }
+    let sections = page.split("\n## Alerts\n").nth(1).unwrap_or_default();
+    assert_eq!(sections.matches("\n### ").count(), names.len());
+    Ok(())
+}
+
+#[test]
+fn dashboard_is_well_formed() -> Result<()> {
+    let dashboard = document("packaging/grafana/authenticate.dashboard.json")?;
+    let dashboard: Value = serde_json::from_str(&dashboard)?;
+    for key in ["title", "uid", "schemaVersion", "description"] {
+        assert!(!dashboard[key].is_null(), "{key}");
+    }
+    let mut ids = BTreeSet::new();
+    let mut cells = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().context("no panels")? {
+        let title = panel["title"].as_str().context("no title")?;
+        assert!(ids.insert(panel["id"].as_u64()), "{title}: same id");
+        let number = |key: &str| panel["gridPos"][key].as_u64().context(title.to_owned());
+        let (left, top) = (number("x")?, number("y")?);
+        for x in left..left + number("w")? {
+            for y in top..top + number("h")? {
+                assert!(
+                    x < 24 && cells.insert((x, y)),
+                    "{title}: covers another panel"
+                );
+            }
+        }
+        if panel["type"] != "row" {
+            assert!(panel["description"].is_string(), "{title}");
+            assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
+            let targets = panel["targets"].as_array().context("no targets")?;
+            assert!(!targets.is_empty(), "{title}");
+            let refs: BTreeSet<_> = targets
+                .iter()
+                .map(|target| target["refId"].as_str())
+                .collect();
+            assert_eq!(refs.len(), targets.len(), "{title}");
+        }
+    }
     Ok(())
 }

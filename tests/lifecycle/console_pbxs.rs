@@ -86,7 +86,8 @@ fn findings(pbx: &Pbx) -> Result<Vec<String>> {
     let text = String::from_utf8_lossy(&output.stdout);
     let found = text.lines().filter(|line| {
         let mut words = line.split(": ").skip(1);
-        matches!(words.next(), Some("connection" | "pin_sets"))
+        let checks = ["certificate", "connection", "module_version", "pin_sets"];
+        words.next().is_some_and(|check| checks.contains(&check))
     });
     let found = found.map(|line| match line.split_once(" since ") {
         Some((before, after)) => format!("{before}{}", &after["hh:mm:ss".len()..]),
@@ -115,6 +116,11 @@ fn console_reaches_ami_by_tls_and_names_what_is_wrong() {
                 ("secret", "login refused) -> "),
             ],
         )?;
+        let certificate = "ok: certificate: fingerprint: valid until ";
+        ensure!(
+            found.iter().any(|line| line.starts_with(certificate)),
+            "{found:#?}"
+        );
         let right = "the AMI user has no right to AuthenticatePinsets -> write = security";
         let right = format!("warning: connection: guest: {right}");
         ensure!(
@@ -138,6 +144,14 @@ fn console_reaches_ami_by_tls_and_names_what_is_wrong() {
             ],
         )?;
 
+        // Of 30 days.
+        let renew = "warning: certificate: ca: valid until ";
+        let found = findings(pbx)?;
+        ensure!(
+            found.iter().any(|line| line.starts_with(renew)),
+            "{found:#?}"
+        );
+
         shell(pbx, "asterisk -rx 'module unload app_authenticate_rs.so'")?;
         let unknown = "warning: connection: ca: the PBX does not know AuthenticatePinsets -> ";
         let found = findings(pbx)?;
@@ -152,6 +166,7 @@ fn expect(found: &[String], connected: &[&str], failed: &[(&str, &str)]) -> Resu
     let connected = connected.iter().flat_map(|name| {
         [
             format!("ok: connection: {name}: connected, 2 PIN sets"),
+            format!("ok: module_version: {name}: app_authenticate_rs 0."),
             format!("warning: pin_sets: {name}: {staff}"),
         ]
     });

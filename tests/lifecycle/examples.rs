@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Stdio;
 
 use anyhow::{ensure, Context, Result};
-use harness::{examples, workspace, Example, Pbx};
+use harness::{documents, examples, workspace, Example, Pbx};
 
 use crate::module::OURS;
 use crate::support::on;
@@ -317,7 +317,7 @@ impl<'a> Runner<'a> {
                 value.map(drop).context("no JSON")
             }
             "text" => self.commands(text),
-            "crontab" | "logrotate" | "mermaid" => Ok(()),
+            "crontab" | "logrotate" | "mermaid" | "sql" => Ok(()),
             kind => anyhow::bail!("unknown kind of example: {kind:?}"),
         }
     }
@@ -336,10 +336,8 @@ impl<'a> Runner<'a> {
 fn documented_examples_run() {
     on(Pbx::builder().unprivileged(), |pbx| {
         let mut runner = Runner::new(pbx)?;
-        let mut pages = vec![workspace().join("README.md")];
-        for entry in fs::read_dir(workspace().join("docs"))? {
-            pages.push(entry?.path());
-        }
+        let mut pages = vec!["README.md".to_owned()];
+        pages.extend(documents()?);
         let mut errors = Vec::new();
         for page in pages {
             shell(
@@ -350,10 +348,9 @@ fn documented_examples_run() {
             pbx.exec(&["sh", "-c", PREPARE])?;
             pbx.write_file(SETTINGS, "")?;
             pbx.cli(&format!("module reload {OURS}"))?;
-            for example in examples(&fs::read_to_string(&page)?)? {
+            for example in examples(&fs::read_to_string(workspace().join(&page))?)? {
                 if let Err(error) = runner.run(&example) {
-                    let name = page.display();
-                    errors.push(format!("{name}:{}: {error:#}", example.line));
+                    errors.push(format!("{page}:{}: {error:#}", example.line));
                 }
             }
         }

@@ -114,7 +114,7 @@ fn missing_headers_fail_the_build_with_one_message() {
     let script = build().build_script;
     on(Pbx::builder().module(Module::None), |pbx| {
         let inside = "/harness/build-script";
-        std::fs::copy(&script, pbx.outside(inside).context("no way in")?)?;
+        pbx.put_program(&script, inside)?;
         let run = || {
             let line = format!("cd /tmp && OUT_DIR=/tmp CARGO_MANIFEST_DIR=/tmp exec {inside}");
             pbx.exec_command(&["sh", "-c", &line]).output()

@@ -2,13 +2,14 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::config::{report_step, Config};
 use crate::module::{our_documentation, our_module, Module};
 use crate::pbx::Pbx;
+use crate::postgres::{self, Postgres};
 
 /// Chooses what to start: `Pbx::builder().module(Module::Ours).start()`.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Builder {
     pub(crate) file_systems: bool,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) pins: Vec<(String, Vec<u8>, u32)>,
+    pub(crate) volumes: Vec<(PathBuf, &'static str)>,
     module_file: Option<PathBuf>,
 }
 
@@ -41,6 +43,7 @@ impl Default for Builder {
             file_systems: false,
             environment: Vec::new(),
             pins: Vec::new(),
+            volumes: Vec::new(),
             module_file: None,
         }
     }
@@ -113,6 +116,18 @@ impl Builder {
         self
     }
 
+    /// Shows a folder of the host inside, under this path.
+    pub fn volume(mut self, folder: &Path, path: &'static str) -> Self {
+        self.volumes.push((folder.to_owned(), path));
+        self
+    }
+
+    /// Lets Asterisk reach a PostgreSQL: `/pins/database` has the connection string.
+    pub fn database(mut self, server: &Postgres) -> Self {
+        self.volumes.push(postgres::volume(server));
+        self.pin_file_of_mode("database", server.connection_string(), 0o600)
+    }
+
     /// Loads `chan_pjsip`, for `Pbx::sip_call`.
     pub fn pjsip(mut self) -> Self {
         self.config.pjsip = true;
@@ -129,10 +144,16 @@ impl Builder {
     /// it, SIP listens on `bind` (address and port), for one account only,
     /// and AMI on `ami_port` of the loopback.
     pub fn on_host(mut self, bind: &str, user: &str, password: &str, ami_port: u16) -> Self {
-        self.network = "host".into();
         self.config.pjsip = true;
         self.config.pjsip_bind = bind.to_owned();
         self.config.pjsip_account = Some((user.to_owned(), password.to_owned()));
+        self.in_network_of_host(ami_port)
+    }
+
+    /// Has the container share the host's network, so that programs of the host reach
+    /// those inside, with AMI on this port of the loopback.
+    pub fn in_network_of_host(mut self, ami_port: u16) -> Self {
+        self.network = "host".into();
         self.config.ami_port = ami_port;
         self
     }

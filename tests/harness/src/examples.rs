@@ -4,7 +4,11 @@
 //! `ini authenticate.conf`, and may end with `no-run` or with `pins=…`: the PINs that
 //! a person would enter, one for each `pinset` command (`-` for none).
 
+use std::fs;
+
 use anyhow::{ensure, Context, Result};
+
+use crate::workspace;
 
 /// One fenced code block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,21 @@ impl Example {
         }
         example
     }
+}
+
+/// Returns the paths of the documents in `docs`, from the root of the project. The folder
+/// also has pictures.
+///
+/// # Errors
+///
+/// The folder can't be read.
+pub fn documents() -> Result<Vec<String>> {
+    let mut documents = Vec::new();
+    for entry in fs::read_dir(workspace().join("docs"))? {
+        documents.push(format!("docs/{}", entry?.file_name().to_string_lossy()));
+    }
+    documents.retain(|document| document.ends_with(".md"));
+    Ok(documents)
 }
 
 /// Returns the examples of a page in Markdown.

@@ -28,6 +28,7 @@ const PACKAGES: &[&str] = &[
     "asterisk-mp3",
     "sip-tester",
     "fail2ban",
+    "postgresql",
     "bash",
     "ca-certificates",
     "python3",

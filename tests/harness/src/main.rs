@@ -27,6 +27,10 @@ enum Command {
     BenchExternal(commands::external::Arguments),
     /// Starts a PBX for a SIP phone of yours and opens its console.
     Shell(commands::shell::Arguments),
+    /// Starts the web console beside a PBX with sample PIN sets and calls.
+    Console(commands::console::Arguments),
+    /// Starts two PBXs with PIN sets in one PostgreSQL, and places calls on both.
+    Cluster(commands::cluster::Arguments),
     /// Builds the container image unless it is there, and names it.
     Image(commands::image::Arguments),
     /// Removes what harnesses that were killed have left.
@@ -47,6 +51,8 @@ fn main() -> Result<()> {
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::BenchExternal(arguments) => commands::external::run(&arguments),
         Command::Shell(arguments) => commands::shell::run(&arguments),
+        Command::Console(arguments) => commands::console::run(&arguments),
+        Command::Cluster(arguments) => commands::cluster::run(&arguments),
         Command::Image(arguments) => commands::image::run(&arguments),
         Command::Clean => commands::image::clean(),
     }

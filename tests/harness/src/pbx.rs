@@ -47,10 +47,18 @@ struct ContainerSettings {
     network: String,
     file_systems: bool,
     environment: Vec<(String, String)>,
+    volumes: Vec<(PathBuf, &'static str)>,
 }
 
 impl ContainerSettings {
     fn start(&self, engine: &Engine, image: &Image, dir: &Path) -> Result<Container> {
+        let mut volumes = vec![
+            (dir.join("etc"), "/etc/asterisk"),
+            (dir.join("log"), "/var/log/asterisk"),
+            (dir.join("pins"), "/pins"),
+            (dir.join("share"), "/harness"),
+        ];
+        volumes.extend(self.volumes.iter().cloned());
         Container::start(
             engine,
             &Spec {
@@ -58,12 +66,7 @@ impl ContainerSettings {
                 network: &self.network,
                 file_systems: self.file_systems,
                 environment: &self.environment,
-                volumes: &[
-                    (dir.join("etc"), "/etc/asterisk"),
-                    (dir.join("log"), "/var/log/asterisk"),
-                    (dir.join("pins"), "/pins"),
-                    (dir.join("share"), "/harness"),
-                ],
+                volumes: &volumes,
             },
         )
     }
@@ -103,6 +106,7 @@ impl Pbx {
             network: builder.network.clone(),
             file_systems: builder.file_systems,
             environment: builder.environment.clone(),
+            volumes: builder.volumes.clone(),
         };
         let container = settings.start(engine, image, dir.path())?;
         let pbx = Self {
@@ -116,6 +120,11 @@ impl Pbx {
         };
         pbx.start_again()?;
         Ok(pbx)
+    }
+
+    /// The port of AMI on the container's loopback address.
+    pub(crate) fn ami_port(&self) -> u16 {
+        self.ami_port
     }
 
     /// A new AMI connection.
@@ -215,6 +224,16 @@ impl Pbx {
         install(file, &self.share().join("modules").join(name))?;
         let link = format!("{MODULES}/{name}");
         self.exec(&["ln", "-sf", &inside, &link]).map(drop)
+    }
+
+    /// Copies a program to a place that the host can write. `cp` does, because a copy that
+    /// this process has open for writing can't be run ("Text file busy") before every child
+    /// that another thread starts meanwhile has closed it.
+    pub fn put_program(&self, program: &Path, path: &str) -> Result<()> {
+        let outside = self.outside(path).context("no way in")?;
+        let mut copy = std::process::Command::new("cp");
+        copy.arg(program).arg(outside);
+        crate::container_engine::output(copy).map(drop)
     }
 
     /// Sets an astdb entry.
@@ -434,7 +453,7 @@ impl Drop for Pbx {
 
 /// The engine, and the image of all containers of this process: found, and made
 /// if need be, once. What dead harnesses have left is removed by then.
-fn prepared() -> Result<&'static (Engine, Image)> {
+pub(crate) fn prepared() -> Result<&'static (Engine, Image)> {
     static PREPARED: OnceLock<Result<(Engine, Image), String>> = OnceLock::new();
     let prepare = || -> Result<(Engine, Image)> {
         let engine = Engine::find()?;

@@ -1,7 +1,6 @@
 //! Our module with our service, `pinset serve`, configured as Hipcall's guide
 //! describes.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc;
@@ -69,8 +68,7 @@ struct Served {
 
 impl Served {
     fn start(pbx: &Pbx) -> Result<Self> {
-        let program = pbx.outside(PROGRAM).context("no way in")?;
-        fs::copy(harness::pinset()?, program)?;
+        pbx.put_program(&harness::pinset()?, PROGRAM)?;
         pbx.write_file("/harness/serve/serve.toml", SERVE)?;
         for (name, length) in [("pin_prompt", ASK), ("success", YES), ("failure", NO)] {
             pbx.write_file(&format!("/harness/audio/{name}.wav"), wav(length))?;

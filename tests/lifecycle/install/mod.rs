@@ -26,13 +26,15 @@ struct Installed {
 }
 
 /// What the script reads of the repository.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 8] = [
     "packaging",
     "packaging/samples",
     "packaging/fail2ban",
+    "packaging/grafana",
     "packaging/systemd",
     "packaging/documentation",
     "docs",
+    "docs/screenshots",
 ];
 
 /// Copies what the script needs, and installs this module.
@@ -138,11 +140,16 @@ fn files(moddir: &str) -> Result<Vec<String>> {
     for (from, to) in [
         ("packaging/samples", ""),
         ("packaging/fail2ban", "/fail2ban"),
+        ("packaging/grafana", "/grafana"),
         ("docs", "/docs"),
+        ("docs/screenshots", "/docs/screenshots"),
     ] {
         for entry in fs::read_dir(workspace().join(from))? {
-            let name = entry?.file_name();
-            files.push(format!("644 {SAMPLES}{to}/{}", name.to_string_lossy()));
+            let entry = entry?;
+            let name = entry.file_name();
+            if entry.file_type()?.is_file() {
+                files.push(format!("644 {SAMPLES}{to}/{}", name.to_string_lossy()));
+            }
         }
     }
     files.sort();

@@ -143,9 +143,12 @@ fn package_of_pinset_keeps_files_and_purge_leaves_nothing_else() {
                 "/systemd/system/pinset-console.service",
                 "/systemd/system/pinset-serve.socket",
                 "/usr/share/doc/pinset/sbom.cdx.json.gz",
+                "/usr/share/pinset/grafana/authenticate.dashboard.json",
+                "/usr/share/pinset/grafana/authenticate.rules.yml",
             ],
         )?;
         completion_and_units_work(&mut shell)?;
+        commands_run(&mut shell)?;
 
         // What an administrator writes, and the service.
         shell.run("echo account,secret > /etc/pinset/customers.csv")?;
@@ -186,6 +189,24 @@ fn completion_and_units_work(shell: &mut Shell) -> Result<()> {
          COMP_CWORD=1; _pinset pinset ve pinset; echo \"${COMPREPLY[@]}\"'",
     )?;
     ensure!(completed.trim() == "verify", "{completed}");
+    Ok(())
+}
+
+/// The installed program runs with the C library of this system: also TLS, SQLite, Argon2id.
+fn commands_run(shell: &mut Shell) -> Result<()> {
+    let version = shell.run("/usr/bin/pinset --version")?;
+    ensure!(version.starts_with("pinset "), "{version}");
+    let printed = shell.run(
+        "mkdir /tmp/console && cd /tmp/console && umask 077 \
+         && pinset generate -n 3 -d 6 --into list.csv --print \
+         && echo 'correct horse battery' \
+            | pinset console user add ada --role admin --users users --group root \
+         && printf '%s = \"/tmp/console/%s\"\\n' lists . users users database db > console.toml \
+         && pinset console --config console.toml --check; rm -r /tmp/console",
+    )?;
+    for part in ["1,", "http://127.0.0.1:5100"] {
+        ensure!(printed.contains(part), "{part}: {printed}");
+    }
     Ok(())
 }
 

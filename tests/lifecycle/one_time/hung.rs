@@ -241,6 +241,30 @@ fn unload_with_a_hung_disk_is_refused_soon_and_works_once_the_disk_answers() {
     });
 }
 
+/// A write of lockouts is short, unless the disk hangs: an unload waits for it, rather
+/// than being refused because the module is in use.
+#[test]
+fn unload_waits_for_a_write_of_lockouts() {
+    on(with_disk().file("authenticate.conf", CONF), |pbx| {
+        let mut mount = on_disk(pbx)?;
+        let (ami, mut shell) = (pbx.ami()?, Shell::open(pbx)?);
+        load_by_ami(&ami, &mut shell)?;
+        let writer = Writer::hung(pbx, &mut mount)?;
+        let headers = [("PinSet", "counted"), ("Secret", "9999"), ("Caller", "1")];
+        let answer = ami.action("AuthenticateVerify", &headers)?;
+        ensure!(answer.has("Status", "FAILURE"), "{answer:?}");
+        eventually("an unload that waits for the write", || {
+            ensure!(!is_unloaded_soon(&ami)?, "before the write");
+            let log = pbx.log()?;
+            ensure!(!log.contains("has use count"), "{log}");
+            Ok(log.contains("not unloaded: work in progress has not ended within 1 s"))
+        })?;
+        mount.go()?;
+        writer.finish()?;
+        unload_wholly(pbx, &ami, &mut shell)
+    });
+}
+
 /// Whether the module can be unloaded, which is known soon.
 fn is_unloaded_soon(ami: &Ami) -> Result<bool> {
     let asked = Instant::now();

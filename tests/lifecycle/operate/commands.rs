@@ -189,7 +189,7 @@ fn command_words_are_completed() {
             (
                 "authenticate show ",
                 "",
-                "lockouts number pinset pinsets stats version",
+                "database lockouts number pinset pinsets stats version",
             ),
             ("authenticate show pinset c", "c", "callers customers"),
             ("authenticate show pinset C", "C", "callers customers"),
@@ -240,6 +240,7 @@ fn invalid_commands_print_the_reason() {
             "authenticate show number 1",
             "authenticate show number 1 a b",
             "authenticate show stats now",
+            "authenticate show database now",
             "authenticate unlock caller",
             "authenticate unlock caller 1 customers",
             "authenticate unlock caller 1 pinset",
@@ -262,7 +263,7 @@ fn invalid_commands_print_the_reason() {
         let commands = help
             .lines()
             .filter(|line| line.trim_start().starts_with("authenticate"));
-        ensure!(commands.count() == 7, "{help}");
+        ensure!(commands.count() == 8, "{help}");
         lives(pbx, &ami)
     });
 }

@@ -28,7 +28,7 @@ fn xml_documentation_is_valid_by_dtd() {
     });
 }
 
-const ACTIONS: [(&str, &[&str]); 9] = [
+const ACTIONS: [(&str, &[&str]); 10] = [
     ("AuthenticatePinsets", &["system,reporting,security,all"]),
     (
         "AuthenticatePinset",
@@ -46,6 +46,7 @@ const ACTIONS: [(&str, &[&str]); 9] = [
         "AuthenticateResetUses",
         &["PinSet", "Account", "Key", "system,security,all"],
     ),
+    ("AuthenticateDatabase", &["system,reporting,security,all"]),
     ("AuthenticateReload", &["system,security,all"]),
     ("AuthenticateStats", &["system,reporting,security,all"]),
     (
@@ -107,6 +108,10 @@ fn asterisk_shows_the_documentation() {
                 &shown,
                 &["Action", "Type", "Value", "Count", "By", "User", "Address"],
             )?;
+        }
+        for (event, field) in [("Lost", "Reason"), ("Reached", "Server")] {
+            let event = format!("manager show event AuthenticateDatabase{event}");
+            says(&ami.command(&event)?, &[field])?;
         }
         let shown = ami.command("manager show event AuthenticateReloadError")?;
         says(&shown, &["File", "Line", "Section", "Option", "Message"])?;

@@ -6,9 +6,10 @@ mod console;
 mod documentation;
 mod doubts;
 mod many;
+mod monitoring;
 mod number;
 mod privilege;
-mod prometheus;
+pub(crate) mod prometheus;
 mod rounds;
 
 use anyhow::{ensure, Result};

@@ -37,10 +37,11 @@ identify = caller
 attempts = 0
 ";
 
-const CUSTOMERS: &str = "account,secret,caller,level,valid_until\n\
-    ada,plain:7351937519,0212 555 01 01,7,\n\
-    bob,plain:7351937518,+902125550102,,2020-01-01\n\
-    eve,plain:7351937517,+902125550101,,\n";
+const CUSTOMERS: &str = "account,secret,caller,level,valid_until,enabled\n\
+    ada,plain:7351937519,0212 555 01 01,7,,\n\
+    bob,plain:7351937518,+902125550102,,2020-01-01,\n\
+    eve,plain:7351937517,+902125550101,,,yes\n\
+    sam,plain:7351937516,+902125550103,,2020-01-01,no\n";
 
 #[test]
 fn number_is_shown_as_compared_with_rows_and_locks() {
@@ -62,6 +63,11 @@ fn number_is_shown_as_compared_with_rows_and_locks() {
         ensure!(!shown.contains("735193"), "{shown}");
         let shown = show("02125550102 customers")?;
         says(&shown, &["bob", "no longer valid", "1 row"])?;
+        let shown = show("02125550103 customers")?;
+        ensure!(
+            line(&shown, "5") == ["5", "sam", "0", "disabled"],
+            "{shown}"
+        );
         let shown = show("02125550109 customers")?;
         says(&shown, &["Rows: no row for +902125550109", "Locked: no"])?;
 

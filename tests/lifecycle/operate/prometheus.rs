@@ -33,12 +33,12 @@ fn able() -> Builder {
         )
 }
 
-fn loaded_at_boot() -> Builder {
+pub(crate) fn loaded_at_boot() -> Builder {
     able().modules(&format!("load = {THEIRS}"))
 }
 
 /// What Prometheus gets; empty where nobody serves it.
-fn scrape(pbx: &Pbx) -> Result<String> {
+pub(crate) fn scrape(pbx: &Pbx) -> Result<String> {
     const SCRAPE: &str = "import urllib.request, urllib.error\n\
         try: print(urllib.request.urlopen('http://127.0.0.1:8088/metrics').read().decode(), end='')\n\
         except urllib.error.HTTPError: pass";
@@ -52,7 +52,7 @@ fn times(metrics: &str) -> Result<usize> {
     Ok(counts[0])
 }
 
-fn has_metrics(pbx: &Pbx) -> Result<()> {
+pub(crate) fn has_metrics(pbx: &Pbx) -> Result<()> {
     eventually("our metrics", || Ok(times(&scrape(pbx)?)? == 1))
 }
 

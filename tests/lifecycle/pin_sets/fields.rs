@@ -5,9 +5,11 @@ use std::process::Command;
 use anyhow::{ensure, Context, Result};
 
 use super::{
-    all_become, becomes, call, is_logged, log_lines, on, passed, refused, row, shell, with, Want,
+    all_become, becomes, call, is_logged, log_lines, on, passed, refused, row, shell, with,
+    with_lockouts, Want,
 };
 use crate::support::eventually;
+use crate::unprivileged::install_pinset;
 
 const STAFF: &str = "account,secret,caller,name,level,valid_from,valid_until,context\n\
     low,plain:1111,,Ada,1,,,\n\
@@ -200,6 +202,51 @@ fn row_becomes_valid_without_a_reload() {
         eventually("the row is valid", || {
             Ok(pbx.call(&call)?.status() == "SUCCESS")
         })
+    });
+}
+
+/// A change of `enabled` counts at the next attempt, without a reload.
+#[test]
+fn disabled_row_is_expired_until_pinset_enables_it() {
+    let conf = "[staff]\nsource = file:/pins/staff.csv\nattempts = 1\n";
+    let list = "account,secret\nada,plain:1111\nbob,plain:2222\n";
+    on(with(conf).pin_file("staff.csv", list), |pbx| {
+        install_pinset(pbx)?;
+        let enable = |enabled| {
+            let change = "pinset change /pins/staff.csv --account ada --enabled";
+            shell(pbx, &format!("{change} {enabled}"))
+        };
+        let ada = call("staff", "1111#");
+        becomes(pbx, &ada, &passed().account("ada"))?;
+        enable("no")?;
+        let expired = refused("EXPIRED").account("").attempts("1");
+        becomes(pbx, &ada, &expired)?;
+        becomes(pbx, &call("staff", "2222#"), &passed().account("bob"))?;
+        ensure!(pbx.log()?.contains("right PIN, but its row is disabled"));
+        enable("yes")?;
+        becomes(pbx, &ada, &passed().account("ada")).map(drop)
+    });
+}
+
+/// Attempts with the PIN of a disabled row are counted as those of an expired one.
+#[test]
+fn disabled_row_locks_its_caller_out_as_an_expired_one() {
+    let conf = "[disabled]\nsource = file:/pins/disabled.csv\n\
+        [over]\nsource = file:/pins/over.csv\n\
+        [general]\nattempts = 1\nlockout_caller = 2/10m/10m\n";
+    let builder = with_lockouts(conf)
+        .pin_file("disabled.csv", "account,secret,enabled\n1,plain:1234,no\n")
+        .pin_file(
+            "over.csv",
+            "account,secret,valid_until\n1,plain:1234,2001-01-01\n",
+        );
+    on(builder, |pbx| {
+        for name in ["disabled", "over"] {
+            let call = call(name, "1234#").caller("5060508169");
+            becomes(pbx, &call, &refused("EXPIRED"))?;
+            becomes(pbx, &call, &refused("LOCKED").attempts("1"))?;
+        }
+        Ok(())
     });
 }
 

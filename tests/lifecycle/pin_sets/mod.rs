@@ -1,5 +1,6 @@
 //! PIN sets: `Authenticate(pinset:NAME)` and `authenticate.conf`.
 
+mod console;
 mod conversation;
 mod errors;
 mod fields;

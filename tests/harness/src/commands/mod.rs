@@ -2,6 +2,8 @@
 
 pub(crate) mod bench;
 pub(crate) mod call;
+pub(crate) mod cluster;
+pub(crate) mod console;
 pub(crate) mod demo;
 pub(crate) mod external;
 pub(crate) mod image;

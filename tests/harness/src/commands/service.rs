@@ -15,8 +15,7 @@ pub(crate) struct Service(Child);
 impl Service {
     /// Starts it with this configuration; it listens when this returns.
     pub(crate) fn start(pbx: &Pbx, config: &str) -> Result<Self> {
-        let program = pbx.outside(PROGRAM).context("no way in")?;
-        std::fs::copy(harness::pinset()?, program)?;
+        pbx.put_program(&harness::pinset()?, PROGRAM)?;
         pbx.write_file(CONFIG, config)?;
         let mut service = pbx
             .exec_command(&[PROGRAM, "serve", "--config", CONFIG])

@@ -1,10 +1,10 @@
 //! `harness shell`.
 
 use std::io::IsTerminal;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result};
-use harness::{random_word, Pbx};
+use harness::{free_port, random_word, Pbx};
 
 use super::{module, Whose};
 
@@ -50,9 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             .with_context(|| format!("no free port on {}", arguments.bind.ip()))?,
         _ => arguments.bind,
     };
-    let ami = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port();
+    let ami = free_port()?;
     let password = random_word();
     let mut builder = Pbx::builder().module(module(arguments.module)?).on_host(
         &bind.to_string(),

@@ -1,0 +1,122 @@
+//! PIN sets in PostgreSQL, shared by several Asterisks.
+
+mod alembic;
+mod command;
+mod configuration;
+mod copy;
+mod documented;
+mod edits;
+mod exactly_once;
+mod failover;
+mod import;
+mod lockout_model;
+mod lockouts;
+mod look_up;
+mod operating;
+mod outages;
+mod secrecy;
+mod serve;
+mod tls;
+mod unload;
+
+use anyhow::{ensure, Result};
+use harness::{Builder, Frame, Pbx, Postgres};
+use pinset::database::SCHEMA_STEPS;
+
+use crate::pin_sets::made::{hex, hmac};
+use crate::pin_sets::with;
+
+const KEY: [u8; 32] = [0x5a; 32];
+
+const CONF: &str = "
+[general]
+country_code = 90
+pepper_file = /pins/pepper
+database_file = /pins/database
+source_timeout = 2
+
+[customers]
+source = database
+
+[by-caller]
+source = database:People
+identify = caller
+
+[by-account]
+source = database:people
+identify = account
+
+[doors]
+source = file:/pins/doors
+";
+
+/// A server with the tables.
+fn server() -> Result<Postgres> {
+    let server = Postgres::start()?;
+    server.sql(&SCHEMA_STEPS.concat())?;
+    Ok(server)
+}
+
+/// An Asterisk with PIN sets in this server.
+fn asterisk(server: &Postgres) -> Builder {
+    asterisk_with(server, CONF)
+}
+
+fn asterisk_with(server: &Postgres, conf: &str) -> Builder {
+    asterisk_of(server, with(conf))
+}
+
+/// Adds what PIN sets in this server need.
+fn asterisk_of(server: &Postgres, builder: Builder) -> Builder {
+    builder
+        .database(server)
+        .pin_file_of_mode("pepper", format!("k1:{}\n", hex(&KEY)), 0o600)
+        .pin_file("doors", "7777\n")
+}
+
+/// Adds one-time PINs, of an account each.
+fn add_one_time(server: &Postgres, pin_set: &str, pins: &[String]) -> Result<()> {
+    let row = |pin: &String| {
+        let secret = hmac("k1", &KEY, pin)?;
+        Ok(format!("('{pin_set}', 'of{pin}', '{secret}', 1)"))
+    };
+    let rows = pins.iter().map(row).collect::<Result<Vec<_>>>()?.join(", ");
+    let insert = "INSERT INTO pinset_pins (pinset, account, secret, max_uses) VALUES";
+    server.sql(&format!("{insert} {rows}")).map(drop)
+}
+
+/// Adds a row with this PIN; `more` is further columns with their values.
+fn add(server: &Postgres, pin_set: &str, account: &str, pin: &str, more: &str) -> Result<()> {
+    let (columns, values) = match more.split_once('=') {
+        Some((columns, values)) => (format!(", {columns}"), format!(", {values}")),
+        None => Default::default(),
+    };
+    let secret = hmac("k1", &KEY, pin)?;
+    server
+        .sql(&format!(
+            "INSERT INTO pinset_pins (pinset, account, secret{columns}) \
+             VALUES ('{pin_set}', '{account}', '{secret}'{values})"
+        ))
+        .map(drop)
+}
+
+/// Verifies a PIN without a call.
+fn verify(pbx: &Pbx, pin_set: &str, pin: &str) -> Result<Frame> {
+    verify_with(pbx, pin_set, pin, &[])
+}
+
+fn verify_with(pbx: &Pbx, pin_set: &str, pin: &str, more: &[(&str, &str)]) -> Result<Frame> {
+    let mut headers = vec![("PinSet", pin_set), ("Secret", pin), ("Caller", "1")];
+    headers.extend(more);
+    pbx.manager()?.action("AuthenticateVerify", &headers)
+}
+
+/// Checks the status of a PIN.
+fn is(pbx: &Pbx, pin_set: &str, pin: &str, status: &str) -> Result<()> {
+    let answer = verify(pbx, pin_set, pin)?;
+    ensure!(
+        answer.has("Status", status),
+        "{pin_set} {pin}: not {status}, but {answer:?}"
+    );
+    Ok(())
+}
