@@ -5,12 +5,16 @@
 #
 #   packaging/deps.sh build    a C compiler, libclang, libcurl, Rust
 #   packaging/deps.sh unit     Python, for tests in a terminal
-#   packaging/deps.sh run      a container engine, mmdebstrap, pip, podman-compose's libraries
+#   packaging/deps.sh run      a container engine, mmdebstrap, pip, the libraries of
+#                              podman-compose and Alembic, libpq
 #   packaging/deps.sh lint     rustfmt, clippy, Python and pip
 #   packaging/deps.sh fuzz     a C++ compiler, for libFuzzer
 #   packaging/deps.sh bench    the programs that benchmarks compare with
-#   packaging/deps.sh browser  Chromium and chromedriver
+#   packaging/deps.sh browser  Chromium and chromedriver, npm
 #   packaging/deps.sh deb      debhelper, lintian, Python
+#
+# Environment: AUTHENTICATE_PROBED names a folder where jobs whose probes have succeeded are
+# noted and not probed again. tests/parts makes one for each of its runs.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,11 +26,11 @@ probes() { # JOB: the names of its probes
 	case $1 in
 	build) echo "compiler libclang libcurl rust" ;;
 	unit) echo "python" ;;
-	run) echo "engine bootstrap pip compose" ;;
+	run) echo "engine bootstrap pip compose alembic libpq" ;;
 	lint) echo "rust rustfmt clippy python pip" ;;
 	fuzz) echo "rust cxx" ;;
 	bench) echo "search flask_under_gunicorn" ;;
-	browser) echo "browser" ;;
+	browser) echo "browser npm_install" ;;
 	deb) echo "python elf debian_package lint_package" ;;
 	*)
 		echo "deps.sh: unknown job '$1': expected build, unit, run, lint, fuzz, bench, browser or deb" >&2
@@ -48,10 +52,13 @@ packages() { # PROBE: Debian's packages that make it succeed
 	engine) echo "podman runc" ;;
 	bootstrap) echo "mmdebstrap" ;;
 	compose) echo "python3-yaml python3-dotenv" ;;
+	alembic) echo "python3-markupsafe" ;;
+	libpq) echo "python3 libpq5" ;;
 	cxx) echo "g++" ;;
 	search) echo "ripgrep" ;;
 	flask_under_gunicorn) echo "gunicorn python3-flask" ;;
 	browser) echo "chromium chromium-driver" ;;
+	npm_install) echo "npm" ;;
 	elf) echo "binutils" ;;
 	debian_package) echo "gcc libc6-dev debhelper dpkg-dev" ;;
 	lint_package) echo "debhelper dpkg-dev lintian" ;;
@@ -90,6 +97,7 @@ purpose() { # PROBE: what a person has to see to if packages don't help
 	search) echo "ripgrep (rg)" ;;
 	flask_under_gunicorn) echo "gunicorn and Flask of Debian's Python" ;;
 	browser) echo "Chromium and chromedriver of the same version" ;;
+	npm_install) echo "npm" ;;
 	elf) echo "readelf (binutils)" ;;
 	debian_package) echo "debhelper 13 and dpkg-buildpackage (dpkg-dev)" ;;
 	lint_package) echo "lintian" ;;
@@ -115,6 +123,12 @@ failing() { # PROBE...: those that fail, each once
 	done
 }
 
+probed=${AUTHENTICATE_PROBED:+$AUTHENTICATE_PROBED/$(echo "$*" | tr ' ' -)}
+[ -z "$probed" ] || [ ! -e "$probed" ] || exit 0
+note() {
+	[ -z "$probed" ] || : > "$probed"
+}
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
@@ -128,7 +142,7 @@ found=
 # shellcheck disable=SC2086 # a list of probes
 failing $wanted
 missing=$found
-[ -n "$missing" ] || exit 0
+[ -n "$missing" ] || { note; exit 0; }
 
 if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
 	export DEBIAN_FRONTEND=noninteractive
@@ -157,4 +171,4 @@ fi
 for probe in $missing; do
 	echo "deps.sh: needed: $(purpose "$probe"): $(grep . "$work/$probe.log" | tail -n 1)" >&2
 done
-[ -z "$missing" ]
+[ -z "$missing" ] && note

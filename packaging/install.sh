@@ -135,8 +135,14 @@ done
 for file in "$here"/docs/*.md; do
 	put 644 "$file" "$docdir/docs/${file##*/}"
 done
+for file in "$here"/docs/screenshots/*; do
+	put 644 "$file" "$docdir/docs/screenshots/${file##*/}"
+done
 for file in "$here"/packaging/fail2ban/*.conf; do
 	put 644 "$file" "$docdir/fail2ban/${file##*/}"
+done
+for file in "$here"/packaging/grafana/*; do
+	put 644 "$file" "$docdir/grafana/${file##*/}"
 done
 
 [ -n "$destdir" ] || cat <<- END

@@ -97,6 +97,18 @@ assert termios.tcgetattr(terminal)
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0'
 }
 
+# Alembic runs in Debian's Python, too.
+alembic() {
+	/usr/bin/python3 -c '
+import markupsafe
+assert markupsafe.escape("<") == "&lt;"'
+}
+
+# As the tests load it.
+libpq() {
+	python3 -c 'import ctypes; ctypes.CDLL("libpq.so.5").PQlibVersion'
+}
+
 # Installs a Python package, a file.
 pip() {
 	python3 -c '
@@ -186,6 +198,16 @@ flask_under_gunicorn() {
 # A page in Chromium by way of chromedriver, as the tests drive it.
 browser() {
 	timeout 60 bash "$here/probe-browser"
+}
+
+# Installs what a lock file has: a package in a folder.
+npm_install() {
+	mkdir part
+	echo '{"name": "part", "version": "1.0.0"}' > part/package.json
+	echo '{"name": "probe", "version": "1.0.0", "dependencies": {"part": "file:part"}}' > package.json
+	npm install --package-lock-only --offline --cache cache --silent &&
+		npm ci --ignore-scripts --offline --cache cache --silent &&
+		[ -f node_modules/part/package.json ]
 }
 
 elf() {
