@@ -6,7 +6,7 @@ use std::thread;
 use anyhow::{anyhow, ensure, Result};
 use harness::Postgres;
 
-use super::{add_one_time, asterisk_with, server, verify, CONF};
+use super::{add_one_time, impatient, server, verify};
 use crate::pin_sets::on;
 use crate::support::eventually;
 
@@ -37,7 +37,7 @@ fn promoted_standby_admits_no_pin_again() -> Result<()> {
     let standby = standby_of(&server)?;
     let hosts = "host=/database,/standby user=postgres dbname=postgres \
                  target_session_attrs=read-write";
-    let builder = asterisk_with(&server, CONF)
+    let builder = impatient(&server)
         .volume(standby.folder(), "/standby")
         .pin_file_of_mode("database", hosts, 0o600);
     on(builder, |pbx| {

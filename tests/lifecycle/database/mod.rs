@@ -19,21 +19,26 @@ mod serve;
 mod tls;
 mod unload;
 
+use std::time::Duration;
+
 use anyhow::{ensure, Result};
 use harness::{Builder, Frame, Pbx, Postgres};
 use pinset::database::SCHEMA_STEPS;
 
 use crate::pin_sets::made::{hex, hmac};
 use crate::pin_sets::with;
+use crate::support::eventually;
 
 const KEY: [u8; 32] = [0x5a; 32];
 
+/// A busy machine answers late: only tests of a database that does not answer wait
+/// [`IMPATIENT`].
 const CONF: &str = "
 [general]
 country_code = 90
 pepper_file = /pins/pepper
 database_file = /pins/database
-source_timeout = 2
+source_timeout = 30
 
 [customers]
 source = database
@@ -60,6 +65,19 @@ fn server() -> Result<Postgres> {
 /// An Asterisk with PIN sets in this server.
 fn asterisk(server: &Postgres) -> Builder {
     asterisk_with(server, CONF)
+}
+
+/// `source_timeout` of [`impatient`].
+const IMPATIENT: Duration = Duration::from_secs(2);
+
+/// An Asterisk whose callers wait for the database no longer than [`IMPATIENT`].
+fn impatient(server: &Postgres) -> Builder {
+    asterisk_with(server, &impatient_conf())
+}
+
+fn impatient_conf() -> String {
+    let wanted = format!("source_timeout = {}", IMPATIENT.as_secs());
+    CONF.replace("source_timeout = 30", &wanted)
 }
 
 fn asterisk_with(server: &Postgres, conf: &str) -> Builder {
@@ -109,6 +127,13 @@ fn verify_with(pbx: &Pbx, pin_set: &str, pin: &str, more: &[(&str, &str)]) -> Re
     let mut headers = vec![("PinSet", pin_set), ("Secret", pin), ("Caller", "1")];
     headers.extend(more);
     pbx.manager()?.action("AuthenticateVerify", &headers)
+}
+
+/// The database answers in time again.
+fn recovers(pbx: &Pbx) -> Result<()> {
+    eventually("admitted", || {
+        Ok(verify(pbx, "customers", "1234")?.has("Status", "SUCCESS"))
+    })
 }
 
 /// Checks the status of a PIN.

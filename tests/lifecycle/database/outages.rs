@@ -6,25 +6,17 @@ use anyhow::{ensure, Result};
 use harness::{Pbx, Postgres};
 use pinset::database::SCHEMA_STEPS;
 
-use super::{add, asterisk, is, server, verify};
+use super::{add, asterisk, impatient, is, recovers, server, IMPATIENT};
 use crate::pin_sets::{becomes, broken, call, is_logged, log_lines, on, passed};
 use crate::support::eventually;
 
-/// `source_timeout` of the tests, and what a busy machine may add.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// What a busy machine may add to `source_timeout`.
 const SLACK: Duration = Duration::from_secs(10);
 
 fn with_ada() -> Result<Postgres> {
     let server = server()?;
     add(&server, "customers", "ada", "1234", "")?;
     Ok(server)
-}
-
-/// The database answers again.
-fn recovers(pbx: &Pbx) -> Result<()> {
-    eventually("admitted", || {
-        Ok(verify(pbx, "customers", "1234")?.has("Status", "SUCCESS"))
-    })
 }
 
 /// Refused in time; other PIN sets and the CLI work meanwhile.
@@ -36,14 +28,14 @@ fn is_out(pbx: &Pbx) -> Result<()> {
     is(pbx, "doors", "7777", "SUCCESS")?;
     ensure!(pbx.cli("authenticate show pinsets")?.contains("customers"));
     is(pbx, "customers", "1234", "ERROR")?;
-    ensure!(began.elapsed() < TIMEOUT + SLACK, "{:?}", began.elapsed());
+    ensure!(began.elapsed() < IMPATIENT + SLACK, "{:?}", began.elapsed());
     Ok(())
 }
 
 #[test]
 fn frozen_database_delays_a_caller_for_the_timeout() -> Result<()> {
     let server = with_ada()?;
-    on(asterisk(&server), |pbx| {
+    on(impatient(&server), |pbx| {
         recovers(pbx)?;
         server.freeze()?;
         let call = call("customers", "1234# 1234# 1234#");
@@ -78,7 +70,7 @@ fn restart_between_calls_is_not_noticed() -> Result<()> {
 #[test]
 fn killed_database_is_found_again() -> Result<()> {
     let server = with_ada()?;
-    on(asterisk(&server), |pbx| {
+    on(impatient(&server), |pbx| {
         recovers(pbx)?;
         server.kill9()?;
         is_out(pbx)?;
@@ -94,7 +86,7 @@ fn killed_database_is_found_again() -> Result<()> {
 fn database_may_come_after_the_pbx() -> Result<()> {
     let server = with_ada()?;
     server.kill9()?;
-    on(asterisk(&server), |pbx| {
+    on(impatient(&server), |pbx| {
         is_out(pbx)?;
         server.start_again()?;
         recovers(pbx)
@@ -106,7 +98,7 @@ fn database_may_come_after_the_pbx() -> Result<()> {
 #[test]
 fn locked_table_refuses_until_it_is_free() -> Result<()> {
     let server = with_ada()?;
-    on(asterisk(&server), |pbx| {
+    on(impatient(&server), |pbx| {
         recovers(pbx)?;
         std::thread::scope(|scope| -> Result<()> {
             let held = scope
@@ -127,7 +119,7 @@ fn locked_table_refuses_until_it_is_free() -> Result<()> {
 #[test]
 fn schema_that_is_missing_or_of_another_version_is_named() -> Result<()> {
     let server = Postgres::start()?;
-    on(asterisk(&server), |pbx| {
+    on(impatient(&server), |pbx| {
         is(pbx, "customers", "1234", "ERROR")?;
         is_logged(pbx, &["SQLSTATE 42P01", "run 'pinset database init'"])?;
         let later = "UPDATE pinset_schema SET version = 9";
