@@ -19,6 +19,13 @@ lockout_account = no
 lockout_pinset = no
 ";
 
+/// A part of an `authenticate.conf`, for sources that a busy machine may take seconds to
+/// read.
+pub(crate) const PATIENT: &str = "
+[general]
+source_timeout = 30
+";
+
 /// Runs a test on an Asterisk of its own. A failure is a panic while that
 /// Asterisk is still there, so that its log is printed.
 pub(crate) fn on(builder: Builder, test: impl FnOnce(&Pbx) -> Result<()>) {

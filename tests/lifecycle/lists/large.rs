@@ -8,7 +8,7 @@ use harness::{Ami, Call, Module, Outcome, Pbx};
 
 use super::{hears, threads, Format, Heard};
 use crate::module::OURS;
-use crate::support::{eventually, on, side_by_side};
+use crate::support::{eventually, on, side_by_side, PATIENT};
 
 const PINS: u32 = 300_000;
 /// The first line gives nobody a PIN, and an index says so, once.
@@ -49,7 +49,8 @@ fn call(pbx: &Pbx, pin: u32, outcome: Outcome) -> Result<()> {
 /// removed PIN is refused at once, with and without an index.
 #[test]
 fn many_callers_cause_one_index() {
-    on(Pbx::builder().module(Module::Ours), |pbx| {
+    let builder = Pbx::builder().module(Module::Ours);
+    on(builder.file("authenticate.conf", PATIENT), |pbx| {
         let many = |gone: u32| {
             side_by_side(CALLERS, CALLERS, |number| {
                 let pin = u32::try_from(number)?;
@@ -85,7 +86,7 @@ fn many_callers_cause_one_index() {
 /// allows more lets its callers in.
 #[test]
 fn pin_file_over_the_memory_limit_admits_nobody() {
-    let conf = |limit: &str| format!("[general]\nmax_list_memory = {limit}\n");
+    let conf = |limit: &str| format!("{PATIENT}max_list_memory = {limit}\n");
     let builder = Pbx::builder().module(Module::Ours);
     on(builder.file("authenticate.conf", conf("1M")), |pbx| {
         pbx.pin_file("large", pins(7))?;

@@ -17,6 +17,7 @@ const ROWS: usize = 200_000;
 const CONF: &str = "
 [general]
 country_code = 90
+source_timeout = 30
 
 [by-pin]
 source = file:/pins/large.csv
@@ -109,6 +110,7 @@ fn rows_of_a_large_pin_file_count_at_once() -> Result<()> {
 fn pin_file_over_the_memory_limit_admits_nobody() -> Result<()> {
     let small = "account,secret\nada,plain:1234\n";
     let conf = "[general]\n\
+        source_timeout = 30\n\
         max_list_memory = 64K\n\
         [small]\n\
         source = file:/pins/small.csv\n\
