@@ -31,7 +31,7 @@ WITHOUT_PATHS = --config 'build.rustflags = ["--remap-path-prefix=$(CURDIR)=.", 
 RELEASE = $(CARGO) build --release --locked $(WITHOUT_PATHS)
 # What fuzzing builds and finds, kept between runs and for all clones.
 FUZZ = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/fuzz
-FUZZ_TARGETS = plain md5 external
+FUZZ_TARGETS ?= ami arguments csv dates external journal md5 numbers options plain times
 FUZZ_SECONDS ?= 15
 # 0.13.2 needs a newer Rust than we do.
 CARGO_FUZZ_VERSION = 0.13.1
@@ -256,7 +256,7 @@ bench-external: deps-run module-for-tests pinset-for-tests ## Calls to a web ser
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. With
 # --release the assertions are those of fuzz/Cargo.toml. New inputs go to the first
 # folder, so that the seeds stay as they are.
-fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random PIN files and web services' answers (FUZZ_SECONDS=15 for each target)
+fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random inputs for all that reads text from outside (FUZZ_SECONDS=15, FUZZ_TARGETS)
 	$(CARGO) fetch --quiet --locked --manifest-path fuzz/Cargo.toml
 	@for target in $(FUZZ_TARGETS); do \
 		mkdir -p $(FUZZ)/corpus/$$target; \
