@@ -10,7 +10,7 @@ use super::pin_set::{AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSe
 use super::validate::foreign;
 use crate::dialplan::{Place, Route};
 use crate::list::{FileKind, Format};
-use crate::prompt::Sound;
+use crate::prompt::{self, Sound};
 
 impl PinSet {
     /// The options that say anything of its source, a list or a web service, each
@@ -221,16 +221,28 @@ pub fn span(time: Duration) -> String {
 }
 
 fn sounds(sounds: &[Sound]) -> Vec<u8> {
-    let quoted = |sound: &Sound| match sound.iter().any(|byte| b"&'\"\\ ".contains(byte)) {
-        true if sound.contains(&b'\'') => [b"\"", sound.as_slice(), b"\""].concat(),
-        true => [b"'", sound.as_slice(), b"'"].concat(),
-        false => sound.clone(),
+    let mut items = Vec::new();
+    for (at, sound) in sounds.iter().enumerate() {
+        items.push(item(sound, at + 1 == sounds.len()));
+    }
+    items.join(b"&".as_slice())
+}
+
+/// A sound as an item of a list: it was one, so that one of three ways is read as it.
+fn item(sound: &Sound, is_last: bool) -> Vec<u8> {
+    let in_quotes = |quote: &[u8]| [quote, sound, quote].concat();
+    let is_read = |item: &Vec<u8>| {
+        let (next, sounds) = match is_last {
+            true => (&b""[..], 1),
+            false => (&b"&next"[..], 2),
+        };
+        let read = prompt::split(&[item, next].concat());
+        read.len() == sounds && read.first() == Some(sound)
     };
-    sounds
-        .iter()
-        .map(quoted)
-        .collect::<Vec<_>>()
-        .join(b"&".as_slice())
+    let is_plain = !sound.iter().any(|byte| b"&'\"\\ ".contains(byte));
+    let ways = [in_quotes(b"'"), in_quotes(b"\""), sound.clone()];
+    let mut right = ways.into_iter().filter(|item| !is_plain && is_read(item));
+    right.next().unwrap_or_else(|| sound.clone())
 }
 
 fn route(route: &Route) -> Vec<u8> {
@@ -295,9 +307,9 @@ mod tests {
             ("lockout_pinset", "7/30d/24h"),
             ("hide_digits", "no"),
             ("prompt", "a&'http://h/?a=1&b=2'&\"c'd'\""),
-            ("incorrect_prompt", "x&y"),
+            ("incorrect_prompt", "\"&'"),
             ("retry_prompt", ""),
-            ("account_prompt", "who"),
+            ("account_prompt", "it's"),
             ("success_prompt", "hello"),
             ("failure_prompt", "bye"),
             ("locked_prompt", "locked"),
