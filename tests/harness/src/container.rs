@@ -109,6 +109,8 @@ pub(crate) struct Spec<'a> {
     pub network: &'a str,
     /// Whether file systems can be mounted inside.
     pub file_systems: bool,
+    /// A folder inside that is a disk of its own in memory, and its size: `/data:size=9m`.
+    pub disk: Option<&'a str>,
     /// Variables of the environment of all that runs inside.
     pub environment: &'a [(String, String)],
     /// Directories of the host and where they are seen inside.
@@ -136,6 +138,9 @@ impl Container {
                 // SELinux's, too.
                 command.args(["--security-opt", "label=disable"]);
             }
+        }
+        if let Some(disk) = spec.disk {
+            command.args(["--tmpfs", disk]);
         }
         for (outside, inside) in spec.volumes {
             let options = if relabel { ":z" } else { "" };

@@ -29,6 +29,7 @@ const PACKAGES: &[&str] = &[
     "sip-tester",
     "fail2ban",
     "postgresql",
+    "pgbouncer",
     "bash",
     "ca-certificates",
     "python3",

@@ -31,6 +31,7 @@ mod live_call;
 mod module;
 mod pbx;
 mod postgres;
+mod relay;
 mod report;
 mod sip;
 
@@ -48,6 +49,7 @@ pub use keys::{Group, Keys, Step};
 pub use live_call::Ongoing;
 pub use module::{our_module, pinset, workspace, Module};
 pub use pbx::Pbx;
-pub use postgres::Postgres;
+pub use postgres::{OpenTransaction, Postgres};
+pub use relay::Relay;
 pub use report::{Cdr, Happening, Outcome, Report};
 pub use sip::{Phone, Signal, SipOutcome};

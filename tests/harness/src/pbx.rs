@@ -65,6 +65,7 @@ impl ContainerSettings {
                 image: image.tag(),
                 network: &self.network,
                 file_systems: self.file_systems,
+                disk: None,
                 environment: &self.environment,
                 volumes: &volumes,
             },
@@ -136,6 +137,11 @@ impl Pbx {
     pub fn manager(&self) -> Result<Arc<Ami>> {
         let ami = self.ami.lock().unwrap_or_else(PoisonError::into_inner);
         ami.clone().context("Asterisk is not running")
+    }
+
+    /// The name and the secret of the AMI user that the harness is.
+    pub fn ami_login(&self) -> (&'static str, &str) {
+        ("harness", &self.ami_secret)
     }
 
     /// Runs a CLI command as an administrator would, with `asterisk -rx`

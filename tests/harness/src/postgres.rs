@@ -1,12 +1,12 @@
 //! A PostgreSQL in a container of its own, reached over a socket in a shared folder.
 
 use std::fs::{self, Permissions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, ChildStdin, Stdio};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use tempfile::TempDir;
 
 use crate::cleanup::prefix;
@@ -78,6 +78,12 @@ impl Postgres {
         Self::start_as("none", &[], INITDB, NO_TCP.to_owned(), PORT)
     }
 
+    /// Starts one with these options of the server.
+    pub fn start_with(options: &str) -> Result<Self> {
+        let options = format!("{NO_TCP} {options}");
+        Self::start_as("none", &[], INITDB, options, PORT)
+    }
+
     /// Starts one that takes connections by TLS, too, on this port of the host's loopback
     /// address: of role `asterisk`, with a password. Its folder has `ca.pem`.
     pub fn start_with_tls(port: u16) -> Result<Self> {
@@ -94,8 +100,26 @@ impl Postgres {
         Self::start_as("none", &[primary], STANDBY, NO_TCP.to_owned(), PORT)
     }
 
+    /// Starts one whose data are on a disk of this size, such as `90m`.
+    pub fn start_on_disk(size: &str) -> Result<Self> {
+        let disk = format!("/var/tmp/data:size={size},mode=0777");
+        let init = format!("chown postgres: /var/tmp/data; {INITDB}");
+        Self::start_in("none", Some(&disk), &[], &init, NO_TCP.to_owned(), PORT)
+    }
+
     fn start_as(
         network: &str,
+        volumes: &[(PathBuf, &str)],
+        init: &str,
+        options: String,
+        port: u16,
+    ) -> Result<Self> {
+        Self::start_in(network, None, volumes, init, options, port)
+    }
+
+    fn start_in(
+        network: &str,
+        disk: Option<&str>,
         volumes: &[(PathBuf, &str)],
         init: &str,
         options: String,
@@ -111,6 +135,7 @@ impl Postgres {
                 image: image.tag(),
                 network,
                 file_systems: false,
+                disk,
                 environment: &[],
                 volumes: &[volumes, &[own]].concat(),
             },
@@ -142,6 +167,37 @@ impl Postgres {
         self.shell(&start).context("pg_ctl start").map(drop)
     }
 
+    /// Writes into the disk of the data until it is full.
+    pub fn fill_disk(&self) -> Result<()> {
+        self.shell("cat /dev/zero > /var/tmp/data/filler 2> /dev/null || true")
+            .map(drop)
+    }
+
+    /// Takes back [`Self::fill_disk`].
+    pub fn free_disk(&self) -> Result<()> {
+        self.shell("rm /var/tmp/data/filler").map(drop)
+    }
+
+    /// Starts PgBouncer, which gives a connection for each transaction, in front of the
+    /// server, with these further settings. Returns the folder of its socket, in all
+    /// containers.
+    pub fn start_pooler(&self, settings: &str) -> Result<&'static str> {
+        const POOLER: &str = "/database/pooler";
+        let settings = format!(
+            "[databases]\npostgres = host={FOLDER} user=postgres\n\
+             [pgbouncer]\nunix_socket_dir = {POOLER}\nlisten_port = {PORT}\n\
+             pidfile = {POOLER}/pid\nlogfile = {POOLER}/log\nauth_type = any\n\
+             pool_mode = transaction\n{settings}\n"
+        );
+        let start = format!(
+            "install -d -o postgres {POOLER}; cat > {POOLER}/ini <<END\n{settings}END\n\
+             setpriv --reuid=postgres --regid=postgres --clear-groups \
+             pgbouncer --daemon {POOLER}/ini < /dev/null"
+        );
+        self.shell(&start).context("pgbouncer")?;
+        Ok(POOLER)
+    }
+
     /// Makes a standby the primary.
     pub fn promote(&self) -> Result<()> {
         self.sql("SELECT pg_promote()").map(drop)
@@ -149,6 +205,34 @@ impl Postgres {
 
     /// Runs SQL, and returns what it selects: a row a line, values separated by `|`.
     pub fn sql(&self, sql: &str) -> Result<String> {
+        let mut child = self.psql()?;
+        let mut input = child.stdin.take().context("no pipe")?;
+        input.write_all(sql.as_bytes())?;
+        drop(input);
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("psql: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+    }
+
+    /// Begins a transaction with this SQL, which keeps its locks until it is dropped.
+    pub fn hold(&self, sql: &str) -> Result<OpenTransaction> {
+        let mut child = self.psql()?;
+        let mut input = child.stdin.take().context("no pipe")?;
+        let output = child.stdout.take().context("no pipe")?;
+        writeln!(input, "BEGIN; {sql}; SELECT 'held';")?;
+        let open = OpenTransaction {
+            child,
+            input: Some(input),
+        };
+        let mut lines = BufReader::new(output).lines();
+        let held = lines.any(|line| line.is_ok_and(|line| line == "held"));
+        ensure!(held, "psql: {sql} has failed");
+        Ok(open)
+    }
+
+    fn psql(&self) -> Result<Child> {
         let mut command = self.container.exec(&[
             "psql",
             "--no-psqlrc",
@@ -164,15 +248,15 @@ impl Postgres {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut input = child.stdin.take().context("no pipe")?;
-        input.write_all(sql.as_bytes())?;
-        drop(input);
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            bail!("psql: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+        Ok(command.spawn()?)
+    }
+
+    /// Runs a program of the server's package in its container to its end, and returns what
+    /// it printed.
+    pub fn program(&self, name: &str, arguments: &[&str]) -> Result<String> {
+        let program = format!("/run/postgresql-bin/{name}");
+        let command = [&[program.as_str()], arguments].concat();
+        Ok(String::from_utf8(self.container.output(&command)?)?)
     }
 
     /// Stops all processes of the server where they are, as a hung disk would.
@@ -215,6 +299,20 @@ impl Drop for Postgres {
             eprintln!("--- log of PostgreSQL");
             eprintln!("{}", self.log().unwrap_or_default());
         }
+    }
+}
+
+/// A transaction that holds locks. Dropping it rolls it back, and returns when it is over.
+#[derive(Debug)]
+pub struct OpenTransaction {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
     }
 }
 
