@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use libpq::{ConnectionString, Library, Parameter, Reply, Statement};
-use pinset::database::PURGE;
+use pinset::database::{only_reads, PURGE};
 use pinset::escape::escape;
 use pinset::verify::ServiceChannel;
 use rustix::event::{eventfd, EventfdFlags};
@@ -25,6 +25,14 @@ use crate::sync::oneshot::{Awaited, Oneshot};
 /// Most queries that wait for a connection.
 const MAX_WAITING: usize = 1000;
 
+/// How long the oldest query waits for a connection until another one is made. A busy
+/// connection is free again sooner, unless it waits for a lock.
+const GROWTH_DELAY: Duration = Duration::from_millis(20);
+
+/// How long no other connection is tried after one that was refused: the server or its
+/// pooler may have no more.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
+
 /// How often what counts for nothing any more is deleted, and how many rows at most.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 const MAX_PURGED: &CStr = c"10000";
@@ -40,11 +48,36 @@ pub(super) struct Job {
     pub(super) parameters: Vec<Parameter>,
     pub(super) timeout: Duration,
     pub(super) deadline: Instant,
+    queued: Instant,
+    /// Whether it may share a batch: it waits for no row that another one has locked.
+    only_reads: bool,
     /// Where the answer goes; `None` if nobody waits for it.
     waiting: Option<Weak<Oneshot<Answer>>>,
 }
 
 impl Job {
+    fn new(
+        statement: &'static Statement,
+        parameters: Vec<Parameter>,
+        Wait { timeout, left }: Wait,
+        waiting: Option<Weak<Oneshot<Answer>>>,
+    ) -> Self {
+        let queued = Instant::now();
+        Self {
+            statement,
+            parameters,
+            timeout,
+            deadline: queued + left,
+            queued,
+            only_reads: only_reads(statement),
+            waiting,
+        }
+    }
+
+    fn has_waited(&self) -> bool {
+        self.queued.elapsed() >= GROWTH_DELAY
+    }
+
     pub(super) fn answer(&self, answer: Answer) {
         match (&self.waiting, answer) {
             (Some(waiting), answer) => {
@@ -94,9 +127,8 @@ pub(super) struct Pool {
 
 struct State {
     jobs: VecDeque<Job>,
-    /// How many threads there are, wait for queries, and have a connection.
+    /// How many threads there are, and have a connection.
     threads: u32,
-    idle: u32,
     connected: u32,
     /// The server of the latest connection, for people, and its role.
     server: String,
@@ -111,6 +143,8 @@ struct State {
     latencies: Latencies,
     /// When the next [`PURGE`] is due.
     purge_at: Instant,
+    /// When another connection may be tried.
+    grows_from: Instant,
 }
 
 impl Pool {
@@ -135,7 +169,6 @@ impl Pool {
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
                 threads: 0,
-                idle: 0,
                 connected: 0,
                 server: String::new(),
                 role: "",
@@ -146,6 +179,7 @@ impl Pool {
                 failed: 0,
                 latencies: Latencies::default(),
                 purge_at: Instant::now() + PURGE_INTERVAL,
+                grows_from: Instant::now(),
             }),
             changed: Condvar::new(),
             stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
@@ -191,17 +225,10 @@ impl Pool {
         wait: Wait,
     ) -> Option<Answer> {
         let waiting = Arc::new(Oneshot::new());
-        let asked = Instant::now();
-        let deadline = asked + wait.left;
-        let job = Job {
-            statement,
-            parameters,
-            timeout: wait.timeout,
-            deadline,
-            waiting: Some(Arc::downgrade(&waiting)),
-        };
+        let job = Job::new(statement, parameters, wait, Some(Arc::downgrade(&waiting)));
+        let (asked, deadline) = (job.queued, job.deadline);
         let answer = match self.put(job) {
-            Ok(()) => match waiting.wait_while_servicing(host, deadline) {
+            Ok(()) => match self.answer_of(&waiting, host, deadline) {
                 Awaited::Value(answer) => answer,
                 Awaited::Timeout => Err(DatabaseError::Timeout(wait.timeout)),
                 Awaited::HungUp => return None,
@@ -228,6 +255,27 @@ impl Pool {
         Some(answer)
     }
 
+    /// Waits for an answer until `deadline`. Has another connection made if the query
+    /// waits for one.
+    fn answer_of<H: ServiceChannel + ?Sized>(
+        self: &Arc<Self>,
+        waiting: &Oneshot<Answer>,
+        host: &mut H,
+        deadline: Instant,
+    ) -> Awaited<Answer> {
+        loop {
+            let soon = Instant::now() + GROWTH_DELAY;
+            if soon >= deadline {
+                return waiting.wait_while_servicing(host, deadline);
+            }
+            match waiting.wait_while_servicing(host, soon) {
+                Awaited::Timeout if self.grow(&mut self.state()) => {}
+                Awaited::Timeout => return waiting.wait_while_servicing(host, deadline),
+                awaited => return awaited,
+            }
+        }
+    }
+
     /// Has a query run, and waits for nothing. One that fails is logged.
     pub(super) fn send(
         self: &Arc<Self>,
@@ -235,13 +283,8 @@ impl Pool {
         parameters: Vec<Parameter>,
         timeout: Duration,
     ) {
-        let job = Job {
-            statement,
-            parameters,
-            timeout,
-            deadline: Instant::now() + timeout,
-            waiting: None,
-        };
+        let left = timeout;
+        let job = Job::new(statement, parameters, Wait { timeout, left }, None);
         // Without a connection it stays undone.
         let _ = self.put(job);
     }
@@ -254,8 +297,9 @@ impl Pool {
         if state.jobs.len() >= MAX_WAITING {
             return Err(DatabaseError::Full);
         }
-        let free = state.idle as usize > state.jobs.len();
-        if !free && !self.start_thread(&mut state) && state.threads == 0 {
+        if state.threads > 0 {
+            self.grow(&mut state);
+        } else if !self.start_thread(&mut state) {
             return Err(DatabaseError::NoThread);
         }
         state.jobs.push_back(job);
@@ -269,6 +313,19 @@ impl Pool {
         if state.threads == 0 {
             self.start_thread(&mut state);
         }
+    }
+
+    /// Starts another thread if the oldest query has waited for long and no thread is
+    /// connecting. Returns whether to look again later.
+    fn grow(self: &Arc<Self>, state: &mut State) -> bool {
+        let waits = state.jobs.front().is_some_and(Job::has_waited);
+        if !waits || state.threads >= self.max_connections {
+            return false;
+        }
+        if state.connected == state.threads && state.grows_from <= Instant::now() {
+            self.start_thread(state);
+        }
+        true
     }
 
     /// Starts a thread, unless there are enough.
@@ -321,16 +378,24 @@ impl Pool {
         self.stop.as_fd()
     }
 
-    /// Waits for queries: at most `most`. None: the thread is to end, for there were
-    /// none for a while, or no more will come.
+    /// Waits for queries: one, or at most `most` that only read. None: the thread is to
+    /// end, for there were none for a while, or no more will come.
+    ///
+    /// A query that changes something may wait for a lock, so it is alone on its
+    /// connection meanwhile.
     pub(super) fn take(&self, most: usize) -> Vec<Job> {
-        let mut state = self.state();
-        state.idle += 1;
         let none = |state: &mut State| state.jobs.is_empty() && !state.stopping;
-        let (mut state, _) = wait_while(&self.changed, state, IDLE_TIMEOUT, none);
-        state.idle -= 1;
-        let count = state.jobs.len().min(most);
-        state.jobs.drain(..count).collect()
+        let (mut state, _) = wait_while(&self.changed, self.state(), IDLE_TIMEOUT, none);
+        let mut batch: Vec<Job> = state.jobs.pop_front().into_iter().collect();
+        let mut next = 0;
+        while batch.len() < most && batch.iter().all(|job| job.only_reads) {
+            match state.jobs.get(next).map(|job| job.only_reads) {
+                Some(true) => batch.extend(state.jobs.remove(next)),
+                Some(false) => next += 1,
+                None => break,
+            }
+        }
+        batch
     }
 
     /// Puts queries back that were not sent.
@@ -371,6 +436,7 @@ impl Pool {
     /// once.
     pub(super) fn unreachable(&self, why: String) -> bool {
         let mut state = self.state();
+        state.grows_from = Instant::now() + REFUSAL_PAUSE;
         if state.stopping || state.connected > 0 {
             return false;
         }

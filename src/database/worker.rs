@@ -239,12 +239,20 @@ fn answer(pool: &Pool, connection: &mut Connection, jobs: Vec<Job>) -> bool {
             }
             usable
         }
+        Err(ConnectionError::Timeout) => {
+            let now = Instant::now();
+            // Several only read, and may be run again.
+            let (late, others): (Vec<Job>, Vec<Job>) =
+                jobs.into_iter().partition(|job| job.deadline <= now);
+            pool.put_back(others);
+            for job in late {
+                job.answer(Err(DatabaseError::Timeout(job.timeout)));
+            }
+            false
+        }
         Err(error) => {
             for job in &jobs {
-                job.answer(Err(match &error {
-                    ConnectionError::Timeout => DatabaseError::Timeout(job.timeout),
-                    error => DatabaseError::Lost(error.to_string()),
-                }));
+                job.answer(Err(DatabaseError::Lost(error.to_string())));
             }
             false
         }

@@ -3,6 +3,7 @@
 mod alembic;
 mod command;
 mod configuration;
+mod connections;
 mod copy;
 mod documented;
 mod edits;

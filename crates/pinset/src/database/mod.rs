@@ -105,13 +105,22 @@ pub const IS_OURS: Statement = Statement {
     sql: c"SELECT 1 FROM pinset_pins WHERE id = $1::bigint AND last_use = $2::uuid",
 };
 
-/// Charges an entry to a caller and a PIN set, or looks at their standing:
+/// Charges an entry to a caller and a PIN set:
 /// [`lockout::stored`](crate::lockout::stored).
 pub const CHARGE: Statement = Statement {
     name: c"pinset_charge",
     sql: c"SELECT standing, by_kind, left_ms, caller_receipt, set_receipt \
            FROM pinset_charge($1::text, $2::text, $3::text, $4::bytea, $5::bigint[], \
-           $6::bytea, $7::bigint[], $8::bytea, $9::integer, $10::boolean)",
+           $6::bytea, $7::bigint[], $8::bytea, $9::integer, false)",
+};
+
+/// Returns the standing of a caller in a PIN set: the parameters and columns of
+/// [`CHARGE`].
+pub const LOOK: Statement = Statement {
+    name: c"pinset_look",
+    sql: c"SELECT standing, by_kind, left_ms, caller_receipt, set_receipt \
+           FROM pinset_charge($1::text, $2::text, $3::text, $4::bytea, $5::bigint[], \
+           $6::bytea, $7::bigint[], $8::bytea, $9::integer, true)",
 };
 
 /// Charges an entry to accounts.
@@ -164,8 +173,14 @@ pub const PEPPER: Statement = Statement {
     sql: c"SELECT pinset_pepper_differs($1::text[], $2::bytea[])",
 };
 
+/// Returns whether a statement changes nothing, so that it waits for no row that another
+/// one has locked, and may be run again.
+pub fn only_reads(statement: &Statement) -> bool {
+    [BY_PIN, BY_CALLER, BY_ACCOUNT, IS_OURS, LOOK, LOCKS, VERSION].contains(statement)
+}
+
 /// All statements, which a connection prepares.
-pub const STATEMENTS: [Statement; 13] = [
+pub const STATEMENTS: [Statement; 14] = [
     VERSION,
     PEPPER,
     BY_PIN,
@@ -174,6 +189,7 @@ pub const STATEMENTS: [Statement; 13] = [
     CONSUME,
     IS_OURS,
     CHARGE,
+    LOOK,
     CHARGE_ACCOUNTS,
     SETTLE,
     LOCKS,

@@ -17,7 +17,7 @@ use super::{
     Subject,
 };
 use crate::config::Lockout;
-use crate::database::{CHARGE, CHARGE_ACCOUNTS, SETTLE};
+use crate::database::{CHARGE, CHARGE_ACCOUNTS, LOOK, SETTLE};
 use crate::hex;
 
 /// A statement with its parameters.
@@ -62,7 +62,7 @@ struct Charged {
 
 /// Returns what asks for the standing of a caller, or `None` if nothing is counted.
 pub fn look(who: &Subject<'_>) -> Option<Request> {
-    charge_or_look(who, 0, true)
+    charge_or_look(&LOOK, who, 0)
 }
 
 /// Reads the reply to [`look`].
@@ -82,10 +82,10 @@ pub fn standing(reply: &Reply, now: Duration) -> Result<Standing, UnreadableRepl
 /// Returns what charges an entry to caller and PIN set, or `None` if nothing is counted
 /// there. `tries` entries of the call were charged before.
 pub fn charge(who: &Subject<'_>, tries: u32) -> Option<Request> {
-    charge_or_look(who, tries, false)
+    charge_or_look(&CHARGE, who, tries)
 }
 
-fn charge_or_look(who: &Subject<'_>, tries: u32, looks: bool) -> Option<Request> {
+fn charge_or_look(statement: &'static Statement, who: &Subject<'_>, tries: u32) -> Option<Request> {
     let Limits {
         caller, pin_set, ..
     } = who.limits;
@@ -104,10 +104,9 @@ fn charge_or_look(who: &Subject<'_>, tries: u32, looks: bool) -> Option<Request>
         pin_set.and_then(of_limit),
         of_key(&trust),
         of_text(&tries.to_string()),
-        of_bool(looks),
     ];
     Some(Request {
-        statement: &CHARGE,
+        statement,
         parameters,
     })
 }
@@ -388,10 +387,6 @@ pub(super) fn of_text(text: &str) -> Parameter {
     CString::new(text.replace('\0', " "))
         .ok()
         .map(Zeroizing::new)
-}
-
-pub(super) fn of_bool(is: bool) -> Parameter {
-    of_text(if is { "t" } else { "f" })
 }
 
 fn of_key(key: &Key) -> Parameter {
