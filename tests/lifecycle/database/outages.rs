@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Result};
-use harness::{Pbx, Postgres};
+use harness::{Pbx, Postgres, Relay};
 use pinset::database::SCHEMA_STEPS;
 
 use super::{add, asterisk, impatient, is, recovers, server, IMPATIENT};
+use crate::module::{load_by_ami, module_action, unload_wholly, OURS};
 use crate::pin_sets::{becomes, broken, call, is_logged, log_lines, on, passed};
-use crate::support::eventually;
+use crate::support::{eventually, side_by_side, Shell};
 
 /// What a busy machine may add to `source_timeout`.
 const SLACK: Duration = Duration::from_secs(10);
@@ -47,6 +48,57 @@ fn frozen_database_delays_a_caller_for_the_timeout() -> Result<()> {
         let admitted = passed().account("ada").whatever_keyed();
         becomes(pbx, &call, &admitted)?;
         Ok(())
+    });
+    Ok(())
+}
+
+/// Connections stay open, and nothing comes through.
+#[test]
+fn network_that_drops_everything_delays_for_the_timeout() -> Result<()> {
+    const SOCKET: &str = ".s.PGSQL.5432";
+    let server = with_ada()?;
+    let between = server.folder().join("between");
+    std::fs::create_dir(&between)?;
+    let to = server.folder().join(SOCKET);
+    let network = Relay::start(&between.join(SOCKET), &to, Duration::ZERO)?;
+    let string = "host=/database/between user=postgres dbname=postgres";
+    let builder = impatient(&server).pin_file_of_mode("database", string, 0o600);
+    on(builder, |pbx| {
+        recovers(pbx)?;
+        network.swallow(true);
+        is_out(pbx)?;
+        network.swallow(false);
+        recovers(pbx)
+    });
+    Ok(())
+}
+
+/// Neither their queries nor uses of theirs are left.
+#[test]
+fn callers_who_hang_up_leave_nothing_behind() -> Result<()> {
+    const CALLS: usize = 6;
+    let server = server()?;
+    add(&server, "customers", "ada", "1234", "max_uses=1")?;
+    on(asterisk(&server), |pbx| {
+        let (ami, mut shell) = (pbx.manager()?, Shell::open(pbx)?);
+        load_by_ami(&ami, &mut shell)?;
+        is(pbx, "customers", "0000", "FAILURE")?;
+        server.freeze()?;
+        side_by_side(CALLS, CALLS, |_| {
+            let gone = pbx.call(&call("customers", "1234#<wait 0.3><hangup>"))?;
+            ensure!(gone.status() == "HANGUP", "{gone:?}");
+            Ok(())
+        })?;
+        unload_wholly(pbx, &ami, &mut shell)?;
+        server.thaw()?;
+        module_action(&ami, "load", OURS)?;
+        eventually("nothing runs", || {
+            let running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
+                           AND application_name = 'app_authenticate_rs'";
+            Ok(server.sql(running)? == "0")
+        })?;
+        ensure!(server.sql("SELECT uses FROM pinset_pins")? == "0");
+        is(pbx, "customers", "1234", "SUCCESS")
     });
     Ok(())
 }
