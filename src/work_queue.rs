@@ -3,6 +3,7 @@
 //! Asterisk has a thread pool of its own (`ast_threadpool`), but without a limit of
 //! its queue and without priorities.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -96,16 +97,7 @@ impl WorkQueue {
         max_threads: usize,
         job: impl FnOnce() + Send + 'static,
     ) -> bool {
-        let mut queue = self.queue();
-        match queue.put(Box::new(job), max_threads) {
-            Put::Waits => true,
-            Put::Full => false,
-            Put::MayBegin if self.start() => {
-                queue.begin();
-                true
-            }
-            Put::MayBegin => queue.keep_last(),
-        }
+        submit_to(&self, max_threads, job)
     }
 
     /// Queues a job of a schedule for one thread. Returns false if that is not
@@ -117,10 +109,7 @@ impl WorkQueue {
         self.submit(1, job)
     }
 
-    /// Queues a job for at most `max_threads` threads, and waits for its result while
-    /// servicing the channel. The job can ask whether its result is still wanted, and
-    /// returns `None` if it has stopped because it is not. Returns `None` if the
-    /// caller has hung up.
+    /// [`run_in`] this queue.
     ///
     /// # Errors
     ///
@@ -132,32 +121,7 @@ impl WorkQueue {
         timeout: Duration,
         job: impl FnOnce(&dyn Fn() -> bool) -> Option<T> + Send + 'static,
     ) -> Option<Result<T, QueueError>> {
-        let resource = self.resource;
-        let result = Arc::new(Oneshot::new());
-        let receiver = Arc::downgrade(&result);
-        let queued = self.submit(max_threads, move || {
-            let value = job(&|| receiver.strong_count() > 0);
-            if let (Some(value), Some(result)) = (value, receiver.upgrade()) {
-                result.set(value);
-            }
-        });
-        if !queued {
-            return Some(Err(QueueError::Full { resource }));
-        }
-        match result.wait_while_servicing(host, Instant::now() + timeout) {
-            Awaited::Value(value) => Some(Ok(value)),
-            Awaited::Timeout => Some(Err(QueueError::Timeout { resource, timeout })),
-            Awaited::HungUp => None,
-        }
-    }
-
-    fn start(&'static self) -> bool {
-        let run = || self.run_jobs();
-        match (self.priority, self.holds) {
-            (Priority::Low, _) => thread_pool::start_low_priority(run),
-            (Priority::Normal, true) => thread_pool::start(run),
-            (Priority::Normal, false) => thread_pool::start_unheld(run),
-        }
+        run_in(&self, host, max_threads, timeout, job)
     }
 
     fn run_jobs(&self) {
@@ -172,5 +136,71 @@ impl WorkQueue {
     /// Drops the jobs that wait: none does when the module is unloaded.
     pub(crate) fn clear(&self) {
         self.queue().clear();
+    }
+}
+
+/// A queue that lives for as long as its threads: a static, or one that they share.
+pub(crate) trait SharedQueue: Deref<Target = WorkQueue> + Clone + Send + 'static {}
+
+impl<T: Deref<Target = WorkQueue> + Clone + Send + 'static> SharedQueue for T {}
+
+/// Queues a job for at most `max_threads` threads, and waits for its result while
+/// servicing the channel. The job can ask whether its result is still wanted, and
+/// returns `None` if it has stopped because it is not. Returns `None` if the
+/// caller has hung up.
+///
+/// # Errors
+///
+/// Fails if the queue is full, or there is no result within `timeout`.
+pub(crate) fn run_in<H: ServiceChannel, T: Send + 'static>(
+    queue: &impl SharedQueue,
+    host: &mut H,
+    max_threads: usize,
+    timeout: Duration,
+    job: impl FnOnce(&dyn Fn() -> bool) -> Option<T> + Send + 'static,
+) -> Option<Result<T, QueueError>> {
+    let resource = queue.resource;
+    let result = Arc::new(Oneshot::new());
+    let receiver = Arc::downgrade(&result);
+    let queued = submit_to(queue, max_threads, move || {
+        let value = job(&|| receiver.strong_count() > 0);
+        if let (Some(value), Some(result)) = (value, receiver.upgrade()) {
+            result.set(value);
+        }
+    });
+    if !queued {
+        return Some(Err(QueueError::Full { resource }));
+    }
+    match result.wait_while_servicing(host, Instant::now() + timeout) {
+        Awaited::Value(value) => Some(Ok(value)),
+        Awaited::Timeout => Some(Err(QueueError::Timeout { resource, timeout })),
+        Awaited::HungUp => None,
+    }
+}
+
+fn submit_to(
+    shared: &impl SharedQueue,
+    max_threads: usize,
+    job: impl FnOnce() + Send + 'static,
+) -> bool {
+    let mut queue = shared.queue();
+    match queue.put(Box::new(job), max_threads) {
+        Put::Waits => true,
+        Put::Full => false,
+        Put::MayBegin if start(shared) => {
+            queue.begin();
+            true
+        }
+        Put::MayBegin => queue.keep_last(),
+    }
+}
+
+fn start(shared: &impl SharedQueue) -> bool {
+    let queue = shared.clone();
+    let run = move || queue.run_jobs();
+    match (shared.priority, shared.holds) {
+        (Priority::Low, _) => thread_pool::start_low_priority(run),
+        (Priority::Normal, true) => thread_pool::start(run),
+        (Priority::Normal, false) => thread_pool::start_unheld(run),
     }
 }
