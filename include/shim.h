@@ -225,9 +225,24 @@ enum authrs_config_status {
 };
 /*
  * Reads a configuration file into `*config`, which the caller has to destroy. It is not
- * changed unless the file has been read.
+ * changed unless the file has been read. If `is_text` is not 0, Realtime is not asked for it.
  */
-enum authrs_config_status authrs_config_load(const char *file, struct ast_config **config);
+enum authrs_config_status authrs_config_load(const char *file, int is_text,
+	struct ast_config **config);
+
+/*
+ * Returns the rows of a family of Realtime whose columns have these values, each a category,
+ * which the caller has to destroy; NULL if there are none, or if that is not known. The
+ * condition is part of the statement: it must not come from a caller.
+ */
+struct ast_config *authrs_realtime_find(const char *family, const char *condition,
+	const char *value, const char *pin_set);
+/*
+ * Sets the column uses of the row with this id, if it is `from`. Returns the number of
+ * rows that were changed, or a negative number if that has failed or is not known.
+ */
+int authrs_realtime_set_uses(const char *family, const char *id, const char *from,
+	const char *to);
 
 /* Starts a thread of Asterisk that must be joined. Returns 0 on success. */
 int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data);

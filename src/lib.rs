@@ -20,6 +20,7 @@ mod http;
 mod linux;
 mod module;
 mod pin_files;
+mod realtime;
 mod state;
 mod sync;
 mod version;

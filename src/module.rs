@@ -16,7 +16,7 @@ use crate::auth::{application, astdb_rows, slow_hash, source_check, url_prompt, 
 use crate::linux::mounts;
 use crate::state::{audit, lockouts, stats, use_ledger};
 use crate::work_queue;
-use crate::{admin, config, database, external, http, pin_files, version};
+use crate::{admin, config, database, external, http, pin_files, realtime, version};
 
 /// How long an unload waits for running work, and for the database.
 const WORK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -74,11 +74,19 @@ fn write_lockouts() -> bool {
 fn work_has_ended() -> bool {
     let ended = thread_pool::are_idle(WORK_TIMEOUT);
     if !ended {
-        log!(
-            Warning,
-            "not unloaded: work in progress has not ended within {} s",
-            WORK_TIMEOUT.as_secs()
-        );
+        match realtime::busy() {
+            Some((family, time)) => log!(
+                Warning,
+                "not unloaded: the driver of realtime:{family} has not returned for {} s, and \
+                 can't be interrupted: try again once it has",
+                time.as_secs()
+            ),
+            None => log!(
+                Warning,
+                "not unloaded: work in progress has not ended within {} s",
+                WORK_TIMEOUT.as_secs()
+            ),
+        }
     }
     ended
 }
@@ -188,6 +196,7 @@ fn clear() {
     thread_pool::join_all();
     external::clear();
     database::clear();
+    realtime::clear();
     slow_hash::clear();
     astdb_rows::clear();
     use_ledger::clear();

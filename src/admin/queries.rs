@@ -73,7 +73,9 @@ impl Summary {
     pub(super) fn format(&self) -> Option<&'static str> {
         let set = self.set.as_ref()?;
         match set.source {
-            Some(Source::Astdb(_) | Source::Database(_) | Source::Url(_)) => None,
+            Some(Source::Astdb(_) | Source::Database(_) | Source::Realtime(_) | Source::Url(_)) => {
+                None
+            }
             _ => Some(set.format.map_or("auto", FileKind::word)),
         }
     }

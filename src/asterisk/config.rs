@@ -23,11 +23,20 @@ pub(crate) enum LoadResult {
     Invalid,
 }
 
-/// Reads a file of Asterisk's configuration directory.
+/// Reads a file of Asterisk's configuration directory, or what Realtime has in place of it.
 pub(crate) fn load(file: &'static CStr) -> LoadResult {
+    load_from(file, false)
+}
+
+/// Reads a file of Asterisk's configuration directory.
+pub(crate) fn load_text(file: &'static CStr) -> LoadResult {
+    load_from(file, true)
+}
+
+fn load_from(file: &'static CStr, is_text: bool) -> LoadResult {
     let mut config = ptr::null_mut();
     // SAFETY: the file's name is NUL-terminated and copied; `config` is ours.
-    let status = unsafe { ffi::authrs_config_load(file.as_ptr(), &raw mut config) };
+    let status = unsafe { ffi::authrs_config_load(file.as_ptr(), is_text.into(), &raw mut config) };
     match (status, NonNull::new(config)) {
         (ffi::AUTHRS_CONFIG_READ, Some(config)) => LoadResult::Read(Config { config, file }),
         (ffi::AUTHRS_CONFIG_INVALID, _) => LoadResult::Invalid,
@@ -52,6 +61,15 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Takes over the rows that Realtime has found, each a section without a name of its own.
+    ///
+    /// # Safety
+    ///
+    /// `config` is a configuration of Asterisk's that is not used by anything else.
+    pub(super) unsafe fn of_rows(config: NonNull<ffi::ast_config>) -> Self {
+        Self { config, file: c"" }
+    }
+
     /// Returns the sections as they are written, also several of the same name, without
     /// the templates.
     pub(crate) fn sections(&self) -> impl Iterator<Item = Section<'_>> {

@@ -26,5 +26,6 @@ pub(crate) mod pjsip;
 pub(crate) mod playback;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod realtime;
 pub(crate) mod schedule;
 pub(crate) mod thread_pool;

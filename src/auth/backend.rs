@@ -1,4 +1,4 @@
-//! Sources of PIN sets in Asterisk: PIN files, its database, and PostgreSQL.
+//! Sources of PIN sets in Asterisk: PIN files, its database, PostgreSQL, and Realtime.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::auth::{astdb_rows, slow_hash};
 use crate::config::{InForce, PinSetError};
 use crate::database::{self, CallDatabase, EntryBudget};
 use crate::pin_files::{self, LookupKind, QueryLimits};
+use crate::realtime::{self, FamilyError};
 use crate::state::audit::AuditContext;
 use crate::state::lockouts::CallLockouts;
 use crate::state::use_ledger;
@@ -129,6 +130,7 @@ impl BackEnd for AsteriskBackEnd {
             Some(Source::Database(of)) => {
                 self.stored(host, of.as_deref().unwrap_or(name), query, pin)
             }
+            Some(Source::Realtime(family)) => self.in_realtime(host, family, name, query, pin),
             Some(Source::File(path)) => {
                 let kind = LookupKind::PinSet(Arc::new(FileQuery {
                     set: Arc::clone(set),
@@ -173,10 +175,24 @@ impl BackEnd for AsteriskBackEnd {
                 taken.map_err(|why| UseError::NotCounted(why.to_string()))
             }
             Use::Stored {
+                source: Source::Realtime(family),
+                pin_set,
                 id,
                 secret,
                 limit,
                 clock,
+            } => {
+                let (table, row) = ((family.as_str(), pin_set), (id, secret));
+                let taken = realtime::consume(host, table, row, limit, clock, timeout)?;
+                let in_family = |why| format!("realtime:{family}: {why}");
+                taken.map_err(|why| UseError::NotCounted(in_family(why)))
+            }
+            Use::Stored {
+                id,
+                secret,
+                limit,
+                clock,
+                ..
             } => {
                 let taken = database::consume(host, (id, secret), limit, clock, &self.budget)?;
                 taken.map_err(|why| UseError::NotCounted(why.to_string()))
@@ -222,6 +238,23 @@ impl AsteriskBackEnd {
         Some(match rows {
             Ok(rows) => Answer::Stored(Box::new(rows)),
             Err(error) => Answer::Refused(error.to_string()),
+        })
+    }
+
+    /// Looks up rows in a table of Realtime.
+    fn in_realtime<H: ServiceChannel>(
+        &self,
+        host: &mut H,
+        family: &str,
+        name: &str,
+        query: &RowQuery<'_>,
+        pin: &Pin,
+    ) -> Option<Answer> {
+        let rows = realtime::look_up(host, family, name, query, pin, &self.in_force)?;
+        Some(match rows {
+            Ok(rows) => Answer::Stored(Box::new(rows)),
+            Err(error @ FamilyError::Rows(_)) => Answer::Refused(error.to_string()),
+            Err(error) => Answer::Refused(format!("realtime:{family}: {error}")),
         })
     }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pinset::config::{AstdbValue, Identify, Source};
+use pinset::database::realtime::text;
 use pinset::verify::FileQuery;
 
 use crate::auth::astdb_rows;
 use crate::config::{Draft, SourceCheck};
 use crate::database;
 use crate::pin_files::{self, LookupKind, QueryLimits, SourceState};
+use crate::realtime;
 
 /// Checks all sources, and logs what is wrong with them by file and line.
 pub(crate) fn check(draft: &mut Draft) {
@@ -19,6 +21,7 @@ pub(crate) fn check(draft: &mut Draft) {
     check_files(draft, &sources);
     check_families(draft, &sources);
     check_databases(draft, &sources);
+    check_realtime(draft, &sources);
 }
 
 /// Checks whether the PIN files are there. One that is missing may come: a call
@@ -78,12 +81,35 @@ fn check_databases(draft: &mut Draft, sources: &[SourceCheck]) {
                 draft.reject_source(source, format!("'{file}': {error}"));
             }
         }
-        let by_pin = source.set.identify == Identify::Pin;
-        if by_pin && draft.in_force.pepper.signing().is_none() {
-            let error = "identify = pin finds rows in a database by a key of pepper_file, and \
-                         there is none";
+        check_pepper(draft, source);
+    }
+}
+
+/// Checks whether PIN sets in tables of Realtime could be looked up, without asking the
+/// database.
+fn check_realtime(draft: &mut Draft, sources: &[SourceCheck]) {
+    for source in sources {
+        let Some(Source::Realtime(family)) = &source.set.source else {
+            continue;
+        };
+        if let Err(error) = realtime::check(family) {
             draft.reject_source(source, error);
         }
+        if text(source.section.as_bytes()).is_none() {
+            let error = "the name of a PIN set in Realtime must be in UTF-8, without ';' and '^'";
+            draft.reject_source(source, error);
+        }
+        check_pepper(draft, source);
+    }
+}
+
+/// Checks whether there is a key by which PINs are looked up.
+fn check_pepper(draft: &mut Draft, source: &SourceCheck) {
+    let by_pin = source.set.identify == Identify::Pin;
+    if by_pin && draft.in_force.pepper.signing().is_none() {
+        let error = "identify = pin finds rows in a database by a key of pepper_file, and \
+                     there is none";
+        draft.reject_source(source, error);
     }
 }
 

@@ -203,9 +203,10 @@ int authrs_db_exists(const char *family, const char *key)
 #endif
 }
 
-enum authrs_config_status authrs_config_load(const char *file, struct ast_config **config)
+enum authrs_config_status authrs_config_load(const char *file, int is_text,
+	struct ast_config **config)
 {
-	struct ast_flags flags = { 0 };
+	struct ast_flags flags = { is_text ? CONFIG_FLAG_NOREALTIME : 0 };
 	struct ast_config *loaded = ast_config_load(file, flags);
 
 	if (loaded == CONFIG_STATUS_FILEMISSING) {
@@ -217,6 +218,28 @@ enum authrs_config_status authrs_config_load(const char *file, struct ast_config
 	}
 	*config = loaded;
 	return AUTHRS_CONFIG_READ;
+}
+
+/* The drivers read the name, the value and the next of each of these, and keep nothing. */
+struct ast_config *authrs_realtime_find(const char *family, const char *condition,
+	const char *value, const char *pin_set)
+{
+	struct ast_variable of_set = { .name = "pinset", .value = pin_set };
+	struct ast_variable first = { .name = condition, .value = value, .next = &of_set };
+
+	/* ast_load_realtime_multientry_fields: NULL: no row, no engine, or an error. */
+	return ast_load_realtime_multientry_fields(family, &first);
+}
+
+int authrs_realtime_set_uses(const char *family, const char *id, const char *from,
+	const char *to)
+{
+	struct ast_variable of_uses = { .name = "uses", .value = from };
+	struct ast_variable lookup = { .name = "id", .value = id, .next = &of_uses };
+	struct ast_variable update = { .name = "uses", .value = to };
+
+	/* ast_update2_realtime_fields: the number of changed rows; -1: an error, or no engine. */
+	return ast_update2_realtime_fields(family, &lookup, &update);
 }
 
 int authrs_thread_start(pthread_t *thread, void *(*body)(void *), void *data)

@@ -321,6 +321,7 @@ impl BackEnd for &Attempt {
                 secret,
                 limit,
                 clock,
+                ..
             },
             Some(pool),
         ) = (what, &self.pin_files.config.database)

@@ -22,6 +22,8 @@ fn configuration_error_names_file_line_and_option() {
         ("[tls]\ncertificate = \"LAB/no.pem\"\nkey = \"LAB/no.key\"\n", "serve.toml:2: [tls] certificate: "),
         ("[service.a]\nlist = \"LAB/list.csv\"\n", "missing field `success`"),
         ("[service.a]\nlist = \"list.csv\"\nsuccess = [\"hangup\"]\nfailure = [\"hangup\"]\n", "serve.toml:2: [service.a] list: must be an absolute path"),
+        ("[service.a]\nlist = \"realtime:pins\"\nsuccess = [\"hangup\"]\nfailure = [\"hangup\"]\n", "serve.toml:2: [service.a] list: PIN sets in Realtime are read by drivers of Asterisk"),
+        ("[service.a]\ndatabase = \"realtime:pins\"\nsuccess = [\"hangup\"]\nfailure = [\"hangup\"]\n", "serve.toml:2: [service.a] database: PIN sets in Realtime are read by drivers of Asterisk"),
         ("[service.a]\nlist = \"LAB/list.csv\"\nsuccess = []\nfailure = [\"hangup\"]\n", "serve.toml:3: [service.a] success: must end with"),
         ("[service.a]\nlist = \"LAB/list.csv\"\nsuccess = [{ play = \"a.mp3\" }, \"hangup\"]\nfailure = [\"hangup\"]\n", "serve.toml:3: [service.a] success: must be a URL"),
         ("[service.a]\nlist = \"LAB/list.csv\"\nsuccess = [{ record = \"1\" }]\nfailure = [\"hangup\"]\n", "serve.toml:3: [service.a] success: unknown variant `record`"),

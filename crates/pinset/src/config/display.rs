@@ -157,6 +157,7 @@ fn source(source: &Source) -> Vec<u8> {
         Source::Astdb(family) => format!("astdb:{family}").into_bytes(),
         Source::Database(None) => b"database".to_vec(),
         Source::Database(Some(name)) => format!("database:{name}").into_bytes(),
+        Source::Realtime(family) => format!("realtime:{family}").into_bytes(),
         Source::Url(url) => url.as_str().as_bytes().to_vec(),
     }
 }

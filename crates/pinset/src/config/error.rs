@@ -39,13 +39,19 @@ pub enum OptionError {
     /// A numbering option is invalid.
     #[error("{0}")]
     Numbering(NumberingError),
-    /// The value is none of `file:`, `astdb:` and a URL.
+    /// The value is none of `file:`, `astdb:`, `database`, `realtime:` and a URL.
     #[error(
         "must be file: and a path that starts with '/', astdb: and a family \
-         without '/' at its ends, database for PostgreSQL, or the https:// URL of a web \
-         service"
+         without '/' at its ends, database for PostgreSQL, realtime: and a family of \
+         extconfig.conf, or the https:// URL of a web service"
     )]
     InvalidSource,
+    /// What follows `realtime:` is not the name of a family.
+    #[error(
+        "behind realtime: there must be the name of a family in extconfig.conf, of letters, \
+         digits, '_', '-' and '.'"
+    )]
+    InvalidRealtimeFamily,
     /// What follows `database:` is not the name of a PIN set.
     #[error("behind database: there must be the name that the PIN set has in the database")]
     InvalidDatabaseName,
@@ -86,9 +92,6 @@ pub enum OptionError {
     /// The value is not the name of a dialplan application.
     #[error("must be the name of an application of the dialplan, or nothing")]
     InvalidApplication,
-    /// The source is planned, but not supported yet.
-    #[error("lists from realtime are not supported yet: file:, astdb: and https:// are")]
-    UnsupportedSource,
     /// The value is not a list of PJSIP endpoints.
     #[error(
         "must be endpoints such as PJSIP/100 with commas between them; * stands for \

@@ -17,18 +17,12 @@ pub enum ConflictError {
     /// No entry is both long enough and complete.
     #[error("min_digits is above max_digits")]
     MinDigitsAboveMax,
-    /// Only files have a format; the source is AstDB.
-    #[error("format is for files, and source is astdb: leave it auto")]
-    FormatForAstdb,
-    /// Only AstDB has values of this kind; the source is a file.
-    #[error("astdb_value is for astdb, and source is a file: leave it ignore")]
-    AstdbValueForFile,
-    /// Only files have a format; the source is PostgreSQL.
-    #[error("format is for files, and source is database: leave it auto")]
-    FormatForDatabase,
-    /// Only AstDB has values of this kind; the source is PostgreSQL.
-    #[error("astdb_value is for astdb, and source is database: leave it ignore")]
-    AstdbValueForDatabase,
+    /// Only files have a format; the source is this one.
+    #[error("format is for files, and source is {0}: leave it auto")]
+    FormatFor(&'static str),
+    /// Only AstDB has values of this kind; the source is this one.
+    #[error("astdb_value is for astdb, and source is {0}: leave it ignore")]
+    AstdbValueFor(&'static str),
     /// Only a CSV list has caller numbers.
     #[error("identify = caller needs a csv list: no other has the numbers of callers")]
     CallerWithoutNumbers,
@@ -105,8 +99,8 @@ impl ConflictError {
         match self {
             Self::MissingSource => "source",
             Self::MinDigitsAboveMax => "min_digits",
-            Self::FormatForAstdb | Self::FormatForDatabase => "format",
-            Self::AstdbValueForFile | Self::AstdbValueForDatabase => "astdb_value",
+            Self::FormatFor(_) => "format",
+            Self::AstdbValueFor(_) => "astdb_value",
             Self::CallerWithoutNumbers | Self::AccountWithoutAccounts => "identify",
             Self::AccountCodeWithoutAccounts | Self::PinAsAccountCode => "account_code",
             Self::RequiredLevelWithoutLevels => "required_level",
@@ -150,17 +144,21 @@ impl PinSet {
         match &self.source {
             None => add(true, ConflictError::MissingSource),
             Some(Source::Astdb(_)) => {
-                add(self.format.is_some(), ConflictError::FormatForAstdb);
+                add(self.format.is_some(), ConflictError::FormatFor("astdb"));
                 self.against(by_value, false, &mut add);
             }
-            Some(Source::Database(_)) => {
-                add(self.format.is_some(), ConflictError::FormatForDatabase);
-                add(by_value, ConflictError::AstdbValueForDatabase);
+            Some(source @ (Source::Database(_) | Source::Realtime(_))) => {
+                let name = match source {
+                    Source::Realtime(_) => "realtime",
+                    _ => "database",
+                };
+                add(self.format.is_some(), ConflictError::FormatFor(name));
+                add(by_value, ConflictError::AstdbValueFor(name));
                 self.against(true, true, &mut add);
             }
             Some(Source::Url(url)) => self.against_service(url, &mut add),
             Some(Source::File(_)) => {
-                add(by_value, ConflictError::AstdbValueForFile);
+                add(by_value, ConflictError::AstdbValueFor("a file"));
                 if let Some(kind) = self.format {
                     self.against_file(kind, &mut add);
                 }
@@ -258,6 +256,7 @@ mod tests {
         let csv = "source=file:/p;format=csv";
         let web = "source=https://h/;connect_context=in";
         let database = "source=database";
+        let realtime = "source=realtime:pins";
         let table: &[(&str, &str, &[ConflictError])] = &[
             ("", "", &[MissingSource]),
             (
@@ -268,7 +267,11 @@ mod tests {
             (file, "", &[]),
             (file, "min_digits=4;max_digits=4", &[]),
             (file, "min_digits=5;max_digits=4", &[MinDigitsAboveMax]),
-            (file, "astdb_value=account:secret", &[AstdbValueForFile]),
+            (
+                file,
+                "astdb_value=account:secret",
+                &[AstdbValueFor("a file")],
+            ),
             (file, "identify=caller", &[]),
             (
                 file,
@@ -278,8 +281,8 @@ mod tests {
             (astdb, "", &[]),
             (astdb, "account_code=pin", &[]),
             (astdb, "one_time=yes", &[]),
-            (astdb, "format=csv", &[FormatForAstdb]),
-            (astdb, "format=plain", &[FormatForAstdb]),
+            (astdb, "format=csv", &[FormatFor("astdb")]),
+            (astdb, "format=plain", &[FormatFor("astdb")]),
             (astdb, "identify=caller", &[CallerWithoutNumbers]),
             (astdb, "identify=account", &[AccountWithoutAccounts]),
             (astdb, "account_code=yes", &[AccountCodeWithoutAccounts]),
@@ -310,13 +313,24 @@ mod tests {
             ),
             (database, "required_level=9;account_code=yes", &[]),
             (database, "account_code=pin", &[PinAsAccountCode]),
-            (database, "format=csv", &[FormatForDatabase]),
+            (database, "format=csv", &[FormatFor("database")]),
             (
                 database,
                 "astdb_value=account:secret",
-                &[AstdbValueForDatabase],
+                &[AstdbValueFor("database")],
             ),
             (database, "timeout=3", &[OnlyForServices("timeout")]),
+            (
+                realtime,
+                "identify=caller;no_caller=account;one_time=yes;required_level=9",
+                &[],
+            ),
+            (realtime, "account_code=pin", &[PinAsAccountCode]),
+            (
+                realtime,
+                "format=csv;astdb_value=account:secret",
+                &[FormatFor("realtime"), AstdbValueFor("realtime")],
+            ),
             (web, "", &[]),
             (
                 web,

@@ -1,7 +1,5 @@
 //! Digests of an entry, by which rows are looked up.
 
-use std::fmt::Write;
-
 use crate::credential::pepper::Pepper;
 use crate::hex;
 use crate::pin::Pin;
@@ -26,15 +24,27 @@ pub fn fingerprints(pepper: &Pepper) -> (String, String) {
     )
 }
 
-fn signed(pin: &Pin, pepper: &Pepper) -> String {
-    let keys = pepper.ids().filter_map(|id| pepper.key(id));
-    let mut array = String::from("{");
-    for (at, key) in keys.enumerate() {
-        let gap = if at == 0 { "" } else { "," };
-        let _ = write!(array, "{gap}\"\\\\x");
-        hex::append(&mut array, &*key.sign(pin));
-        array.push('"');
+/// Returns the digests of an entry in hexadecimal digits, one for each key of the pepper.
+/// There is none for an empty entry, which is nobody's PIN.
+pub(super) fn hex_digests(pin: &Pin, pepper: &Pepper) -> Vec<String> {
+    match pin.is_empty() {
+        true => Vec::new(),
+        false => each(pin, pepper).collect(),
     }
-    array.push('}');
-    array
+}
+
+fn signed(pin: &Pin, pepper: &Pepper) -> String {
+    let digests: Vec<String> = each(pin, pepper)
+        .map(|digest| format!("\"\\\\x{digest}\""))
+        .collect();
+    format!("{{{}}}", digests.join(","))
+}
+
+fn each<'a>(pin: &'a Pin, pepper: &'a Pepper) -> impl Iterator<Item = String> + 'a {
+    let keys = pepper.ids().filter_map(|id| pepper.key(id));
+    keys.map(|key| {
+        let mut digest = String::new();
+        hex::append(&mut digest, &*key.sign(pin));
+        digest
+    })
 }

@@ -1,11 +1,12 @@
 //! PIN sets in PostgreSQL: the schema, the statements of the module, and rows of their
-//! replies. Nothing here connects: `docs/cluster.md`.
+//! replies: `docs/cluster.md`; and in tables of Asterisk's Realtime. Nothing here connects.
 //!
 //! Each statement is a transaction of its own, so a PBX that fails holds no lock. No
 //! parameter is a PIN: rows are looked up by digests under a key of the pepper file.
 
 mod digests;
 mod error;
+pub mod realtime;
 mod rows;
 
 use std::ffi::CStr;

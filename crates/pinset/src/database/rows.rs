@@ -1,5 +1,6 @@
 //! Rows of the replies to look-ups.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -11,6 +12,9 @@ use zeroize::Zeroizing;
 use crate::credential::table::{of_stored, Candidate, Rows, StoredRow};
 use crate::phone_number::Number;
 use crate::timestamp::Moment;
+
+/// The table of the rows.
+const TABLE: &str = "pinset_pins";
 
 /// The rows that a look-up has found, in the order of the list.
 pub struct StoredRows {
@@ -41,16 +45,23 @@ pub struct LookupClock {
 #[derive(Debug, Error)]
 pub enum StoredRowsError {
     /// A row has a value that no list may have.
-    #[error("pinset_pins, id {id}: {error}")]
+    #[error("{table}, id {id}: {error}")]
     Row {
+        /// The table.
+        table: Cow<'static, str>,
         /// Its id.
         id: String,
         /// What is wrong with it.
         error: String,
     },
     /// The rows together can't be used.
-    #[error("pinset_pins: {0}")]
-    Rows(String),
+    #[error("{table}: {error}")]
+    Rows {
+        /// The table.
+        table: Cow<'static, str>,
+        /// What is wrong with them.
+        error: String,
+    },
     /// It is not the reply to one of our statements.
     #[error("the reply of the database can't be read")]
     Unreadable,
@@ -82,26 +93,43 @@ impl StoredRows {
         }
         let now = Moment::at(number_of(reply, 0, 9).ok_or(StoredRowsError::Unreadable)?);
         let dearest = number_of(reply, 0, 11).unwrap_or_default();
-        let rows = of_stored(&found, number, now, dearest)
-            .map_err(|error| StoredRowsError::Rows(error.to_string()))?;
+        let rows =
+            of_stored(&found, number, now, dearest).map_err(|error| invalid(TABLE, &error))?;
+        let with_context = found.iter().position(|row| row.context.is_some());
+        let clock = LookupClock {
+            database: reply.text(0, 10).unwrap_or_default().to_owned(),
+            replied,
+            left,
+        };
+        Self::new(TABLE, rows, ids, with_context, clock)
+    }
+
+    /// The rows of a table, with the id and the secret of each in their order.
+    pub(super) fn new(
+        table: impl Into<Cow<'static, str>>,
+        rows: Rows,
+        ids: Vec<(String, Zeroizing<String>)>,
+        with_context: Option<usize>,
+        clock: LookupClock,
+    ) -> Result<Self, StoredRowsError> {
         if let Some(broken) = rows.broken().first() {
             let at = usize::try_from(broken.line).unwrap_or_default();
             let id = ids.get(at.saturating_sub(1)).map(|(id, _)| id.clone());
-            let id = id.unwrap_or_default();
-            let error = broken.error.to_string();
-            return Err(StoredRowsError::Row { id, error });
+            return Err(StoredRowsError::Row {
+                table: table.into(),
+                id: id.unwrap_or_default(),
+                error: match broken.column {
+                    Some(column) => format!("{}: {}", column.name(), broken.error),
+                    None => broken.error.to_string(),
+                },
+            });
         }
-        let with_context = found.iter().position(|row| row.context.is_some());
         let id_with_context = with_context.and_then(|row| Some(ids.get(row)?.0.clone()));
         Ok(Self {
             rows,
-            id_with_context,
             ids,
-            clock: LookupClock {
-                database: reply.text(0, 10).unwrap_or_default().to_owned(),
-                replied,
-                left,
-            },
+            id_with_context,
+            clock,
         })
     }
 
@@ -116,6 +144,17 @@ impl StoredRows {
         let at = usize::try_from(row.line).ok()?.checked_sub(1)?;
         let (id, secret) = self.ids.get(at)?;
         Some((id, secret))
+    }
+}
+
+/// What is wrong with the rows of a table together.
+pub(super) fn invalid(
+    table: impl Into<Cow<'static, str>>,
+    error: &impl ToString,
+) -> StoredRowsError {
+    StoredRowsError::Rows {
+        table: table.into(),
+        error: error.to_string(),
     }
 }
 

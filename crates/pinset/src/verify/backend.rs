@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::attempt_limiter::ServiceChannel;
 use super::reason::Searched;
 use crate::cache::Report;
-use crate::config::{PinSet, Times};
+use crate::config::{PinSet, Source, Times};
 use crate::credential::pepper::Pepper;
 use crate::credential::secret::{Cost, VerifyError};
 use crate::credential::table::{Candidate, FoundBy, Rows};
@@ -111,7 +111,7 @@ pub enum Answer {
     Rows(Arc<Rows>, FileKind),
     /// All the values of a family of Asterisk's database.
     Family(Box<Family>),
-    /// The rows that PostgreSQL has found for this query.
+    /// The rows that PostgreSQL, or a table of Realtime, has found for this query.
     Stored(Box<StoredRows>),
     /// All entries are refused, for this reason.
     Refused(String),
@@ -166,8 +166,12 @@ pub enum Use<'a> {
         /// How many it may have.
         limit: NonZeroU32,
     },
-    /// One of the uses of a row in PostgreSQL.
+    /// One of the uses of a row in PostgreSQL, or in a table of Realtime.
     Stored {
+        /// Where it was found.
+        source: &'a Source,
+        /// The PIN set's name.
+        pin_set: &'a str,
         /// The row's id.
         id: &'a str,
         /// Its secret, as it was found.

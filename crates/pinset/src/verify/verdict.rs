@@ -334,7 +334,7 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         }
     }
 
-    /// Takes one of the uses of a row in PostgreSQL.
+    /// Takes one of the uses of a row in PostgreSQL, or in a table of Realtime.
     fn take_stored<H: ServiceChannel>(
         &self,
         host: &mut H,
@@ -344,10 +344,12 @@ impl<B: BackEnd, K: LockoutContext> Verifier<B, K> {
         let Some(limit) = self.limit_of(row) else {
             return Ok(Taken::Yes);
         };
-        let Some((id, secret)) = stored.id(row) else {
+        let (Some((id, secret)), Some(source)) = (stored.id(row), &self.set.source) else {
             return Ok(Taken::NoneLeft);
         };
         let use_of_row = Use::Stored {
+            source,
+            pin_set: self.name(),
             id,
             secret,
             limit,

@@ -176,7 +176,16 @@ impl ConfigReader<'_> {
 
     /// Returns the source of a service's PIN set.
     fn source(&self, name: &Spanned<String>, raw: &raw::Service) -> Result<Source, CommandError> {
+        const REALTIME: &str = "realtime:";
+        let only_asterisk = "PIN sets in Realtime are read by drivers of Asterisk, so only the \
+                             module serves them: use a PIN file, or PostgreSQL by database";
         match (&raw.list, &raw.database) {
+            (Some(list), None) if list.get_ref().to_string_lossy().starts_with(REALTIME) => {
+                Err(self.file.at(list, only_asterisk))
+            }
+            (None, Some(set)) if set.get_ref().starts_with(REALTIME) => {
+                Err(self.file.at(set, only_asterisk))
+            }
             (Some(list), None) if list.get_ref().is_absolute() => {
                 Ok(Source::File(list.get_ref().clone()))
             }

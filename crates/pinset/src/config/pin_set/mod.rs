@@ -101,6 +101,8 @@ pub enum Source {
     /// `database` or `database:NAME`: PostgreSQL, and the name that the PIN set has there
     /// in lower case, or `None` for its own.
     Database(Option<String>),
+    /// `realtime:FAMILY`: a family of Asterisk's Realtime, as in extconfig.conf.
+    Realtime(String),
     /// `https://…`: a web service says what becomes of the call. The URL names a
     /// host and no user.
     Url(Url),
@@ -281,8 +283,9 @@ fn wait(value: &[u8]) -> Result<Duration, OptionError> {
 
 fn source(value: &[u8]) -> Result<Source, OptionError> {
     let web = ["https:", "http:"];
-    if strip_prefix(value, "realtime:").is_some() {
-        Err(OptionError::UnsupportedSource)
+    if let Some(family) = strip_prefix(value, "realtime:") {
+        let family = realtime_family(family).ok_or(OptionError::InvalidRealtimeFamily)?;
+        Ok(Source::Realtime(family))
     } else if web.iter().any(|head| strip_prefix(value, head).is_some()) {
         external::url(value).map(Source::Url)
     } else if value.eq_ignore_ascii_case(b"database") {
@@ -313,6 +316,13 @@ fn family(name: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(name).ok()?;
     let right = name.split('/').all(|part| !part.is_empty()) && !name.contains(char::is_control);
     right.then(|| name.to_owned())
+}
+
+/// The name of a family of Realtime.
+fn realtime_family(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?;
+    let right = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    (!name.is_empty() && name.chars().all(right)).then(|| name.to_owned())
 }
 
 fn format(value: &[u8]) -> Result<Option<FileKind>, OptionError> {

@@ -125,6 +125,11 @@ fn options_are_what_they_say() {
         ),
         (
             "source",
+            "Realtime:Pins_1",
+            but(|s| s.source = Some(Source::Realtime("Pins_1".to_owned()))),
+        ),
+        (
+            "source",
             "HTTPS://H/a?b",
             but(|s| s.source = Url::parse("https://h/a?b").ok().map(Source::Url)),
         ),
@@ -284,7 +289,11 @@ fn invalid_options_are_refused_with_a_reason() {
             ],
             InvalidSource,
         ),
-        ("source", &["realtime:pins"], UnsupportedSource),
+        (
+            "source",
+            &["realtime:", "realtime:a b", "realtime:a,b", "realtime:ü"],
+            InvalidRealtimeFamily,
+        ),
         (
             "source",
             &["database:", "database:a\tb"],

@@ -9,6 +9,7 @@ use super::error::{RowError, RowErrorKind, TableError};
 use super::record::Record;
 use super::weighing::Weighing;
 use super::{credential, Rows};
+use crate::credential::secret::Secret;
 use crate::dialplan::MAX_NAME_BYTES;
 use crate::list::format::csv::{self, Column};
 use crate::list::format::lines::{first_line, trimmed};
@@ -269,4 +270,12 @@ pub fn of_stored(
     rows.now = Some(now);
     rows.dearest.at_least(dearest);
     Ok(rows)
+}
+
+impl Rows {
+    /// Raises the cost of each entry of an identified caller to that of this secret.
+    pub fn cost_at_least(&mut self, secret: &Secret) {
+        let work = secret.cost().map_or(0, |cost| u64::from(cost.work()));
+        self.dearest.at_least(work);
+    }
 }
