@@ -86,7 +86,8 @@ const RUN: [&str; 10] = [
     "toml serve.toml",
 ];
 
-/// What other programs read, and what is printed. `tests/lifecycle/database` runs SQL.
+/// What other programs read, and what is printed. `tests/lifecycle/database` and `realtime`
+/// run SQL.
 const SHOWN: [&str; 5] = ["crontab", "logrotate", "mermaid", "sql", "text"];
 
 /// Commands of examples with `no-run`: they need a network, a package manager,
@@ -111,8 +112,8 @@ const NOT_IN_A_CONTAINER: [&str; 15] = [
 
 /// Examples with `no-run` that other tests run: `install/takeover.rs`, `install/switch.rs`,
 /// `doctor.rs`, `console_pbxs.rs`, `database/documented.rs`, `database/alembic.rs`,
-/// `crates/pinset-cli/tests/report` and `serve`.
-const RUN_ELSEWHERE: [&str; 11] = [
+/// `realtime/uses.rs`, `crates/pinset-cli/tests/report` and `serve`.
+const RUN_ELSEWHERE: [&str; 12] = [
     "--database owner.database",
     "alembic -c pinset.ini",
     "module unload app_authenticate",
@@ -124,6 +125,7 @@ const RUN_ELSEWHERE: [&str; 11] = [
     "pinset report",
     "pinset serve",
     "source = database",
+    "source = realtime:",
 ];
 
 #[test]

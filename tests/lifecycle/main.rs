@@ -31,6 +31,7 @@ mod one_time;
 mod operate;
 mod panics;
 mod pin_sets;
+mod realtime;
 mod repeated_load;
 mod report;
 mod support;

@@ -12,7 +12,7 @@ use crate::pin_sets::{is_logged, on};
 use crate::support::eventually;
 
 /// The statuses of a PIN that is verified on all PBXs at once, `each` times on each.
-fn at_once(pbxs: &[&Pbx], each: usize, pin: &str) -> Result<Vec<String>> {
+pub(crate) fn at_once(pbxs: &[&Pbx], each: usize, pin: &str) -> Result<Vec<String>> {
     let barrier = Barrier::new(pbxs.len() * each);
     thread::scope(|scope| {
         let tries: Vec<_> = pbxs
@@ -35,7 +35,7 @@ fn at_once(pbxs: &[&Pbx], each: usize, pin: &str) -> Result<Vec<String>> {
     })
 }
 
-fn admitted(statuses: &[String]) -> usize {
+pub(crate) fn admitted(statuses: &[String]) -> usize {
     let admitted = statuses.iter().filter(|status| *status == "SUCCESS");
     admitted.count()
 }

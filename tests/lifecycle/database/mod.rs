@@ -7,7 +7,7 @@ mod connections;
 mod copy;
 mod documented;
 mod edits;
-mod exactly_once;
+pub(crate) mod exactly_once;
 mod failover;
 mod full_disk;
 mod import;
@@ -32,7 +32,7 @@ use crate::pin_sets::made::{hex, hmac};
 use crate::pin_sets::with;
 use crate::support::eventually;
 
-const KEY: [u8; 32] = [0x5a; 32];
+pub(crate) const KEY: [u8; 32] = [0x5a; 32];
 
 /// A busy machine answers late: only tests of a database that does not answer wait
 /// [`IMPATIENT`].
@@ -126,7 +126,12 @@ fn verify(pbx: &Pbx, pin_set: &str, pin: &str) -> Result<Frame> {
     verify_with(pbx, pin_set, pin, &[])
 }
 
-fn verify_with(pbx: &Pbx, pin_set: &str, pin: &str, more: &[(&str, &str)]) -> Result<Frame> {
+pub(crate) fn verify_with(
+    pbx: &Pbx,
+    pin_set: &str,
+    pin: &str,
+    more: &[(&str, &str)],
+) -> Result<Frame> {
     let mut headers = vec![("PinSet", pin_set), ("Secret", pin), ("Caller", "1")];
     headers.extend(more);
     pbx.manager()?.action("AuthenticateVerify", &headers)
@@ -140,7 +145,7 @@ fn recovers(pbx: &Pbx) -> Result<()> {
 }
 
 /// Checks the status of a PIN.
-fn is(pbx: &Pbx, pin_set: &str, pin: &str, status: &str) -> Result<()> {
+pub(crate) fn is(pbx: &Pbx, pin_set: &str, pin: &str, status: &str) -> Result<()> {
     let answer = verify(pbx, pin_set, pin)?;
     ensure!(
         answer.has("Status", status),
