@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pinset::config::{AstdbValue, Source, Times};
 use pinset::credential::table::Rows;
+use pinset::database::EntryBudget;
 use pinset::verify::{
     Answer, BackEnd, CallOrigin, Entries, FileQuery, NoChannel, RowQuery, ServiceChannel, Use,
     UseError, Verification, Verifier, Work,
@@ -15,7 +16,7 @@ use thiserror::Error;
 use crate::asterisk::dialplan;
 use crate::auth::{astdb_rows, slow_hash};
 use crate::config::{InForce, PinSetError};
-use crate::database::{self, CallDatabase, EntryBudget};
+use crate::database::{self, CallDatabase};
 use crate::pin_files::{self, LookupKind, QueryLimits};
 use crate::realtime::{self, FamilyError};
 use crate::state::audit::AuditContext;

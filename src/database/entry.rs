@@ -1,43 +1,22 @@
 //! What an entry asks the database, step by step, within `source_timeout`.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use libpq::{Parameter, Reply, Statement};
+use pinset::database::EntryBudget;
 use pinset::lockout::stored::Request;
 use pinset::verify::{ServiceChannel, SharedLockouts};
 
 use super::pool::Wait;
 use super::{current_pool, DatabaseError};
 
-/// How long the steps of an entry may wait for the database together. Time in which it
-/// is not waited for, as for a hash, does not count.
-pub(crate) struct EntryBudget {
-    timeout: Duration,
-    spent: Cell<Duration>,
-}
-
-impl EntryBudget {
-    /// A budget of which nothing is spent.
-    pub(crate) fn new(timeout: Duration) -> Self {
-        Self {
-            timeout,
-            spent: Cell::new(Duration::ZERO),
-        }
-    }
-
-    pub(super) fn left(&self) -> Duration {
-        self.timeout.saturating_sub(self.spent.get())
-    }
-}
-
 /// The lockouts of a call's PIN set in the database.
 pub(crate) struct CallDatabase(pub(crate) Rc<EntryBudget>);
 
 impl SharedLockouts for CallDatabase {
     fn begin(&self) {
-        self.0.spent.set(Duration::ZERO);
+        self.0.begin();
     }
 
     fn query(
@@ -54,7 +33,7 @@ impl SharedLockouts for CallDatabase {
 
     fn send(&self, request: Request) {
         if let Some(pool) = current_pool() {
-            pool.send(request.statement, request.parameters, self.0.timeout);
+            pool.send(request.statement, request.parameters, self.0.timeout());
         }
     }
 }
@@ -71,11 +50,11 @@ pub(super) fn run<H: ServiceChannel + ?Sized>(
         return Some(Err(DatabaseError::Unusable));
     };
     let wait = Wait {
-        timeout: budget.timeout,
+        timeout: budget.timeout(),
         left: budget.left().min(timeout),
     };
     let asked = Instant::now();
     let answer = pool.query(host, statement, parameters, wait);
-    budget.spent.set(budget.spent.get() + asked.elapsed());
+    budget.spend(asked.elapsed());
     answer
 }

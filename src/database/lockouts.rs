@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use libpq::Reply;
 use pinset::config::Source;
+use pinset::database::EntryBudget;
 use pinset::lockout::stored::Request;
 use pinset::lockout::{stored_admin, Held, Unlock, Unlocked};
 use pinset::timestamp::since_epoch;
 use pinset::verify::NoChannel;
 use pinset::PinSet;
 
-use super::entry::{run, EntryBudget};
+use super::entry::run;
 use super::DatabaseError;
 use crate::config::{self, InForce};
 

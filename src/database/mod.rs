@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::config::InForce;
 use crate::sync::lock::lock;
 
-pub(crate) use entry::{CallDatabase, EntryBudget};
+pub(crate) use entry::CallDatabase;
 pub(crate) use lockouts::{each_lock, is_here, pin_sets, unlock};
 use pool::Pool;
 pub(crate) use row_source::{consume, look_up};

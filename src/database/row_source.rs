@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use libpq::{Parameter, Reply, Statement};
-use pinset::database::{LookupClock, StoredRows};
+use pinset::database::{EntryBudget, LookupClock, StoredRows};
 use pinset::verify::{consume_stored, look_up_stored, DatabaseQueries, RowQuery, ServiceChannel};
 use pinset::{Pepper, Pin};
 
-use super::entry::{run, EntryBudget};
+use super::entry::run;
 use super::DatabaseError;
 use crate::asterisk::log::log;
 use crate::asterisk::process;

@@ -19,6 +19,7 @@ mod outages;
 mod pooler;
 mod secrecy;
 mod serve;
+mod serve_lockouts;
 mod tls;
 mod unload;
 

@@ -51,14 +51,15 @@ setsid pinset serve --config /pins/serve.toml < /dev/null > /srv/log 2>&1 &
 until : 2> /dev/null < /dev/tcp/127.0.0.1/5000; do kill -0 $!; done
 ";
 
-/// Posts a call, and prints where it goes.
+/// Posts a call with what was entered, and prints where it goes.
 const POST: &str = "
 import json, sys, urllib.request
-path, caller, pin = sys.argv[1:]
-body = {'caller': caller, 'data': {'pin_code': pin}}
+path, caller, *entered = sys.argv[1:]
+body = {'caller': caller, 'data': dict(pair.split('=') for pair in entered)}
 url = 'http://127.0.0.1:5000/' + path
 answer = urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode()))
-print(json.load(answer)['seq'][-1]['args']['destination'])
+last = json.load(answer)['seq'][-1]
+print(last['args'].get('destination', last['action']))
 ";
 
 const HEALTH: &str = "
@@ -80,14 +81,20 @@ fn impatient(server: &Postgres) -> Builder {
     asterisk(server).pin_file_of_mode("serve.toml", serve, 0o600)
 }
 
-fn start(pbx: &Pbx) -> Result<()> {
+pub(super) fn start(pbx: &Pbx) -> Result<()> {
     install_pinset(pbx)?;
     pbx.exec(&["bash", "-ec", START]).map(drop)
 }
 
 fn post(pbx: &Pbx, path: &str, pin: &str) -> Result<String> {
-    let answer = pbx.exec(&["python3", "-c", POST, path, CALLER, pin])?;
-    Ok(answer.trim().to_owned())
+    post_all(pbx, path, &[&format!("pin_code={pin}")])
+}
+
+/// Posts a call with all that was entered.
+pub(super) fn post_all(pbx: &Pbx, path: &str, entered: &[&str]) -> Result<String> {
+    let mut command = vec!["python3", "-c", POST, path, CALLER];
+    command.extend(entered);
+    Ok(pbx.exec(&command)?.trim().to_owned())
 }
 
 fn goes(pbx: &Pbx, path: &str, pin: &str, wanted: &str) -> Result<()> {

@@ -4,15 +4,16 @@
 //! over. One thread at a time makes a connection; while none can be made, entries are
 //! refused at once.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
 use libpq::{
     Connection, ConnectionError, ConnectionString, Library, Parameter, Query, Reply, Statement,
 };
 use parking_lot::{Condvar, Mutex};
-use pinset::database::{is_served, DatabaseError, SCHEMA_VERSION, VERSION};
-use pinset::verify::DatabaseQueries;
+use pinset::database::{fingerprints, is_served, DatabaseError, PEPPER, SCHEMA_VERSION, VERSION};
+use pinset::Pepper;
+use zeroize::Zeroizing;
 
 /// Options of a connection, unless the connection string has others.
 const DEFAULTS: [(&CStr, &CStr); 3] = [
@@ -21,11 +22,14 @@ const DEFAULTS: [(&CStr, &CStr); 3] = [
     (c"fallback_application_name", c"pinset serve"),
 ];
 
-/// Longest wait for the version of the tables after connecting.
-const VERSION_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for the version of the tables, and the check of the keys, after connecting.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time after a connection could not be made in which entries are refused at once.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// How often old lockouts are deleted.
+const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 
 /// SQLSTATE of a statement that a standby can't run: a primary has become one.
 const READ_ONLY: &str = "25006";
@@ -35,6 +39,10 @@ pub struct DatabasePool {
     libpq: Library,
     string: ConnectionString,
     max_connections: usize,
+    /// The pepper's ids and [`fingerprints`].
+    keys: (String, String),
+    /// When old lockouts are to be deleted.
+    purge_at: Mutex<Instant>,
     state: Mutex<PoolState>,
     freed: Condvar,
 }
@@ -62,20 +70,36 @@ impl DatabasePool {
     /// # Errors
     ///
     /// Fails if libpq can't be loaded, or the text is no connection string.
-    pub fn new(text: &[u8], max_connections: usize) -> Result<Self, String> {
+    pub fn new(text: &[u8], max_connections: usize, pepper: &Pepper) -> Result<Self, String> {
         let libpq = Library::load().map_err(|error| error.to_string())?;
         let string = ConnectionString::parse(&libpq, text).map_err(|error| error.to_string())?;
         Ok(Self {
             libpq,
             string,
             max_connections,
+            keys: fingerprints(pepper),
+            purge_at: Mutex::new(Instant::now() + PURGE_INTERVAL),
             state: Mutex::default(),
             freed: Condvar::new(),
         })
     }
 
-    /// Runs a statement by `deadline`, without its name: each entry has one or two.
-    fn query(
+    /// Returns whether old lockouts are to be deleted, once for each interval.
+    pub(super) fn is_purge_due(&self) -> bool {
+        let (now, mut due) = (Instant::now(), self.purge_at.lock());
+        let is_due = *due <= now;
+        if is_due {
+            *due = now + PURGE_INTERVAL;
+        }
+        is_due
+    }
+
+    /// Runs a statement within `timeout`, without its name: each entry has few.
+    ///
+    /// # Errors
+    ///
+    /// There is no reply, or the database has refused the statement.
+    pub(super) fn query(
         &self,
         statement: &'static Statement,
         parameters: &[Parameter],
@@ -179,29 +203,24 @@ impl DatabasePool {
         let connection = Connection::open(&self.libpq, &self.string, &DEFAULTS);
         let mut connection = connection.map_err(|error| error.to_string())?;
         connection.send_unnamed();
-        let query = Query {
-            statement: &VERSION,
-            parameters: &[],
-        };
-        let deadline = Instant::now() + VERSION_TIMEOUT;
-        let replies = connection.run(&[query], deadline, None);
-        let reply = replies.map_err(|error| error.to_string())?.pop();
-        let version = match reply {
-            Some(Ok(reply)) => reply.text(0, 0).unwrap_or_default().to_owned(),
-            Some(Err(error)) => {
-                return Err(format!(
-                    "its role can't read the tables of PIN sets ({error}): docs/cluster.md"
-                ))
-            }
-            None => String::new(),
-        };
-        if version.parse().is_ok_and(is_served) {
-            Ok(connection)
-        } else {
-            Err(format!(
+        let deadline = Instant::now() + CHECK_TIMEOUT;
+        let version = ask(&mut connection, &VERSION, &[], deadline)?.unwrap_or_default();
+        if !version.parse().is_ok_and(is_served) {
+            return Err(format!(
                 "its tables have version '{version}', and pinset needs {SCHEMA_VERSION}: run \
                  'pinset database upgrade'"
-            ))
+            ));
+        }
+        let (ids, fingerprints) = &self.keys;
+        let text = |text: &String| CString::new(text.as_str()).ok().map(Zeroizing::new);
+        let keys = [text(ids), text(fingerprints)];
+        match ask(&mut connection, &PEPPER, &keys, deadline)? {
+            None => Ok(connection),
+            // Right PINs would be wrong, and lock callers out on all PBXs.
+            Some(id) => Err(format!(
+                "key '{id}' of the pepper file is another than the one that was first used with \
+                 this database: copy the pepper file of a PBX"
+            )),
         }
     }
 
@@ -217,13 +236,23 @@ impl DatabasePool {
     }
 }
 
-impl DatabaseQueries for &DatabasePool {
-    fn run(
-        &mut self,
-        statement: &'static Statement,
-        parameters: Vec<Parameter>,
-        timeout: Duration,
-    ) -> Option<Result<Reply, DatabaseError>> {
-        Some(self.query(statement, &parameters, timeout))
+/// Runs a statement that returns a value, and returns it unless it is NULL.
+fn ask(
+    connection: &mut Connection,
+    statement: &Statement,
+    parameters: &[Parameter],
+    deadline: Instant,
+) -> Result<Option<String>, String> {
+    let query = Query {
+        statement,
+        parameters,
+    };
+    let replies = connection.run(&[query], deadline, None);
+    match replies.map_err(|error| error.to_string())?.pop() {
+        Some(Ok(reply)) => Ok(reply.text(0, 0).map(str::to_owned)),
+        Some(Err(error)) => Err(format!(
+            "its role can't use the tables of PIN sets ({error}): docs/cluster.md"
+        )),
+        None => Ok(None),
     }
 }

@@ -15,7 +15,7 @@ use pinset::lockout::Standing;
 use pinset::timestamp::since_epoch;
 use pinset::Status;
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::common::workers::BusyError;
@@ -266,15 +266,16 @@ async fn decide(
         state: Arc::clone(&app.state),
         caller: received.caller.clone(),
         file_read: Arc::new(AtomicBool::new(false)),
+        until: Instant::now() + config.settings.source_timeout,
     };
-    let (account, pin) = match entry(app, &attempt, received, tries) {
+    let (account, pin) = match entry(app, &attempt, received, tries).await {
         Ok(entry) => entry,
         Err(decision) => return decision,
     };
     if !uuid.is_none_or(|uuid| app.state.take_try(name, uuid, most)) {
         return decision(&answers.failure, "failure");
     }
-    let verified = verify(app, attempt, account, pin, config.settings.source_timeout).await;
+    let verified = verify(app, attempt, account, pin).await;
     let status = verified.as_ref().map(|verified| verified.outcome.status);
     // Any other status may mean that the entry was compared with the file.
     if let (Some(Status::Success), Some(uuid)) = (status, uuid) {
@@ -298,10 +299,10 @@ async fn verify(
     attempt: Attempt,
     account: Option<EnteredDigits>,
     pin: EnteredDigits,
-    source_timeout: Duration,
 ) -> Option<Verified> {
     let name = attempt.service.name.clone();
     let file_read = Arc::clone(&attempt.file_read);
+    let until = attempt.until.into();
     let verifying = attempt.verify(account, pin);
     let deciding = async {
         match verifying {
@@ -315,7 +316,7 @@ async fn verify(
         }
     };
     tokio::pin!(deciding);
-    let mut verified = timeout(source_timeout, &mut deciding).await;
+    let mut verified = timeout_at(until, &mut deciding).await;
     if verified.is_err() && file_read.load(Relaxed) {
         verified = timeout(HASH_TIMEOUT, &mut deciding).await;
     }
@@ -337,7 +338,7 @@ fn decision(answer: &Bytes, outcome: &'static str) -> Decision {
 /// Returns the account and the PIN to verify, or the answer if there is nothing to
 /// verify: no attempts left, a lockout, a caller that can't match any row, or a value
 /// that the caller has not entered yet.
-fn entry(
+async fn entry(
     app: &App,
     attempt: &Attempt,
     received: &Received,
@@ -348,13 +349,13 @@ fn entry(
     if tries >= service.set.attempts {
         return Err(decision(&answers.failure, "failure"));
     }
-    let known = attempt.caller_state();
-    match known.standing {
+    match attempt.standing().await {
         Standing::Locked(_) => return Err(decision(&answers.locked, "locked")),
         Standing::OneTry if tries > 0 => return Err(decision(&answers.locked, "locked")),
         Standing::Unknown => return Err(decision(&answers.error, "error")),
         Standing::OneTry | Standing::Open => {}
     }
+    let known = attempt.caller_state();
     if known.refuses {
         return Err(decision(&answers.failure, "failure"));
     }

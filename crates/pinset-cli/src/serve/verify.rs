@@ -18,18 +18,20 @@ use pinset::list::format::csv::Column;
 use pinset::list::{open, Stamp};
 use pinset::lockout::{Lock, Lockouts, Standing};
 use pinset::verify::{
-    consume_stored, look_up_stored, Answer, BackEnd, CallOrigin, FileAnswer, FileQuery,
-    LockoutContext, NoChannel, Notice, Outcome, QueryContext, RowQuery, ServiceChannel, Use,
-    UseError, Verification, Verifier, Work,
+    Answer, BackEnd, CallOrigin, FileAnswer, FileQuery, LockoutContext, NoChannel, Notice, Outcome,
+    QueryContext, RowQuery, ServiceChannel, SharedLockouts, Use, UseError, Verification, Verifier,
+    Work,
 };
-use pinset::{hex, Pepper, Pin, PinSet};
+use pinset::{Pepper, Pin, PinSet};
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
 use crate::common::workers::{BusyError, Workers};
 use crate::serve::checks::{CheckError, ServiceChecks, Warnings};
 use crate::serve::config::{Config, Service};
 use crate::serve::metrics::Metrics;
 use crate::serve::state::State;
+use crate::serve::stored::AttemptDatabase;
 
 /// Maximum number of threads that verify entries by one PIN file, and of entries that
 /// wait for one.
@@ -54,7 +56,7 @@ pub struct VerifyResources {
 
 /// The threads that verify entries by one PIN file.
 struct FileThreads {
-    workers: Workers,
+    workers: Arc<Workers>,
     /// The rows that were read last. Locked while rows are read, so that an entry that
     /// needs the same rows waits for them.
     last: Mutex<Option<LoadedRows>>,
@@ -78,7 +80,7 @@ impl VerifyResources {
         let mut files = self.files.lock();
         let threads = files.entry(path.to_owned()).or_insert_with(|| {
             Arc::new(FileThreads {
-                workers: Workers::new(MAX_FILE_THREADS, MAX_WAITING_ENTRIES),
+                workers: Arc::new(Workers::new(MAX_FILE_THREADS, MAX_WAITING_ENTRIES)),
                 last: Mutex::new(None),
             })
         });
@@ -166,6 +168,7 @@ pub struct PinFiles {
 }
 
 /// An attempt of a caller, and everything that it is verified by.
+#[derive(Clone)]
 pub struct Attempt {
     pub pin_files: PinFiles,
     pub service: Arc<Service>,
@@ -174,11 +177,12 @@ pub struct Attempt {
     pub caller: Option<String>,
     /// Set once the PIN file has been read: the time for the rest is bounded.
     pub file_read: Arc<AtomicBool>,
+    /// When a database is not waited for any more.
+    pub until: Instant,
 }
 
 /// The identity of a caller before anything is entered.
 pub struct CallerState {
-    pub standing: Standing,
     /// The caller matches no row, whatever is entered.
     pub refuses: bool,
     pub asks_account: bool,
@@ -194,7 +198,10 @@ pub struct Verified {
 }
 
 impl Attempt {
-    fn verifier(&self) -> Verifier<&Self, AttemptContext<'_>> {
+    fn verifier<'a>(
+        &'a self,
+        database: Option<&'a AttemptDatabase>,
+    ) -> Verifier<AttemptSource<'a>, AttemptContext<'a>> {
         let service = &self.service;
         // All callers of a service share one endpoint: the service itself.
         let channel = format!("{}-0", service.name);
@@ -204,23 +211,80 @@ impl Attempt {
         };
         let trail = AttemptContext {
             attempt: self,
+            database,
             account: RefCell::default(),
         };
+        let source = AttemptSource {
+            attempt: self,
+            database,
+        };
+        // The name by which PBXs have the lockouts of the same PIN set.
+        let name = self.stored_name().unwrap_or(&service.name);
         let set = Arc::clone(&service.set);
         let numbering = &self.pin_files.config.settings.numbering;
-        Verifier::new(&service.name, set, calling, numbering, self, trail)
+        Verifier::new(name, set, calling, numbering, source, trail)
     }
 
-    /// Returns what is known of the caller before anything is entered.
+    /// Returns the name of its PIN set in the database.
+    fn stored_name(&self) -> Option<&str> {
+        match &self.service.set.source {
+            Some(Source::Database(Some(name))) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns what it asks the database by, if its PIN set is there.
+    fn database(&self) -> Option<AttemptDatabase> {
+        self.stored_name()?;
+        let left = self.until.saturating_duration_since(Instant::now());
+        let workers = Arc::clone(&self.threads().workers);
+        self.pin_files.database(left, workers)
+    }
+
+    fn threads(&self) -> Arc<FileThreads> {
+        let path = list(&self.service).unwrap_or(Path::new(""));
+        self.pin_files.resources.threads(path)
+    }
+
+    /// Returns who calls, before anything is entered.
     pub fn caller_state(&self) -> CallerState {
-        let verifier = self.verifier();
+        let verifier = self.verifier(None);
         let caller = verifier.counter().caller();
         CallerState {
-            standing: verifier.counter().look(&mut NoChannel),
             refuses: verifier.refuses(),
             asks_account: verifier.asks_account(),
             number: caller.number().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// Returns what the caller may do, by the lockouts alone. Those in a database are
+    /// looked up on a thread of it.
+    pub async fn standing(&self) -> Standing {
+        if self.stored_name().is_none() {
+            return self.standing_blocking();
+        }
+        let attempt = self.clone();
+        let look = self
+            .threads()
+            .workers
+            .run(move || attempt.standing_blocking());
+        let why = match look {
+            Ok(standing) => match timeout_at(self.until.into(), standing).await {
+                Ok(standing) => return standing.unwrap_or(Standing::Unknown),
+                Err(_) => "the database did not respond in time",
+            },
+            Err(BusyError) => "too many calls wait for the database",
+        };
+        let name = &self.service.name;
+        let why = format!("service '{name}': call rejected: {why}");
+        self.pin_files.metrics.warn(&why);
+        Standing::Unknown
+    }
+
+    fn standing_blocking(&self) -> Standing {
+        let database = self.database();
+        let verifier = self.verifier(database.as_ref());
+        verifier.counter().look(&mut NoChannel)
     }
 
     /// Verifies an entry on a thread of its PIN file.
@@ -233,15 +297,15 @@ impl Attempt {
         account: Option<EnteredDigits>,
         pin: EnteredDigits,
     ) -> Result<oneshot::Receiver<Verified>, BusyError> {
-        let path = list(&self.service).unwrap_or(Path::new(""));
-        let threads = self.pin_files.resources.threads(path);
+        let threads = self.threads();
         let work = move || self.verify_blocking(account.as_ref(), &pin);
         threads.workers.run(work)
     }
 
     /// Verifies an entry. Blocks on the disk and for hashes.
     fn verify_blocking(&self, account: Option<&EnteredDigits>, pin: &EnteredDigits) -> Verified {
-        let mut verifier = self.verifier();
+        let database = self.database();
+        let mut verifier = self.verifier(database.as_ref());
         let account = account.map(EnteredDigits::as_str).unwrap_or_default();
         let mut entry = Pin::new();
         // An entry that is too long is the PIN of nobody.
@@ -256,6 +320,8 @@ impl Attempt {
 /// The lockouts of an attempt, and the account that it identifies.
 struct AttemptContext<'a> {
     attempt: &'a Attempt,
+    /// The database with the lockouts, if they are not those of [`State`].
+    database: Option<&'a AttemptDatabase>,
     account: RefCell<Vec<u8>>,
 }
 
@@ -266,6 +332,11 @@ impl LockoutContext for AttemptContext<'_> {
 
     fn changed(&self) {
         self.attempt.state.changed();
+    }
+
+    fn shared(&self) -> Option<&dyn SharedLockouts> {
+        let database: &AttemptDatabase = self.database?;
+        Some(database)
     }
 
     fn locked(&self, lock: Lock, _: Option<Duration>) {
@@ -284,7 +355,13 @@ impl LockoutContext for AttemptContext<'_> {
     }
 }
 
-impl BackEnd for &Attempt {
+/// The PIN set of an attempt.
+struct AttemptSource<'a> {
+    attempt: &'a Attempt,
+    database: Option<&'a AttemptDatabase>,
+}
+
+impl BackEnd for AttemptSource<'_> {
     fn ask<H: ServiceChannel>(
         &self,
         _: &mut H,
@@ -293,21 +370,26 @@ impl BackEnd for &Attempt {
         query: &RowQuery<'_>,
         pin: &Pin,
     ) -> Option<Answer> {
+        let Attempt {
+            pin_files,
+            file_read,
+            ..
+        } = self.attempt;
         let answer = match &set.source {
-            Some(Source::File(path)) => self.pin_files.file(path, set, pin),
-            Some(Source::Database(Some(name))) => self.pin_files.stored(name, query, pin),
+            Some(Source::File(path)) => pin_files.file(path, set, pin),
+            Some(Source::Database(Some(name))) => match self.database {
+                Some(database) => database.look_up(name, query, pin, self.pepper()),
+                None => Answer::Refused(DatabaseError::Unusable.to_string()),
+            },
             _ => Answer::Refused(CheckError::NotAFile.to_string()),
         };
-        self.file_read.store(true, Relaxed);
+        file_read.store(true, Relaxed);
         Some(answer)
     }
 
     fn run_work<H: ServiceChannel>(&self, _: &mut H, work: Work) -> Verification {
-        let carried_out = self
-            .pin_files
-            .resources
-            .hashing
-            .with(|| work.carry_out(|| false));
+        let hashing = &self.attempt.pin_files.resources.hashing;
+        let carried_out = hashing.with(|| work.carry_out(|| false));
         match carried_out.flatten() {
             Some(hashed) => Verification::Done(hashed),
             None => Verification::Late("too many hashes wait to be computed".to_owned()),
@@ -315,32 +397,19 @@ impl BackEnd for &Attempt {
     }
 
     fn take<H: ServiceChannel>(&self, _: &mut H, what: Use<'_>) -> Option<Result<bool, UseError>> {
-        let (
-            Use::Stored {
-                id,
-                secret,
-                limit,
-                clock,
-                ..
-            },
-            Some(pool),
-        ) = (what, &self.pin_files.config.database)
-        else {
-            return Some(Err(UseError::Unsupported(NO_USES)));
-        };
-        let mut bytes = [0; 16];
-        if let Err(error) = getrandom::fill(&mut bytes) {
-            return Some(Err(UseError::NotCounted(error.to_string())));
+        match (what, self.database) {
+            (
+                Use::Stored {
+                    id,
+                    secret,
+                    limit,
+                    clock,
+                    ..
+                },
+                Some(database),
+            ) => database.take((id, secret), limit, clock),
+            _ => Some(Err(UseError::Unsupported(NO_USES))),
         }
-        let mut token = String::with_capacity(2 * bytes.len());
-        hex::append(&mut token, &bytes);
-        let lost = |error: &DatabaseError| {
-            let why =
-                format!("a use of pinset_pins, id {id}, may be taken without a call: {error}");
-            self.pin_files.metrics.warn(&why);
-        };
-        let taken = consume_stored(&mut &**pool, (id, secret), limit, clock, &token, lost)?;
-        Some(taken.map_err(|error| UseError::NotCounted(error.to_string())))
     }
 
     fn is_time(&self, _: &Times) -> bool {
@@ -348,7 +417,7 @@ impl BackEnd for &Attempt {
     }
 
     fn pepper(&self) -> &Pepper {
-        &self.pin_files.config.pepper
+        &self.attempt.pin_files.config.pepper
     }
 }
 
@@ -371,25 +440,11 @@ impl PinFiles {
         })
     }
 
-    /// Returns the rows of a PIN set that the database finds, or a refusal if one has a
-    /// context, which only the module supports.
-    fn stored(&self, name: &str, query: &RowQuery<'_>, pin: &Pin) -> Answer {
-        let Some(pool) = &self.config.database else {
-            return Answer::Refused(DatabaseError::Unusable.to_string());
-        };
-        let timeout = self.config.settings.source_timeout;
-        let pepper = &self.config.pepper;
-        match look_up_stored(&mut &**pool, name, query, pin, pepper, timeout) {
-            Some(Ok(rows)) => match rows.id_with_context() {
-                Some(id) => {
-                    Answer::Refused(format!("pinset_pins, id {id}: context: {NO_CONTEXTS}"))
-                }
-                None => Answer::Stored(Box::new(rows)),
-            },
-            Some(Err(error)) => Answer::Refused(error.to_string()),
-            // No caller waits here that could hang up.
-            None => Answer::Refused(DatabaseError::Unusable.to_string()),
-        }
+    /// Returns what the database is asked by, for as long as `timeout`.
+    fn database(&self, timeout: Duration, workers: Arc<Workers>) -> Option<AttemptDatabase> {
+        let pool = self.config.database.as_ref()?;
+        let (pool, metrics) = (Arc::clone(pool), Arc::clone(&self.metrics));
+        Some(AttemptDatabase::new(pool, timeout, workers, metrics))
     }
 
     /// Returns the answer of a PIN file, from memory if the file has not changed.
@@ -494,8 +549,14 @@ impl PinFiles {
         let path = match &service.set.source {
             Some(Source::File(path)) => path,
             Some(Source::Database(Some(name))) => {
+                let workers = Arc::clone(&self.resources.threads(Path::new(DATABASE)).workers);
+                let timeout = self.config.settings.source_timeout;
+                let Some(database) = self.database(timeout, workers) else {
+                    return Err(CheckError::Unusable(DatabaseError::Unusable.to_string()));
+                };
                 // An empty PIN finds no row, so this is whether the database answers.
-                return match self.stored(name, &RowQuery::Anybody, &Pin::new()) {
+                let (query, pepper) = (RowQuery::Anybody, &self.config.pepper);
+                return match database.look_up(name, &query, &Pin::new(), pepper) {
                     Answer::Refused(why) => Err(CheckError::Unusable(why)),
                     _ => Ok(Warnings::new()),
                 };

@@ -4,6 +4,7 @@
 //! Each statement is a transaction of its own, so a PBX that fails holds no lock. No
 //! parameter is a PIN: rows are looked up by digests under a key of the pepper file.
 
+mod budget;
 mod digests;
 mod error;
 pub mod realtime;
@@ -13,6 +14,7 @@ use std::ffi::CStr;
 
 use libpq::Statement;
 
+pub use budget::EntryBudget;
 pub use digests::{digests, fingerprints};
 pub use error::DatabaseError;
 pub use rows::{LookupClock, StoredRows, StoredRowsError};

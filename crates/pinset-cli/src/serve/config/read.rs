@@ -68,7 +68,7 @@ impl ConfigReader<'_> {
             set.map_err(|fault| self.file.at(value, fault))?;
         }
         let pepper = self.pepper(&settings, &lists)?;
-        let database = self.database(&settings, &lists)?;
+        let database = self.database(&settings, &lists, &pepper)?;
         let rules = Arc::new(Rules {
             zone: Zone::of_the_machine(),
             numbering: settings.numbering.clone(),
@@ -130,6 +130,7 @@ impl ConfigReader<'_> {
         &self,
         settings: &Settings,
         lists: &GivenOptions<'_>,
+        pepper: &Pepper,
     ) -> Result<Option<Arc<DatabasePool>>, CommandError> {
         let given = |wanted| lists.iter().find(|(name, _)| *name == wanted);
         let (Some(path), Some((_, value))) = (&settings.database_file, given("database_file"))
@@ -141,7 +142,7 @@ impl ConfigReader<'_> {
         let text =
             secret_file::read(path, AllowedGroups::OfProcess).map_err(|error| wrong(&error))?;
         let most = usize::try_from(settings.database_connections).unwrap_or(1);
-        let pool = DatabasePool::new(&text, most).map_err(|error| wrong(&error))?;
+        let pool = DatabasePool::new(&text, most, pepper).map_err(|error| wrong(&error))?;
         Ok(Some(Arc::new(pool)))
     }
 
