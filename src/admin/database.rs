@@ -87,11 +87,23 @@ pub(super) fn metrics() -> String {
     let Some(status) = database::status() else {
         return String::new();
     };
-    let metric = |name, kind, help, value| {
+    let metric = |name, kind, help, value: u64| {
         let mut metric = Metric::new(name, kind, help);
         metric.add(&[], value);
         metric.finish()
     };
+    let mut latencies = Metric::new(
+        "asterisk_authenticate_database_latency_seconds",
+        "gauge",
+        "Time of the latest 1,000 answers: the median, and the 99th percentile.",
+    );
+    for (quantile, latency) in ["0.5", "0.99"]
+        .iter()
+        .zip(status.latencies.iter().flatten())
+    {
+        let seconds = f64::from(*latency) / 1_000_000.0;
+        latencies.add(&[("quantile", quantile)], seconds);
+    }
     let is_reached = status.outage.is_none() && !status.server.is_empty();
     [
         metric(
@@ -124,6 +136,7 @@ pub(super) fn metrics() -> String {
             "Those of them that had no answer in time.",
             status.failed,
         ),
+        latencies.finish(),
     ]
     .concat()
 }

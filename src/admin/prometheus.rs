@@ -1,7 +1,6 @@
 //! Prometheus metrics, if `res_prometheus` runs: outcomes and attempts since the module
 //! was loaded, and active locks.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use pinset::admin::Metric;
@@ -67,10 +66,7 @@ pub(crate) fn shutdown() {
 
 /// Returns the metrics in Prometheus' text format.
 fn scrape() -> String {
-    let mut locks = BTreeMap::<_, u64>::new();
-    let known = queries::each_lock(None, |held| {
-        *locks.entry((held.pin_set, held.kind)).or_default() += 1;
-    });
+    let (locks, known) = queries::locks_by_kind();
     // A gauge that is not known is left out.
     let unknown = match known {
         Ok(()) => Vec::new(),
@@ -98,7 +94,7 @@ fn scrape() -> String {
         "Whether a PIN set can admit anybody, as far as is known: 1 or 0.",
     );
     for set in queries::pin_sets() {
-        usable.add(&[("pinset", &set.name)], set.usable.into());
+        usable.add(&[("pinset", &set.name)], u8::from(set.usable));
     }
     let mut lockouts = Metric::new(
         "asterisk_authenticate_lockouts",

@@ -22,6 +22,7 @@ mod serve;
 mod serve_lockouts;
 mod tls;
 mod unload;
+mod uses;
 
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ source = file:/pins/doors
 ";
 
 /// A server with the tables.
-fn server() -> Result<Postgres> {
+pub(crate) fn server() -> Result<Postgres> {
     let server = Postgres::start()?;
     server.sql(&SCHEMA_STEPS.concat())?;
     Ok(server)

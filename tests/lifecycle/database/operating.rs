@@ -69,6 +69,7 @@ fn outage_is_shown_and_reported() -> Result<()> {
         let metrics = scrape(pbx)?;
         for line in [
             "asterisk_authenticate_database_up 1\n",
+            "asterisk_authenticate_database_latency_seconds{quantile=\"0.99\"} 0.",
             "asterisk_authenticate_database_failures_total 0\n",
             "asterisk_authenticate_lockouts{pinset=\"customers\",kind=\"caller\"} 0\n",
         ] {

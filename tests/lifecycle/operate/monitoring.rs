@@ -9,7 +9,8 @@ use harness::{workspace, Pbx};
 use serde_json::Value;
 
 use super::prometheus::{has_metrics, loaded_at_boot, scrape};
-use super::verify;
+use super::{verify, CONF};
+use crate::database::server;
 use crate::support::{eventually, on};
 use crate::unprivileged::install_pinset;
 
@@ -20,7 +21,10 @@ type Metrics = BTreeMap<String, BTreeSet<String>>;
 const ADDED_LABELS: [&str; 2] = ["instance", "job"];
 
 /// Each metric of the module and of `pinset serve` is watched.
-const METRICS: usize = 10;
+const METRICS: usize = 14;
+
+/// A PIN set in a database as well.
+const DATABASE: &str = "[shared]\nsource = database\n\n[general]\ndatabase_file = /pins/database\n";
 
 /// One service, whose file is there.
 const SERVE: &str = "
@@ -110,9 +114,13 @@ fn exported(pbx: &Pbx) -> Result<Metrics> {
 }
 
 #[test]
-fn dashboard_and_alert_rules_name_exported_metrics_and_labels() {
-    on(loaded_at_boot(), |pbx| {
+fn dashboard_and_alert_rules_name_exported_metrics_and_labels() -> Result<()> {
+    let server = server()?;
+    let conf = CONF.replacen("[general]\n", DATABASE, 1);
+    let builder = loaded_at_boot().database(&server);
+    on(builder.file("authenticate.conf", conf), |pbx| {
         has_metrics(pbx)?;
+        verify(&*pbx.manager()?, "shared", "1", "5550101")?;
         install_pinset(pbx)?;
         pbx.exec(&["bash", "-ec", SERVE])?;
         verify(&*pbx.manager()?, "customers", "1", "5550101")?;
@@ -140,4 +148,5 @@ fn dashboard_and_alert_rules_name_exported_metrics_and_labels() {
         ensure!(named.len() == METRICS, "{:?}", named.keys());
         Ok(())
     });
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! A metric in Prometheus' text format.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use crate::escape::escape;
 
@@ -18,7 +18,7 @@ impl Metric {
     }
 
     /// Adds a value.
-    pub fn add(&mut self, labels: &[(&str, &str)], value: u64) {
+    pub fn add(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(self.name);
         let mut before = '{';
         for (label, value) in labels {
