@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pinset::cache::Rules;
-use pinset::config::{nearest_option, AccountCode, Auth, OptionError, Source};
+use pinset::config::{nearest_option, stored_name, AccountCode, Auth, OptionError, Source};
 use pinset::credential::secret_file::SecretFileError;
 use pinset::external::credential::{header, CredentialError};
 use pinset::timestamp::Zone;
@@ -257,6 +257,13 @@ impl Parser {
             let option = conflict.option();
             let place = self.place_of(&read, option);
             self.wrong(&place, &read.name, option, conflict);
+        }
+        if set.source == Some(Source::Database(None)) && stored_name(read.name.as_bytes()).is_none()
+        {
+            right = false;
+            let why = "the name of the section has a capital letter other than A to Z, which a \
+                       database has not: name it in small letters, or use database:NAME";
+            self.wrong(&self.place_of(&read, "source"), &read.name, "source", why);
         }
         if let Some(Source::Url(_)) = set.source {
             match credential(&set.external.auth) {

@@ -3,9 +3,11 @@
 use anyhow::{anyhow, ensure, Result};
 use harness::Pbx;
 
+use super::edits::prints;
 use super::{add, asterisk, asterisk_with, is, server, CONF};
 use crate::pin_sets::{is_logged, on, reconfigure, reload};
 use crate::support::eventually;
+use crate::unprivileged::install_pinset;
 
 /// Writes the file that nobody else may read.
 fn write(pbx: &Pbx, text: &str) -> Result<()> {
@@ -58,6 +60,31 @@ fn invalid_options_of_the_database_concern_its_pin_sets_only() -> Result<()> {
         is_logged(pbx, &["[general] database_connections: "])?;
         is(pbx, "doors", "7777", "SUCCESS")?;
         is(pbx, "customers", "1234", "SUCCESS")
+    });
+    Ok(())
+}
+
+/// A to Z are as a to z everywhere; about other capital letters a database does not agree.
+#[test]
+fn names_have_no_capital_letters_but_a_to_z() -> Result<()> {
+    let server = server()?;
+    add(&server, "ärzte-ost", "ada", "1234", "")?;
+    let conf = format!("{CONF}[ärzte-OST]\nsource = database\n[Ärzte]\nsource = database\n");
+    let broken = format!("{CONF}[other]\nsource = database:Ärzte\n");
+    on(asterisk_with(&server, &conf), |pbx| {
+        install_pinset(pbx)?;
+        let section = "[Ärzte] source: the name of the section has a capital letter";
+        is_logged(pbx, &[section])?;
+        is(pbx, "Ärzte", "1234", "ERROR")?;
+        is(pbx, "ärzte-ost", "1234", "SUCCESS")?;
+        let add = "add Ärzte-Ost --database /pins/database --account bob --argon2id";
+        let why = "without capital letters other than A to Z";
+        prints(pbx, ("660042", add), 3, &[why])?;
+        let remove = "remove ärzte-OST --database /pins/database --account ada";
+        prints(pbx, ("", remove), 0, &[])?;
+        is(pbx, "ärzte-ost", "1234", "FAILURE")?;
+        reconfigure(pbx, &broken, false)?;
+        is_logged(pbx, &["[other] source: behind database: ", why])
     });
     Ok(())
 }

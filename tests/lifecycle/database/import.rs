@@ -128,6 +128,8 @@ fn invalid_lines_import_nothing() -> Result<()> {
         "account,secret\nada,plain:482913\nbob,md5:{}\n",
         "0".repeat(32)
     );
+    let of_old_key = "0".repeat(64);
+    let key = format!("account,secret\nada,plain:482913\nbob,hmac-sha256:old:{of_old_key}\n");
     let builder = asterisk(&server)
         .pin_file("lines", "482913\n12x\n660042\n482913\n")
         .pin_file("md5.csv", md5)
@@ -135,13 +137,18 @@ fn invalid_lines_import_nothing() -> Result<()> {
             "level.csv",
             "account,pin,level\nada,482913,1\nbob,660042,256\n",
         )
-        .pin_file("good", "660042\n");
+        .pin_file("good", "660042\n")
+        .pin_file("key.csv", key);
     on(builder, |pbx| {
         install_pinset(pbx)?;
         for (file, parts) in [
             ("lines", &["line 2: ", "line 4: same PIN as line 1"][..]),
             ("md5.csv", &["line 3: an MD5 hash"]),
             ("level.csv", &["line 3: level: must be"]),
+            (
+                "key.csv",
+                &["line 3: secret: key 'old' is not in the pepper file"],
+            ),
         ] {
             let import = format!("convert /pins/{file} --to customers {OPTIONS}");
             prints(pbx, ("", &import), 3, parts)?;
@@ -158,6 +165,55 @@ fn invalid_lines_import_nothing() -> Result<()> {
         prints(pbx, ("", import), 3, &["requires --pepper"])?;
         let export = "convert customers --from database --to /pins/out";
         prints(pbx, ("", export), 3, &["requires --database"])
+    });
+    Ok(())
+}
+
+/// What PBXs with a `country_code` would never find is stored only if their configuration
+/// has none.
+#[test]
+fn national_numbers_need_the_numbering_of_the_pbxs() -> Result<()> {
+    const NATIONAL: &str = "a national number, and how the PBXs compare those is not known";
+    const ROLE: &str = "--database /pins/database --hmac-sha256 --pepper /pins/pepper";
+    let server = server()?;
+    let builder = asterisk(&server)
+        .pin_file(
+            "national.csv",
+            "account,pin,caller\nada,482913,0506 050 81 69\n",
+        )
+        .pin_file("none.conf", "[general]\n");
+    on(builder, |pbx| {
+        install_pinset(pbx)?;
+        let import = format!("convert /pins/national.csv --to customers {ROLE}");
+        let line = format!("/pins/national.csv: line 2: caller: {NATIONAL}");
+        prints(pbx, ("", &import), 3, &[&line, "nothing is imported"])?;
+        let add = format!("add customers --account bob {ROLE} --caller");
+        let national = format!("{add} 05060508169");
+        let option = format!("--caller: {NATIONAL}");
+        prints(
+            pbx,
+            ("660042", &national),
+            3,
+            &[&option, "--country-code"],
+        )?;
+        ensure!(count(&server)? == "0");
+
+        let international = format!("{add} 00905060508169");
+        prints(pbx, ("660042", &international), 0, &[])?;
+        let change = "change customers --database /pins/database --account bob --new-caller";
+        let option = format!("--new-caller: {NATIONAL}");
+        prints(pbx, ("", &format!("{change} 05060508169")), 3, &[&option])?;
+        prints(
+            pbx,
+            ("", &format!("{import} --country-code 90")),
+            0,
+            &["1 imported"],
+        )?;
+        let plain = format!("{change} 05060508169 --config /pins/none.conf");
+        prints(pbx, ("", &plain), 0, &["changed"])?;
+        let stored = server.sql("SELECT account, caller FROM pinset_pins ORDER BY account")?;
+        ensure!(stored == "ada|+905060508169\nbob|5060508169", "{stored}");
+        Ok(())
     });
     Ok(())
 }

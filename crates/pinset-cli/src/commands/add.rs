@@ -86,6 +86,8 @@ pub(crate) fn run(arguments: &Add) -> Result<u8, CommandError> {
     let database = &arguments.database;
     database.check_form(arguments.new_rows.rows.form())?;
     let (numbering, maker) = arguments.new_rows.read()?;
+    let pbx = arguments.new_rows.pbx_numbering(&numbering);
+    database.check_caller("--caller", arguments.caller.as_deref(), pbx)?;
     // Before the list is locked, so that other commands don't wait for the input.
     let pin = pin_input::read_one(Prompts::Twice)?;
     pin_input::warn_if_weak(&pin);

@@ -10,7 +10,7 @@ use crate::commands::add::refusal;
 use crate::common::config_file::ConfigFileArgs;
 use crate::common::csv_list::RowValues;
 use crate::common::error::{note, At, CommandError};
-use crate::common::numbering_args::NumberingArgs;
+use crate::common::numbering_args::{NumberingArgs, PbxNumbering};
 use crate::common::pin_input::{self, Prompts};
 use crate::common::pin_list::{DatabaseArgs, PinList};
 use crate::common::row_args::{at_option, RowArgs};
@@ -89,6 +89,14 @@ pub(crate) fn run(arguments: &Change) -> Result<u8, CommandError> {
         maker: &maker,
         shared_pins: arguments.force,
     };
+    let pbx = PbxNumbering {
+        numbering: &numbering,
+        is_configured: arguments.config.is_given(),
+    };
+    let new_caller = arguments.new_caller.as_deref();
+    arguments
+        .database
+        .check_caller("--new-caller", new_caller, pbx)?;
     let file = &arguments.file;
     // Before the list is locked, so that other commands don't wait for the input.
     let pin = arguments.pin()?;

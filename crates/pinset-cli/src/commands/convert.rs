@@ -179,7 +179,8 @@ fn import(arguments: &Convert, rules: &RowRules<'_>) -> Result<u8, CommandError>
     let text = contents(&open(file).at(file)?).at(file)?;
     let mut import = arguments.read(&text, rules)?;
     drop(text);
-    import.skip_md5();
+    let numbering = arguments.new_rows.pbx_numbering(rules.numbering);
+    import.skip_unusable(&maker.pepper, numbering);
     refuse_skipped(file, &import, |line| format!("line {line}"))?;
     if import.rows.is_empty() {
         return Err(arguments.nothing_converted());

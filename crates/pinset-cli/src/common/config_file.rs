@@ -28,6 +28,11 @@ impl ConfigFileArgs {
         Self { config: Some(path) }
     }
 
+    /// Returns whether a file is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// Reads `[general]`. Returns the defaults if no file is given.
     pub(crate) fn settings(&self) -> Result<Settings, CommandError> {
         general(&self.sections()?)

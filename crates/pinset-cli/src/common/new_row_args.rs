@@ -7,7 +7,7 @@ use pinset::{Numbering, Settings};
 use crate::common::config_file::ConfigFileArgs;
 use crate::common::error::CommandError;
 use crate::common::new_list::NewListArgs;
-use crate::common::numbering_args::NumberingArgs;
+use crate::common::numbering_args::{NumberingArgs, PbxNumbering};
 use crate::common::secret_args::SecretArgs;
 use crate::common::secret_maker::{SecretForm, SecretMaker};
 
@@ -59,5 +59,13 @@ impl NewCallerRowArgs {
         let settings = self.rows.settings()?;
         let numbering = self.numbering.numbering(&settings)?;
         Ok((numbering, self.rows.maker(&settings)?))
+    }
+
+    /// Returns what is known of the PBXs' numbering.
+    pub(crate) fn pbx_numbering<'a>(&self, numbering: &'a Numbering) -> PbxNumbering<'a> {
+        PbxNumbering {
+            numbering,
+            is_configured: self.rows.config.is_given(),
+        }
     }
 }

@@ -22,6 +22,28 @@ pub(crate) struct NumberingArgs {
     national_length: Option<String>,
 }
 
+/// Why a number is not stored in a database.
+pub(crate) const NATIONAL_CALLER: &str =
+    "a national number, and how the PBXs compare those is not known: use --config with their \
+     authenticate.conf, --country-code, or the international form";
+
+/// The numbering of the PBXs, as far as a command knows it.
+#[derive(Clone, Copy)]
+pub(crate) struct PbxNumbering<'a> {
+    pub numbering: &'a Numbering,
+    /// Whether it is that of an `authenticate.conf`, which may lack a `country_code`.
+    pub is_configured: bool,
+}
+
+impl PbxNumbering<'_> {
+    /// Returns whether PBXs may compare a number in another form than that in which it
+    /// would be stored.
+    pub(crate) fn is_unclear(&self, number: &str) -> bool {
+        let number = self.numbering.normalize(number.as_bytes());
+        !self.is_configured && number.is_some_and(|number| !number.is_international())
+    }
+}
+
 impl NumberingArgs {
     /// Returns the numbering. These options override those of `authenticate.conf`.
     pub(crate) fn numbering(&self, settings: &Settings) -> Result<Numbering, CommandError> {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::common::atomic_file::LockedFile;
 use crate::common::error::{At, CommandError};
+use crate::common::numbering_args::{PbxNumbering, NATIONAL_CALLER};
 use crate::common::secret_maker::SecretForm;
 use crate::common::stored_list::{RowFilter, StoredList};
 
@@ -33,6 +34,20 @@ impl DatabaseArgs {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a number of a row, the value of an option, that no caller would match.
+    pub(crate) fn check_caller(
+        &self,
+        option: &str,
+        caller: Option<&str>,
+        numbering: PbxNumbering<'_>,
+    ) -> Result<(), CommandError> {
+        let is_stored = self.database.is_some();
+        if is_stored && caller.is_some_and(|caller| numbering.is_unclear(caller)) {
+            return Err(CommandError::new(format!("{option}: {NATIONAL_CALLER}")));
+        }
+        Ok(())
     }
 }
 

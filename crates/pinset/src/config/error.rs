@@ -53,7 +53,10 @@ pub enum OptionError {
     )]
     InvalidRealtimeFamily,
     /// What follows `database:` is not the name of a PIN set.
-    #[error("behind database: there must be the name that the PIN set has in the database")]
+    #[error(
+        "behind database: there must be the name that the PIN set has in the database, without \
+         capital letters other than A to Z"
+    )]
     InvalidDatabaseName,
     /// The value is not a URL, or has a fragment.
     #[error("must be the URL of a web service, without a # in it")]

@@ -31,7 +31,8 @@ pub use endpoints::Endpoints;
 pub use error::OptionError;
 pub use external::{Auth, External, Pattern, MAX_RESPONSE_BYTES};
 pub use pin_set::{
-    AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source, MAX_DIGIT_TIMEOUT,
+    stored_name, AccountCode, AstdbValue, Identify, Lockout, NoCaller, PinSet, Source,
+    MAX_DIGIT_TIMEOUT,
 };
 pub use timing_spec::Times;
 pub use validate::ConflictError;

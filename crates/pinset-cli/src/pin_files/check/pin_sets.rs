@@ -59,7 +59,7 @@ impl CheckedPinSets {
         numbering: &Numbering,
     ) -> io::Result<Vec<Objection>> {
         let is_source = |section: &str, set: &PinSet| match &set.source {
-            Some(Source::Database(None)) => section.to_lowercase() == name,
+            Some(Source::Database(None)) => section.to_ascii_lowercase() == name,
             Some(Source::Database(Some(source))) => source == name,
             _ => false,
         };

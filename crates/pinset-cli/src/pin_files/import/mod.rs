@@ -9,6 +9,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::str::Utf8Error;
 
+use pinset::credential::pepper::KeyId;
 use pinset::credential::secret;
 use pinset::credential::table::TableError;
 use pinset::list::format::csv::Column;
@@ -26,6 +27,7 @@ use super::field_error::FieldError;
 use super::{DuplicatePin, RowRules};
 use crate::common::csv::RowReadError;
 use crate::common::csv_list::{check_values, load, CsvList, CsvListError, RowValues};
+use crate::common::numbering_args::{PbxNumbering, NATIONAL_CALLER};
 use crate::common::reach::is_out_of_reach;
 use crate::common::secret_maker::{SecretMaker, SecretMakerError};
 use crate::common::weak_pins::weakness;
@@ -93,6 +95,13 @@ pub(crate) enum SkipReason {
     Incomparable(u64),
     #[error("an MD5 hash, which no database has: the PIN itself is needed")]
     Md5InDatabase,
+    #[error(
+        "secret: key '{0}' is not in the pepper file, so nobody could be admitted: name the right \
+         one by --pepper"
+    )]
+    UnknownKey(KeyId),
+    #[error("caller: {NATIONAL_CALLER}")]
+    NationalCaller,
     #[error("{} has no column {}: make it a CSV file first", format_name(*.0), .1.name())]
     NoSuchColumn(Format, Column),
     #[error("{} has no secrets of this form", format_name(*.0))]
@@ -181,22 +190,17 @@ impl Import {
         self.rows.iter().any(|row| row.is_numbered)
     }
 
-    /// Skips rows with an MD5, which a database can't have.
-    pub(crate) fn skip_md5(&mut self) {
-        let is_md5 = |row: &SourceRow| match &row.secret {
-            SourceSecret::Pin(_) => false,
-            SourceSecret::Secret(secret) => {
-                let secret = Secret::parse(secret.as_bytes());
-                secret.is_ok_and(|secret| secret.form() == secret::Form::Md5)
-            }
-        };
-        let md5 = self.rows.iter().filter(|row| is_md5(row));
-        let skipped = md5.map(|row| SkippedLine {
-            line: row.line,
-            reason: SkipReason::Md5InDatabase,
+    /// Skips rows that would admit nobody in a database: with an MD5, with a key that the
+    /// pepper lacks, and, unless `numbering` is that of the PBXs, with a national number.
+    pub(crate) fn skip_unusable(&mut self, pepper: &Pepper, numbering: PbxNumbering<'_>) {
+        let mut skipped = Vec::new();
+        self.rows.retain(|row| {
+            let reason = row.unusable(pepper, numbering);
+            let line = row.line;
+            skipped.extend(reason.map(|reason| SkippedLine { line, reason }));
+            reason.is_none()
         });
         self.skipped.extend(skipped);
-        self.rows.retain(|row| !is_md5(row));
         self.skipped.sort_by_key(|skipped| skipped.line);
     }
 
@@ -296,6 +300,23 @@ impl SourceRow {
             values.push((Column::Account, ""));
         }
         Ok(values)
+    }
+
+    /// Returns why the row would admit nobody in a database.
+    fn unusable(&self, pepper: &Pepper, numbering: PbxNumbering<'_>) -> Option<SkipReason> {
+        if let SourceSecret::Secret(secret) = &self.secret {
+            match Secret::parse(secret.as_bytes()).map(|secret| secret.form()) {
+                Ok(secret::Form::Md5) => return Some(SkipReason::Md5InDatabase),
+                Ok(secret::Form::Hmac(id)) if pepper.key(id).is_none() => {
+                    return Some(SkipReason::UnknownKey(id))
+                }
+                _ => {}
+            }
+        }
+        let mut values = self.values.iter();
+        let caller = values.find(|(column, _)| *column == Column::Caller);
+        let is_national = caller.is_some_and(|(_, number)| numbering.is_unclear(number));
+        is_national.then_some(SkipReason::NationalCaller)
     }
 
     /// Returns whether the row is disabled.

@@ -291,7 +291,7 @@ fn source(value: &[u8]) -> Result<Source, OptionError> {
     } else if value.eq_ignore_ascii_case(b"database") {
         Ok(Source::Database(None))
     } else if let Some(name) = strip_prefix(value, "database:") {
-        let name = set_name(name).ok_or(OptionError::InvalidDatabaseName)?;
+        let name = stored_name(name).ok_or(OptionError::InvalidDatabaseName)?;
         Ok(Source::Database(Some(name)))
     } else if let Some(path) = strip_prefix(value, "file:") {
         let path = value::path(path).map_err(|_| OptionError::InvalidSource)?;
@@ -304,11 +304,13 @@ fn source(value: &[u8]) -> Result<Source, OptionError> {
     }
 }
 
-/// The name of a PIN set in PostgreSQL.
-fn set_name(name: &[u8]) -> Option<String> {
-    let name = std::str::from_utf8(name).ok()?;
-    let right = !name.is_empty() && !name.contains(char::is_control);
-    right.then(|| name.to_lowercase())
+/// Returns the name that a PIN set has in PostgreSQL: as that of a section, in which A to Z
+/// are as a to z. A database does not agree about other capital letters, so `None` is
+/// returned if there are any.
+pub fn stored_name(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
+    let right = !name.is_empty() && !name.contains(char::is_control) && name == name.to_lowercase();
+    right.then_some(name)
 }
 
 /// The name of a family: parts with one `/` between them.

@@ -296,7 +296,7 @@ fn invalid_options_are_refused_with_a_reason() {
         ),
         (
             "source",
-            &["database:", "database:a\tb"],
+            &["database:", "database:a\tb", "database:Ärzte"],
             InvalidDatabaseName,
         ),
         (
