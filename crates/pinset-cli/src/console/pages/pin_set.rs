@@ -27,7 +27,7 @@ const MAX_SORTED: u16 = 10_000;
 
 const HEADINGS: [TableColumn; 5] = [
     ("Account", "account", false),
-    ("Line", "line", true),
+    ("Line or id", "line", true),
     ("Uses", "uses", true),
     ("At most", "at_most", true),
     ("Set back", "", false),
@@ -107,7 +107,11 @@ pub(in crate::console) async fn page(
         Ok(uses) => table(&query, &uses, &user),
         Err(why) => pbx::failure(&query.pbx, &why),
     };
-    let content = html! { (options(&app, &query, &detail)) (uses) };
+    let database = match detail.summary.stored_name() {
+        Some(stored) => Some(in_database(&query.pbx, client, stored).await),
+        None => None,
+    };
+    let content = html! { (options(&app, &query, &detail)) (database.unwrap_or_default()) (uses) };
     layout::page(
         StatusCode::OK,
         &detail.summary.name,
@@ -151,7 +155,7 @@ fn sorted(mut rows: Vec<RowUses>, order: TableOrder, query: &PinSetQuery) -> Use
     order.sort(&mut rows, |uses, word| match word {
         "account" => text(&uses.account),
         // A row that is no longer there is last.
-        "line" => number(uses.line.unwrap_or(u64::MAX)),
+        "line" => number(uses.line.or(uses.id).unwrap_or(u64::MAX)),
         "uses" => number(uses.uses.parse().unwrap_or(u64::MAX)),
         // Without a limit is most.
         _ => number(uses.max_uses.unwrap_or(u64::MAX)),
@@ -166,6 +170,35 @@ fn sorted(mut rows: Vec<RowUses>, order: TableOrder, query: &PinSetQuery) -> Use
         total,
         is_last,
         is_unsorted: false,
+    }
+}
+
+/// Returns what there is to say about a PIN set in PostgreSQL.
+async fn in_database(pbx: &str, client: &PbxClient, stored: &str) -> Markup {
+    let state = match client.database().await {
+        Ok(state) => html! {
+            p class=[(state.reached == "no").then_some("warning")] {
+                "PostgreSQL"
+                @if !state.server.is_empty() { " " (state.server) }
+                @if !state.role.is_empty() { ", " (state.role) }
+                ": "
+                @match state.reached.as_str() {
+                    "yes" => "reached."
+                    "no" => { "not reached, so callers are refused: " (state.reason) }
+                    other => { (other) "." }
+                }
+            }
+        },
+        Err(why) => pbx::failure(pbx, &why),
+    };
+    html! {
+        (state)
+        p {
+            "Its rows, uses and lockouts are those of all PBXs. Rows can't be changed here: use "
+            code { "pinset add " (stored) " --database FILE" } ", and "
+            code { "pinset change" } ", " code { "remove" } ", " code { "generate" } " and "
+            code { "convert" } " with " code { "--database" } "."
+        }
     }
 }
 
@@ -230,7 +263,9 @@ fn row(pbx: &str, name: &str, uses: &RowUses, user: &CurrentUser) -> Markup {
     html! {
         tr {
             td { (uses.account) }
-            td.number { @if let Some(line) = uses.line { (line) } @else { "no longer there" } }
+            td.number {
+                @if let Some(row) = uses.line.or(uses.id) { (row) } @else { "no longer there" }
+            }
             td.number { (uses.uses) }
             td.number { @if let Some(max_uses) = uses.max_uses { (max_uses) } }
             td {

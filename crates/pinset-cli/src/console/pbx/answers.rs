@@ -102,8 +102,23 @@ pub(crate) struct RowUses {
     pub max_uses: Option<u64>,
     /// The row's line, if the PIN file has the row.
     pub line: Option<u64>,
+    /// The row's id, if it is in PostgreSQL.
+    pub id: Option<u64>,
     /// What names it in [`super::requests::ListPart::after`] and for a reset.
     pub key: String,
+}
+
+/// The PostgreSQL of a PBX's PIN sets.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DatabaseState {
+    /// `db1:5432`; empty before there was a connection.
+    pub server: String,
+    /// `primary` or `standby`; empty if it is not known.
+    pub role: String,
+    /// `yes`, `no`, or `not tried yet`.
+    pub reached: String,
+    /// Why it is not reached.
+    pub reason: String,
 }
 
 /// The result of a reload.
@@ -191,12 +206,33 @@ impl RowUses {
             uses: reader.text("Uses")?,
             max_uses: reader.number_if_any("MaxUses")?,
             line: reader.number_if_any("Line")?,
+            id: reader.number_if_any("Id")?,
             key: reader.text("Key")?,
         })
     }
 }
 
+impl DatabaseState {
+    pub(super) fn read(answer: &Message) -> Result<Self, RequestError> {
+        let reader = RowReader(answer);
+        Ok(Self {
+            server: reader.text("Server")?,
+            role: reader.text("Role")?,
+            reached: reader.text("Reached")?,
+            reason: reader.text("Reason")?,
+        })
+    }
+}
+
 impl PinSetSummary {
+    /// Returns the name that it has in PostgreSQL, if it is there.
+    pub(crate) fn stored_name(&self) -> Option<&str> {
+        match self.source.strip_prefix("database")? {
+            "" => Some(&self.name),
+            other => other.strip_prefix(':'),
+        }
+    }
+
     pub(super) fn read(row: &Message) -> Result<Self, RequestError> {
         let reader = RowReader(row);
         Ok(Self {

@@ -3,7 +3,7 @@
 use pinset::lockout::Kind;
 
 use super::answers::{
-    AmiPage, Lockout, ModuleVersion, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadResult,
+    AmiPage, DatabaseState, Lockout, ModuleVersion, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadResult,
     RowReader, RowUses,
 };
 use super::client::PbxClient;
@@ -141,6 +141,16 @@ impl PbxClient {
         let headers = part.of(with_pin_set(Some(pin_set)));
         let answer = self.list("AuthenticateUses", headers).await?;
         AmiPage::read(&answer, RowUses::read)
+    }
+
+    /// Returns the state of the database of its PIN sets.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`PbxClient::pin_sets`] does, and if no PIN set has one.
+    pub(crate) async fn database(&self) -> Result<DatabaseState, RequestError> {
+        let answer = self.ask("AuthenticateDatabase", Headers::new()).await?;
+        DatabaseState::read(&answer.last)
     }
 
     /// Sets the uses of one row back to zero, by [`RowUses::key`].

@@ -60,6 +60,26 @@ impl FakePbx {
         })
     }
 
+    /// Starts one whose PIN set is in PostgreSQL, with this state.
+    pub(super) fn with_database(name: &'static str, state: &'static str) -> Self {
+        Self::with(move |action| {
+            let (source, id) = (format!("Source: {name}\n"), action.value("ActionID"));
+            let answered = answer(action, "/etc/asterisk/pins", None);
+            let answered = answered.replace("Source: file:/etc/asterisk/pins/doors\n", &source);
+            match action.value("Action") {
+                "AuthenticateDatabase" => {
+                    format!("Response: Success\nActionID: {id}\n{state}\n")
+                }
+                "AuthenticateUses" => answered.replace("Line: 3\n", "Line: \nId: 4711\n"),
+                _ if state.contains("Reached: no") => answered.replace(
+                    "Usable: yes\nState: ok\n",
+                    "Usable: no\nState: the database can't be reached: <b>\n",
+                ),
+                _ => answered,
+            }
+        })
+    }
+
     fn with(answer: impl Fn(&AmiAction) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

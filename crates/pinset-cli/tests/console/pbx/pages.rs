@@ -436,3 +436,40 @@ fn reload_shows_the_errors() {
                <td>max_digit</td><td>there is no such option &lt;x&gt;</td>";
     has(&page.text(), &["stays in force. Errors: 1", row]);
 }
+
+#[test]
+fn pin_set_in_a_database_is_shown_with_the_command_that_changes_its_rows() {
+    const REACHED: &str = "Server: db1:5432\nRole: primary\nReached: yes\nReason: \n";
+    const LOST: &str = "Server: \nRole: \nReached: no\nReason: refused <b>\n";
+    let page = |name, state, path: &str| {
+        let pbx = FakePbx::with_database(name, state);
+        let lab = lab("");
+        pbx.configure(&lab);
+        let server = start(&lab);
+        Browser::logged_in(&server, "ada").get(path).text()
+    };
+    let path = "/pin-set?pbx=main&name=doors";
+    let parts = [
+        "<p>PostgreSQL db1:5432, primary: reached.</p>",
+        "<code>pinset add doors --database FILE</code>",
+        "<td>ada &lt;i&gt;</td><td class=\"number\">4711</td><td class=\"number\">1</td>",
+        "Set back",
+    ];
+    has(&page("database", REACHED, path), &parts);
+    let lost = [
+        "State: the database can't be reached: &lt;b&gt;.",
+        "<p class=\"warning\">PostgreSQL: not reached, so callers are refused: refused &lt;b&gt;</p>",
+        "<code>pinset add tills --database FILE</code>",
+    ];
+    has(&page("database:tills", LOST, path), &lost);
+    let state = "<td class=\"error\">✗ the database can't be reached: &lt;b&gt;</td>";
+    has(&page("database", LOST, "/"), &["<td>database</td>", state]);
+    let callers = "/callers?q=%2B4930";
+    let searched = "main: rows in PostgreSQL are not searched, of PIN sets: doors. \
+                    <code>authenticate show number NUMBER PINSET</code>";
+    let text = page("database", REACHED, callers);
+    has(&text, &[searched]);
+    assert!(!text.contains("refuses all callers"), "{text}");
+    let refuses = "main: PIN set doors refuses all callers: the database can't be reached";
+    has(&page("database", LOST, callers), &[searched, refuses]);
+}

@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::Extension;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use maud::{html, Markup};
 use serde::Deserialize;
 
@@ -20,7 +20,7 @@ use super::sorting::{number, text, TableColumn, TableOrder};
 use super::{pbx, pin_file};
 use crate::console::access::CurrentUser;
 use crate::console::app::App;
-use crate::console::pbx::Lockout;
+use crate::console::pbx::{Lockout, PbxClient};
 use crate::console::users::Role;
 use attempts::{Attempts, CallerAttempt};
 use found::{FoundRow, Identifiers};
@@ -133,7 +133,8 @@ async fn results(app: &Arc<App>, user: &CurrentUser, query: &CallersQuery) -> Ma
             Err(why) => pbx::failure(name, &why),
         }
     });
-    let lockouts = join_all(lockouts).await;
+    let stored = app.pbxs.iter().map(|(name, client)| stored_sets(name, client));
+    let (lockouts, stored) = join(join_all(lockouts), join_all(stored)).await;
     html! {
         h2 { "Lockouts" }
         @if app.pbxs.is_empty() { (pbx::none_configured()) }
@@ -141,8 +142,30 @@ async fn results(app: &Arc<App>, user: &CurrentUser, query: &CallersQuery) -> Ma
         h2 { "Rows" }
         (row_table(&rows, query, user))
         @for why in &missing { p.warning { (safe(why)) } }
+        @for stored in &stored { (stored) }
         h2 { "Attempts" }
         (attempts_table(&attempts, &rows, query))
+    }
+}
+
+/// Returns what there is to say about the PIN sets of a PBX in PostgreSQL, whose rows are not
+/// among those found.
+async fn stored_sets(pbx: &str, client: &PbxClient) -> Markup {
+    // A failure is shown with the lockouts.
+    let mut sets = client.pin_sets().await.unwrap_or_default();
+    sets.retain(|set| set.stored_name().is_some());
+    html! {
+        @for set in sets.iter().filter(|set| !set.usable) {
+            p.warning { (pbx) ": PIN set " (set.name) " refuses all callers: " (set.state) }
+        }
+        @if !sets.is_empty() {
+            p {
+                (pbx) ": rows in PostgreSQL are not searched, of PIN sets: "
+                (sets.iter().map(|set| set.name.as_str()).collect::<Vec<_>>().join(", "))
+                ". " code { "authenticate show number NUMBER PINSET" }
+                ", on the command line of Asterisk, shows those of a number."
+            }
+        }
     }
 }
 
