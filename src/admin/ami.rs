@@ -248,9 +248,8 @@ impl Action for Uses {
         let (all, total) = uses::page(pin_set, request, &keys)?;
         session.begin(c"Uses will follow");
         for (key, uses) in &all {
-            let line = uses.row.map(|row| row.line.to_string());
-            let max_uses = uses.row.and_then(|row| row.max_uses);
-            let max_uses = max_uses.map(|max_uses| max_uses.to_string());
+            let [line, id] = [uses.line, uses.id].map(|number| number.map(|n| n.to_string()));
+            let max_uses = uses.max_uses.map(|max_uses| max_uses.to_string());
             let mut fields = Fields::new();
             fields
                 .add(PIN_SET, pin_set.to_ascii_lowercase())
@@ -258,6 +257,7 @@ impl Action for Uses {
                 .add("Uses", &uses.uses)
                 .add("MaxUses", max_uses.unwrap_or_default())
                 .add("Line", line.unwrap_or_default())
+                .add("Id", id.unwrap_or_default())
                 .add("Key", key.to_string());
             session.item("AuthenticateUse", &fields);
         }

@@ -1,12 +1,16 @@
 //! CLI commands `authenticate show …` and `authenticate unlock …`.
 
-use pinset::admin::Table;
+use std::fmt::Display;
+
+use pinset::admin::{PageRequest, Table};
 use pinset::audit::change::Administrator;
 use pinset::cache::Contents;
 use pinset::config::span;
 use pinset::escape::escape;
 use pinset::Status;
+use thiserror::Error;
 
+use super::paging::{self, PageError};
 use super::queries::QueryError;
 use super::{database, number, queries};
 use crate::asterisk::cli::{self, Command, CommandOutput};
@@ -96,6 +100,15 @@ static COMMANDS: [Command; 8] = [
         complete: lock_values,
     },
 ];
+
+/// Why a list of lockouts is not shown.
+#[derive(Debug, Error)]
+enum CommandError {
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error(transparent)]
+    Page(#[from] PageError),
+}
 
 /// Registers the commands. Returns false if that fails, which Asterisk logs.
 pub(super) fn register() -> bool {
@@ -215,12 +228,18 @@ fn show_lockouts(words: &[&[u8]]) -> CommandOutput {
         Some([word, name]) if is(word, "pinset") => Some(*name),
         _ => return CommandOutput::Usage,
     };
-    let locks = match queries::locks(pin_set) {
+    let locks = paging::keys().map_err(CommandError::from);
+    let locks = locks.and_then(|keys| {
+        let page = queries::lock_page(pin_set, PageRequest::default(), &keys);
+        page.map_err(CommandError::from)
+    });
+    let (locks, total) = match locks {
         Ok(locks) => locks,
         Err(error) => return failed(&error),
     };
+    let more = total - locks.len();
     let mut table = Table::new(["PIN set", "Locked by", "Value", "Endpoint", "Left", "Times"]);
-    for lock in locks {
+    for (_, lock) in locks {
         let left = lock.left();
         let or_dash =
             |text: Option<String>| text.map_or("-".to_owned(), |text| escape(text.as_bytes()));
@@ -233,7 +252,13 @@ fn show_lockouts(words: &[&[u8]]) -> CommandOutput {
             lock.times.to_string(),
         ]);
     }
-    CommandOutput::Done(table.finish("lockout", "lockouts"))
+    let mut text = table.finish("lockout", "lockouts");
+    if more > 0 {
+        text.push_str(&format!(
+            "and {more} more: AuthenticateLockouts lists them\n"
+        ));
+    }
+    CommandOutput::Done(text)
 }
 
 fn show_number(words: &[&[u8]]) -> CommandOutput {
@@ -291,7 +316,7 @@ fn unlock(words: &[&[u8]]) -> CommandOutput {
     }
 }
 
-fn failed(error: &QueryError) -> CommandOutput {
+fn failed(error: &dyn Display) -> CommandOutput {
     let error = escape(error.to_string().as_bytes());
     CommandOutput::Failed(format!("{error}\n"))
 }

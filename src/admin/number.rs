@@ -8,10 +8,11 @@ use pinset::admin::Table;
 use pinset::config::{Identify, NoCaller, Source};
 use pinset::credential::table::{Candidate, Rows};
 use pinset::escape::escape;
+use pinset::lockout::{Held, Kind};
 use pinset::timestamp::Moment;
 use pinset::verify::{CallOrigin, Reason, RowQuery, Searched};
 
-use super::queries::{self, Lock, QueryError};
+use super::queries::{self, QueryError};
 use crate::auth::backend;
 use crate::config;
 
@@ -91,17 +92,16 @@ fn table(rows: Vec<Candidate>) -> String {
 
 /// Formats the locks of the caller, of these accounts and of the PIN set.
 fn locks(name: &str, number: Option<&str>, accounts: &[Vec<u8>]) -> Result<String, QueryError> {
-    let is_meant = |lock: &Lock| match lock.by {
-        "caller" => lock.what.as_deref() == number,
-        "account" => accounts
+    let is_meant = |held: &Held| match held.kind {
+        Kind::Caller => held.what.as_deref() == number,
+        Kind::Account => accounts
             .iter()
-            .any(|account| lock.what.as_deref().map(str::as_bytes) == Some(account)),
-        _ => true,
+            .any(|account| held.what.as_deref().map(str::as_bytes) == Some(account)),
+        Kind::PinSet => true,
     };
-    let locks = queries::locks(Some(name.as_bytes()))?;
+    let locks = queries::locks(name, is_meant)?;
     let lines: Vec<String> = locks
         .iter()
-        .filter(|lock| is_meant(lock))
         .map(|lock| {
             let what = escape(lock.what.as_deref().unwrap_or_default().as_bytes());
             let from = match &lock.endpoint {

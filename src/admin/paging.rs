@@ -9,7 +9,7 @@ use crate::asterisk::ami::{HeaderError, Message};
 use crate::sync::lock::lock;
 
 /// The largest page.
-const MAX_LIMIT: usize = 10_000;
+pub(super) const MAX_LIMIT: usize = 10_000;
 
 /// The keys of entries, which are the same until the module is unloaded.
 static KEYS: Mutex<Option<EntryKeys>> = Mutex::new(None);

@@ -20,10 +20,14 @@ use pinset::verify::{Answer, Doubt};
 use pinset::{PinSet, Status};
 use thiserror::Error;
 
+use super::paging::MAX_LIMIT;
 use crate::config::PinSetError;
 use crate::database;
 use crate::state::{audit, lockouts, stats};
 use crate::{config, pin_files};
+
+/// The most values that are offered to complete a command.
+const MAX_COMPLETIONS: usize = 1000;
 
 /// A PIN set, in one line.
 pub(super) struct Summary {
@@ -47,6 +51,7 @@ impl Summary {
         let why = match (set, &recalled) {
             (None, _) => Some("errors in authenticate.conf".to_owned()),
             (Some(set), Some(recalled)) => unusable(set, recalled),
+            (Some(set), None) if database::is_here(set) => outage(),
             (Some(_), None) => None,
         };
         Self {
@@ -153,6 +158,12 @@ pub(super) fn recall(set: &PinSet) -> Option<Recalled> {
         Some(Source::File(path)) => pin_files::recall(path),
         _ => None,
     }
+}
+
+/// Returns why PIN sets in the database admit nobody.
+fn outage() -> Option<String> {
+    let why = database::status()?.outage?;
+    Some(DatabaseError::Unreachable(why).to_string())
 }
 
 /// Returns why a PIN set admits nobody, judging by what memory holds of its PIN file.
@@ -270,21 +281,27 @@ pub(super) fn each_lock(
     database::each_lock(pin_set, look)
 }
 
-/// Returns the locks in force, in one PIN set or in all.
+/// Returns the locks in force in a PIN set that are meant.
 ///
 /// # Errors
 ///
-/// Fails if there is no PIN set of this name, or the database has not answered.
-pub(super) fn locks(pin_set: Option<&[u8]>) -> Result<Vec<Lock>, QueryError> {
-    let pin_set = pin_set.map(counted_as).transpose()?;
-    let mut held = Vec::new();
-    each_lock(pin_set.as_deref(), |one| held.push(one))?;
-    held.sort_unstable();
-    Ok(held.into_iter().map(Lock::from).collect())
+/// The database has not answered.
+pub(super) fn locks(
+    pin_set: &str,
+    is_meant: impl Fn(&Held) -> bool,
+) -> Result<Vec<Lock>, QueryError> {
+    let mut meant = Vec::new();
+    each_lock(Some(pin_set), |held| {
+        if is_meant(&held) {
+            meant.push(held);
+        }
+    })?;
+    meant.sort_unstable();
+    Ok(meant.into_iter().map(Lock::from).collect())
 }
 
-/// Returns a page of the locks in force, in one PIN set or in all. The whole list is
-/// sorted as in [`locks`].
+/// Returns a page of the locks in force, in one PIN set or in all, and the number of all.
+/// The first page without a limit is sorted by PIN set, and has at most [`MAX_LIMIT`].
 ///
 /// # Errors
 ///
@@ -295,7 +312,10 @@ pub(super) fn lock_page(
     keys: &EntryKeys,
 ) -> Result<(Vec<(EntryKey, Lock)>, usize), QueryError> {
     let pin_set = pin_set.map(counted_as).transpose()?;
-    let mut page = Page::new(request);
+    let mut page = Page::new(PageRequest {
+        limit: request.limit.or(Some(MAX_LIMIT)),
+        ..request
+    });
     each_lock(pin_set.as_deref(), |held| {
         page.add(keys.of(&held.digest), held);
     })?;
@@ -308,25 +328,48 @@ pub(super) fn lock_page(
     Ok((locks.collect(), total))
 }
 
-/// Returns the number of locks in each PIN set that has any, in one walk. Those in a
-/// database that does not answer are left out.
+/// Returns the numbers of locks by PIN set and kind: those in memory, then those in the
+/// database, unless it does not answer.
+pub(super) fn locks_by_kind() -> (BTreeMap<(String, By), u64>, Result<(), DatabaseError>) {
+    let mut counts = BTreeMap::new();
+    lockouts::each(None, |held| {
+        *counts.entry((held.pin_set, held.kind)).or_default() += 1;
+    });
+    let stored = database::lock_counts().map(|stored| {
+        for (name, kind, count) in stored {
+            *counts.entry((name, kind)).or_default() += count;
+        }
+    });
+    (counts, stored)
+}
+
+/// Returns the number of locks in each PIN set that has any. Those in a database that does
+/// not answer are left out.
 pub(super) fn lock_counts() -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    let _ = each_lock(None, |held| {
-        *counts.entry(held.pin_set).or_default() += 1;
-    });
+    for ((name, _), count) in locks_by_kind().0 {
+        *counts.entry(name).or_default() += count;
+    }
     counts
 }
 
-/// Returns what is locked of this kind, for completion.
+/// Returns what is locked of this kind, for completion: at most [`MAX_COMPLETIONS`].
 pub(super) fn locked(by: &[u8]) -> Vec<String> {
     let mut what = BTreeSet::new();
-    let _ = each_lock(None, |held| {
-        if held.kind.word().as_bytes().eq_ignore_ascii_case(by) {
-            what.extend(held.what);
+    each_locked(by, |locked| {
+        if what.len() < MAX_COMPLETIONS {
+            what.insert(locked);
         }
     });
     what.into_iter().collect()
+}
+
+fn each_locked(by: &[u8], mut look: impl FnMut(String)) {
+    let _ = each_lock(None, |held| {
+        if held.kind.word().as_bytes().eq_ignore_ascii_case(by) {
+            held.what.into_iter().for_each(&mut look);
+        }
+    });
 }
 
 /// Unlocks callers by number or endpoint, an account or a PIN set, in one PIN set or in
@@ -389,12 +432,14 @@ pub(super) fn unlock(
 /// Returns the value that is meant: it may be given as it was shown, escaped.
 fn meant(by: &[u8], what: &[u8]) -> String {
     let given = String::from_utf8_lossy(what);
-    let is_meant = |locked: &String| escape(locked.as_bytes()) == given;
-    let shown = if given.contains('\\') {
-        locked(by).into_iter().find(is_meant)
-    } else {
-        None
-    };
+    let mut shown = None;
+    if given.contains('\\') {
+        each_locked(by, |locked| {
+            if escape(locked.as_bytes()) == given {
+                shown = Some(locked);
+            }
+        });
+    }
     shown.unwrap_or_else(|| given.into_owned())
 }
 

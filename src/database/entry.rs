@@ -4,8 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use libpq::{Parameter, Reply, Statement};
-use pinset::database::EntryBudget;
-use pinset::lockout::stored::Request;
+use pinset::database::{EntryBudget, Request};
 use pinset::verify::{ServiceChannel, SharedLockouts};
 
 use super::pool::Wait;

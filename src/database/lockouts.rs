@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use libpq::Reply;
 use pinset::config::Source;
-use pinset::database::EntryBudget;
-use pinset::lockout::stored::Request;
-use pinset::lockout::{stored_admin, Held, Unlock, Unlocked};
+use pinset::database::{EntryBudget, Request};
+use pinset::lockout::{stored_admin, Held, Kind, Unlock, Unlocked};
 use pinset::timestamp::since_epoch;
 use pinset::verify::NoChannel;
 use pinset::PinSet;
@@ -22,7 +21,7 @@ const MIN_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 ///
-/// The database has not answered.
+/// The database has not answered, or has not got through all of them in time.
 pub(crate) fn each_lock(
     pin_set: Option<&str>,
     mut look: impl FnMut(Held),
@@ -31,9 +30,11 @@ pub(crate) fn each_lock(
     if pin_sets(&in_force, pin_set).is_empty() {
         return Ok(());
     }
+    let budget = budget(&in_force);
     let mut last: Option<Held> = None;
     loop {
-        let reply = ask(&in_force, stored_admin::locks(pin_set, last.as_ref()))?;
+        let request = stored_admin::locks(pin_set, last.as_ref());
+        let reply = ask_within(&budget, request)?;
         let held =
             stored_admin::held(&reply, since_epoch()).map_err(|_| DatabaseError::Unreadable)?;
         let is_last = held.len() < stored_admin::MAX_LOCKS;
@@ -75,19 +76,35 @@ pub(crate) fn is_here(set: &PinSet) -> bool {
     matches!(set.source, Some(Source::Database(_)))
 }
 
-fn ask(in_force: &InForce, request: Request) -> Result<Reply, DatabaseError> {
-    let budget = EntryBudget::new(in_force.settings.source_timeout.max(MIN_TIMEOUT));
+/// Returns the numbers of locks in force, of all PIN sets, by their names and kinds.
+///
+/// # Errors
+///
+/// The database has not answered.
+pub(crate) fn lock_counts() -> Result<Vec<(String, Kind, u64)>, DatabaseError> {
+    let in_force = config::current();
+    if pin_sets(&in_force, None).is_empty() {
+        return Ok(Vec::new());
+    }
+    let reply = ask(&in_force, stored_admin::lock_counts())?;
+    stored_admin::counted(&reply).map_err(|_| DatabaseError::Unreadable)
+}
+
+fn budget(in_force: &InForce) -> EntryBudget {
+    EntryBudget::new(in_force.settings.source_timeout.max(MIN_TIMEOUT))
+}
+
+/// Runs what an administrator asks.
+pub(super) fn ask(in_force: &InForce, request: Request) -> Result<Reply, DatabaseError> {
+    ask_within(&budget(in_force), request)
+}
+
+fn ask_within(budget: &EntryBudget, request: Request) -> Result<Reply, DatabaseError> {
     let Request {
         statement,
         parameters,
     } = request;
     // There is no caller to hang up.
-    run(
-        &mut NoChannel,
-        statement,
-        parameters,
-        budget.left(),
-        &budget,
-    )
-    .unwrap_or(Err(DatabaseError::Timeout(MIN_TIMEOUT)))
+    run(&mut NoChannel, statement, parameters, budget.left(), budget)
+        .unwrap_or(Err(DatabaseError::Timeout(budget.timeout())))
 }

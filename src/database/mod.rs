@@ -9,6 +9,7 @@ mod lockouts;
 mod pool;
 mod row_source;
 mod status;
+mod uses;
 mod worker;
 
 use std::sync::{Arc, Mutex};
@@ -22,10 +23,11 @@ use crate::config::InForce;
 use crate::sync::lock::lock;
 
 pub(crate) use entry::CallDatabase;
-pub(crate) use lockouts::{each_lock, is_here, pin_sets, unlock};
+pub(crate) use lockouts::{each_lock, is_here, lock_counts, pin_sets, unlock};
 use pool::Pool;
 pub(crate) use row_source::{consume, look_up};
 pub(crate) use status::Status;
+pub(crate) use uses::{reset as reset_uses, stored_name, uses};
 
 /// The database in use, if a PIN set has one.
 static CURRENT: Mutex<Option<Arc<Pool>>> = Mutex::new(None);

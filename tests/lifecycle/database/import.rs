@@ -190,12 +190,7 @@ fn national_numbers_need_the_numbering_of_the_pbxs() -> Result<()> {
         let add = format!("add customers --account bob {ROLE} --caller");
         let national = format!("{add} 05060508169");
         let option = format!("--caller: {NATIONAL}");
-        prints(
-            pbx,
-            ("660042", &national),
-            3,
-            &[&option, "--country-code"],
-        )?;
+        prints(pbx, ("660042", &national), 3, &[&option, "--country-code"])?;
         ensure!(count(&server)? == "0");
 
         let international = format!("{add} 00905060508169");

@@ -6,7 +6,8 @@ use anyhow::{ensure, Context, Result};
 use harness::Postgres;
 use libpq::{Connection, ConnectionString, Library, Query, Reply, Statement};
 use pinset::config::Lockout;
-use pinset::lockout::stored::{self, Request, StoredCharge};
+use pinset::database::Request;
+use pinset::lockout::stored::{self, StoredCharge};
 use pinset::lockout::{
     stored_admin, Account, AttemptResult, Caller, Capacity, Charge, ChargeError, Held, Limits,
     Lockouts, Subject, Unlock,

@@ -106,6 +106,47 @@ fn guesses_at_once_are_never_more_than_the_limit() -> Result<()> {
     Ok(())
 }
 
+/// As many as an attack leaves behind: they are counted by the database, and shown in part.
+#[test]
+fn many_lockouts_are_counted_and_shown_in_part() -> Result<()> {
+    const MANY: usize = 10_500;
+    let server = server()?;
+    server.sql(&format!(
+        "INSERT INTO pinset_lockouts \
+         (pinset, kind, key, name, endpoint, failures, trusted_failures, locked_until, locks) \
+         SELECT 'customers', 'c', decode(md5(n::text), 'hex'), n::text, 'PJSIP/trunk', \
+         ROW('{{}}', '{{}}')::pinset_failures, ROW('{{}}', '{{}}')::pinset_failures, \
+         now() + interval '1 hour', 1 FROM generate_series(1, {MANY}) AS n"
+    ))?;
+    let builder = crate::operate::prometheus::loaded_at_boot();
+    let builder = builder.file("authenticate.conf", CONF);
+    on(super::asterisk_of(&server, builder), |pbx| {
+        let shown = shown(pbx)?;
+        ensure!(shown.contains("10000 lockouts\n"), "{}", shown.len());
+        let more = "and 500 more: AuthenticateLockouts lists them\n";
+        ensure!(shown.ends_with(more), "{}", &shown[shown.len() - 200..]);
+        let ami = pbx.manager()?;
+        let listed = ami.list("AuthenticateLockouts", &[])?;
+        ensure!(listed.len() == 10_000, "{}", listed.len());
+        let last = listed.iter().filter_map(|lock| lock.get("Key")).max();
+        let after = [("After", last.unwrap_or_default())];
+        ensure!(ami.list("AuthenticateLockouts", &after)?.len() == MANY - 10_000);
+        let pin_sets = ami.list("AuthenticatePinsets", &[])?;
+        let customers = pin_sets.iter().find(|set| set.has("PinSet", "customers"));
+        ensure!(
+            customers.is_some_and(|set| set.has("Lockouts", &MANY.to_string())),
+            "{customers:?}"
+        );
+        let metric = format!(
+            "asterisk_authenticate_lockouts{{pinset=\"customers\",kind=\"caller\"}} {MANY}\n"
+        );
+        eventually("the metric", || {
+            Ok(crate::operate::prometheus::scrape(pbx)?.contains(&metric))
+        })
+    });
+    Ok(())
+}
+
 /// A PBX that fails between an entry and its result has made a wrong entry, a minute later.
 #[test]
 fn entries_of_a_pbx_that_has_failed_count_as_wrong() -> Result<()> {

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libpq::{Parameter, Reply, Statement};
-use pinset::database::{DatabaseError, EntryBudget, LookupClock, PURGE};
-use pinset::lockout::stored::Request;
+use pinset::database::{DatabaseError, EntryBudget, LookupClock, Request, PURGE};
 use pinset::verify::{
     consume_stored, look_up_stored, Answer, DatabaseQueries, RowQuery, ServiceChannel,
     SharedLockouts, UseError,

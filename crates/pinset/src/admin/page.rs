@@ -38,6 +38,17 @@ impl EntryKeys {
 pub struct EntryKey([u8; 16]);
 
 impl EntryKey {
+    /// Returns the key of an entry that a number identifies which is no secret. Such keys
+    /// sort by their numbers.
+    pub fn of_number(number: u64) -> Self {
+        Self(u128::from(number).to_be_bytes())
+    }
+
+    /// Returns the number of [`Self::of_number`], or `None` if it is another key.
+    pub fn number(self) -> Option<u64> {
+        u64::try_from(u128::from_be_bytes(self.0)).ok()
+    }
+
     /// Parses what [`fmt::Display`] has written.
     pub fn parse(text: &[u8]) -> Option<Self> {
         hex::bytes(text).map(Self)
@@ -137,6 +148,10 @@ mod tests {
         assert_ne!(EntryKeys::new(&[8; 64]).of(b"1"), one);
         assert_eq!(EntryKey::parse(one.to_string().as_bytes()), Some(one));
         assert_eq!(one.to_string().len(), 32);
+        assert_eq!(
+            (EntryKey::of_number(7).number(), one.number()),
+            (Some(7), None)
+        );
         for text in ["", "1", "g0000000000000000000000000000000"] {
             assert_eq!(EntryKey::parse(text.as_bytes()), None, "{text}");
         }

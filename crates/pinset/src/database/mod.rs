@@ -8,7 +8,9 @@ mod budget;
 mod digests;
 mod error;
 pub mod realtime;
+mod request;
 mod rows;
+mod uses;
 
 use std::ffi::CStr;
 
@@ -17,7 +19,10 @@ use libpq::Statement;
 pub use budget::EntryBudget;
 pub use digests::{digests, fingerprints};
 pub use error::DatabaseError;
+pub(crate) use request::{of_text, text};
+pub use request::{Request, UnreadableReply};
 pub use rows::{LookupClock, StoredRows, StoredRowsError};
+pub use uses::{list_uses, reset_accounts, reset_uses, used_rows, UsedRow};
 
 /// The version of the schema that this release makes and serves.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -155,6 +160,13 @@ pub const LOCKS: Statement = Statement {
            ORDER BY kind, key LIMIT $4::integer",
 };
 
+/// Returns the number of locks in force, by PIN set and kind.
+pub const LOCK_COUNTS: Statement = Statement {
+    name: c"pinset_lock_counts",
+    sql: c"SELECT pinset, kind, count(*) FROM pinset_lockouts \
+           WHERE locked_until > (SELECT pinset_now()) GROUP BY pinset, kind",
+};
+
 /// Ends locks, and what was counted there.
 pub const UNLOCK: Statement = Statement {
     name: c"pinset_unlock",
@@ -179,11 +191,22 @@ pub const PEPPER: Statement = Statement {
 /// Returns whether a statement changes nothing, so that it waits for no row that another
 /// one has locked, and may be run again.
 pub fn only_reads(statement: &Statement) -> bool {
-    [BY_PIN, BY_CALLER, BY_ACCOUNT, IS_OURS, LOOK, LOCKS, VERSION].contains(statement)
+    [
+        BY_PIN,
+        BY_CALLER,
+        BY_ACCOUNT,
+        IS_OURS,
+        LOOK,
+        LOCKS,
+        LOCK_COUNTS,
+        uses::USES,
+        VERSION,
+    ]
+    .contains(statement)
 }
 
 /// All statements, which a connection prepares.
-pub const STATEMENTS: [Statement; 14] = [
+pub const STATEMENTS: [Statement; 17] = [
     VERSION,
     PEPPER,
     BY_PIN,
@@ -196,6 +219,9 @@ pub const STATEMENTS: [Statement; 14] = [
     CHARGE_ACCOUNTS,
     SETTLE,
     LOCKS,
+    LOCK_COUNTS,
+    uses::USES,
+    uses::RESET_USES,
     UNLOCK,
     PURGE,
 ];

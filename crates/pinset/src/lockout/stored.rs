@@ -2,12 +2,9 @@
 //! their replies. The rules are in the functions of the schema, and are those of
 //! [`Lockouts`](super::Lockouts); a test compares the two.
 
-use std::ffi::CString;
 use std::time::Duration;
 
 use libpq::{Parameter, Reply, Statement};
-use thiserror::Error;
-use zeroize::Zeroizing;
 
 use super::key::Key;
 use super::subject::account_text;
@@ -17,22 +14,10 @@ use super::{
     Subject,
 };
 use crate::config::Lockout;
-use crate::database::{CHARGE, CHARGE_ACCOUNTS, LOOK, SETTLE};
+use crate::database::{
+    of_text, text, Request, UnreadableReply, CHARGE, CHARGE_ACCOUNTS, LOOK, SETTLE,
+};
 use crate::hex;
-
-/// A statement with its parameters.
-#[derive(Debug)]
-pub struct Request {
-    /// The statement.
-    pub statement: &'static Statement,
-    /// Its parameters, in order.
-    pub parameters: Vec<Parameter>,
-}
-
-/// A reply is none to its statement.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-#[error("the reply of the database can't be read")]
-pub struct UnreadableReply;
 
 /// An entry that is being verified, charged in the database. It counts as wrong until it
 /// is settled, or for good after a minute.
@@ -373,20 +358,8 @@ pub(super) fn until_of(
     Ok(Some(now + Duration::from_millis(left)))
 }
 
-pub(super) fn text(reply: &Reply, row: usize, column: usize) -> Result<&str, UnreadableReply> {
-    let text = reply.get(row, column).ok_or(UnreadableReply)?;
-    std::str::from_utf8(text).map_err(|_| UnreadableReply)
-}
-
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A parameter. A NUL, which no text of the database has, becomes a blank.
-pub(super) fn of_text(text: &str) -> Parameter {
-    CString::new(text.replace('\0', " "))
-        .ok()
-        .map(Zeroizing::new)
 }
 
 fn of_key(key: &Key) -> Parameter {

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use libpq::Reply;
 
-use super::stored::{
-    kind_of, letter_of, of_keys, of_text, text, until_of, Request, UnreadableReply,
-};
+use super::stored::{kind_of, letter_of, of_keys, until_of};
 use super::{account_key, Held, Kind, Unlock, Unlocked};
-use crate::database::{LOCKS, UNLOCK};
+use crate::database::{of_text, text, Request, UnreadableReply, LOCKS, LOCK_COUNTS, UNLOCK};
 use crate::hex;
 
 /// How many locks a reply to [`locks`] has at most.
@@ -72,6 +70,28 @@ fn lock(reply: &Reply, row: usize, now: Duration) -> Result<Held, UnreadableRepl
         failures: number(7)?,
         digest: hex::bytes(digest.as_bytes()).ok_or(UnreadableReply)?,
     })
+}
+
+/// Returns what asks for the numbers of locks in force.
+pub fn lock_counts() -> Request {
+    Request {
+        statement: &LOCK_COUNTS,
+        parameters: Vec::new(),
+    }
+}
+
+/// Reads the reply to [`lock_counts`]: by PIN set and kind.
+///
+/// # Errors
+///
+/// It is no such reply.
+pub fn counted(reply: &Reply) -> Result<Vec<(String, Kind, u64)>, UnreadableReply> {
+    let count = |row| {
+        let count = text(reply, row, 2)?.parse().map_err(|_| UnreadableReply)?;
+        let kind = kind_of(text(reply, row, 1)?)?;
+        Ok((text(reply, row, 0)?.to_owned(), kind, count))
+    };
+    (0..reply.len()).map(count).collect()
 }
 
 /// Returns what unlocks, in one PIN set or in all, of which `pin_sets` are the names.

@@ -6,7 +6,8 @@ use libpq::Reply;
 
 use super::attempt_limiter::{Counter, LockoutContext, ServiceChannel};
 use super::notice::Notice;
-use crate::lockout::stored::{self, Request, StoredCharge, UnreadableReply};
+use crate::database::{Request, UnreadableReply};
+use crate::lockout::stored::{self, StoredCharge};
 use crate::lockout::{Account, AttemptResult, Charge, ChargeError, Lock, Lockouts, Standing};
 
 /// The database with the lockouts of a PIN set.

@@ -3,8 +3,8 @@
 use pinset::lockout::Kind;
 
 use super::answers::{
-    AmiPage, DatabaseState, Lockout, ModuleVersion, OutcomeCounts, PinSetDetail, PinSetSummary, ReloadResult,
-    RowReader, RowUses,
+    AmiPage, DatabaseState, Lockout, ModuleVersion, OutcomeCounts, PinSetDetail, PinSetSummary,
+    ReloadResult, RowReader, RowUses,
 };
 use super::client::PbxClient;
 use super::error::RequestError;

@@ -120,8 +120,8 @@ fn options_are_what_they_say() {
         ),
         (
             "source",
-            "database:Éva",
-            but(|s| s.source = Some(Source::Database(Some("éva".to_owned())))),
+            "database:Eva",
+            but(|s| s.source = Some(Source::Database(Some("eva".to_owned())))),
         ),
         (
             "source",

@@ -133,7 +133,10 @@ async fn results(app: &Arc<App>, user: &CurrentUser, query: &CallersQuery) -> Ma
             Err(why) => pbx::failure(name, &why),
         }
     });
-    let stored = app.pbxs.iter().map(|(name, client)| stored_sets(name, client));
+    let stored = app
+        .pbxs
+        .iter()
+        .map(|(name, client)| stored_sets(name, client));
     let (lockouts, stored) = join(join_all(lockouts), join_all(stored)).await;
     html! {
         h2 { "Lockouts" }
