@@ -93,11 +93,11 @@ fn check_realtime(draft: &mut Draft, sources: &[SourceCheck]) {
             continue;
         };
         if let Err(error) = realtime::check(family) {
-            draft.reject_source(source, error);
+            draft.reject_pin_set(source, error);
         }
         if text(source.section.as_bytes()).is_none() {
             let error = "the name of a PIN set in Realtime must be in UTF-8, without ';' and '^'";
-            draft.reject_source(source, error);
+            draft.reject_pin_set(source, error);
         }
         check_pepper(draft, source);
     }

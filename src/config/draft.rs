@@ -49,6 +49,14 @@ impl Draft {
         self.errors.report(place, &check.section, "source", error);
     }
 
+    /// Does the same, and lets the PIN set admit nobody: its source would do, but not as it
+    /// must.
+    pub(crate) fn reject_pin_set(&mut self, check: &SourceCheck, error: impl fmt::Display) {
+        self.reject_source(check, error);
+        let name = check.section.to_ascii_lowercase();
+        self.in_force.pin_sets.insert(name, None);
+    }
+
     /// Logs that a PIN set may admit nobody, because of an option.
     pub(crate) fn warn_of_source(&self, check: &SourceCheck, doubt: &Doubt) {
         let option = doubt.option();
