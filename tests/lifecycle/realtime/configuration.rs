@@ -88,6 +88,25 @@ fn family_without_one_exact_engine_is_refused_by_line() -> Result<()> {
 
 /// At load, the PIN sets of the family admit nobody, and the others work.
 #[test]
+fn engine_that_could_give_uses_back_admits_nobody() -> Result<()> {
+    let pbx = on_sqlite3().file(
+        "res_config_sqlite3.conf",
+        SQLITE3.replace("batch = 0", "batch = 100"),
+    );
+    on(pbx, |pbx| {
+        make_sqlite3(pbx)?;
+        sqlite3(pbx, &row(1, "customers", "ada", "1234", "")?)?;
+        is(pbx, "customers", "1234", "ERROR")?;
+        is(pbx, "doors", "7777", "SUCCESS")?;
+        is_logged(
+            pbx,
+            &["PIN set 'customers' has errors in authenticate.conf"],
+        )
+    });
+    Ok(())
+}
+
+#[test]
 fn engine_that_is_not_loaded_is_named() -> Result<()> {
     on(
         on_sqlite3().modules("noload = res_config_sqlite3.so"),
