@@ -66,7 +66,10 @@ impl<T> Oneshot<T> {
         deadline: Instant,
     ) -> Awaited<T> {
         let began = Instant::now();
-        let mut value = self.wait(UNSERVICED_WAIT);
+        let mut value = self.wait(match host.needs_service() {
+            true => UNSERVICED_WAIT,
+            false => deadline.saturating_duration_since(began),
+        });
         loop {
             if let Some(value) = value {
                 return Awaited::Value(value);

@@ -22,6 +22,11 @@ pub trait ServiceChannel {
     /// Services the channel for at most `milliseconds` while the call waits for
     /// something else. Returns false if the caller has hung up.
     fn listen(&mut self, milliseconds: i32) -> bool;
+
+    /// Whether there is a channel: without one, a result can be waited for at once.
+    fn needs_service(&self) -> bool {
+        true
+    }
 }
 
 /// Stands for the channel of an entry that was collected elsewhere: it never hangs up.
@@ -32,6 +37,10 @@ impl ServiceChannel for NoChannel {
         let time = u64::try_from(milliseconds).unwrap_or_default();
         std::thread::sleep(Duration::from_millis(time));
         true
+    }
+
+    fn needs_service(&self) -> bool {
+        false
     }
 }
 
