@@ -86,7 +86,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -252,6 +252,9 @@ bench-console: deps-build ## The console with a million calls and rows: pages, s
 bench-external: deps-run module-for-tests pinset-for-tests ## Calls to a web service, beside libcurl alone; 200 concurrent calls
 	$(RELEASE) -p pinset-cli
 	$(FOR_TESTS) PINSET=$(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/release/pinset $(HARNESS_PROGRAM) bench-external $(BENCH)
+
+bench-cluster: deps-run module-for-tests pinset-for-tests ## PIN sets in PostgreSQL, a million rows: beside Realtime, ODBC and pgbench
+	$(HARNESS) bench-cluster $(BENCH)
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. With
 # --release the assertions are those of fuzz/Cargo.toml. New inputs go to the first

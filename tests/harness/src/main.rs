@@ -25,6 +25,8 @@ enum Command {
     Bench(commands::bench::Arguments),
     /// Measures what a web service adds to a call, beside libcurl alone.
     BenchExternal(commands::external::Arguments),
+    /// Measures PIN sets in PostgreSQL, beside Realtime, ODBC and pgbench.
+    BenchCluster(commands::bench_cluster::Arguments),
     /// Starts a PBX for a SIP phone of yours and opens its console.
     Shell(commands::shell::Arguments),
     /// Starts the web console beside a PBX with sample PIN sets and calls.
@@ -50,6 +52,7 @@ fn main() -> Result<()> {
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::BenchExternal(arguments) => commands::external::run(&arguments),
+        Command::BenchCluster(arguments) => commands::bench_cluster::run(&arguments),
         Command::Shell(arguments) => commands::shell::run(&arguments),
         Command::Console(arguments) => commands::console::run(&arguments),
         Command::Cluster(arguments) => commands::cluster::run(&arguments),

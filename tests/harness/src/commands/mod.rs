@@ -1,6 +1,7 @@
 //! The subcommands.
 
 pub(crate) mod bench;
+pub(crate) mod bench_cluster;
 pub(crate) mod call;
 pub(crate) mod cluster;
 pub(crate) mod console;
