@@ -85,6 +85,18 @@ fn outage_is_shown_and_reported() -> Result<()> {
         ensure!(!lost.get("Reason").unwrap_or_default().is_empty());
         let state = ami.action("AuthenticateDatabase", &[])?;
         ensure!(state.has("Reached", "no"), "{state:?}");
+        let pin_sets = ami.list("AuthenticatePinsets", &[])?;
+        for (name, usable, reason) in [
+            ("customers", "no", "the database can't be reached: "),
+            ("doors", "yes", "ok"),
+        ] {
+            let set = pin_sets.iter().find(|set| set.has("PinSet", name));
+            let state = set.and_then(|set| set.get("State")).unwrap_or_default();
+            ensure!(
+                set.is_some_and(|set| set.has("Usable", usable)) && state.starts_with(reason),
+                "{set:?}"
+            );
+        }
         let metrics = scrape(pbx)?;
         ensure!(metrics.contains("asterisk_authenticate_database_up 0\n"));
         // Not known, so not 0.

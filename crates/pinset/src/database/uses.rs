@@ -19,7 +19,7 @@ pub(super) const USES: Statement = Statement {
 };
 
 /// Sets uses of rows of a PIN set back to zero, by account or id, and returns the accounts.
-/// The token of the latest use stays: whoever has taken it may still ask for it.
+/// The token of the latest use stays, because a PBX may still ask whether it was its own.
 pub(super) const RESET_USES: Statement = Statement {
     name: c"pinset_reset_uses",
     sql: c"UPDATE pinset_pins SET uses = 0 WHERE pinset = $1 AND uses > 0 \

@@ -214,6 +214,7 @@ fn options(app: &App, query: &PinSetQuery, detail: &PinSetDetail) -> Markup {
         p {
             "PIN set of " (pbx) ". State: " (set.state) ". Source: "
             (pin_file::source(app, &set.source)) ". "
+            a href="/locked" { "Lockouts in force: " (set.lockouts) } ". "
             @if detail.reading { "Its PIN file is being read. " }
             @if let Some(seconds) = detail.read_seconds_ago {
                 "Its PIN file was last read " (seconds) " s ago. "

@@ -450,6 +450,7 @@ fn pin_set_in_a_database_is_shown_with_the_command_that_changes_its_rows() {
     };
     let path = "/pin-set?pbx=main&name=doors";
     let parts = [
+        "<a href=\"/locked\">Lockouts in force: 1</a>",
         "<p>PostgreSQL db1:5432, primary: reached.</p>",
         "<code>pinset add doors --database FILE</code>",
         "<td>ada &lt;i&gt;</td><td class=\"number\">4711</td><td class=\"number\">1</td>",
