@@ -1,10 +1,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pinset::Numbering;
+use pinset::{Number, Numbering};
 
-// The first line has the options; the others are numbers. A number stands for itself, also
-// with parameters behind it.
+// The first line has the options; the others are numbers. A number with its country code
+// stands for itself, also with parameters behind it. One without may begin as another one
+// does: with the international prefix.
 fuzz_target!(|input: &[u8]| {
     let mut lines = input.split(|byte| *byte == b'\n');
     let mut numbering = Numbering::default();
@@ -18,7 +19,8 @@ fuzz_target!(|input: &[u8]| {
         return;
     }
     for line in lines {
-        if let Some(number) = numbering.normalize(line) {
+        let number = numbering.normalize(line);
+        if let Some(number) = number.filter(Number::is_international) {
             let text = number.to_string();
             assert_eq!(numbering.normalize(text.as_bytes()), Some(number), "{text}");
             let parameters = format!("{text};verstat=TN-Validation-Passed");
