@@ -36,6 +36,7 @@ fn is_out(pbx: &Pbx) -> Result<()> {
 #[test]
 fn frozen_database_delays_a_caller_for_the_timeout() -> Result<()> {
     let server = with_ada()?;
+    add(&server, "customers", "bob", "5678", "")?;
     on(impatient(&server), |pbx| {
         recovers(pbx)?;
         server.freeze()?;
@@ -45,6 +46,10 @@ fn frozen_database_delays_a_caller_for_the_timeout() -> Result<()> {
         is_out(pbx)?;
         server.thaw()?;
         recovers(pbx)?;
+        // An answer that came too late is nobody else's.
+        for pin in ["5678", "1234"] {
+            is(pbx, "customers", pin, "SUCCESS")?;
+        }
         let admitted = passed().account("ada").whatever_keyed();
         becomes(pbx, &call, &admitted)?;
         Ok(())
