@@ -1,4 +1,5 @@
-//! Users of AMI sessions. Asterisk offers an action no name of its user, but raises a security event at each login, with the address of the session in memory.
+//! Users of AMI sessions. Asterisk offers an action no name of its user, but raises a
+//! security event at each login, with the address of the session in memory.
 //!
 //! A session that ends raises nothing, and the next one may be at the same address, so a
 //! login counts only while its connection is open. Sessions with HTTP digest

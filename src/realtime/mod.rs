@@ -196,9 +196,9 @@ pub(crate) fn look_up<H: ServiceChannel>(
     Some(rows.map_err(FamilyError::from))
 }
 
-/// Takes a use of a row within what its look-up has left of `source_timeout`, the `timeout`. Returns false
-/// if there is none left, and `None` if the caller has hung up: the use may be taken all
-/// the same.
+/// Takes a use of a row within what its look-up has left of `source_timeout`, the
+/// `timeout`. Returns false if there is none left, and `None` if the caller has hung up: the
+/// use may be taken all the same.
 ///
 /// # Errors
 ///

@@ -39,8 +39,9 @@ const MAX_SOUND_THREADS: usize = 64;
 /// Verifies callers for PBXs over HTTP (External Management).
 ///
 /// Entries are verified by the code of the module; failed attempts are counted in a
-/// file of their own, or in the database of the PIN set. Stops at SIGTERM once pending requests are answered, and reloads
-/// the configuration at SIGHUP. Supports socket activation by systemd.
+/// file of their own, or in the database of the PIN set. Stops at SIGTERM once pending
+/// requests are answered, and reloads the configuration at SIGHUP. Supports socket
+/// activation by systemd.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit code: 0 stopped, or no errors found (--check); 3 an error.")]
 pub(crate) struct Serve {

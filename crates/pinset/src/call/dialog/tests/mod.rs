@@ -110,9 +110,9 @@ impl Host for Caller {
     }
 }
 
-/// `1234` is right, `4444` locks, `3333` is locked already, `5555` can't be looked up, `7` belongs to `bob`, `8` has a
-/// context and `2222` has expired. While `6666` is looked up the caller goes.
-/// Account `100` has PIN `1`.
+/// `1234` is right, `4444` locks, `3333` is locked already, `5555` can't be looked up, `7`
+/// belongs to `bob`, `8` has a context and `2222` has expired. While `6666` is looked up the
+/// caller goes. Account `100` has PIN `1`.
 struct List;
 
 impl<H> PinSource<H> for List {
