@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// The reason why a command stops.
 #[derive(Debug, Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// A message for standard error.
     #[error("{0}")]
     Message(String),
@@ -18,12 +18,12 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    pub fn new(text: impl Display) -> Self {
+    pub(crate) fn new(text: impl Display) -> Self {
         Self::Message(text.to_string())
     }
 
     /// Returns an error about a file.
-    pub fn at(path: &Path, error: impl Display) -> Self {
+    pub(crate) fn at(path: &Path, error: impl Display) -> Self {
         Self::Message(format!("{}: {error}", path.display()))
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 /// The reason why a file with a secret can't be used.
 #[derive(Debug, Error)]
-pub enum SecretFileError {
+pub(crate) enum SecretFileError {
     #[error(transparent)]
     Io(io::Error),
     #[error("not a regular file")]

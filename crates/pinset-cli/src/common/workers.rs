@@ -21,7 +21,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The queue is full, or the system has no more threads.
 #[derive(Debug, Error)]
 #[error("too much work waits")]
-pub struct BusyError;
+pub(crate) struct BusyError;
 
 /// A queue of jobs and the threads that run them. Threads start on demand, and end
 /// when the queue is dropped.

@@ -15,7 +15,7 @@ use crate::common::toml_file::TomlFile;
 use crate::http::tls;
 
 /// How the server accepts connections.
-pub struct Transport {
+pub(crate) struct Transport {
     pub tls: Option<Arc<ServerConfig>>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
@@ -34,7 +34,7 @@ impl Transport {
 
 /// Limits of clients.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Maximum number of bytes of a body.
     pub body: usize,
     /// Longest time of a body.

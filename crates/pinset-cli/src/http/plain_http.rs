@@ -7,7 +7,7 @@ use ipnet::IpNet;
 /// Whether credentials may come over plain HTTP, by the address of the socket and the
 /// configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PlainHttp {
+pub(crate) enum PlainHttp {
     /// The service has TLS, only this machine can connect, or the administrator allows
     /// it.
     Allowed,
@@ -24,7 +24,12 @@ pub(crate) fn is_local(address: SocketAddr) -> bool {
 }
 
 impl PlainHttp {
-    pub fn of(address: SocketAddr, has_tls: bool, is_allowed: bool, proxies: &[IpNet]) -> Self {
+    pub(crate) fn of(
+        address: SocketAddr,
+        has_tls: bool,
+        is_allowed: bool,
+        proxies: &[IpNet],
+    ) -> Self {
         match has_tls || is_allowed || is_local(address) {
             true => Self::Allowed,
             false if proxies.is_empty() => Self::Refused,
@@ -33,7 +38,7 @@ impl PlainHttp {
     }
 
     /// Returns whether credentials may come from this peer.
-    pub fn admits(self, peer: IpAddr, proxies: &[IpNet]) -> bool {
+    pub(crate) fn admits(self, peer: IpAddr, proxies: &[IpNet]) -> bool {
         let peer = peer.to_canonical();
         match self {
             Self::Allowed => true,

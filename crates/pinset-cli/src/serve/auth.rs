@@ -16,7 +16,7 @@ use crate::common::secret_file::{self, AllowedGroups, SecretFileError};
 use crate::http::plain_http::PlainHttp;
 
 /// The credential that a request needs.
-pub enum Auth {
+pub(super) enum Auth {
     /// Nothing.
     None,
     /// Nothing, but the client must be on this machine: a forwarded request is
@@ -30,7 +30,7 @@ pub enum Auth {
 
 /// The digest of a credential. Comparing digests in constant time reveals neither the
 /// position of a difference nor the length.
-pub struct Secret([u8; 32]);
+pub(super) struct Secret([u8; 32]);
 
 impl Secret {
     fn of(text: &[u8]) -> Self {
@@ -44,7 +44,7 @@ impl Secret {
 
 /// The reason why the value of `auth` can't be used.
 #[derive(Debug, Error)]
-pub enum AuthError {
+pub(super) enum AuthError {
     #[error("must be none, basic:FILE, bearer:FILE or header:NAME:FILE")]
     UnknownKind,
     #[error("header:NAME:FILE must have the name of a header")]
@@ -68,7 +68,7 @@ impl Auth {
     /// # Errors
     ///
     /// Fails if it is none of these or the file can't be used.
-    pub fn read(text: &str) -> Result<Self, AuthError> {
+    pub(super) fn read(text: &str) -> Result<Self, AuthError> {
         if text == "none" {
             return Ok(Self::None);
         }

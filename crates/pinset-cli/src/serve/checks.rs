@@ -22,7 +22,7 @@ const UNSURE_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The reason why no call can be answered from a PIN file.
 #[derive(Clone, Debug, Error)]
-pub enum CheckError {
+pub(super) enum CheckError {
     /// The PIN set can't use the file.
     #[error("{0}")]
     Unusable(String),

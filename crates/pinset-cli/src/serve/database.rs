@@ -35,7 +35,7 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(600);
 const READ_ONLY: &str = "25006";
 
 /// A database, and its connections.
-pub struct DatabasePool {
+pub(super) struct DatabasePool {
     libpq: Library,
     string: ConnectionString,
     max_connections: usize,
@@ -70,7 +70,11 @@ impl DatabasePool {
     /// # Errors
     ///
     /// Fails if libpq can't be loaded, or the text is no connection string.
-    pub fn new(text: &[u8], max_connections: usize, pepper: &Pepper) -> Result<Self, String> {
+    pub(super) fn new(
+        text: &[u8],
+        max_connections: usize,
+        pepper: &Pepper,
+    ) -> Result<Self, String> {
         let libpq = Library::load().map_err(|error| error.to_string())?;
         let string = ConnectionString::parse(&libpq, text).map_err(|error| error.to_string())?;
         Ok(Self {

@@ -55,7 +55,7 @@ struct CloseLabels {
 }
 
 /// The metrics of the service.
-pub struct Metrics {
+pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
@@ -70,7 +70,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut registry = Registry::with_prefix("pinset");
         let requests = Family::default();
         let outcomes = Family::default();
@@ -121,7 +121,7 @@ impl Metrics {
 
     /// Counts the calls of these services from 0: `increase()` of Prometheus misses the
     /// first call of a counter that begins at 1.
-    pub fn add_services<'a>(&self, names: impl Iterator<Item = &'a str>) {
+    pub(super) fn add_services<'a>(&self, names: impl Iterator<Item = &'a str>) {
         for name in names {
             for outcome in CALL_OUTCOMES {
                 let service = name.to_owned();
@@ -139,7 +139,7 @@ impl Metrics {
     }
 
     /// Counts a response. `service` is empty for a path of no service.
-    pub fn answered(&self, service: &str, status: u16, duration: Duration) {
+    pub(super) fn answered(&self, service: &str, status: u16, duration: Duration) {
         let service = service.to_owned();
         self.requests
             .get_or_create(&RequestLabels { service, status })
@@ -147,14 +147,14 @@ impl Metrics {
         self.durations.observe(duration.as_secs_f64());
     }
 
-    pub fn outcome(&self, service: &str, outcome: &'static str) {
+    pub(super) fn outcome(&self, service: &str, outcome: &'static str) {
         let service = service.to_owned();
         self.outcomes
             .get_or_create(&OutcomeLabels { service, outcome })
             .inc();
     }
 
-    pub fn locked(&self, service: &str, kind: Kind) {
+    pub(super) fn locked(&self, service: &str, kind: Kind) {
         let (service, kind) = (service.to_owned(), kind.word());
         self.lockouts
             .get_or_create(&LockoutLabels { service, kind })
@@ -162,7 +162,7 @@ impl Metrics {
     }
 
     /// Counts a connection that was closed for another.
-    pub fn connection_evicted(&self, reason: CloseReason) {
+    pub(super) fn connection_evicted(&self, reason: CloseReason) {
         let (reason, why) = match reason {
             CloseReason::Full => (
                 "full",
@@ -179,7 +179,7 @@ impl Metrics {
     }
 
     /// Counts a connection that was refused: its client has too many with requests.
-    pub fn connection_refused(&self) {
+    pub(super) fn connection_refused(&self) {
         let reason = "refused";
         self.closed.get_or_create(&CloseLabels { reason }).inc();
         self.warn(&"an address has more than [limits] connections_per_address, all with requests");
@@ -187,7 +187,7 @@ impl Metrics {
 
     /// Returns the metrics in OpenMetrics format. `lost` is the number of log entries
     /// that were lost.
-    pub fn text(&self, lost: u64) -> String {
+    pub(super) fn text(&self, lost: u64) -> String {
         self.lost.inc_by(lost.saturating_sub(self.lost.get()));
         let mut text = String::new();
         // Writing to a String can't fail.
@@ -196,7 +196,7 @@ impl Metrics {
     }
 
     /// Prints a warning, unless it was printed within [`REPEAT_INTERVAL`].
-    pub fn warn(&self, what: &impl Display) {
+    pub(super) fn warn(&self, what: &impl Display) {
         let text = what.to_string();
         let mut warned = self.warned.lock();
         let now = Instant::now();
@@ -208,13 +208,13 @@ impl Metrics {
     }
 
     /// Prints a message, without waiting until it is written.
-    pub fn note(&self, text: String) {
+    pub(super) fn note(&self, text: String) {
         // If the queue is full, standard error is blocked and the message is lost.
         let _ = self.notes.spawn(move || note(text));
     }
 
     /// Waits until messages are written, at most [`FLUSH_TIMEOUT`].
-    pub fn flush(&self) {
+    pub(super) fn flush(&self) {
         let (done, all) = mpsc::channel();
         if self.notes.spawn(move || drop(done)).is_ok() {
             // Dropping the sender ends the wait.

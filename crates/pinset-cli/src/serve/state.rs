@@ -57,12 +57,12 @@ struct WriterSignal {
 }
 
 /// The state in memory, and the signal to its writer.
-pub struct State {
+pub(super) struct State {
     shared: Arc<StateShared>,
 }
 
 /// The thread that writes the state.
-pub struct StateWriter {
+pub(super) struct StateWriter {
     thread: JoinHandle<()>,
     shared: Arc<StateShared>,
 }
@@ -73,7 +73,7 @@ impl State {
     /// # Errors
     ///
     /// Fails if the file can't be used.
-    pub fn open(path: &Path) -> Result<(Self, StateWriter), CommandError> {
+    pub(super) fn open(path: &Path) -> Result<(Self, StateWriter), CommandError> {
         let database = database::open(path, TABLES)?;
         let shared = Arc::new(StateShared {
             lockouts: Mutex::new(Lockouts::new(Capacity::DEFAULT)),
@@ -112,12 +112,12 @@ impl State {
     }
 
     /// Runs `what` with the lockouts locked, which must take some microseconds only.
-    pub fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+    pub(super) fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
         what(&mut self.shared.lockouts.lock(), since_epoch())
     }
 
     /// Schedules a write of what has changed.
-    pub fn changed(&self) {
+    pub(super) fn changed(&self) {
         let mut signal = self.shared.signal.lock();
         // A writer with a pending write is not woken: that would be the slowest step here.
         if !std::mem::replace(&mut signal.write, true) {
@@ -126,7 +126,7 @@ impl State {
     }
 
     /// Takes one of the `most` attempts of a call. Returns `false` if none is left.
-    pub fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
+    pub(super) fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
         let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
         let mut calls = self.shared.calls.lock();
         let tries = calls.tries(&key, now);
@@ -140,7 +140,7 @@ impl State {
     }
 
     /// Returns one attempt to a call.
-    pub fn refund_try(&self, service: &str, uuid: &str) {
+    pub(super) fn refund_try(&self, service: &str, uuid: &str) {
         let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
         let mut calls = self.shared.calls.lock();
         let tries = calls.tries(&key, now);
@@ -153,7 +153,7 @@ impl State {
     }
 
     /// Returns how many attempts a call has made.
-    pub fn tries(&self, service: &str, uuid: &str) -> u32 {
+    pub(super) fn tries(&self, service: &str, uuid: &str) -> u32 {
         let calls = self.shared.calls.lock();
         calls.tries(&key(&[service, uuid]), since_epoch().as_secs())
     }
@@ -161,7 +161,7 @@ impl State {
 
 impl StateWriter {
     /// Waits until everything is written.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         self.shared.signal.lock().stop = true;
         self.shared.wakeup.notify_one();
         // A panic of the thread changes nothing here.

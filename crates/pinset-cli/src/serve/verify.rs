@@ -45,7 +45,7 @@ const NO_USES: &str = "pinset serve counts no uses: only the module does";
 const NO_CONTEXTS: &str = "pinset serve sends calls only where the service's actions send them";
 
 /// Everything that verification needs besides the configuration.
-pub struct VerifyResources {
+pub(super) struct VerifyResources {
     cache: Cache,
     /// By path.
     files: Mutex<HashMap<PathBuf, Arc<FileThreads>>>,
@@ -63,7 +63,7 @@ struct FileThreads {
 }
 
 impl VerifyResources {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let processors = available_parallelism().map_or(1, usize::from);
         Self {
             cache: Cache::new(),
@@ -94,7 +94,7 @@ impl VerifyResources {
     }
 
     /// Drops the threads of PIN files and services that the configuration lacks.
-    pub fn retain(&self, config: &Config) {
+    pub(super) fn retain(&self, config: &Config) {
         let services = || config.services.values();
         self.files
             .lock()
@@ -161,7 +161,7 @@ impl Drop for Slot<'_> {
 
 /// The means by which PIN files are read.
 #[derive(Clone)]
-pub struct PinFiles {
+pub(super) struct PinFiles {
     pub config: Arc<Config>,
     pub resources: Arc<VerifyResources>,
     pub metrics: Arc<Metrics>,
@@ -169,7 +169,7 @@ pub struct PinFiles {
 
 /// An attempt of a caller, and everything that it is verified by.
 #[derive(Clone)]
-pub struct Attempt {
+pub(super) struct Attempt {
     pub pin_files: PinFiles,
     pub service: Arc<Service>,
     pub state: Arc<State>,
@@ -182,7 +182,7 @@ pub struct Attempt {
 }
 
 /// The identity of a caller before anything is entered.
-pub struct CallerState {
+pub(super) struct CallerState {
     /// The caller matches no row, whatever is entered.
     pub refuses: bool,
     pub asks_account: bool,
@@ -191,7 +191,7 @@ pub struct CallerState {
 }
 
 /// The result of an attempt.
-pub struct Verified {
+pub(super) struct Verified {
     pub outcome: Outcome,
     /// The account of the PIN; empty if it is unknown.
     pub account: Vec<u8>,
@@ -247,7 +247,7 @@ impl Attempt {
     }
 
     /// Returns who calls, before anything is entered.
-    pub fn caller_state(&self) -> CallerState {
+    pub(super) fn caller_state(&self) -> CallerState {
         let verifier = self.verifier(None);
         let caller = verifier.counter().caller();
         CallerState {
@@ -259,7 +259,7 @@ impl Attempt {
 
     /// Returns what the caller may do, by the lockouts alone. Those in a database are
     /// looked up on a thread of it.
-    pub async fn standing(&self) -> Standing {
+    pub(super) async fn standing(&self) -> Standing {
         if self.stored_name().is_none() {
             return self.standing_blocking();
         }
@@ -292,7 +292,7 @@ impl Attempt {
     /// # Errors
     ///
     /// Fails if too many entries wait for that file.
-    pub fn verify(
+    pub(super) fn verify(
         self,
         account: Option<EnteredDigits>,
         pin: EnteredDigits,
@@ -532,7 +532,7 @@ impl PinFiles {
     /// # Errors
     ///
     /// Fails if it can't be used.
-    pub async fn health(self, service: Arc<Service>) -> Result<Warnings, CheckError> {
+    pub(super) async fn health(self, service: Arc<Service>) -> Result<Warnings, CheckError> {
         let check = self.resources.check(&service.name);
         let config = Arc::clone(&self.config);
         let read = move |service: &Service| self.check(service);
@@ -545,7 +545,7 @@ impl PinFiles {
     /// # Errors
     ///
     /// Fails if it can't be used.
-    pub fn check(&self, service: &Service) -> Result<Warnings, CheckError> {
+    pub(super) fn check(&self, service: &Service) -> Result<Warnings, CheckError> {
         let path = match &service.set.source {
             Some(Source::File(path)) => path,
             Some(Source::Database(Some(name))) => {

@@ -55,7 +55,7 @@ pub(crate) struct ConnectionLimits {
 
 /// The reason why a connection was closed for another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum CloseReason {
+pub(crate) enum CloseReason {
     /// The service had too many.
     Full,
     /// Its client had too many.

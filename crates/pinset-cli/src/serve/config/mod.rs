@@ -29,7 +29,7 @@ pub(super) const LOGS_STYLE: &str = "/logs/style.css";
 pub(super) const AUDIO: &str = "/static/audio";
 
 /// The configuration.
-pub struct Config {
+pub(super) struct Config {
     pub listen: SocketAddr,
     pub transport: Arc<Transport>,
     pub plain_http: PlainHttp,
@@ -49,7 +49,7 @@ pub struct Config {
 }
 
 /// Options of the request log.
-pub struct Log {
+pub(super) struct Log {
     pub file: PathBuf,
     /// Age in days at which rows are removed.
     pub days: u32,
@@ -61,13 +61,13 @@ pub struct Log {
 
 impl Log {
     /// Returns the options that only change with a restart.
-    pub fn place(&self) -> (&Path, u32, u32) {
+    pub(super) fn place(&self) -> (&Path, u32, u32) {
         (&self.file, self.days, self.rows)
     }
 }
 
 /// A service: a path with a PIN set.
-pub struct Service {
+pub(super) struct Service {
     pub name: String,
     pub path: String,
     pub auth: Auth,
@@ -78,7 +78,7 @@ pub struct Service {
 }
 
 /// A prompt for digits.
-pub struct Gather {
+pub(super) struct Gather {
     /// The name of the variable that the digits come back in.
     pub variable: String,
     /// The answer for the first prompt.
@@ -88,7 +88,7 @@ pub struct Gather {
 }
 
 /// The final answers to a call.
-pub struct Answers {
+pub(super) struct Answers {
     pub success: Bytes,
     pub failure: Bytes,
     pub locked: Bytes,
@@ -97,14 +97,14 @@ pub struct Answers {
 
 impl Config {
     /// Returns what decides whether a peer may send credentials over plain HTTP.
-    pub fn exposure(&self) -> (PlainHttp, &[IpNet]) {
+    pub(super) fn exposure(&self) -> (PlainHttp, &[IpNet]) {
         (self.plain_http, &self.transport.trusted_proxies)
     }
 }
 
 /// The kind of post to a path of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PostKind {
+pub(super) enum PostKind {
     /// A call to verify.
     Call,
     /// A webhook that reports the end of a call.

@@ -41,7 +41,7 @@ impl Config {
     /// # Errors
     ///
     /// Fails with file, line and option if something is invalid.
-    pub fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, CommandError> {
+    pub(crate) fn read(path: &Path, bound: Option<SocketAddr>) -> Result<Self, CommandError> {
         let text = std::fs::read_to_string(path).at(path)?;
         let file = TomlFile { path, text: &text };
         ConfigReader { file }.whole(bound)
