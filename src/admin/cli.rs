@@ -237,7 +237,7 @@ fn show_lockouts(words: &[&[u8]]) -> CommandOutput {
         Ok(locks) => locks,
         Err(error) => return failed(&error),
     };
-    let more = total - locks.len();
+    let more = total.saturating_sub(locks.len());
     let mut table = Table::new(["PIN set", "Locked by", "Value", "Endpoint", "Left", "Times"]);
     for (_, lock) in locks {
         let left = lock.left();
