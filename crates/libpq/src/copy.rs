@@ -63,8 +63,8 @@ impl Connection {
         for chunk in part.chunks(MAX_CHUNK_BYTES) {
             let length = c_int::try_from(chunk.len()).unwrap_or_default();
             loop {
-                // SAFETY: our connection, into which data is copied. The chunk has so many
-                // bytes and lives until the call returns, which copies them.
+                // SAFETY: our connection, into which data is copied. `length` is the
+                // chunk's, which lives until the call returns, which copies it.
                 let put = unsafe {
                     let data = chunk.as_ptr().cast();
                     (self.functions.PQputCopyData)(self.raw.as_ptr(), data, length)

@@ -155,7 +155,8 @@ impl Trail {
         Ok(())
     }
 
-    /// Returns who has changed a PIN file to the one with this tag, if the trail has it.
+    /// Returns the user that has changed a PIN file to the one with this tag, if the trail
+    /// has it.
     pub(super) fn user_of(
         &self,
         pin_set: &str,

@@ -174,7 +174,7 @@ pub const UNLOCK: Statement = Statement {
            $4::bytea[], $5::text)",
 };
 
-/// Deletes what counts for nothing any more: at most so many rows of each table.
+/// Deletes what counts for nothing any more: of each table at most this number of rows.
 pub const PURGE: Statement = Statement {
     name: c"pinset_purge",
     sql: c"SELECT pinset_purge($1::integer)",

@@ -180,7 +180,8 @@ pub fn consume(
         };
         let is_same = value(row, "pinset") == pin_set.as_bytes()
             && value(row, "secret") == secret.as_bytes()
-            && value(row, "enabled") != b"no";
+            // As in a CSV file; anything else admits nobody.
+            && matches!(value(row, "enabled"), b"" | b"yes");
         if !is_same {
             return Some(Ok(false));
         }

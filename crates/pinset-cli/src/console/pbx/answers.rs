@@ -82,7 +82,7 @@ pub(crate) struct Lockout {
     pub value: String,
     /// The endpoint of a locked caller.
     pub endpoint: String,
-    /// The remaining seconds. `None`: until it is unlocked by hand.
+    /// The remaining seconds, or `None` for a lock that lasts until it is unlocked by hand.
     pub seconds: Option<u64>,
     /// The number of locks in a row.
     pub times: u64,

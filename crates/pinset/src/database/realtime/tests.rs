@@ -281,6 +281,7 @@ fn row_that_has_changed_admits_nobody() {
         ("id=5|pinset=other|account=ada|secret=HMAC", None),
         ("id=6|pinset=set|account=ada|secret=HMAC", None),
         ("id=5|pinset=set|account=ada|secret=HMAC|enabled=no", None),
+        ("id=5|pinset=set|account=ada|secret=HMAC|enabled=f", None),
         (
             "id=5|pinset=set|account=ada|secret=HMAC|uses=x",
             Some("id 5: uses: must be"),
