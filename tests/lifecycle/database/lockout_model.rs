@@ -446,6 +446,33 @@ fn rare() -> Vec<(Limits, Vec<Step>)> {
             .concat(),
         ),
     ];
+    // The failures of an account in no list are forgotten after a month, also if that is
+    // when it comes into one.
+    let forgotten = |window: u64| {
+        let account = Lockout {
+            failures: 100,
+            window: Duration::from_secs(window),
+            lock: Duration::from_secs(120),
+        };
+        let limits = Limits {
+            account: Some(account),
+            ..Limits::default()
+        };
+        let fail = |account: usize, times: usize| {
+            let one = [
+                Step::Charge(0, 0),
+                Step::Accounts(0, vec![account]),
+                Step::Settle(0, Outcome::Wrong),
+            ];
+            one.into_iter().cycle().take(3 * times)
+        };
+        let month = Step::Wait(2_592_000_000);
+        (
+            limits,
+            fail(3, 60).chain([month]).chain(fail(4, 40)).collect(),
+        )
+    };
+    all.extend([60, 2_592_000].map(forgotten));
     all.extend(cuts);
     all
 }

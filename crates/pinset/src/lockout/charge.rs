@@ -101,7 +101,7 @@ impl Lockouts {
         }
         let known = account.known.then(|| name.as_ref());
         let full = self.accounts.change(&key, |count| {
-            count.known_as(known);
+            count.known_as(known, now);
             count.full(&limit, now)
         });
         let is_trusted = self.trusts_for(charge, &name, now);

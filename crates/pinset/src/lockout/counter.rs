@@ -120,10 +120,12 @@ impl Count {
         }
     }
 
-    /// An account that was in no list is in one now.
-    pub(super) fn known_as(&mut self, known: Option<&str>) {
-        if let (FailureOwner::Account(name @ None), Some(known)) = (&mut self.who, known) {
-            *name = Some(known.to_owned());
+    /// An account that was in no list is in one now. What was forgotten by then stays
+    /// forgotten.
+    pub(super) fn known_as(&mut self, known: Option<&str>, now: u64) {
+        if let (FailureOwner::Account(None), Some(known)) = (&self.who, known) {
+            self.see(now);
+            self.who = FailureOwner::Account(Some(known.to_owned()));
             self.version = self.version.wrapping_add(1);
         }
     }

@@ -424,6 +424,8 @@ BEGIN
     r := pinset_counter('a', keys[i], in_pinset, names[i], NULL, true);
     t := pinset_now();
     IF r.name IS NULL AND names[i] IS NOT NULL THEN
+      -- What was forgotten before it came into a list stays forgotten.
+      r := pinset_seen(r, t);
       r.name := names[i];
       UPDATE pinset_lockouts SET name = r.name WHERE kind = 'a' AND key = keys[i];
     END IF;
