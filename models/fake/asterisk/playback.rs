@@ -1,0 +1,3 @@
+//! Sounds that are missing.
+
+pub(crate) fn clear() {}

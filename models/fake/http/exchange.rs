@@ -1,0 +1,1 @@
+//! Exchanges with a server: there are none.

@@ -1,0 +1,1 @@
+include!("../variants.rs");
