@@ -7,7 +7,7 @@ use libpq::{Parameter, Reply, Statement};
 use pinset::database::{EntryBudget, Request};
 use pinset::verify::{ServiceChannel, SharedLockouts};
 
-use super::pool::Wait;
+use super::job::Wait;
 use super::{current_pool, DatabaseError};
 
 /// The lockouts of a call's PIN set in the database.

@@ -5,9 +5,12 @@
 //! own. There is one database for all PIN sets.
 
 mod entry;
+mod job;
 mod lockouts;
 mod pool;
+mod reader;
 mod row_source;
+mod signal;
 mod status;
 mod uses;
 mod worker;

@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use libpq::{ConnectionString, Library, Parameter, Reply, Statement};
-use pinset::database::{only_reads, PURGE};
+use libpq::{ConnectionString, Library, Parameter, Statement};
+use pinset::database::PURGE;
 use pinset::escape::escape;
 use pinset::verify::ServiceChannel;
-use rustix::event::{eventfd, EventfdFlags};
 use zeroize::Zeroizing;
 
+use super::job::{Answer, Job, Wait};
+use super::reader::{Batch, Reader, Reading};
 use super::status::{Latencies, Status};
-use super::worker;
+use super::{signal, worker};
 use super::{DatabaseError, DatabaseSetupError};
 use crate::asterisk::events;
 use crate::asterisk::log::log;
@@ -27,7 +28,7 @@ const MAX_WAITING: usize = 1000;
 
 /// How long the oldest query waits for a connection until another one is made. A busy
 /// connection is free again sooner, unless it waits for a lock.
-const GROWTH_DELAY: Duration = Duration::from_millis(20);
+pub(super) const GROWTH_DELAY: Duration = Duration::from_millis(20);
 
 /// How long no other connection is tried after one that was refused: the server or its
 /// pooler may have no more.
@@ -39,76 +40,6 @@ const MAX_PURGED: &CStr = c"10000";
 
 /// How long a connection is kept that nobody uses.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-
-pub(super) type Answer = Result<Reply, DatabaseError>;
-
-/// A query that waits for its answer.
-pub(super) struct Job {
-    pub(super) statement: &'static Statement,
-    pub(super) parameters: Vec<Parameter>,
-    pub(super) timeout: Duration,
-    pub(super) deadline: Instant,
-    queued: Instant,
-    /// Whether it may share a batch: it waits for no row that another one has locked.
-    only_reads: bool,
-    /// Where the answer goes; `None` if nobody waits for it.
-    waiting: Option<Weak<Oneshot<Answer>>>,
-}
-
-impl Job {
-    fn new(
-        statement: &'static Statement,
-        parameters: Vec<Parameter>,
-        Wait { timeout, left }: Wait,
-        waiting: Option<Weak<Oneshot<Answer>>>,
-    ) -> Self {
-        let queued = Instant::now();
-        Self {
-            statement,
-            parameters,
-            timeout,
-            deadline: queued + left,
-            queued,
-            only_reads: only_reads(statement),
-            waiting,
-        }
-    }
-
-    fn has_waited(&self) -> bool {
-        self.queued.elapsed() >= GROWTH_DELAY
-    }
-
-    pub(super) fn answer(&self, answer: Answer) {
-        match (&self.waiting, answer) {
-            (Some(waiting), answer) => {
-                if let Some(waiting) = waiting.upgrade() {
-                    waiting.set(answer);
-                }
-            }
-            (None, Err(error)) => log!(
-                Warning,
-                "{} is not done in the database: {error}",
-                self.statement.name.to_string_lossy()
-            ),
-            (None, Ok(_)) => {}
-        }
-    }
-
-    /// Whether it is still to be run.
-    pub(super) fn is_wanted(&self) -> bool {
-        let waits = |waiting: &Weak<_>| waiting.strong_count() > 0;
-        self.waiting.as_ref().is_none_or(waits)
-    }
-}
-
-/// How long a caller waits for the database.
-#[derive(Clone, Copy)]
-pub(super) struct Wait {
-    /// Altogether, for messages.
-    pub(super) timeout: Duration,
-    /// What is left of it.
-    pub(super) left: Duration,
-}
 
 /// A database and its connections.
 pub(super) struct Pool {
@@ -123,13 +54,18 @@ pub(super) struct Pool {
     changed: Condvar,
     /// Readable when the threads are to end.
     stop: OwnedFd,
+    /// Readable when there is something for the [`Reader`].
+    wake: OwnedFd,
 }
 
-struct State {
-    jobs: VecDeque<Job>,
+pub(super) struct State {
+    pub(super) jobs: VecDeque<Job>,
+    pub(super) reading: Option<Reading>,
     /// How many threads there are, and have a connection.
     threads: u32,
     connected: u32,
+    /// How many of them wait for queries.
+    idle: u32,
     /// The server of the latest connection, for people, and its role.
     server: String,
     role: &'static str,
@@ -168,8 +104,10 @@ impl Pool {
             keys,
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
+                reading: None,
                 threads: 0,
                 connected: 0,
+                idle: 0,
                 server: String::new(),
                 role: "",
                 outage: None,
@@ -182,8 +120,8 @@ impl Pool {
                 grows_from: Instant::now(),
             }),
             changed: Condvar::new(),
-            stop: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-                .map_err(|error| DatabaseSetupError::Descriptor(error.into()))?,
+            stop: signal::new().map_err(DatabaseSetupError::Descriptor)?,
+            wake: signal::new().map_err(DatabaseSetupError::Descriptor)?,
         })
     }
 
@@ -191,7 +129,7 @@ impl Pool {
         *self.text == text && self.max_connections == max && self.keys == *keys
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
@@ -302,8 +240,13 @@ impl Pool {
         } else if !self.start_thread(&mut state) {
             return Err(DatabaseError::NoThread);
         }
+        let has_others = state.idle > 0 || state.threads < self.max_connections;
+        let reading = state.reading.as_mut().filter(|_| job.only_reads);
+        let is_taken = reading.is_some_and(|reading| reading.wake(&self.wake, has_others));
         state.jobs.push_back(job);
-        self.changed.notify_one();
+        if !is_taken {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
@@ -318,7 +261,7 @@ impl Pool {
     /// Starts another thread if the oldest query has waited for long and no thread is
     /// connecting. Returns whether to look again later.
     fn grow(self: &Arc<Self>, state: &mut State) -> bool {
-        let waits = state.jobs.front().is_some_and(Job::has_waited);
+        let waits = state.jobs.front().is_some_and(has_waited);
         if !waits || state.threads >= self.max_connections {
             return false;
         }
@@ -337,8 +280,7 @@ impl Pool {
             return false;
         }
         // After an unload that was refused, or for a call that has begun before a reload.
-        let mut count = [0; 8];
-        let _ = rustix::io::read(&self.stop, &mut count);
+        signal::clear(&self.stop);
         state.stopping = false;
         let pool = Arc::clone(self);
         let started = thread_pool::start_unheld(move || worker::run(&pool));
@@ -357,7 +299,7 @@ impl Pool {
     /// is wanted by nobody any more.
     pub(super) fn stop(&self) {
         self.retire();
-        let _ = rustix::io::write(&self.stop, &1_u64.to_ne_bytes());
+        signal::raise(&self.stop);
     }
 
     /// Whether no thread is left, waiting for at most this time.
@@ -378,24 +320,41 @@ impl Pool {
         self.stop.as_fd()
     }
 
+    /// What becomes readable when there is something for the [`Reader`].
+    pub(super) fn wake_signal(&self) -> &OwnedFd {
+        &self.wake
+    }
+
+    /// Has a thread that waits look for queries.
+    pub(super) fn notify(&self) {
+        self.changed.notify_one();
+    }
+
     /// Waits for queries: one, or at most `most` that only read. None: the thread is to
     /// end, for there were none for a while, or no more will come.
     ///
     /// A query that changes something may wait for a lock, so it is alone on its
     /// connection meanwhile.
-    pub(super) fn take(&self, most: usize) -> Vec<Job> {
+    pub(super) fn take(&self, most: usize) -> Batch<'_> {
         let none = |state: &mut State| state.jobs.is_empty() && !state.stopping;
-        let (mut state, _) = wait_while(&self.changed, self.state(), IDLE_TIMEOUT, none);
-        let mut batch: Vec<Job> = state.jobs.pop_front().into_iter().collect();
-        let mut next = 0;
-        while batch.len() < most && batch.iter().all(|job| job.only_reads) {
-            match state.jobs.get(next).map(|job| job.only_reads) {
-                Some(true) => batch.extend(state.jobs.remove(next)),
-                Some(false) => next += 1,
-                None => break,
+        let mut state = self.state();
+        state.idle += 1;
+        let (mut state, _) = wait_while(&self.changed, state, IDLE_TIMEOUT, none);
+        state.idle -= 1;
+        let mut jobs: Vec<Job> = state.jobs.pop_front().into_iter().collect();
+        let mut reader = None;
+        if jobs.iter().all(|job| job.only_reads) {
+            let mut next = 0;
+            while jobs.len() < most && next < state.jobs.len() {
+                match state.jobs.get(next).is_some_and(|job| job.only_reads) {
+                    true => jobs.extend(state.jobs.remove(next)),
+                    false => next += 1,
+                }
             }
+            let reads_more = !jobs.is_empty() && most > 1 && state.reading.is_none();
+            reader = reads_more.then(|| Reader::new(self, &mut state.reading, most));
         }
-        batch
+        Batch { jobs, reader }
     }
 
     /// Puts queries back that were not sent.
@@ -498,4 +457,8 @@ impl Pool {
             );
         }
     }
+}
+
+fn has_waited(job: &Job) -> bool {
+    job.queued.elapsed() >= GROWTH_DELAY
 }

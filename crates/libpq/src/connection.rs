@@ -59,6 +59,10 @@ pub struct Connection {
     pipelined: bool,
     /// Whether statements are prepared under their names.
     named: bool,
+    /// What has arrived of an answer: its latest result, and, in a pipeline, whether only
+    /// its end is missing.
+    latest: Option<Reply>,
+    has_ended: bool,
 }
 
 // SAFETY: libpq lets any thread use a connection, one at a time, which is what `Send`
@@ -96,6 +100,8 @@ impl Connection {
             raw,
             pipelined: false,
             named: true,
+            latest: None,
+            has_ended: false,
         };
         if !connection.is_alive() {
             return Err(connection.lost());
@@ -126,17 +132,15 @@ impl Connection {
     /// Reads what has arrived while nothing was asked, and returns whether the
     /// connection can be used: a server that is stopped ends it with a message.
     pub fn is_usable(&mut self) -> bool {
-        let raw = self.raw.as_ptr();
         // A message comes before the end, and each takes a reading of its own.
         loop {
-            match self.wait(false, Instant::now(), None) {
+            match self.wait(false, Instant::now(), None, None) {
                 Err(ConnectionError::Timeout) => return self.is_alive(),
                 Err(_) => return false,
-                // SAFETY: our connection, which is readable.
-                Ok(()) if unsafe { (self.functions.PQconsumeInput)(raw) } == 0 => return false,
-                // SAFETY: as above. It takes the messages out of the buffer.
-                Ok(()) => unsafe {
-                    (self.functions.PQisBusy)(raw);
+                Ok(_) if self.consume().is_err() => return false,
+                // SAFETY: our connection. It takes the messages out of the buffer.
+                Ok(_) => unsafe {
+                    (self.functions.PQisBusy)(self.raw.as_ptr());
                 },
             }
         }
@@ -221,32 +225,30 @@ impl Connection {
         self.receive(deadline, None)
     }
 
-    /// Runs queries, each a transaction of its own, by `deadline`. Ready for reading,
-    /// `stop` ends the wait. There is an answer for each query, in order.
+    /// Runs a query, a transaction of its own, by `deadline`. Ready for reading, `stop`
+    /// ends the wait.
     ///
     /// # Errors
     ///
-    /// The connection can't be used any more. Whether the server has run a query is
-    /// unknown then.
+    /// As [`Self::prepare`]. Whether the server has run the query is unknown if the
+    /// connection can't be used any more.
     pub fn run(
         &mut self,
-        queries: &[Query<'_>],
+        query: &Query<'_>,
         deadline: Instant,
         stop: Option<BorrowedFd<'_>>,
-    ) -> Result<Vec<Result<Reply, QueryError>>, ConnectionError> {
-        let mut replies = Vec::with_capacity(queries.len());
-        for some in queries.chunks(self.max_queries()) {
-            for query in some {
-                self.send(query)?;
-            }
-            for _ in some {
-                replies.push(self.receive(deadline, stop)?);
-            }
-        }
-        Ok(replies)
+    ) -> Result<Result<Reply, QueryError>, ConnectionError> {
+        self.send(query)?;
+        self.receive(deadline, stop)
     }
 
-    fn send(&mut self, query: &Query<'_>) -> Result<(), ConnectionError> {
+    /// Sends a query, a transaction of its own, and waits for nothing. At most
+    /// [`Self::max_queries`] may have no answer yet.
+    ///
+    /// # Errors
+    ///
+    /// The connection can't be used any more.
+    pub fn send(&mut self, query: &Query<'_>) -> Result<(), ConnectionError> {
         let Query {
             statement,
             parameters,
@@ -298,67 +300,120 @@ impl Connection {
         }
     }
 
-    /// The answer to the earliest query that has none.
+    /// The answer to the earliest query that has none, once it has arrived. There must be
+    /// such a query.
+    ///
+    /// # Errors
+    ///
+    /// The connection can't be used any more; or, within, the server has refused the query.
+    pub fn answer(&mut self) -> Result<Option<Result<Reply, QueryError>>, ConnectionError> {
+        loop {
+            let Some(result) = self.result() else {
+                return Ok(None);
+            };
+            match (self.has_ended, result) {
+                (false, Some(reply)) => self.latest = Some(reply),
+                (false, None) if self.pipelined => self.has_ended = true,
+                (false, None) => break,
+                (true, Some(end)) if end.status() == PGRES_PIPELINE_SYNC => break,
+                (true, _) => return Err(self.lost()),
+            }
+        }
+        self.has_ended = false;
+        let reply = self.latest.take().ok_or_else(|| self.lost())?;
+        match reply.judge() {
+            // A connection that ends while a query runs gives an error without a code.
+            Err(_) if !self.is_alive() => Err(self.lost()),
+            judged => Ok(Some(judged)),
+        }
+    }
+
+    /// Waits until more of an answer has arrived, or `wake` is ready for reading.
+    ///
+    /// # Errors
+    ///
+    /// The connection can't be used any more. It can after a timeout.
+    pub fn wait_for_answer(
+        &mut self,
+        deadline: Instant,
+        stop: Option<BorrowedFd<'_>>,
+        wake: Option<BorrowedFd<'_>>,
+    ) -> Result<(), ConnectionError> {
+        let unsent = self.flush()?;
+        if self.wait(unsent, deadline, stop, wake)? {
+            self.consume()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the answer to the earliest query that has none.
     pub(crate) fn receive(
         &mut self,
         deadline: Instant,
         stop: Option<BorrowedFd<'_>>,
     ) -> Result<Result<Reply, QueryError>, ConnectionError> {
-        let mut last = None;
-        while let Some(reply) = self.next_result(deadline, stop)? {
-            last = Some(reply);
-        }
-        if self.pipelined {
-            let sync = self.next_result(deadline, stop)?;
-            let is_sync = sync.is_some_and(|reply| reply.status() == PGRES_PIPELINE_SYNC);
-            if !is_sync {
-                return Err(self.lost());
+        loop {
+            if let Some(answer) = self.answer()? {
+                return Ok(answer);
             }
-        }
-        let reply = last.ok_or_else(|| self.lost())?;
-        let judged = reply.judge();
-        // A connection that ends while a query runs gives an error without a code.
-        match judged {
-            Err(_) if !self.is_alive() => Err(self.lost()),
-            judged => Ok(judged),
+            self.wait_for_answer(deadline, stop, None)?;
         }
     }
 
+    /// Waits for the next result of an answer; `None` is its end.
     pub(crate) fn next_result(
         &mut self,
         deadline: Instant,
-        stop: Option<BorrowedFd<'_>>,
     ) -> Result<Option<Reply>, ConnectionError> {
-        let raw = self.raw.as_ptr();
         loop {
-            // SAFETY: our connection, which does not block.
-            let unsent = match unsafe { (self.functions.PQflush)(raw) } {
-                0 => false,
-                1 => true,
-                _ => return Err(self.lost()),
-            };
-            // SAFETY: as above.
-            if unsafe { (self.functions.PQisBusy)(raw) } == 0 {
-                // SAFETY: as above. It does not wait, for libpq is not busy.
-                let result = NonNull::new(unsafe { (self.functions.PQgetResult)(raw) });
-                // SAFETY: nobody else has this result.
-                return Ok(result.map(|result| unsafe { Reply::of(&self.functions, result) }));
+            if let Some(result) = self.result() {
+                return Ok(result);
             }
-            self.wait(unsent, deadline, stop)?;
-            // SAFETY: as above.
-            if unsafe { (self.functions.PQconsumeInput)(raw) } == 0 {
-                return Err(self.lost());
-            }
+            self.wait_for_answer(deadline, None, None)?;
         }
     }
 
-    /// Waits until there is something to read, or the rest can be sent.
+    /// The next result of an answer, if it has arrived; within, `None` is the answer's end.
+    fn result(&mut self) -> Option<Option<Reply>> {
+        let raw = self.raw.as_ptr();
+        // SAFETY: our connection, which does not block.
+        if unsafe { (self.functions.PQisBusy)(raw) } != 0 {
+            return None;
+        }
+        // SAFETY: as above. It does not wait, for libpq is not busy.
+        let result = NonNull::new(unsafe { (self.functions.PQgetResult)(raw) });
+        // SAFETY: nobody else has this result.
+        Some(result.map(|result| unsafe { Reply::of(&self.functions, result) }))
+    }
+
+    /// Sends what it can. Returns whether there is a rest.
+    pub(crate) fn flush(&mut self) -> Result<bool, ConnectionError> {
+        // SAFETY: our connection, which does not block.
+        match unsafe { (self.functions.PQflush)(self.raw.as_ptr()) } {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.lost()),
+        }
+    }
+
+    /// Reads what has arrived.
+    pub(crate) fn consume(&mut self) -> Result<(), ConnectionError> {
+        // SAFETY: our connection, which does not block.
+        match unsafe { (self.functions.PQconsumeInput)(self.raw.as_ptr()) } {
+            0 => Err(self.lost()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until there is something to read or the rest can be sent, which is true, or
+    /// until `wake` is ready for reading.
     pub(crate) fn wait(
         &self,
         unsent: bool,
         deadline: Instant,
         stop: Option<BorrowedFd<'_>>,
-    ) -> Result<(), ConnectionError> {
+        wake: Option<BorrowedFd<'_>>,
+    ) -> Result<bool, ConnectionError> {
         // SAFETY: our connection.
         let socket = unsafe { (self.functions.PQsocket)(self.raw.as_ptr()) };
         if socket < 0 {
@@ -370,23 +425,21 @@ impl Connection {
         events.set(PollFlags::OUT, unsent);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
+            let others = [stop, wake].into_iter().flatten();
             let mut fds = vec![PollFd::from_borrowed_fd(socket, events)];
-            fds.extend(stop.map(|stop| PollFd::from_borrowed_fd(stop, PollFlags::IN)));
+            fds.extend(others.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN)));
             match poll(&mut fds, Some(&timespec(left))) {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(ConnectionError::Poll(error.into())),
+                Ok(0) if left.is_zero() => return Err(ConnectionError::Timeout),
+                Ok(0) => continue,
                 Ok(_) => {}
             }
             let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
-            if ready(1) {
+            if stop.is_some() && ready(1) {
                 return Err(ConnectionError::Stopped);
             }
-            if ready(0) {
-                return Ok(());
-            }
-            if left.is_zero() {
-                return Err(ConnectionError::Timeout);
-            }
+            return Ok(ready(0));
         }
     }
 

@@ -27,11 +27,11 @@ impl Connection {
         let sent = unsafe { (self.functions.PQsendQuery)(self.raw.as_ptr(), sql.as_ptr()) };
         self.sent(sent)?;
         let deadline = Instant::now() + timeout;
-        match self.next_result(deadline, None)? {
+        match self.next_result(deadline)? {
             Some(reply) if reply.status() == PGRES_COPY_IN => {}
             Some(reply) => {
                 let refused = reply.judge();
-                while self.next_result(deadline, None)?.is_some() {}
+                while self.next_result(deadline)?.is_some() {}
                 // A statement that copies nothing can't be given data.
                 return match refused {
                     Err(error) => Ok(Err(error)),
@@ -83,18 +83,11 @@ impl Connection {
     /// Sends everything that libpq has in its buffer, and reads meanwhile what the server
     /// sends, for it may wait until that is read.
     fn drain(&mut self, deadline: Instant) -> Result<(), ConnectionError> {
-        let raw = self.raw.as_ptr();
-        loop {
-            // SAFETY: our connection, which does not block.
-            match unsafe { (self.functions.PQflush)(raw) } {
-                0 => return Ok(()),
-                1 => self.wait(true, deadline, None)?,
-                _ => return Err(self.lost()),
-            }
-            // SAFETY: as above.
-            if unsafe { (self.functions.PQconsumeInput)(raw) } == 0 {
-                return Err(self.lost());
+        while self.flush()? {
+            if self.wait(true, deadline, None, None)? {
+                self.consume()?;
             }
         }
+        Ok(())
     }
 }

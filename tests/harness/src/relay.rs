@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::Arc;
 use std::thread;
@@ -18,6 +18,7 @@ use anyhow::Result;
 #[derive(Debug)]
 pub struct Relay {
     swallows: Arc<AtomicBool>,
+    from_clients: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -27,16 +28,29 @@ impl Relay {
         // Asterisk and the server's tools run as other users.
         fs::set_permissions(from, Permissions::from_mode(0o777))?;
         let swallows = Arc::new(AtomicBool::new(false));
-        let (to, swallowing) = (to.to_owned(), Arc::clone(&swallows));
+        let from_clients = Arc::<AtomicUsize>::default();
+        let (to, swallowing, count) = (
+            to.to_owned(),
+            Arc::clone(&swallows),
+            Arc::clone(&from_clients),
+        );
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if let Ok(server) = UnixStream::connect(&to) {
-                    join(&client, &server, delay, &swallowing);
-                    join(&server, &client, delay, &swallowing);
+                    join(&client, &server, delay, &swallowing, &count);
+                    join(&server, &client, delay, &swallowing, &Arc::default());
                 }
             }
         });
-        Ok(Self { swallows })
+        Ok(Self {
+            swallows,
+            from_clients,
+        })
+    }
+
+    /// How many bytes clients have sent.
+    pub fn from_clients(&self) -> usize {
+        self.from_clients.load(Ordering::SeqCst)
     }
 
     /// From now on all that is sent is lost, and connections stay open, as with a network
@@ -48,15 +62,22 @@ impl Relay {
 }
 
 /// Forwards what one end sends to the other.
-fn join(from: &UnixStream, to: &UnixStream, delay: Duration, swallows: &Arc<AtomicBool>) {
+fn join(
+    from: &UnixStream,
+    to: &UnixStream,
+    delay: Duration,
+    swallows: &Arc<AtomicBool>,
+    bytes: &Arc<AtomicUsize>,
+) {
     let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else {
         return;
     };
-    let swallows = Arc::clone(swallows);
+    let (swallows, bytes) = (Arc::clone(swallows), Arc::clone(bytes));
     let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
     thread::spawn(move || {
         let mut buffer = vec![0; 65536];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            bytes.fetch_add(count, Ordering::SeqCst);
             if swallows.load(Ordering::SeqCst) {
                 continue;
             }

@@ -12,7 +12,7 @@ use crate::pin_sets::{on, with_lockouts};
 use crate::support::{eventually, UNLIMITED};
 
 /// No test waits for as long as this.
-const TIMEOUT: &str = "source_timeout = 60";
+pub(super) const TIMEOUT: &str = "source_timeout = 60";
 
 /// Locks the row with the lockouts of `customers`.
 const LOCK_ROW: &str = "SELECT FROM pinset_lockouts WHERE kind = 'p' FOR UPDATE";
@@ -27,7 +27,7 @@ fn conf(connections: u32, timeout: &str) -> String {
 }
 
 /// A server with a PIN in each PIN set, and an Asterisk with these connections.
-fn with_pins(connections: u32, timeout: &str) -> Result<(Postgres, Builder)> {
+pub(super) fn with_pins(connections: u32, timeout: &str) -> Result<(Postgres, Builder)> {
     let server = server()?;
     add(&server, "customers", "ada", "1234", "")?;
     add(&server, "open", "bob", "5678", "")?;
@@ -36,7 +36,7 @@ fn with_pins(connections: u32, timeout: &str) -> Result<(Postgres, Builder)> {
 }
 
 /// The first connection is there, and the row of `customers`.
-fn begin(pbx: &Pbx) -> Result<()> {
+pub(super) fn begin(pbx: &Pbx) -> Result<()> {
     eventually("admitted", || {
         Ok(verify(pbx, "customers", "1234")?.has("Status", "SUCCESS"))
     })
@@ -49,7 +49,7 @@ fn connections(server: &Postgres) -> Result<u32> {
 }
 
 /// So many connections wait for a lock.
-fn waiting_for_locks(server: &Postgres, wanted: u32) -> Result<()> {
+pub(super) fn waiting_for_locks(server: &Postgres, wanted: u32) -> Result<()> {
     eventually("queries wait for locks", || {
         let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
                      AND application_name = 'app_authenticate_rs'";
@@ -66,14 +66,14 @@ fn waiting_for_a_connection(pbx: &Pbx, wanted: u32) -> Result<()> {
 }
 
 /// Enters a PIN on a session of its own: a session verifies one PIN at a time.
-fn enter(pbx: &Pbx, pin_set: &str, pin: &str, status: &str) -> Result<()> {
+pub(super) fn enter(pbx: &Pbx, pin_set: &str, pin: &str, status: &str) -> Result<()> {
     let headers = [("PinSet", pin_set), ("Secret", pin), ("Caller", "1")];
     let answer = pbx.ami()?.action("AuthenticateVerify", &headers)?;
     ensure!(answer.has("Status", status), "not {status}: {answer:?}");
     Ok(())
 }
 
-fn ended<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+pub(super) fn ended<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread
         .join()
         .map_err(|_| anyhow!("a thread has panicked"))?

@@ -141,8 +141,7 @@ impl Database {
             parameters: &request.parameters,
         };
         let deadline = Instant::now() + Duration::from_secs(30);
-        let mut replies = self.0.run(&[query], deadline, None)?;
-        Ok(replies.pop().context("no reply")??)
+        Ok(self.0.run(&query, deadline, None)??)
     }
 
     fn run_plain(&mut self, statement: &'static Statement, parameter: Option<u128>) -> Result<()> {

@@ -16,6 +16,7 @@ mod lockouts;
 mod look_up;
 mod operating;
 mod outages;
+mod pipeline;
 mod pooler;
 mod secrecy;
 mod serve;
@@ -27,7 +28,7 @@ mod uses;
 use std::time::Duration;
 
 use anyhow::{ensure, Result};
-use harness::{Builder, Frame, Pbx, Postgres};
+use harness::{Builder, Frame, Pbx, Postgres, Relay};
 use pinset::database::SCHEMA_STEPS;
 
 use crate::pin_sets::made::{hex, hmac};
@@ -65,6 +66,19 @@ pub(crate) fn server() -> Result<Postgres> {
     let server = Postgres::start()?;
     server.sql(&SCHEMA_STEPS.concat())?;
     Ok(server)
+}
+
+/// A network between a server and the Asterisks that connect with this string.
+fn relayed(server: &Postgres, delay: Duration) -> Result<(Relay, &'static str)> {
+    const SOCKET: &str = ".s.PGSQL.5432";
+    let between = server.folder().join("between");
+    std::fs::create_dir(&between)?;
+    let to = server.folder().join(SOCKET);
+    let relay = Relay::start(&between.join(SOCKET), &to, delay)?;
+    Ok((
+        relay,
+        "host=/database/between user=postgres dbname=postgres",
+    ))
 }
 
 /// An Asterisk with PIN sets in this server.

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Result};
-use harness::{Pbx, Postgres, Relay};
+use harness::{Pbx, Postgres};
 use pinset::database::SCHEMA_STEPS;
 
-use super::{add, asterisk, impatient, is, recovers, server, IMPATIENT};
+use super::{add, asterisk, impatient, is, recovers, relayed, server, IMPATIENT};
 use crate::module::{load_by_ami, module_action, unload_wholly, OURS};
 use crate::pin_sets::{becomes, broken, call, is_logged, log_lines, on, passed};
 use crate::support::{eventually, side_by_side, Shell};
@@ -60,13 +60,8 @@ fn frozen_database_delays_a_caller_for_the_timeout() -> Result<()> {
 /// Connections stay open, and nothing comes through.
 #[test]
 fn network_that_drops_everything_delays_for_the_timeout() -> Result<()> {
-    const SOCKET: &str = ".s.PGSQL.5432";
     let server = with_ada()?;
-    let between = server.folder().join("between");
-    std::fs::create_dir(&between)?;
-    let to = server.folder().join(SOCKET);
-    let network = Relay::start(&between.join(SOCKET), &to, Duration::ZERO)?;
-    let string = "host=/database/between user=postgres dbname=postgres";
+    let (network, string) = relayed(&server, Duration::ZERO)?;
     let builder = impatient(&server).pin_file_of_mode("database", string, 0o600);
     on(builder, |pbx| {
         recovers(pbx)?;

@@ -73,9 +73,8 @@ impl Database {
             parameters: &parameters,
         };
         let deadline = Instant::now() + STATEMENT_TIMEOUT;
-        let replies = self.0.run(&[query], deadline, None);
-        let reply = replies.map_err(CommandError::new)?.pop();
-        let reply = reply.ok_or_else(|| CommandError::new("the database has not replied"))?;
+        let answer = self.0.run(&query, deadline, None);
+        let reply = answer.map_err(CommandError::new)?;
         reply.map_err(|error| refused(&error))
     }
 

@@ -4,23 +4,16 @@
 //! over. One thread at a time makes a connection; while none can be made, entries are
 //! refused at once.
 
-use std::ffi::{CStr, CString};
 use std::time::{Duration, Instant};
 
 use libpq::{
     Connection, ConnectionError, ConnectionString, Library, Parameter, Query, Reply, Statement,
 };
 use parking_lot::{Condvar, Mutex};
-use pinset::database::{fingerprints, is_served, DatabaseError, PEPPER, SCHEMA_VERSION, VERSION};
+use pinset::database::{
+    check_pepper, check_version, connection_options, fingerprints, DatabaseError, READ_ONLY,
+};
 use pinset::Pepper;
-use zeroize::Zeroizing;
-
-/// Options of a connection, unless the connection string has others.
-const DEFAULTS: [(&CStr, &CStr); 3] = [
-    (c"connect_timeout", c"2"),
-    (c"tcp_user_timeout", c"3000"),
-    (c"fallback_application_name", c"pinset serve"),
-];
 
 /// Longest wait for the version of the tables, and the check of the keys, after connecting.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -30,9 +23,6 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// How often old lockouts are deleted.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
-
-/// SQLSTATE of a statement that a standby can't run: a primary has become one.
-const READ_ONLY: &str = "25006";
 
 /// A database, and its connections.
 pub(super) struct DatabasePool {
@@ -126,21 +116,15 @@ impl DatabasePool {
             statement,
             parameters,
         };
-        let replies = connection.run(&[query], deadline, None);
-        let is_usable = match &replies {
-            Ok(replies) => !replies.iter().any(|reply| {
-                reply
-                    .as_ref()
-                    .is_err_and(|error| error.sqlstate() == READ_ONLY)
-            }),
+        let answer = connection.run(&query, deadline, None);
+        let is_usable = match &answer {
+            Ok(Err(error)) => error.sqlstate() != READ_ONLY,
+            Ok(Ok(_)) => true,
             Err(_) => false,
         };
         self.put_back(is_usable.then_some(connection));
-        match replies {
-            Ok(mut replies) => match replies.pop() {
-                Some(reply) => Ok(reply?),
-                None => Err(DatabaseError::Lost("no reply".to_owned())),
-            },
+        match answer {
+            Ok(reply) => Ok(reply?),
             Err(ConnectionError::Timeout) => Err(DatabaseError::Timeout(timeout)),
             Err(error) => Err(DatabaseError::Lost(error.to_string())),
         }
@@ -204,28 +188,14 @@ impl DatabasePool {
     }
 
     fn try_connect(&self) -> Result<Connection, String> {
-        let connection = Connection::open(&self.libpq, &self.string, &DEFAULTS);
+        let options = connection_options(c"pinset serve");
+        let connection = Connection::open(&self.libpq, &self.string, &options);
         let mut connection = connection.map_err(|error| error.to_string())?;
         connection.send_unnamed();
         let deadline = Instant::now() + CHECK_TIMEOUT;
-        let version = ask(&mut connection, &VERSION, &[], deadline)?.unwrap_or_default();
-        if !version.parse().is_ok_and(is_served) {
-            return Err(format!(
-                "its tables have version '{version}', and pinset needs {SCHEMA_VERSION}: run \
-                 'pinset database upgrade'"
-            ));
-        }
-        let (ids, fingerprints) = &self.keys;
-        let text = |text: &String| CString::new(text.as_str()).ok().map(Zeroizing::new);
-        let keys = [text(ids), text(fingerprints)];
-        match ask(&mut connection, &PEPPER, &keys, deadline)? {
-            None => Ok(connection),
-            // Right PINs would be wrong, and lock callers out on all PBXs.
-            Some(id) => Err(format!(
-                "key '{id}' of the pepper file is another than the one that was first used with \
-                 this database: copy the pepper file of a PBX"
-            )),
-        }
+        check_version(&mut connection, deadline, None)?;
+        check_pepper(&mut connection, &self.keys, deadline, None)?;
+        Ok(connection)
     }
 
     /// Takes a connection back; `None` if it can't be used any more.
@@ -237,26 +207,5 @@ impl DatabasePool {
         }
         drop(state);
         self.freed.notify_one();
-    }
-}
-
-/// Runs a statement that returns a value, and returns it unless it is NULL.
-fn ask(
-    connection: &mut Connection,
-    statement: &Statement,
-    parameters: &[Parameter],
-    deadline: Instant,
-) -> Result<Option<String>, String> {
-    let query = Query {
-        statement,
-        parameters,
-    };
-    let replies = connection.run(&[query], deadline, None);
-    match replies.map_err(|error| error.to_string())?.pop() {
-        Some(Ok(reply)) => Ok(reply.text(0, 0).map(str::to_owned)),
-        Some(Err(error)) => Err(format!(
-            "its role can't use the tables of PIN sets ({error}): docs/cluster.md"
-        )),
-        None => Ok(None),
     }
 }

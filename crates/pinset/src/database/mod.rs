@@ -1,5 +1,6 @@
 //! PIN sets in PostgreSQL: the schema, the statements of the module, and rows of their
-//! replies: `docs/cluster.md`; and in tables of Asterisk's Realtime. Nothing here connects.
+//! replies: `docs/cluster.md`; and in tables of Asterisk's Realtime. Nothing here makes a
+//! connection.
 //!
 //! Each statement is a transaction of its own, so a PBX that fails holds no lock. No
 //! parameter is a PIN: rows are looked up by digests under a key of the pepper file.
@@ -10,6 +11,7 @@ mod error;
 pub mod realtime;
 mod request;
 mod rows;
+mod startup;
 mod uses;
 
 use std::ffi::CStr;
@@ -22,6 +24,7 @@ pub use error::DatabaseError;
 pub(crate) use request::{of_text, text};
 pub use request::{Request, UnreadableReply};
 pub use rows::{LookupClock, StoredRows, StoredRowsError};
+pub use startup::{check_pepper, check_version, connection_options, refused, READ_ONLY};
 pub use uses::{list_uses, reset_accounts, reset_uses, used_rows, UsedRow};
 
 /// The version of the schema that this release makes and serves.
