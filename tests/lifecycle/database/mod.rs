@@ -17,6 +17,7 @@ mod look_up;
 mod operating;
 mod outages;
 mod pipeline;
+mod plans;
 mod pooler;
 mod secrecy;
 mod serve;
