@@ -93,7 +93,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster fuzz models mutants mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster fuzz models mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -276,6 +276,10 @@ fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random inputs for all that reads tex
 
 mutants: deps-build $(CARGO_MUTANTS) ## Changes to the code that a test should notice (MUTANTS='crates/pinset/src/lockout/**', SHARD=0/8)
 	PATH="$(CARGO_MUTANTS_ROOT)/bin:$$PATH" nice .ci/mutants run $(if $(SHARD),--shard $(SHARD)) $(foreach glob,$(MUTANTS),'$(glob)')
+	@$(MAKE) --no-print-directory mutants-table
+
+mutants-again: deps-build $(CARGO_MUTANTS) ## Those once more that no test noticed, after tests were added
+	PATH="$(CARGO_MUTANTS_ROOT)/bin:$$PATH" nice .ci/mutants again
 	@$(MAKE) --no-print-directory mutants-table
 
 mutants-table: $(CARGO_MUTANTS) #: Put the results of make mutants into tests/mutants.md

@@ -157,6 +157,24 @@ fn accounts_keep_their_failures_while_strangers_come_and_go() {
 }
 
 #[test]
+fn failures_of_an_account_evict_those_of_a_stranger_first() {
+    let mut pbx = Pbx::sized(by_account(200), CAPACITY);
+    let half = CAPACITY.accounts / 2;
+    (0..half).for_each(|number| assert_eq!(pbx.wrong_for(&format!("old {number}")), None));
+    pbx.now += SECOND;
+    for number in 0..half {
+        let name = number.to_string();
+        let entry = pbx.entry_for(&from(1), stranger(&name), AttemptResult::Wrong);
+        assert_eq!(entry, Ok(None));
+    }
+    (0..half).for_each(|number| assert_eq!(pbx.wrong_for(&format!("new {number}")), None));
+    let is_account = |count: &Count| matches!(count.who, FailureOwner::Account(Some(_)));
+    let accounts = pbx.lockouts.accounts.iter();
+    let accounts = accounts.filter(|(_, count)| is_account(count));
+    assert_eq!(accounts.count(), CAPACITY.accounts);
+}
+
+#[test]
 fn failures_never_evict_trusted_callers() {
     let mut pbx = Pbx::sized(by_pin_set(100_000), CAPACITY);
     for number in 0..CAPACITY.trusted {

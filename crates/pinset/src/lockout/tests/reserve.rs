@@ -112,7 +112,10 @@ fn entry_settled_after_the_lock_counts_only_in_the_next_lock() {
     let charges: Vec<_> = (0..3).map(|_| pbx.charge(&alice).unwrap()).collect();
     pbx.now += LOCK;
     let [one, two, three] = <[Charge; 3]>::try_from(charges).unwrap();
+    pbx.look(&alice);
+    pbx.lockouts.take_changes(100);
     assert_eq!(pbx.settle(one, AttemptResult::Wrong), None);
+    assert_eq!(pbx.lockouts.take_changes(100), []);
     let charge = pbx.charge(&alice).unwrap();
     assert!(!charge.is_over_budget());
     pbx.settle(charge, AttemptResult::Void);

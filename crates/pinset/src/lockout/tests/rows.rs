@@ -68,6 +68,59 @@ fn a_success_is_written_once_a_day() {
     assert_eq!(written, 4);
 }
 
+/// Charges an attempt of its own call to alice.
+fn in_flight(pbx: &mut Pbx, number: u32) -> Charge {
+    let mut charge = pbx.charge(&from(number)).unwrap();
+    let alice = account("alice");
+    let charged = pbx.lockouts.charge_account(&mut charge, alice, pbx.now);
+    assert_eq!(charged, Ok(()));
+    charge
+}
+
+/// Returns the rows of accounts that are written.
+fn rows_of_accounts(pbx: &mut Pbx) -> Vec<String> {
+    let changes = pbx.lockouts.take_changes(100).into_iter();
+    let of_accounts = changes.filter(|change| change.key.starts_with('a'));
+    of_accounts.filter_map(|change| change.value).collect()
+}
+
+/// With it the counter is kept, though it has nothing to count any more.
+#[test]
+fn success_is_written_while_another_attempt_is_in_flight() {
+    let mut pbx = Pbx::with(by_account(10));
+    pbx.wrong_for("alice");
+    assert_eq!(rows_of_accounts(&mut pbx).len(), 1);
+    pbx.now += DAY;
+    let _other = in_flight(&mut pbx, 1);
+    let charge = in_flight(&mut pbx, 2);
+    pbx.settle(charge, AttemptResult::Right(Some(b"alice")));
+    let rows = rows_of_accounts(&mut pbx);
+    assert!(rows[0].contains(r#""consecutive":0"#), "{rows:?}");
+    // One more writes nothing.
+    let charge = in_flight(&mut pbx, 3);
+    pbx.settle(charge, AttemptResult::Right(Some(b"alice")));
+    assert_eq!(rows_of_accounts(&mut pbx), [""; 0]);
+}
+
+#[test]
+fn success_after_a_lock_ends_its_memory_in_the_database() {
+    let mut pbx = Pbx::with(by_account(10));
+    let early = in_flight(&mut pbx, 1);
+    (0..3).for_each(|_| assert_eq!(pbx.wrong_for("alice"), None));
+    pbx.limits = by_account(3);
+    let refused = pbx.entry_for(&from(2), account("alice"), AttemptResult::Wrong);
+    assert!(refused.is_err());
+    pbx.settle(early, AttemptResult::Right(Some(b"alice")));
+    let rows = rows_of_accounts(&mut pbx);
+    assert!(rows[0].contains(r#""times":1,"consecutive":0"#), "{rows:?}");
+    pbx.now += HOUR;
+    let _other = in_flight(&mut pbx, 4);
+    let charge = in_flight(&mut pbx, 5);
+    pbx.settle(charge, AttemptResult::Right(Some(b"alice")));
+    let rows = rows_of_accounts(&mut pbx);
+    assert!(rows[0].contains(r#""times":0,"consecutive":0"#), "{rows:?}");
+}
+
 #[test]
 fn rows_of_expired_state_are_deleted() {
     let (mut pbx, changes) = stored();

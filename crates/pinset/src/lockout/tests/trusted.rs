@@ -165,6 +165,19 @@ fn entries_in_flight_are_on_the_reserve_until_they_are_settled() {
     );
 }
 
+#[test]
+fn failure_on_the_reserve_after_the_lock_locks_nobody_out() {
+    let (mut pbx, _) = locked(4);
+    let mut charge = pbx.charge(&from("home")).unwrap();
+    let charged = pbx
+        .lockouts
+        .charge_account(&mut charge, account("alice"), pbx.now);
+    assert_eq!(charged, Ok(()));
+    pbx.now += LOCK;
+    assert_eq!(pbx.settle(charge, AttemptResult::Wrong), None);
+    assert_eq!(right(&mut pbx, "home"), Ok(None));
+}
+
 /// The customer gets in after each wrong entry of a stranger, some after typos.
 #[test]
 fn strangers_are_stopped_at_a_hundred_whatever_trusted_callers_do() {
