@@ -235,3 +235,6 @@ pub const STATEMENTS: [Statement; 17] = [
     UNLOCK,
     PURGE,
 ];
+
+#[cfg(test)]
+mod tests;
