@@ -168,10 +168,18 @@ fn failures_of_an_account_evict_those_of_a_stranger_first() {
         assert_eq!(entry, Ok(None));
     }
     (0..half).for_each(|number| assert_eq!(pbx.wrong_for(&format!("new {number}")), None));
-    let is_account = |count: &Count| matches!(count.who, FailureOwner::Account(Some(_)));
-    let accounts = pbx.lockouts.accounts.iter();
-    let accounts = accounts.filter(|(_, count)| is_account(count));
-    assert_eq!(accounts.count(), CAPACITY.accounts);
+    let number_of = |pbx: &Pbx, what: &str| {
+        let counts = pbx.lockouts.accounts.iter().map(|(_, count)| &count.who);
+        let accounts = counts.filter(
+            |who| matches!(who, FailureOwner::Account(Some(name)) if name.starts_with(what)),
+        );
+        accounts.count()
+    };
+    assert_eq!(number_of(&pbx, ""), CAPACITY.accounts);
+    // Of the accounts, the one with the oldest failure is evicted.
+    pbx.wrong_for("newest");
+    assert_eq!(number_of(&pbx, "old"), half - 1);
+    assert_eq!(number_of(&pbx, "new"), half + 1);
 }
 
 #[test]

@@ -41,6 +41,31 @@ fn callers_are_as_long_as_asterisk_has_it() {
 }
 
 #[test]
+fn stored_caller_that_none_can_be_is_refused() {
+    let restored = |number: Option<&str>, endpoint: &str| {
+        Caller::restored(number.map(str::to_owned), endpoint.to_owned())
+    };
+    let (longest, long) = ("x".repeat(80), "x".repeat(81));
+    for (number, endpoint) in [
+        (None, "PJSIP/trunk"),
+        (None, ""),
+        (Some("1"), longest.as_str()),
+        (Some(longest.as_str()), "PJSIP/trunk"),
+    ] {
+        let caller = restored(number, endpoint).expect("a caller");
+        assert_eq!((caller.number(), caller.endpoint()), (number, endpoint));
+    }
+    for (number, endpoint) in [
+        (Some(""), "PJSIP/trunk"),
+        (Some(long.as_str()), "PJSIP/trunk"),
+        (Some("1"), long.as_str()),
+        (None, long.as_str()),
+    ] {
+        assert_eq!(restored(number, endpoint), None, "{number:?} {endpoint}");
+    }
+}
+
+#[test]
 fn keys_tell_kinds_and_parts_apart() {
     let keys = [
         KeyTable::Callers.key(&[Some("a"), Some("b"), Some("c")]),
