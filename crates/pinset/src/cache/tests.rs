@@ -310,6 +310,22 @@ fn list_over_the_limit_admits_nobody() {
 }
 
 #[test]
+fn lists_that_are_being_read_count_for_the_limit() {
+    let text = large(0);
+    let mut lab = Lab::with(&text);
+    let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
+    // Room for one of two.
+    lab.limit = memory(Format::Plain, lines + 1, text.len() as u64) * 3 / 2;
+    assert!(lab.verify("000000").rebuild.is_some());
+    lab.list.path = lab.folder.path().join("other");
+    lab.write(&text);
+    assert!(lab.verify("000000").rebuild.is_some());
+    let kept = lab.cache.lock();
+    assert_eq!(kept.lists.len(), 1);
+    assert!(kept.lists.contains_key(&CacheKey::Pins(lab.list.clone())));
+}
+
+#[test]
 fn least_recently_used_list_is_evicted() {
     let mut lab = Lab::with("1\n");
     lab.limit = 70;
