@@ -98,7 +98,12 @@ pub(crate) fn unregister() -> bool {
         }
         false
     });
-    entries.0.is_empty()
+    let is_empty = entries.0.is_empty();
+    if is_empty {
+        // An empty list keeps its memory, which an unload would lose.
+        entries.0 = Vec::new();
+    }
+    is_empty
 }
 
 /// `CLI_SUCCESS`, `CLI_SHOWUSAGE` and `CLI_FAILURE`.

@@ -87,6 +87,11 @@ impl Drop for Permit<'_> {
     }
 }
 
+/// Drops all breakers. An empty map would keep its memory.
+pub(super) fn clear() {
+    breakers().all = BTreeMap::new();
+}
+
 /// Drops the breakers of all other services.
 pub(super) fn retain<'a>(services: impl Iterator<Item = &'a Url>) {
     let services: BTreeSet<&str> = services.map(Url::as_str).collect();

@@ -32,7 +32,7 @@ pub(crate) fn sync(in_force: &InForce) {
 
 /// Clears the state of all services.
 pub(crate) fn clear() {
-    circuit_breakers::retain(std::iter::empty());
+    circuit_breakers::clear();
     sound_cache::clear();
 }
 

@@ -104,6 +104,10 @@ fn serve(device: Device) {
             let work = (queue.next_lookup(|_| true), queue.jobs.pop_front());
             if let (None, None) = work {
                 queues.remove(&device);
+                if queues.is_empty() {
+                    // An empty map keeps its memory, which an unload would lose.
+                    *queues = BTreeMap::new();
+                }
                 return;
             }
             (work.0, work.1, queue.lookups.len())
