@@ -31,6 +31,10 @@ WITHOUT_PATHS = --config 'build.rustflags = ["--remap-path-prefix=$(CURDIR)=.", 
 RELEASE = $(CARGO) build --release --locked $(WITHOUT_PATHS)
 # What fuzzing builds and finds, kept between runs and for all clones.
 FUZZ = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/authenticate/fuzz
+# What valgrind has found, one file for each Asterisk.
+VALGRIND = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/valgrind
+# Options that leave out the tests of a program that tests/without-valgrind names.
+without = $(foreach name,$(shell sed -n 's/^$(1) \([^ ]*\).*/\1/p' tests/without-valgrind),--skip $(name))
 # The models' builds: another workspace, with other features.
 MODELS = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/models
 FUZZ_TARGETS ?= ami arguments csv dates external journal md5 numbers options plain times
@@ -93,7 +97,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster fuzz models mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster fuzz models valgrind mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -182,7 +186,7 @@ compliance-ours: deps-run $(BUILT) image-for-tests $(MODULE_UNDER_TEST)
 	AUTHENTICATE_UNDER_TEST=ours $(IN_CONTAINERS) --test compliance -- $(AT_A_TIME)
 
 lifecycle: tests-ready $(PODMAN_COMPOSE) $(ALEMBIC)/alembic ## Our module alone: loads, unloads, races, crashes
-	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone:: --skip versions::
+	$(IN_CONTAINERS) --test lifecycle -- $(AT_A_TIME) --skip alone:: --skip versions:: --skip memory::
 	$(IN_CONTAINERS) --test lifecycle -- --include-ignored --test-threads 1 alone::
 
 # The module is not optimized: that takes half the time, and the tests mostly wait. The
@@ -284,6 +288,17 @@ mutants-again: deps-build $(CARGO_MUTANTS) ## Those once more that no test notic
 
 mutants-table: $(CARGO_MUTANTS) #: Put the results of make mutants into tests/mutants.md
 	@PATH="$(CARGO_MUTANTS_ROOT)/bin:$$PATH" .ci/mutants table
+
+# Not optimized, so that stacks have all functions. Left out is what judges times, and what
+# kills Asterisk before valgrind can look for leaks: tests/README.md.
+valgrind: export AUTHENTICATE_VALGRIND = $(VALGRIND)
+valgrind: export AUTHENTICATE_MODULE = $(UNOPTIMIZED)
+valgrind: deps-run tests-built unoptimized ## Errors of memory and leaks: calls, PIN sets, web services, ten loads under valgrind
+	rm -rf $(VALGRIND)
+	$(TEST) --test compliance -- --include-ignored --test-threads 4 $(call without,compliance)
+	$(TEST) --test lifecycle -- --include-ignored --test-threads 4 memory:: pin_sets:: external:: $(call without,lifecycle)
+	@head --quiet --lines=1 $(VALGRIND)/* | awk '$$5 !~ /_is_found$$/ { ours += $$1; others += $$2; ended += $$3; all += $$4 } \
+		END { printf "valgrind: %d errors and leaks of the module, %d of Asterisk alone, in %d processes; %d looked for leaks\n", ours, others, all, ended }'
 
 # What they find depends on the orders of the threads, which differ each time: MODEL_SEED=N has
 # those of a failure again, MODEL_FACTOR=100 tries as many times more.

@@ -20,6 +20,8 @@ pub(crate) mod hangup;
 pub(crate) mod in_flight;
 pub(crate) mod log;
 pub(crate) mod log_level;
+#[cfg(feature = "test-build")]
+pub(crate) mod memory_errors;
 pub(crate) mod modules;
 pub(crate) mod panic;
 pub(crate) mod pjsip;

@@ -31,7 +31,12 @@ pub(crate) fn authenticate(call: &mut Call<'_>, data: &[u8]) -> Next {
         return Next::HangUp;
     }
     #[cfg(feature = "test-build")]
-    assert!(data != b"panic!", "deliberate");
+    match data {
+        b"panic!" => panic!("deliberate"),
+        b"leak!" => crate::asterisk::memory_errors::leak(),
+        b"read freed!" => crate::asterisk::memory_errors::read_freed(),
+        _ => {}
+    }
 
     let request = Request::parse(data);
     for notice in &request.warnings {

@@ -26,6 +26,7 @@ mod lists;
 mod load;
 mod make_cluster;
 mod make_console;
+mod memory;
 mod module;
 mod one_time;
 mod operate;

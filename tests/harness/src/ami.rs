@@ -19,6 +19,7 @@ use anyhow::{anyhow, bail, Context, Result};
 use crate::ami_frame::Frame;
 use crate::container::{until, Container};
 use crate::container_engine::wait_within;
+use crate::valgrind;
 
 /// How long an action may take to be answered.
 const ANSWER_TIME: Duration = Duration::from_secs(20);
@@ -107,7 +108,7 @@ impl Ami {
         ami.action("Login", &[("Username", "harness"), ("Secret", secret)])
             .context("can't log in to AMI")?;
         events
-            .wait("FullyBooted", BOOT_TIMEOUT, |frame| {
+            .wait("FullyBooted", valgrind::limit(BOOT_TIMEOUT), |frame| {
                 frame.event() == Some("FullyBooted")
             })
             .context("Asterisk did not come up")?;
@@ -185,7 +186,7 @@ impl Ami {
             shared.pending.insert(id.to_owned(), sender);
         }
         self.write(action, Some(id), headers)?;
-        let answer = receiver.recv_timeout(ANSWER_TIME);
+        let answer = receiver.recv_timeout(valgrind::limit(ANSWER_TIME));
         self.lock().pending.remove(id);
         answer.map_err(|error| match error {
             RecvTimeoutError::Timeout => anyhow!("no response to {action} in {ANSWER_TIME:?}"),
@@ -206,7 +207,9 @@ impl Ami {
         accepted(action, self.ask_as(&id, action, headers)?)?;
         let mut list = Vec::new();
         loop {
-            let frame = events.wait(action, ANSWER_TIME, |frame| frame.has("ActionID", &id))?;
+            let frame = events.wait(action, valgrind::limit(ANSWER_TIME), |frame| {
+                frame.has("ActionID", &id)
+            })?;
             if frame.has("EventList", "Complete") {
                 return Ok(list);
             }

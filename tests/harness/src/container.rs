@@ -12,6 +12,7 @@ use anyhow::{anyhow, bail, Context, Result};
 
 use crate::cleanup::{prefix, LABEL};
 use crate::container_engine::{output, wait_within, Engine};
+use crate::valgrind;
 
 /// The supervisor. Its commands come on stdin, and when that ends, because the
 /// harness has dropped the container or was killed, so does the container.
@@ -37,7 +38,7 @@ run() {
         chmod 777 /var/log/asterisk /harness/db
         chown -R "$ASTERISK_RUNS_AS:" /var/lib/asterisk /var/spool/asterisk /run/asterisk
     fi
-    asterisk -f $user </dev/null >>/var/log/asterisk/console 2>&1 &
+    $ASTERISK_UNDER asterisk -f $user </dev/null >>/var/log/asterisk/console 2>&1 &
     echo "up $!"
     wait $!
     echo "down $?"
@@ -217,7 +218,9 @@ impl Container {
         let (state, timeout) = self
             .shared
             .changed
-            .wait_timeout_while(self.shared.lock(), limit, |state| !done(*state))
+            .wait_timeout_while(self.shared.lock(), valgrind::limit(limit), |state| {
+                !done(*state)
+            })
             .unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() {
             bail!(

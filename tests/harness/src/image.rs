@@ -13,6 +13,7 @@ use fd_lock::RwLock;
 
 use crate::container_engine::{in_path, wait_within, Engine};
 use crate::module::workspace;
+use crate::valgrind;
 
 /// The environment variable that names the Debian suite; `sid` without it.
 pub(crate) const SUITE_VAR: &str = "ASTERISK_SUITE";
@@ -34,6 +35,12 @@ const PACKAGES: &[&str] = &[
     "ca-certificates",
     "python3",
 ];
+
+/// What is installed for these tests.
+fn packages() -> Vec<&'static str> {
+    let more = valgrind::folder().map_or(&[][..], |_| valgrind::PACKAGES);
+    PACKAGES.iter().chain(more).copied().collect()
+}
 
 /// A suite that has few packages, Asterisk's among them; the others come from sid.
 const EXPERIMENTAL: &str = "experimental";
@@ -82,6 +89,9 @@ impl Image {
             .unwrap_or_default();
         let mut hasher = DefaultHasher::new();
         (PACKAGES, SHORTEN_DOCUMENTATION, suite, version.trim()).hash(&mut hasher);
+        if valgrind::folder().is_some() {
+            valgrind::PACKAGES.hash(&mut hasher);
+        }
         if suite == EXPERIMENTAL {
             PREFERENCES.hash(&mut hasher);
         }
@@ -203,7 +213,7 @@ impl Image {
                  --no-install-recommends {} && apt-get clean && rm -rf /var/lib/apt/lists/*\n\
                  COPY shorten.py /tmp/\n\
                  RUN python3 /tmp/shorten.py && rm /tmp/shorten.py\n",
-                PACKAGES.join(" ")
+                packages().join(" ")
             ),
         )?;
         let mut command = self.engine.command(["build", "--tag", &self.tag]);
@@ -227,7 +237,7 @@ impl Image {
         command
             .arg("--quiet")
             .arg("--variant=minbase")
-            .arg(format!("--include={}", PACKAGES.join(",")))
+            .arg(format!("--include={}", packages().join(",")))
             // A mirror that lags behind is good enough here.
             .arg("--aptopt=Acquire::Check-Valid-Until \"false\"")
             .arg(format!("--setup-hook={prefer}"))

@@ -34,6 +34,7 @@ mod postgres;
 mod relay;
 mod report;
 mod sip;
+mod valgrind;
 
 pub use ami::{Ami, Events};
 pub use ami_frame::Frame;
@@ -53,3 +54,4 @@ pub use postgres::{OpenTransaction, Postgres};
 pub use relay::Relay;
 pub use report::{Cdr, Happening, Outcome, Report};
 pub use sip::{Phone, Signal, SipOutcome};
+pub use valgrind::seconds;

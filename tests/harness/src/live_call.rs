@@ -11,6 +11,7 @@ use crate::call::Call;
 use crate::keys::{Next, Player};
 use crate::pbx::Pbx;
 use crate::report::{key, sound, Reading, Report};
+use crate::valgrind;
 
 /// How long after the end of a call its CDR row may take.
 const CDR_TIME: Duration = Duration::from_secs(5);
@@ -134,7 +135,7 @@ impl<'a> Ongoing<'a> {
         loop {
             let mut wake = self.end;
             if let Some(hung_up) = self.hung_up {
-                wake = wake.min(hung_up + CDR_TIME);
+                wake = wake.min(hung_up + valgrind::limit(CDR_TIME));
                 if self.has_cdr || Instant::now() >= wake {
                     return Ok(false);
                 }

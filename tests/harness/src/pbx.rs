@@ -18,6 +18,7 @@ use crate::container_engine::Engine;
 use crate::image::Image;
 use crate::module::OURS;
 use crate::report::Cdr;
+use crate::valgrind::{self, Findings};
 
 /// How long Asterisk may take to end.
 const END_TIME: Duration = Duration::from_secs(30);
@@ -106,7 +107,7 @@ impl Pbx {
         let settings = ContainerSettings {
             network: builder.network.clone(),
             file_systems: builder.file_systems,
-            environment: builder.environment.clone(),
+            environment: environment(builder),
             volumes: builder.volumes.clone(),
         };
         let container = settings.start(engine, image, dir.path())?;
@@ -256,7 +257,7 @@ impl Pbx {
         if manager.ask("DBGet", &headers)?.has("Response", "Error") {
             return Ok(None);
         }
-        let frame = events.wait("DBGetResponse", END_TIME, |frame| {
+        let frame = events.wait("DBGetResponse", valgrind::limit(END_TIME), |frame| {
             frame.event() == Some("DBGetResponse") && frame.has("Key", key)
         })?;
         Ok(frame.get("Val").map(str::to_owned))
@@ -271,7 +272,7 @@ impl Pbx {
         // when our mark is there, so is everything before it.
         let mark = format!("mark-{}", self.next_number());
         let headers = [("Variable", "H_MARK"), ("Value", mark.as_str())];
-        let end = Instant::now() + LOG_TIME;
+        let end = Instant::now() + valgrind::limit(LOG_TIME);
         let marked = manager.ask("Setvar", &headers).is_ok();
         loop {
             let log = self.read_log("full")?;
@@ -408,6 +409,21 @@ impl Pbx {
         self.container.pid()
     }
 
+    /// Under valgrind, unloads our module, ends Asterisk, and returns the errors and leaks of
+    /// the module: what it has not freed by then, nobody refers to.
+    pub fn memory_errors(&self) -> Result<Vec<String>> {
+        let folder = valgrind::folder().context("not under valgrind")?;
+        if self.pid().is_ok() {
+            // It may not be loaded, or a call may be left.
+            let _ = self.cli(&format!("module unload {OURS}"));
+            self.stop()?;
+        }
+        let log = self.dir.path().join("log");
+        let findings = Findings::take(&log)?;
+        findings.note(&folder)?;
+        Ok(findings.ours)
+    }
+
     fn proc(&self, file: &str) -> Result<String> {
         self.exec(&["cat", &format!("/proc/{}/{file}", self.pid()?)])
     }
@@ -448,6 +464,15 @@ impl Pbx {
 
 impl Drop for Pbx {
     fn drop(&mut self) {
+        if valgrind::folder().is_some() {
+            match self.memory_errors() {
+                Ok(errors) if errors.is_empty() => {}
+                // A second panic would end all tests.
+                result if std::thread::panicking() => eprintln!("valgrind: {result:#?}"),
+                Ok(errors) => panic!("errors of memory of the module:\n{}", errors.concat()),
+                Err(error) => panic!("{error:#}"),
+            }
+        }
         if std::thread::panicking() || std::env::var_os("HARNESS_LOG").is_some() {
             eprintln!(
                 "--- log of Asterisk ---\n{}--- end of the log ---",
@@ -455,6 +480,16 @@ impl Drop for Pbx {
             );
         }
     }
+}
+
+/// What all that runs in the container finds in its environment.
+fn environment(builder: &Builder) -> Vec<(String, String)> {
+    let mut environment = builder.environment.clone();
+    if valgrind::folder().is_some() {
+        let (name, command) = valgrind::COMMAND;
+        environment.push((name.to_owned(), command.to_owned()));
+    }
+    environment
 }
 
 /// The engine, and the image of all containers of this process: found, and made

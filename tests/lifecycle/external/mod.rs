@@ -13,7 +13,7 @@ mod service;
 mod sounds;
 mod tls;
 
-use harness::{Builder, Call, Pbx};
+use harness::{seconds, Builder, Call, Pbx};
 use serde_json::Value;
 
 use crate::pin_sets::{self, call, Want};
@@ -61,7 +61,9 @@ struct Sets(String);
 
 impl Sets {
     fn new() -> Self {
-        Self(GENERAL.to_owned())
+        // A service that answers does so within this time, also under valgrind.
+        let timeout = format!("timeout = {}\n", seconds(1));
+        Self(GENERAL.replace("timeout = 1\n", &timeout))
     }
 
     /// One more, whose service is asked at the path `/NAME`; with these further
