@@ -278,3 +278,35 @@ fn a_hundred_wrong_entries_lock_an_account_until_it_is_unlocked_by_hand() {
     let reported = pbx.locked.take().map(|(lock, left)| (lock.kind, left));
     assert_eq!(reported, Some((LockKind::Account, None)));
 }
+
+#[test]
+fn attempt_without_a_channel_waits_and_never_hangs_up() {
+    let begun = std::time::Instant::now();
+    assert!(NoChannel.listen(20));
+    assert!(begun.elapsed() >= Duration::from_millis(20));
+    assert!(!NoChannel.needs_service());
+    assert!(stays().needs_service());
+}
+
+/// What a PBX is, if it sets nothing but what it must.
+struct Plain;
+
+impl LockoutContext for Plain {
+    fn lockouts<T>(&self, what: impl FnOnce(&mut Lockouts, Duration) -> T) -> T {
+        what(&mut Lockouts::default(), self.now())
+    }
+
+    fn changed(&self) {}
+
+    fn locked(&self, _: Lock, _: Option<Duration>) {}
+
+    fn identified(&self, _: &[u8]) {}
+
+    fn notice(&self, _: &Notice<'_>) {}
+}
+
+#[test]
+fn lockouts_go_by_the_clock_of_the_system() {
+    let year_2020 = Duration::from_secs(1_577_836_800);
+    assert!(Plain.lockouts(|_, now| now) > year_2020);
+}
