@@ -71,6 +71,11 @@ impl<T: Zeroize + Copy> Chunks<T> {
             .unwrap_or_default()
     }
 
+    /// The items, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
     /// The chunks, to be taken one by one.
     pub(super) fn into_chunks(self) -> impl Iterator<Item = Zeroizing<Vec<T>>> {
         self.chunks.into_iter()

@@ -13,6 +13,10 @@ use super::arena::{ArenaFullError, Chunks};
 /// share is sorted in one step.
 const SHARE_BITS: u32 = 10;
 
+/// More entries than that are divided into shares: the rows that a database has found for
+/// one entry are not.
+const UNDIVIDED_ENTRIES: usize = 1024;
+
 /// The entries of a chunk, which are moved or sorted in one step.
 const CHUNK_ENTRIES: usize = 32 << 10;
 
@@ -50,6 +54,7 @@ pub(super) struct IndexHeap {
     entries: Chunks<IndexEntry>,
     /// The number of entries in each share.
     counts: Vec<u32>,
+    share_bits: u32,
     count: usize,
 }
 
@@ -57,19 +62,33 @@ impl IndexHeap {
     pub(super) fn new() -> Self {
         Self {
             entries: Chunks::new(CHUNK_ENTRIES),
-            counts: vec![0; 1 << SHARE_BITS],
+            counts: vec![0],
+            share_bits: 0,
             count: 0,
         }
     }
 
     /// Adds a row.
     pub(super) fn push(&mut self, hash: u32, row: u32) -> Result<(), ArenaFullError> {
+        if self.count == UNDIVIDED_ENTRIES {
+            self.divide();
+        }
         self.entries.add(&[entry(hash, row)])?;
-        if let Some(count) = self.counts.get_mut(first_bits(hash, SHARE_BITS)) {
+        if let Some(count) = self.counts.get_mut(first_bits(hash, self.share_bits)) {
             *count = count.checked_add(1).ok_or(ArenaFullError)?;
         }
         self.count += 1;
         Ok(())
+    }
+
+    fn divide(&mut self) {
+        self.share_bits = SHARE_BITS;
+        self.counts = vec![0; 1 << SHARE_BITS];
+        for entry in self.entries.iter() {
+            if let Some(count) = self.counts.get_mut(first_bits(hash(*entry), SHARE_BITS)) {
+                *count += 1;
+            }
+        }
     }
 
     /// What the entries take of memory now, and what their index will, in
@@ -97,6 +116,7 @@ impl IndexHeap {
         Ok(IndexSorting {
             chunks: self.entries.into_chunks().collect::<Vec<_>>().into_iter(),
             counts: self.counts.into_iter(),
+            share_bits: self.share_bits,
             count: self.count,
             next,
             sorted: 0,
@@ -114,6 +134,7 @@ pub(super) struct IndexSorting {
     chunks: vec::IntoIter<Zeroizing<Vec<IndexEntry>>>,
     /// Of the shares that are not sorted.
     counts: vec::IntoIter<u32>,
+    share_bits: u32,
     count: usize,
     /// Where the next entry of each share goes.
     next: Vec<u32>,
@@ -137,7 +158,8 @@ impl IndexSorting {
         }
         if let Some(chunk) = self.chunks.next() {
             for entry in chunk.iter() {
-                let Some(next) = self.next.get_mut(first_bits(hash(*entry), SHARE_BITS)) else {
+                let Some(next) = self.next.get_mut(first_bits(hash(*entry), self.share_bits))
+                else {
                     continue;
                 };
                 if let Some(place) = entries.get_mut(*next as usize) {
@@ -276,5 +298,13 @@ mod tests {
         check(&[7; 100_000]);
         check(&[u32::MAX; 5]);
         check(&[]);
+    }
+
+    #[test]
+    fn rows_are_found_whether_or_not_they_are_divided() {
+        for count in [UNDIVIDED_ENTRIES, UNDIVIDED_ENTRIES + 1] {
+            let hashes = (0..count as u32).map(|n| (n / 2).wrapping_mul(2_654_435_761));
+            check(&hashes.collect::<Vec<_>>());
+        }
     }
 }
