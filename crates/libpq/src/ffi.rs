@@ -113,6 +113,7 @@ functions! {
 /// The functions of pipeline mode.
 pub(crate) struct Pipeline {
     pub(crate) enter: unsafe extern "C" fn(*mut PGconn) -> c_int,
+    /// Ends a query. Since version 17, sends nothing yet, so that several go together.
     pub(crate) sync: unsafe extern "C" fn(*mut PGconn) -> c_int,
 }
 
@@ -121,7 +122,9 @@ impl Pipeline {
         // SAFETY: the types are those of libpq-fe.h.
         let enter = unsafe { library.get(b"PQenterPipelineMode\0") };
         // SAFETY: as above.
-        let sync = unsafe { library.get(b"PQpipelineSync\0") };
+        let unflushed = unsafe { library.get(b"PQsendPipelineSync\0") };
+        // SAFETY: as above.
+        let sync = unflushed.or_else(|_| unsafe { library.get(b"PQpipelineSync\0") });
         Some(Self {
             enter: *enter.ok()?,
             sync: *sync.ok()?,
