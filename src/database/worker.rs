@@ -4,26 +4,17 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use libpq::{Connection, ConnectionError, QueryError, Reply, Statement};
-use pinset::database::{
-    check_pepper, check_version, connection_options, refused, READ_ONLY, STATEMENTS,
-};
+use libpq::{Connection, ConnectionError};
+use pinset::database::{connection_options, is_read_only, is_unprepared, make_ready};
 
 use super::job::Job;
 use super::pool::Pool;
 use super::reader::Reader;
 use super::DatabaseError;
 
-/// How long a new connection may take to prepare the statements.
-const PREPARE_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Pauses between two tries to connect: they double.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// SQLSTATEs.
-const UNKNOWN_STATEMENT: &str = "26000";
-const DUPLICATE_STATEMENT: &str = "42P05";
 
 /// Serves queries, until there have been none for a while or the pool is stopped.
 pub(super) fn run(pool: &Pool) {
@@ -61,38 +52,10 @@ fn connect(pool: &Pool) -> Result<Connection, String> {
         Connection::open(&pool.libpq, &pool.string, &options).map_err(|error| error.to_string())?;
     connection.pipeline();
     let stop = Some(pool.stop_signal());
-    let deadline = Instant::now() + PREPARE_TIMEOUT;
-    // First the version, so that a statement of another one is not the error.
-    let (version, others) = STATEMENTS.split_at(1);
-    prepare(pool, &mut connection, version, deadline)?;
-    check_version(&mut connection, deadline, stop)?;
-    prepare(pool, &mut connection, others, deadline)?;
-    check_pepper(&mut connection, &pool.keys, deadline, stop)?;
+    if make_ready(&mut connection, &pool.keys, pool.is_unnamed(), stop)? {
+        pool.use_unnamed();
+    }
     Ok(connection)
-}
-
-/// Prepares statements, unless they are sent with each query.
-fn prepare(
-    pool: &Pool,
-    connection: &mut Connection,
-    statements: &[Statement],
-    deadline: Instant,
-) -> Result<(), String> {
-    for statement in statements {
-        if pool.is_unnamed() {
-            break;
-        }
-        match connection.prepare(statement, deadline, Some(pool.stop_signal())) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) if error.sqlstate() == DUPLICATE_STATEMENT => pool.use_unnamed(),
-            Ok(Err(error)) => return Err(refused(&error)),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    if pool.is_unnamed() {
-        connection.send_unnamed();
-    }
-    Ok(())
 }
 
 /// Serves queries with a connection. Returns false if the thread is to end.
@@ -211,14 +174,14 @@ impl<'a> Flight<'a> {
                 break;
             };
             // It was not run.
-            if has_state(&reply, UNKNOWN_STATEMENT) && !job.is_again {
+            if is_unprepared(&reply) && !job.is_again {
                 self.pool.use_unnamed();
                 job.is_again = true;
                 again.push(job);
                 continue;
             }
             // A primary that has become a standby.
-            self.is_usable &= !has_state(&reply, READ_ONLY);
+            self.is_usable &= !is_read_only(&reply);
             job.answer(reply.map_err(DatabaseError::Query));
         }
         self.send(again)
@@ -241,10 +204,4 @@ impl<'a> Flight<'a> {
             job.answer(Err(DatabaseError::Timeout(job.timeout)));
         }
     }
-}
-
-fn has_state(reply: &Result<Reply, QueryError>, sqlstate: &str) -> bool {
-    reply
-        .as_ref()
-        .is_err_and(|error| error.sqlstate() == sqlstate)
 }

@@ -5,8 +5,9 @@ use std::thread;
 use anyhow::{anyhow, ensure, Result};
 use harness::{Pbx, Postgres};
 
-use super::{add, add_one_time, asterisk, is, server};
+use super::{add, add_one_time, asterisk, is, serve, server};
 use crate::pin_sets::{log_lines, on};
+use crate::support::eventually;
 
 const UNNAMED: &str = "the database's pooler keeps no prepared statements";
 
@@ -53,6 +54,17 @@ fn one_time(pair: usize, round: usize) -> String {
     (5000 + pair * ROUNDS + round).to_string()
 }
 
+/// Ends the connections of a program to the server.
+fn end_connections(server: &Postgres, program: &str) -> Result<()> {
+    eventually("connections end", || {
+        let ended = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE application_name = '{program}'"
+        );
+        Ok(server.sql(&ended)? != "0")
+    })
+}
+
 /// Enters PINs on two PBXs through the pooler, which changes its connection meanwhile.
 /// Returns on which of them statements were sent unnamed.
 fn enter_through(server: &Postgres, settings: &str) -> Result<[bool; 2]> {
@@ -69,9 +81,7 @@ fn enter_through(server: &Postgres, settings: &str) -> Result<[bool; 2]> {
         is(pbx, "customers", "1234", "SUCCESS")?;
         let other = builder().start()?;
         is(&other, "customers", "1234", "SUCCESS")?;
-        let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                     WHERE application_name = 'app_authenticate_rs'";
-        ensure!(server.sql(ended)? != "0");
+        end_connections(server, "app_authenticate_rs")?;
         enter(pbx)?;
         unnamed = [is_unnamed(pbx)?, is_unnamed(&other)?];
         Ok(())
@@ -92,5 +102,26 @@ fn pooler_without_prepared_statements_serves_all_entries() -> Result<()> {
 fn pooler_with_prepared_statements_serves_all_entries() -> Result<()> {
     let unnamed = enter_through(&server()?, "max_prepared_statements = 100")?;
     ensure!(unnamed == [false; 2], "{unnamed:?}");
+    Ok(())
+}
+
+/// A service sends statements without names once the pooler has lost them. It is one, and
+/// alone: none of them is lost, or there already, before.
+#[test]
+fn pooler_without_prepared_statements_serves_a_service() -> Result<()> {
+    let server = server()?;
+    add(&server, "customers", "ada", "1234", "")?;
+    let pooler = server.start_pooler("default_pool_size = 2\nmax_prepared_statements = 0")?;
+    let string = format!("host={pooler} user=postgres dbname=postgres");
+    let pbx = serve::with_one_service(&server).pin_file_of_mode("database", &*string, 0o600);
+    on(pbx, |pbx| {
+        end_connections(&server, "app_authenticate_rs")?;
+        serve::start(pbx)?;
+        for (pin, goes_to) in [("1234", "1091"), ("1234", "1091"), ("0000", "1092")] {
+            end_connections(&server, "pinset serve")?;
+            serve::goes(pbx, "customers", pin, goes_to)?;
+        }
+        Ok(())
+    });
     Ok(())
 }

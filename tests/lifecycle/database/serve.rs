@@ -74,6 +74,12 @@ fn builder(server: &Postgres) -> Builder {
     asterisk(server).pin_file_of_mode("serve.toml", SERVE, 0o600)
 }
 
+/// With the first service alone.
+pub(super) fn with_one_service(server: &Postgres) -> Builder {
+    let (one, _) = SERVE.split_once("[service.callers]").unwrap_or_default();
+    asterisk(server).pin_file_of_mode("serve.toml", one, 0o600)
+}
+
 /// Its service waits for the database no longer than [`IMPATIENT`].
 fn impatient(server: &Postgres) -> Builder {
     let wanted = format!("source_timeout = {}", IMPATIENT.as_secs());
@@ -97,7 +103,7 @@ pub(super) fn post_all(pbx: &Pbx, path: &str, entered: &[&str]) -> Result<String
     Ok(pbx.exec(&command)?.trim().to_owned())
 }
 
-fn goes(pbx: &Pbx, path: &str, pin: &str, wanted: &str) -> Result<()> {
+pub(super) fn goes(pbx: &Pbx, path: &str, pin: &str, wanted: &str) -> Result<()> {
     let found = post(pbx, path, pin)?;
     let log = || pbx.exec(&["cat", "/srv/log"]).unwrap_or_default();
     ensure!(found == wanted, "{path} {pin}: {found}: {}", log());

@@ -4,6 +4,7 @@
 //! over. One thread at a time makes a connection; while none can be made, entries are
 //! refused at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use libpq::{
@@ -11,12 +12,9 @@ use libpq::{
 };
 use parking_lot::{Condvar, Mutex};
 use pinset::database::{
-    check_pepper, check_version, connection_options, fingerprints, DatabaseError, READ_ONLY,
+    connection_options, fingerprints, is_read_only, is_unprepared, make_ready, DatabaseError,
 };
 use pinset::Pepper;
-
-/// Longest wait for the version of the tables, and the check of the keys, after connecting.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time after a connection could not be made in which entries are refused at once.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -31,6 +29,8 @@ pub(super) struct DatabasePool {
     max_connections: usize,
     /// The pepper's ids and [`fingerprints`].
     keys: (String, String),
+    /// Whether a pooler keeps no prepared statements.
+    unnamed: AtomicBool,
     /// When old lockouts are to be deleted.
     purge_at: Mutex<Instant>,
     state: Mutex<PoolState>,
@@ -72,6 +72,7 @@ impl DatabasePool {
             string,
             max_connections,
             keys: fingerprints(pepper),
+            unnamed: AtomicBool::new(false),
             purge_at: Mutex::new(Instant::now() + PURGE_INTERVAL),
             state: Mutex::default(),
             freed: Condvar::new(),
@@ -88,7 +89,7 @@ impl DatabasePool {
         is_due
     }
 
-    /// Runs a statement within `timeout`, without its name: each entry has few.
+    /// Runs a statement within `timeout`.
     ///
     /// # Errors
     ///
@@ -116,12 +117,13 @@ impl DatabasePool {
             statement,
             parameters,
         };
-        let answer = connection.run(&query, deadline, None);
-        let is_usable = match &answer {
-            Ok(Err(error)) => error.sqlstate() != READ_ONLY,
-            Ok(Ok(_)) => true,
-            Err(_) => false,
-        };
+        let mut answer = connection.run(&query, deadline, None);
+        if answer.as_ref().is_ok_and(is_unprepared) {
+            self.unnamed.store(true, Ordering::Relaxed);
+            connection.send_unnamed();
+            answer = connection.run(&query, deadline, None);
+        }
+        let is_usable = answer.as_ref().is_ok_and(|reply| !is_read_only(reply));
         self.put_back(is_usable.then_some(connection));
         match answer {
             Ok(reply) => Ok(reply?),
@@ -191,10 +193,9 @@ impl DatabasePool {
         let options = connection_options(c"pinset serve");
         let connection = Connection::open(&self.libpq, &self.string, &options);
         let mut connection = connection.map_err(|error| error.to_string())?;
-        connection.send_unnamed();
-        let deadline = Instant::now() + CHECK_TIMEOUT;
-        check_version(&mut connection, deadline, None)?;
-        check_pepper(&mut connection, &self.keys, deadline, None)?;
+        let unnamed = self.unnamed.load(Ordering::Relaxed);
+        let unnamed = make_ready(&mut connection, &self.keys, unnamed, None)?;
+        self.unnamed.fetch_or(unnamed, Ordering::Relaxed);
         Ok(connection)
     }
 

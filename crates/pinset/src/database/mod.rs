@@ -24,7 +24,7 @@ pub use error::DatabaseError;
 pub(crate) use request::{of_text, text};
 pub use request::{Request, UnreadableReply};
 pub use rows::{LookupClock, StoredRows, StoredRowsError};
-pub use startup::{check_pepper, check_version, connection_options, refused, READ_ONLY};
+pub use startup::{connection_options, is_read_only, is_unprepared, make_ready};
 pub use uses::{list_uses, reset_accounts, reset_uses, used_rows, UsedRow};
 
 /// The version of the schema that this release makes and serves.

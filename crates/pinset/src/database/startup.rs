@@ -1,16 +1,25 @@
-//! What a new connection of a PBX or of `pinset serve` is checked for.
+//! What makes a new connection of a PBX or of `pinset serve` ready, and what it is checked
+//! for.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use libpq::{Connection, Parameter, Query, QueryError, Statement};
+use libpq::{Connection, Parameter, Query, QueryError, Reply, Statement};
 use zeroize::Zeroizing;
 
-use super::{is_served, PEPPER, SCHEMA_VERSION, VERSION};
+use super::{is_served, PEPPER, SCHEMA_VERSION, STATEMENTS, VERSION};
 
-/// SQLSTATE of a statement that a standby can't run: a primary has become one.
-pub const READ_ONLY: &str = "25006";
+/// SQLSTATE of a statement that a standby can't run.
+const READ_ONLY: &str = "25006";
+
+/// SQLSTATEs of a prepared statement that is not there, and of one that is there already: a
+/// pooler gives each transaction another connection of its own.
+const UNKNOWN_STATEMENT: &str = "26000";
+const DUPLICATE_STATEMENT: &str = "42P05";
+
+/// How long a new connection may take until it is ready.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns the options of a connection, unless the connection string has others. libpq has
 /// no shorter time to connect than 2 s.
@@ -22,13 +31,74 @@ pub const fn connection_options(program: &'static CStr) -> [(&'static CStr, &'st
     ]
 }
 
-/// Checks by `deadline` that the schema is one that this release serves. Ready for reading,
-/// `stop` ends the wait.
+/// Returns whether a query was not run because a pooler keeps no prepared statements: it is
+/// to be sent again, without a name.
+pub fn is_unprepared(reply: &Result<Reply, QueryError>) -> bool {
+    has_state(reply, UNKNOWN_STATEMENT)
+}
+
+/// Returns whether a query was not run because the server is a standby: a primary has become
+/// one.
+pub fn is_read_only(reply: &Result<Reply, QueryError>) -> bool {
+    has_state(reply, READ_ONLY)
+}
+
+fn has_state(reply: &Result<Reply, QueryError>, sqlstate: &str) -> bool {
+    let error = reply.as_ref().err();
+    error.is_some_and(|error| error.sqlstate() == sqlstate)
+}
+
+/// Prepares all statements, unless they are `unnamed`, and checks that the schema is one
+/// that this release serves, and that the pepper's keys, their ids and
+/// [`fingerprints`](super::fingerprints), are those of other PBXs: with another key, right
+/// PINs would be wrong, and lock callers out. Ready for reading, `stop` ends the wait.
+/// Returns whether a pooler keeps no prepared statements, or they are `unnamed`: each is sent
+/// with its query then.
 ///
 /// # Errors
 ///
-/// It is not, or the server gives no answer; the text says what to do.
-pub fn check_version(
+/// The connection is not to be used; the text says why, and what to do.
+pub fn make_ready(
+    connection: &mut Connection,
+    keys: &(String, String),
+    unnamed: bool,
+    stop: Option<BorrowedFd<'_>>,
+) -> Result<bool, String> {
+    let deadline = Instant::now() + TIMEOUT;
+    if unnamed {
+        connection.send_unnamed();
+    }
+    // First the version, so that a statement of another one is not the error.
+    let (version, others) = STATEMENTS.split_at(1);
+    let unnamed = unnamed || !prepare(connection, version, deadline, stop)?;
+    check_version(connection, deadline, stop)?;
+    let unnamed = unnamed || !prepare(connection, others, deadline, stop)?;
+    check_pepper(connection, keys, deadline, stop)?;
+    Ok(unnamed)
+}
+
+/// Prepares statements. Returns false if they are sent without their names instead.
+fn prepare(
+    connection: &mut Connection,
+    statements: &[Statement],
+    deadline: Instant,
+    stop: Option<BorrowedFd<'_>>,
+) -> Result<bool, String> {
+    for statement in statements {
+        match connection.prepare(statement, deadline, stop) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if error.sqlstate() == DUPLICATE_STATEMENT => {
+                connection.send_unnamed();
+                return Ok(false);
+            }
+            Ok(Err(error)) => return Err(refused(&error)),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(true)
+}
+
+fn check_version(
     connection: &mut Connection,
     deadline: Instant,
     stop: Option<BorrowedFd<'_>>,
@@ -43,13 +113,7 @@ pub fn check_version(
     Ok(())
 }
 
-/// Checks that the pepper's keys, their ids and [`fingerprints`](super::fingerprints), are
-/// those of other PBXs: with another key, right PINs would be wrong, and lock callers out.
-///
-/// # Errors
-///
-/// As [`check_version`].
-pub fn check_pepper(
+fn check_pepper(
     connection: &mut Connection,
     keys: &(String, String),
     deadline: Instant,
@@ -88,7 +152,7 @@ fn ask(
 }
 
 /// Why the server has refused a statement of ours, with the remedy.
-pub fn refused(error: &QueryError) -> String {
+fn refused(error: &QueryError) -> String {
     match error.sqlstate() {
         "42P01" | "42703" | "42883" => format!(
             "it has not the tables of PIN sets ({error}): run 'pinset database init', or check \
