@@ -40,8 +40,20 @@ impl Figures {
     }
 }
 
-/// Sends actions in this many sessions for this long.
-pub(super) fn drive(pbx: &Pbx, way: &Way, at_once: usize, time: Duration) -> Result<Figures> {
+/// What is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    /// Sessions.
+    pub(super) at_once: usize,
+    /// The least time from one action of a session to its next.
+    pub(super) pace: Duration,
+    /// How long.
+    pub(super) time: Duration,
+}
+
+/// Sends actions.
+pub(super) fn drive(pbx: &Pbx, way: &Way, load: Load) -> Result<Figures> {
+    let Load { at_once, time, .. } = load;
     let sessions = (0..at_once).map(|_| Session::open(pbx));
     let sessions = sessions.collect::<Result<Vec<_>>>()?;
     let begun = Instant::now() + WARM_UP;
@@ -49,7 +61,7 @@ pub(super) fn drive(pbx: &Pbx, way: &Way, at_once: usize, time: Duration) -> Res
         let threads: Vec<_> = sessions
             .into_iter()
             .zip(0..)
-            .map(|(session, seed)| scope.spawn(move || session.run(way, seed, begun, time)))
+            .map(|(session, seed)| scope.spawn(move || session.run(way, seed, begun, load)))
             .collect();
         thread::sleep(begun.saturating_duration_since(Instant::now()));
         let before = pbx.cpu_time()?;
@@ -89,7 +101,7 @@ impl Session {
         way: &Way,
         seed: u64,
         begun: Instant,
-        time: Duration,
+        Load { pace, time, .. }: Load,
     ) -> Result<Vec<Duration>> {
         let mut random = seed;
         let mut times = Vec::new();
@@ -112,6 +124,7 @@ impl Session {
             if asked >= begun {
                 times.push(answered - asked);
             }
+            thread::sleep((asked + pace).saturating_duration_since(answered));
         }
     }
 
