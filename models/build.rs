@@ -143,7 +143,7 @@ fn replace_path(text: &str, from: &str, to: &str) -> String {
     result + rest
 }
 
-/// Statics begin anew with each run of a model.
+/// Statics have their first value again in each run of a model.
 fn with_lazy_statics(text: &str) -> String {
     let mut result = String::new();
     let mut is_static = false;

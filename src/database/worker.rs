@@ -163,7 +163,7 @@ impl<'a> Flight<'a> {
         sent
     }
 
-    /// Gives the answers that have arrived to those who wait for them.
+    /// Passes on the answers that have arrived.
     fn receive(&mut self) -> Result<(), ConnectionError> {
         let mut again = Vec::new();
         while !self.in_flight.is_empty() {

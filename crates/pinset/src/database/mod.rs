@@ -80,8 +80,8 @@ macro_rules! look_up {
 /// PIN set.
 ///
 /// A server that sees how many digests there are expects fewer rows than without that, and
-/// plans each look-up anew, which takes it five times as long as the look-up. So they are
-/// the result of a query.
+/// makes a plan for each look-up, which takes it five times as long as the look-up. So they
+/// are the result of a query.
 pub const BY_PIN: Statement = look_up!(
     "pinset_by_pin",
     "digest = ANY (ARRAY(SELECT unnest($1::bytea[])))"
