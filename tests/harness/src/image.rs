@@ -31,6 +31,7 @@ const PACKAGES: &[&str] = &[
     "fail2ban",
     "postgresql",
     "pgbouncer",
+    "odbc-postgresql",
     "bash",
     "ca-certificates",
     "python3",

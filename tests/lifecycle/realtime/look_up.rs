@@ -4,7 +4,8 @@ use anyhow::{ensure, Result};
 use harness::{Call, Pbx};
 
 use super::{
-    make_sqlite3, on_pgsql, on_sqlite3, row, server, sqlite3, with_secret, WITHOUT_MARKER,
+    make_sqlite3, on_odbc, on_pgsql, on_sqlite3, row, server, sqlite3, with_secret, CONF,
+    WITHOUT_MARKER,
 };
 use crate::database::{is, verify_with};
 use crate::pin_sets::made::{argon2id, CHEAP};
@@ -81,6 +82,15 @@ fn rows_are_found(pbx: &Pbx, change: &dyn Fn(&str) -> Result<()>) -> Result<()> 
 fn rows_in_postgresql_are_found() -> Result<()> {
     let server = server()?;
     on(on_pgsql(&server), |pbx| {
+        rows_are_found(pbx, &|sql| server.sql(sql).map(drop))
+    });
+    Ok(())
+}
+
+#[test]
+fn rows_are_found_by_odbc() -> Result<()> {
+    let server = server()?;
+    on(on_odbc(&server, CONF), |pbx| {
         rows_are_found(pbx, &|sql| server.sql(sql).map(drop))
     });
     Ok(())

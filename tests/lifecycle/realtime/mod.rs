@@ -73,6 +73,34 @@ fn on_pgsql_with(server: &Postgres, conf: &str) -> Builder {
         .modules("load = res_config_pgsql.so")
 }
 
+const ODBC_INI: &str = "
+[postgresql]
+Driver = PostgreSQL Unicode
+Servername = /database
+Port = 5432
+Database = postgres
+Username = postgres
+";
+
+const RES_ODBC: &str = "
+[local]
+enabled = yes
+dsn = postgresql
+username = postgres
+password = unused
+max_connections = 4
+";
+
+/// The same by ODBC.
+fn on_odbc(server: &Postgres, conf: &str) -> Builder {
+    builder(conf, "pins => odbc,local,pins")
+        .database(server)
+        .environment("ODBCINI", "/etc/asterisk/odbc.ini")
+        .file("odbc.ini", ODBC_INI)
+        .file("res_odbc.conf", RES_ODBC)
+        .modules("load = res_odbc.so\nload = res_odbc_transaction.so\nload = res_config_odbc.so")
+}
+
 /// An Asterisk whose `pins` are in a file of its own.
 fn on_sqlite3() -> Builder {
     builder(CONF, "pins => sqlite3,local,pins")

@@ -1,9 +1,11 @@
 //! A use admits one call, on whichever PBX.
 
 use anyhow::{ensure, Result};
+use harness::{Builder, Postgres};
 
 use super::{
-    make_sqlite3, on_documented_sqlite3, on_pgsql, on_pgsql_with, row, server, sqlite3, CONF,
+    make_sqlite3, on_documented_sqlite3, on_odbc, on_pgsql, on_pgsql_with, row, server, sqlite3,
+    CONF,
 };
 use crate::database::exactly_once::{admitted, at_once};
 use crate::database::is;
@@ -18,9 +20,18 @@ fn patient() -> String {
 
 #[test]
 fn each_use_admits_once_on_two_pbxs() -> Result<()> {
+    uses_admit_once(&|server| on_pgsql_with(server, &patient()))
+}
+
+#[test]
+fn each_use_admits_once_by_odbc() -> Result<()> {
+    uses_admit_once(&|server| on_odbc(server, &patient()))
+}
+
+fn uses_admit_once(pbx: &dyn Fn(&Postgres) -> Builder) -> Result<()> {
     let server = server()?;
     server.sql(&row(1, "customers", "ada", "1234", "max_uses=5")?)?;
-    let start = || on_pgsql_with(&server, &patient()).start();
+    let start = || pbx(&server).start();
     let (one, other) = (start()?, start()?);
     let statuses = at_once(&[&one, &other], 8, "1234")?;
     ensure!(admitted(&statuses) == 5, "{statuses:?}");

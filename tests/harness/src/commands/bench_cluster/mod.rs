@@ -155,41 +155,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 lines.push(show(way.name, delay, AT_ONCE.map(|_| None).into()));
                 continue;
             }
-            let measure = |at_once| {
-                let pace = Duration::ZERO;
-                drive(
-                    &pbx,
-                    way,
-                    Load {
-                        at_once,
-                        pace,
-                        time,
-                    },
-                )
-                .map(Some)
+            let measure = |at_once, pace| {
+                let load = Load {
+                    at_once,
+                    pace,
+                    time,
+                };
+                drive(&pbx, way, load).map(Some)
             };
-            let figures = AT_ONCE.map(measure);
-            let figures = figures.into_iter().collect::<Result<Vec<_>>>()?;
+            let figures = each(|at_once| measure(at_once, Duration::ZERO))?;
             lines.push(show(way.name, delay, figures));
             if way.name == OURS {
-                let (at_once, pace) = (64, PACE);
-                let figures = drive(
-                    &pbx,
-                    way,
-                    Load {
-                        at_once,
-                        pace,
-                        time,
-                    },
-                )?;
-                lines.push(show(PACED, delay, vec![None, None, Some(figures)]));
+                let figures = vec![None, None, measure(64, PACE)?];
+                lines.push(show(PACED, delay, figures));
             }
         }
         for (name, script) in limit::SCRIPTS {
             if is_wanted(name) {
                 let measure = |at_once| limit::measure(&database, &host, script, at_once, time);
-                let figures = AT_ONCE.map(|at_once| measure(at_once).map(Some));
-                let figures = figures.into_iter().collect::<Result<Vec<_>>>()?;
+                let figures = each(|at_once| measure(at_once).map(Some))?;
                 lines.push(show(name, delay, figures));
             }
         }
@@ -197,6 +181,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     judge(&lines);
     Ok(())
+}
+
+/// Measures with each number at once.
+fn each(measure: impl Fn(usize) -> Result<Option<Figures>>) -> Result<Vec<Option<Figures>>> {
+    AT_ONCE.into_iter().map(measure).collect()
 }
 
 /// Prints a line.
