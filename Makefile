@@ -39,6 +39,7 @@ without = $(foreach name,$(shell sed -n 's/^$(1) \([^ ]*\).*/\1/p' tests/without
 MODELS = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/models
 FUZZ_TARGETS ?= ami arguments csv dates external journal md5 numbers options plain times
 FUZZ_SECONDS ?= 15
+FUZZ_AT_ONCE ?= 1
 # 0.13.2 needs a newer Rust than we do.
 CARGO_FUZZ_VERSION = 0.13.1
 # Built once for all clones.
@@ -270,13 +271,12 @@ bench-cluster: deps-run module-for-tests pinset-for-tests ## PIN sets in Postgre
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. With
 # --release the assertions are those of fuzz/Cargo.toml. New inputs go to the first
 # folder, so that the seeds stay as they are.
-fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random inputs for all that reads text from outside (FUZZ_SECONDS=15, FUZZ_TARGETS)
+fuzz: deps-build deps-fuzz $(CARGO_FUZZ) ## Random inputs for all that reads text from outside (FUZZ_SECONDS=15, FUZZ_AT_ONCE, FUZZ_TARGETS)
 	$(CARGO) fetch --quiet --locked --manifest-path fuzz/Cargo.toml
-	@for target in $(FUZZ_TARGETS); do \
-		mkdir -p $(FUZZ)/corpus/$$target; \
-		$(CARGO_FUZZ) run --release --sanitizer none --fuzz-dir fuzz --target-dir $(FUZZ)/build $$target \
-			$(FUZZ)/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) || exit; \
-	done
+	@mkdir -p $(addprefix $(FUZZ)/corpus/,$(FUZZ_TARGETS))
+	@printf '%s\n' $(FUZZ_TARGETS) | xargs -P $(FUZZ_AT_ONCE) -I {} \
+		$(CARGO_FUZZ) run --release --sanitizer none --fuzz-dir fuzz --target-dir $(FUZZ)/build {} \
+			$(FUZZ)/corpus/{} fuzz/corpus/{} -- -max_total_time=$(FUZZ_SECONDS)
 
 mutants: deps-build $(CARGO_MUTANTS) ## Changes to the code that a test should notice (MUTANTS='crates/pinset/src/lockout/**', SHARD=0/8)
 	PATH="$(CARGO_MUTANTS_ROOT)/bin:$$PATH" nice .ci/mutants run $(if $(SHARD),--shard $(SHARD)) $(foreach glob,$(MUTANTS),'$(glob)')
