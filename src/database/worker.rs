@@ -51,8 +51,11 @@ fn connect(pool: &Pool) -> Result<Connection, String> {
     let mut connection =
         Connection::open(&pool.libpq, &pool.string, &options).map_err(|error| error.to_string())?;
     connection.pipeline();
-    let stop = Some(pool.stop_signal());
-    if make_ready(&mut connection, &pool.keys, pool.is_unnamed(), stop)? {
+    if pool.is_unnamed() {
+        connection.send_unnamed();
+    }
+    make_ready(&mut connection, &pool.keys, Some(pool.stop_signal()))?;
+    if connection.is_unnamed() {
         pool.use_unnamed();
     }
     Ok(connection)

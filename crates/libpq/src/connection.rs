@@ -151,6 +151,11 @@ impl Connection {
         self.named = false;
     }
 
+    /// Whether statements are sent without their names.
+    pub fn is_unnamed(&self) -> bool {
+        !self.named
+    }
+
     /// How many queries may be sent at once.
     pub fn max_queries(&self) -> usize {
         /// Few enough that what is sent fits into the buffers of the kernel.

@@ -125,3 +125,21 @@ fn pooler_without_prepared_statements_serves_a_service() -> Result<()> {
     });
     Ok(())
 }
+
+/// Each transaction has a new connection to the server, which knows no statement: also while
+/// a connection of ours is made ready.
+#[test]
+fn pooler_with_a_connection_for_each_transaction_serves_all() -> Result<()> {
+    let server = server()?;
+    add(&server, "customers", "ada", "1234", "")?;
+    let pooler = server.start_pooler("server_lifetime = 0\nmax_prepared_statements = 0")?;
+    let string = format!("host={pooler} user=postgres dbname=postgres");
+    let pbx = serve::with_one_service(&server).pin_file_of_mode("database", &*string, 0o600);
+    on(pbx, |pbx| {
+        is(pbx, "customers", "1234", "SUCCESS")?;
+        ensure!(log_lines(pbx, &["the database can't be reached"])?.is_empty());
+        serve::start(pbx)?;
+        serve::goes(pbx, "customers", "1234", "1091")
+    });
+    Ok(())
+}

@@ -193,9 +193,12 @@ impl DatabasePool {
         let options = connection_options(c"pinset serve");
         let connection = Connection::open(&self.libpq, &self.string, &options);
         let mut connection = connection.map_err(|error| error.to_string())?;
-        let unnamed = self.unnamed.load(Ordering::Relaxed);
-        let unnamed = make_ready(&mut connection, &self.keys, unnamed, None)?;
-        self.unnamed.fetch_or(unnamed, Ordering::Relaxed);
+        if self.unnamed.load(Ordering::Relaxed) {
+            connection.send_unnamed();
+        }
+        make_ready(&mut connection, &self.keys, None)?;
+        self.unnamed
+            .fetch_or(connection.is_unnamed(), Ordering::Relaxed);
         Ok(connection)
     }
 

@@ -48,12 +48,12 @@ fn has_state(reply: &Result<Reply, QueryError>, sqlstate: &str) -> bool {
     error.is_some_and(|error| error.sqlstate() == sqlstate)
 }
 
-/// Prepares all statements, unless they are `unnamed`, and checks that the schema is one
-/// that this release serves, and that the pepper's keys, their ids and
+/// Prepares all statements, unless they are sent without their names, and checks that the
+/// schema is one that this release serves, and that the pepper's keys, their ids and
 /// [`fingerprints`](super::fingerprints), are those of other PBXs: with another key, right
 /// PINs would be wrong, and lock callers out. Ready for reading, `stop` ends the wait.
-/// Returns whether a pooler keeps no prepared statements, or they are `unnamed`: each is sent
-/// with its query then.
+/// Behind a pooler that keeps no prepared statements, the connection sends them without
+/// their names from now on.
 ///
 /// # Errors
 ///
@@ -61,41 +61,36 @@ fn has_state(reply: &Result<Reply, QueryError>, sqlstate: &str) -> bool {
 pub fn make_ready(
     connection: &mut Connection,
     keys: &(String, String),
-    unnamed: bool,
     stop: Option<BorrowedFd<'_>>,
-) -> Result<bool, String> {
+) -> Result<(), String> {
     let deadline = Instant::now() + TIMEOUT;
-    if unnamed {
-        connection.send_unnamed();
-    }
     // First the version, so that a statement of another one is not the error.
     let (version, others) = STATEMENTS.split_at(1);
-    let unnamed = unnamed || !prepare(connection, version, deadline, stop)?;
+    prepare(connection, version, deadline, stop)?;
     check_version(connection, deadline, stop)?;
-    let unnamed = unnamed || !prepare(connection, others, deadline, stop)?;
-    check_pepper(connection, keys, deadline, stop)?;
-    Ok(unnamed)
+    prepare(connection, others, deadline, stop)?;
+    check_pepper(connection, keys, deadline, stop)
 }
 
-/// Prepares statements. Returns false if they are sent without their names instead.
+/// Prepares statements, unless they are sent without their names.
 fn prepare(
     connection: &mut Connection,
     statements: &[Statement],
     deadline: Instant,
     stop: Option<BorrowedFd<'_>>,
-) -> Result<bool, String> {
+) -> Result<(), String> {
     for statement in statements {
+        if connection.is_unnamed() {
+            break;
+        }
         match connection.prepare(statement, deadline, stop) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) if error.sqlstate() == DUPLICATE_STATEMENT => {
-                connection.send_unnamed();
-                return Ok(false);
-            }
+            Ok(Err(error)) if error.sqlstate() == DUPLICATE_STATEMENT => connection.send_unnamed(),
             Ok(Err(error)) => return Err(refused(&error)),
             Err(error) => return Err(error.to_string()),
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 fn check_version(
@@ -144,7 +139,11 @@ fn ask(
         statement,
         parameters,
     };
-    let answer = connection.run(&query, deadline, stop);
+    let mut answer = connection.run(&query, deadline, stop);
+    if answer.as_ref().is_ok_and(is_unprepared) {
+        connection.send_unnamed();
+        answer = connection.run(&query, deadline, stop);
+    }
     match answer.map_err(|error| error.to_string())? {
         Ok(reply) => Ok(reply.text(0, 0).map(str::to_owned)),
         Err(error) => Err(refused(&error)),
