@@ -261,17 +261,18 @@ impl Postgres {
 
     /// Stops all processes of the server where they are, as a hung disk would.
     pub fn freeze(&self) -> Result<()> {
-        self.signal("STOP")
+        self.signal("STOP", "^State:.[TZ]")
     }
 
     /// Lets them go on.
     pub fn thaw(&self) -> Result<()> {
-        self.signal("CONT")
+        self.signal("CONT", "^State:.[^T]")
     }
 
     /// Kills all processes of the server.
     pub fn kill9(&self) -> Result<()> {
-        self.signal("KILL")
+        // A process that has ended but is still listed keeps a new server from starting.
+        self.signal("KILL", "not listed at all")
     }
 
     /// The server's log so far.
@@ -279,13 +280,24 @@ impl Postgres {
         Ok(fs::read_to_string(self.dir.path().join("log"))?)
     }
 
-    fn signal(&self, signal: &str) -> Result<()> {
+    /// Sends a signal to all processes of the server, and waits until their status in
+    /// `/proc` matches: signals are carried out later.
+    fn signal(&self, signal: &str, wanted: &str) -> Result<()> {
         // The server starts no further ones while its first process is stopped.
-        let each = format!(
-            "for folder in $(find /proc -maxdepth 1 -user postgres | sort --version-sort); do \
-             kill -{signal} ${{folder#/proc/}} 2>/dev/null || true; done"
-        );
-        self.shell(&each).map(drop)
+        self.shell(&format!(
+            "processes() {{ find /proc -maxdepth 1 -user postgres | sort --version-sort; }}
+            for folder in $(processes); do
+                kill -{signal} ${{folder#/proc/}} 2> /dev/null || true
+            done
+            for folder in $(processes); do
+                until ! [ -d $folder ] || grep --quiet --no-messages '{wanted}' $folder/status; do
+                    (( SECONDS < 30 )) || {{ cat $folder/status >&2; exit 1; }}
+                    sleep 0.01
+                done
+            done"
+        ))
+        .with_context(|| format!("SIG{signal}"))
+        .map(drop)
     }
 
     fn shell(&self, script: &str) -> Result<Vec<u8>> {
