@@ -17,7 +17,6 @@ mod database;
 mod external;
 mod ffi;
 mod http;
-mod linux;
 mod module;
 mod pin_files;
 mod realtime;

@@ -13,7 +13,6 @@ use crate::asterisk::{
     dialplan, function, in_flight, log as logger, log_level, playback, process, thread_pool,
 };
 use crate::auth::{application, astdb_rows, slow_hash, source_check, url_prompt, verify};
-use crate::linux::mounts;
 use crate::state::{audit, lockouts, stats, use_ledger};
 use crate::work_queue;
 use crate::{admin, config, database, external, http, pin_files, realtime, version};
@@ -203,7 +202,6 @@ fn clear() {
     lockouts::clear();
     audit::clear();
     pin_files::clear();
-    mounts::close();
     process::clear_account();
     config::clear();
     playback::clear();

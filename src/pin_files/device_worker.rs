@@ -13,9 +13,9 @@ use pinset::verify::Answer;
 
 use super::cache::{log_report, CACHE};
 use super::lookup::{FollowUp, Lookup};
+use super::MOUNTS;
 use crate::asterisk::panic::guard;
 use crate::asterisk::thread_pool;
-use crate::linux::mounts;
 use crate::sync::lock::lock;
 
 /// Shortest and longest time a job runs before the next lookup in its PIN file.
@@ -129,7 +129,7 @@ fn serve(device: Device) {
 fn process(lookup: &Arc<Lookup>, device: Device) {
     let follow_up = guard(None, || {
         let now = SystemTime::now();
-        let reached = lookup.walk().go(&mounts::mounts());
+        let reached = lookup.walk().go(&MOUNTS.current());
         Some(match reached {
             Ok(None) => {
                 submit(lookup);

@@ -15,18 +15,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pinset::cache::{List, Recalled};
-use pinset::list::{Format, Mounts};
+use pinset::list::open::cached_stat;
+use pinset::list::{Format, MountTable, Mounts};
 use pinset::verify::{Answer, Doubt, Entries, QueryContext, ServiceChannel};
 use pinset::{Entry, Pin, PinSource, Settings, Verdict};
 
 use crate::asterisk::call::Call;
 use crate::asterisk::log::log;
-use crate::linux::{cached_stat, mounts};
 use crate::sync::oneshot::Awaited;
 use cache::{log_report, CACHE};
 use lookup::Lookup;
 
 pub(crate) use lookup::LookupKind;
+
+/// The mounts, by which the file system of a PIN file is known.
+static MOUNTS: MountTable = MountTable::new();
 
 /// A PIN file as the source of PINs.
 pub(crate) struct FileSource {
@@ -89,7 +92,7 @@ pub(crate) fn look_up<H: ServiceChannel>(
     pin: &Pin,
     limits: QueryLimits,
 ) -> Option<Answer> {
-    let mounts = mounts::mounts();
+    let mounts = MOUNTS.current();
     if let Some(answer) = from_memory(path, kind, &mounts, pin) {
         return Some(answer);
     }
@@ -125,7 +128,7 @@ pub(crate) struct SourceState {
 pub(crate) fn check(files: &[(PathBuf, LookupKind)], limits: QueryLimits) -> Vec<SourceState> {
     let timeout = limits.timeout;
     let until = Instant::now() + timeout;
-    let mounts = mounts::mounts();
+    let mounts = MOUNTS.current();
     let nothing = Pin::new();
     let lookups: Vec<_> = files
         .iter()
@@ -188,7 +191,8 @@ pub(crate) fn recall(path: &Path) -> Option<Recalled> {
     CACHE.recall(path)
 }
 
-/// Clears the cache: PIN files are read again at their next lookup.
+/// Clears the cache: PIN files are read again at their next lookup. No file stays open.
 pub(crate) fn clear() {
     CACHE.clear();
+    MOUNTS.close();
 }

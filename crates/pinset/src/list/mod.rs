@@ -21,4 +21,5 @@ pub use format::line_error::LineError;
 pub use index::linear_scan::{pass, MatchingLine, Passed};
 pub use index::{memory, Building, Index, IndexError};
 pub use open::file::{open, Stamp};
+pub use open::mount_table::MountTable;
 pub use open::path_walk::{Device, Mounts, PathWalk};

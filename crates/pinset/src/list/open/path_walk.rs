@@ -50,6 +50,18 @@ struct Mount {
     local: bool,
 }
 
+impl Mount {
+    /// Whether a path of the shortest form lies below it, or is it.
+    fn is_above(&self, path: &[u8]) -> bool {
+        let rest = path.strip_prefix(self.point.as_os_str().as_bytes());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || self.is_root())
+    }
+
+    fn is_root(&self) -> bool {
+        self.point.as_os_str() == "/"
+    }
+}
+
 impl Mounts {
     /// Reads `/proc/self/mountinfo` (proc(5)). A line that is not as described
     /// there is passed over.
@@ -76,7 +88,10 @@ impl Mounts {
     }
 
     fn nearest(&self, path: &Path) -> Option<&Mount> {
-        let above = self.0.iter().filter(|mount| path.starts_with(&mount.point));
+        // Once, and not for each mount: those of the kernel have no other form.
+        let path: PathBuf = path.components().collect();
+        let path = path.as_os_str().as_bytes();
+        let above = self.0.iter().filter(|mount| mount.is_above(path));
         // On the same mount point, the later mount hides the earlier one.
         above.max_by_key(|mount| mount.point.as_os_str().len())
     }

@@ -3,15 +3,17 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use pinset::list::{Device, Stamp};
 use rustix::fs::{
     makedev, openat2, statx, AtFlags, Mode, OFlags, ResolveFlags, StatxFlags, StatxTimestamp, CWD,
 };
 
+use super::file::Stamp;
+use super::path_walk::Device;
+
 /// Returns the stamp of the file at `path`, on the local file system `device`. Returns
 /// `None` if the kernel would have to read the disk or follow a link, or is older than
 /// 5.12.
-pub(crate) fn stamp(path: &Path, device: Device) -> Option<Stamp> {
+pub fn stamp(path: &Path, device: Device) -> Option<Stamp> {
     let file = open(path)?;
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let about = statx(&file, c"", flags, StatxFlags::BASIC_STATS).ok()?;

@@ -1,5 +1,0 @@
-//! The kernel.
-
-pub(crate) mod mounts {
-    pub(crate) fn close() {}
-}

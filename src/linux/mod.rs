@@ -1,4 +1,0 @@
-//! Files and mounts, from the Linux kernel.
-
-pub(crate) mod cached_stat;
-pub(crate) mod mounts;
