@@ -11,9 +11,9 @@ use crate::http::server::Host;
 use crate::serve::config::Config;
 use crate::serve::log::RequestLog;
 use crate::serve::metrics::Metrics;
+use crate::serve::pin_files::{PinFiles, VerifyResources};
 use crate::serve::prompt_limit::PromptLimiter;
 use crate::serve::state::State;
-use crate::serve::verify::{PinFiles, VerifyResources};
 
 /// Maximum number of queries of the request log that run at once, and that wait.
 const LOG_THREADS: usize = 2;

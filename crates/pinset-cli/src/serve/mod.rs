@@ -8,11 +8,13 @@ mod database;
 mod log;
 mod metrics;
 mod pages;
+mod pin_files;
 mod prompt_limit;
 mod redact;
 mod reply;
 mod request;
 mod routes;
+mod slots;
 mod state;
 mod stored;
 mod tally;
@@ -31,7 +33,7 @@ use crate::http::server::{self, StopSignals};
 use app::App;
 use config::Config;
 use metrics::Metrics;
-use verify::{PinFiles, VerifyResources};
+use pin_files::{PinFiles, VerifyResources};
 
 /// Maximum number of threads that read sounds.
 const MAX_SOUND_THREADS: usize = 64;

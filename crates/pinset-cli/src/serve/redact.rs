@@ -4,7 +4,6 @@
 //! Known fields are shown unless they contain digits that the caller entered, unknown
 //! fields unless they contain any digit.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use pinset::external::Data;
@@ -22,7 +21,7 @@ const MIN_REVEALING_DIGITS: usize = 4;
 /// Redacts the body of a request that contains `data`. Returns `None` if it is not
 /// JSON.
 pub(super) fn redact(body: &[u8], data: &Data) -> Option<String> {
-    let mut out = String::with_capacity(body.len().min(MAX_REQUEST_BYTES));
+    let mut out = Vec::with_capacity(body.len().min(MAX_REQUEST_BYTES));
     let mut json = serde_json::Deserializer::from_slice(body);
     let redactor = Redactor {
         out: &mut out,
@@ -30,6 +29,7 @@ pub(super) fn redact(body: &[u8], data: &Data) -> Option<String> {
         data,
     };
     redactor.deserialize(&mut json).ok()?;
+    let mut out = String::from_utf8(out).ok()?;
     if out.len() > MAX_REQUEST_BYTES {
         let end = (0..=MAX_REQUEST_BYTES)
             .rev()
@@ -82,7 +82,7 @@ impl FieldKind {
 }
 
 struct Redactor<'a> {
-    out: &'a mut String,
+    out: &'a mut Vec<u8>,
     kind: FieldKind,
     data: &'a Data,
 }
@@ -97,9 +97,8 @@ impl Redactor<'_> {
     }
 
     fn quoted(&mut self, text: &str) {
-        // Serializing a string can't fail.
-        let quoted = serde_json::to_string(text).unwrap_or_default();
-        self.out.push_str(&quoted);
+        // Writing a string to memory can't fail.
+        let _ = serde_json::to_writer(&mut *self.out, text);
     }
 
     /// Returns whether a scalar may be shown.
@@ -115,7 +114,7 @@ impl Redactor<'_> {
     fn scalar(mut self, text: &str, quoted: bool) {
         match (self.shows(text), quoted) {
             (true, true) => self.quoted(text),
-            (true, false) => self.out.push_str(text),
+            (true, false) => self.out.extend_from_slice(text.as_bytes()),
             (false, _) => self.quoted(MASK),
         }
     }
@@ -156,12 +155,13 @@ impl<'de> Visitor<'de> for Redactor<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.out.push_str("null");
+        self.out.extend_from_slice(b"null");
         Ok(())
     }
 
     fn visit_bool<E>(self, truth: bool) -> Result<(), E> {
-        self.out.push_str(if truth { "true" } else { "false" });
+        let text: &[u8] = if truth { b"true" } else { b"false" };
+        self.out.extend_from_slice(text);
         Ok(())
     }
 
@@ -186,13 +186,13 @@ impl<'de> Visitor<'de> for Redactor<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        self.out.push('[');
+        self.out.push(b'[');
         let mut first = true;
         let kind = self.kind.item();
         loop {
             let before = self.out.len();
             if !first {
-                self.out.push(',');
+                self.out.push(b',');
             }
             first = false;
             if items.next_element_seed(self.inside(kind))?.is_none() {
@@ -200,30 +200,53 @@ impl<'de> Visitor<'de> for Redactor<'_> {
                 break;
             }
         }
-        self.out.push(']');
+        self.out.push(b']');
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
-        self.out.push('{');
+        self.out.push(b'{');
         let mut first = true;
-        while let Some(key) = fields.next_key::<Cow<'_, str>>()? {
-            if !first {
-                self.out.push(',');
-            }
+        while let Some(kind) = fields.next_key_seed(KeyRedactor(&mut self, first))? {
             first = false;
-            let shown = if reveals(&key, self.data) {
-                MASK
-            } else {
-                name(&key)
-            };
-            self.quoted(shown);
-            self.out.push(':');
-            let kind = self.kind.field(&key);
             fields.next_value_seed(self.inside(kind))?;
         }
-        self.out.push('}');
+        self.out.push(b'}');
         Ok(())
+    }
+}
+
+/// Writes the name of a field, and returns of which kind it is.
+struct KeyRedactor<'a, 'b>(&'a mut Redactor<'b>, bool);
+
+impl<'de> DeserializeSeed<'de> for KeyRedactor<'_, '_> {
+    type Value = FieldKind;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<FieldKind, D::Error> {
+        from.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for KeyRedactor<'_, '_> {
+    type Value = FieldKind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<FieldKind, E> {
+        let Self(redactor, is_first) = self;
+        if !is_first {
+            redactor.out.push(b',');
+        }
+        let shown = if reveals(key, redactor.data) {
+            MASK
+        } else {
+            name(key)
+        };
+        redactor.quoted(shown);
+        redactor.out.push(b':');
+        Ok(redactor.kind.field(key))
     }
 }
 

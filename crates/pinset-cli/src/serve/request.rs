@@ -300,6 +300,9 @@ async fn verify(
     account: Option<EnteredDigits>,
     pin: EnteredDigits,
 ) -> Option<Verified> {
+    if let Some(verified) = attempt.verify_at_once(account.as_ref(), &pin) {
+        return Some(verified);
+    }
     let name = attempt.service.name.clone();
     let file_read = Arc::clone(&attempt.file_read);
     let until = attempt.until.into();
