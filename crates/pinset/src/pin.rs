@@ -9,8 +9,9 @@ pub const MAX_DIGITS: usize = 254;
 
 /// The digits of one entry, in order. It has no `Debug` and no `Display`, so that no log
 /// line can hold it, and it is wiped when dropped or cleared.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct Pin {
+    /// Zero behind `len`.
     keys: [u8; MAX_DIGITS],
     len: usize,
 }
@@ -67,6 +68,15 @@ impl Pin {
     /// empty entry is never a PIN.
     pub fn is(&self, secret: &[u8]) -> bool {
         !self.is_empty() && self.as_bytes().ct_eq(secret).into()
+    }
+}
+
+impl Zeroize for Pin {
+    fn zeroize(&mut self) {
+        // A byte at a time takes long, and few are not zero.
+        let digits = self.keys.get_mut(..self.len).unwrap_or_default();
+        digits.zeroize();
+        self.len.zeroize();
     }
 }
 

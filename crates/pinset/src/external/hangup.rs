@@ -121,7 +121,7 @@ impl Webhook {
     /// The body is no JSON object, has no event, or is a `call_hangup` without a
     /// `uuid` or with a field of the wrong kind.
     pub fn parse(body: &[u8]) -> Result<Self, DocumentError> {
-        let fields = document(body)?;
+        let fields = document(body, &["event", "data"])?;
         match text(&fields, "event")?.as_deref() {
             Some(EVENT) => {}
             Some(_) => return Ok(Self::Other),

@@ -1,5 +1,8 @@
 //! A lenient reader of the fields of JSON documents.
 
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::DocumentError;
@@ -7,21 +10,113 @@ use super::DocumentError;
 /// The fields of an object.
 pub(super) type Fields = Map<String, Value>;
 
-/// A document whose root is an object. Of a field that is there twice the last
-/// one counts, as nearly everywhere. serde_json lets nothing nest deeper than
-/// 128.
-pub(super) fn document(bytes: &[u8]) -> Result<Fields, DocumentError> {
+/// The fields of these names, of a document whose root is an object. Of a field that is
+/// there twice the last one counts, as nearly everywhere. Other fields must be JSON too.
+/// serde_json lets nothing nest deeper than 128.
+pub(super) fn document(
+    bytes: &[u8],
+    names: &'static [&'static str],
+) -> Result<Fields, DocumentError> {
     // A byte order mark is none of JSON's, but of some editors'.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.trim_ascii().is_empty() {
         return Err(DocumentError::Empty);
     }
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err(DocumentError::NotAnObject),
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = FieldsOf(names).deserialize(&mut json);
+    match read.and_then(|fields| json.end().map(|()| fields)) {
+        Ok(Some(fields)) => Ok(fields),
+        Ok(None) => Err(DocumentError::NotAnObject),
         // Of a document of any form, serde_json says what it misses and where,
         // and repeats nothing of it.
         Err(error) => Err(DocumentError::InvalidJson(error.to_string())),
+    }
+}
+
+/// Reads the fields of these names, and passes over everything else, which is not kept in
+/// memory. The result is `None` if the value is no object.
+struct FieldsOf(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for FieldsOf {
+    type Value = Option<Fields>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FieldsOf {
+    type Value = Option<Fields>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields::new();
+        while let Some(name) = map.next_key_seed(NameOf(self.0))? {
+            match name {
+                Some(name) => {
+                    fields.insert(name.to_owned(), map.next_value()?);
+                }
+                None => {
+                    map.next_value_seed(FieldsOf(&[]))?;
+                }
+            }
+        }
+        Ok(Some(fields))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        while items.next_element_seed(FieldsOf(&[]))?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// Which of these names a field has.
+struct NameOf(&'static [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for NameOf {
+    type Value = Option<&'static str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        from.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for NameOf {
+    type Value = Option<&'static str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a field")
+    }
+
+    fn visit_str<E>(self, field: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().copied().find(|name| *name == field))
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) trait TableEntry {
     /// Is another one once there is something new to be stored.
     fn version(&self) -> u32;
 
-    /// The group whose share of the room it takes, if it is in one.
+    /// The group whose share of the room it takes, if it is in one. Always the same.
     fn group(&self) -> Option<Key> {
         None
     }
@@ -41,6 +41,8 @@ pub(super) enum Retention {
 
 struct Slot<E> {
     entry: E,
+    /// That of the entry: it takes a hash to find out, and stays the same.
+    group: Option<Key>,
     /// Whether the database has a row of it.
     stored: bool,
 }
@@ -49,7 +51,7 @@ impl<E: TableEntry> Slot<E> {
     fn rank(&self) -> Rank {
         Rank {
             retention: self.entry.retention(),
-            group: self.entry.group(),
+            group: self.group,
         }
     }
 }
@@ -143,7 +145,11 @@ impl<E: TableEntry> BoundedTable<E> {
             return false;
         }
         let stored = self.gone.remove(&key);
-        let slot = Slot { entry, stored };
+        let slot = Slot {
+            entry,
+            group,
+            stored,
+        };
         let rank = slot.rank();
         if stored || rank.retention != Retention::InFlight {
             self.changed.insert(key);

@@ -125,7 +125,7 @@ impl Received {
     ///
     /// It is no JSON object, or a field is none of these.
     pub fn parse(body: &[u8]) -> Result<Self, DocumentError> {
-        let fields = Wiped(document(body)?);
+        let fields = Wiped(document(body, &["caller", "callee", "uuid", "data"])?);
         let said = |name| text(&fields.0, name).map(|text| text.filter(|text| !text.is_empty()));
         let mut received = Self {
             caller: said("caller")?,

@@ -78,7 +78,7 @@ impl ServiceAnswer {
     /// It is no answer of version 1, or one of its actions can't be carried
     /// out: then none of them is.
     pub fn parse(body: &[u8]) -> Result<Self, DocumentError> {
-        let fields = document(body)?;
+        let fields = document(body, &["version", "seq"])?;
         match text(&fields, "version")?.as_deref() {
             Some("1" | "1.0") => {}
             Some(_) => return Err(DocumentError::UnsupportedVersion),
