@@ -29,7 +29,7 @@ probes() { # JOB: the names of its probes
 	run) echo "engine bootstrap pip compose alembic libpq" ;;
 	lint) echo "rust rustfmt clippy python pip" ;;
 	fuzz) echo "rust cxx" ;;
-	bench) echo "search flask_under_gunicorn" ;;
+	bench) echo "search flask_under_gunicorn http_load" ;;
 	browser) echo "browser npm_install" ;;
 	deb) echo "python elf debian_package lint_package" ;;
 	*)
@@ -57,6 +57,7 @@ packages() { # PROBE: Debian's packages that make it succeed
 	cxx) echo "g++" ;;
 	search) echo "ripgrep" ;;
 	flask_under_gunicorn) echo "gunicorn python3-flask" ;;
+	http_load) echo "wrk" ;;
 	browser) echo "chromium chromium-driver" ;;
 	npm_install) echo "npm" ;;
 	elf) echo "binutils" ;;
@@ -96,6 +97,7 @@ purpose() { # PROBE: what a person has to see to if packages don't help
 	cxx) echo "a C++ compiler (c++)" ;;
 	search) echo "ripgrep (rg)" ;;
 	flask_under_gunicorn) echo "gunicorn and Flask of Debian's Python" ;;
+	http_load) echo "wrk" ;;
 	browser) echo "Chromium and chromedriver of the same version" ;;
 	npm_install) echo "npm" ;;
 	elf) echo "readelf (binutils)" ;;

@@ -195,6 +195,12 @@ flask_under_gunicorn() {
 	gunicorn --check-config --worker-class gthread app:app
 }
 
+# Reads a script, and finds nobody to ask.
+http_load() {
+	echo 'print(jit.version)' > script.lua
+	wrk -s script.lua http://127.0.0.1:1 | grep -q ^LuaJIT
+}
+
 # A page in Chromium by way of chromedriver, as the tests drive it.
 browser() {
 	timeout 60 bash "$here/probe-browser"

@@ -1,122 +1,174 @@
-//! Benchmark of `pinset serve` and the service of Hipcall's guide, Flask under gunicorn:
-//! requests per second and their durations, on one machine in one run, both with request
-//! logs: `make bench-service`.
+//! Benchmark of `pinset serve` beside the service of Hipcall's guide, Flask under gunicorn,
+//! and a handler of axum that does nothing else, which is the limit: `make bench-service`.
 //!
-//! Each call succeeds with two requests. Both services and the callers share the
+//! Requests per second, their durations and the processor's time, on one machine in one
+//! run; all but the limit have their request logs. All services and the requests share the
 //! processors of the machine.
 #![forbid(unsafe_code)]
 
+use std::env;
 use std::fmt::Debug;
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::{self, available_parallelism};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pinset::credential::secret::generate::Recipe;
-use pinset::{Pepper, Pin};
-use rusqlite::Connection;
-use rustix::process::{kill_process, Pid, Signal};
 use serde_json::json;
 
+#[path = "service/bare.rs"]
+mod bare;
 #[path = "service/load.rs"]
 mod load;
+#[path = "service/services.rs"]
+mod services;
+#[path = "service/wrk.rs"]
+mod wrk;
 
-use load::{caller, Answers, Round, CALLERS};
+use load::Answers;
+use services::{Journal, Service};
+use wrk::Kind;
 
-const CONNECTIONS: u64 = 32;
+const CONNECTIONS: u16 = 32;
 const WARM_UP: Duration = Duration::from_secs(2);
-const ROUND: Duration = Duration::from_secs(10);
+const ROUND: Duration = Duration::from_secs(5);
 const ROUNDS: usize = 3;
 
-/// The promised ratio of requests per second.
-const TIMES: f64 = 20.0;
+/// The promised requests per second, as a share of the limit and as a multiple of the better
+/// tuned Flask.
+const OF_LIMIT: f64 = 0.6;
+const OF_FLASK: f64 = 20.0;
+/// The promised processor time of a PIN.
+const PROCESSOR: Duration = Duration::from_micros(30);
+/// The promised 99th percentile at half the requests per second.
+const AT_HALF: Duration = Duration::from_millis(3);
 
 /// The URL of the guide's sounds.
 const AUDIO: &str = "https://your-server.example.com/static/audio";
-
-/// Duration of a clock tick in `/proc/PID/stat`.
-const TICK: Duration = Duration::from_millis(10);
-
-/// Longest start of a service.
-const START: Duration = Duration::from_secs(30);
 
 /// Returns the value, or panics, because the benchmark can't continue without it.
 fn must<T, E: Debug>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
+/// What was measured of a service with one kind of request: the middle of the rounds.
+struct Row {
+    name: String,
+    kind: Kind,
+    round: wrk::Round,
+    /// The processor's time for each request.
+    processor: Duration,
+}
+
 fn main() {
+    if env::args().any(|argument| argument == bare::ARGUMENT) {
+        return bare::serve();
+    }
     let folder = must(tempfile::tempdir());
     let services = [
+        Service::bare(),
         Service::ours(folder.path()),
         Service::flask(folder.path(), "sync", Journal::Default),
         Service::flask(folder.path(), "gthread", Journal::Default),
         Service::flask(folder.path(), "gthread", Journal::Wal),
     ];
-    let answers = answers();
-    for service in &services {
-        load::round(service.address, CONNECTIONS, WARM_UP, &answers);
-    }
-    let before: Vec<Duration> = services.iter().map(Service::processor).collect();
-    let mut rounds: Vec<Vec<Round>> = services.iter().map(|_| Vec::new()).collect();
-    for _ in 0..ROUNDS {
-        for (service, rounds) in services.iter().zip(&mut rounds) {
-            rounds.push(load::round(service.address, CONNECTIONS, ROUND, &answers));
-        }
-    }
     println!(
         "{CONNECTIONS} connections, {ROUNDS} rounds of {ROUND:?} each in turn; the middle one:"
     );
-    let mut rates = Vec::new();
-    for ((service, before), rounds) in services.iter().zip(before).zip(&mut rounds) {
-        rounds.sort_by(|one, two| one.rate.total_cmp(&two.rate));
-        let (asked, logged) = (rounds.iter().map(Round::requests).sum(), service.logged());
-        let processor = service.processor().saturating_sub(before).as_secs_f64() / asked as f64;
-        assert!(
-            logged >= asked,
-            "{}: {logged} of {asked} requests are logged",
-            service.name
-        );
-        let Some(middle) = rounds.get(rounds.len() / 2) else {
-            continue;
-        };
-        rates.push(middle.rate);
-        let [half, most] = [500, 990].map(|share| middle.within(share));
-        println!(
-            "{:24} {:8.0} requests a second, half within {half:.1?}, 99 of 100 within {most:.1?}, \
-             {:.0} µs of a processor each",
-            service.name,
-            middle.rate,
-            processor * 1e6
-        );
+    let rows: Vec<Row> = Kind::ALL
+        .iter()
+        .flat_map(|kind| measured(&services, *kind))
+        .collect();
+    rows.iter().for_each(print);
+    compare(&rows);
+    let [_, ours, ..] = &services;
+    let pins = rows.iter().find(|row| is(row, &ours.name, Kind::Pin));
+    let half = pins.map_or(1.0, |row| row.round.rate / 2.0);
+    let most = load::paced(ours.address, CONNECTIONS.into(), half, ROUND, &answers());
+    println!("at {half:.0} requests a second, 99 of 100 within {most:.1?} (promised: {AT_HALF:?})");
+}
+
+/// Measures all services with one kind of request.
+fn measured(services: &[Service], kind: Kind) -> Vec<Row> {
+    let round = |service: &Service, time| wrk::round(service.address, CONNECTIONS, time, kind);
+    let logged = |service: &Service| service.logged().unwrap_or_default();
+    let before: Vec<u64> = services.iter().map(logged).collect();
+    let mut sent: Vec<u64> = services
+        .iter()
+        .map(|service| round(service, WARM_UP).requests)
+        .collect();
+    let mut rounds: Vec<Vec<(wrk::Round, Duration)>> = vec![Vec::new(); services.len()];
+    for _ in 0..ROUNDS {
+        for ((service, rounds), sent) in services.iter().zip(&mut rounds).zip(&mut sent) {
+            let began = service.processor();
+            let measured = round(service, ROUND);
+            // What it still writes belongs to the requests.
+            service.logged();
+            *sent += measured.requests;
+            let processor = service.processor().saturating_sub(began);
+            let each = processor.div_f64(measured.requests as f64);
+            rounds.push((measured, each));
+        }
     }
-    let [ours, sync, gthread, tuned] = rates.as_slice() else {
-        return;
-    };
+    let mut rows = Vec::new();
+    for (((service, mut rounds), before), sent) in services.iter().zip(rounds).zip(before).zip(sent)
+    {
+        if let Some(after) = service.logged() {
+            let written = after - before;
+            assert!(
+                written >= sent,
+                "{}: {written} of {sent} are logged",
+                service.name
+            );
+        }
+        rounds.sort_by(|(one, _), (two, _)| one.rate.total_cmp(&two.rate));
+        if let Some((round, processor)) = rounds.get(rounds.len() / 2) {
+            rows.push(Row {
+                name: service.name.clone(),
+                kind,
+                round: *round,
+                processor: *processor,
+            });
+        }
+    }
+    rows
+}
+
+fn print(row: &Row) {
+    let Row {
+        name,
+        kind,
+        round,
+        processor,
+    } = row;
     println!(
-        "ours answers {:.1} times as many as the better of the guide's as it stands (promised: \
-         {TIMES}), and {:.1} times as many as the one with WAL",
-        ours / sync.max(*gthread),
-        ours / tuned
+        "{name:28} {:6} {:8.0} requests a second, half within {:.1?}, 99 of 100 within {:.1?}, \
+         {:.1} µs of a processor each",
+        kind.name(),
+        round.rate,
+        round.half,
+        round.most,
+        processor.as_secs_f64() * 1e6
     );
 }
 
-/// Writes a CSV list of all callers, with PINs hashed with the pepper's key.
-fn list(pepper: &str) -> String {
-    let pepper = must(Pepper::parse(pepper.as_bytes()));
-    let mut list = "account,secret,caller\n".to_owned();
-    for at in 0..CALLERS {
-        let (number, pin) = caller(at);
-        let key = pepper.signing().map(|(id, key)| Recipe::Hmac(id, key));
-        let secret = key.zip(Pin::parse(pin.as_bytes()));
-        let secret = secret.map(|(recipe, pin)| must(recipe.make(&pin)));
-        let secret = secret.as_deref().map_or("", String::as_str);
-        list.push_str(&format!("{at},{secret},+90{number}\n"));
+fn is(row: &Row, name: &str, kind: Kind) -> bool {
+    row.name == name && row.kind == kind
+}
+
+/// Prints what is promised beside what was measured.
+fn compare(rows: &[Row]) {
+    for kind in Kind::ALL {
+        let mut rows = rows.iter().filter(|row| row.kind == kind);
+        let (Some(limit), Some(ours)) = (rows.next(), rows.next()) else {
+            continue;
+        };
+        let flask = rows.map(|row| row.round.rate).fold(0.0, f64::max);
+        println!(
+            "{}: {:.2} of the limit (promised: {OF_LIMIT}), {:.1} times the best Flask \
+             (promised: {OF_FLASK}), {:.1} µs of a processor (promised for a PIN: {PROCESSOR:?})",
+            kind.name(),
+            ours.round.rate / limit.round.rate,
+            ours.round.rate / flask,
+            ours.processor.as_secs_f64() * 1e6
+        );
     }
-    list
 }
 
 fn answers() -> Answers {
@@ -132,167 +184,5 @@ fn answers() -> Answers {
     Answers {
         gather: json!({"version": "1", "seq": [{"action": "gather", "args": gather}]}),
         success: json!({"version": "1", "seq": [play, connect]}),
-    }
-}
-
-/// The SQLite settings of the Flask service.
-#[derive(Clone, Copy)]
-enum Journal {
-    /// The defaults, which the guide uses.
-    Default,
-    /// The settings of `pinset serve`, which an operator of the guide's service may use.
-    Wal,
-}
-
-/// A running service with a log in a database.
-struct Service {
-    name: String,
-    child: Child,
-    address: SocketAddr,
-    log: Connection,
-    count: &'static str,
-}
-
-impl Service {
-    /// Starts `pinset serve` with hashed PINs, as the documentation recommends.
-    fn ours(folder: &Path) -> Self {
-        let pepper = format!("main:{}\n", "0123456789abcdef".repeat(4));
-        let file = |name: &str, text: &str| {
-            let path = folder.join(name);
-            must(fs::write(&path, text));
-            let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-            must(fs::set_permissions(&path, private));
-        };
-        file("pepper", &pepper);
-        file("list.csv", &list(&pepper));
-        let folder_name = folder.display();
-        file(
-            "serve.toml",
-            &format!(
-                "listen = \"127.0.0.1:0\"\nstate = \"{folder_name}/state.db\"\n\
-                 [numbers]\ncountry_code = \"90\"\n\
-                 [lists]\npepper_file = \"{folder_name}/pepper\"\n\
-                 [log]\nfile = \"{folder_name}/log.db\"\nrows = 1000000000\n\
-                 [service.hipcall]\nlist = \"{folder_name}/list.csv\"\n\
-                 success = [{{ play = \"{AUDIO}/success.mp3\" }}, {{ connect = \"1091\" }}]\n\
-                 failure = [{{ play = \"{AUDIO}/failure.mp3\" }}, {{ connect = \"1092\" }}]\n\
-                 gather.ask = \"{AUDIO}/pin_prompt.mp3\"\n"
-            ),
-        );
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pinset"));
-        command
-            .args(["serve", "--config"])
-            .arg(folder.join("serve.toml"));
-        let mut child = must(command.stdout(Stdio::piped()).spawn());
-        let mut line = String::new();
-        if let Some(out) = &mut child.stdout {
-            must(BufReader::new(out).read_line(&mut line));
-        }
-        let address = line.trim().rsplit("//").next().unwrap_or_default();
-        Self {
-            name: "pinset serve".to_owned(),
-            child,
-            address: must(address.parse()),
-            log: must(Connection::open(folder.join("log.db"))),
-            count: "SELECT count(*) FROM log",
-        }
-    }
-
-    /// Starts the guide's service under gunicorn with the number of workers that its
-    /// manual recommends: twice the number of processors, plus one.
-    fn flask(folder: &Path, class: &str, journal: Journal) -> Self {
-        let (suffix, journal) = match journal {
-            Journal::Default => ("", "DELETE"),
-            Journal::Wal => (", WAL", "WAL"),
-        };
-        let database = folder.join(format!("{class}{journal}.db"));
-        let log = must(Connection::open(&database));
-        must(log.pragma_update(None, "journal_mode", journal));
-        must(log.execute_batch(
-            "CREATE TABLE users (phone TEXT PRIMARY KEY, pin_code TEXT);
-             CREATE TABLE logs (id INTEGER PRIMARY KEY, created_at TEXT DEFAULT CURRENT_TIMESTAMP,
-                 method TEXT, path TEXT, request_body TEXT, response_body TEXT);
-             BEGIN",
-        ));
-        for number in 0..CALLERS {
-            let insert = "INSERT INTO users (phone, pin_code) VALUES (?, ?)";
-            must(log.execute(insert, <[String; 2]>::from(caller(number))));
-        }
-        must(log.execute_batch("COMMIT"));
-        // Assumes that no other process takes the port meanwhile.
-        let port =
-            must(TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()));
-        let workers = 2 * available_parallelism().map_or(1, usize::from) + 1;
-        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/service");
-        let mut command = Command::new("gunicorn");
-        if journal == "WAL" {
-            command.env("SERVICE_SYNCHRONOUS", "NORMAL");
-        }
-        let child = command
-            .args(["--workers", &workers.to_string(), "--worker-class", class])
-            .args(["--threads", if class == "sync" { "1" } else { "8" }])
-            .args(["--keep-alive", "60", "--log-level", "warning"])
-            .args(["--bind", &port.to_string(), "--chdir"])
-            .arg(app)
-            .arg("app:app")
-            .env("SERVICE_DB", &database)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .spawn();
-        let service = Self {
-            name: format!("Flask, gunicorn {class}{suffix}"),
-            child: must(child),
-            address: port,
-            log,
-            count: "SELECT count(*) FROM logs",
-        };
-        let began = Instant::now();
-        while TcpStream::connect(port).is_err() {
-            assert!(began.elapsed() < START, "gunicorn does not start");
-            thread::sleep(Duration::from_millis(100));
-        }
-        service
-    }
-
-    /// Returns the processor time of the service, which is the most reliable figure on a
-    /// busy machine.
-    fn processor(&self) -> Duration {
-        let own = self.child.id();
-        let tasks = must(fs::read_dir("/proc")).flatten();
-        let ticks = tasks.filter_map(|task| {
-            let pid: u32 = task.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(task.path().join("stat")).ok()?;
-            let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
-            let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
-            let theirs = pid == own || number(1)? == u64::from(own);
-            theirs.then_some(number(11)? + number(12)?)
-        });
-        TICK * u32::try_from(ticks.sum::<u64>()).unwrap_or(u32::MAX)
-    }
-
-    /// Returns the number of requests in the log, to which some may still be written.
-    fn logged(&self) -> u64 {
-        let count = || {
-            must(
-                self.log
-                    .query_row(self.count, [], |row| row.get::<_, u64>(0)),
-            )
-        };
-        let mut before = count();
-        loop {
-            thread::sleep(Duration::from_secs(2));
-            let now = count();
-            if now == before {
-                return now;
-            }
-            before = now;
-        }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // The service may have ended already; gunicorn ends its workers.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
     }
 }

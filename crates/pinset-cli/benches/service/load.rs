@@ -1,5 +1,5 @@
-//! Load generator: requests of a PBX over persistent connections, as fast as the service
-//! answers. Each answer is read completely and compared.
+//! Requests of PBXs over persistent connections at a given rate. Each answer is read
+//! completely and compared.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,27 +23,6 @@ pub(crate) fn caller(number: u64) -> (String, String) {
     )
 }
 
-/// The result of a round.
-pub(crate) struct Round {
-    /// Requests per second.
-    pub rate: f64,
-    /// The durations in microseconds, sorted.
-    times: Vec<u32>,
-}
-
-impl Round {
-    /// Returns the number of requests.
-    pub(crate) fn requests(&self) -> u64 {
-        self.times.len() as u64
-    }
-
-    /// Returns the duration that this many of a thousand requests did not exceed.
-    pub(crate) fn within(&self, share: usize) -> Duration {
-        let at = self.times.len().saturating_sub(1) * share / 1000;
-        Duration::from_micros(self.times.get(at).copied().unwrap_or_default().into())
-    }
-}
-
 /// The expected answers.
 pub(crate) struct Answers {
     /// To the first request of a call.
@@ -52,28 +31,37 @@ pub(crate) struct Answers {
     pub success: Value,
 }
 
-/// Sends requests for a time over several connections. Panics at a wrong answer.
-pub(crate) fn round(
+/// Sends requests at this rate a second for a time, over several connections. Returns the
+/// time that 99 of 100 answers take at most, from when the request is due. Panics at a
+/// wrong answer.
+pub(crate) fn paced(
     service: SocketAddr,
-    connections: u64,
+    connections: u32,
+    rate: f64,
     time: Duration,
     answers: &Answers,
-) -> Round {
+) -> Duration {
     static CALLS: AtomicU64 = AtomicU64::new(0);
+    let pause = Duration::from_secs_f64(f64::from(connections) / rate);
     let began = Instant::now();
     let mut times = Vec::new();
     thread::scope(|scope| {
         let clients: Vec<_> = (0..connections)
-            .map(|_| {
-                scope.spawn(|| {
+            .map(|at| {
+                scope.spawn(move || {
                     let mut client = Client::new(service);
                     let mut times = Vec::new();
-                    while began.elapsed() < time {
+                    let mut due = began + pause * at / connections;
+                    while due < began + time {
                         let call = CALLS.fetch_add(1, Relaxed);
                         let (number, pin) = caller(call);
                         let pin = format!("\"pin_code\":\"{pin}\"");
                         for (data, right) in [("", &answers.gather), (&pin, &answers.success)] {
-                            times.push(client.ask(&post(&number, call, data), right));
+                            let request = post(&number, call, data);
+                            thread::sleep(due.saturating_duration_since(Instant::now()));
+                            client.ask(&request, right);
+                            times.push(due.elapsed());
+                            due += pause;
                         }
                     }
                     times
@@ -84,9 +72,9 @@ pub(crate) fn round(
             times.extend(must(client.join()));
         }
     });
-    let rate = times.len() as f64 / began.elapsed().as_secs_f64();
     times.sort_unstable();
-    Round { rate, times }
+    let at = times.len().saturating_sub(1) * 99 / 100;
+    times.get(at).copied().unwrap_or_default()
 }
 
 /// Returns a request of call number `call`, with the entered digits.
@@ -121,9 +109,8 @@ impl Client {
         }
     }
 
-    /// Sends a request and returns its duration in microseconds.
-    fn ask(&mut self, request: &str, right: &Value) -> u32 {
-        let began = Instant::now();
+    /// Sends a request, and reads the answer.
+    fn ask(&mut self, request: &str, right: &Value) {
         let mut connection = self.connection.take().unwrap_or_else(|| {
             let connection = must(TcpStream::connect(self.service));
             must(connection.set_nodelay(true));
@@ -131,14 +118,12 @@ impl Client {
         });
         must(connection.get_mut().write_all(request.as_bytes()));
         let (body, kept) = must(answer(&mut connection));
-        let time = began.elapsed().as_micros();
         self.connection = kept.then_some(connection);
         if !self.right.contains(&body) {
             let value: Value = must(serde_json::from_slice(&body));
             assert_eq!(&value, right);
             self.right.push(body);
         }
-        u32::try_from(time).unwrap_or(u32::MAX)
     }
 }
 
