@@ -19,9 +19,11 @@ use crate::pin::{is_key, Pin, MAX_DIGITS};
 
 mod argon2id;
 pub mod generate;
+mod view;
 
 use argon2id::Argon2id;
 pub use argon2id::{Cost, MAX_LANES, MAX_MEMORY_KIB, MAX_PASSES};
+pub(crate) use view::{CostParts, SecretView};
 
 /// What a PIN is checked against. It has no `Debug`, and is wiped when
 /// dropped; what it holds stays where it is when it is moved.
@@ -184,31 +186,6 @@ impl Secret {
         match &self.0 {
             SecretKind::Argon2id(hash) => Some(hash.cost()),
             _ => None,
-        }
-    }
-
-    /// Returns the key it is found by in an index, or `None` if there can be none.
-    pub fn index_key(&self) -> Option<IndexKey> {
-        Some(IndexKey(match &self.0 {
-            SecretKind::Plain(pin) => SecretKey::Plain((**pin).clone()),
-            SecretKind::Md5(digest) => SecretKey::Md5(***digest),
-            SecretKind::Hmac(id, digest) => SecretKey::Hmac(*id, ***digest),
-            SecretKind::Argon2id(_) => return None,
-        }))
-    }
-}
-
-impl IndexKey {
-    /// Whether it is the key of this secret. Takes the same time wherever the
-    /// two differ.
-    pub fn is_of(&self, secret: &Secret) -> bool {
-        match (&self.0, &secret.0) {
-            (SecretKey::Plain(key), SecretKind::Plain(pin)) => key.ct_eq(pin).into(),
-            (SecretKey::Md5(key), SecretKind::Md5(digest)) => key.ct_eq(&***digest).into(),
-            (SecretKey::Hmac(id, key), SecretKind::Hmac(of, digest)) => {
-                id == of && bool::from(key.ct_eq(&***digest))
-            }
-            _ => false,
         }
     }
 }

@@ -71,16 +71,6 @@ impl<T: Zeroize + Copy> Chunks<T> {
             .unwrap_or_default()
     }
 
-    /// The items, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter())
-    }
-
-    /// The chunks, to be taken one by one.
-    pub(super) fn into_chunks(self) -> impl Iterator<Item = Zeroizing<Vec<T>>> {
-        self.chunks.into_iter()
-    }
-
     /// Returns the memory they take, in bytes.
     pub(super) fn size(&self) -> usize {
         self.room * size_of::<T>()
@@ -112,7 +102,7 @@ mod tests {
             }
             let bytes = parts.iter().map(Vec::len).sum();
             prop_assert!(chunks.size() >= bytes);
-            let kept: usize = chunks.into_chunks().map(|chunk| chunk.len()).sum();
+            let kept: usize = chunks.chunks.iter().map(|chunk| chunk.len()).sum();
             prop_assert_eq!(kept, bytes);
         }
     }

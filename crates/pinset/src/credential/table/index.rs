@@ -1,243 +1,272 @@
-//! Where rows are, by a hash of what they are found by. Any number of rows may
+//! In which blocks rows are, by a hash of what they are found by. Any number of rows may
 //! have the same.
+//!
+//! Buckets of block numbers in one array, each number beside some more bits of the hash.
+//! The array is filled in the order of the list, in two passes over the rows: one that
+//! counts, so that it takes no more memory while it is made, and one that places.
 //!
 //! Not [`crate::list`]'s table: it keeps one of those that are the same.
 
-use std::vec;
-
 use zeroize::Zeroizing;
 
-use super::arena::{ArenaFullError, Chunks};
+use super::arena::ArenaFullError;
 
-/// How many bits of the hash select the share of the index that an entry is in. Each
-/// share is sorted in one step.
-const SHARE_BITS: u32 = 10;
+/// The least bits of the hash beside a block number: one in so many rows of other keys in
+/// a bucket is read.
+const MIN_TAG_BITS: u32 = 4;
 
-/// More entries than that are divided into shares: the rows that a database has found for
-/// one entry are not.
-const UNDIVIDED_ENTRIES: usize = 1024;
+/// A bucket has 8 to 16 entries.
+const MIN_BUCKET_ENTRIES: usize = 8;
 
-/// The entries of a chunk, which are moved or sorted in one step.
-const CHUNK_ENTRIES: usize = 32 << 10;
+/// How much memory is filled with zeros in one step.
+const FILL_BYTES: usize = 1 << 20;
 
-/// The hash, and behind it where the row is: sorted, the rows of one hash
-/// stand together, in the order of the list.
-pub(super) type IndexEntry = u64;
-
-fn entry(hash: u32, row: u32) -> IndexEntry {
-    IndexEntry::from(hash) << 32 | IndexEntry::from(row)
+/// Something of each index: of what rows are found by.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Keyed<T> {
+    /// By their PIN.
+    pub pins: T,
+    /// By their number.
+    pub callers: T,
+    /// By their account.
+    pub accounts: T,
 }
 
-fn hash(entry: IndexEntry) -> u32 {
-    (entry >> 32) as u32
+impl<T> Keyed<T> {
+    /// Returns what `f` makes of each.
+    pub(super) fn map<U>(self, f: impl Fn(T) -> U) -> Keyed<U> {
+        Keyed {
+            pins: f(self.pins),
+            callers: f(self.callers),
+            accounts: f(self.accounts),
+        }
+    }
 }
 
-/// Where the row of an entry is.
-pub(super) fn row(entry: IndexEntry) -> u32 {
-    entry as u32
+impl Keyed<usize> {
+    /// Returns the sum of all.
+    pub(super) fn sum(self) -> usize {
+        self.pins + self.callers + self.accounts
+    }
 }
 
-/// The number of bits that tell places apart: 4 to 8 entries belong in each.
-fn place_bits(entries: usize) -> u32 {
-    (entries / 4)
-        .checked_ilog2()
-        .unwrap_or(0)
-        .min(u32::BITS - 1)
+/// What the bits of hashes and entries mean.
+#[derive(Clone, Copy)]
+struct Layout {
+    /// The first bits of a hash select its bucket.
+    bucket_bits: u32,
+    /// The next ones stand in an entry above the number of the block.
+    tag_bits: u32,
+    block_bits: u32,
+    /// The bytes of an entry.
+    width: usize,
 }
 
-fn first_bits(hash: u32, bits: u32) -> usize {
-    hash.checked_shr(u32::BITS - bits).unwrap_or_default() as usize
-}
-
-/// Entries as they come.
-pub(super) struct IndexHeap {
-    entries: Chunks<IndexEntry>,
-    /// The number of entries in each share.
-    counts: Vec<u32>,
-    share_bits: u32,
-    count: usize,
-}
-
-impl IndexHeap {
-    pub(super) fn new() -> Self {
+impl Layout {
+    fn new(entries: usize, blocks: u32) -> Self {
+        let buckets = entries / MIN_BUCKET_ENTRIES;
+        let bucket_bits = buckets.checked_ilog2().unwrap_or(0).min(u32::BITS - 1);
+        let block_bits = u32::BITS - blocks.saturating_sub(1).leading_zeros();
+        // Chunks have no addresses for so many rows that it would be over four bytes.
+        let width = (block_bits + MIN_TAG_BITS).div_ceil(u8::BITS).min(4);
+        let unused = (width * 8) as u32 - block_bits;
         Self {
-            entries: Chunks::new(CHUNK_ENTRIES),
-            counts: vec![0],
-            share_bits: 0,
-            count: 0,
+            bucket_bits,
+            tag_bits: unused.min(u32::BITS - bucket_bits),
+            block_bits,
+            width: width as usize,
         }
     }
 
-    /// Adds a row.
-    pub(super) fn push(&mut self, hash: u32, row: u32) -> Result<(), ArenaFullError> {
-        if self.count == UNDIVIDED_ENTRIES {
-            self.divide();
-        }
-        self.entries.add(&[entry(hash, row)])?;
-        if let Some(count) = self.counts.get_mut(first_bits(hash, self.share_bits)) {
-            *count = count.checked_add(1).ok_or(ArenaFullError)?;
-        }
-        self.count += 1;
-        Ok(())
+    fn bucket(self, hash: u32) -> usize {
+        hash.checked_shr(u32::BITS - self.bucket_bits)
+            .unwrap_or_default() as usize
     }
 
-    fn divide(&mut self) {
-        self.share_bits = SHARE_BITS;
-        self.counts = vec![0; 1 << SHARE_BITS];
-        for entry in self.entries.iter() {
-            if let Some(count) = self.counts.get_mut(first_bits(hash(*entry), SHARE_BITS)) {
-                *count += 1;
-            }
-        }
+    /// Returns the bits of a hash that its entries have, where they have them.
+    fn tag(self, hash: u32) -> u32 {
+        let behind = hash.checked_shl(self.bucket_bits).unwrap_or_default();
+        let tag = behind.checked_shr(u32::BITS - self.tag_bits);
+        let tag = tag.unwrap_or_default();
+        tag.checked_shl(self.block_bits).unwrap_or_default()
     }
 
-    /// What the entries take of memory now, and what their index will, in
-    /// bytes.
-    pub(super) fn sizes(&self) -> (usize, usize) {
-        let places = (1 << place_bits(self.count)) + 1;
-        let index = self.count * size_of::<IndexEntry>() + places * size_of::<u32>();
-        (self.entries.size(), index)
+    fn block(self, entry: u32) -> u32 {
+        let above = u32::MAX.checked_shl(self.block_bits).unwrap_or_default();
+        entry & !above
+    }
+}
+
+/// An index being made: rows are counted, then memory is filled, then they are placed.
+pub(super) struct IndexDraft(RowIndex);
+
+impl IndexDraft {
+    /// Returns the memory that an index of so many entries takes, in bytes.
+    pub(super) fn memory(entries: usize, blocks: u32) -> usize {
+        let layout = Layout::new(entries, blocks);
+        entries * layout.width + (1 << layout.bucket_bits) * size_of::<u32>()
     }
 
-    /// No more will come.
-    pub(super) fn sort(self) -> Result<IndexSorting, ArenaFullError> {
-        let bits = place_bits(self.count);
-        let (mut entries, mut starts) = (Vec::new(), Vec::new());
-        entries
-            .try_reserve_exact(self.count)
-            .and_then(|()| starts.try_reserve_exact((1 << bits) + 1))
+    /// For as many entries as will be counted.
+    pub(super) fn new(entries: usize, blocks: u32) -> Result<Self, ArenaFullError> {
+        let layout = Layout::new(entries, blocks);
+        let (mut counts, mut room) = (Vec::new(), Vec::new());
+        counts
+            .try_reserve_exact(1 << layout.bucket_bits)
+            .and_then(|()| room.try_reserve_exact(entries * layout.width))
             .map_err(|_| ArenaFullError)?;
-        let mut next: Vec<u32> = Vec::with_capacity(self.counts.len());
-        let mut sum = 0_u32;
-        for count in &self.counts {
-            next.push(sum);
-            sum = sum.checked_add(*count).ok_or(ArenaFullError)?;
-        }
-        Ok(IndexSorting {
-            chunks: self.entries.into_chunks().collect::<Vec<_>>().into_iter(),
-            counts: self.counts.into_iter(),
-            share_bits: self.share_bits,
-            count: self.count,
-            next,
-            sorted: 0,
-            index: RowIndex {
-                entries: Zeroizing::new(entries),
-                starts,
-                bits,
-            },
-        })
+        counts.resize(1 << layout.bucket_bits, 0);
+        Ok(Self(RowIndex {
+            layout,
+            entries: Zeroizing::new(room),
+            ends: counts,
+        }))
     }
-}
 
-/// An index being sorted, a part at a time.
-pub(super) struct IndexSorting {
-    chunks: vec::IntoIter<Zeroizing<Vec<IndexEntry>>>,
-    /// Of the shares that are not sorted.
-    counts: vec::IntoIter<u32>,
-    share_bits: u32,
-    count: usize,
-    /// Where the next entry of each share goes.
-    next: Vec<u32>,
-    sorted: usize,
-    index: RowIndex,
-}
+    /// Counts a row.
+    pub(super) fn count(&mut self, hash: u32, _: u32) {
+        let bucket = self.0.layout.bucket(hash);
+        if let Some(count) = self.0.ends.get_mut(bucket) {
+            *count += 1;
+        }
+    }
 
-impl IndexSorting {
-    /// Does a part; false when all is done.
-    pub(super) fn step(&mut self) -> bool {
+    /// Fills a part of the memory; false when that is done. Memory that is new takes its
+    /// time.
+    pub(super) fn fill(&mut self) -> bool {
+        let entries = &mut self.0.entries;
+        let filled = entries.capacity().min(entries.len() + FILL_BYTES);
+        entries.resize(filled, 0);
+        filled < entries.capacity()
+    }
+
+    /// All are counted, and memory is filled. From now on, the end of a bucket is where
+    /// its next entry goes.
+    pub(super) fn begin_to_place(&mut self) {
+        let mut sum = 0;
+        for count in &mut self.0.ends {
+            let start = sum;
+            sum += *count;
+            *count = start;
+        }
+    }
+
+    /// Places a row that was counted. Those of a block come after those of the blocks
+    /// before it.
+    pub(super) fn place(&mut self, hash: u32, block: u32) {
         let RowIndex {
+            layout,
             entries,
-            starts,
-            bits,
-        } = &mut self.index;
-        // Memory that is new takes its time, too.
-        if entries.len() < self.count {
-            let more = self.count.min(entries.len() + 8 * CHUNK_ENTRIES);
-            entries.resize(more, 0);
-            return true;
+            ends,
+        } = &mut self.0;
+        let Some(end) = ends.get_mut(layout.bucket(hash)) else {
+            return;
+        };
+        let entry = (layout.tag(hash) | block).to_le_bytes();
+        let at = *end as usize * layout.width;
+        if let (Some(place), Some(entry)) = (
+            entries.get_mut(at..at + layout.width),
+            entry.get(..layout.width),
+        ) {
+            place.copy_from_slice(entry);
         }
-        if let Some(chunk) = self.chunks.next() {
-            for entry in chunk.iter() {
-                let Some(next) = self.next.get_mut(first_bits(hash(*entry), self.share_bits))
-                else {
-                    continue;
-                };
-                if let Some(place) = entries.get_mut(*next as usize) {
-                    *place = *entry;
-                }
-                *next += 1;
-            }
-            return true;
-        }
-        let until = self.sorted + CHUNK_ENTRIES;
-        while self.sorted < until {
-            let Some(count) = self.counts.next() else {
-                break;
-            };
-            let begin = self.sorted;
-            self.sorted += count as usize;
-            let share = entries.get_mut(begin..self.sorted).unwrap_or_default();
-            share.sort_unstable();
-            for (at, entry) in share.iter().enumerate() {
-                let place = first_bits(hash(*entry), *bits);
-                while starts.len() <= place {
-                    starts.push((begin + at) as u32);
-                }
-            }
-        }
-        self.sorted < self.count
+        *end += 1;
     }
 
-    /// The index; what is not sorted yet is.
-    pub(super) fn finish(mut self) -> RowIndex {
-        while self.step() {}
-        let end = self.count as u32;
-        self.index.starts.resize((1 << self.index.bits) + 1, end);
-        self.index
+    /// All are placed.
+    pub(super) fn finish(self) -> RowIndex {
+        self.0
     }
 }
 
 /// The index.
 pub(super) struct RowIndex {
-    entries: Zeroizing<Vec<IndexEntry>>,
-    /// Where the entries of each place begin, and the end.
-    starts: Vec<u32>,
-    bits: u32,
+    layout: Layout,
+    entries: Zeroizing<Vec<u8>>,
+    /// Where each bucket ends, and the next one begins.
+    ends: Vec<u32>,
 }
 
 impl RowIndex {
-    /// The entries of this hash, in the order of the list.
-    pub(super) fn get(&self, wanted: u32) -> &[IndexEntry] {
-        let place = first_bits(wanted, self.bits);
-        let entries = match self.starts.get(place..place + 2) {
-            Some(&[start, end]) => self.entries.get(start as usize..end as usize),
-            _ => None,
-        };
-        let entries = entries.unwrap_or_default();
-        // One hash may be there a million times.
-        let start = entries.partition_point(|entry| hash(*entry) < wanted);
-        let end = entries.partition_point(|entry| hash(*entry) <= wanted);
-        entries.get(start..end).unwrap_or_default()
+    /// Returns the blocks that may have rows of this hash, in order.
+    pub(super) fn get(&self, hash: u32) -> BlockRun<'_> {
+        BlockRun {
+            entries: self.entries(self.layout.bucket(hash)),
+            layout: self.layout,
+            tag: Some(self.layout.tag(hash)),
+            last: None,
+        }
     }
 
-    /// The entries from this one on that have its hash; none behind the last.
-    pub(super) fn run_at(&self, at: usize) -> &[IndexEntry] {
-        let rest = self.entries.get(at..).unwrap_or_default();
-        let mut runs = rest.chunk_by(|one, other| hash(*one) == hash(*other));
-        runs.next().unwrap_or_default()
+    /// Returns the number of buckets.
+    pub(super) fn buckets(&self) -> usize {
+        self.ends.len()
     }
 
-    /// The entries of each hash that is there, one hash after the other.
-    #[cfg(test)]
-    pub(super) fn runs(&self) -> impl Iterator<Item = &[IndexEntry]> {
-        self.entries
-            .chunk_by(|one, other| hash(*one) == hash(*other))
+    /// Whether the entries of this hash are in a bucket.
+    pub(super) fn is_in(&self, hash: u32, bucket: usize) -> bool {
+        self.layout.bucket(hash) == bucket
+    }
+
+    /// Returns the number of entries in a bucket: one for each row.
+    pub(super) fn entries_in(&self, bucket: usize) -> usize {
+        self.entries(bucket).len()
+    }
+
+    /// Returns the blocks that have rows in a bucket, in order.
+    pub(super) fn bucket(&self, number: usize) -> BlockRun<'_> {
+        BlockRun {
+            entries: self.entries(number),
+            layout: self.layout,
+            tag: None,
+            last: None,
+        }
+    }
+
+    fn entries(&self, bucket: usize) -> std::slice::ChunksExact<'_, u8> {
+        let start = bucket
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before));
+        let start = start.map_or(0, |end| *end as usize);
+        let end = self.ends.get(bucket).map_or(start, |end| *end as usize);
+        let width = self.layout.width;
+        let entries = self.entries.get(start * width..end * width);
+        entries.unwrap_or_default().chunks_exact(width)
     }
 
     /// Returns the memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
-        self.entries.capacity() * size_of::<IndexEntry>()
-            + self.starts.capacity() * size_of::<u32>()
+        self.entries.capacity() + self.ends.capacity() * size_of::<u32>()
+    }
+}
+
+/// Numbers of blocks, in order, each once.
+#[derive(Clone)]
+pub(super) struct BlockRun<'a> {
+    entries: std::slice::ChunksExact<'a, u8>,
+    layout: Layout,
+    /// Those that have other bits beside them are passed over.
+    tag: Option<u32>,
+    last: Option<u32>,
+}
+
+impl Iterator for BlockRun<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        for bytes in self.entries.by_ref() {
+            let mut entry = [0; 4];
+            for (to, from) in entry.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            let entry = u32::from_le_bytes(entry);
+            let block = self.layout.block(entry);
+            let is_of = self.tag.is_none_or(|tag| entry - block == tag);
+            if is_of && self.last.replace(block) != Some(block) {
+                return Some(block);
+            }
+        }
+        None
     }
 }
 
@@ -245,66 +274,81 @@ impl RowIndex {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
-    fn index(hashes: &[u32]) -> (RowIndex, usize) {
-        let mut heap = IndexHeap::new();
-        for (row, hash) in (0..).zip(hashes) {
-            heap.push(*hash, row).expect("memory");
+    /// The index of rows of these hashes, `rows` to a block.
+    fn index(hashes: &[u32], rows: usize) -> RowIndex {
+        let blocks = hashes.len().div_ceil(rows) as u32;
+        let mut draft = IndexDraft::new(hashes.len(), blocks).expect("memory");
+        hashes.iter().for_each(|hash| draft.count(*hash, 0));
+        while draft.fill() {}
+        draft.begin_to_place();
+        for (row, hash) in hashes.iter().enumerate() {
+            draft.place(*hash, (row / rows) as u32);
         }
-        let (_, reckoned) = heap.sizes();
-        (heap.sort().expect("memory").finish(), reckoned)
+        let index = draft.finish();
+        assert_eq!(index.size(), IndexDraft::memory(hashes.len(), blocks));
+        index
     }
 
-    fn check(hashes: &[u32]) {
-        let (index, reckoned) = index(hashes);
-        assert!(index.size() <= reckoned, "{} {reckoned}", index.size());
-        let mut all = BTreeMap::new();
-        for (row, hash) in (0..).zip(hashes) {
-            all.entry(*hash).or_insert_with(Vec::new).push(row);
-        }
-        let found = |hash| {
-            index
-                .get(hash)
-                .iter()
-                .map(|entry| row(*entry))
-                .collect::<Vec<u32>>()
+    fn check(hashes: &[u32], rows: usize) {
+        let index = index(hashes, rows);
+        let in_order = |run: BlockRun<'_>| {
+            let blocks: Vec<u32> = run.collect();
+            assert!(blocks.is_sorted_by(|one, next| one < next));
+            blocks
         };
-        for (hash, rows) in &all {
-            assert_eq!(found(*hash), *rows);
-            for other in [hash.wrapping_sub(1), hash.wrapping_add(1)] {
-                assert_eq!(found(other), *all.get(&other).unwrap_or(&Vec::new()));
-            }
+        for (row, hash) in hashes.iter().enumerate().step_by(hashes.len() / 50 + 1) {
+            let found = in_order(index.get(*hash));
+            assert!(found.contains(&((row / rows) as u32)), "{row} {hash}");
+            let bucket = index.layout.bucket(*hash);
+            assert!(index.is_in(*hash, bucket));
+            let all = in_order(index.bucket(bucket));
+            assert!(found.iter().all(|block| all.contains(block)));
         }
-        let runs = index.runs().map(<[_]>::len);
-        assert!(runs.eq(all.values().map(Vec::len)));
+        let all: usize = (0..index.buckets())
+            .map(|bucket| index.entries_in(bucket))
+            .sum();
+        assert_eq!(all, hashes.len());
     }
 
     proptest! {
         #[test]
         fn all_rows_of_a_hash_are_found(
             hashes in prop::collection::vec(prop_oneof![any::<u32>(), 0..9_u32, u32::MAX - 9..], 0..200),
-            // As many as several parts take.
             many in prop::option::weighted(0.05, 30_000..100_000_u32),
+            rows in 1..40_usize,
         ) {
             let many = (0..many.unwrap_or(0)).map(|n| (n / 2).wrapping_mul(2_654_435_761));
             let hashes: Vec<u32> = hashes.into_iter().chain(many).collect();
-            check(&hashes);
+            check(&hashes, rows);
         }
     }
 
     #[test]
     fn many_rows_of_one_hash_are_found() {
-        check(&[7; 100_000]);
-        check(&[u32::MAX; 5]);
-        check(&[]);
+        check(&[7; 100_000], 16);
+        check(&[u32::MAX; 5], 16);
+        check(&[], 16);
     }
 
     #[test]
-    fn rows_are_found_whether_or_not_they_are_divided() {
-        for count in [UNDIVIDED_ENTRIES, UNDIVIDED_ENTRIES + 1] {
-            let hashes = (0..count as u32).map(|n| (n / 2).wrapping_mul(2_654_435_761));
-            check(&hashes.collect::<Vec<_>>());
+    fn few_blocks_of_other_hashes_are_found() {
+        let hashes: Vec<u32> = (0..500_000_u32)
+            .map(|n| n.wrapping_mul(2_654_435_761))
+            .collect();
+        let index = index(&hashes, 16);
+        let missing = (0..10_000_u32).map(|n| n.wrapping_mul(0x9e37_79b1).wrapping_add(12_345));
+        let found: usize = missing.map(|hash| index.get(hash).count()).sum();
+        assert!(found < 10_000, "{found} blocks for 10,000 hashes");
+    }
+
+    #[test]
+    fn entries_are_as_wide_as_blocks_need() {
+        for (blocks, width) in [(0, 1), (1, 1), (16, 1), (17, 2), (4096, 2), (4097, 3)] {
+            assert_eq!(Layout::new(100, blocks).width, width, "{blocks}");
         }
+        // Ten million rows.
+        assert_eq!(Layout::new(10_000_000, 625_000).width, 3);
+        assert_eq!(Layout::new(usize::MAX, u32::MAX).width, 4);
     }
 }

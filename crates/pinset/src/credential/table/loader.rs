@@ -4,9 +4,9 @@ use std::io::{self, Read};
 use std::mem;
 use std::num::NonZeroU32;
 
-use super::builder::{Draft, RowSorting};
+use super::builder::{Draft, RowIndexing};
 use super::error::{RowError, RowErrorKind, TableError};
-use super::record::Record;
+use super::record::Terms;
 use super::weighing::Weighing;
 use super::{credential, Rows};
 use crate::credential::secret::Secret;
@@ -34,7 +34,7 @@ enum LoadStage<R> {
     Csv(Box<csv::Reader<R>>, Box<Draft>),
     /// With how many lines there were.
     Lines(Blocks<R>, Format, u64, Box<Draft>),
-    Sorting(Box<RowSorting>),
+    Indexing(Box<RowIndexing>),
     Weighing(Box<Weighing>),
     Ended,
 }
@@ -82,7 +82,7 @@ impl<R: Read> Reading<R> {
                 if add_rows(&mut reader, &self.numbering, &mut draft)? {
                     LoadStage::Csv(reader, draft)
                 } else {
-                    LoadStage::Sorting(Box::new(draft.sort()?))
+                    LoadStage::Indexing(Box::new(draft.index()?))
                 }
             }
             LoadStage::Lines(mut blocks, format, mut line, mut draft) => {
@@ -91,14 +91,14 @@ impl<R: Read> Reading<R> {
                         add_lines(block.lines, format, &mut line, &mut draft)?;
                         LoadStage::Lines(blocks, format, line, draft)
                     }
-                    None => LoadStage::Sorting(Box::new(draft.sort()?)),
+                    None => LoadStage::Indexing(Box::new(draft.index()?)),
                 }
             }
-            LoadStage::Sorting(mut sorting) => {
-                if sorting.step() {
-                    LoadStage::Sorting(sorting)
+            LoadStage::Indexing(mut indexing) => {
+                if indexing.step() {
+                    LoadStage::Indexing(indexing)
                 } else {
-                    LoadStage::Weighing(Box::new(sorting.finish()))
+                    LoadStage::Weighing(Box::new(indexing.finish()))
                 }
             }
             LoadStage::Weighing(mut weighing) => {
@@ -139,20 +139,20 @@ fn add_rows<R: Read>(
             });
             continue;
         }
-        let record = Record {
+        let terms = Terms {
             level: row.level,
             from: row.from,
             until: row.until,
             max_uses: row.max_uses,
             context: row.context,
             enabled: row.enabled,
-            ..Record::new(row.line, row.account.as_bytes(), row.secret.as_bytes())
         };
         let caller = caller.flatten();
         if let Some(number) = &caller {
             draft.note_number(number, numbering);
         }
-        draft.add(record, caller.as_ref())?;
+        let credential = (row.account.as_bytes(), row.secret.as_bytes());
+        draft.add(row.line, credential, terms, caller.as_ref())?;
     }
     Ok(true)
 }
@@ -176,7 +176,7 @@ fn add_lines(
             }),
             gives => {
                 if let Some((account, secret)) = credential(&gives) {
-                    draft.add(Record::new(*number, account, &secret), None)?;
+                    draft.add(*number, (account, &secret), Terms::default(), None)?;
                 }
             }
         }
@@ -206,7 +206,7 @@ pub fn of_credentials<'a>(
         } else if account.iter().any(u8::is_ascii_control) {
             csv::ValueError::ControlCharacter
         } else {
-            draft.add(Record::new(line, account, secret), None)?;
+            draft.add(line, (account, secret), Terms::default(), None)?;
             continue;
         };
         draft.note(RowError {
@@ -215,7 +215,7 @@ pub fn of_credentials<'a>(
             error: RowErrorKind::Value(error),
         });
     }
-    draft.sort()?.finish().finish()
+    draft.index()?.finish().finish()
 }
 
 /// A row of a database with the columns of a CSV list. It has no `Debug`: its secret is a
@@ -255,18 +255,17 @@ pub fn of_stored(
 ) -> Result<Rows, TableError> {
     let mut draft = Draft::new(u64::MAX);
     for (line, row) in (1..).zip(found) {
-        let record = Record {
+        let terms = Terms {
             level: row.level,
             from: row.from,
             until: row.until,
             max_uses: row.max_uses,
             context: row.context,
             enabled: row.enabled,
-            ..Record::new(line, row.account, row.secret)
         };
-        draft.add(record, number)?;
+        draft.add(line, (row.account, row.secret), terms, number)?;
     }
-    let mut rows = draft.sort()?.finish().finish()?;
+    let mut rows = draft.index()?.finish().finish()?;
     rows.now = Some(now);
     rows.dearest.at_least(dearest);
     Ok(rows)

@@ -6,7 +6,9 @@
 //! is compared; secrets in constant time.
 
 use std::hash::{BuildHasher, Hash};
+use std::iter::Peekable;
 use std::num::NonZeroU32;
+use std::vec;
 
 use foldhash::quality::RandomState;
 use sha2::{Digest, Sha256};
@@ -23,6 +25,7 @@ use crate::timestamp::Moment;
 
 pub mod absent;
 mod arena;
+mod blocks;
 mod builder;
 mod error;
 mod index;
@@ -37,9 +40,9 @@ pub use loader::{of_credentials, of_stored, Reading, StoredRow};
 pub use profile::Profile;
 pub use signed::{FoundBy, SignedRows};
 
-use arena::Chunks;
-use index::{row, RowIndex};
-use record::{caller, Record};
+use blocks::Blocks;
+use index::{BlockRun, Keyed, RowIndex};
+use record::{CallerNumber, Record};
 use weighing::Dearest;
 
 /// The most rows with Argon2id for one caller number, and for one account: each may
@@ -57,10 +60,8 @@ const PURPOSE: &[u8] = b"authenticate-uses-v1\0";
 /// The rows of a list, in memory. They are wiped when dropped, which takes a
 /// while if they are many.
 pub struct Rows {
-    records: Chunks<u8>,
-    pins: RowIndex,
-    callers: RowIndex,
-    accounts: RowIndex,
+    blocks: Blocks,
+    indexes: Keyed<RowIndex>,
     hasher: RandomState,
     /// The forms of the secrets that a PIN finds.
     forms: Vec<Form>,
@@ -102,8 +103,10 @@ pub struct Candidate {
 /// The rows that a PIN finds, in the order of the list.
 pub struct Found<'a> {
     rows: &'a Rows,
-    /// For each form of secret, what has the PIN, and the rows that are left.
-    runs: Vec<(IndexKey, &'a [u64])>,
+    /// For each form of secret, what has the PIN, and the blocks that are left.
+    runs: Vec<(IndexKey, Peekable<BlockRun<'a>>)>,
+    /// The rows found in the last block, that are left.
+    found: vec::IntoIter<Candidate>,
     missing: Vec<KeyId>,
 }
 
@@ -154,8 +157,8 @@ impl Rows {
         for form in &self.forms {
             match form.index_key(pin, pepper) {
                 Ok(Some(key)) => {
-                    let run = self.pins.get(hash(&self.hasher, &key));
-                    runs.push((key, run));
+                    let run = self.indexes.pins.get(hash(&self.hasher, key.bytes()));
+                    runs.push((key, run.peekable()));
                 }
                 Err(VerifyError::MissingKey(id)) => missing.push(id),
                 Ok(None) | Err(VerifyError::Argon2) => {}
@@ -164,28 +167,36 @@ impl Rows {
         Found {
             rows: self,
             runs,
+            found: Vec::new().into_iter(),
             missing,
         }
     }
 
     /// The rows of a number, in the order of the list. Whether the PIN is theirs
     /// is not known yet.
-    pub fn by_caller<'a>(&'a self, number: &'a Number) -> impl Iterator<Item = Candidate> + 'a {
-        let run = self.callers.get(hash(&self.hasher, &caller(number)));
-        run.iter()
-            .filter_map(|entry| self.record(row(*entry)))
-            .filter(|record| record.caller == Some(caller(number)))
-            .filter_map(|record| Candidate::of(&record))
+    pub fn by_caller<'a>(&'a self, number: &Number) -> impl Iterator<Item = Candidate> + 'a {
+        let caller = CallerNumber::of(number);
+        let run = self.indexes.callers.get(hash(&self.hasher, &caller));
+        run.flat_map(move |block| self.matching(block, |row| row.caller == Some(caller)))
     }
 
     /// The rows of an account, in the order of the list. Whether the PIN is
     /// theirs is not known yet. An empty account has no rows.
     pub fn by_account<'a>(&'a self, account: &'a [u8]) -> impl Iterator<Item = Candidate> + 'a {
-        let run = self.accounts.get(hash(&self.hasher, account));
-        run.iter()
-            .filter_map(|entry| self.record(row(*entry)))
-            .filter(move |record| record.account == account)
-            .filter_map(|record| Candidate::of(&record))
+        let run = self.indexes.accounts.get(hash(&self.hasher, account));
+        let is_its = move |row: &Record<'_>| row.account == account && !account.is_empty();
+        run.flat_map(move |block| self.matching(block, is_its))
+    }
+
+    /// The rows of a block that are such, in order.
+    fn matching(&self, block: u32, is_such: impl Fn(&Record<'_>) -> bool) -> Vec<Candidate> {
+        let (mut rows, mut matching) = (self.blocks.block(block), Vec::new());
+        while let Some(row) = rows.next() {
+            if is_such(&row) {
+                matching.extend(Candidate::of(&row));
+            }
+        }
+        matching
     }
 
     /// How many rows have Argon2id, so that no PIN alone finds them.
@@ -222,17 +233,19 @@ impl Rows {
 
     /// Returns the memory they take, in bytes.
     pub fn memory(&self) -> u64 {
-        let indexes = [&self.pins, &self.callers, &self.accounts].map(RowIndex::size);
-        let bytes = self.records.size()
-            + indexes.iter().sum::<usize>()
+        let Keyed {
+            pins,
+            callers,
+            accounts,
+        } = &self.indexes;
+        let bytes = self.blocks.size()
+            + pins.size()
+            + callers.size()
+            + accounts.size()
             + self.forms.capacity() * size_of::<Form>()
             + self.signed.capacity() * size_of::<SignedRows>()
             + self.broken.capacity() * size_of::<RowError>();
         bytes as u64
-    }
-
-    fn record(&self, at: u32) -> Option<Record<'_>> {
-        Record::read(self.records.get(at))
     }
 }
 
@@ -254,20 +267,18 @@ impl Iterator for Found<'_> {
 
     fn next(&mut self) -> Option<Candidate> {
         loop {
-            let heads = self.runs.iter().filter_map(|(_, run)| run.first());
-            let at = heads.map(|entry| row(*entry)).min()?;
-            let candidate = self.rows.record(at).as_ref().and_then(Candidate::of);
-            let mut right = false;
-            // Two forms may have the same hash, and so the same rows.
-            for (key, run) in &mut self.runs {
-                if run.first().is_some_and(|first| row(*first) == at) {
-                    *run = run.get(1..).unwrap_or_default();
-                    right |= candidate.as_ref().is_some_and(|row| key.is_of(&row.secret));
-                }
+            if let Some(found) = self.found.next() {
+                return Some(found);
             }
-            if right {
-                return candidate;
+            let heads = self.runs.iter_mut().filter_map(|(_, run)| run.peek());
+            let block = heads.copied().min()?;
+            // Two forms may have rows in the same block.
+            for (_, run) in &mut self.runs {
+                run.next_if_eq(&block);
             }
+            let runs = &self.runs;
+            let has_pin = |row: &Record<'_>| runs.iter().any(|(key, _)| key.is_of(row.secret));
+            self.found = self.rows.matching(block, has_pin).into_iter();
         }
     }
 }
@@ -278,14 +289,14 @@ impl Candidate {
         Some(Self {
             line: record.line,
             account: record.account.to_vec(),
-            secret: Secret::parse(record.secret).ok()?,
-            level: record.level,
-            from: record.from,
-            until: record.until,
-            max_uses: record.max_uses,
-            context: record.context.map(str::to_owned),
-            enabled: record.enabled,
-            text: Zeroizing::new(record.secret.to_vec()),
+            secret: record.secret.to_secret()?,
+            level: record.terms.level,
+            from: record.terms.from,
+            until: record.terms.until,
+            max_uses: record.terms.max_uses,
+            context: record.terms.context.map(str::to_owned),
+            enabled: record.terms.enabled,
+            text: record.secret.text(),
         })
     }
 

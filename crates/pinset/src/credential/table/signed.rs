@@ -10,7 +10,7 @@ use crate::credential::pepper::KeyId;
 const MAX_NAMED_LINES: usize = 3;
 
 /// The approximate memory of one key in [`SignedDraft`].
-const KEY_BYTES: usize = 160;
+const KEY_BYTES: usize = 200;
 
 /// The rows that need one key of the pepper file. The text is for those whose key
 /// is missing.
@@ -44,22 +44,28 @@ impl fmt::Display for SignedRows {
     }
 }
 
-/// The signed rows of a list that is being read.
+/// The signed rows of a list that is being read, with the place of each key, in the order
+/// in which they are first seen.
 #[derive(Default)]
-pub(super) struct SignedDraft(BTreeMap<KeyId, SignedRows>);
+pub(super) struct SignedDraft(BTreeMap<KeyId, (usize, SignedRows)>);
 
 impl SignedDraft {
-    /// Adds the row in this line.
-    pub(super) fn add(&mut self, key: KeyId, line: u64) {
-        let rows = self.0.entry(key).or_insert_with(|| SignedRows {
-            key,
-            count: 0,
-            first_lines: Vec::new(),
+    /// Adds the row in this line, and returns the place of its key.
+    pub(super) fn add(&mut self, key: KeyId, line: u64) -> usize {
+        let next = self.0.len();
+        let (place, rows) = self.0.entry(key).or_insert_with(|| {
+            let rows = SignedRows {
+                key,
+                count: 0,
+                first_lines: Vec::new(),
+            };
+            (next, rows)
         });
         rows.count += 1;
         if rows.first_lines.len() < MAX_NAMED_LINES {
             rows.first_lines.push(line);
         }
+        *place
     }
 
     /// Returns the approximate memory it takes, in bytes.
@@ -67,9 +73,17 @@ impl SignedDraft {
         self.0.len() * KEY_BYTES
     }
 
-    /// No more will come.
-    pub(super) fn finish(self) -> Vec<SignedRows> {
-        self.0.into_values().collect()
+    /// Returns the names of the keys in the order of their places, and the rows in that of
+    /// the names.
+    pub(super) fn finish(self) -> (Vec<KeyId>, Vec<SignedRows>) {
+        let mut names: Vec<_> = self
+            .0
+            .iter()
+            .map(|(key, (place, _))| (*place, *key))
+            .collect();
+        names.sort_unstable();
+        let names = names.into_iter().map(|(_, key)| key).collect();
+        (names, self.0.into_values().map(|(_, rows)| rows).collect())
     }
 }
 
@@ -133,7 +147,7 @@ mod tests {
             ),
         ] {
             draft.add(key, line);
-            let rows = draft.0.values().next().map(SignedRows::to_string);
+            let rows = draft.0.values().next().map(|(_, rows)| rows.to_string());
             assert_eq!(rows.as_deref(), Some(text));
         }
     }

@@ -5,18 +5,20 @@
 //! reveals nothing about the rows of a number or an account: those with fewer or
 //! cheaper hashes, or none, are filled up to the most.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use super::error::TableError;
-use super::index::{row, IndexEntry};
-use super::record::{CostParts, Record};
+use super::hash;
+use super::index::RowIndex;
+use super::record::{CallerNumber, Record};
 use super::signed::FoundBy;
 use super::{Candidate, Rows};
 use super::{MAX_ACCOUNTS, MAX_ARGON2ID_ROWS};
-use crate::credential::secret::{Cost, MAX_MEMORY_KIB, MAX_PASSES};
+use crate::credential::secret::{Cost, CostParts, MAX_MEMORY_KIB, MAX_PASSES};
 
-/// How many entries of an index are checked in one step.
-const ENTRIES_PER_STEP: usize = 32 << 10;
+/// How many buckets of an index are checked in one step.
+const BUCKETS_PER_STEP: usize = 4 << 10;
 
 /// The least memory that Argon2 takes, in KiB.
 const LEAST_MEMORY: u32 = 8;
@@ -56,8 +58,8 @@ fn one_hash(total: u64) -> Vec<Cost> {
 pub(super) struct Weighing {
     rows: Rows,
     stage: WeighStage,
-    /// The position in the index of this stage.
-    at: usize,
+    /// The next bucket of this stage.
+    bucket: usize,
     /// The first row that is one too many.
     one_too_many: Option<u64>,
     /// A row whose account is one too many for its number.
@@ -74,15 +76,12 @@ enum WeighStage {
     Over,
 }
 
-/// The key that rows are grouped by: a number or an account.
-type WeighedBy<'a> = (bool, &'a [u8]);
-
 impl Weighing {
     pub(super) fn new(rows: Rows) -> Self {
         Self {
             stage: WeighStage::Callers,
             rows,
-            at: 0,
+            bucket: 0,
             one_too_many: None,
             crowded: None,
         }
@@ -90,49 +89,47 @@ impl Weighing {
 
     /// Does a part; false when all is done.
     pub(super) fn step(&mut self) -> bool {
-        let until = self.at + ENTRIES_PER_STEP;
-        while self.at < until {
-            let length = match self.stage {
-                WeighStage::Callers => self.weigh_callers(),
-                WeighStage::Accounts => self.weigh_accounts(),
-                WeighStage::Over => return false,
-            };
-            self.at += length;
-            if length == 0 {
-                self.at = 0;
-                self.stage = match self.stage {
-                    WeighStage::Callers if self.rows.argon2id > 0 => WeighStage::Accounts,
-                    WeighStage::Callers | WeighStage::Accounts | WeighStage::Over => {
-                        WeighStage::Over
-                    }
-                };
-                return true;
+        let index = match self.stage {
+            WeighStage::Callers => &self.rows.indexes.callers,
+            WeighStage::Accounts => &self.rows.indexes.accounts,
+            WeighStage::Over => return false,
+        };
+        let begin = self.bucket;
+        self.bucket = index.buckets().min(begin + BUCKETS_PER_STEP);
+        let is_last = self.bucket == index.buckets();
+        for bucket in begin..self.bucket {
+            match self.stage {
+                WeighStage::Callers => self.weigh_callers(bucket),
+                WeighStage::Accounts | WeighStage::Over => self.weigh_accounts(bucket),
             }
+        }
+        if is_last {
+            self.bucket = 0;
+            self.stage = match self.stage {
+                WeighStage::Callers if self.rows.argon2id > 0 => WeighStage::Accounts,
+                WeighStage::Callers | WeighStage::Accounts | WeighStage::Over => WeighStage::Over,
+            };
         }
         true
     }
 
-    fn weigh_callers(&mut self) -> usize {
-        let run = self.rows.callers.run_at(self.at);
-        let length = run.len();
-        if length > MAX_ACCOUNTS && self.crowded.is_none() {
-            self.crowded = crowded(&self.rows, run);
+    fn weigh_callers(&mut self, bucket: usize) {
+        let has_many = self.rows.indexes.callers.entries_in(bucket) > MAX_ACCOUNTS;
+        if has_many && self.crowded.is_none() {
+            self.crowded = crowded(&self.rows, bucket);
         }
-        if self.rows.argon2id == 0 {
-            return length;
+        if self.rows.argon2id > 0 {
+            let index = &self.rows.indexes.callers;
+            let weighed = weigh(groups(&self.rows, index, bucket, |row| row.caller));
+            self.keep(weighed, |dearest| &mut dearest.of_caller);
         }
-        let groups = groups(&self.rows, run, |record| record.caller);
-        let weighed = weigh(groups);
-        self.keep(weighed, |dearest| &mut dearest.of_caller);
-        length
     }
 
-    fn weigh_accounts(&mut self) -> usize {
-        let run = self.rows.accounts.run_at(self.at);
-        let groups = groups(&self.rows, run, |record| Some((true, record.account)));
-        let (length, weighed) = (run.len(), weigh(groups));
+    fn weigh_accounts(&mut self, bucket: usize) {
+        let index = &self.rows.indexes.accounts;
+        let account = |row: &Record<'_>| Some(row.account.to_vec());
+        let weighed = weigh(groups(&self.rows, index, bucket, account));
         self.keep(weighed, |dearest| &mut dearest.of_account);
-        length
     }
 
     fn keep(&mut self, weighed: Weighed, of: impl Fn(&mut Dearest) -> &mut Vec<Cost>) {
@@ -160,35 +157,49 @@ impl Weighing {
     }
 }
 
-/// Finds a number with more than [`MAX_ACCOUNTS`] accounts among the rows of one hash.
-fn crowded(rows: &Rows, run: &[IndexEntry]) -> Option<Crowded> {
-    let mut numbers: Vec<(WeighedBy<'_>, HashSet<&[u8]>)> = Vec::new();
-    for record in run.iter().filter_map(|entry| rows.record(row(*entry))) {
-        let Some(identity) = record.caller else {
-            continue;
-        };
-        let known = numbers.iter_mut().find(|(number, _)| *number == identity);
-        let accounts = match known {
-            Some((_, accounts)) => accounts,
-            None => {
-                numbers.push((identity, HashSet::new()));
-                &mut numbers.last_mut()?.1
+/// Shows each row of a bucket, with what it is found by there.
+fn for_each<K: Hash>(
+    rows: &Rows,
+    index: &RowIndex,
+    bucket: usize,
+    key: impl Fn(&Record<'_>) -> Option<K>,
+    mut see: impl FnMut(&Record<'_>, K),
+) {
+    for block in index.bucket(bucket) {
+        let mut block = rows.blocks.block(block);
+        while let Some(row) = block.next() {
+            let key = key(&row).filter(|key| index.is_in(hash(&rows.hasher, key), bucket));
+            if let Some(key) = key {
+                see(&row, key);
             }
-        };
-        accounts.insert(record.account);
-        if accounts.len() > MAX_ACCOUNTS {
-            let (is_international, digits) = identity;
-            let plus = if is_international { "+" } else { "" };
-            let number = format!("{plus}{}", String::from_utf8_lossy(digits));
-            return Some((record.line, number));
         }
     }
-    None
+}
+
+/// Finds a number with more than [`MAX_ACCOUNTS`] accounts among the rows of a bucket.
+fn crowded(rows: &Rows, bucket: usize) -> Option<Crowded> {
+    let mut accounts: HashMap<CallerNumber, HashSet<Vec<u8>>> = HashMap::new();
+    let mut crowded = None;
+    let number = |row: &Record<'_>| row.caller;
+    for_each(
+        rows,
+        &rows.indexes.callers,
+        bucket,
+        number,
+        |row, number| {
+            let accounts = accounts.entry(number).or_default();
+            accounts.insert(row.account.to_vec());
+            if accounts.len() > MAX_ACCOUNTS && crowded.is_none() {
+                crowded = Some((row.line, number.text()));
+            }
+        },
+    );
+    crowded
 }
 
 /// The hashes of the rows of one identity.
-struct Group<'a> {
-    identity: WeighedBy<'a>,
+#[derive(Default)]
+struct Group {
     costs: Vec<CostParts>,
     one_too_many: Option<u64>,
 }
@@ -200,41 +211,27 @@ struct Weighed {
     one_too_many: Option<u64>,
 }
 
-/// Groups the rows of one hash by their identity. More than one has the same hash
-/// only by chance.
-fn groups<'a>(
-    rows: &'a Rows,
-    run: &[IndexEntry],
-    identity: impl Fn(&Record<'a>) -> Option<WeighedBy<'a>>,
-) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    let records = run.iter().filter_map(|entry| rows.record(row(*entry)));
-    for record in records {
-        let (Some(cost), Some(identity)) = (record.cost, identity(&record)) else {
-            continue;
-        };
-        let known = groups.iter().position(|group| group.identity == identity);
-        let at = known.unwrap_or_else(|| {
-            groups.push(Group {
-                identity,
-                costs: Vec::new(),
-                one_too_many: None,
-            });
-            groups.len() - 1
-        });
-        let Some(group) = groups.get_mut(at) else {
-            continue;
-        };
+/// Groups the rows of a bucket by their identity: a number or an account.
+fn groups<K: Hash + Eq>(
+    rows: &Rows,
+    index: &RowIndex,
+    bucket: usize,
+    identity: impl Fn(&Record<'_>) -> Option<K>,
+) -> impl Iterator<Item = Group> {
+    let mut groups: HashMap<K, Group> = HashMap::new();
+    let is_slow = |row: &Record<'_>| row.secret.cost().and_then(|_| identity(row));
+    for_each(rows, index, bucket, is_slow, |row, identity| {
+        let group = groups.entry(identity).or_default();
         if group.costs.len() < MAX_ARGON2ID_ROWS {
-            group.costs.push(cost);
+            group.costs.extend(row.secret.cost());
         } else {
-            group.one_too_many = group.one_too_many.or(Some(record.line));
+            group.one_too_many = group.one_too_many.or(Some(row.line));
         }
-    }
-    groups
+    });
+    groups.into_values()
 }
 
-fn weigh(groups: Vec<Group<'_>>) -> Weighed {
+fn weigh(groups: impl Iterator<Item = Group>) -> Weighed {
     let mut weighed = Weighed::default();
     for group in groups {
         let costs: Vec<Cost> = group.costs.into_iter().filter_map(Cost::of).collect();
