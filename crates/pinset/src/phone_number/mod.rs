@@ -41,6 +41,10 @@ const MAX_COUNTRY_CODE_DIGITS: usize = 3;
 /// carrier as well, have six.
 const MAX_PREFIX_DIGITS: usize = 8;
 
+/// The most digits a number is spelled with: `+` or the international prefix, the national
+/// prefix, and its own.
+const MAX_SPELLED_DIGITS: usize = MAX_NUMBER_DIGITS + 2 * MAX_PREFIX_DIGITS + 1;
+
 /// The options that say how numbers are compared, each with its default until
 /// it is set.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -178,7 +182,7 @@ impl Numbering {
     /// is never taken for one of another country.
     pub fn normalize(&self, text: &[u8]) -> Option<Number> {
         let spelling = Spelling::read(text, &self.national_prefix)?;
-        let spelled = spelling.digits.as_slice();
+        let spelled = spelling.digits();
         let international_form = spelled
             .strip_prefix(b"+")
             .or_else(|| behind(&self.international_prefix, spelled));
@@ -226,7 +230,8 @@ impl Numbering {
 
 /// The digits of a number, with a `+` in front if there is one.
 struct Spelling {
-    digits: Vec<u8>,
+    digits: [u8; MAX_SPELLED_DIGITS],
+    len: usize,
     /// Where the national prefix stands in parentheses.
     marked_prefix: Option<usize>,
 }
@@ -234,33 +239,42 @@ struct Spelling {
 impl Spelling {
     /// Reads the digits of `text`; `None` if there is anything else in it.
     fn read(text: &[u8], national_prefix: &[u8]) -> Option<Self> {
-        let mut digits = Vec::with_capacity(text.len());
+        let mut digits = [0; MAX_SPELLED_DIGITS];
+        let mut len = 0;
         let (mut opened, mut marked_prefix) = (None, None);
         for letter in std::str::from_utf8(text).ok()?.chars() {
             match letter {
-                '(' => opened = Some(digits.len()),
+                '(' => opened = Some(len),
                 ')' => {
                     let group = opened.take().filter(|start| {
-                        digits.get(*start..) == Some(national_prefix) && !national_prefix.is_empty()
+                        digits.get(*start..len) == Some(national_prefix)
+                            && !national_prefix.is_empty()
                     });
                     marked_prefix = marked_prefix.or(group);
                 }
-                '+' if digits.is_empty() => digits.push(b'+'),
-                '0'..='9' => digits.push(u8::try_from(letter).ok()?),
+                '+' | '0'..='9' if letter != '+' || len == 0 => {
+                    *digits.get_mut(len)? = u8::try_from(letter).ok()?;
+                    len += 1;
+                }
                 _ if is_passed_over(letter) => {}
                 _ => return None,
             }
         }
         Some(Self {
             digits,
+            len,
             marked_prefix,
         })
+    }
+
+    fn digits(&self) -> &[u8] {
+        self.digits.get(..self.len).unwrap_or_default()
     }
 
     /// Whether `end`, the last of the digits, begins with the national prefix in
     /// parentheses.
     fn marks_prefix_of(&self, end: &[u8]) -> bool {
-        self.marked_prefix == self.digits.len().checked_sub(end.len())
+        self.marked_prefix == self.len.checked_sub(end.len())
     }
 }
 

@@ -46,6 +46,19 @@ fn every_spelling_in_hipcalls_guide_is_one_number() {
 }
 
 #[test]
+fn longest_spelling_of_a_number_is_read() {
+    let options = "999 87654321 12345678 12";
+    for text in [
+        "1234567899987654321123456789012",
+        "+99987654321123456789012",
+        "+999123456789012",
+    ] {
+        assert_eq!(shown(options, text), "+999123456789012", "{text}");
+    }
+    assert_eq!(shown(options, &"1".repeat(40)), "none");
+}
+
+#[test]
 fn others_stay_others() {
     for (text, number) in [
         // Elsewhere: as it is, however long.

@@ -13,9 +13,8 @@ use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::credential::pepper::{KeyId, Pepper};
-use crate::hex;
 use crate::list::format::md5;
-use crate::pin::{is_key, Pin, MAX_DIGITS};
+use crate::pin::Pin;
 
 mod argon2id;
 pub mod generate;
@@ -76,7 +75,7 @@ pub enum SecretError {
     /// Nothing follows `plain:`.
     #[error("there is no PIN behind plain:")]
     Empty,
-    /// The PIN has more than [`MAX_DIGITS`] digits.
+    /// The PIN has more than [`MAX_DIGITS`](crate::pin::MAX_DIGITS) digits.
     #[error("a PIN has at most 254 keys")]
     TooLong,
     /// The PIN has a character that no telephone keypad has.
@@ -133,23 +132,7 @@ impl Secret {
     /// It is no secret. Whether the pepper has the key of [`Form::Hmac`] is not
     /// checked: [`Self::form`] names that key.
     pub fn parse(text: &[u8]) -> Result<Self, SecretError> {
-        let text = text.trim_ascii();
-        let kind = if let Some(pin) = text.strip_prefix(b"plain:") {
-            plain(pin)?
-        } else if let Some(digest) = text.strip_prefix(b"md5:") {
-            let digest = Zeroizing::new(hex::bytes(digest).ok_or(SecretError::InvalidMd5)?);
-            if *digest == md5::EMPTY_TEXT_DIGEST {
-                return Err(SecretError::EmptyTextDigest);
-            }
-            SecretKind::Md5(Box::new(digest))
-        } else if let Some(rest) = text.strip_prefix(b"hmac-sha256:") {
-            hmac(rest).ok_or(SecretError::InvalidHmac)?
-        } else if text.starts_with(b"$argon2") {
-            SecretKind::Argon2id(Box::new(Argon2id::parse(text)?))
-        } else {
-            return Err(SecretError::UnknownForm);
-        };
-        Ok(Self(kind))
+        SecretView::parse(text, &mut Zeroizing::default())?.to_secret()
     }
 
     /// Whether the entry is the PIN, by the keys of the pepper. Takes the same
@@ -216,24 +199,6 @@ impl Form {
         }
         .map(IndexKey))
     }
-}
-
-fn plain(pin: &[u8]) -> Result<SecretKind, SecretError> {
-    if pin.is_empty() {
-        Err(SecretError::Empty)
-    } else if pin.len() > MAX_DIGITS {
-        Err(SecretError::TooLong)
-    } else if pin.iter().all(|key| is_key(*key)) {
-        Ok(SecretKind::Plain(Zeroizing::new(pin.into())))
-    } else {
-        Err(SecretError::NotOnKeypad)
-    }
-}
-
-fn hmac(text: &[u8]) -> Option<SecretKind> {
-    let (id, digest) = text.split_at(memchr::memchr(b':', text)?);
-    let digest = Zeroizing::new(hex::bytes(digest.get(1..)?)?);
-    Some(SecretKind::Hmac(KeyId::new(id)?, Box::new(digest)))
 }
 
 fn sign(id: KeyId, pin: &Pin, pepper: &Pepper) -> Result<Zeroizing<[u8; 32]>, VerifyError> {

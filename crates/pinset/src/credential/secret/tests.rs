@@ -195,6 +195,26 @@ fn an_entry_finds_its_secret_unless_it_is_slow() {
     assert!(key.is_of(main.view(b"")) && !key.is_of(other.view(b"")));
 }
 
+/// All of a digest counts: a PIN is not right because a part of it is.
+#[test]
+fn digest_that_differs_in_one_bit_is_another() {
+    let key_of = |form: Form| form.index_key(&entered("1234"), &pepper());
+    let key_of = |form| key_of(form).expect("a pepper").expect("a key");
+    let (md5, hmac) = (key_of(Form::Md5), key_of(Form::Hmac(id("main"))));
+    let digests = [&md5, &hmac].map(|key| key.bytes().to_vec());
+    for bit in 0..8 * 32 {
+        let [mut of_md5, mut of_hmac] = digests.clone();
+        of_hmac[bit / 8] ^= 1 << (bit % 8);
+        let view = SecretView::Hmac(id("main"), of_hmac.first_chunk().expect("32 bytes"));
+        assert!(!hmac.is_of(view), "HMAC, bit {bit}");
+        if let Some(byte) = of_md5.get_mut(bit / 8) {
+            *byte ^= 1 << (bit % 8);
+            let view = SecretView::Md5(of_md5.first_chunk().expect("16 bytes"));
+            assert!(!md5.is_of(view), "MD5, bit {bit}");
+        }
+    }
+}
+
 #[test]
 fn invalid_secrets_are_refused() {
     let of_nothing = "d41d8cd98f00b204e9800998ecf8427e";

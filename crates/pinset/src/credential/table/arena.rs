@@ -71,6 +71,11 @@ impl<T: Zeroize + Copy> Chunks<T> {
             .unwrap_or_default()
     }
 
+    /// The items, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter())
+    }
+
     /// Returns the memory they take, in bytes.
     pub(super) fn size(&self) -> usize {
         self.room * size_of::<T>()

@@ -104,7 +104,7 @@ impl BlockWriter {
         self.make_room(most);
         self.context.write(record, key, &mut self.block);
         self.rows += 1;
-        if self.rows.is_multiple_of(BLOCK_ROWS) {
+        if self.rows % BLOCK_ROWS == 0 {
             self.end_block()?;
         }
         Ok(())

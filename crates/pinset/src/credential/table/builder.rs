@@ -1,21 +1,26 @@
 //! A builder of credential tables.
 
 use foldhash::quality::RandomState;
+use zeroize::Zeroizing;
 
+use super::arena::ArenaFullError;
 use super::blocks::{BlockWriter, Blocks};
 use super::error::{RowError, RowErrorKind, TableError};
 use super::index::{IndexDraft, Keyed};
 use super::record::{CallerNumber, Record, Terms};
-use super::signed::{SignedDraft, SignedRows};
+use super::signed::{FoundBy, SignedDraft, SignedRows};
 use super::weighing::{Dearest, Weighing};
 use super::{Profile, Rows};
-use crate::credential::secret::{Form, Secret};
+use crate::credential::secret::{Form, SecretView};
 use crate::list::format::csv::Column;
 use crate::list::index::MAX_REPORTED_LINES;
 use crate::phone_number::{Number, Numbering};
 
 /// The most memory of a record, without its texts.
 const MAX_RECORD_OVERHEAD_BYTES: usize = 128;
+
+/// After how many rows it is checked whether they take too much memory.
+const ROWS_PER_CHECK: u64 = 64;
 
 /// How many blocks are indexed in one step.
 const BLOCKS_PER_STEP: u32 = 512;
@@ -83,7 +88,8 @@ impl Draft {
         terms: Terms<'_>,
         number: Option<&Number>,
     ) -> Result<(), TableError> {
-        let secret = match Secret::parse(text) {
+        let mut digest = Zeroizing::default();
+        let secret = match SecretView::parse(text, &mut digest) {
             Ok(secret) => secret,
             Err(error) => {
                 self.note(RowError {
@@ -97,7 +103,7 @@ impl Draft {
         let record = Record {
             line,
             account,
-            secret: secret.view(text),
+            secret,
             caller: number.map(CallerNumber::of),
             terms,
         };
@@ -114,10 +120,17 @@ impl Draft {
         if self.about.limited.is_none() {
             self.about.limited = limit_of(&terms).map(|column| (line, column));
         }
-        if self.size() > self.limit {
-            return Err(TableError::TooLarge(self.limit));
+        match self.about.profile.rows % ROWS_PER_CHECK {
+            0 => self.check_size(),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn check_size(&self) -> Result<(), TableError> {
+        match self.peak() > self.limit {
+            true => Err(TableError::TooLarge(self.limit)),
+            false => Ok(()),
+        }
     }
 
     /// Notes the form of a row's secret, and returns the place of its key.
@@ -131,18 +144,23 @@ impl Draft {
         0
     }
 
-    /// What the rows will take of memory, with their indexes.
-    fn size(&self) -> u64 {
+    /// What the rows will take of memory at most, while their indexes are made, one after
+    /// the other.
+    fn peak(&self) -> u64 {
         let blocks = self.blocks.count();
-        let indexes = self
-            .indexed
-            .map(|entries| IndexDraft::memory(entries, blocks));
-        let bytes = self.blocks.size() + self.signed.size() + indexes.sum();
+        let rows = self.indexed.all();
+        let indexes = rows.map(|rows| IndexDraft::memory(*rows, blocks));
+        let shares = rows.map(|rows| IndexDraft::memory_of_shares(*rows));
+        let bytes = self.blocks.size()
+            + self.signed.size()
+            + indexes.iter().sum::<usize>()
+            + shares.into_iter().max().unwrap_or_default();
         bytes as u64
     }
 
     /// No more will come.
     pub(super) fn index(self) -> Result<RowIndexing, TableError> {
+        self.check_size()?;
         let too_large = |_| TableError::TooLarge(self.limit);
         let (keys, signed) = self.signed.finish();
         let plain = self.has_plain.then_some(Form::Plain);
@@ -159,8 +177,9 @@ impl Draft {
         Ok(RowIndexing {
             blocks,
             indexes,
-            stage: IndexStage::Counting,
+            to_do: vec![FoundBy::Pin, FoundBy::Caller, FoundBy::Account],
             next: 0,
+            limit: self.limit,
             forms,
             signed,
             about: self.about,
@@ -178,78 +197,48 @@ fn limit_of(terms: &Terms<'_>) -> Option<Column> {
 pub(super) struct RowIndexing {
     blocks: Blocks,
     indexes: Keyed<IndexDraft>,
-    stage: IndexStage,
-    /// The next block of this stage.
+    /// The indexes that are not made yet, the next one last.
+    to_do: Vec<FoundBy>,
+    /// The next block to be indexed.
     next: u32,
     forms: Vec<Form>,
     signed: Vec<SignedRows>,
     about: About,
-}
-
-#[derive(Clone, Copy)]
-enum IndexStage {
-    Counting,
-    Filling,
-    Placing,
+    limit: u64,
 }
 
 impl RowIndexing {
     /// Does a part; false when all is done.
-    pub(super) fn step(&mut self) -> bool {
-        match self.stage {
-            IndexStage::Counting => {
-                if !self.visit(IndexDraft::count) {
-                    self.stage = IndexStage::Filling;
-                }
-            }
-            IndexStage::Filling => {
-                let Keyed {
-                    pins,
-                    callers,
-                    accounts,
-                } = &mut self.indexes;
-                if !(pins.fill() || callers.fill() || accounts.fill()) {
-                    for index in [pins, callers, accounts] {
-                        index.begin_to_place();
-                    }
-                    (self.stage, self.next) = (IndexStage::Placing, 0);
-                }
-            }
-            IndexStage::Placing => return self.visit(IndexDraft::place),
-        }
-        true
-    }
-
-    /// Shows the indexes the hashes of some rows; false when that were all.
-    fn visit(&mut self, see: impl Fn(&mut IndexDraft, u32, u32)) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// There is no memory.
+    pub(super) fn step(&mut self) -> Result<bool, TableError> {
+        let Some(by) = self.to_do.last().copied() else {
+            return Ok(false);
+        };
+        let index = self.indexes.of(by);
         let end = self
-            .blocks
-            .count()
-            .min(self.next.saturating_add(BLOCKS_PER_STEP));
-        let indexes = &mut self.indexes;
-        for block in self.next..end {
-            let mut rows = self.blocks.block(block);
-            while let Some(record) = rows.next() {
-                let hashes = record.hashes(&self.about.hasher);
-                for (index, hash) in [
-                    (&mut indexes.pins, hashes.pins),
-                    (&mut indexes.callers, hashes.callers),
-                    (&mut indexes.accounts, hashes.accounts),
-                ] {
-                    if let Some(hash) = hash {
-                        see(index, hash, block);
-                    }
-                }
-            }
+            .next
+            .saturating_add(BLOCKS_PER_STEP)
+            .min(self.blocks.count());
+        if self.next < end && index.lacks_rows() {
+            let (blocks, hasher) = (&self.blocks, &self.about.hasher);
+            let added =
+                (self.next..end).try_for_each(|block| add(blocks, block, by, hasher, index));
+            added.map_err(|_| TableError::TooLarge(self.limit))?;
+            self.next = end;
+        } else if !index.place() {
+            self.to_do.pop();
+            self.next = 0;
         }
-        self.next = end;
-        end < self.blocks.count()
+        Ok(true)
     }
 
     /// The rows, to be weighed; what is not indexed yet is.
-    pub(super) fn finish(mut self) -> Weighing {
-        while self.step() {}
-        Weighing::new(Rows {
+    pub(super) fn finish(mut self) -> Result<Weighing, TableError> {
+        while self.step()? {}
+        Ok(Weighing::new(Rows {
             blocks: self.blocks,
             indexes: self.indexes.map(IndexDraft::finish),
             forms: self.forms,
@@ -261,6 +250,23 @@ impl RowIndexing {
             broken: self.about.broken,
             limited: self.about.limited,
             now: None,
-        })
+        }))
     }
+}
+
+/// Adds the rows of a block to an index.
+fn add(
+    blocks: &Blocks,
+    block: u32,
+    by: FoundBy,
+    hasher: &RandomState,
+    index: &mut IndexDraft,
+) -> Result<(), ArenaFullError> {
+    let mut rows = blocks.block(block);
+    while let Some(row) = rows.next() {
+        if let Some(hash) = row.hash(by, hasher) {
+            index.add(hash, block)?;
+        }
+    }
+    Ok(())
 }

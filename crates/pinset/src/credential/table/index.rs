@@ -2,14 +2,16 @@
 //! have the same.
 //!
 //! Buckets of block numbers in one array, each number beside some more bits of the hash.
-//! The array is filled in the order of the list, in two passes over the rows: one that
-//! counts, so that it takes no more memory while it is made, and one that places.
+//! Those of a bucket are in the order of the list.
 //!
 //! Not [`crate::list`]'s table: it keeps one of those that are the same.
 
+use std::collections::VecDeque;
+
 use zeroize::Zeroizing;
 
-use super::arena::ArenaFullError;
+use super::arena::{ArenaFullError, Chunks};
+use super::signed::FoundBy;
 
 /// The least bits of the hash beside a block number: one in so many rows of other keys in
 /// a bucket is read.
@@ -18,8 +20,15 @@ const MIN_TAG_BITS: u32 = 4;
 /// A bucket has 8 to 16 entries.
 const MIN_BUCKET_ENTRIES: usize = 8;
 
-/// How much memory is filled with zeros in one step.
-const FILL_BYTES: usize = 1 << 20;
+/// A share has twice as many rows at most, unless there are more than the most shares.
+const SHARE_ROWS: usize = 16 << 10;
+const MAX_SHARE_BITS: u32 = 8;
+
+/// The rows of a chunk of a share.
+const SHARE_CHUNK_ROWS: usize = 4 << 10;
+
+/// The most memory of a row in its share, with chunks that are not full.
+const SHARE_ROW_BYTES: usize = size_of::<u64>() * 3 / 2;
 
 /// Something of each index: of what rows are found by.
 #[derive(Clone, Copy, Default)]
@@ -41,13 +50,24 @@ impl<T> Keyed<T> {
             accounts: f(self.accounts),
         }
     }
+
+    /// Returns those of all.
+    pub(super) fn all(&self) -> [&T; 3] {
+        [&self.pins, &self.callers, &self.accounts]
+    }
+
+    /// Returns that of one.
+    pub(super) fn of(&mut self, by: FoundBy) -> &mut T {
+        match by {
+            FoundBy::Pin => &mut self.pins,
+            FoundBy::Caller => &mut self.callers,
+            FoundBy::Account => &mut self.accounts,
+        }
+    }
 }
 
-impl Keyed<usize> {
-    /// Returns the sum of all.
-    pub(super) fn sum(self) -> usize {
-        self.pins + self.callers + self.accounts
-    }
+fn first_bits(hash: u32, bits: u32) -> usize {
+    hash.checked_shr(u32::BITS - bits).unwrap_or_default() as usize
 }
 
 /// What the bits of hashes and entries mean.
@@ -59,7 +79,7 @@ struct Layout {
     tag_bits: u32,
     block_bits: u32,
     /// The bytes of an entry.
-    width: usize,
+    width: u32,
 }
 
 impl Layout {
@@ -69,18 +89,17 @@ impl Layout {
         let block_bits = u32::BITS - blocks.saturating_sub(1).leading_zeros();
         // Chunks have no addresses for so many rows that it would be over four bytes.
         let width = (block_bits + MIN_TAG_BITS).div_ceil(u8::BITS).min(4);
-        let unused = (width * 8) as u32 - block_bits;
+        let unused = width * u8::BITS - block_bits;
         Self {
             bucket_bits,
             tag_bits: unused.min(u32::BITS - bucket_bits),
             block_bits,
-            width: width as usize,
+            width,
         }
     }
 
     fn bucket(self, hash: u32) -> usize {
-        hash.checked_shr(u32::BITS - self.bucket_bits)
-            .unwrap_or_default() as usize
+        first_bits(hash, self.bucket_bits)
     }
 
     /// Returns the bits of a hash that its entries have, where they have them.
@@ -97,86 +116,116 @@ impl Layout {
     }
 }
 
-/// An index being made: rows are counted, then memory is filled, then they are placed.
-pub(super) struct IndexDraft(RowIndex);
+/// An index being made: rows are added, each to the share of the array that it belongs to,
+/// then the shares are placed, each of which fits into the processor's cache.
+pub(super) struct IndexDraft {
+    /// The hash of each row, and its block, by their shares.
+    shares: VecDeque<Chunks<u64>>,
+    share_bits: u32,
+    /// How many rows will still come.
+    missing: usize,
+    index: RowIndex,
+}
 
 impl IndexDraft {
-    /// Returns the memory that an index of so many entries takes, in bytes.
-    pub(super) fn memory(entries: usize, blocks: u32) -> usize {
-        let layout = Layout::new(entries, blocks);
-        entries * layout.width + (1 << layout.bucket_bits) * size_of::<u32>()
+    /// Returns the memory that an index of so many rows takes, in bytes.
+    pub(super) fn memory(rows: usize, blocks: u32) -> usize {
+        let layout = Layout::new(rows, blocks);
+        rows * layout.width as usize + (1 << layout.bucket_bits) * size_of::<u32>()
     }
 
-    /// For as many entries as will be counted.
-    pub(super) fn new(entries: usize, blocks: u32) -> Result<Self, ArenaFullError> {
-        let layout = Layout::new(entries, blocks);
-        let (mut counts, mut room) = (Vec::new(), Vec::new());
-        counts
-            .try_reserve_exact(1 << layout.bucket_bits)
-            .and_then(|()| room.try_reserve_exact(entries * layout.width))
+    /// Returns the most memory that it takes besides while it is made.
+    pub(super) fn memory_of_shares(rows: usize) -> usize {
+        rows * SHARE_ROW_BYTES
+    }
+
+    /// For as many rows as will be added, in so many blocks.
+    pub(super) fn new(rows: usize, blocks: u32) -> Result<Self, ArenaFullError> {
+        let layout = Layout::new(rows, blocks);
+        let (mut entries, mut ends) = (Vec::new(), Vec::new());
+        ends.try_reserve_exact(1 << layout.bucket_bits)
+            .and_then(|()| entries.try_reserve_exact(rows * layout.width as usize))
             .map_err(|_| ArenaFullError)?;
-        counts.resize(1 << layout.bucket_bits, 0);
-        Ok(Self(RowIndex {
-            layout,
-            entries: Zeroizing::new(room),
-            ends: counts,
-        }))
+        let share_bits = (rows / SHARE_ROWS).checked_ilog2().unwrap_or(0);
+        let share_bits = share_bits.min(MAX_SHARE_BITS);
+        let shares = (0..1 << share_bits).map(|_| Chunks::new(SHARE_CHUNK_ROWS));
+        Ok(Self {
+            shares: shares.collect(),
+            share_bits,
+            missing: rows,
+            index: RowIndex {
+                layout,
+                entries: Zeroizing::new(entries),
+                ends,
+            },
+        })
     }
 
-    /// Counts a row.
-    pub(super) fn count(&mut self, hash: u32, _: u32) {
-        let bucket = self.0.layout.bucket(hash);
-        if let Some(count) = self.0.ends.get_mut(bucket) {
-            *count += 1;
-        }
+    /// Whether rows will still come.
+    pub(super) fn lacks_rows(&self) -> bool {
+        self.missing > 0
     }
 
-    /// Fills a part of the memory; false when that is done. Memory that is new takes its
-    /// time.
-    pub(super) fn fill(&mut self) -> bool {
-        let entries = &mut self.0.entries;
-        let filled = entries.capacity().min(entries.len() + FILL_BYTES);
-        entries.resize(filled, 0);
-        filled < entries.capacity()
+    /// Adds a row. Those of a block come after those of the blocks before it.
+    pub(super) fn add(&mut self, hash: u32, block: u32) -> Result<(), ArenaFullError> {
+        let share = self.shares.get_mut(first_bits(hash, self.share_bits));
+        let row = u64::from(hash) << 32 | u64::from(block);
+        self.missing = self.missing.saturating_sub(1);
+        share.ok_or(ArenaFullError)?.add(&[row]).map(drop)
     }
 
-    /// All are counted, and memory is filled. From now on, the end of a bucket is where
-    /// its next entry goes.
-    pub(super) fn begin_to_place(&mut self) {
-        let mut sum = 0;
-        for count in &mut self.0.ends {
-            let start = sum;
-            sum += *count;
-            *count = start;
-        }
-    }
-
-    /// Places a row that was counted. Those of a block come after those of the blocks
-    /// before it.
-    pub(super) fn place(&mut self, hash: u32, block: u32) {
+    /// Places a share; false if all are. No row may come after that.
+    pub(super) fn place(&mut self) -> bool {
+        let Some(share) = self.shares.pop_front() else {
+            return false;
+        };
         let RowIndex {
             layout,
             entries,
             ends,
-        } = &mut self.0;
-        let Some(end) = ends.get_mut(layout.bucket(hash)) else {
-            return;
-        };
-        let entry = (layout.tag(hash) | block).to_le_bytes();
-        let at = *end as usize * layout.width;
-        if let (Some(place), Some(entry)) = (
-            entries.get_mut(at..at + layout.width),
-            entry.get(..layout.width),
-        ) {
-            place.copy_from_slice(entry);
+        } = &mut self.index;
+        let (width, first) = (layout.width as usize, ends.len());
+        let bucket = |hash| layout.bucket(hash).saturating_sub(first);
+        ends.resize(first + (1 << (layout.bucket_bits - self.share_bits)), 0);
+        let ends = ends.get_mut(first..).unwrap_or_default();
+        for (hash, _) in share.iter().copied().map(parts) {
+            if let Some(count) = ends.get_mut(bucket(hash)) {
+                *count += 1;
+            }
         }
-        *end += 1;
+        // From now on, the end of a bucket is where its next entry goes.
+        let mut sum = (entries.len() / width) as u32;
+        for count in &mut *ends {
+            let begin = sum;
+            sum += *count;
+            *count = begin;
+        }
+        entries.resize(sum as usize * width, 0);
+        for (hash, block) in share.iter().copied().map(parts) {
+            let Some(end) = ends.get_mut(bucket(hash)) else {
+                continue;
+            };
+            let at = *end as usize * width;
+            *end += 1;
+            let entry = (layout.tag(hash) | block).to_le_bytes();
+            let place = entries.get_mut(at..at + width);
+            if let (Some(place), Some(entry)) = (place, entry.get(..width)) {
+                place.copy_from_slice(entry);
+            }
+        }
+        true
     }
 
-    /// All are placed.
-    pub(super) fn finish(self) -> RowIndex {
-        self.0
+    /// The index; what is not placed yet is.
+    pub(super) fn finish(mut self) -> RowIndex {
+        while self.place() {}
+        self.index
     }
+}
+
+/// The hash of a row, and its block.
+fn parts(row: u64) -> (u32, u32) {
+    ((row >> 32) as u32, row as u32)
 }
 
 /// The index.
@@ -229,7 +278,7 @@ impl RowIndex {
             .and_then(|before| self.ends.get(before));
         let start = start.map_or(0, |end| *end as usize);
         let end = self.ends.get(bucket).map_or(start, |end| *end as usize);
-        let width = self.layout.width;
+        let width = self.layout.width as usize;
         let entries = self.entries.get(start * width..end * width);
         entries.unwrap_or_default().chunks_exact(width)
     }
@@ -279,12 +328,15 @@ mod tests {
     fn index(hashes: &[u32], rows: usize) -> RowIndex {
         let blocks = hashes.len().div_ceil(rows) as u32;
         let mut draft = IndexDraft::new(hashes.len(), blocks).expect("memory");
-        hashes.iter().for_each(|hash| draft.count(*hash, 0));
-        while draft.fill() {}
-        draft.begin_to_place();
         for (row, hash) in hashes.iter().enumerate() {
-            draft.place(*hash, (row / rows) as u32);
+            assert!(draft.lacks_rows());
+            draft.add(*hash, (row / rows) as u32).expect("memory");
         }
+        assert!(!draft.lacks_rows());
+        let shares: usize = draft.shares.iter().map(Chunks::size).sum();
+        // A few are in a chunk of the least size.
+        let most = IndexDraft::memory_of_shares(hashes.len()).max(3000);
+        assert!(shares <= most, "{shares} {most}");
         let index = draft.finish();
         assert_eq!(index.size(), IndexDraft::memory(hashes.len(), blocks));
         index

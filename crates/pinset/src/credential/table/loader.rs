@@ -95,10 +95,10 @@ impl<R: Read> Reading<R> {
                 }
             }
             LoadStage::Indexing(mut indexing) => {
-                if indexing.step() {
+                if indexing.step()? {
                     LoadStage::Indexing(indexing)
                 } else {
-                    LoadStage::Weighing(Box::new(indexing.finish()))
+                    LoadStage::Weighing(Box::new(indexing.finish()?))
                 }
             }
             LoadStage::Weighing(mut weighing) => {
@@ -215,7 +215,7 @@ pub fn of_credentials<'a>(
             error: RowErrorKind::Value(error),
         });
     }
-    draft.index()?.finish().finish()
+    draft.index()?.finish()?.finish()
 }
 
 /// A row of a database with the columns of a CSV list. It has no `Debug`: its secret is a
@@ -265,7 +265,7 @@ pub fn of_stored(
         };
         draft.add(line, (row.account, row.secret), terms, number)?;
     }
-    let mut rows = draft.index()?.finish().finish()?;
+    let mut rows = draft.index()?.finish()?.finish()?;
     rows.now = Some(now);
     rows.dearest.at_least(dearest);
     Ok(rows)

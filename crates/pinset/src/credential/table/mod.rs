@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::credential::pepper::{KeyId, Pepper};
-use crate::credential::secret::{Form, IndexKey, Secret, VerifyError};
+use crate::credential::secret::{Form, IndexKey, Secret, SecretView, VerifyError};
 use crate::list::format::csv::Column;
 use crate::list::format::md5;
 use crate::list::Gives;
@@ -96,8 +96,8 @@ pub struct Candidate {
     pub context: Option<String>,
     /// Whether it admits at all.
     pub enabled: bool,
-    /// The secret as it stands in the list.
-    text: Zeroizing<Vec<u8>>,
+    /// The text of a secret with Argon2id.
+    phc: Zeroizing<Vec<u8>>,
 }
 
 /// The rows that a PIN finds, in the order of the list.
@@ -233,15 +233,9 @@ impl Rows {
 
     /// Returns the memory they take, in bytes.
     pub fn memory(&self) -> u64 {
-        let Keyed {
-            pins,
-            callers,
-            accounts,
-        } = &self.indexes;
+        let indexes = self.indexes.all().map(RowIndex::size);
         let bytes = self.blocks.size()
-            + pins.size()
-            + callers.size()
-            + accounts.size()
+            + indexes.iter().sum::<usize>()
             + self.forms.capacity() * size_of::<Form>()
             + self.signed.capacity() * size_of::<SignedRows>()
             + self.broken.capacity() * size_of::<RowError>();
@@ -289,20 +283,23 @@ impl Candidate {
         Some(Self {
             line: record.line,
             account: record.account.to_vec(),
-            secret: record.secret.to_secret()?,
+            secret: record.secret.to_secret().ok()?,
             level: record.terms.level,
             from: record.terms.from,
             until: record.terms.until,
             max_uses: record.terms.max_uses,
             context: record.terms.context.map(str::to_owned),
             enabled: record.terms.enabled,
-            text: record.secret.text(),
+            phc: match record.secret {
+                SecretView::Argon2id(text, _) => Zeroizing::new(text.to_vec()),
+                _ => Zeroizing::default(),
+            },
         })
     }
 
     /// Returns the key under which its uses are counted: [`digest`].
     pub fn digest(&self) -> [u8; 16] {
-        digest(&self.account, &self.text)
+        digest(&self.account, &self.secret.view(&self.phc).text())
     }
 }
 

@@ -19,7 +19,7 @@ use std::num::NonZeroU32;
 use foldhash::quality::RandomState;
 
 use super::hash;
-use super::index::Keyed;
+use super::signed::FoundBy;
 use crate::credential::pepper::KeyId;
 use crate::credential::secret::SecretView;
 use crate::phone_number::Number;
@@ -66,13 +66,13 @@ pub(super) struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// Returns the hashes of what it is found by.
-    pub(super) fn hashes(&self, hasher: &RandomState) -> Keyed<Option<u32>> {
-        let account = Some(self.account).filter(|account| !account.is_empty());
-        Keyed {
-            pins: self.secret.index_bytes().map(|bytes| hash(hasher, bytes)),
-            callers: self.caller.map(|caller| hash(hasher, &caller)),
-            accounts: account.map(|account| hash(hasher, account)),
+    /// Returns the hash of what it is found by in this way, if it is.
+    pub(super) fn hash(&self, by: FoundBy, hasher: &RandomState) -> Option<u32> {
+        match by {
+            FoundBy::Pin => self.secret.index_bytes().map(|bytes| hash(hasher, bytes)),
+            FoundBy::Caller => self.caller.map(|caller| hash(hasher, &caller)),
+            FoundBy::Account if self.account.is_empty() => None,
+            FoundBy::Account => Some(hash(hasher, self.account)),
         }
     }
 }

@@ -249,8 +249,7 @@ fn row<'a>(
 
 impl<'a> Row<'a> {
     fn set(&mut self, column: Column, value: &'a str, zone: &Zone) -> Result<(), ValueError> {
-        let text = |c: char| column == Column::Name && matches!(c, '\n' | '\r' | '\t');
-        if value.contains(|c: char| c.is_control() && !text(c)) {
+        if has_control(value, column == Column::Name) {
             return Err(ValueError::ControlCharacter);
         }
         if value.is_empty() {
@@ -281,6 +280,16 @@ impl<'a> Row<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a value has control characters, other than line ends and tabs if it may have
+/// these.
+fn has_control(value: &str, lines: bool) -> bool {
+    // Nearly all values can be looked through by bytes, some at once if all are.
+    let is_other = |byte: u8| !matches!(byte, b' '..=b'~');
+    let has_other = value.bytes().fold(false, |any, byte| any | is_other(byte));
+    let may_be = |c: char| lines && matches!(c, '\n' | '\r' | '\t');
+    has_other && value.contains(|c: char| c.is_control() && !may_be(c))
 }
 
 /// A number of digits alone.

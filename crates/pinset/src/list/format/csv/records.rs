@@ -29,8 +29,20 @@ pub(super) struct Records<R> {
     filled: usize,
     begun: bool,
     ended: bool,
+    /// There was a record.
+    has_header: bool,
     fields: Zeroizing<Vec<u8>>,
     ends: [usize; Column::ALL.len() + 1],
+}
+
+/// A record that was taken apart.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// Where it is in the input, if it is a line there, and not copied.
+    line: Option<usize>,
+    length: usize,
+    /// The number of its fields.
+    fields: usize,
 }
 
 /// A record.
@@ -40,6 +52,8 @@ pub(super) struct CsvRecord<'a> {
     /// Its fields without their quotes, one after the other.
     text: &'a str,
     ends: &'a [usize],
+    /// The bytes between two fields: a comma, or nothing.
+    gap: usize,
 }
 
 impl<'a> CsvRecord<'a> {
@@ -55,10 +69,13 @@ impl<'a> CsvRecord<'a> {
 
     /// The fields, without the blanks around them.
     pub(super) fn fields(&self) -> impl Iterator<Item = &'a str> + '_ {
-        let text = self.text;
-        let starts = std::iter::once(&0).chain(self.ends);
-        let fields = starts.zip(self.ends);
-        fields.map(move |(start, end)| text.get(*start..*end).unwrap_or_default().trim())
+        let (text, gap) = (self.text, self.gap);
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let field = text.get(start..*end).unwrap_or_default();
+            start = end + gap;
+            field.trim()
+        })
     }
 
     /// Whether it is a line of blanks.
@@ -86,6 +103,7 @@ impl<R: Read> Records<R> {
             filled: 0,
             begun: false,
             ended: false,
+            has_header: false,
             fields: Zeroizing::new(vec![0; MAX_RECORD_BYTES]),
             ends: [0; Column::ALL.len() + 1],
         }
@@ -94,17 +112,49 @@ impl<R: Read> Records<R> {
     /// The next record that is not blank; `None` at the end.
     pub(super) fn next_record(&mut self) -> Result<Option<CsvRecord<'_>>, CsvError> {
         loop {
-            let Some((length, fields)) = self.take()? else {
+            let Some(taken) = self
+                .take_line()
+                .map_or_else(|| self.take(), |line| Ok(Some(line)))?
+            else {
                 return Ok(None);
             };
-            if !self.record(length, fields)?.is_blank() {
-                return self.record(length, fields).map(Some);
+            if taken.fields > 1 || !self.record(taken)?.is_blank() {
+                self.has_header = true;
+                return self.record(taken).map(Some);
             }
         }
     }
 
-    /// Takes the next record apart: how long it is, and how many fields it has.
-    fn take(&mut self) -> Result<Option<(usize, usize)>, CsvError> {
+    /// Takes the next record apart, as [`Self::take`], if it is a whole line without
+    /// quotes, as most are: that is several times as fast.
+    fn take_line(&mut self) -> Option<Taken> {
+        // Byte order mark and header are for the other way.
+        if !self.quotes.is_between() || !self.has_header {
+            return None;
+        }
+        let input = self.input.get(self.used..self.filled)?;
+        let length = memchr::memchr3(b'\n', b'"', b'\r', input)?;
+        let line = input.get(..length).filter(|line| !line.is_empty())?;
+        if input.get(length) != Some(&b'\n') || length > MAX_RECORD_BYTES {
+            return None;
+        }
+        let mut fields = 0;
+        for end in memchr::memchr_iter(b',', line).chain([length]) {
+            *self.ends.get_mut(fields)? = end;
+            fields += 1;
+        }
+        let start = self.used;
+        self.used += length + 1;
+        self.quotes.pass_line();
+        Some(Taken {
+            line: Some(start),
+            length,
+            fields,
+        })
+    }
+
+    /// Takes the next record apart.
+    fn take(&mut self) -> Result<Option<Taken>, CsvError> {
         let (mut length, mut fields) = (0, 0);
         loop {
             while self.used == self.filled && !self.ended {
@@ -126,28 +176,48 @@ impl<R: Read> Records<R> {
                     return Err(self.broken(CsvErrorKind::FieldCount))
                 }
                 ReadRecordResult::Record if self.quotes.is_between() => {
-                    return Ok(Some((length, fields)));
+                    return Ok(Some(Taken {
+                        line: None,
+                        length,
+                        fields,
+                    }));
                 }
                 // The last one, without a line end.
                 ReadRecordResult::Record if !self.settled => return Ok(None),
                 ReadRecordResult::Record if self.quotes.is_open() => {
                     return Err(self.broken(CsvErrorKind::UnclosedQuote));
                 }
-                ReadRecordResult::Record => return Ok(Some((length, fields))),
+                ReadRecordResult::Record => {
+                    return Ok(Some(Taken {
+                        line: None,
+                        length,
+                        fields,
+                    }));
+                }
                 ReadRecordResult::End => return Ok(None),
             }
         }
     }
 
-    fn record(&self, length: usize, fields: usize) -> Result<CsvRecord<'_>, CsvError> {
-        let text = self.fields.get(..length).unwrap_or_default();
-        let ends = self.ends.get(..fields).unwrap_or_default();
+    fn record(&self, taken: Taken) -> Result<CsvRecord<'_>, CsvError> {
+        let text = match taken.line {
+            Some(start) => self.input.get(start..start + taken.length),
+            None => self.fields.get(..taken.length),
+        };
+        let text = text.unwrap_or_default();
+        let ends = self.ends.get(..taken.fields).unwrap_or_default();
         let text = std::str::from_utf8(text)
             .ok()
             .filter(|text| ends.iter().all(|end| text.is_char_boundary(*end)))
             .ok_or_else(|| self.broken(CsvErrorKind::NotUtf8))?;
         let line = self.quotes.record;
-        Ok(CsvRecord { line, text, ends })
+        let gap = usize::from(taken.line.is_some());
+        Ok(CsvRecord {
+            line,
+            text,
+            ends,
+            gap,
+        })
     }
 
     fn broken(&self, kind: CsvErrorKind) -> CsvError {
@@ -220,6 +290,12 @@ impl Quotes {
             self.line += u64::from(*byte == b'\n');
         }
         Ok(())
+    }
+
+    /// Passes over a record in one line without quotes, and its line end.
+    fn pass_line(&mut self) {
+        self.record = self.line;
+        self.line += 1;
     }
 
     /// Whether a record has ended, with its line end.
