@@ -9,7 +9,7 @@ use crate::credential::pepper::KeyId;
 
 /// The rows of a block. Finding one takes reading those before it in its block, so more
 /// save memory and take time.
-pub(super) const BLOCK_ROWS: usize = 16;
+pub(super) const BLOCK_ROWS: usize = 20;
 
 /// The size of a chunk of blocks.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -35,7 +35,7 @@ impl Blocks {
         let bytes = self.starts.get(number).map(|start| self.bytes.get(*start));
         let before = number.saturating_mul(BLOCK_ROWS);
         BlockRows {
-            context: Context::default(),
+            context: Context::before(before),
             rest: Rest(bytes.unwrap_or_default()),
             left: self.rows.saturating_sub(before).min(BLOCK_ROWS),
             keys: &self.keys,
@@ -90,7 +90,7 @@ impl BlockWriter {
             starts: Vec::new(),
             rows: 0,
             block: Zeroizing::default(),
-            context: Context::default(),
+            context: Context::before(0),
         }
     }
 
@@ -123,7 +123,7 @@ impl BlockWriter {
     fn end_block(&mut self) -> Result<(), ArenaFullError> {
         self.starts.push(self.bytes.add(&self.block)?);
         self.block.clear();
-        self.context = Context::default();
+        self.context = Context::before(self.rows);
         Ok(())
     }
 

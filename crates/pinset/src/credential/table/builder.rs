@@ -149,8 +149,8 @@ impl Draft {
     fn peak(&self) -> u64 {
         let blocks = self.blocks.count();
         let rows = self.indexed.all();
-        let indexes = rows.map(|rows| IndexDraft::memory(*rows, blocks));
-        let shares = rows.map(|rows| IndexDraft::memory_of_shares(*rows));
+        let indexes = rows.map(|(by, rows)| IndexDraft::memory(*rows, blocks, by));
+        let shares = rows.map(|(_, rows)| IndexDraft::memory_of_shares(*rows));
         let bytes = self.blocks.size()
             + self.signed.size()
             + indexes.iter().sum::<usize>()
@@ -168,12 +168,8 @@ impl Draft {
         let hmac = signed.iter().map(|rows| Form::Hmac(rows.key));
         let forms = plain.into_iter().chain(md5).chain(hmac).collect();
         let blocks = self.blocks.finish(keys).map_err(too_large)?;
-        let index = |entries| IndexDraft::new(entries, blocks.count()).map_err(too_large);
-        let indexes = Keyed {
-            pins: index(self.indexed.pins)?,
-            callers: index(self.indexed.callers)?,
-            accounts: index(self.indexed.accounts)?,
-        };
+        let index = |by, rows| IndexDraft::new(rows, blocks.count(), by);
+        let indexes = self.indexed.map(index).transpose().map_err(too_large)?;
         Ok(RowIndexing {
             blocks,
             indexes,
@@ -217,7 +213,7 @@ impl RowIndexing {
         let Some(by) = self.to_do.last().copied() else {
             return Ok(false);
         };
-        let index = self.indexes.of(by);
+        let index = self.indexes.of_mut(by);
         let end = self
             .next
             .saturating_add(BLOCKS_PER_STEP)
@@ -240,7 +236,7 @@ impl RowIndexing {
         while self.step()? {}
         Ok(Weighing::new(Rows {
             blocks: self.blocks,
-            indexes: self.indexes.map(IndexDraft::finish),
+            indexes: self.indexes.map(|_, index| index.finish()),
             forms: self.forms,
             signed: self.signed,
             hasher: self.about.hasher,

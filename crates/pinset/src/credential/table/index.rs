@@ -13,12 +13,17 @@ use zeroize::Zeroizing;
 use super::arena::{ArenaFullError, Chunks};
 use super::signed::FoundBy;
 
-/// The least bits of the hash beside a block number: one in so many rows of other keys in
-/// a bucket is read.
-const MIN_TAG_BITS: u32 = 4;
+/// The least bits of the hash beside a block number. Of `n` bits, the blocks of one in `2^n`
+/// other rows of a bucket are read in vain: nearly none for a wrong PIN, and for numbers and
+/// accounts about as many as are right.
+const MIN_TAG_BITS: Keyed<u32> = Keyed {
+    pins: 12,
+    callers: 4,
+    accounts: 4,
+};
 
-/// A bucket has 8 to 16 entries.
-const MIN_BUCKET_ENTRIES: usize = 8;
+/// A bucket has 16 to 32 entries.
+const MIN_BUCKET_ENTRIES: usize = 16;
 
 /// A share has twice as many rows at most, unless there are more than the most shares.
 const SHARE_ROWS: usize = 16 << 10;
@@ -43,26 +48,46 @@ pub(super) struct Keyed<T> {
 
 impl<T> Keyed<T> {
     /// Returns what `f` makes of each.
-    pub(super) fn map<U>(self, f: impl Fn(T) -> U) -> Keyed<U> {
+    pub(super) fn map<U>(self, f: impl Fn(FoundBy, T) -> U) -> Keyed<U> {
         Keyed {
-            pins: f(self.pins),
-            callers: f(self.callers),
-            accounts: f(self.accounts),
+            pins: f(FoundBy::Pin, self.pins),
+            callers: f(FoundBy::Caller, self.callers),
+            accounts: f(FoundBy::Account, self.accounts),
         }
     }
 
     /// Returns those of all.
-    pub(super) fn all(&self) -> [&T; 3] {
-        [&self.pins, &self.callers, &self.accounts]
+    pub(super) fn all(&self) -> [(FoundBy, &T); 3] {
+        [FoundBy::Pin, FoundBy::Caller, FoundBy::Account].map(|by| (by, self.of(by)))
     }
 
     /// Returns that of one.
-    pub(super) fn of(&mut self, by: FoundBy) -> &mut T {
+    pub(super) const fn of(&self, by: FoundBy) -> &T {
+        match by {
+            FoundBy::Pin => &self.pins,
+            FoundBy::Caller => &self.callers,
+            FoundBy::Account => &self.accounts,
+        }
+    }
+
+    /// Returns that of one, to be changed.
+    pub(super) fn of_mut(&mut self, by: FoundBy) -> &mut T {
         match by {
             FoundBy::Pin => &mut self.pins,
             FoundBy::Caller => &mut self.callers,
             FoundBy::Account => &mut self.accounts,
         }
+    }
+}
+
+impl<T, E> Keyed<Result<T, E>> {
+    /// Returns those of all, or an error of one.
+    pub(super) fn transpose(self) -> Result<Keyed<T>, E> {
+        Ok(Keyed {
+            pins: self.pins?,
+            callers: self.callers?,
+            accounts: self.accounts?,
+        })
     }
 }
 
@@ -83,12 +108,12 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(entries: usize, blocks: u32) -> Self {
+    fn new(entries: usize, blocks: u32, by: FoundBy) -> Self {
         let buckets = entries / MIN_BUCKET_ENTRIES;
         let bucket_bits = buckets.checked_ilog2().unwrap_or(0).min(u32::BITS - 1);
         let block_bits = u32::BITS - blocks.saturating_sub(1).leading_zeros();
         // Chunks have no addresses for so many rows that it would be over four bytes.
-        let width = (block_bits + MIN_TAG_BITS).div_ceil(u8::BITS).min(4);
+        let width = (block_bits + MIN_TAG_BITS.of(by)).div_ceil(u8::BITS).min(4);
         let unused = width * u8::BITS - block_bits;
         Self {
             bucket_bits,
@@ -129,8 +154,8 @@ pub(super) struct IndexDraft {
 
 impl IndexDraft {
     /// Returns the memory that an index of so many rows takes, in bytes.
-    pub(super) fn memory(rows: usize, blocks: u32) -> usize {
-        let layout = Layout::new(rows, blocks);
+    pub(super) fn memory(rows: usize, blocks: u32, by: FoundBy) -> usize {
+        let layout = Layout::new(rows, blocks, by);
         rows * layout.width as usize + (1 << layout.bucket_bits) * size_of::<u32>()
     }
 
@@ -140,8 +165,8 @@ impl IndexDraft {
     }
 
     /// For as many rows as will be added, in so many blocks.
-    pub(super) fn new(rows: usize, blocks: u32) -> Result<Self, ArenaFullError> {
-        let layout = Layout::new(rows, blocks);
+    pub(super) fn new(rows: usize, blocks: u32, by: FoundBy) -> Result<Self, ArenaFullError> {
+        let layout = Layout::new(rows, blocks, by);
         let (mut entries, mut ends) = (Vec::new(), Vec::new());
         ends.try_reserve_exact(1 << layout.bucket_bits)
             .and_then(|()| entries.try_reserve_exact(rows * layout.width as usize))
@@ -325,9 +350,9 @@ mod tests {
     use proptest::prelude::*;
 
     /// The index of rows of these hashes, `rows` to a block.
-    fn index(hashes: &[u32], rows: usize) -> RowIndex {
+    fn index(hashes: &[u32], rows: usize, by: FoundBy) -> RowIndex {
         let blocks = hashes.len().div_ceil(rows) as u32;
-        let mut draft = IndexDraft::new(hashes.len(), blocks).expect("memory");
+        let mut draft = IndexDraft::new(hashes.len(), blocks, by).expect("memory");
         for (row, hash) in hashes.iter().enumerate() {
             assert!(draft.lacks_rows());
             draft.add(*hash, (row / rows) as u32).expect("memory");
@@ -338,12 +363,17 @@ mod tests {
         let most = IndexDraft::memory_of_shares(hashes.len()).max(3000);
         assert!(shares <= most, "{shares} {most}");
         let index = draft.finish();
-        assert_eq!(index.size(), IndexDraft::memory(hashes.len(), blocks));
+        assert_eq!(index.size(), IndexDraft::memory(hashes.len(), blocks, by));
         index
     }
 
     fn check(hashes: &[u32], rows: usize) {
-        let index = index(hashes, rows);
+        check_by(hashes, rows, FoundBy::Pin);
+        check_by(hashes, rows, FoundBy::Caller);
+    }
+
+    fn check_by(hashes: &[u32], rows: usize, by: FoundBy) {
+        let index = index(hashes, rows, by);
         let in_order = |run: BlockRun<'_>| {
             let blocks: Vec<u32> = run.collect();
             assert!(blocks.is_sorted_by(|one, next| one < next));
@@ -388,19 +418,30 @@ mod tests {
         let hashes: Vec<u32> = (0..500_000_u32)
             .map(|n| n.wrapping_mul(2_654_435_761))
             .collect();
-        let index = index(&hashes, 16);
-        let missing = (0..10_000_u32).map(|n| n.wrapping_mul(0x9e37_79b1).wrapping_add(12_345));
-        let found: usize = missing.map(|hash| index.get(hash).count()).sum();
-        assert!(found < 10_000, "{found} blocks for 10,000 hashes");
+        for (by, most) in [(FoundBy::Pin, 100), (FoundBy::Account, 10_000)] {
+            let index = index(&hashes, 20, by);
+            let missing = (0..10_000_u32).map(|n| n.wrapping_mul(0x9e37_79b1).wrapping_add(12_345));
+            let found: usize = missing.map(|hash| index.get(hash).count()).sum();
+            assert!(found < most, "{found} blocks for 10,000 hashes");
+        }
     }
 
     #[test]
     fn entries_are_as_wide_as_blocks_need() {
-        for (blocks, width) in [(0, 1), (1, 1), (16, 1), (17, 2), (4096, 2), (4097, 3)] {
-            assert_eq!(Layout::new(100, blocks).width, width, "{blocks}");
+        let width = |blocks, by| Layout::new(100, blocks, by).width;
+        for (blocks, of_pins, others) in [
+            (0, 2, 1),
+            (1, 2, 1),
+            (16, 2, 1),
+            (17, 3, 2),
+            (4096, 3, 2),
+            (4097, 4, 3),
+            // Ten million rows.
+            (500_000, 4, 3),
+            (u32::MAX, 4, 4),
+        ] {
+            assert_eq!(width(blocks, FoundBy::Pin), of_pins, "{blocks}");
+            assert_eq!(width(blocks, FoundBy::Account), others, "{blocks}");
         }
-        // Ten million rows.
-        assert_eq!(Layout::new(10_000_000, 625_000).width, 3);
-        assert_eq!(Layout::new(usize::MAX, u32::MAX).width, 4);
     }
 }

@@ -233,7 +233,7 @@ impl Rows {
 
     /// Returns the memory they take, in bytes.
     pub fn memory(&self) -> u64 {
-        let indexes = self.indexes.all().map(RowIndex::size);
+        let indexes = self.indexes.all().map(|(_, index)| index.size());
         let bytes = self.blocks.size()
             + indexes.iter().sum::<usize>()
             + self.forms.capacity() * size_of::<Form>()

@@ -224,6 +224,15 @@ impl Context {
         }
     }
 
+    /// Before the first row of a block, if all rows stand in lines of their own, behind a
+    /// header.
+    pub(super) fn before(row: usize) -> Self {
+        Self {
+            line: row as u64 + 1,
+            ..Self::default()
+        }
+    }
+
     /// Reads the row that follows, of a table with these keys.
     pub(super) fn read<'r, 'a: 'r>(
         &'r mut self,
@@ -278,7 +287,10 @@ impl Context {
             }
         }
         self.account.truncate(shared);
-        self.account.extend_from_slice(rest.take(own)?);
+        // One by one: they are few, and copying a slice takes several times as long.
+        for byte in rest.take(own)? {
+            self.account.push(*byte);
+        }
         Some(())
     }
 }

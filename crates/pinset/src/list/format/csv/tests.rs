@@ -207,6 +207,7 @@ fn invalid_file_is_refused_whole() {
         ("\naccount,secret,colour\n", (2, UnknownColumn(3))),
         ("account;secret\n", (1, WrongSeparator(';'))),
         ("\nsecret\tAccount\n", (2, WrongSeparator('\t'))),
+        ("\naccount;secret,\n", (2, WrongSeparator(';'))),
         ("account;name\n", (1, UnknownColumn(1))),
         ("account,secret,\n", (1, UnknownColumn(3))),
         (
