@@ -27,6 +27,8 @@ enum Command {
     BenchExternal(commands::external::Arguments),
     /// Measures PIN sets in PostgreSQL, beside Realtime, ODBC and pgbench.
     BenchCluster(commands::bench_cluster::Arguments),
+    /// Measures load and reload of the module with many PIN sets.
+    BenchStart(commands::bench_start::Arguments),
     /// Starts a PBX for a SIP phone of yours and opens its console.
     Shell(commands::shell::Arguments),
     /// Starts the web console beside a PBX with sample PIN sets and calls.
@@ -53,6 +55,7 @@ fn main() -> Result<()> {
         Command::Bench(arguments) => commands::bench::run(&arguments),
         Command::BenchExternal(arguments) => commands::external::run(&arguments),
         Command::BenchCluster(arguments) => commands::bench_cluster::run(&arguments),
+        Command::BenchStart(arguments) => commands::bench_start::run(&arguments),
         Command::Shell(arguments) => commands::shell::run(&arguments),
         Command::Console(arguments) => commands::console::run(&arguments),
         Command::Cluster(arguments) => commands::cluster::run(&arguments),
