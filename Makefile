@@ -98,7 +98,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster bench-start fuzz models valgrind mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster bench-start bench-growth fuzz models valgrind mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -267,6 +267,10 @@ bench-external: deps-run module-for-tests pinset-for-tests ## Calls to a web ser
 
 bench-cluster: deps-run module-for-tests pinset-for-tests ## PIN sets in PostgreSQL, a million rows: beside Realtime, ODBC and pgbench
 	$(HARNESS) bench-cluster $(BENCH)
+
+bench-growth: deps-run module-for-tests pinset-for-tests ## Plots of a call's cost against the number of PINs and of calls at once, stock and ours: docs/growth-*.svg
+	$(HARNESS) bench --growth pins --calls 60 $(BENCH)
+	$(HARNESS) bench --growth calls $(BENCH)
 
 bench-start: deps-run module-for-tests pinset-for-tests ## Load and reload with 100 PIN sets and a million rows: other work meanwhile, the first call
 	$(HARNESS) bench-start $(BENCH)

@@ -54,7 +54,7 @@ pub enum Form {
 ///
 /// Comparing two takes longer the more of them is alike. An index gets close
 /// to the one that is asked for by a hash that is seeded at random, and
-/// [`Self::is_of`] decides.
+/// comparing all of it decides.
 #[derive(PartialEq, Eq, Hash, ZeroizeOnDrop)]
 pub struct IndexKey(SecretKey);
 

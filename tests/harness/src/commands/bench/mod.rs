@@ -1,5 +1,7 @@
 //! `harness bench`: the cost of a call, on the stock module and on ours.
 
+mod growth;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +11,13 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure, Context, Result};
 use harness::{Call, Module, Outcome, Pbx};
 
-#[path = "../../../../crates/pinset/benches/made/mod.rs"]
+use growth::Growth;
+
+#[path = "../../../../../crates/pinset/benches/made/mod.rs"]
 mod made;
 
 /// How much to measure.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Arguments {
     /// Rounds for each list, each of them on both modules in turn.
     #[arg(long, default_value_t = 3)]
@@ -27,33 +31,54 @@ pub(crate) struct Arguments {
     /// Leave out lists of more lines than this.
     #[arg(long, default_value_t = 10_000_000)]
     lines: u64,
+    /// Plots the cost against this instead, into charts in docs/.
+    #[arg(long)]
+    growth: Option<Growth>,
 }
 
 /// What the caller's PIN is compared with.
 struct List {
-    name: &'static str,
+    name: String,
     /// What goes between the parentheses of `Authenticate`.
-    args: &'static str,
+    args: String,
     /// How many lines the file has that is named there, if one is.
     lines: u64,
 }
 
-const fn list(name: &'static str, args: &'static str, lines: u64) -> List {
-    List { name, args, lines }
+impl List {
+    fn new(name: &str, args: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            args: args.to_owned(),
+            lines: 0,
+        }
+    }
+
+    /// A file of this many lines, plain or md5.
+    fn file(format: &str, lines: u64) -> Self {
+        let option = if format == "md5" { ",m" } else { "" };
+        Self {
+            name: format!("{format}, {lines} lines"),
+            args: format!("/pins/{format}-{lines}{option}"),
+            lines,
+        }
+    }
 }
 
-const LISTS: &[List] = &[
-    list("literal", "1234", 0),
-    list("astdb family", "/pin,d", 0),
-    list("plain, 10 lines", "/pins/plain-10", 10),
-    list("md5, 10 lines", "/pins/md5-10,m", 10),
-    list("plain, 10^5", "/pins/plain-100000", 100_000),
-    list("md5, 10^5", "/pins/md5-100000,m", 100_000),
-    list("plain, 10^6", "/pins/plain-1000000", 1_000_000),
-    list("md5, 10^6", "/pins/md5-1000000,m", 1_000_000),
-    list("plain, 10^7", "/pins/plain-10000000", 10_000_000),
-    list("md5, 10^7", "/pins/md5-10000000,m", 10_000_000),
-];
+/// The numbers of lines in the table.
+const LINES: [u64; 4] = [10, 100_000, 1_000_000, 10_000_000];
+
+/// The lists of the table.
+fn lists() -> Vec<List> {
+    let others = [
+        List::new("literal", LAST),
+        List::new("astdb family", "/pin,d"),
+    ];
+    let files = LINES
+        .iter()
+        .flat_map(|lines| ["plain", "md5"].map(|format| List::file(format, *lines)));
+    others.into_iter().chain(files).collect()
+}
 
 /// The caller's PIN stands in the last line.
 const LAST: &str = "1234";
@@ -93,6 +118,9 @@ struct Round {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let stock = start(Module::Theirs)?;
     let ours = start(Module::Ours)?;
+    if let Some(growth) = arguments.growth {
+        return growth::run(growth, &growth::documents(), [&stock, &ours], arguments);
+    }
     println!(
         "{} rounds of {} calls, {} at once, each: prompt, {LAST}#, thank-you",
         arguments.rounds, arguments.calls, arguments.at_once
@@ -102,9 +130,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "10^5 and 10^6 lines: {} calls, {} at once; the PIN is in the last line\n",
         large.calls, large.at_once
     );
-    println!("                 CPU a call, ms             last key to answer, ms (median, 95 %)");
-    println!("                   stock    ours ours/stock stock             ours");
-    for list in LISTS.iter().filter(|list| list.lines <= arguments.lines) {
+    println!(
+        "                       CPU a call, ms             last key to answer, ms (median, 95 %)"
+    );
+    println!("                         stock    ours ours/stock stock             ours");
+    for list in lists().iter().filter(|list| list.lines <= arguments.lines) {
         measure(&stock, &ours, list, &arguments.of(list.lines))?;
     }
     Ok(())
@@ -120,7 +150,7 @@ impl Arguments {
         Self {
             calls: self.calls.min(calls),
             at_once: self.at_once.min(at_once),
-            ..*self
+            ..self.clone()
         }
     }
 
@@ -128,7 +158,7 @@ impl Arguments {
     fn warming_up(&self) -> Self {
         Self {
             calls: self.at_once,
-            ..*self
+            ..self.clone()
         }
     }
 }
@@ -141,9 +171,9 @@ fn measure(stock: &Pbx, ours: &Pbx, list: &List, arguments: &Arguments) -> Resul
         put(stock, list)?;
     }
     settle(ours, list)?;
-    round(ours, list.args, &arguments.warming_up())?;
+    round(ours, &list.args, &arguments.warming_up())?;
     if with_stock {
-        round(stock, list.args, &arguments.warming_up())?;
+        round(stock, &list.args, &arguments.warming_up())?;
     }
     let (mut theirs, mut own) = (Vec::new(), Vec::new());
     for number in 0..arguments.rounds {
@@ -155,7 +185,7 @@ fn measure(stock: &Pbx, ours: &Pbx, list: &List, arguments: &Arguments) -> Resul
                 (ours, &mut own)
             };
             if with_stock || std::ptr::eq(pbx, ours) {
-                rounds.push(round(pbx, list.args, arguments)?);
+                rounds.push(round(pbx, &list.args, arguments)?);
             }
         }
     }
@@ -167,7 +197,7 @@ fn measure(stock: &Pbx, ours: &Pbx, list: &List, arguments: &Arguments) -> Resul
         false => format!("{figure:.2}"),
     };
     println!(
-        "{:<16} {:>7} {:>7} {:>10} {:<17} {}",
+        "{:<22} {:>7} {:>7} {:>10} {:<17} {}",
         list.name,
         or_dash(cpu(&theirs)),
         or_dash(cpu(&own)),
@@ -203,7 +233,7 @@ fn settle(pbx: &Pbx, list: &List) -> Result<()> {
     if list.lines > 0 {
         thread::sleep(INDEX_DELAY);
     }
-    pbx.call(&Call::new(list.args).keys(&format!("{LAST}#")))?;
+    pbx.call(&Call::new(list.args.as_str()).keys(&format!("{LAST}#")))?;
     let end = Instant::now() + REST_TIMEOUT;
     while Instant::now() < end {
         let before = pbx.cpu_time()?;
