@@ -47,7 +47,8 @@ pub(crate) fn round(service: SocketAddr, connections: u16, time: Duration, kind:
     let output = Command::new("wrk")
         .arg(format!("-c{connections}"))
         .arg(format!("-d{}s", time.as_secs()))
-        .args(["-t2", "-s"])
+        // As in the guide, Flask takes more than the two seconds after which wrk gives up.
+        .args(["-t2", "--timeout", "60s", "-s"])
         .arg(script)
         .arg(format!("http://{service}"))
         .args(["--", kind.name()])

@@ -320,3 +320,60 @@ fn usable(path: &Path, answer: Answer) -> Answer {
         Answer::Refused(format!("'{path}', line {line}: {name}: {why}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const ARGON2ID: &str = "\"$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ\
+                            $0T8Xv9HzSgy6rOF4gFCBxE5T96ltUdQKB791KA9XTaQ\"";
+
+    /// Slow hashes would keep other requests waiting.
+    #[test]
+    fn rows_with_slow_hashes_are_not_verified_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let lists = [("fast", "1234"), ("slow", ARGON2ID)];
+        let mut toml = format!("state = {:?}\n", path("state.db"));
+        for (name, secret) in lists {
+            let row = format!("account,secret,caller\none,{secret},+905060508161\n");
+            fs::write(path(name), row).expect("a list");
+            toml.push_str(&format!(
+                "[service.{name}]\npath = \"/{name}\"\nlist = {:?}\n\
+                 success = [{{ connect = \"1\" }}]\nfailure = [{{ connect = \"2\" }}]\n\
+                 gather.ask = \"https://example.com/a.mp3\"\n",
+                path(name)
+            ));
+        }
+        fs::write(path("serve.toml"), toml).expect("a configuration");
+        let config = Config::read(&path("serve.toml"), None).expect("a valid configuration");
+        let pin_files = PinFiles {
+            config: Arc::new(config),
+            resources: Arc::new(VerifyResources::new()),
+            metrics: Arc::new(Metrics::new()),
+        };
+        let pin = Pin::parse(b"1234").expect("a PIN");
+        let [fast, slow] = lists.map(|(name, _)| {
+            let mut services = pin_files.config.services.values();
+            let service = services.find(|service| service.name == name);
+            Arc::clone(&service.expect("a service").set)
+        });
+        // A change within the last two seconds may not be visible in the stamp.
+        let began = Instant::now();
+        while pin_files.at_once(&fast, &pin).is_none() {
+            assert!(began.elapsed() < Duration::from_secs(60), "never known");
+            for set in [&fast, &slow] {
+                let Some(Source::File(path)) = &set.source else {
+                    panic!("a file");
+                };
+                pin_files.file(path, set, &pin);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let stamp = Stamp::of(&fs::metadata(path("slow")).expect("a list"));
+        assert!(pin_files.known(&path("slow"), &slow, &pin, stamp).is_some());
+        assert!(pin_files.at_once(&slow, &pin).is_none());
+    }
+}

@@ -25,6 +25,7 @@ use crate::serve::app::App;
 use crate::serve::config::{Config, Gather, PostKind, Service};
 use crate::serve::log::{CallEnd, Entry, HANGUP, UNAUTHORIZED};
 use crate::serve::prompt_limit::Prompt;
+use crate::serve::tally::key;
 use crate::serve::verify::{Attempt, Verified};
 use crate::serve::{auth, redact};
 
@@ -258,8 +259,8 @@ async fn decide(
     let answers = &service.answers;
     let most = service.set.attempts;
     let name = service.name.as_str();
-    let uuid = received.uuid.as_deref();
-    let tries = uuid.map_or(0, |uuid| app.state.tries(name, uuid));
+    let call = received.uuid.as_deref().map(|uuid| key(&[name, uuid]));
+    let tries = call.map_or(0, |call| app.state.tries(&call));
     let attempt = Attempt {
         pin_files: app.pin_files(&config),
         service: Arc::clone(service),
@@ -272,20 +273,20 @@ async fn decide(
         Ok(entry) => entry,
         Err(decision) => return decision,
     };
-    if !uuid.is_none_or(|uuid| app.state.take_try(name, uuid, most)) {
+    if !call.is_none_or(|call| app.state.take_try(call, most)) {
         return decision(&answers.failure, "failure");
     }
     let verified = verify(app, attempt, account, pin).await;
     let status = verified.as_ref().map(|verified| verified.outcome.status);
     // Any other status may mean that the entry was compared with the file.
-    if let (Some(Status::Success), Some(uuid)) = (status, uuid) {
-        app.state.refund_try(name, uuid);
+    if let (Some(Status::Success), Some(call)) = (status, call) {
+        app.state.refund_try(call);
     }
     let mut decision = match status {
         Some(Status::Success) => decision(&answers.success, "success"),
         Some(Status::Locked) => decision(&answers.locked, "locked"),
         None | Some(Status::Error | Status::Hangup) => decision(&answers.error, "error"),
-        Some(_) if uuid.is_some() && tries + 1 < most => decision(&service.pin.again, "again"),
+        Some(_) if call.is_some() && tries + 1 < most => decision(&service.pin.again, "again"),
         Some(Status::Expired) => decision(&answers.failure, "expired"),
         Some(_) => decision(&answers.failure, "failure"),
     };
@@ -352,13 +353,15 @@ async fn entry(
     if tries >= service.set.attempts {
         return Err(decision(&answers.failure, "failure"));
     }
-    match attempt.standing().await {
+    let Some(known) = attempt.caller_state().await else {
+        return Err(decision(&answers.error, "error"));
+    };
+    match known.standing {
         Standing::Locked(_) => return Err(decision(&answers.locked, "locked")),
         Standing::OneTry if tries > 0 => return Err(decision(&answers.locked, "locked")),
         Standing::Unknown => return Err(decision(&answers.error, "error")),
         Standing::OneTry | Standing::Open => {}
     }
-    let known = attempt.caller_state();
     if known.refuses {
         return Err(decision(&answers.failure, "failure"));
     }

@@ -29,26 +29,24 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route(config::LOGS_JSON, get(pages::logs_json))
         .route(config::HEALTH, get(health))
         .route(config::METRICS, get(metrics))
+        // Services count their own requests, and sounds are counted below.
+        .route_layer(from_fn_with_state(Arc::clone(&app), counted))
         .fallback(others)
-        .layer(from_fn_with_state(Arc::clone(&app), counted))
         .with_state(app)
 }
 
-/// Counts requests to paths of no service: services count their own.
+/// Counts requests to paths of no service.
 async fn counted(Extracted(app): Extracted<Arc<App>>, request: Request<Body>, next: Next) -> Reply {
     let began = Instant::now();
-    let is_service = app.config().paths.contains_key(request.uri().path());
     let reply = next.run(request).await;
-    if !is_service {
-        let status = reply.status().as_u16();
-        app.metrics.answered("", status, began.elapsed());
-    }
+    let status = reply.status().as_u16();
+    app.metrics.answered("", status, began.elapsed());
     reply
 }
 
 /// Answers requests to services, and for sounds.
 async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> Reply {
-    let config = app.config();
+    let (began, config) = (Instant::now(), app.config());
     let path = request.uri().path();
     if let Some(service) = config.paths.get(path).cloned() {
         let peer = client::peer(request.extensions());
@@ -58,6 +56,15 @@ async fn others(Extracted(app): Extracted<Arc<App>>, request: Request<Body>) -> 
         let failed = |_| text(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
         return tokio::spawn(answer).await.unwrap_or_else(failed);
     }
+    let reply = sound(&config, request).await;
+    let status = reply.status().as_u16();
+    app.metrics.answered("", status, began.elapsed());
+    reply
+}
+
+/// Answers a request for a sound.
+async fn sound(config: &Config, request: Request<Body>) -> Reply {
+    let path = request.uri().path();
     let sound = path.strip_prefix(config::AUDIO).map(str::to_owned);
     match (&config.audio, sound.as_deref().map(str::parse::<Uri>)) {
         (Some(folder), Some(Ok(file))) => {

@@ -2,7 +2,7 @@
 //!
 //! Decisions use the state in memory; changes are written to SQLite within a second.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,7 +15,7 @@ use rusqlite::{params, Connection};
 
 use crate::common::database;
 use crate::common::error::{note, At, CommandError};
-use crate::serve::tally::{key, Key, Tallies, Tally};
+use crate::serve::tally::{Key, Tallies, Tally};
 
 /// Time between a change and its write.
 const WRITE_DELAY: Duration = Duration::from_secs(1);
@@ -37,7 +37,8 @@ const TABLES: &str = "
 #[derive(Default)]
 struct Calls {
     known: Tallies,
-    changed: HashSet<Key>,
+    /// Those that have changed since they were written, and whether they had a row then.
+    changed: HashMap<Key, bool>,
 }
 
 struct StateShared {
@@ -125,37 +126,38 @@ impl State {
         }
     }
 
-    /// Takes one of the `most` attempts of a call. Returns `false` if none is left.
-    pub(super) fn take_try(&self, service: &str, uuid: &str, most: u32) -> bool {
-        let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
+    /// Takes one of the `most` attempts of a call, whose key is of service and `uuid`.
+    /// Returns `false` if none is left.
+    pub(super) fn take_try(&self, call: Key, most: u32) -> bool {
+        let now = since_epoch().as_secs();
         let mut calls = self.shared.calls.lock();
-        let tries = calls.tries(&key, now);
+        let tries = calls.tries(&call, now);
         if tries >= most {
             return false;
         }
-        calls.put(key, tries + 1, now);
+        calls.put(call, tries + 1, now);
         drop(calls);
         self.changed();
         true
     }
 
     /// Returns one attempt to a call.
-    pub(super) fn refund_try(&self, service: &str, uuid: &str) {
-        let (key, now) = (key(&[service, uuid]), since_epoch().as_secs());
+    pub(super) fn refund_try(&self, call: Key) {
+        let now = since_epoch().as_secs();
         let mut calls = self.shared.calls.lock();
-        let tries = calls.tries(&key, now);
+        let tries = calls.tries(&call, now);
         if tries == 0 {
             return;
         }
-        calls.put(key, tries - 1, now);
+        calls.put(call, tries - 1, now);
         drop(calls);
         self.changed();
     }
 
     /// Returns how many attempts a call has made.
-    pub(super) fn tries(&self, service: &str, uuid: &str) -> u32 {
+    pub(super) fn tries(&self, call: &Key) -> u32 {
         let calls = self.shared.calls.lock();
-        calls.tries(&key(&[service, uuid]), since_epoch().as_secs())
+        calls.tries(call, since_epoch().as_secs())
     }
 }
 
@@ -176,9 +178,14 @@ impl Calls {
 
     fn put(&mut self, key: Key, tries: u32, now: u64) {
         let Self { known, changed } = self;
-        changed.insert(key);
+        let is_known = known.get(&key, 0).is_some();
+        let has_row = *changed.entry(key).or_insert(is_known);
         if tries == 0 {
             known.remove(&key);
+            if !has_row {
+                // Most calls take one attempt and get it back at once.
+                changed.remove(&key);
+            }
             return;
         }
         let call = Tally {
@@ -186,14 +193,14 @@ impl Calls {
             until: now + CALL_LIFETIME.as_secs(),
         };
         known.put(key, call, now, |gone| {
-            changed.insert(gone);
+            changed.insert(gone, true);
         });
     }
 
     fn forget_old(&mut self, now: u64) {
         let Self { known, changed } = self;
         known.expire(now, |gone| {
-            changed.insert(gone);
+            changed.insert(gone, true);
         });
     }
 }
@@ -252,7 +259,7 @@ impl PendingChanges {
         }
         let (mut calls, now) = (self.shared.calls.lock(), since_epoch().as_secs());
         calls.forget_old(now);
-        for key in std::mem::take(&mut calls.changed) {
+        for key in std::mem::take(&mut calls.changed).into_keys() {
             self.calls.insert(key, calls.known.get(&key, now));
         }
         drop(calls);
@@ -316,6 +323,7 @@ mod tests {
     use pinset::lockout::{AttemptResult, Caller, Limits, Subject};
 
     use super::*;
+    use crate::serve::tally::key;
 
     fn file() -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -326,19 +334,35 @@ mod tests {
     #[test]
     fn attempts_survive_restart() {
         let (_folder, path) = file();
+        let [one, two, three] = [["one", "a"], ["two", "a"], ["one", "b"]].map(|call| key(&call));
         let (state, writer) = State::open(&path).expect("a state");
-        assert!(state.take_try("one", "a", 2));
-        assert!(state.take_try("one", "a", 2));
-        assert!(!state.take_try("one", "a", 2));
-        assert!(state.take_try("two", "a", 1));
-        assert!(state.take_try("one", "b", 1));
-        state.refund_try("one", "b");
+        assert!(state.take_try(one, 2));
+        assert!(state.take_try(one, 2));
+        assert!(!state.take_try(one, 2));
+        assert!(state.take_try(two, 1));
+        assert!(state.take_try(three, 1));
+        state.refund_try(three);
         writer.finish();
         let (state, writer) = State::open(&path).expect("a state");
-        assert_eq!(state.tries("one", "a"), 2);
-        assert!(!state.take_try("one", "a", 2) && !state.take_try("two", "a", 1));
-        assert!(state.take_try("one", "b", 1));
+        assert_eq!(state.tries(&one), 2);
+        assert!(!state.take_try(one, 2) && !state.take_try(two, 1));
+        assert!(state.take_try(three, 1));
         writer.finish();
+    }
+
+    /// A call that was written with an attempt has a row, which is deleted.
+    #[test]
+    fn attempt_given_back_before_it_is_written_needs_no_write() {
+        let mut calls = Calls::default();
+        let [one, two] = [["one", "a"], ["one", "b"]].map(|call| key(&call));
+        calls.put(one, 1, 0);
+        calls.put(one, 0, 0);
+        assert_eq!(calls.changed.len(), 0);
+        calls.put(two, 1, 0);
+        assert_eq!(std::mem::take(&mut calls.changed).len(), 1);
+        calls.put(two, 2, 0);
+        calls.put(two, 0, 0);
+        assert_eq!(calls.changed.len(), 1);
     }
 
     /// Records a wrong entry of each caller.

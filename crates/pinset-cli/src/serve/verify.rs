@@ -39,8 +39,10 @@ pub(super) struct Attempt {
     pub until: Instant,
 }
 
-/// The identity of a caller before anything is entered.
+/// A caller before anything is entered.
 pub(super) struct CallerState {
+    /// What the caller may do, by the lockouts alone.
+    pub standing: Standing,
     /// The caller matches no row, whatever is entered.
     pub refuses: bool,
     pub asks_account: bool,
@@ -106,31 +108,20 @@ impl Attempt {
         self.pin_files.resources.threads(path)
     }
 
-    /// Returns who calls, before anything is entered.
-    pub(super) fn caller_state(&self) -> CallerState {
-        let verifier = self.verifier(None, None);
-        let caller = verifier.counter().caller();
-        CallerState {
-            refuses: verifier.refuses(),
-            asks_account: verifier.asks_account(),
-            number: caller.number().unwrap_or_default().to_owned(),
-        }
-    }
-
-    /// Returns what the caller may do, by the lockouts alone. Those in a database are
-    /// looked up on a thread of it.
-    pub(super) async fn standing(&self) -> Standing {
+    /// Returns who calls, before anything is entered, or `None` if the lockouts are not
+    /// known. Those in a database are looked up on a thread of it.
+    pub(super) async fn caller_state(&self) -> Option<CallerState> {
         if self.stored_name().is_none() {
-            return self.standing_blocking();
+            return Some(self.caller_state_blocking());
         }
         let attempt = self.clone();
         let look = self
             .threads()
             .workers
-            .run(move || attempt.standing_blocking());
+            .run(move || attempt.caller_state_blocking());
         let why = match look {
-            Ok(standing) => match timeout_at(self.until.into(), standing).await {
-                Ok(standing) => return standing.unwrap_or(Standing::Unknown),
+            Ok(state) => match timeout_at(self.until.into(), state).await {
+                Ok(state) => return state.ok(),
                 Err(_) => "the database did not respond in time",
             },
             Err(BusyError) => "too many calls wait for the database",
@@ -138,13 +129,19 @@ impl Attempt {
         let name = &self.service.name;
         let why = format!("service '{name}': call rejected: {why}");
         self.pin_files.metrics.warn(&why);
-        Standing::Unknown
+        None
     }
 
-    fn standing_blocking(&self) -> Standing {
+    fn caller_state_blocking(&self) -> CallerState {
         let database = self.database();
         let verifier = self.verifier(database.as_ref(), None);
-        verifier.counter().look(&mut NoChannel)
+        let counter = verifier.counter();
+        CallerState {
+            standing: counter.look(&mut NoChannel),
+            refuses: verifier.refuses(),
+            asks_account: verifier.asks_account(),
+            number: counter.caller().number().unwrap_or_default().to_owned(),
+        }
     }
 
     /// Verifies an entry on a thread of its PIN file.

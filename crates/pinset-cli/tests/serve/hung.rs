@@ -75,6 +75,28 @@ fn hung_list_blocks_no_other_service() {
     assert_eq!(server.post(CALL).destination(), "1091");
 }
 
+/// The kernel knows without the disk that the list is still the one that was read.
+#[test]
+fn rows_in_memory_admit_while_the_disk_hangs() {
+    let lab = lab();
+    configure(&lab, "[lists]\nsource_timeout = 1", HIPCALL);
+    let server = start(&lab);
+    let known = || {
+        let before = opened(&lab);
+        assert_eq!(server.post(CALL).destination(), "1091");
+        opened(&lab) == before
+    };
+    // A change within the last two seconds may not be visible in the stamp.
+    until("a list that is known", known);
+    let made = Command::new("mkfifo").arg(lab.path("gate")).status();
+    assert!(made.unwrap().success());
+    assert_eq!(server.post(CALL).destination(), "1091");
+    // A list that has changed must be read.
+    lab.list("list.csv", "account,secret,caller\n");
+    assert_eq!(server.post(CALL).destination(), "1092");
+    assert_eq!(server.rows("?outcome=error").len(), 1);
+}
+
 #[test]
 fn call_of_disconnected_client_is_logged() {
     let lab = lab();
