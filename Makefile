@@ -37,7 +37,7 @@ VALGRIND = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/valgrind
 without = $(foreach name,$(shell sed -n 's/^$(1) \([^ ]*\).*/\1/p' tests/without-valgrind),--skip $(name))
 # The models' builds: another workspace, with other features.
 MODELS = $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/models
-FUZZ_TARGETS ?= ami arguments csv dates external journal md5 numbers options plain times
+FUZZ_TARGETS ?= ami arguments csv dates external journal md5 numbers options plain reports times
 FUZZ_SECONDS ?= 15
 FUZZ_AT_ONCE ?= 1
 # 0.13.2 needs a newer Rust than we do.
