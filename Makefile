@@ -98,7 +98,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
-	bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster bench-start bench-growth fuzz models valgrind mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	bench-instructions bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster bench-start bench-growth fuzz models valgrind mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -244,6 +244,10 @@ cluster: deps-run unoptimized ## Two Asterisks with PIN sets in one PostgreSQL, 
 
 bench: bench-lists deps-run module-for-tests pinset-for-tests ## CPU time and delay per call, stock and ours; and bench-lists
 	$(HARNESS) bench $(BENCH)
+
+bench-instructions: export AUTHENTICATE_VALGRIND = $(VALGRIND)
+bench-instructions: deps-run module-for-tests pinset-for-tests ## Instructions of a call, stock and ours, beside Read
+	$(HARNESS) bench-instructions $(BENCH)
 
 bench-lists: deps-build deps-bench ## PIN files: limits and figures at ten million lines, then other sizes
 	$(CARGO) bench --quiet --locked -p pinset --bench promises

@@ -23,6 +23,8 @@ enum Command {
     Demo(commands::demo::Arguments),
     /// Measures what a call costs, on the stock module and on ours.
     Bench(commands::bench::Arguments),
+    /// Counts the instructions of a call, on the stock module and on ours.
+    BenchInstructions(commands::bench_instructions::Arguments),
     /// Measures what a web service adds to a call, beside libcurl alone.
     BenchExternal(commands::external::Arguments),
     /// Measures PIN sets in PostgreSQL, beside Realtime, ODBC and pgbench.
@@ -53,6 +55,7 @@ fn main() -> Result<()> {
         Command::Call(arguments) => commands::call::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::BenchInstructions(arguments) => commands::bench_instructions::run(&arguments),
         Command::BenchExternal(arguments) => commands::external::run(&arguments),
         Command::BenchCluster(arguments) => commands::bench_cluster::run(&arguments),
         Command::BenchStart(arguments) => commands::bench_start::run(&arguments),

@@ -485,8 +485,9 @@ impl Drop for Pbx {
 /// What all that runs in the container finds in its environment.
 fn environment(builder: &Builder) -> Vec<(String, String)> {
     let mut environment = builder.environment.clone();
-    if valgrind::folder().is_some() {
-        let (name, command) = valgrind::COMMAND;
+    let (name, command) = valgrind::COMMAND;
+    let is_given = environment.iter().any(|(given, _)| given == name);
+    if valgrind::folder().is_some() && !is_given {
         environment.push((name.to_owned(), command.to_owned()));
     }
     environment

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod bench_cluster;
+pub(crate) mod bench_instructions;
 pub(crate) mod bench_start;
 pub(crate) mod call;
 pub(crate) mod cluster;
