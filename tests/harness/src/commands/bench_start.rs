@@ -141,8 +141,14 @@ impl Site {
             Module::Theirs => "app_authenticate.so",
             _ => "app_authenticate_rs.so",
         };
-        let headers = [("Module", file), ("LoadType", how)];
-        self.pbx.manager()?.action("ModuleLoad", &headers).map(drop)
+        // Not by AMI: the file in the module directory is a link.
+        let printed = self.pbx.cli(&format!("module {how} {file}"))?;
+        let done = ["Loaded", "Unloaded", "reloaded successfully"];
+        ensure!(
+            done.iter().any(|done| printed.contains(done)),
+            "{how}: {printed}"
+        );
+        Ok(())
     }
 
     /// Loads, reloads and unloads the module.
@@ -158,7 +164,11 @@ impl Site {
         (*load, *ping) = (Some(time), Some(delay));
         let pin = (FIRST_PIN + sets - 1).to_string();
         let set = format!("set{}", sets - 1);
-        let entry = [("PinSet", set.as_str()), ("Secret", pin.as_str())];
+        let entry = [
+            ("PinSet", set.as_str()),
+            ("Secret", pin.as_str()),
+            ("Caller", "5551234"),
+        ];
         if self.module == Module::Ours {
             *first = Some(self.verify(&entry)?);
         }
