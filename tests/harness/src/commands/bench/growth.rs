@@ -24,6 +24,9 @@ const AT_ONCE: [usize; 9] = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 /// The lines of the list that calls at once look into.
 const LINES: u64 = 10_000;
 
+/// The least time that is told apart, in milliseconds.
+const LEAST: f64 = 0.1;
+
 /// The least calls of a round.
 const MIN_CALLS: usize = 20;
 
@@ -45,8 +48,11 @@ pub(super) fn run(
                     "stock" => arguments.of(list.lines),
                     _ => arguments,
                 };
-                put(pbx, &list)?;
-                settle(pbx, &list)?;
+                // Calls at once look into the same list.
+                if growth == Growth::Pins || line.delays.points.is_empty() {
+                    put(pbx, &list)?;
+                    settle(pbx, &list)?;
+                }
                 round(pbx, &list.args, &arguments.warming_up())?;
                 let x = match growth {
                     Growth::Pins => list.lines as f64,
@@ -122,8 +128,8 @@ impl Line {
     fn add(&mut self, x: f64, round: &Round) {
         let delay = quantile(round.delays.iter().copied(), 0.5) * 1000.0;
         println!("{x:>10} {delay:>9.2} ms {:>9.2} ms of CPU", round.cpu);
-        self.delays.points.push((x, delay));
-        self.cpu.points.push((x, round.cpu));
+        self.delays.points.push((x, delay.max(LEAST)));
+        self.cpu.points.push((x, round.cpu.max(LEAST)));
     }
 }
 
