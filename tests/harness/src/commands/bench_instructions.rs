@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// Returns the thousands of instructions of a call: those of two Asterisks with different
 /// numbers of calls, and nothing else different.
 fn counted(module: Module, args: Option<&str>, calls: u32) -> Result<f64> {
-    let few = session(module.clone(), args, WARM_UP)?;
+    let few = session(module, args, WARM_UP)?;
     let many = session(module, args, WARM_UP + calls)?;
     Ok((many as f64 - few as f64) / f64::from(calls) / 1000.0)
 }
