@@ -20,7 +20,7 @@ pub(super) trait TableEntry {
     /// Is another one once there is something new to be stored.
     fn version(&self) -> u32;
 
-    /// The group whose share of the room it takes, if it is in one. Always the same.
+    /// The group whose share of the room it takes, if it is in one.
     fn group(&self) -> Option<Key> {
         None
     }
@@ -41,8 +41,6 @@ pub(super) enum Retention {
 
 struct Slot<E> {
     entry: E,
-    /// That of the entry: it takes a hash to find out, and stays the same.
-    group: Option<Key>,
     /// Whether the database has a row of it.
     stored: bool,
 }
@@ -51,7 +49,7 @@ impl<E: TableEntry> Slot<E> {
     fn rank(&self) -> Rank {
         Rank {
             retention: self.entry.retention(),
-            group: self.group,
+            group: self.entry.group(),
         }
     }
 }
@@ -145,11 +143,7 @@ impl<E: TableEntry> BoundedTable<E> {
             return false;
         }
         let stored = self.gone.remove(&key);
-        let slot = Slot {
-            entry,
-            group,
-            stored,
-        };
+        let slot = Slot { entry, stored };
         let rank = slot.rank();
         if stored || rank.retention != Retention::InFlight {
             self.changed.insert(key);
