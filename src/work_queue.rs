@@ -31,7 +31,7 @@ pub(crate) enum Priority {
 #[derive(Debug, Error)]
 pub(crate) enum QueueError {
     /// Too many jobs wait already, or there is no free thread.
-    #[error("too many wait for {resource}")]
+    #[error("too many wait for {resource}, or there is no free thread")]
     Full {
         /// The resource that the jobs use.
         resource: &'static str,

@@ -150,11 +150,15 @@ pub(crate) fn beside(name: &str) -> PathBuf {
     path().with_file_name(name)
 }
 
+/// Returns the path of the database's file.
+pub(crate) fn file() -> PathBuf {
+    path().with_extension("sqlite3")
+}
+
 /// Returns the time of Asterisk's last write to the database's file, that is of its last
 /// commit.
 pub(crate) fn written() -> Option<SystemTime> {
-    let file = path().with_extension("sqlite3");
-    std::fs::metadata(file)
+    std::fs::metadata(file())
         .and_then(|file| file.modified())
         .ok()
 }

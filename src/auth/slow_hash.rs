@@ -34,9 +34,9 @@ pub(crate) fn verify<H: ServiceChannel>(host: &mut H, work: Work) -> Verificatio
     });
     match hashed {
         Some(Ok(hashed)) => Verification::Done(hashed),
-        Some(Err(QueueError::Full { .. })) => {
-            Verification::Rejected("too many wait for their hash to be computed".to_owned())
-        }
+        Some(Err(QueueError::Full { .. })) => Verification::Rejected(
+            "too many wait for a hash, or there is no free thread".to_owned(),
+        ),
         Some(Err(QueueError::Timeout { timeout, .. })) => Verification::Late(format!(
             "a hash was not computed within {} s: too many wait",
             timeout.as_secs()

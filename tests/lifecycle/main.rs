@@ -18,6 +18,7 @@ mod digits;
 mod doctor;
 mod examples;
 mod external;
+mod faults;
 mod freepbx;
 mod hangup;
 mod headers;

@@ -96,6 +96,10 @@ pub(crate) fn beside(name: &str) -> PathBuf {
     super::process::cache_folder().join(name)
 }
 
+pub(crate) fn file() -> PathBuf {
+    beside("astdb.sqlite3")
+}
+
 pub(crate) fn written() -> Option<SystemTime> {
     let commits = with(|database| database.commits);
     Some(UNIX_EPOCH + Duration::from_secs(commits))

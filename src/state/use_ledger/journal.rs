@@ -27,8 +27,18 @@ pub(super) fn left() -> io::Result<(Vec<UseRecord>, usize)> {
     match fs::read(path()) {
         Ok(text) => Ok(read(&Zeroizing::new(text))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok((Vec::new(), 0)),
-        Err(error) => Err(error),
+        Err(error) => Err(in_journal(error)),
     }
+}
+
+/// Adds the file and the remedy to an error.
+fn in_journal(error: io::Error) -> io::Error {
+    let path = path();
+    let what = format!(
+        "'{}': {error}; check its disk and permissions",
+        path.display()
+    );
+    io::Error::new(error.kind(), what)
 }
 
 /// The open file.
@@ -42,6 +52,10 @@ pub(super) struct Journal {
 impl Journal {
     /// Rewrites the file, and syncs it to disk.
     pub(super) fn write<'a>(records: impl Iterator<Item = &'a UseRecord>) -> io::Result<Self> {
+        Self::write_file(records).map_err(in_journal)
+    }
+
+    fn write_file<'a>(records: impl Iterator<Item = &'a UseRecord>) -> io::Result<Self> {
         let path = path();
         let fresh = path.with_extension("journal.new");
         let mut file = create(&fresh)?;
@@ -66,12 +80,16 @@ impl Journal {
     /// of its lines are `needed`, or it was deleted, so that what is written there is
     /// lost.
     pub(super) fn is_stale(&self, needed: usize) -> io::Result<bool> {
-        let removed = self.file.metadata()?.nlink() == 0;
+        let removed = self.file.metadata().map_err(in_journal)?.nlink() == 0;
         Ok(removed || self.torn || self.lines > needed + MAX_SPARE_LINES)
     }
 
     /// Adds a record, and syncs it to disk.
     pub(super) fn add(&mut self, record: &UseRecord) -> io::Result<()> {
+        self.append(record).map_err(in_journal)
+    }
+
+    fn append(&mut self, record: &UseRecord) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         let line = record.line();
         let written = self

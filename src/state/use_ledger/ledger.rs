@@ -282,7 +282,7 @@ impl Ledger {
             && astdb::put(family, &marker, AFTER)
             && is_in_force(&record);
         if !done {
-            return Err(io::Error::other("Asterisk's database can't be written"));
+            return Err(in_database("written"));
         }
         Ok(Pending {
             record,
@@ -356,7 +356,7 @@ impl Ledger {
         }
         if changed {
             if let Err(error) = self.rewrite() {
-                log!(Error, "'{}': {error}", journal::path().display());
+                log!(Error, "{error}");
             }
         }
     }
@@ -391,7 +391,7 @@ fn uses_of(family: &[u8], key: &[u8]) -> io::Result<u64> {
     let written = astdb::put(markers, LOOKUP_MARKER, BEFORE);
     let absent = astdb::presence(family, key) == Presence::Absent;
     if !written || !absent || !astdb::own_value_is(markers, LOOKUP_MARKER, BEFORE) {
-        return Err(io::Error::other("Asterisk's database can't be read"));
+        return Err(in_database("read"));
     }
     astdb::delete(markers, LOOKUP_MARKER);
     Ok(0)
@@ -418,6 +418,16 @@ fn log_undone(record: &UseRecord) {
         Warning,
         "Asterisk could not write its database: {what} family '{family}' are {done} again"
     );
+}
+
+/// Returns the error of a database that can't be read or written; Asterisk logs the cause.
+fn in_database(done: &str) -> io::Error {
+    let file = astdb::file();
+    let what = format!(
+        "'{}' can't be {done}; check its disk and permissions",
+        file.display()
+    );
+    io::Error::other(what)
 }
 
 fn no_journal() -> io::Error {

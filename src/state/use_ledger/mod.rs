@@ -73,9 +73,8 @@ pub(crate) fn start() {
     if let Err(error) = ledger().replay() {
         log!(
             Error,
-            "'{}': {error}. One-time PINs (option r) are refused until the module is loaded again, \
-             and so are PINs with a number of uses",
-            journal::path().display()
+            "{error}. One-time PINs (option r) are refused until the module is loaded again, \
+             and so are PINs with a number of uses"
         );
     }
     if let Some(schedule) = schedule().as_ref() {

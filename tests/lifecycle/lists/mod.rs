@@ -76,7 +76,7 @@ fn hears(pbx: &Pbx, list: &str, format: Format, pin: &str, wanted: Heard) -> Res
 }
 
 /// Our threads, busy ones and others.
-fn threads(ami: &Ami) -> Result<usize> {
+pub(crate) fn threads(ami: &Ami) -> Result<usize> {
     let list = ami.command("core show threads")?;
     Ok(list.lines().filter(|line| line.contains("shim.c")).count())
 }
