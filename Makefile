@@ -98,7 +98,7 @@ HARNESS = $(FOR_TESTS) PINSET=$(PINSET) $(HARNESS_PROGRAM)
 
 .DEFAULT_GOAL := help
 .PHONY: help build headers install uninstall image alembic podman-compose aarch64 test test-quick unit harness compliance compliance-theirs compliance-ours compliance-endless lifecycle test-versions selected upgrade-of-asterisk browser screenshots demo demo-packages demo-build demo-calls call shell console cluster bench \
-	bench-instructions bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster bench-start bench-growth fuzz models valgrind mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
+	bench-instructions bench-lists bench-pin-sets bench-lockouts bench-service bench-console bench-external bench-cluster bench-start bench-growth soak fuzz models valgrind mutants mutants-again mutants-table lint lint-and-fuzz setup-from-bare deps-build deps-unit deps-run deps-lint deps-fuzz deps-bench deps-browser deps-deb deb dist reproducible release module-for-tests \
 	tests-built quick-built versions-built tests-ready module-and-unit unit-core unit-commands unit-console quick calls image-for-tests harness-program unoptimized pinset-for-tests clean
 
 help: ## This list
@@ -278,6 +278,9 @@ bench-growth: deps-run module-for-tests pinset-for-tests ## Plots of a call's co
 
 bench-start: deps-run module-for-tests pinset-for-tests ## Load and reload with 100 PIN sets and a million rows: other work meanwhile, the first call
 	$(HARNESS) bench-start $(BENCH)
+
+soak: deps-run module-for-tests pinset-for-tests ## 100,000 calls in one Asterisk while much else happens: outcomes, memory, logs (CALLS=500)
+	$(HARNESS) soak $(if $(CALLS),--calls $(CALLS)) $(SOAK)
 
 # No sanitizer: they need a nightly Rust, and find what only 'unsafe' can do. With
 # --release the assertions are those of fuzz/Cargo.toml. New inputs go to the first

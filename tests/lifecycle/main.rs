@@ -27,6 +27,7 @@ mod lists;
 mod load;
 mod make_cluster;
 mod make_console;
+mod make_soak;
 mod memory;
 mod module;
 mod one_time;

@@ -31,6 +31,8 @@ enum Command {
     BenchCluster(commands::bench_cluster::Arguments),
     /// Measures load and reload of the module with many PIN sets.
     BenchStart(commands::bench_start::Arguments),
+    /// Places many calls in one PBX while much else happens, and checks each.
+    Soak(commands::soak::Arguments),
     /// Starts a PBX for a SIP phone of yours and opens its console.
     Shell(commands::shell::Arguments),
     /// Starts the web console beside a PBX with sample PIN sets and calls.
@@ -59,6 +61,7 @@ fn main() -> Result<()> {
         Command::BenchExternal(arguments) => commands::external::run(&arguments),
         Command::BenchCluster(arguments) => commands::bench_cluster::run(&arguments),
         Command::BenchStart(arguments) => commands::bench_start::run(&arguments),
+        Command::Soak(arguments) => commands::soak::run(&arguments),
         Command::Shell(arguments) => commands::shell::run(&arguments),
         Command::Console(arguments) => commands::console::run(&arguments),
         Command::Cluster(arguments) => commands::cluster::run(&arguments),

@@ -12,6 +12,7 @@ pub(crate) mod external;
 pub(crate) mod image;
 mod service;
 pub(crate) mod shell;
+pub(crate) mod soak;
 mod text;
 
 use anyhow::{bail, Result};
