@@ -424,7 +424,7 @@ fn log_undone(record: &UseRecord) {
 fn in_database(done: &str) -> io::Error {
     let file = astdb::file();
     let what = format!(
-        "'{}' can't be {done}; check its disk and permissions",
+        "Asterisk's database can't be {done}: check disk and permissions of '{}'",
         file.display()
     );
     io::Error::other(what)

@@ -70,12 +70,13 @@ fn are_logged(log: &str, error: &str) -> Result<()> {
         let [line] = lines[..] else {
             anyhow::bail!("{what}: {lines:?}");
         };
-        let journal = line.contains("'/harness/db/app_authenticate_rs.journal'");
-        let cause = journal && line.contains(error);
+        let journal = line.contains("'/harness/db/app_authenticate_rs.journal'")
+            && line.contains(error)
+            && line.ends_with("; check its disk and permissions");
         // A commit that has failed, and not yet the journal.
-        let database = line.contains("'/harness/db/astdb.sqlite3' can't be ");
-        ensure!(cause || database, "{line}");
-        ensure!(line.ends_with("; check its disk and permissions"), "{line}");
+        let database = line.contains("Asterisk's database can't be ")
+            && line.ends_with(": check disk and permissions of '/harness/db/astdb.sqlite3'");
+        ensure!(journal || database, "{line}");
     }
     Ok(())
 }
