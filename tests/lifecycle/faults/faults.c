@@ -36,6 +36,8 @@ struct switches {
 	uint32_t kill_at;
 	/* How many of this kind there were since the test has set this to 0. */
 	uint32_t writes;
+	/* Whether the process was killed. */
+	uint32_t killed;
 	/* The kind, as the trace has it; empty for none. */
 	char kind[56];
 	/* The beginning of the names of the files to which writes fail. */
@@ -73,6 +75,7 @@ static int fails(const char *what, const char *path)
 	snprintf(kind, sizeof(kind), "%s %s", what, name);
 	if (!strcmp(kind, switches->kind)
 		&& __atomic_add_fetch(&switches->writes, 1, __ATOMIC_SEQ_CST) == switches->kill_at) {
+		__atomic_store_n(&switches->killed, 1, __ATOMIC_SEQ_CST);
 		kill(getpid(), SIGKILL);
 		pause();
 	}

@@ -46,17 +46,17 @@ fn shows_success(frame: &Frame) -> bool {
     frame.has("Variable", "AUTHENTICATESTATUS") && frame.has("Value", "SUCCESS")
 }
 
-/// Whether Asterisk still runs, once its journal is empty or it does not.
-fn survives(pbx: &Pbx) -> Result<bool> {
+/// Waits until Asterisk is killed or its journal is empty; returns whether it has survived.
+fn survives((pbx, faults): (&Pbx, &Faults)) -> Result<bool> {
     eventually("a kill or an empty journal", || {
-        Ok(has_ended(pbx) || journal(pbx)?.is_empty())
+        Ok(faults.has_killed()? || journal(pbx)?.is_empty())
     })?;
-    Ok(!has_ended(pbx))
-}
-
-/// Asterisk has ended, which its supervisor may report a little later.
-fn has_ended(pbx: &Pbx) -> bool {
-    pbx.pid().is_err()
+    faults.kill_never()?;
+    let killed = faults.has_killed()?;
+    if killed {
+        pbx.ended()?;
+    }
+    Ok(!killed)
 }
 
 /// Every PIN admits one caller in all, and one whose use was not recorded still does.
@@ -98,8 +98,7 @@ fn kill_before_write(
         let seen = call.and_then(|mut call| call.until("success", shows_success));
         admitted.push(seen.is_ok());
     }
-    let survived = survives(pbx)?;
-    faults.kill_before("", 0)?;
+    let survived = survives((pbx, faults))?;
     let writes = faults.trace()?;
     let records = writes
         .iter()
@@ -130,7 +129,6 @@ fn kill_before_each_write_of_a_call_restores_and_loses_no_use() -> Result<()> {
             let survived = kill_before_write((&pbx, &faults), *step, &pin, &mut tried)?;
             ensure!(!survived || step.1 > 1, "no {}", step.0);
             if !survived {
-                pbx.ended()?;
                 pbx.start_again()?;
                 // What is replayed must not be taken for writes of the next calls.
                 eventually("an empty journal", || Ok(journal(&pbx)?.is_empty()))?;
@@ -163,10 +161,8 @@ fn kill_before_each_write_of_a_start_restores_no_use() -> Result<()> {
         faults.kill_before(kind, 1)?;
         // It ends meanwhile or later.
         let _ = pbx.start_again();
-        ensure!(!survives(&pbx)?, "no {kind}");
-        pbx.ended()?;
+        ensure!(!survives((&pbx, &faults))?, "no {kind}");
     }
-    faults.kill_before("", 0)?;
     pbx.start_again()?;
     each_admits_once(&pbx, &tried)
 }

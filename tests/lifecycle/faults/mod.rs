@@ -29,9 +29,10 @@ const NO_THREADS: u64 = 8;
 const ERROR: u64 = 12;
 const KILL_AT: u64 = 16;
 const WRITES: u64 = 20;
-const KIND: u64 = 24;
-const FAILING: u64 = 80;
-const SIZE: u64 = 120;
+const KILLED: u64 = 24;
+const KIND: u64 = 28;
+const FAILING: u64 = 84;
+const SIZE: u64 = 124;
 
 /// The faults of one Asterisk, none at first.
 struct Faults {
@@ -43,7 +44,9 @@ impl Faults {
     fn new() -> Result<Self> {
         let folder = TempDir::new()?;
         fs::write(folder.path().join("faults.so"), library()?)?;
-        let switches = File::create(folder.path().join("switches"))?;
+        let mut options = File::options();
+        let options = options.read(true).write(true).create_new(true);
+        let switches = options.open(folder.path().join("switches"))?;
         switches.set_len(SIZE)?;
         Ok(Self { folder, switches })
     }
@@ -81,7 +84,20 @@ impl Faults {
     fn kill_before(&self, kind: &str, number: u32) -> Result<()> {
         self.set(KILL_AT, &number.to_ne_bytes())?;
         self.set(WRITES, &0_u32.to_ne_bytes())?;
+        self.set(KILLED, &0_u32.to_ne_bytes())?;
         self.set_text(KIND..FAILING, kind)
+    }
+
+    /// Ends that; whether it was killed is still known.
+    fn kill_never(&self) -> Result<()> {
+        self.set_text(KIND..FAILING, "")
+    }
+
+    /// Whether the process was killed since then.
+    fn has_killed(&self) -> Result<bool> {
+        let mut killed = [0; 4];
+        self.switches.read_exact_at(&mut killed, KILLED)?;
+        Ok(u32::from_ne_bytes(killed) != 0)
     }
 
     fn set_text(&self, place: Range<u64>, text: &str) -> Result<()> {

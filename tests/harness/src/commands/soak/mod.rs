@@ -61,6 +61,7 @@ struct Soak<'a> {
     service: RwLock<Option<Service>>,
     /// A one-time PIN that has admitted a call.
     used: Mutex<Option<String>>,
+    slowest_reload: Mutex<Duration>,
     placed: Mutex<BTreeMap<(&'static str, &'static str), usize>>,
     happened: Mutex<BTreeMap<&'static str, usize>>,
 }
@@ -81,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         content: RwLock::new(0),
         service: RwLock::new(Some(Service::start(&pbx, setup::SERVE)?)),
         used: Mutex::default(),
+        slowest_reload: Mutex::default(),
         placed: Mutex::default(),
         happened: Mutex::default(),
     };
@@ -193,7 +195,11 @@ impl Soak<'_> {
             self.happens("PIN file replaced");
         }
         if is_due(RELOAD) {
+            // Asterisk refuses a second one at the same time.
+            let mut slowest = lock(&self.slowest_reload);
+            let began = Instant::now();
             setup::reload(self.pbx, number)?;
+            *slowest = began.elapsed().max(*slowest);
             self.happens("configuration reloaded");
         }
         if is_due(ROTATION) {
@@ -239,5 +245,7 @@ impl Soak<'_> {
         for (what, times) in lock(&self.happened).iter() {
             println!("  {what} {times} times");
         }
+        let slowest = lock(&self.slowest_reload).as_secs_f64();
+        println!("  the slowest reload took {slowest:.1} s");
     }
 }
