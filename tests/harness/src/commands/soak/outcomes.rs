@@ -13,8 +13,8 @@ use harness::{Frame, Pbx};
 
 use super::kinds::{End, Kind, Needs, KINDS};
 
-/// The longest time of a call.
-const CALL_TIMEOUT: Duration = Duration::from_secs(90);
+/// The longest time of a call, on a machine that may stop all processes for minutes.
+const CALL_TIMEOUT: Duration = Duration::from_secs(900);
 
 /// Calls that wait for an event, by the unique ids of their callees.
 type Waiting = Arc<Mutex<HashMap<String, Sender<Arc<Frame>>>>>;
@@ -107,7 +107,7 @@ impl Outcomes {
             ("Async", "true"),
             ("Variable", &variable),
         ];
-        pbx.manager()?.action("Originate", &headers)?;
+        pbx.manager()?.send("Originate", &headers)?;
         let end = Instant::now() + CALL_TIMEOUT;
         let mut outcomes = Vec::new();
         loop {
