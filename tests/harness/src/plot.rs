@@ -209,7 +209,7 @@ mod tests {
             assert!(svg.contains(text), "{text}: {svg}");
         }
         // From 10 to 10^7, and from 0.1 to 1000.
-        assert!(svg.contains("M64.0 200.6L508.0 62.6"), "{svg}");
+        assert!(svg.contains("M64.0 222.2L508.0 84.2"), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 4);
     }
 
