@@ -165,15 +165,22 @@ format = csv
 source = file:/pins/plain
 ";
 
+/// A PIN file of one PIN.
+const PLAIN: &str = "4711\n";
+
+/// The PIN file with so many rows that admit once.
+fn rows(pins: usize) -> String {
+    let rows = (1000..1000 + pins).map(|pin| format!("a{pin},plain:{pin},1\n"));
+    format!("account,secret,max_uses\n{}", rows.collect::<String>())
+}
+
 /// An Asterisk with PINs that admit once, of both kinds, from 1000 on.
 fn with_counted_pins(faults: &Faults, pins: usize) -> Result<Pbx> {
-    let rows = (1000..1000 + pins).map(|pin| format!("a{pin},plain:{pin},1\n"));
-    let rows = rows.collect::<String>();
     let pbx = faults
         .builder()
         .file("authenticate.conf", format!("{CONF}{UNLIMITED}"))
-        .pin_file(ROWS, format!("account,secret,max_uses\n{rows}"))
-        .pin_file("plain", "4711\n")
+        .pin_file(ROWS, rows(pins))
+        .pin_file("plain", PLAIN)
         .start()?;
     for pin in 1000..1000 + pins {
         pbx.db_put("once", &pin.to_string(), "1")?;

@@ -3,7 +3,7 @@
 use anyhow::{ensure, Result};
 use harness::{Call, Outcome, Pbx, Report};
 
-use super::{with_counted_pins, Faults};
+use super::{rows, with_counted_pins, Faults, PLAIN, ROWS};
 use crate::lists::threads;
 use crate::support::eventually;
 
@@ -38,6 +38,9 @@ fn caller_without_a_thread_is_refused_until_there_are_threads() -> Result<()> {
     let ami = pbx.ami()?;
     eventually("no thread", || Ok(threads(&ami)? == 0))?;
     faults.no_threads(true)?;
+    // Rows in memory would need no thread.
+    pbx.pin_file("plain", PLAIN)?;
+    pbx.pin_file(ROWS, rows(2))?;
     for (arguments, pin, needs_a_thread) in CALLS {
         let report = call(&pbx, arguments, pin)?;
         let status = if needs_a_thread { "ERROR" } else { "SUCCESS" };
