@@ -37,9 +37,7 @@ const LISTS: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    println!(
-        "Instructions of Asterisk for a call, in thousands; with PIN sets: only ours has them."
-    );
+    println!("Instructions of Asterisk for a call, in thousands:");
     println!(
         "{:<18} {:>9} {:>9} {:>11} {:>22}",
         "", "stock", "ours", "ours/stock", "more than Read, both"
