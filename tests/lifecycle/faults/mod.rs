@@ -168,7 +168,7 @@ source = file:/pins/plain
 /// A PIN file of one PIN.
 const PLAIN: &str = "4711\n";
 
-/// The PIN file with so many rows that admit once.
+/// The PIN file with this number of rows, which admit once.
 fn rows(pins: usize) -> String {
     let rows = (1000..1000 + pins).map(|pin| format!("a{pin},plain:{pin},1\n"));
     format!("account,secret,max_uses\n{}", rows.collect::<String>())

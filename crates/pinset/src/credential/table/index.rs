@@ -112,7 +112,7 @@ impl Layout {
         let buckets = entries / MIN_BUCKET_ENTRIES;
         let bucket_bits = buckets.checked_ilog2().unwrap_or(0).min(u32::BITS - 1);
         let block_bits = u32::BITS - blocks.saturating_sub(1).leading_zeros();
-        // Chunks have no addresses for so many rows that it would be over four bytes.
+        // Chunks have too few addresses for rows that need more than four bytes.
         let width = (block_bits + MIN_TAG_BITS.of(by)).div_ceil(u8::BITS).min(4);
         let unused = width * u8::BITS - block_bits;
         Self {
@@ -153,7 +153,7 @@ pub(super) struct IndexDraft {
 }
 
 impl IndexDraft {
-    /// Returns the memory that an index of so many rows takes, in bytes.
+    /// Returns the memory that an index of this number of rows takes, in bytes.
     pub(super) fn memory(rows: usize, blocks: u32, by: FoundBy) -> usize {
         let layout = Layout::new(rows, blocks, by);
         rows * layout.width as usize + (1 << layout.bucket_bits) * size_of::<u32>()
@@ -164,7 +164,7 @@ impl IndexDraft {
         rows * SHARE_ROW_BYTES
     }
 
-    /// For as many rows as will be added, in so many blocks.
+    /// For as many rows and blocks as will be added.
     pub(super) fn new(rows: usize, blocks: u32, by: FoundBy) -> Result<Self, ArenaFullError> {
         let layout = Layout::new(rows, blocks, by);
         let (mut entries, mut ends) = (Vec::new(), Vec::new());

@@ -17,8 +17,9 @@ use super::{Candidate, Rows};
 use super::{MAX_ACCOUNTS, MAX_ARGON2ID_ROWS};
 use crate::credential::secret::{Cost, CostParts, MAX_MEMORY_KIB, MAX_PASSES};
 
-/// How many buckets of an index are checked in one step.
-const BUCKETS_PER_STEP: usize = 4 << 10;
+/// How many buckets of an index are checked in one step, which others wait for: with
+/// Argon2id, all rows are read of each block that has one of a bucket.
+const BUCKETS_PER_STEP: usize = 256;
 
 /// The least memory that Argon2 takes, in KiB.
 const LEAST_MEMORY: u32 = 8;
